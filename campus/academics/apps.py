@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AcademicsConfig(AppConfig):
+    name = "campus.academics"
+    default_auto_field = "django.db.models.BigAutoField"

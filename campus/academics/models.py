@@ -1,0 +1,80 @@
+"""Classes, students, who is enrolled where, and the meetings of a class."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class Course(models.Model):
+    """A class."""
+
+    code = models.CharField("code", max_length=40, unique=True)
+    name = models.CharField("name", max_length=200)
+    coordinator_name = models.CharField("coordinator", max_length=200, blank=True)
+    coordinator_email = models.EmailField("coordinator's e-mail", blank=True)
+    lecturers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, related_name="courses", help_text="Who may upload for this class and see its attendance."
+    )
+    students = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
+
+    class Meta:
+        verbose_name = "class"
+        verbose_name_plural = "classes"
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class Student(models.Model):
+    number = models.CharField("student number", max_length=40, unique=True)
+    name = models.CharField("name", max_length=200)
+    email = models.EmailField("e-mail", blank=True)
+    guardian_phone = models.CharField("guardian's phone", max_length=40, blank=True)
+
+    class Meta:
+        ordering = ["name", "number"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})"
+
+
+class Enrolment(models.Model):
+    """A student is on the roster of a class from one day to another (both included; open when empty)."""
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="enrolments", verbose_name="class")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments")
+    valid_from = models.DateField("from", default=timezone.localdate)
+    valid_to = models.DateField("to", null=True, blank=True)
+
+    class Meta:
+        ordering = ["student__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["course", "student"], name="one_enrolment_a_student_and_class"),
+            models.CheckConstraint(condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="enrolment_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.student} in {self.course.code}"
+
+
+class Lecture(models.Model):
+    """One meeting of a class."""
+
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name="class")
+    title = models.CharField(max_length=200, blank=True)
+    room = models.CharField(max_length=100, blank=True)
+    starts_at = models.DateTimeField("starts")
+    ends_at = models.DateTimeField("ends")
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["course", "starts_at"], name="one_lecture_a_class_and_time"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="lecture_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        when = timezone.localtime(self.starts_at)
+        return f"{self.course.code} {when:%Y-%m-%d %H:%M}" + (f" {self.title}" if self.title else "")

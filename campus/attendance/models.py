@@ -1,0 +1,134 @@
+"""Who was there: what the machine saw in each recording, the record a lecture keeps, and every change that people made."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from campus.academics.models import Course, Lecture, Student
+from campus.footage.models import Recording
+
+
+class Status(models.TextChoices):
+    PRESENT = "present", "Present"
+    LATE = "late", "Late"
+    LEFT_EARLY = "left_early", "Left early"
+    EXCUSED = "excused", "Excused"
+    ABSENT = "absent", "Absent"
+
+
+class Sighting(models.Model):
+    """What one recording says of one student of the roster. Replaced as a whole when the recording is voted on again.
+
+    `intervals` is a list of [start, end] in seconds of the recording; `chips` a list of {"file": storage name, "time": seconds,
+    "quality": 0..1}, best first, at most three.
+    """
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
+    present = models.BooleanField()
+    intervals = models.JSONField(default=list)
+    seconds = models.FloatField(default=0)
+    share = models.FloatField(default=0)
+    confidence = models.FloatField(default=0)
+    chips = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["recording", "student__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "student"], name="one_sighting_a_recording_and_student"),
+            models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_a_share"),
+            models.CheckConstraint(condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.student} in {self.recording}"
+
+
+class UnknownPerson(models.Model):
+    """Somebody in a recording who is on no roster; fields as in Sighting."""
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
+    index = models.PositiveIntegerField()
+    intervals = models.JSONField(default=list)
+    seconds = models.FloatField(default=0)
+    chips = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "unknown people"
+        ordering = ["recording", "index"]
+        constraints = [models.UniqueConstraint(fields=["recording", "index"], name="one_unknown_person_a_place")]
+
+    def __str__(self) -> str:
+        return f"unknown person {self.index + 1} in {self.recording}"
+
+
+class AttendanceRecord(models.Model):
+    """A student in a lecture. The machine writes `machine_status` only, people write `override_status` only."""
+
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records")
+    machine_status = models.CharField("seen by the machine", max_length=10, choices=Status.choices, default=Status.ABSENT)
+    override_status = models.CharField("set by a person", max_length=10, choices=Status.choices, blank=True)
+    first_seen = models.DateTimeField(null=True, blank=True)
+    last_seen = models.DateTimeField(null=True, blank=True)
+    seconds = models.FloatField("seconds seen", default=0)
+    share = models.FloatField("share of the lecture", default=0)
+    confidence = models.FloatField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["lecture", "student__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
+            models.CheckConstraint(condition=Q(machine_status__in=["present", "absent"]), name="the_machine_says_present_or_absent"),
+            models.CheckConstraint(condition=Q(override_status="") | Q(override_status__in=Status.values), name="override_is_a_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.student} in {self.lecture}: {self.get_status_display()}"
+
+    @property
+    def status(self) -> str:
+        """What counts: a person's decision, or else the machine's proposal."""
+        return self.override_status or self.machine_status
+
+    def get_status_display(self) -> str:
+        return Status(self.status).label
+
+
+class AttendanceChange(models.Model):
+    """One human correction. Append-only: rows are never changed or deleted while the lecture exists."""
+
+    record = models.ForeignKey(AttendanceRecord, on_delete=models.CASCADE, related_name="changes")
+    old = models.CharField(max_length=10, choices=Status.choices)
+    new = models.CharField(max_length=10, choices=Status.choices)
+    reason = models.CharField(max_length=300, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    user_name = models.CharField(max_length=150, help_text="As it was then, should the account be deleted.")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.record.student}: {self.old} to {self.new} by {self.user_name}"
+
+
+class Report(models.Model):
+    """A workbook in Reports/: of a lecture's recording, or the register of a class when `recording` is empty."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name="class")
+    lecture = models.ForeignKey(Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports")
+    recording = models.OneToOneField(Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report")
+    file_name = models.CharField("file in Reports/", max_length=200, unique=True)
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.file_name

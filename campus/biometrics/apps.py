@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BiometricsConfig(AppConfig):
+    name = "campus.biometrics"
+    default_auto_field = "django.db.models.BigAutoField"

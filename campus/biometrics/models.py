@@ -1,0 +1,78 @@
+"""Enrolment photos, and what a class's gallery was made of."""
+
+import uuid
+from pathlib import Path
+
+from django.db import models
+from django.db.models import Q
+
+from campus.academics.models import Course, Student
+from campus.work import LeasedWork
+
+
+def photo_path(photo: "FacePhoto", name: str) -> str:
+    """Names from outside are data, never paths: the stored name is the row's UUID."""
+    return f"photos/{photo.id}{Path(name).suffix.lower()[:6]}"
+
+
+class FacePhoto(LeasedWork):
+    """An enrolment photo of a student, and the verdict on it (a worker gives it)."""
+
+    class Verdict(models.TextChoices):
+        PENDING = "pending", "not looked at yet"
+        ACCEPTED = "accepted", "accepted"
+        WARNING = "warning", "usable, with a warning"
+        REJECTED = "rejected", "rejected"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="photos")
+    file = models.FileField(upload_to=photo_path)
+    original_name = models.CharField(max_length=255, blank=True, editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    state = models.CharField(max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False)
+    reason = models.CharField(max_length=300, blank=True, editable=False)
+    face_px = models.FloatField("face height in pixels", default=0, editable=False)
+    quality = models.FloatField(default=0, editable=False)
+    chip = models.FileField("face", upload_to="chips/photos", blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["student__name", "created_at"]
+        constraints = [models.UniqueConstraint(fields=["student", "sha256"], name="a_photo_once_a_student")]
+
+    def __str__(self) -> str:
+        return f"{self.student.name}: {self.original_name or self.id}"
+
+
+class Gallery(LeasedWork):
+    """One training of a class: what its students' faces look like to one embedder. The file is npz + JSON beside it."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waiting or training"
+        READY = "ready", "ready"
+        FAILED = "failed", "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name="class")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, editable=False)
+    active = models.BooleanField(default=False, editable=False, help_text="The one that attendance is taken with.")
+    embedder = models.CharField(max_length=60, blank=True, editable=False)
+    path = models.CharField(max_length=200, blank=True, editable=False)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    threshold = models.FloatField(null=True, editable=False)
+    margin = models.FloatField(null=True, editable=False)
+    students = models.PositiveIntegerField(default=0, editable=False)
+    photos = models.PositiveIntegerField(default=0, editable=False)
+    report = models.JSONField(default=dict, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "galleries"
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["course"], condition=Q(active=True), name="one_active_gallery_a_class"),
+            models.CheckConstraint(condition=Q(active=False) | Q(state="ready"), name="only_a_ready_gallery_is_active"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.course.code}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,88 @@
+"""Recordings and the segments that they are worked on in."""
+
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from campus.academics.models import Lecture
+from campus.biometrics.models import Gallery
+from campus.work import LeasedWork
+
+
+def recording_path(recording: "Recording", name: str) -> str:
+    """Names from outside are data, never paths: the stored name is the row's UUID."""
+    return f"recordings/{recording.id}{Path(name).suffix.lower()[:6]}"
+
+
+class Recording(LeasedWork):
+    """A lecture's video, or a photo of the classroom: a recording of one frame.
+
+    uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the first three.
+    """
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", "waiting"
+        PROCESSING = "processing", "looking for faces"
+        AGGREGATING = "aggregating", "counting"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings")
+    file = models.FileField(upload_to=recording_path, max_length=200)
+    original_name = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField("size in bytes", editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    state = models.CharField(max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
+    run = models.PositiveIntegerField(default=1, editable=False, help_text="Grows each time attendance is taken again.")
+    info = models.JSONField("what the file is", default=dict, editable=False)
+    duration = models.FloatField("duration in seconds", default=0, editable=False)
+    gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False)
+    coverage = models.FloatField("share that could be looked at", default=0, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["lecture", "sha256"], name="a_recording_once_a_lecture"),
+            models.CheckConstraint(condition=Q(coverage__gte=0, coverage__lte=1), name="coverage_is_a_share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.original_name} of {self.lecture}"
+
+
+class Segment(LeasedWork):
+    """About a minute of a recording. Pending with a live lease means that a worker is at it."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "waiting or in work"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="segments")
+    index = models.PositiveIntegerField()
+    start = models.FloatField("from, in seconds")
+    end = models.FloatField("to, in seconds")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    progress = models.FloatField(default=0, help_text="0 to 1, of the attempt in work")
+    result = models.CharField("file with the tracks", max_length=200, blank=True)
+    faces = models.PositiveIntegerField(default=0)
+    tracks = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["recording", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "index"], name="one_segment_a_place"),
+            models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"

@@ -1,0 +1,159 @@
+"""What the parts of the vision library hand to each other. Times are seconds from the start of the recording."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a recording is, read from its headers. A photo is a recording of one frame.
+
+    `width` and `height` are in pixels as shown, that is after `rotation` (clockwise: 0, 90, 180 or 270 degrees).
+    `fps` is the average frame rate, `duration` is in seconds; both are 0 for a photo.
+    `started_at` is the time that the camera wrote into the file, where it wrote one.
+    """
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    fps: float
+    duration: float
+    started_at: datetime | None = None
+    is_photo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The part [start, end) of a recording, in seconds; it starts on a key frame. The last one's end is the duration."""
+
+    index: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: uint8 RGB of shape (height, width, 3), upright, and its time in seconds."""
+
+    time: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One detected face, in pixels of its frame.
+
+    `box` is (x1, y1, x2, y2) and may leave the frame; `score` is in 0..1; `points` is (5, 2): image-left eye,
+    image-right eye, nose, image-left and image-right corner of the mouth.
+    """
+
+    box: NDArray[np.float32]
+    score: float
+    points: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A picture of a face kept as evidence: JPEG bytes, the moment, and how good a look it is (0..1)."""
+
+    time: float
+    quality: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One face followed through one segment.
+
+    `times` (n,) and `boxes` (n, 4) are where it was seen; `embeddings` (k, d) float32 unit vectors and `qualities`
+    (k,) 0..1 are its best looks; `chips` are the best three of those as pictures.
+    """
+
+    segment: int
+    times: NDArray[np.float64]
+    boxes: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    qualities: NDArray[np.float32]
+    chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """The tracks of one segment, which embedder made them, and how many frames and faces were looked at."""
+
+    embedder: str
+    frames: int
+    faces: int
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentPhoto:
+    """What an enrolment photo is worth.
+
+    `verdict` is "accepted", "warning" or "rejected"; `reason` is a sentence for people ("" when accepted);
+    `face_px` is the face's height in pixels, `sharpness` and `quality` are as in `quality.py`; `embedding` (d,) is a unit
+    vector and `chip` the face as JPEG: both None when no face can be used.
+    """
+
+    verdict: str
+    reason: str
+    face_px: float = 0.0
+    sharpness: float = 0.0
+    quality: float = 0.0
+    embedding: NDArray[np.float32] | None = None
+    chip: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose face a track or a person is: a gallery label, or None for a stranger.
+
+    `score` is the similarity to the best candidate, `margin` how far ahead of the second it is.
+    """
+
+    label: str | None
+    score: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """One student of the roster in one recording.
+
+    `intervals` are when the student was there, short gaps bridged; `seconds` their sum and `share` their part of the
+    recording (0..1); `confidence` 0..1; `chips` at most three, best first.
+    """
+
+    label: str
+    present: bool
+    intervals: tuple[Interval, ...] = ()
+    seconds: float = 0.0
+    share: float = 0.0
+    confidence: float = 0.0
+    chips: tuple[Chip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPerson:
+    """Somebody in the room who is on no roster."""
+
+    intervals: tuple[Interval, ...]
+    seconds: float
+    chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """Who was there: one Presence for every student of the roster, in roster order, and the distinct unknown people."""
+
+    duration: float
+    presences: tuple[Presence, ...]
+    unknown: tuple[UnknownPerson, ...]
