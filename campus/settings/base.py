@@ -1,0 +1,157 @@
+"""What every environment shares. Each value comes from the environment; `deploy/environment.example` explains them all."""
+
+from pathlib import Path
+
+import environ
+
+env = environ.FileAwareEnv()
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+VAR_DIR = Path(env.str("ROLLCALL_VAR", default=str(BASE_DIR / "var")))
+REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS", default=str(BASE_DIR / "Reports")))
+
+DEBUG = False
+SECRET_KEY = env.str("ROLLCALL_SECRET_KEY", default="")
+ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "import_export",
+    "django_celery_beat",
+    "campus.academics.apps.AcademicsConfig",
+    "campus.biometrics.apps.BiometricsConfig",
+    "campus.footage.apps.FootageConfig",
+    "campus.attendance.apps.AttendanceConfig",
+    "campus.api.apps.ApiConfig",
+    "campus.web.apps.WebConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "campus.urls"
+WSGI_APPLICATION = "campus.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("ROLLCALL_DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'rollcall.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # WAL lets readers and one writer work at once; IMMEDIATE makes writers queue instead of failing half-way.
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.str("ROLLCALL_TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+# Never served from a public folder: every picture and recording goes through a permission check.
+MEDIA_ROOT = VAR_DIR / "media"
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# Beside the media, so that a finished upload is renamed into place and not copied.
+FILE_UPLOAD_TEMP_DIR = str(VAR_DIR / "uploads")
+for _folder in (VAR_DIR / "uploads", MEDIA_ROOT, REPORTS_DIR):
+    _folder.mkdir(parents=True, exist_ok=True)
+FILE_UPLOAD_PERMISSIONS = 0o640
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.TokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_RATES": {"login": "10/min"},
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rollcall",
+    "DESCRIPTION": "Attendance from lecture recordings, by face.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# What the institution sees of itself.
+INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
+
+# The broker is only a bell: see campus/work.py. Its own Redis database, JSON only, no results.
+BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")
+
+# Work: a lease is renewed while somebody works; what is not renewed for LEASE_SECONDS is free for another worker.
+LEASE_SECONDS = env.int("ROLLCALL_LEASE_SECONDS", default=60)
+SWEEP_SECONDS = env.int("ROLLCALL_SWEEP_SECONDS", default=15)
+MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
+
+# Vision.
+EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
+FACENET_WEIGHTS = env.str("ROLLCALL_FACENET_WEIGHTS", default="")
+SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
+SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
+MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)
+
+# Limits on what comes from outside.
+MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)
+MAX_PHOTO_BYTES = env.int("ROLLCALL_MAX_PHOTO_BYTES", default=40 * 1024**2)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("ROLLCALL_LOG_LEVEL", default="INFO")},
+}
