@@ -1,0 +1,213 @@
+"""Many enrolment photos at once: a zip or a folder of `<student number or name>/*.jpg`.
+
+Nothing is unpacked to disk under its own name: names only say whose photo it is. What can't be taken is reported, row by row.
+"""
+
+import re
+import stat
+import tempfile
+import unicodedata
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+from django.conf import settings
+from django.core.files import File
+from django.db.models import QuerySet
+
+from campus.academics.models import Course, Student
+from campus.biometrics.models import FacePhoto
+from campus.errors import UserError
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
+JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+MAX_FILES = 20_000
+MAX_UNPACKED_BYTES = 32 * 1024**3
+MAX_DIRECTORY_BYTES = 16 * 1024**2
+MAX_RATIO = 100
+CHUNK = 1024 * 1024
+
+AddPhoto = Callable[[Student, File, str], FacePhoto]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One file: `path` as it came, `student` where one was found, `reason` a sentence when it was not taken."""
+
+    path: str
+    student: Student | None = None
+    taken: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class ImportResult:
+    rows: list[ImportRow] = field(default_factory=list)
+
+    @property
+    def taken(self) -> list[ImportRow]:
+        return [row for row in self.rows if row.taken]
+
+    @property
+    def skipped(self) -> list[ImportRow]:
+        return [row for row in self.rows if not row.taken]
+
+
+class Entry(NamedTuple):
+    """A file of a zip or folder: its path, why it can't be taken ("" when it can), and how to open it."""
+
+    path: PurePosixPath
+    refusal: str
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> ImportResult:
+    """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is given."""
+    find = StudentFinder(course)
+    result = ImportResult()
+    for entry in entries:
+        student = None
+        try:
+            if entry.refusal:
+                raise UserError(entry.refusal)
+            student = find(entry.path.parts[:-1])
+            with entry.open() as content:
+                add(student, File(content, name=entry.path.name), entry.path.name)
+        except UserError as error:
+            result.rows.append(ImportRow(str(entry.path), student, reason=str(error)))
+        except (OSError, zipfile.BadZipFile) as error:
+            result.rows.append(ImportRow(str(entry.path), student, reason=f"The file can't be read: {error}."))
+        else:
+            result.rows.append(ImportRow(str(entry.path), student, taken=True))
+    if not result.rows:
+        raise UserError("There is nothing in it. It should hold a folder for each student, with photos in it.")
+    return result
+
+
+def folder_entries(folder: Path) -> Iterator[Entry]:
+    """The files under `folder`, in natural order; links are refused, hidden files left out. Raises UserError."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder.")
+    for path in sorted(folder.rglob("*"), key=lambda path: natural(str(path))):
+        name = PurePosixPath(path.relative_to(folder).as_posix())
+        if is_junk(name) or (path.is_dir() and not path.is_symlink()):
+            continue
+        refusal = "It is a link." if path.is_symlink() else refused(name, path.stat().st_size)
+        yield Entry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
+
+
+def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
+    """The files of a zip, in natural order. Raises UserError where the whole zip is refused, before anything is unpacked."""
+    try:
+        # zipfile reads the whole list of files into memory, so its size is looked at first.
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        if end and end[5] > MAX_DIRECTORY_BYTES:
+            raise UserError(f"There are too many files in the zip. Make several zips of at most {MAX_FILES} files.")
+        file.seek(0)
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError("This is no zip, or it is damaged. Make it again and upload it once more.") from error
+    with archive:
+        infos = sorted(archive.infolist(), key=lambda info: natural(info.filename))
+        if len(infos) > MAX_FILES:
+            raise UserError(f"There are {len(infos)} files in the zip. Make several zips of at most {MAX_FILES} files.")
+        if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
+            raise UserError(f"Unpacked, the zip would be larger than {MAX_UNPACKED_BYTES // 1024**3} GB. Make several smaller ones.")
+        for info in infos:
+            path = PurePosixPath(info.filename.replace("\\", "/"))
+            if not info.is_dir() and not is_junk(path):
+                yield Entry(path, zip_refusal(info, path), lambda info=info: unpacked(archive, info))  # type: ignore[misc]
+
+
+def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
+        return "Its path leads out of the zip."
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "It is a link."
+    if info.flag_bits & 1:
+        return "It is locked with a password."
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "It is packed in an unusual way. Use ordinary zip compression."
+    if info.file_size > CHUNK and info.file_size > MAX_RATIO * info.compress_size:
+        return "It is no photo: photos can't be packed that small."
+    return refused(path, info.file_size)
+
+
+def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """The file's bytes, seekable and checked against the zip's checksum; never more than the size that the zip declares."""
+    content = tempfile.SpooledTemporaryFile(max_size=8 * CHUNK, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    try:
+        with archive.open(info) as packed:
+            while chunk := packed.read(CHUNK):
+                content.write(chunk)
+    except BaseException as error:
+        content.close()
+        if isinstance(error, OSError | zipfile.BadZipFile):
+            raise
+        raise zipfile.BadZipFile("it is damaged") from error
+    content.seek(0)
+    return content
+
+
+def refused(path: PurePosixPath, size: int) -> str:
+    if path.suffix.lower() not in PHOTO_SUFFIXES:
+        return "It is no photo. Photos are JPEG, PNG, WebP or HEIC files."
+    if len(path.parts) < 2:
+        return "It lies in no student's folder."
+    if size > settings.MAX_PHOTO_BYTES:
+        return f"It is larger than {settings.MAX_PHOTO_BYTES // 1024**2} MB."
+    return ""
+
+
+def is_junk(path: PurePosixPath) -> bool:
+    """What macOS and Windows leave in folders, and hidden files."""
+    return any((part.startswith(".") and part != "..") or part.lower() in JUNK_NAMES for part in path.parts)
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """A sorting key that puts photo 2 before photo 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
+def plain(text: str) -> str:
+    """A name as it is compared: underscores are spaces; case, accents and extra spaces make no difference."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("_", " ").casefold())
+    return " ".join("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+
+
+class StudentFinder:
+    """Whose folder it is. The folder next to the file counts first, then those above it: a zip may have one around all."""
+
+    def __init__(self, course: Course | None) -> None:
+        self.course = course
+        self.on_roster = None if course is None else set(course.students.values_list("pk", flat=True))
+        self.by_number: dict[str, Student] = {}
+        self.by_name: defaultdict[str, list[Student]] = defaultdict(list)
+        students: QuerySet[Student] = Student.objects.all()
+        for student in students:
+            self.by_number[student.number.casefold()] = student
+            self.by_name[plain(student.name)].append(student)
+
+    def __call__(self, folders: tuple[str, ...]) -> Student:
+        """Raises UserError: nobody has that number or name, several have it, or the student is not on the roster."""
+        for folder in reversed(folders):
+            if found := self.candidates(folder.strip()):
+                break
+        else:
+            raise UserError(f"No student has the number or name “{folders[-1]}”.")
+        here = [student for student in found if self.on_roster is None or student.pk in self.on_roster]
+        if self.course is not None and not here:
+            raise UserError(f"{found[0]} is not on the roster of {self.course.code}.")
+        if len(here) > 1:
+            numbers = ", ".join(student.number for student in here)
+            raise UserError(f"Several students are called “{here[0].name}”: {numbers}. Name the folder by the student number.")
+        return here[0]
+
+    def candidates(self, folder: str) -> list[Student]:
+        if student := self.by_number.get(folder.casefold()):
+            return [student]
+        return self.by_name.get(plain(folder), [])
