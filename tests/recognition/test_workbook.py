@@ -1,0 +1,268 @@
+import errno
+import hashlib
+import io
+import zipfile
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openpyxl.worksheet.worksheet import Worksheet
+from PIL import Image
+
+from recognition import workbook
+from recognition.workbook import LectureReport, RegisterLine, RegisterReport, StudentLine, UnknownLine, write_lecture, write_register
+
+
+def picture(value: int = 128, size: tuple[int, int] = (150, 150)) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((size[1], size[0], 3), value, np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def lecture(**changes: Any) -> LectureReport:
+    report = LectureReport(
+        course="CS101 Algorithms",
+        lecture="Week 3",
+        recording="monday.mp4",
+        duration=5400.0,
+        started_at=datetime(2026, 11, 2, 9, 0),  # noqa: DTZ001
+        embedder="dlib-resnet-v1",
+        threshold=0.91,
+        margin=0.02,
+        coverage=1.0,
+        students=(
+            StudentLine("007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture()),
+            StudentLine("012", "Alan Turing", "Late", ((1200.0, 3000.0), (3600.0, 5400.0)), 3600.0, 2 / 3, 0.9, "machine", picture(60)),
+            StudentLine("100", "Grace Hopper", "Absent"),
+            StudentLine("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
+        ),
+        unknown=(UnknownLine(((60.0, 120.0),), 60.0, (picture(10), picture(20), picture(30))),),
+        details=(("Sampled every", "2 s"),),
+    )
+    return replace(report, **changes)
+
+
+def written(path: Path, report: LectureReport | RegisterReport) -> openpyxl.Workbook:
+    if isinstance(report, LectureReport):
+        write_lecture(path, report)
+    else:
+        write_register(path, report)
+    return openpyxl.load_workbook(path)
+
+
+def test_attendance_is_one_line_a_student_below_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "report.xlsx"
+    write_lecture(path, lecture())
+    table = pd.read_excel(path, sheet_name="Attendance", dtype={"Number": str})
+    assert list(table.columns) == [
+        "Number", "Name", "Status", "First seen", "Last seen", "Minutes", "Share", "Confidence", "Source", "Picture",
+    ]  # fmt: skip
+    assert list(table["Number"]) == ["007", "012", "100", "101"]
+    assert list(table["Status"]) == ["Present", "Late", "Absent", "Excused"]
+    assert table["First seen"][1] == pd.Timestamp("2026-11-02 09:20:00")
+    assert table["Last seen"][1] == pd.Timestamp("2026-11-02 10:30:00")
+    assert table["Minutes"][1] == 60
+    assert table["Share"][1] == pytest.approx(2 / 3)
+    assert pd.isna(table["First seen"][2])
+    assert list(table["Source"]) == ["machine", "machine", "machine", "Dr Knuth"]
+
+
+def test_each_face_lies_in_the_row_of_its_student(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "report.xlsx", lecture())["Attendance"]
+    assert [image.anchor._from.row for image in sheet._images] == [1, 2]
+    for image, sent in zip(sheet._images, (picture(), picture(60)), strict=True):
+        assert image._data() == sent
+        assert image.anchor._from.col == 9
+        assert image.anchor.editAs == "twoCell"
+        assert sheet.row_dimensions[image.anchor._from.row + 1].height >= workbook.PICTURE_PX * 0.75
+
+
+def test_a_wide_picture_keeps_its_shape(tmp_path: Path) -> None:
+    student = StudentLine("1", "A", "Present", ((0.0, 1.0),), picture=picture(size=(200, 50)))
+    sheet = written(tmp_path / "report.xlsx", lecture(students=(student,)))["Attendance"]
+    anchor = sheet._images[0].anchor
+    assert (anchor.to.colOff - anchor._from.colOff) / (anchor.to.rowOff - anchor._from.rowOff) == pytest.approx(4)
+
+
+def coloured(sheet: Worksheet, row: int) -> list[str]:
+    return [sheet.cell(1, column).value for column in range(3, sheet.max_column + 1) if sheet.cell(row, column).fill.fill_type == "solid"]
+
+
+def test_timeline_colours_when_a_student_was_there(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "report.xlsx", lecture())["Timeline"]
+    assert [sheet.cell(1, column).value for column in (1, 2, 3, 4, sheet.max_column)] == ["Number", "Name", "09:00", "09:01", "10:29"]
+    assert len(coloured(sheet, 2)) == 90
+    assert coloured(sheet, 3)[0] == "09:20"
+    assert "09:49" in coloured(sheet, 3)
+    assert "09:50" not in coloured(sheet, 3)
+    assert coloured(sheet, 4) == []
+
+
+@pytest.mark.parametrize("duration", [0.0, 0.5, 40.0, 60.0, 121.0, 5400.0, 4 * 3600.0])
+def test_timeline_fits_a_screen_for_every_length(tmp_path: Path, duration: float) -> None:
+    students = (StudentLine("1", "A", "Present", ((0.0, duration),), duration, 1.0),)
+    sheet = written(tmp_path / "report.xlsx", lecture(duration=duration, started_at=None, students=students))["Timeline"]
+    assert 1 <= sheet.max_column - 2 <= 120
+    assert len(coloured(sheet, 2)) == sheet.max_column - 2
+    assert sheet.cell(1, 3).value in {"00:00", "0:00:00"}
+
+
+def test_without_a_clock_times_count_from_the_start_of_the_recording(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "report.xlsx", lecture(started_at=None))["Attendance"]
+    assert sheet["D3"].number_format == "[h]:mm:ss"
+    assert sheet["D3"].value.total_seconds() == pytest.approx(1200)
+
+
+def test_unknown_people_are_shown_with_their_pictures(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "report.xlsx", lecture())["Unknown"]
+    assert sheet["A2"].value == "Unknown 1"
+    assert sheet["B2"].value == datetime(2026, 11, 2, 9, 1)  # noqa: DTZ001
+    assert [image._data() for image in sheet._images] == [picture(10), picture(20), picture(30)]
+
+
+def test_summary_says_what_was_looked_at_and_counts(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "report.xlsx", lecture())["Summary"]
+    pairs = {row[0]: row[1] for row in sheet.iter_rows(min_row=2, values_only=True)}
+    assert pairs["Class"] == "CS101 Algorithms"
+    assert pairs["Recording"] == "monday.mp4"
+    assert pairs["Model"] == "dlib-resnet-v1"
+    assert pairs["Threshold"] == pytest.approx(0.91)
+    assert pairs["Looked at"] == 1
+    assert pairs["Sampled every"] == "2 s"
+    assert (pairs["On the roster"], pairs["Present"], pairs["Late"], pairs["Absent"], pairs["Excused"]) == (4, 1, 1, 1, 1)
+    assert pairs["Unknown people"] == 1
+
+
+def test_tables_are_ready_to_read(tmp_path: Path) -> None:
+    book = written(tmp_path / "report.xlsx", lecture())
+    assert book.sheetnames == ["Attendance", "Timeline", "Unknown", "Summary"]
+    sheet = book["Attendance"]
+    assert sheet.freeze_panes == "C2"
+    assert sheet.auto_filter.ref == "A1:J5"
+    assert sheet["G2"].number_format == "0%"
+    assert sheet["D2"].number_format == "hh:mm:ss"
+    assert sheet.column_dimensions["B"].width > len("Edsger Dijkstra")
+
+
+HOSTILE = [
+    '=HYPERLINK("http://evil.example","click")',
+    "=1+1",
+    "+1",
+    "-1+2",
+    "@SUM(A1)",
+    "#N/A",
+    "  =1+1",
+    "\t=1",
+    "{=1}",
+    "a\x00\x1b\x07b",
+    "\ud800x",
+    "x" * 40000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "report.xlsx"
+    students = (StudentLine(text, text, "Present", ((0.0, 1.0),), source=text),)
+    write_lecture(path, lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)))
+    write_register(tmp_path / "register.xlsx", RegisterReport(text, (datetime(2026, 1, 1),), (RegisterLine(text, text, ("Present",)),)))  # noqa: DTZ001
+    for file in (path, tmp_path / "register.xlsx"):
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                assert b"<f>" not in archive.read(name)
+        for sheet in openpyxl.load_workbook(file):
+            for row in sheet.iter_rows():
+                for cell in row:
+                    assert cell.data_type not in {"f", "e"}
+    cell = openpyxl.load_workbook(path)["Attendance"]["B2"]
+    assert cell.value == workbook.clean(text)
+    assert cell.quotePrefix == (text.strip()[0] in "=+-@")
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=())))
+def test_every_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("text") / "register.xlsx"
+    sheet = written(path, RegisterReport(text, (), (RegisterLine("1", text, ()),)))["Register"]
+    expected = workbook.clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    assert (sheet["B2"].value or "") == expected
+
+
+def test_the_same_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lecture(tmp_path / "first.xlsx", lecture())
+    monkeypatch.setattr("time.localtime", lambda *_: (2031, 1, 1, 0, 0, 0, 0, 1, 0))
+    write_lecture(tmp_path / "second.xlsx", lecture())
+    hashes = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first.xlsx", "second.xlsx")}
+    assert len(hashes) == 1
+    with zipfile.ZipFile(tmp_path / "first.xlsx") as archive:
+        assert b"2000-01-01T00:00:00Z" in archive.read("docProps/core.xml")
+
+
+def test_an_empty_class_still_has_its_headers(tmp_path: Path) -> None:
+    path = tmp_path / "report.xlsx"
+    write_lecture(path, lecture(students=(), unknown=()))
+    for name in ("Attendance", "Timeline", "Unknown"):
+        assert not pd.read_excel(path, sheet_name=name).columns.empty
+    write_register(path, RegisterReport("CS101", (), ()))
+    assert list(pd.read_excel(path).columns) == ["Number", "Name", "Attendance", "Below 75%"]
+
+
+def test_a_full_disk_leaves_the_old_workbook_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.xlsx"
+    write_lecture(path, lecture())
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_lecture(path, lecture(students=()))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def register() -> RegisterReport:
+    return RegisterReport(
+        course="CS101 Algorithms",
+        lectures=(datetime(2026, 11, 2, 9), datetime(2026, 11, 9, 9), datetime(2026, 11, 16, 9), datetime(2026, 11, 16, 14)),  # noqa: DTZ001
+        students=(
+            RegisterLine("007", "Ada Lovelace", ("Present", "Late", "Left early", "Present")),
+            RegisterLine("012", "Alan Turing", ("Present", "Absent", "Absent", "Excused")),
+            RegisterLine("100", "Grace Hopper", (None, "Excused", None, None)),
+        ),
+    )
+
+
+def test_register_has_a_letter_a_student_and_date(tmp_path: Path) -> None:
+    path = tmp_path / "register.xlsx"
+    write_register(path, register())
+    table = pd.read_excel(path, dtype=str, keep_default_na=False)
+    assert list(table.columns) == [
+        "Number", "Name", "2026-11-02", "2026-11-09", "2026-11-16 09:00", "2026-11-16 14:00", "Attendance", "Below 75%",
+    ]  # fmt: skip
+    assert list(table.iloc[0])[:6] == ["007", "Ada Lovelace", "P", "L", "E", "P"]
+    assert list(table.iloc[1])[2:6] == ["P", "A", "A", "X"]
+    assert list(table.iloc[2])[2:6] == ["", "X", "", ""]
+    # Excused lectures and those without a record don't count; the last line counts who attended.
+    assert float(table["Attendance"][0]) == 1
+    assert float(table["Attendance"][1]) == pytest.approx(1 / 3)
+    assert table["Attendance"][2] == ""
+    assert list(table["Below 75%"]) == ["", "yes", "", ""]
+    assert list(table.iloc[3])[1:6] == ["Attended", "2", "1", "1", "1"]
+    assert float(table["Attendance"][3]) == pytest.approx(5 / 7)
+
+
+def test_register_marks_who_is_below_and_keeps_the_totals_out_of_the_filter(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "register.xlsx", register())["Register"]
+    assert sheet["G3"].fill.fill_type == "solid"
+    assert sheet["G2"].fill.fill_type is None
+    assert sheet["G3"].number_format == "0%"
+    assert sheet.auto_filter.ref == "A1:H4"
+    assert sheet.freeze_panes == "C2"
