@@ -1,5 +1,15 @@
-"""What goes wrong in a way that a person can act on."""
+"""What a service says to a person."""
+
+import errno
 
 
 class UserError(Exception):
-    """The message is a sentence for people: what happened, and what to do."""
+    """A request that cannot be done. The message is a sentence that says why, and what to do."""
+
+
+def disk_full(error: OSError) -> bool:
+    """Whether a write failed because the disk, or the user's part of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+DISK_FULL = "The disk is full. Ask the administrator to free some space, then try again."

@@ -16,7 +16,16 @@ class Course(models.Model):
     lecturers = models.ManyToManyField(
         settings.AUTH_USER_MODEL, blank=True, related_name="courses", help_text="Who may upload for this class and see its attendance."
     )
-    students = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
+    students: "models.ManyToManyField[Student, Enrolment]" = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
+    present_seconds = models.PositiveIntegerField(
+        "present from", default=2, help_text="Seconds that a student must be seen for. Of a recording under an hour, in proportion."
+    )
+    late_minutes = models.PositiveIntegerField(
+        "late after", default=10, help_text="Minutes into the lecture. Of a recording under an hour, in proportion."
+    )
+    early_minutes = models.PositiveIntegerField(
+        "left early before the last", default=10, help_text="Minutes of the lecture. Of a recording under an hour, in proportion."
+    )
 
     class Meta:
         verbose_name = "class"

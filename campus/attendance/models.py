@@ -1,6 +1,7 @@
 """Who was there: what the machine saw in each recording, the record a lecture keeps, and every change that people made."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -82,7 +83,7 @@ class AttendanceRecord(models.Model):
         ordering = ["lecture", "student__name"]
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
-            models.CheckConstraint(condition=Q(machine_status__in=["present", "absent"]), name="the_machine_says_present_or_absent"),
+            models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
             models.CheckConstraint(condition=Q(override_status="") | Q(override_status__in=Status.values), name="override_is_a_status"),
         ]
 
@@ -98,6 +99,16 @@ class AttendanceRecord(models.Model):
         return Status(self.status).label
 
 
+class AppendOnly(models.QuerySet["AttendanceChange"]):
+    """Rows go with their lecture only."""
+
+    def update(self, **_: object) -> int:
+        raise TypeError("The log of changes is append-only.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("The log of changes is append-only.")
+
+
 class AttendanceChange(models.Model):
     """One human correction. Append-only: rows are never changed or deleted while the lecture exists."""
 
@@ -109,11 +120,21 @@ class AttendanceChange(models.Model):
     user_name = models.CharField(max_length=150, help_text="As it was then, should the account be deleted.")
     at = models.DateTimeField(auto_now_add=True)
 
+    objects = AppendOnly.as_manager()
+
     class Meta:
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.record.student}: {self.old} to {self.new} by {self.user_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("The log of changes is append-only.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("The log of changes is append-only.")
 
 
 class Report(models.Model):

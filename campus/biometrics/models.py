@@ -1,18 +1,18 @@
 """Enrolment photos, and what a class's gallery was made of."""
 
 import uuid
-from pathlib import Path
 
 from django.db import models
 from django.db.models import Q
 
 from campus.academics.models import Course, Student
+from campus.names import suffix
 from campus.work import LeasedWork
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"photos/{photo.id}{Path(name).suffix.lower()[:6]}"
+    return f"photos/{photo.id}{suffix(name)}"
 
 
 class FacePhoto(LeasedWork):
@@ -34,6 +34,8 @@ class FacePhoto(LeasedWork):
     face_px = models.FloatField("face height in pixels", default=0, editable=False)
     quality = models.FloatField(default=0, editable=False)
     chip = models.FileField("face", upload_to="chips/photos", blank=True, editable=False)
+    embedder = models.CharField(max_length=60, blank=True, editable=False)
+    embedding = models.BinaryField("float32 unit vector of that embedder", null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

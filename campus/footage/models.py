@@ -1,7 +1,6 @@
 """Recordings and the segments that they are worked on in."""
 
 import uuid
-from pathlib import Path
 
 from django.conf import settings
 from django.db import models
@@ -9,12 +8,13 @@ from django.db.models import F, Q
 
 from campus.academics.models import Lecture
 from campus.biometrics.models import Gallery
+from campus.names import suffix
 from campus.work import LeasedWork
 
 
 def recording_path(recording: "Recording", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"recordings/{recording.id}{Path(name).suffix.lower()[:6]}"
+    return f"recordings/{recording.id}{suffix(name)}"
 
 
 class Recording(LeasedWork):
@@ -46,6 +46,7 @@ class Recording(LeasedWork):
     duration = models.FloatField("duration in seconds", default=0, editable=False)
     gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False)
     coverage = models.FloatField("share that could be looked at", default=0, editable=False)
+    planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

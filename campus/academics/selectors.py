@@ -1,0 +1,48 @@
+"""Which classes, lectures and students a user may see. Every other app filters through these."""
+
+from datetime import date
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from campus.academics.models import Course, Lecture, Student
+
+REGISTRAR = "Registrar"
+AnyUser = AbstractBaseUser | AnonymousUser
+
+
+def is_registrar(user: AnyUser) -> bool:
+    """Whether the user looks after all classes: a superuser or a member of the group Registrar."""
+    if not (user.is_active and isinstance(user, PermissionsMixin)):
+        return False
+    return user.is_superuser or user.groups.filter(name=REGISTRAR).exists()
+
+
+def courses_for(user: AnyUser) -> QuerySet[Course]:
+    """The classes that a user may see: all for a registrar, else those that he or she teaches."""
+    if not user.is_active:
+        return Course.objects.none()
+    return Course.objects.all() if is_registrar(user) else Course.objects.filter(lecturers=user.pk)
+
+
+def lectures_for(user: AnyUser) -> QuerySet[Lecture]:
+    return Lecture.objects.filter(course__in=courses_for(user))
+
+
+def students_for(user: AnyUser) -> QuerySet[Student]:
+    """All students for a registrar; else those who are or were on the roster of a class that the user teaches."""
+    if is_registrar(user):
+        return Student.objects.all()
+    return Student.objects.filter(pk__in=Student.objects.filter(enrolments__course__in=courses_for(user)).values("pk"))
+
+
+def roster(course: Course, day: date) -> QuerySet[Student]:
+    """Who is enrolled in a class on a day."""
+    open_or_later = Q(enrolments__valid_to=None) | Q(enrolments__valid_to__gte=day)
+    return Student.objects.filter(open_or_later, enrolments__course=course, enrolments__valid_from__lte=day)
+
+
+def lecture_roster(lecture: Lecture) -> QuerySet[Student]:
+    """Who is enrolled on the lecture's day, in the institution's time zone."""
+    return roster(lecture.course, timezone.localtime(lecture.starts_at).date())

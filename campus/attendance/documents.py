@@ -1,0 +1,85 @@
+"""What the workbooks say, gathered from the rows."""
+
+from datetime import datetime
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from campus.academics.models import Course
+from campus.attendance.models import AttendanceRecord
+from campus.footage.models import Recording
+from recognition.workbook import LectureReport, RegisterLine, RegisterReport, StudentLine, UnknownLine
+
+
+def lecture_report(recording: Recording) -> LectureReport:
+    """One recording: the statuses are the lecture's, times and pictures are the recording's."""
+    lecture = recording.lecture
+    gallery = recording.gallery
+    sightings = {sighting.student_id: sighting for sighting in recording.sightings.all()}
+    lines = []
+    for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
+        sighting = sightings.get(record.student_id)
+        lines.append(
+            StudentLine(
+                number=record.student.number,
+                name=record.student.name,
+                status=record.get_status_display(),
+                intervals=tuple((start, end) for start, end in sighting.intervals) if sighting else (),
+                seconds=sighting.seconds if sighting else 0.0,
+                share=sighting.share if sighting else 0.0,
+                confidence=sighting.confidence if sighting else 0.0,
+                source=_source(record),
+                picture=next(iter(_pictures(sighting.chips)), None) if sighting else None,
+            )
+        )
+    details = [("Gaps", recording.error)] if recording.error else []
+    return LectureReport(
+        course=str(lecture.course),
+        lecture=str(lecture),
+        recording=recording.original_name,
+        duration=recording.duration,
+        started_at=_local(lecture.starts_at),
+        embedder=gallery.embedder if gallery else "",
+        threshold=gallery.threshold if gallery else None,
+        margin=gallery.margin if gallery else None,
+        coverage=recording.coverage,
+        students=tuple(lines),
+        unknown=tuple(
+            UnknownLine(tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)))
+            for person in recording.unknown_people.order_by("index")
+        ),
+        details=tuple(details),
+    )
+
+
+def register_report(course: Course) -> RegisterReport:
+    """A class over all its lectures that have records."""
+    lectures = list(course.lectures.filter(records__isnull=False).distinct().order_by("starts_at"))
+    statuses: dict[int, dict[int, str]] = {}
+    people = {}
+    for record in AttendanceRecord.objects.filter(lecture__course=course).select_related("student"):
+        people[record.student_id] = record.student
+        statuses.setdefault(record.student_id, {})[record.lecture_id] = record.get_status_display()
+    lines = [
+        RegisterLine(student.number, student.name, tuple(statuses[student.pk].get(lecture.pk) for lecture in lectures))
+        for student in sorted(people.values(), key=lambda student: (student.name, student.number))
+    ]
+    return RegisterReport(str(course), tuple(_local(lecture.starts_at) for lecture in lectures), tuple(lines))
+
+
+def _source(record: AttendanceRecord) -> str:
+    change = record.changes.first() if record.override_status else None
+    return f"{change.user_name}" if change else "machine"
+
+
+def _pictures(chips: list[dict[str, str]]) -> list[bytes]:
+    pictures = []
+    for chip in chips:
+        if default_storage.exists(chip["file"]):
+            with default_storage.open(chip["file"]) as file:
+                pictures.append(file.read())
+    return pictures
+
+
+def _local(when: datetime) -> datetime:
+    return timezone.localtime(when).replace(tzinfo=None)

@@ -1,0 +1,207 @@
+"""Everything that writes attendance: the machine's proposals, people's decisions, the workbooks."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from campus.academics.models import Course, Lecture
+from campus.academics.selectors import lecture_roster
+from campus.attendance import documents
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
+from campus.attendance.selectors import records_for
+from campus.errors import UserError
+from campus.footage.models import Recording
+from recognition.types import Attendance, Chip, Interval
+from recognition.workbook import write_lecture, write_register
+
+log = logging.getLogger(__name__)
+
+FULL_LECTURE = 3600.0  # seconds; of a shorter recording the class's minutes count in proportion
+
+
+@transaction.atomic
+def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
+    """Write down what a vote found, instead of what an earlier one of this recording did. Repeating it gives the same rows.
+
+    The labels in `attendance` are students' ids.
+    """
+    Lecture.objects.select_for_update().get(pk=recording.lecture_id)
+    recording.sightings.all().delete()
+    recording.unknown_people.all().delete()
+    Sighting.objects.bulk_create(
+        Sighting(
+            recording=recording,
+            student_id=int(presence.label),
+            present=presence.present,
+            intervals=[list(interval) for interval in presence.intervals],
+            seconds=presence.seconds,
+            share=presence.share,
+            confidence=presence.confidence,
+            chips=_keep_chips(recording, presence.chips),
+        )
+        for presence in attendance.presences
+    )
+    UnknownPerson.objects.bulk_create(
+        UnknownPerson(
+            recording=recording,
+            index=index,
+            intervals=[list(interval) for interval in person.intervals],
+            seconds=person.seconds,
+            chips=_keep_chips(recording, person.chips),
+        )
+        for index, person in enumerate(attendance.unknown)
+    )
+    lecture_count(lecture=recording.lecture)
+    transaction.on_commit(lambda: _drop_old_chips(recording), robust=True)
+
+
+def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, object]]:
+    """Save the pictures under names that follow from their content, so that the same vote makes the same files."""
+    kept: list[dict[str, object]] = []
+    for chip in chips:
+        name = f"chips/{recording.pk}/{hashlib.sha256(chip.jpeg).hexdigest()[:32]}.jpg"
+        if not default_storage.exists(name):
+            default_storage.save(name, ContentFile(chip.jpeg))
+        kept.append({"file": name, "time": chip.time, "quality": chip.quality})
+    return kept
+
+
+def _drop_old_chips(recording: Recording) -> None:
+    rows = [*recording.sightings.values_list("chips", flat=True), *recording.unknown_people.values_list("chips", flat=True)]
+    wanted = {Path(chip["file"]).name for chips in rows for chip in chips}
+    for path in Path(settings.MEDIA_ROOT, "chips", str(recording.pk)).glob("*.jpg"):
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+@transaction.atomic
+def lecture_count(*, lecture: Lecture) -> None:
+    """Make the lecture's records anew from all that its recordings saw, as if each began with the lecture.
+
+    People's decisions stay, also those on students who have left the roster; other records of theirs go.
+    """
+    seen: dict[int, list[Sighting]] = {}
+    for sighting in Sighting.objects.filter(recording__lecture=lecture).select_related("recording"):
+        seen.setdefault(sighting.student_id, []).append(sighting)
+    students = set(lecture_roster(lecture).values_list("pk", flat=True))
+    for student in sorted(students):
+        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=_proposal(lecture, seen.get(student, [])))
+    lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
+
+
+def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
+    """What the machine says of a student."""
+    intervals = merged(interval for sighting in sightings if sighting.present for interval in sighting.intervals)
+    duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
+    seconds = sum(end - start for start, end in intervals)
+    proposal: dict[str, object] = {
+        "machine_status": Status.ABSENT,
+        "first_seen": None,
+        "last_seen": None,
+        "seconds": seconds,
+        "share": min(seconds / duration, 1.0) if duration else max((s.share for s in sightings if s.present), default=0.0),
+        "confidence": max((sighting.confidence for sighting in sightings if sighting.present), default=0.0),
+    }
+    if any(sighting.present for sighting in sightings):
+        first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
+        proposal["machine_status"] = machine_status(lecture.course, first, last, duration)
+        proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
+        proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
+    return proposal
+
+
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """The union of intervals, in order."""
+    union: list[Interval] = []
+    for start, end in sorted((start, end) for start, end in intervals):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        else:
+            union.append((start, end))
+    return union
+
+
+def machine_status(course: Course, first: float, last: float, duration: float) -> Status:
+    """Present, late or left early, of a student seen from `first` to `last` second of a recording of `duration` seconds.
+
+    The class's minutes count in proportion where the recording is shorter than an hour. Who came late and left early is late.
+    """
+    minute = 60 * min(duration / FULL_LECTURE, 1.0)
+    if first > course.late_minutes * minute:
+        return Status.LATE
+    if last < duration - course.early_minutes * minute:
+        return Status.LEFT_EARLY
+    return Status.PRESENT
+
+
+@transaction.atomic
+def override_set(*, record: AttendanceRecord, status: str, reason: str, user: User) -> AttendanceRecord:
+    """A person decides: `status`, or "" to go back to what the machine says. Each change is kept with who and why.
+
+    Raises UserError for an unknown status, PermissionDenied where the user may not see the record.
+    """
+    if status and status not in Status.values:
+        raise UserError(f"“{status}” is no status. Choose one of: {', '.join(Status.values)}.")
+    Lecture.objects.select_for_update().get(pk=record.lecture_id)
+    current = records_for(user).filter(pk=record.pk).first()
+    if current is None:
+        raise PermissionDenied
+    if current.override_status != status:
+        old = current.status
+        current.override_status = status
+        current.save(update_fields=["override_status", "updated_at"])
+        AttendanceChange.objects.create(
+            record=current, old=old, new=current.status, reason=reason.strip()[:300], user=user, user_name=user.get_username()
+        )
+    return current
+
+
+def report_write(*, recording: Recording) -> Report:
+    """Write the workbook of a recording into Reports/, in place of an earlier one. Raises OSError when the disk is full."""
+    lecture = recording.lecture
+    when = timezone.localtime(lecture.starts_at)
+    name = f"Report_for_{_in_file_name(lecture.course.code)}_{when:%Y_%m_%d-%H%M}_{recording.pk.hex[:8]}.xlsx"
+    path = Path(settings.REPORTS_DIR, name)
+    write_lecture(path, documents.lecture_report(recording))
+    return Report.objects.update_or_create(
+        recording=recording,
+        defaults={"course": lecture.course, "lecture": lecture, "file_name": name, "sha256": _sha256(path)},
+    )[0]
+
+
+def report_current(*, report: Report) -> Report:
+    """The report with a workbook that says what the records say now: it is written again if they changed since, or it is gone."""
+    if report.recording is None:
+        return register_write(course=report.course)
+    changed = report.recording.lecture.records.filter(updated_at__gt=report.created_at).exists()
+    if changed or not Path(settings.REPORTS_DIR, report.file_name).exists():
+        return report_write(recording=report.recording)
+    return report
+
+
+def register_write(*, course: Course) -> Report:
+    """Write the register of a class over all its lectures into Reports/, in place of an earlier one."""
+    name = f"Register_of_{_in_file_name(course.code)}_{course.pk}.xlsx"
+    path = Path(settings.REPORTS_DIR, name)
+    write_register(path, documents.register_report(course))
+    return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": _sha256(path)})[0]
+
+
+def _in_file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]+", "_", text).strip("_")[:60] or "class"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

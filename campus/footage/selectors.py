@@ -1,0 +1,97 @@
+"""Which recordings a user may see, and how far one is."""
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from campus.academics.selectors import AnyUser, courses_for
+from campus.biometrics.selectors import queued_gallery
+from campus.footage.models import Recording, Segment
+from recognition.types import VideoInfo
+
+OPEN = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AGGREGATING)
+
+
+def recordings_for(user: AnyUser) -> QuerySet[Recording]:
+    return Recording.objects.filter(lecture__course__in=courses_for(user))
+
+
+def video_info(recording: Recording) -> VideoInfo:
+    """What the file is, as the ingest wrote it down."""
+    values: dict[str, Any] = {field.name: recording.info[field.name] for field in fields(VideoInfo)}
+    started = values.pop("started_at")
+    return VideoInfo(**values, started_at=datetime.fromisoformat(started) if started else None)
+
+
+def progress(recording: Recording) -> dict[str, Any]:
+    """How far a recording is.
+
+    Keys: state, state_label, share (0..1), error, segments (each with index, start, end, state, running, progress, error),
+    faces (how many were found so far), eta_seconds (None where nobody can say yet).
+    """
+    segments = list(recording.segments.order_by("index"))
+    whole = sum(_weight(segment) for segment in segments)
+    worked = sum(_weight(segment) * (segment.progress if segment.state == Segment.State.PENDING else 1.0) for segment in segments)
+    share = {Recording.State.DONE: 1.0, Recording.State.AGGREGATING: 0.97}.get(Recording.State(recording.state), 0.0)
+    eta = None
+    if recording.state == Recording.State.PROCESSING and whole:
+        share = 0.95 * worked / whole
+        if recording.planned_at and worked > 0.02 * whole:
+            eta = (timezone.now() - recording.planned_at).total_seconds() * (whole - worked) / worked
+    label = recording.get_state_display()
+    if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course):
+        label = "waiting until the faces of the class are learnt"
+    return {
+        "state": recording.state,
+        "state_label": label,
+        "share": share,
+        "error": recording.error,
+        "segments": [
+            {
+                "index": segment.index,
+                "start": segment.start,
+                "end": segment.end,
+                "state": segment.state,
+                "running": segment.state == Segment.State.PENDING and segment.running,
+                "progress": segment.progress,
+                "error": segment.error,
+            }
+            for segment in segments
+        ],
+        "faces": sum(segment.faces for segment in segments),
+        "eta_seconds": eta,
+    }
+
+
+def _weight(segment: Segment) -> float:
+    return (segment.end - segment.start) or 1.0  # a photo has no length
+
+
+def coverage(recording: Recording) -> float:
+    """The share of the recording that was looked at (0..1)."""
+    segments = list(recording.segments.all())
+    done = sum(_weight(segment) for segment in segments if segment.state == Segment.State.DONE)
+    return done / sum(_weight(segment) for segment in segments) if segments else 0.0
+
+
+def clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def gaps(recording: Recording) -> str:
+    """A sentence that names the parts that could not be looked at; "" when there are none."""
+    failed = [segment for segment in recording.segments.order_by("index") if segment.state == Segment.State.FAILED]
+    if not failed:
+        return ""
+    parts: list[list[float]] = []
+    for segment in failed:
+        if parts and parts[-1][1] == segment.start:
+            parts[-1][1] = segment.end
+        else:
+            parts.append([segment.start, segment.end])
+    where = ", ".join(f"{clock(start)} to {clock(end)}" for start, end in parts)
+    return f"These parts could not be looked at: {where}. {failed[0].error}".strip()

@@ -1,0 +1,204 @@
+"""Everything that writes recordings and segments: the upload, the steps of the work, and what people ask for."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from campus.academics.models import Lecture
+from campus.errors import DISK_FULL, UserError, disk_full
+from campus.footage.models import Recording, Segment
+from campus.footage.selectors import OPEN
+from campus.names import clean
+from campus.work import WAITING, fail, finish, request
+from recognition import types
+
+log = logging.getLogger(__name__)
+
+SPARE_BYTES = 256 * 1024**2  # of the disk are left for the database and the work itself
+
+
+def recording_create(*, lecture: Lecture, file: File[Any], name: str, user: User | None) -> Recording:
+    """Keep an uploaded video or photo and ask for its ingest. The file's type is not trusted: the worker looks into it.
+
+    Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
+    """
+    name = clean(name)
+    size = file.size or 0
+    if not size:
+        raise UserError(f"{name} is empty. Choose another file.")
+    if size > settings.MAX_RECORDING_BYTES:
+        raise UserError(f"{name} is larger than {settings.MAX_RECORDING_BYTES / 1024**3:.0f} GB. Split it, or make it smaller.")
+    # An upload is on this disk already and is only renamed.
+    needed = SPARE_BYTES + (0 if hasattr(file, "temporary_file_path") else size)
+    if shutil.disk_usage(settings.MEDIA_ROOT).free < needed:
+        raise UserError(DISK_FULL)
+    digest = hashlib.sha256()
+    for chunk in file.chunks(1024 * 1024):
+        digest.update(chunk)
+    recording = Recording(lecture=lecture, original_name=name, size=size, sha256=digest.hexdigest(), uploaded_by=user)
+    _refuse_duplicate(recording)
+    try:
+        recording.file.save(name, file, save=False)
+        with transaction.atomic():
+            recording.save(force_insert=True)
+            request("rollcall.ingest", recording.pk)
+    except Exception as error:
+        Path(settings.MEDIA_ROOT, recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
+        if isinstance(error, IntegrityError):
+            _refuse_duplicate(recording)
+        if isinstance(error, OSError) and disk_full(error):
+            raise UserError(DISK_FULL) from error
+        raise
+    log.info("recording %s: %d bytes for lecture %s", recording.pk, size, lecture.pk)
+    return recording
+
+
+def _refuse_duplicate(recording: Recording) -> None:
+    twin = Recording.objects.filter(lecture=recording.lecture, sha256=recording.sha256).first()
+    if twin:
+        raise UserError(f"This recording is already here: {twin.original_name}. Take attendance again there if you need to.")
+
+
+def recording_cancel(*, recording: Recording, user: User | None) -> None:
+    """Stop the work on a recording. Workers notice within seconds; the upload stays. Raises UserError when it is over."""
+    with transaction.atomic():
+        stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN).update(
+            state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **WAITING
+        )
+        if not stopped:
+            raise UserError("There is nothing to cancel: the work on this recording is over.")
+        _forget_segments(recording)
+    recording.refresh_from_db()
+    log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
+
+
+def recording_retry(*, recording: Recording, user: User | None) -> None:
+    """Work again on the parts that failed, and count again. Raises UserError when nothing failed."""
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        # Done parts whose tracks are deleted already have to be looked at again, too.
+        again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
+        failed = recording.state == Recording.State.FAILED
+        gappy = recording.state == Recording.State.DONE and recording.coverage < 1
+        if not failed and not gappy:
+            raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
+        planned = recording.segments.exists()
+        again.update(state=Segment.State.PENDING, progress=0, faces=0, tracks=0, result="", error="", error_detail="", **WAITING)
+        Recording.objects.filter(pk=recording.pk).update(
+            state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
+            error="",
+            error_detail="",
+            planned_at=timezone.now(),
+            finished_at=None,
+            **WAITING,
+        )
+        if planned:
+            request("rollcall.recognise", *recording.segments.filter(state=Segment.State.PENDING).values_list("pk", flat=True))
+        else:
+            request("rollcall.ingest", recording.pk)
+    segments_settled(recording_id=recording.pk)
+    log.info("recording %s: retried by user %s", recording.pk, user and user.pk)
+
+
+def recording_restart(*, recording: Recording, user: User | None) -> None:
+    """Take attendance again from the start, whatever the state. What it said before stays until the new count is there."""
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        Recording.objects.filter(pk=recording.pk).update(
+            state=Recording.State.UPLOADED,
+            run=recording.run + 1,
+            coverage=0,
+            error="",
+            error_detail="",
+            planned_at=None,
+            finished_at=None,
+            **WAITING,
+        )
+        _forget_segments(recording)
+        request("rollcall.ingest", recording.pk)
+    log.info("recording %s: attendance taken again by user %s", recording.pk, user and user.pk)
+
+
+def _forget_segments(recording: Recording) -> None:
+    """Without its row a worker can neither go on nor finish; the tracks go with it."""
+    recording.segments.all().delete()
+    transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
+
+
+def tracks_folder(recording: Recording) -> Path:
+    """Where the workers put what they found. Holds embeddings of bystanders: it is deleted when the count is done."""
+    return Path(settings.MEDIA_ROOT, "tracks", str(recording.pk))
+
+
+# The steps of the work.
+
+
+def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
+    """The ingest is done: the segments are there to be taken. False: this attempt lost its lease."""
+    started = info.started_at and info.started_at.isoformat()
+    with transaction.atomic():
+        planned = finish(
+            recording,
+            Recording.State.PROCESSING,
+            info=asdict(info) | {"started_at": started},
+            duration=info.duration,
+            planned_at=timezone.now(),
+            attempts=0,
+            published_at=None,
+        )
+        if planned:
+            rows = [Segment(recording=recording, index=part.index, start=part.start, end=part.end) for part in segments]
+            request("rollcall.recognise", *(row.pk for row in Segment.objects.bulk_create(rows)))
+    return planned
+
+
+def segment_progress(*, segment: Segment, share: float) -> bool:
+    """Note how far the attempt is. False: it is not wanted any more (cancelled, taken again, or the lease was lost)."""
+    mine = Segment.objects.filter(pk=segment.pk, lease_owner=segment.lease_owner, state=Segment.State.PENDING)
+    return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
+
+
+def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int) -> bool:
+    """The tracks are in the file. False: this attempt lost its lease."""
+    done = finish(segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, progress=1.0)
+    segments_settled(recording_id=segment.recording_id)
+    return done
+
+
+def segment_failed(*, segment: Segment, error: str, detail: str) -> bool:
+    """This part is given up; the others go on. False: this attempt lost its lease."""
+    done = fail("rollcall.recognise", segment, error, detail)
+    segments_settled(recording_id=segment.recording_id)
+    return done
+
+
+def segments_settled(*, recording_id: UUID | None = None) -> int:
+    """Where no segment is waiting any more, let the vote begin: one conditional UPDATE, so that one caller alone wins.
+
+    Call it after the commit of the segment's own row, else two that finish at once see each other still waiting. Without
+    `recording_id` all recordings are looked at. Returns how many moved.
+    """
+    waiting = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.PENDING)
+    candidates = Recording.objects.filter(~Exists(waiting), state=Recording.State.PROCESSING)
+    if recording_id is not None:
+        candidates = candidates.filter(pk=recording_id)
+    won = 0
+    for pk in candidates.values_list("pk", flat=True):
+        if Recording.objects.filter(~Exists(waiting), pk=pk, state=Recording.State.PROCESSING).update(
+            state=Recording.State.AGGREGATING, **WAITING
+        ):
+            request("rollcall.aggregate", pk)
+            won += 1
+    return won

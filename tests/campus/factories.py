@@ -1,0 +1,104 @@
+"""Rows for the tests: plain functions with sensible defaults."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.core.files.base import ContentFile
+
+from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.selectors import REGISTRAR
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.footage.models import Recording, Segment
+
+STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+_number = count(1)
+
+
+def user(**fields: Any) -> User:
+    """An active user; the password is "password"."""
+    return User.objects.create_user(**{"username": f"user{next(_number)}", "password": "password"} | fields)
+
+
+def registrar(**fields: Any) -> User:
+    who = user(**fields)
+    who.groups.add(Group.objects.get_or_create(name=REGISTRAR)[0])
+    return who
+
+
+def course(*, lecturers: tuple[User, ...] = (), students: int = 0, **fields: Any) -> Course:
+    """A class, with that many new students on the roster."""
+    row = Course.objects.create(**{"code": f"CS{next(_number)}", "name": "Computing"} | fields)
+    row.lecturers.set(lecturers)
+    for _ in range(students):
+        enrol(row, student())
+    return row
+
+
+def student(**fields: Any) -> Student:
+    number = next(_number)
+    return Student.objects.create(**{"number": f"N{number:04}", "name": f"Student {number:04}"} | fields)
+
+
+def enrol(course: Course, student: Student, **fields: Any) -> Enrolment:
+    return Enrolment.objects.create(course=course, student=student, **{"valid_from": STARTS.date() - timedelta(days=30)} | fields)
+
+
+def lecture(course_: Course | None = None, **fields: Any) -> Lecture:
+    """A lecture of 90 minutes; each next one of a class is a day later."""
+    course_ = course_ or course(students=2)
+    starts = fields.pop("starts_at", STARTS + timedelta(days=course_.lectures.count()))
+    return Lecture.objects.create(course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=90)} | fields)
+
+
+def recording(lecture_: Lecture | None = None, *, content: bytes | None = None, **fields: Any) -> Recording:
+    """A recording with a small file that is no video."""
+    content = content or f"recording {next(_number)}".encode()
+    row = Recording(
+        lecture=lecture_ or lecture(),
+        **{"original_name": "lecture.mp4", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} | fields,
+    )
+    row.file.save("lecture.mp4", ContentFile(content), save=False)
+    row.save(force_insert=True)
+    return row
+
+
+INFO = {
+    "container": "mp4",
+    "codec": "h264",
+    "width": 1280,
+    "height": 720,
+    "rotation": 0,
+    "fps": 25.0,
+    "duration": 120.0,
+    "started_at": None,
+    "is_photo": False,
+}
+
+
+def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any) -> Recording:
+    """A recording that is being worked on: `segments` segments of a minute, all waiting."""
+    info = INFO | {"duration": 60.0 * segments}
+    row = recording(lecture_, **{"state": Recording.State.PROCESSING, "info": info, "duration": 60.0 * segments} | fields)
+    Segment.objects.bulk_create(Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments))
+    return row
+
+
+def photo(student_: Student | None = None, *, content: bytes | None = None, **fields: Any) -> FacePhoto:
+    """An accepted enrolment photo whose file is no picture."""
+    content = content or f"photo {next(_number)}".encode()
+    row = FacePhoto(
+        student=student_ or student(),
+        **{"original_name": "photo.jpg", "sha256": hashlib.sha256(content).hexdigest(), "state": FacePhoto.Verdict.ACCEPTED} | fields,
+    )
+    row.file.save("photo.jpg", ContentFile(content), save=False)
+    row.save(force_insert=True)
+    return row
+
+
+def gallery(course_: Course | None = None, **fields: Any) -> Gallery:
+    """A ready, active gallery without a file."""
+    ready = {"state": Gallery.State.READY, "active": True, "embedder": "dlib-resnet-v1", "threshold": 0.9, "margin": 0.05}
+    return Gallery.objects.create(course=course_ or course(), **ready | fields)
