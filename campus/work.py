@@ -105,9 +105,14 @@ def finish(row: LeasedWork, to_state: str, **fields: Any) -> bool:
     return bool(_mine(row).update(**{"state": to_state, "lease_owner": "", "lease_until": None, "error": "", "error_detail": ""} | fields))
 
 
-def release(row: LeasedWork, error: str, detail: str) -> bool:
+def release(_task: str, row: LeasedWork, error: str, detail: str) -> bool:
     """Give the row back for another attempt; the sweeper asks for it."""
     return bool(_mine(row).update(lease_owner="", lease_until=None, published_at=None, error=error, error_detail=detail))
+
+
+def postpone(row: LeasedWork) -> bool:
+    """Give the row back as if it had not been claimed: what the work needs is not there yet."""
+    return bool(_mine(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=timezone.now()))
 
 
 def fail(task: str, row: LeasedWork, error: str, detail: str) -> bool:

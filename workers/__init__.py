@@ -1,0 +1,5 @@
+"""The workers: `celery -A workers worker`, `celery -A workers beat`."""
+
+from workers.celery import app
+
+__all__ = ["app"]

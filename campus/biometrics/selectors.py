@@ -1,7 +1,7 @@
 """Which enrolment photos and galleries a user may see, and which of them a class's recordings need."""
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from campus.academics.models import Course
 from campus.academics.selectors import AnyUser, courses_for, students_for
@@ -35,5 +35,6 @@ def queued_gallery(course: Course) -> Gallery | None:
 
 def gallery_is_due(course: Course) -> bool:
     """Whether the class needs a training: it has no gallery of this embedder, or photos came after it."""
-    gallery = active_gallery(course)
-    return gallery is None or course_photos(course).filter(created_at__gt=gallery.created_at).exists()
+    usable = Q(active=True, embedder=settings.EMBEDDER) | Q(state=Gallery.State.QUEUED)
+    newest = course.galleries.filter(usable).order_by("-created_at").first()
+    return newest is None or course_photos(course).filter(created_at__gt=newest.created_at).exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from campus.academics.models import Course, Student
@@ -23,7 +25,7 @@ from recognition.types import EnrolmentPhoto
 log = logging.getLogger(__name__)
 
 
-def photo_add(*, student: Student, file: File[Any], name: str) -> FacePhoto:
+def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
     size = file.size or 0
     if not size:
@@ -52,6 +54,15 @@ def photo_add(*, student: Student, file: File[Any], name: str) -> FacePhoto:
     return photo
 
 
+def photo_delete(*, photo: FacePhoto) -> None:
+    """Forget a photo: the row, the file, and the face cut out of it."""
+    files = [file for file in (photo.file, photo.chip) if file]
+    with transaction.atomic():
+        photo.delete()
+        for file in files:
+            transaction.on_commit(partial(file.storage.delete, file.name), robust=True)
+
+
 def photos_import_zip(*, file: IO[bytes], course: Course | None = None) -> ImportResult:
     """Take the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is refused."""
     return import_photos(zip_entries(file), course=course, add=_add)
@@ -62,15 +73,16 @@ def photos_import_folder(*, folder: Path, course: Course | None = None) -> Impor
     return import_photos(folder_entries(folder), course=course, add=_add)
 
 
-def _add(student: Student, file: File[Any], name: str) -> FacePhoto:
+def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:
     return photo_add(student=student, file=file, name=name)
 
 
 def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
     """Write down what a photo is worth. The verdict follows from the file alone, so whoever comes first writes the same."""
     if result.chip is not None:
-        photo.chip.storage.delete(f"chips/photos/{photo.pk}.jpg")
-        photo.chip.save(f"{photo.pk}.jpg", ContentFile(result.chip), save=False)
+        name = f"chips/photos/{photo.pk}.jpg"
+        default_storage.delete(name)  # else the new one would get another name
+        photo.chip.name = default_storage.save(name, ContentFile(result.chip))
     FacePhoto.objects.filter(pk=photo.pk).update(
         state=result.verdict,
         reason=result.reason[:300],
@@ -105,15 +117,24 @@ def no_photos(course: Course) -> str:
 
 
 def course_embeddings(course: Course, embedder: str) -> dict[str, list[np.ndarray]]:
-    """Student id → unit vectors (float32) of the usable photos."""
-    people: dict[str, list[np.ndarray]] = {}
+    """Student id → unit vectors (float32) of the usable photos; an empty list for who has none."""
+    people: dict[str, list[np.ndarray]] = {str(pk): [] for pk in course.students.order_by("pk").values_list("pk", flat=True)}
     for photo in course_photos(course).filter(embedder=embedder, embedding__isnull=False).order_by("student_id", "created_at", "id"):
-        people.setdefault(str(photo.student_id), []).append(np.frombuffer(bytes(photo.embedding or b""), dtype="<f4"))
+        people[str(photo.student_id)].append(np.frombuffer(bytes(photo.embedding or b""), dtype="<f4"))
     return people
 
 
 def gallery_trained(
-    *, gallery: Gallery, path: str, sha256: str, threshold: float, margin: float, students: int, photos: int, report: dict[str, object]
+    *,
+    gallery: Gallery,
+    path: str,
+    sha256: str,
+    embedder: str,
+    threshold: float,
+    margin: float,
+    students: int,
+    photos: int,
+    report: dict[str, Any],
 ) -> bool:
     """The training is done: from now on attendance of the class is taken with it. False: this attempt lost its lease."""
     with transaction.atomic():
@@ -125,6 +146,7 @@ def gallery_trained(
             active=True,
             path=path,
             sha256=sha256,
+            embedder=embedder,
             threshold=threshold,
             margin=margin,
             students=students,

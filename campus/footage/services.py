@@ -16,12 +16,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from campus.academics.models import Lecture
+from campus.academics.models import Course, Lecture
+from campus.biometrics.models import Gallery
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import OPEN
 from campus.names import clean
-from campus.work import WAITING, fail, finish, request
+from campus.work import WAITING, finish, request
 from recognition import types
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 SPARE_BYTES = 256 * 1024**2  # of the disk are left for the database and the work itself
 
 
-def recording_create(*, lecture: Lecture, file: File[Any], name: str, user: User | None) -> Recording:
+def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
     """Keep an uploaded video or photo and ask for its ingest. The file's type is not trusted: the worker looks into it.
 
     Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
@@ -171,17 +172,8 @@ def segment_progress(*, segment: Segment, share: float) -> bool:
 
 
 def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int) -> bool:
-    """The tracks are in the file. False: this attempt lost its lease."""
-    done = finish(segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, progress=1.0)
-    segments_settled(recording_id=segment.recording_id)
-    return done
-
-
-def segment_failed(*, segment: Segment, error: str, detail: str) -> bool:
-    """This part is given up; the others go on. False: this attempt lost its lease."""
-    done = fail("rollcall.recognise", segment, error, detail)
-    segments_settled(recording_id=segment.recording_id)
-    return done
+    """The tracks are in the file. False: this attempt lost its lease. `segments_settled` comes next, after the commit."""
+    return finish(segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, progress=1.0)
 
 
 def segments_settled(*, recording_id: UUID | None = None) -> int:
@@ -202,3 +194,28 @@ def segments_settled(*, recording_id: UUID | None = None) -> int:
             request("rollcall.aggregate", pk)
             won += 1
     return won
+
+
+def gallery_settled(*, course: Course) -> None:
+    """The training of a class is over: the recordings that wait for it can be counted."""
+    waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
+    request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
+
+
+def recording_counted(*, recording: Recording, gallery: Gallery, coverage: float, error: str) -> bool:
+    """The vote is over; `error` names the gaps. False: this attempt lost its lease.
+
+    To be called in the transaction that writes the attendance. The tracks are deleted after it, except where a retry of
+    failed parts may need them for another day.
+    """
+    recording.gallery, recording.coverage, recording.error, recording.finished_at = gallery, coverage, error, timezone.now()
+    counted = finish(recording, Recording.State.DONE, gallery=gallery, coverage=coverage, error=error, finished_at=recording.finished_at)
+    if counted and coverage == 1:
+        transaction.on_commit(lambda: tracks_forget(recording_id=recording.pk))
+    return counted
+
+
+def tracks_forget(*, recording_id: UUID | str) -> None:
+    """Delete the tracks of a recording."""
+    Segment.objects.filter(recording_id=recording_id).update(result="")
+    shutil.rmtree(Path(settings.MEDIA_ROOT, "tracks", str(recording_id)), ignore_errors=True)

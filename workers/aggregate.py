@@ -1,0 +1,74 @@
+"""All segments are over: vote, and write rows and workbook. One attempt does all of it or nothing."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from campus.academics.selectors import lecture_roster
+from campus.attendance.services import record_attendance, report_write
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import active_gallery, queued_gallery
+from campus.biometrics.services import gallery_discard, gallery_request
+from campus.errors import UserError
+from campus.footage.models import Recording, Segment
+from campus.footage.selectors import coverage, gaps, video_info
+from campus.footage.services import recording_counted
+from recognition.errors import Cancelled, GalleryMismatch
+from recognition.types import SegmentResult
+from workers.attempt import Postponed, work
+
+LEAST_COVERAGE = 0.5
+
+
+@work("rollcall.aggregate")
+def aggregate(recording: Recording) -> None:
+    from recognition.voting import Policy, vote
+
+    from recognition import gallery as galleries
+
+    course = recording.lecture.course
+    share, missing = coverage(recording), gaps(recording)
+    if share < LEAST_COVERAGE:
+        raise UserError(f"Only {share:.0%} of the recording could be looked at. {missing} Retry, or upload another copy.")
+    roster = [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
+    if not roster:
+        raise UserError(f"Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.")
+    row = trained(recording)
+    results = load_tracks(recording)
+    if any(result.embedder != row.embedder for result in results):
+        raise UserError("The face model was changed while this recording was worked on. Take attendance again.")
+    try:
+        gallery = galleries.Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
+    except GalleryMismatch as error:
+        gallery_discard(gallery=row, error=str(error))
+        gallery_request(course=course)
+        raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
+    attendance = vote(results, gallery, roster, video_info(recording), Policy())
+    with transaction.atomic():
+        if not recording_counted(recording=recording, gallery=row, coverage=share, error=missing):
+            raise Cancelled("The recording was cancelled, or somebody else counted it.")
+        record_attendance(recording=recording, attendance=attendance)
+        report_write(recording=recording)
+
+
+def trained(recording: Recording) -> Gallery:
+    """The gallery to compare with. Asks for a training where there is none; raises Postponed until that is done."""
+    course = recording.lecture.course
+    if queued_gallery(course):
+        raise Postponed
+    gallery = active_gallery(course)
+    if gallery is None:
+        last = course.galleries.order_by("-created_at").first()
+        if last and last.state == Gallery.State.FAILED and recording.planned_at and last.created_at >= recording.planned_at:
+            raise UserError(last.error)
+        gallery_request(course=course)
+        raise Postponed
+    return gallery
+
+
+def load_tracks(recording: Recording) -> list[SegmentResult]:
+    from recognition.tracks_file import load
+
+    done = recording.segments.filter(state=Segment.State.DONE).order_by("index")
+    return [load(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]

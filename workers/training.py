@@ -1,0 +1,60 @@
+"""Enrolment photos get their verdict, and a class its gallery."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import course_photos
+from campus.biometrics.services import course_embeddings, gallery_trained, photo_checked
+from campus.footage.services import gallery_settled
+from recognition.errors import RecognitionError
+from recognition.types import EnrolmentPhoto
+from workers.attempt import work
+from workers.vision import models
+
+
+@work("rollcall.check_photo")
+def check_photo(photo: FacePhoto) -> None:
+    photo_checked(photo=photo, result=look(photo), embedder=settings.EMBEDDER)
+
+
+def look(photo: FacePhoto) -> EnrolmentPhoto:
+    from recognition import pipeline
+
+    try:
+        result: EnrolmentPhoto = pipeline.check_photo(Path(photo.file.path), models())
+        return result
+    except RecognitionError as error:
+        return EnrolmentPhoto("rejected", str(error))
+    except FileNotFoundError:
+        return EnrolmentPhoto("rejected", "The photo's file is missing on the server. Add the photo again.")
+
+
+def settled(gallery: Gallery) -> None:
+    gallery_settled(course=gallery.course)
+
+
+@work("rollcall.train", after=settled)
+def train(row: Gallery) -> None:
+    """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
+    from recognition import gallery
+
+    for photo in course_photos(row.course).exclude(embedder=settings.EMBEDDER):
+        photo_checked(photo=photo, result=look(photo), embedder=settings.EMBEDDER)
+    people = course_embeddings(row.course, settings.EMBEDDER)
+    trained = gallery.train(people, settings.EMBEDDER)
+    path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sha256 = trained.save(path)
+    gallery_trained(
+        gallery=row,
+        path=str(path.relative_to(settings.MEDIA_ROOT)),
+        sha256=sha256,
+        embedder=trained.embedder,
+        threshold=trained.threshold,
+        margin=trained.margin,
+        students=len(trained.labels),
+        photos=sum(len(embeddings) for embeddings in people.values()),
+        report=trained.report,
+    )

@@ -1,0 +1,24 @@
+"""The models: loaded once in each worker child, at first need, never before it was forked."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from recognition.pipeline import Models, Settings
+
+
+@cache
+def models() -> "Models":
+    from recognition.pipeline import Models
+
+    weights = Path(settings.FACENET_WEIGHTS) if settings.FACENET_WEIGHTS else None
+    return Models.load(settings.EMBEDDER, weights if settings.EMBEDDER.startswith("facenet") else None)
+
+
+def pipeline_settings() -> "Settings":
+    from recognition.pipeline import Settings
+
+    return Settings(every=settings.SAMPLE_EVERY, min_face=settings.MIN_FACE)
