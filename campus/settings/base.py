@@ -4,6 +4,8 @@ from pathlib import Path
 
 import environ
 
+from .unfold import unfold
+
 env = environ.FileAwareEnv()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -15,10 +17,10 @@ SECRET_KEY = env.str("ROLLCALL_SECRET_KEY", default="")
 ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
-    "django.contrib.admin",
+    "campus.web.admin_site.RollcallAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -128,6 +130,7 @@ SPECTACULAR_SETTINGS = {
 
 # What the institution sees of itself.
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
+UNFOLD = unfold(INSTITUTION)
 
 # The broker is only a bell: see campus/work.py. Its own Redis database, JSON only, no results.
 BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")

@@ -1,0 +1,21 @@
+"""The registrar's admin. It shows all apps at once, so it lives above them; it writes through their services."""
+
+from django.contrib import admin
+from django_celery_beat import models as beat
+from rest_framework.authtoken.models import TokenProxy
+
+from campus.web.admin import attendance, classes, lectures, photos, recordings, staff, students
+
+__all__ = ["attendance", "classes", "lectures", "photos", "recordings", "staff", "students"]
+
+# Made by the program, nothing for people: the schedule and the API's tokens.
+for model in (
+    beat.ClockedSchedule,
+    beat.CrontabSchedule,
+    beat.IntervalSchedule,
+    beat.PeriodicTask,
+    beat.SolarSchedule,
+    TokenProxy,
+):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)

@@ -1,0 +1,137 @@
+"""Attendance as the registrar sees it: what the machine proposed, what people set, every correction, and the workbooks."""
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from campus.attendance import services
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
+from campus.attendance.selectors import records_for, reports_for
+from campus.downloads import workbook_response
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, link
+
+STATUSES = {
+    Status.PRESENT: "success",
+    Status.LATE: "warning",
+    Status.LEFT_EARLY: "warning",
+    Status.EXCUSED: "info",
+    Status.ABSENT: "danger",
+}
+
+
+class CorrectionForm(BaseDialogForm):  # type: ignore[misc]
+    status = forms.ChoiceField(choices=[("", "as the machine saw it"), *Status.choices], required=False, widget=UnfoldAdminSelectWidget())
+    reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget())
+
+
+class ChangeInline(ReadOnlyInline):
+    model = AttendanceChange
+    fields = ("at", "old", "new", "reason", "user_name")
+    readonly_fields = fields
+    verbose_name_plural = "corrections"
+
+
+@admin.register(AttendanceRecord)
+class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("student", "lecture", "current", "machine_status", "override_status", "seconds", "share_percent", "confidence")
+    list_filter = (
+        ("machine_status", ChoicesDropdownFilter),
+        ("override_status", ChoicesDropdownFilter),
+        ("lecture__course", RelatedDropdownFilter),
+        ("lecture__starts_at", RangeDateTimeFilter),
+    )
+    search_fields = ("student__name", "student__number", "lecture__course__code", "lecture__title")
+    list_select_related = ("student", "lecture__course")
+    fieldsets = (
+        (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
+        ("What the machine saw", {"fields": (("first_seen", "last_seen"), ("seconds", "share_percent", "confidence"), "updated_at")}),
+    )
+    readonly_fields = ("current", "share_percent")
+    inlines = (ChangeInline,)
+    actions_detail = ("correct",)
+
+    @display(description="Status", label=STATUSES)
+    def current(self, record: AttendanceRecord) -> tuple[str, str]:
+        return record.status, record.get_status_display()
+
+    @display(description="Share of the lecture", ordering="share")
+    def share_percent(self, record: AttendanceRecord) -> str:
+        return f"{100 * record.share:.0f} %"
+
+    def has_correct_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("attendance.change_attendancerecord")
+
+    @action(
+        description="Correct",
+        url_path="correct",
+        icon="edit",
+        permissions=["correct"],
+        dialog={
+            "title": "Correct the attendance",
+            "description": "What the machine saw stays beside it, and the correction is kept in the log with your name.",
+            "form_class": CorrectionForm,
+            "form_submit_text": "Save",
+        },
+    )
+    def correct(self, request: HttpRequest, form: CorrectionForm, object_id: str) -> HttpResponseBase:
+        record = get_object_or_404(records_for(request.user), pk=object_id)
+        attempt(
+            request,
+            lambda: services.override_set(
+                record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=request.user
+            ),
+            "The attendance is corrected.",
+        )
+        return back(request, AttendanceRecord, object_id)
+
+
+@admin.register(AttendanceChange)
+class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("at", "student", "lecture", "old", "new", "reason", "user_name")
+    list_filter = (("record__lecture__course", RelatedDropdownFilter), ("at", RangeDateTimeFilter))
+    search_fields = ("record__student__name", "record__student__number", "user_name", "reason")
+    list_select_related = ("record__student", "record__lecture__course")
+    fields = ("at", "student", "lecture", "old", "new", "reason", "user_name")
+    readonly_fields = fields
+
+    @display(description="Student", ordering="record__student__name")
+    def student(self, change: AttendanceChange) -> str:
+        return str(change.record.student)
+
+    @display(description="Lecture", ordering="record__lecture__starts_at")
+    def lecture(self, change: AttendanceChange) -> str:
+        return str(change.record.lecture)
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("file_name", "course", "kind", "created_at", "download")
+    list_filter = (("course", RelatedDropdownFilter), ("created_at", RangeDateTimeFilter))
+    search_fields = ("file_name", "course__code", "course__name")
+    list_select_related = ("course",)
+    fields = ("file_name", "course", "lecture", "kind", "created_at", "sha256", "download")
+    readonly_fields = fields
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.download_view)
+        return [path("<uuid:pk>/download/", view, name="attendance_report_download"), *super().get_urls()]
+
+    def download_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        return workbook_response(get_object_or_404(reports_for(request.user), pk=pk))
+
+    @display(description="What", label={"lecture": "info", "register": "success"})
+    def kind(self, report: Report) -> tuple[str, str]:
+        return ("lecture", "lecture") if report.recording_id else ("register", "register of the class")
+
+    @display(description="Workbook")
+    def download(self, report: Report) -> SafeString:
+        return link(reverse("admin:attendance_report_download", args=[report.pk]), "Download")

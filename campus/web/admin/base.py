@@ -1,0 +1,91 @@
+"""What the pages of the admin share."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+
+from campus.errors import UserError
+
+
+class RegistrarAdmin(ModelAdmin):  # type: ignore[misc]
+    list_filter_submit = True
+    warn_unsaved_form = True
+    compressed_fields = True
+    list_per_page = 50
+
+
+class ReadOnly:
+    """Looked at, never written: neither in a list nor on a page of its own."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    extra = 0
+    max_num = 0
+    can_delete = False
+    tab = True
+    hide_title = True
+
+
+def attempt(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
+    """Call a service and tell how it went; None when it refused."""
+    try:
+        result = work()
+    except UserError as error:
+        messages.error(request, str(error))
+        return None
+    if success:
+        messages.success(request, success)
+    return result
+
+
+def attempt_all(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[Any], Any], success: str) -> None:
+    """Call a service for each row of a list; every refusal is told."""
+    done = 0
+    for row in queryset:
+        try:
+            work(row)
+            done += 1
+        except UserError as error:
+            messages.error(request, f"{row}: {error}")
+    if done:
+        messages.success(request, f"{success}: {done}.")
+
+
+def back(request: HttpRequest, model: type[Model], pk: object) -> HttpResponseBase:
+    """To the row's page, from a dialog (which htmx sends) as from a form."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
+    """How many rows of `queryset` (which names the outer row) there are, as an annotation; `group` is the field that it names."""
+    output: Field[Any, Any] = IntegerField()
+    return Coalesce(Subquery(queryset.order_by().values(group).annotate(n=Count("pk", distinct=True)).values("n"), output_field=output), 0)
+
+
+def link(address: str, text: object) -> SafeString:
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500 font-medium">{}</a>', address, text)
+
+
+def change_link(row: Model) -> SafeString:
+    return link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]), row)

@@ -1,0 +1,157 @@
+"""Classes: who is in them, whose faces are known, and the register."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.attendance import services as attendance
+from campus.biometrics import services as biometrics
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import USABLE
+from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, change_link, counted, link
+from campus.web.admin.photos import GalleryInline
+
+SHOWN = 60
+
+
+class EnrolmentInline(TabularInline):  # type: ignore[misc]
+    model = Enrolment
+    autocomplete_fields = ("student",)
+    extra = 0
+    tab = True
+    per_page = 50
+    verbose_name_plural = "roster"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
+        return super().get_queryset(request).select_related("student", "course")  # type: ignore[no-any-return]
+
+
+def has_usable_photo(student: str) -> Exists:
+    return Exists(FacePhoto.objects.filter(student=OuterRef(student), state__in=USABLE))
+
+
+@admin.register(Course)
+class CourseAdmin(RegistrarAdmin):
+    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
+    list_display_links = ("code", "name")
+    search_fields = ("code", "name", "coordinator_name")
+    autocomplete_fields = ("lecturers",)
+    inlines = (EnrolmentInline, GalleryInline)
+    actions = ("train_all",)
+    actions_detail = ("train", "register", "photos_zip")
+    readonly_fields = ("faces", "lacking")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
+        about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
+        policy = ("When is a student present?", {"fields": (("present_seconds", "late_minutes", "early_minutes"),)})
+        return (about, policy, ("Faces", {"fields": ("faces", "lacking")})) if obj else (about, policy)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
+        enrolled = Enrolment.objects.filter(course=OuterRef("pk"))
+        galleries = Gallery.objects.filter(course=OuterRef("pk")).order_by("-created_at")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                students_n=counted(enrolled, "course"),
+                ready_n=counted(enrolled.filter(has_usable_photo("student")), "course"),
+                lectures_n=counted(Lecture.objects.filter(course=OuterRef("pk")), "course"),
+                gallery_state=Subquery(galleries.values("state")[:1]),
+                has_gallery=Exists(galleries.filter(active=True)),
+            )
+        )
+
+    @display(description="Students", ordering="students_n")
+    def student_count(self, course: Any) -> int:
+        return int(course.students_n)
+
+    @display(description="With photos", label={True: "success", False: "warning"}, ordering="ready_n")
+    def ready(self, course: Any) -> tuple[bool, str]:
+        return course.ready_n == course.students_n, f"{course.ready_n} of {course.students_n}"
+
+    @display(description="Gallery", label={"ready": "success", "queued": "info", "failed": "danger", "kept": "warning"})
+    def gallery(self, course: Any) -> tuple[str, str]:
+        if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
+            return "kept", "last training failed, the one before is in use"
+        return course.gallery_state or "", Gallery.State(course.gallery_state).label if course.gallery_state else "none yet"
+
+    @display(description="Lectures", ordering="lectures_n")
+    def lecture_count(self, course: Any) -> SafeString:
+        return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
+
+    @display(description="Gallery")
+    def faces(self, course: Any) -> str:
+        label = self.gallery(course)[1]
+        return f"{label}; {course.ready_n} of {course.students_n} students have usable photos"
+
+    @display(description="Students without usable photos")
+    def lacking(self, course: Course) -> SafeString | str:
+        students = Student.objects.filter(~has_usable_photo("pk"), enrolments__course=course)
+        shown = format_html_join(", ", "{}", ((change_link(student),) for student in students[:SHOWN]))
+        more = students.count() - SHOWN
+        return format_html("{} and {} more", shown, more) if more > 0 else shown or "none"
+
+    def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("biometrics.add_gallery")
+
+    def has_register_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("attendance.add_report")
+
+    def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("biometrics.add_facephoto")
+
+    @action(description="Train the gallery", permissions=["train"])
+    def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
+        attempt_all(request, queryset, lambda course: biometrics.gallery_request(course=course), "Training was asked for")
+
+    @action(
+        description="Train the gallery",
+        url_path="train",
+        icon="model_training",
+        variant=ActionVariant.PRIMARY,
+        permissions=["train"],
+        dialog={
+            "title": "Train the gallery?",
+            "description": "A new gallery is made of the usable photos of this class. The present one stays in use until it is ready.",
+            "form_class": None,
+            "form_submit_text": "Train",
+        },
+    )
+    def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        course = get_object_or_404(Course, pk=object_id)
+        attempt(request, lambda: biometrics.gallery_request(course=course), "Training was asked for. Its state is under “Galleries” below.")
+        return back(request, Course, object_id)
+
+    @action(
+        description="Write the register",
+        url_path="register",
+        icon="table_view",
+        permissions=["register"],
+        dialog={
+            "title": "Write the register?",
+            "description": "A workbook with all lectures of this class. The register that was written before is replaced.",
+            "form_class": None,
+            "form_submit_text": "Write",
+        },
+    )
+    def register(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        course = get_object_or_404(Course, pk=object_id)
+        report = attempt(request, lambda: attendance.register_write(course=course), "")
+        if report is not None:
+            address = reverse("admin:attendance_report_download", args=[report.pk])
+            messages.success(request, format_html("The register is written. {}", link(address, "Download it")))
+        return back(request, Course, object_id)
+
+    @action(description="Photos from a zip", url_path="photos", icon="folder_zip", permissions=["photos"])
+    def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(f"{reverse('admin:biometrics_facephoto_zip')}?class={object_id}")

@@ -1,0 +1,219 @@
+"""Enrolment photos and the galleries made of them."""
+
+import io
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from PIL import Image, ImageOps
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+
+from campus.academics.models import Course
+from campus.biometrics import services
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult
+from campus.biometrics.selectors import photos_for
+from campus.downloads import picture_response
+from campus.errors import UserError
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, change_link
+
+THUMBNAIL = 192
+MAX_PIXELS = 100_000_000
+VERDICTS = {
+    FacePhoto.Verdict.PENDING: "info",
+    FacePhoto.Verdict.ACCEPTED: "success",
+    FacePhoto.Verdict.WARNING: "warning",
+    FacePhoto.Verdict.REJECTED: "danger",
+}
+
+
+class PhotoColumns:
+    """How a photo shows in lists."""
+
+    @display(description="Photo")
+    def thumbnail(self, photo: FacePhoto) -> SafeString:
+        return format_html(
+            '<a href="{}" target="_blank"><img src="{}" alt="{}" loading="lazy" class="h-14 w-14 rounded-default object-cover"></a>',
+            reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),
+            reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+            f"Photo of {photo.student.name}",
+        )
+
+    @display(description="Verdict", label=VERDICTS, ordering="state")
+    def verdict(self, photo: FacePhoto) -> tuple[str, str]:
+        return photo.state, photo.get_state_display()
+
+
+class PhotoInline(PhotoColumns, ReadOnlyInline):  # type: ignore[misc]
+    model = FacePhoto
+    fields = ("thumbnail", "verdict", "reason", "face_px", "created_at")
+    readonly_fields = fields
+    show_change_link = True
+    verbose_name_plural = "photos"
+
+
+class ZipForm(forms.Form):
+    file = forms.FileField(
+        label="Zip file",
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
+        help_text="A folder for each student, named by the student number or the name, with photos in it.",
+    )
+    course = forms.ModelChoiceField(
+        Course.objects.all(),
+        label="Class",
+        required=False,
+        empty_label="All students",
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Only students on the roster of this class get photos.",
+    )
+
+
+class ManyFilesWidget(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
+    allow_multiple_selected = True
+
+
+class PhotosForm(forms.Form):
+    photos = forms.FileField(
+        label="Photos",
+        widget=ManyFilesWidget(attrs={"multiple": True, "accept": ",".join(sorted(PHOTO_SUFFIXES))}),
+        help_text="Several files at once, 100 at most. Ten photos from different days and angles are a good number.",
+    )
+
+
+@admin.register(FacePhoto)
+class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
+    list_display = ("thumbnail", "student", "verdict", "reason", "face_px", "created_at")
+    list_display_links = ("student",)
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("student__enrolments__course", RelatedDropdownFilter),
+        "created_at",
+    )
+    search_fields = ("student__name", "student__number", "original_name")
+    list_select_related = ("student",)
+    fields = ("thumbnail", "student", "verdict", "reason", "face_px", "quality", "original_name", "created_at", "error_detail")
+    readonly_fields = fields
+    actions_list = ("upload_zip",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # photos are added in a student's page or by a zip
+
+    def has_change_permission(self, request: HttpRequest, obj: FacePhoto | None = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/thumbnail/", view(self.thumbnail_view), name="biometrics_facephoto_thumbnail"),
+            path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
+            path("zip/", view(self.zip_view), name="biometrics_facephoto_zip"),
+            *super().get_urls(),
+        ]
+
+    def thumbnail_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        photo = get_object_or_404(photos_for(request.user), pk=pk)
+        if photo.chip:
+            return picture_response(photo.chip.name)
+        return HttpResponse(thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        photo = get_object_or_404(photos_for(request.user), pk=pk)
+        return picture_response(photo.file.name, download_name=photo.original_name)
+
+    def zip_view(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.user.has_perm("biometrics.add_facephoto"):
+            raise PermissionDenied
+        form = ZipForm(request.POST or None, request.FILES or None, initial={"course": request.GET.get("class")})
+        result = None
+        if form.is_valid():
+            try:
+                result = services.photos_import_zip(file=form.cleaned_data["file"], course=form.cleaned_data["course"])
+            except UserError as error:
+                form.add_error("file", str(error))
+        return upload_page(request, "Photos from a zip", form, result)
+
+    def has_zip_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("biometrics.add_facephoto")
+
+    @action(description="Photos from a zip", url_path="from-zip", icon="folder_zip", permissions=["zip"])
+    def upload_zip(self, request: HttpRequest) -> HttpResponseBase:
+        return redirect("admin:biometrics_facephoto_zip")
+
+    def delete_model(self, request: HttpRequest, obj: FacePhoto) -> None:
+        services.photo_delete(photo=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[FacePhoto]) -> None:
+        for photo in queryset:
+            services.photo_delete(photo=photo)
+
+
+@admin.register(Gallery)
+class GalleryAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
+    list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
+    search_fields = ("course__code", "course__name")
+    list_select_related = ("course",)
+    fields = ("course", "created_at", "gallery_state", "active", "students", "photos", "embedder", "threshold", "margin", "report", "error")
+    readonly_fields = fields
+
+    @display(description="State", label={"queued": "info", "ready": "success", "failed": "danger"}, ordering="state")
+    def gallery_state(self, gallery: Gallery) -> tuple[str, str]:
+        return gallery.state, gallery.get_state_display()
+
+
+class GalleryInline(ReadOnlyInline):
+    model = Gallery
+    fields = ("created_at", "state", "active", "students", "photos", "embedder", "error")
+    readonly_fields = fields
+    show_change_link = True
+    per_page = 10
+
+
+def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, **context: Any) -> TemplateResponse:
+    """The form; after it was sent, what was taken and what was not, row by row."""
+    rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
+    context |= {
+        **admin.site.each_context(request),
+        "title": title,
+        "form": form,
+        "result": result,
+        "table": {
+            "headers": ["File", "Student", "", "Reason"],
+            "rows": [[row.path, change_link(row.student) if row.student else "", badge(row.taken), row.reason] for row in rows],
+        },
+    }
+    return TemplateResponse(request, "admin/rollcall/upload.html", context)
+
+
+def badge(taken: bool) -> SafeString:
+    return render_to_string(
+        "unfold/helpers/label.html", {"text": "taken" if taken else "not taken", "variant": "success" if taken else "warning"}
+    )
+
+
+def thumbnail(photo: FacePhoto) -> bytes:
+    """A small JPEG of a photo that has no face cut out. Raises Http404 where there is nothing to show."""
+    try:
+        with photo.file.open("rb") as file, Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Http404("The picture is too large to show.")
+            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            small = ImageOps.exif_transpose(image).convert("RGB")
+            small.thumbnail((THUMBNAIL, THUMBNAIL))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Http404("The picture can't be shown.") from error
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=80)
+    return content.getvalue()

@@ -1,0 +1,145 @@
+"""Recordings: how far they are, and what can be done about them. Uploads go through the staff's page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from campus.footage import selectors, services
+from campus.footage.models import Recording, Segment
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back
+
+STATES = {
+    Recording.State.UPLOADED: "info",
+    Recording.State.PROCESSING: "info",
+    Recording.State.AGGREGATING: "info",
+    Recording.State.DONE: "success",
+    Recording.State.FAILED: "danger",
+    Recording.State.CANCELLED: "warning",
+}
+
+
+class RecordingColumns:
+    """How a recording shows in lists."""
+
+    @display(description="State", label=STATES, ordering="state")
+    def recording_state(self, recording: Recording) -> tuple[str, str]:
+        return recording.state, recording.get_state_display()
+
+    @display(description="Progress")
+    def progress(self, recording: Recording) -> SafeString:
+        percent = round(100 * selectors.progress(recording)["share"])
+        bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
+        track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
+        return format_html(f'<div class="flex items-center gap-2 min-w-28">{track}<span>{{0}} %</span></div>', percent)
+
+    @display(description="Looked at", ordering="coverage")
+    def coverage_share(self, recording: Recording) -> str:
+        return f"{100 * recording.coverage:.0f} %" if recording.state == Recording.State.DONE else "-"
+
+
+class SegmentInline(ReadOnlyInline):
+    model = Segment
+    fields = ("part", "segment_state", "done_share", "faces", "tracks", "attempts", "error")
+    readonly_fields = fields
+    per_page = 30
+    verbose_name_plural = "parts"
+
+    @display(description="Part")
+    def part(self, segment: Segment) -> str:
+        return f"{selectors.clock(segment.start)} to {selectors.clock(segment.end)}"
+
+    @display(description="State", label={"pending": "info", "done": "success", "failed": "danger"})
+    def segment_state(self, segment: Segment) -> tuple[str, str]:
+        return segment.state, "in work" if segment.running else segment.get_state_display()
+
+    @display(description="Progress")
+    def done_share(self, segment: Segment) -> str:
+        return f"{100 * (1 if segment.state == Segment.State.DONE else segment.progress):.0f} %"
+
+
+def dialog(title: str, description: str, submit: str) -> Any:
+    return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
+
+
+@admin.register(Recording)
+class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):  # type: ignore[misc]
+    list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
+    list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
+    search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
+    list_select_related = ("lecture__course",)
+    list_per_page = 25
+    fieldsets = (
+        (None, {"fields": ("lecture", "original_name", ("recording_state", "progress", "coverage_share"), "error")}),
+        ("File", {"fields": (("size", "duration"), "uploaded_by", ("created_at", "finished_at"), "sha256", "info")}),
+        ("Work", {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
+    )
+    readonly_fields = ("recording_state", "progress", "coverage_share")
+    inlines = (SegmentInline,)
+    actions = ("retry_all",)
+    actions_detail = ("staff_page", "restart", "retry", "cancel")
+
+    def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("footage.change_recording")
+
+    def _act(self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str) -> HttpResponseBase:
+        recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
+        attempt(request, lambda: service(recording=recording, user=request.user), success)
+        return back(request, Recording, object_id)
+
+    @action(description="Result", url_path="result", icon="fact_check")
+    def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect("recording", pk=object_id)
+
+    @action(
+        description="Take attendance again",
+        url_path="restart",
+        icon="restart_alt",
+        permissions=["steer"],
+        dialog=dialog(
+            "Take attendance again?",
+            "The recording is looked at anew from the start, and what the machine found before is replaced. What people set stays.",
+            "Take attendance again",
+        ),
+    )
+    def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        return self._act(request, object_id, services.recording_restart, "Attendance is taken again.")
+
+    @action(
+        description="Retry failed parts",
+        url_path="retry",
+        icon="refresh",
+        permissions=["steer"],
+        dialog=dialog(
+            "Retry the failed parts?", "Only the parts that failed are looked at again, then everybody is counted anew.", "Retry"
+        ),
+    )
+    def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        return self._act(request, object_id, services.recording_retry, "The failed parts are looked at again.")
+
+    @action(
+        description="Cancel",
+        url_path="cancel",
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        permissions=["steer"],
+        dialog=dialog("Cancel the work?", "What was found so far in this run is lost. The recording itself stays.", "Cancel the work"),
+    )
+    def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        return self._act(request, object_id, services.recording_cancel, "The work on this recording was cancelled.")
+
+    @action(description="Retry failed parts", permissions=["steer"])
+    def retry_all(self, request: HttpRequest, queryset: Any) -> None:
+        attempt_all(
+            request,
+            queryset,
+            lambda recording: services.recording_retry(recording=recording, user=request.user),
+            "Recordings that are looked at again",
+        )

@@ -1,0 +1,17 @@
+"""The admin is the registrar's: superusers and the group Registrar. Lecturers have the staff's pages."""
+
+from django.contrib.admin.apps import AdminConfig
+from django.http import HttpRequest
+from unfold.sites import UnfoldAdminSite
+
+
+class RollcallAdminConfig(AdminConfig):
+    default_site = "campus.web.admin_site.RegistrarSite"
+
+
+class RegistrarSite(UnfoldAdminSite):  # type: ignore[misc]
+    def has_permission(self, request: HttpRequest) -> bool:
+        # Sites are made before the models are there.
+        from campus.academics.selectors import is_registrar
+
+        return is_registrar(request.user)
