@@ -1,0 +1,79 @@
+"""The forms of the staff's pages."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from campus.academics.models import Lecture
+from campus.academics.selectors import AnyUser, courses_for
+from campus.attendance.models import Status
+from campus.signin import TOO_MANY, is_blocked
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        "invalid_login": "The name or the password is wrong. Mind capital letters; a registrar can set a new password.",
+        "inactive": "This account is closed. Ask a registrar to open it again.",
+    }
+
+    def get_invalid_login_error(self) -> ValidationError:
+        if self.request is not None and is_blocked(self.request, self.cleaned_data.get("username", "")):
+            return ValidationError(TOO_MANY, code="too_many")
+        return super().get_invalid_login_error()
+
+
+class LocalDateTimeInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Lecture
+        fields = ["course", "title", "room", "starts_at", "ends_at"]
+        widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
+        help_texts = {"title": "What it is about. May stay empty.", "room": "May stay empty."}
+        error_messages = {
+            "__all__": {"unique_together": "This class has a lecture at that time already. Open that one, or choose another time."},
+        }
+
+    def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(user)  # type: ignore[attr-defined]
+        now = timezone.localtime().replace(second=0, microsecond=0)
+        start = now - timedelta(minutes=now.minute % 5)
+        self.fields["starts_at"].initial = start
+        self.fields["ends_at"].initial = start + timedelta(minutes=90)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        data = self.cleaned_data
+        if data.get("starts_at") and data.get("ends_at") and data["ends_at"] <= data["starts_at"]:
+            self.add_error("ends_at", "The lecture ends before it starts. Set a later end.")
+        return cleaned
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label="Video or photo",
+        allow_empty_file=True,
+        max_length=255,
+        error_messages={
+            "required": "Choose a video or a photo first.",
+            "max_length": "The file's name is longer than 255 letters. Rename it.",
+        },
+        widget=forms.FileInput(attrs={"accept": "video/*,image/*,.mkv,.mts,.m2ts,.ts,.avi,.heic,.heif"}),
+    )
+
+
+class StatusForm(forms.Form):
+    status = forms.ChoiceField(choices=[("", "What the recording says"), *Status.choices], required=False, label="Status")
+    reason = forms.CharField(
+        max_length=300, required=False, label="Reason", help_text="Kept with the change, for everybody who may see this class."
+    )

@@ -1,0 +1,46 @@
+"""How times and shares read in the pages."""
+
+from typing import Any
+
+from django import template
+from django.conf import settings
+
+from campus.academics import selectors
+from campus.academics.selectors import AnyUser
+
+register = template.Library()
+
+
+@register.simple_tag
+def institution() -> str:
+    return str(settings.INSTITUTION)
+
+
+@register.filter
+def clock(seconds: float) -> str:
+    """A position in a recording: 65 -> 1:05, 3700 -> 1:01:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@register.filter
+def minutes(seconds: float) -> str:
+    """A length: whole minutes, or seconds under one minute."""
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+@register.filter
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+@register.filter
+def is_registrar(user: AnyUser) -> bool:
+    return selectors.is_registrar(user)
+
+
+@register.filter
+def part(segment: dict[str, Any]) -> str:
+    """What a part of a recording is at, in one word; also its class in the stylesheet."""
+    return "running" if segment["running"] else {"pending": "waiting"}.get(segment["state"], segment["state"])

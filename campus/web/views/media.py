@@ -1,0 +1,59 @@
+"""Pictures and workbooks: never public, each behind the selector of its app."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_safe
+
+from campus.attendance.models import Sighting, UnknownPerson
+from campus.attendance.selectors import reports_for, sightings_for, unknown_people_for
+from campus.biometrics.selectors import photos_for
+from campus.downloads import picture_response, workbook_response
+from campus.errors import UserError
+from campus.web.views import StaffRequest
+
+
+@require_safe
+@login_required
+def report(request: StaffRequest, pk: str) -> HttpResponseBase:
+    report = get_object_or_404(reports_for(request.user), pk=pk)
+    try:
+        return workbook_response(report)
+    except UserError as error:
+        messages.error(request, str(error))
+        return redirect("course", report.course_id)
+
+
+def _chip(row: Sighting | UnknownPerson, n: int) -> FileResponse:
+    if n >= len(row.chips):
+        raise Http404
+    return picture_response(row.chips[n]["file"])
+
+
+@require_safe
+@login_required
+def chip(request: StaffRequest, pk: int, n: int) -> FileResponse:
+    return _chip(get_object_or_404(sightings_for(request.user), pk=pk), n)
+
+
+@require_safe
+@login_required
+def unknown_chip(request: StaffRequest, pk: int, n: int) -> FileResponse:
+    return _chip(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
+
+
+@require_safe
+@login_required
+def photo(request: StaffRequest, pk: str) -> FileResponse:
+    photo = get_object_or_404(photos_for(request.user), pk=pk)
+    return picture_response(str(photo.file.name), download_name=photo.original_name)
+
+
+@require_safe
+@login_required
+def photo_face(request: StaffRequest, pk: str) -> FileResponse:
+    photo = get_object_or_404(photos_for(request.user), pk=pk)
+    if not photo.chip:
+        raise Http404
+    return picture_response(str(photo.chip.name))

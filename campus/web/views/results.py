@@ -1,0 +1,32 @@
+"""One student in one lecture: what was seen, what counts, and who changed it."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from campus.attendance.selectors import records_for
+from campus.attendance.services import override_set
+from campus.errors import UserError
+from campus.web.forms import StatusForm
+from campus.web.results import sightings_of
+from campus.web.views import StaffRequest
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def record(request: StaffRequest, pk: int) -> HttpResponse:
+    record = get_object_or_404(records_for(request.user).select_related("student", "lecture__course"), pk=pk)
+    form = StatusForm(request.POST or None, initial={"status": record.override_status})
+    if request.method == "POST" and form.is_valid():
+        try:
+            override_set(record=record, user=request.user, **form.cleaned_data)
+        except UserError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{record.student.name}: saved.")
+            return redirect(reverse("lecture", args=[record.lecture_id]) + f"#student-{record.student_id}")
+    context = {"record": record, "lecture": record.lecture, "form": form, "sightings": sightings_of(request.user, record)}
+    return render(request, "web/record.html", context, status=400 if form.errors else 200)
