@@ -5,16 +5,19 @@ FFmpeg; FFmpeg gets the bytes of an open file and may open nothing else; sizes a
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import dropwhile, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
+from av.stream import Discard, Disposition
+from numpy.typing import NDArray
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.photo import MAX_PIXELS, is_photo, read_photo
@@ -22,11 +25,13 @@ from recognition.types import Frame, Segment, VideoInfo
 
 CODECS = ("h264", "hevc", "mpeg4", "mjpeg", "vp8", "vp9", "av1", "libdav1d", "mpeg2video", "prores")
 REACH = 1.25  # key frames up to this times `every` apart are close enough to decode nothing else
+MOMENT = 0.001  # seconds: times within it are one, since they may have been stored rounded
+BEFORE = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a recording may be: pixels of a video frame (8K) and of a photo, frames a second, seconds, streams in the file."""
+    """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in the file."""
 
     pixels: int = 7680 * 4320
     photo_pixels: int = MAX_PIXELS
@@ -35,164 +40,178 @@ class Limits:
     streams: int = 64
 
 
-def probe(path: Path, limits: Limits | None = None) -> VideoInfo:
+LIMITS = Limits()
+TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
     """What the recording at `path` is; a photo is a recording of one frame.
 
     Raises UnreadableRecording for a file that is no video or photo, is damaged or has no picture in it, and
     RecordingOutOfLimits for one that is absurdly large, fast or long.
     """
-    limits = limits or Limits()
     kind = _kind(path)
     if kind == "photo":
-        image, image_format, taken = read_photo(path, limits.photo_pixels)
+        image, kind, taken = read_photo(path, limits.photo_pixels)
         height, width = image.shape[:2]
-        return VideoInfo(image_format, image_format, width, height, 0, 0.0, 0.0, taken, is_photo=True)
+        return VideoInfo(kind, kind, width, height, 0, 0.0, 0.0, taken, is_photo=True)
     with _opened(path, limits) as (container, stream):
-        fps, duration = _rate(container, stream), _duration(container, stream)
+        fps, duration = _rate(container, stream, limits.fps), _duration(container, stream)
         if fps > limits.fps:
             raise RecordingOutOfLimits(
-                f"The video claims {fps:.0f} frames a second; at most {limits.fps:.0f} are read. Convert it to an ordinary frame rate."
+                f"The video claims {fps:.0f} pictures a second; at most {limits.fps:.0f} are read. Convert it to an ordinary frame rate."
             )
         if duration > limits.duration:
             raise RecordingOutOfLimits(
                 f"The video claims to last {duration / 3600:.0f} hours; at most {limits.duration / 3600:.0f} are read. Cut it into parts."
             )
-        _seek(container, stream, None)
-        first = next((frame for packet in _packets(container, stream) for frame in _decode(stream.codec_context, packet)), None)
-        if first is None or duration <= 0:
+        _seek(container, stream, BEFORE)
+        first = next((picture for packet in _packets(container, stream) for picture in _decode(stream, packet)), None)
+        first = first or next(iter(_decode(stream, None)), None)
+        if first is None:
             raise UnreadableRecording("The video has no picture in it that can be decoded. Record or export it again.")
         rotation = round(-first.rotation / 90) % 4 * 90
-        width, height = first.width, first.height
-        if rotation in (90, 270):
-            width, height = height, width
-        return VideoInfo(kind, stream.codec.canonical_name, width, height, rotation, fps, duration, _created(container, stream))
+        width, height = (first.width, first.height) if rotation in (0, 180) else (first.height, first.width)
+        return VideoInfo(kind, stream.codec.canonical_name, width, height, rotation, fps, duration, _started_at(container))
 
 
 def plan(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
     """Segments of about `seconds` that start on key frames and cover [0, duration] without gap or overlap.
 
     Where no key frame lies near, a segment starts between two; `sample` reads that too, only slower. No segment is longer
-    than twice `seconds`, and none but a short recording's only one is shorter than a third of it.
+    than twice `seconds`, and none is shorter than a third of it but the only one of a short recording. A photo has one, [0, 0].
     """
     if info.is_photo:
         return [Segment(0, 0.0, 0.0)]
     with _opened(path) as (container, stream):
-        cuts = [0.0]
-        while info.duration - cuts[-1] > seconds * 4 / 3:
-            cut = _key_between(
-                container, stream, cuts[-1] + seconds, cuts[-1] + seconds / 2, min(cuts[-1] + 2 * seconds, info.duration - seconds / 3)
-            )
-            if cut is None and info.duration - cuts[-1] <= 2 * seconds:
-                break
-            cuts.append(cut if cut is not None else cuts[-1] + seconds)
-    return [Segment(i, start, end) for i, (start, end) in enumerate(zip(cuts, [*cuts[1:], info.duration], strict=True))]
+        cuts = _cuts(info.duration, seconds, lambda near, low, high: _key_frame(container, stream, near, low, high))
+    return [Segment(index, *ends) for index, ends in enumerate(pairwise([*cuts, info.duration]))]
 
 
 def sample(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) -> Iterator[Frame]:
     """A frame about every `every` seconds of `segment`, upright, in order of time.
 
     The recording is divided into cells of `every` seconds around 0, `every`, 2 `every`, ...; the last picture of each cell is
-    taken, if it lies in the segment. So all segments together give what the whole recording would. Of key frames up to
-    REACH x `every` apart nothing else is looked at; between key frames farther apart, every picture that others refer to is.
+    taken, by the segment that it lies in. So all segments together give what the whole recording would. Where key frames are
+    up to REACH x `every` apart, only they are looked at; where they are farther, every picture that others are built on.
 
-    What is damaged is left out. Raises UnreadableRecording if nothing of the segment could be decoded.
+    What is damaged is left out. Raises UnreadableRecording if nothing of the segment can be read.
     """
     if info.is_photo:
         yield Frame(0.0, read_photo(path)[0])
         return
     with _opened(path) as (container, stream):
-        at_least_one = False
-        for time, picture in _pictures(container, stream, segment, every):
-            at_least_one = True
-            if picture is not None:
-                yield Frame(time, _upright(picture, info))
-        if not at_least_one:
+        sampler = _Sampler(stream, segment, every)
+        for time, picture in sampler.pictures(_from_key_frame(container, stream, segment.start)):
+            yield Frame(time, _upright(picture, info))
+        if sampler.found_nothing:
             raise UnreadableRecording(
-                f"Nothing could be read between {segment.start:.0f} s and {segment.end:.0f} s: "
+                f"Nothing can be read between {segment.start:.0f} s and {segment.end:.0f} s: "
                 "that part of the recording is damaged or missing."
             )
 
 
-def _pictures(container: Any, stream: Any, segment: Segment, every: float) -> Iterator[tuple[float, Any]]:
-    """The pictures to take, with their times; and (time, None) for what was decoded, or rightly skipped, and not taken."""
-    context = stream.codec_context
-    context.thread_type = "AUTO"
-    context.skip_frame = "NONREF"
-    reach = REACH * every
-    key = 0.0  # time of the key frame that began the present group
-    group: list[Any] = []  # its packets, until it is clear whether the next key frame is near
-    far = False  # it is not: every picture of the group is decoded
-    last: tuple[float, Any] | None = None  # the latest picture decoded of such a group
+class _Sampler:
+    """Picks the pictures of one segment out of the packets that begin with the key frame at or before its start.
 
-    def taken(time: float, following: float) -> bool:
-        return segment.start <= time < segment.end and _cell(time, every) != _cell(following, every)
+    A group is a key frame and what follows up to the next one. It is near if it lasts no longer than `reach`: then only its
+    key frame counts. Groups are decoded each on their own, so that it does not matter where the reading began.
+    """
 
-    def near(packet: Any) -> Iterator[tuple[float, Any]]:
-        for picture in _decode(context, packet):
-            yield _time(picture, stream), picture
+    def __init__(self, stream: Any, segment: Segment, every: float) -> None:
+        self.stream, self.segment, self.every = stream, segment, every
+        self.key = 0.0  # time of the present group's key frame
+        self.latest: tuple[float, Any] | None = None  # the picture of a far group that waits for the next one's time
+        self.end = 0.0  # where the packets so far end
+        self.tried = self.decoded = False  # whether packets, pictures of the segment were seen
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.skip_frame = "NONREF"
 
-    def every_one(packet: Any) -> Iterator[tuple[float, Any]]:
-        nonlocal last
-        for picture in _decode(context, packet):
-            time = _time(picture, stream)
-            if time < key:
-                continue  # a leading picture of an open group: it refers to what was not decoded
-            if last is not None and taken(last[0], time):
-                yield last
-            else:
-                yield time, None
-            last = (time, picture)
+    @property
+    def found_nothing(self) -> bool:
+        return self.end <= self.segment.start or (self.tried and not self.decoded)
 
-    for packet in chain(_from_key(container, stream, segment.start), (None,)):
-        if packet is None or packet.is_keyframe or not group:
-            following = math.inf if packet is None else _time(packet, stream)
-            if far:
-                yield from every_one(None)
-                if last is not None and taken(last[0], following):
-                    yield last
-                last, far = None, False
-            elif group and taken(key, following):
-                yield from near(group[0])
+    def pictures(self, packets: Iterator[Any]) -> Iterator[tuple[float, Any]]:
+        group: list[Any] = []  # the packets of a group that may yet be near
+        far = False
+        for packet in packets:
+            time = _time(packet, self.stream)
+            self.end = max(self.end, _end(packet, self.stream))
+            if packet.is_keyframe:
+                yield from self._close(group, far, time)
+                if time >= self.segment.end - MOMENT:
+                    return
+                self.key, group, far = time, [packet], False
+            elif far:
+                yield from self._decode_far(packet)
+                if self.latest is not None and self.latest[0] >= self.segment.end - MOMENT:
+                    return
             elif group:
-                yield key, None
-            if packet is None or following >= segment.end:
-                break
-            key, group = following, [packet]
-        elif far:
-            yield from every_one(packet)
-            if last is not None and last[0] >= segment.end:
-                break
-        else:
-            group.append(packet)
-            if _time(packet, stream) - key > reach:
-                far = True
-                yield from near(None)
-                for waiting in group:
-                    yield from every_one(waiting)
-                del group[1:]
-    if not far:
-        yield from near(None)
+                group.append(packet)
+                if time - self.key > REACH * self.every:
+                    far = True
+                    yield from self._decode_near(None)
+                    for waiting in group:
+                        yield from self._decode_far(waiting)
+        yield from self._close(group, far, math.inf)
+
+    def _close(self, group: list[Any], far: bool, following: float) -> Iterator[tuple[float, Any]]:
+        """What is left of a group when the next key frame's time, `following`, is known; after the last one, all that is left."""
+        if far:
+            yield from self._decode_far(None)
+            if self.latest is not None and self._takes(self.latest[0], following):
+                yield self.latest
+            self.latest = None
+        elif group and self._takes(self.key, following):
+            yield from self._decode_near(group[0])
+        if following >= self.segment.end - MOMENT and not far:
+            yield from self._decode_near(None)
+
+    def _decode_near(self, packet: Any) -> Iterator[tuple[float, Any]]:
+        for picture in self._decode(packet):
+            yield _time(picture, self.stream), picture
+
+    def _decode_far(self, packet: Any) -> Iterator[tuple[float, Any]]:
+        for picture in self._decode(packet):
+            time = _time(picture, self.stream)
+            if time < (self.latest[0] if self.latest else self.key):
+                continue  # it leads an open group, built on pictures of the group before; or an AVI's times, which are guessed, jump
+            if self.latest is not None and self._takes(self.latest[0], time):
+                yield self.latest
+            self.latest = (time, picture)
+
+    def _decode(self, packet: Any) -> list[Any]:
+        pictures = _decode(self.stream, packet)
+        self.tried = self.tried or (packet is not None and self._holds(_time(packet, self.stream)))
+        self.decoded = self.decoded or any(self._holds(_time(picture, self.stream)) for picture in pictures)
+        return pictures
+
+    def _holds(self, time: float) -> bool:
+        return self.segment.start - MOMENT <= time < self.segment.end - MOMENT
+
+    def _takes(self, time: float, following: float) -> bool:
+        return self._holds(time) and (math.isinf(following) or self._cell(time) != self._cell(following))
+
+    def _cell(self, time: float) -> int:
+        return math.floor(time / self.every + 0.5)
 
 
-def _cell(time: float, every: float) -> float:
-    return math.floor(time / every + 0.5) if math.isfinite(time) else math.inf
-
-
-def _upright(picture: Any, info: VideoInfo) -> Any:
+def _upright(picture: Any, info: VideoInfo) -> NDArray[np.uint8]:
+    """The picture as RGB in the size and the direction of `info`, whatever the stream changed to in between."""
     turned = info.rotation in (90, 270)
     width, height = (info.height, info.width) if turned else (info.width, info.height)
-    image = picture.to_ndarray(format="rgb24", width=width, height=height)
-    return np.ascontiguousarray(np.rot90(image, -info.rotation // 90))
+    image: NDArray[np.uint8] = np.ascontiguousarray(picture.to_ndarray(format="rgb24", width=width, height=height))
+    return cv2.rotate(image, TURNS[info.rotation]) if info.rotation else image
 
 
-def _decode(context: Any, packet: Any) -> list[Any]:
-    """The pictures that `packet` brings to light, damaged ones left out; None brings what is left, and a fresh start."""
+def _decode(stream: Any, packet: Any) -> list[Any]:
+    """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a fresh start."""
     try:
-        pictures: list[Any] = context.decode(packet)
+        pictures = stream.codec_context.decode(packet)
     except av.FFmpegError:
         pictures = []
     if packet is None:
-        context.flush_buffers()
+        stream.codec_context.flush_buffers()
     return [picture for picture in pictures if not picture.is_corrupt]
 
 
@@ -202,59 +221,74 @@ def _time(item: Any, stream: Any) -> float:
     return float((ticks or 0) - (stream.start_time or 0)) * float(stream.time_base)
 
 
+def _end(packet: Any, stream: Any) -> float:
+    return _time(packet, stream) + float((packet.duration or 0) * stream.time_base)
+
+
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's packets from here on; a place that can't be read is passed over."""
+    """The stream's packets from here on; places that can't be read are passed over, up to a hundred."""
     for _ in range(100):
         try:
-            for packet in container.demux(stream):
-                if packet.size and (packet.pts is not None or packet.dts is not None):
-                    yield packet
+            yield from (packet for packet in container.demux(stream) if packet.size and (packet.pts, packet.dts) != (None, None))
             return
         except av.FFmpegError:
             continue
 
 
-def _seek(container: Any, stream: Any, time: float | None) -> None:
-    """Go to a key frame at or before `time`, as near as the container knows; None: to the beginning."""
-    ticks = (stream.start_time or 0) + (math.floor(time / float(stream.time_base)) if time else 0)
-    try:
-        container.seek(ticks, stream=stream)
-    except av.FFmpegError:
-        container.seek(0)
+def _seek(container: Any, stream: Any, time: float) -> None:
+    """Go to a key frame at or before `time`, as near as the container knows; to the beginning if it knows none."""
+    for place in (time, BEFORE):
+        try:
+            container.seek((stream.start_time or 0) + math.floor(place / stream.time_base), stream=stream)
+            return
+        except av.FFmpegError:
+            continue
+    container.seek(0)
 
 
-def _from_key(container: Any, stream: Any, start: float) -> Iterator[Any]:
-    """The packets from the last key frame at or before `start` on."""
+def _from_key_frame(container: Any, stream: Any, start: float) -> Iterator[Any]:
+    """The packets from the last key frame at or before `start` on, or all if there is none."""
     key = None
-    for back in (0.0, 1.0, 10.0, None):
-        place = None if back is None or back > start else start - back
+    for place in (start, start - 10, BEFORE):  # where a file has no index, seeking may end too late
         _seek(container, stream, place)
         for packet in _packets(container, stream):
-            if _time(packet, stream) > start + 1e-6:
+            time = _time(packet, stream)
+            if time > start + MOMENT:
                 break
             if packet.is_keyframe:
-                key = _time(packet, stream)
-        if key is not None or place is None:
+                key = time
+        if key is not None:
             break
     _seek(container, stream, place)
-    begun = key is None
-    for packet in _packets(container, stream):
-        begun = begun or (packet.is_keyframe and _time(packet, stream) == key)
-        if begun:
-            yield packet
+    packets = _packets(container, stream)
+    if key is None:
+        return packets
+    return dropwhile(lambda packet: not (packet.is_keyframe and _time(packet, stream) == key), packets)
 
 
-def _key_between(container: Any, stream: Any, near: float, low: float, high: float) -> float | None:
-    """The time of the key frame at or before `near`, else of the next one, if it lies in (low, high]."""
+def _key_frame(container: Any, stream: Any, near: float, low: float, high: float) -> float | None:
+    """The time of the last key frame in (low, near], else of the first in (near, high], else None."""
     _seek(container, stream, near)
-    best = None
+    found = None
     for packet in _packets(container, stream):
         time = _time(packet, stream)
-        if time > high or (best is not None and time > near):
+        if time > high or (found is not None and time > near):
             break
         if packet.is_keyframe and time > low:
-            best = time
-    return best
+            found = time
+    return found
+
+
+def _cuts(duration: float, seconds: float, key_frame: Callable[[float, float, float], float | None]) -> list[float]:
+    """Where the segments of a recording start. `key_frame(near, low, high)` is the key frame nearest to `near` in (low, high]."""
+    cuts = [0.0]
+    while (left := duration - cuts[-1]) > seconds * 4 / 3:
+        here = cuts[-1]
+        key = key_frame(here + seconds, here + seconds / 2, min(here + 2 * seconds, duration - seconds / 3))
+        if key is None and left <= 2 * seconds:
+            break
+        cuts.append(here + seconds if key is None else key)
+    return cuts
 
 
 def _kind(path: Path) -> str:
@@ -271,12 +305,10 @@ def _kind(path: Path) -> str:
         return "matroska"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "avi"
-    for length in (188, 192, 204):
-        if any(all(head[i + k * length : i + k * length + 1] == b"G" for k in range(4)) for i in range(length)):
+    for size in (188, 192, 204):  # every packet of a transport stream begins with G; a capture may begin in the middle of one
+        if len(head) > 2 * size and any(set(head[i::size]) == {ord("G")} for i in range(size)):
             return "mpegts"
-    raise UnreadableRecording(
-        "The file is not a video or photo of a known kind. Use MP4, MOV, MKV, WebM, AVI, TS, JPEG, PNG, WebP or HEIC."
-    )
+    raise UnreadableRecording("The file is no video or photo of a known kind. Use MP4, MOV, MKV, WebM, AVI, TS, JPEG, PNG, WebP or HEIC.")
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
@@ -284,69 +316,86 @@ def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits | None = None) -> Iterator[tuple[Any, Any]]:
-    """The file as (container, its video stream), within the limits.
+def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
+    """The file as (container, its video stream). What its header claims is within the limits.
 
-    FFmpeg reads from our file object, so it needs no protocol at all: none is allowed, nor any second file.
+    FFmpeg reads from our file object, so it needs no protocol: none is allowed to it, no second file, and no reader but the
+    one that fits the content. The limit on pixels holds for the decoder too, whatever a picture claims later on.
     """
-    limits = limits or Limits()
     kind = _kind(path)
-    guard = {"max_pixels": str(limits.pixels)}
-    confine = {"protocol_whitelist": "", "format_whitelist": kind, "codec_whitelist": ",".join(CODECS), "max_streams": str(limits.streams)}
+    pixels = {"max_pixels": str(limits.pixels)}
+    confined = {"protocol_whitelist": "", "format_whitelist": kind, "codec_whitelist": ",".join(CODECS)}
     with path.open("rb") as file:
         try:
             container = av.open(
-                file, format=kind, options=guard, container_options=confine, buffer_size=1 << 18, io_open=_refuse, metadata_errors="replace"
+                file,
+                format=kind,
+                options=pixels,
+                container_options=confined,
+                io_open=_refuse,
+                buffer_size=1 << 18,
+                metadata_errors="replace",
             )
         except av.FFmpegError as error:
             raise UnreadableRecording(
                 "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it again."
             ) from error
         with container:
-            stream = _video_stream(container)
-            context = stream.codec_context
-            if context.width * context.height > limits.pixels:
+            if len(container.streams) > limits.streams:
                 raise RecordingOutOfLimits(
-                    f"The video claims {context.width} x {context.height} pixels; "
-                    f"at most {limits.pixels / 1e6:.0f} million are read. Make it smaller and try again."
+                    f"The file has {len(container.streams)} streams; at most {limits.streams} are read. Export the video alone."
                 )
-            context.options = guard
+            stream = _video_stream(container)
+            width, height = stream.codec_context.width, stream.codec_context.height
+            if width * height > limits.pixels:
+                raise RecordingOutOfLimits(
+                    f"The video claims {width} x {height} pixels; at most {limits.pixels / 1e6:.0f} million are read. "
+                    "Convert it to a usual size."
+                )
+            stream.codec_context.options = pixels
             for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = av.stream.Discard.all
+                if other is not stream:
+                    other.discard = Discard.all
             yield container, stream
 
 
 def _video_stream(container: Any) -> Any:
-    streams = [s for s in container.streams if s.type == "video" and not s.disposition & av.stream.Disposition.attached_pic]
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
-        raise UnreadableRecording("The file has no video in it, only sound or data. Choose the recording with the picture.")
-    readable = [s for s in streams if s.codec_context is not None and s.codec_context.name in CODECS]
-    if not readable:
-        raise UnreadableRecording("The video is in a coding that can't be read. Convert it to H.264 in MP4.")
-    return max(readable, key=lambda s: s.codec_context.width * s.codec_context.height)
+        raise UnreadableRecording("The file has no video in it, only sound or other data. Choose the recording with the picture.")
+    known = [stream for stream in streams if stream.codec_context is not None and stream.codec_context.name in CODECS]
+    if not known:
+        raise UnreadableRecording("The video's coding is not known here. Convert it to H.264 in MP4.")
+    return max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
 
 
-def _rate(container: Any, stream: Any) -> float:
-    return float(stream.average_rate or stream.guessed_rate or 0)
+def _rate(container: Any, stream: Any, most: float) -> float:
+    """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if unknown."""
+    claimed = float(stream.average_rate or stream.guessed_rate or 0)
+    if claimed <= most:
+        return claimed
+    _seek(container, stream, BEFORE)
+    times = [_time(packet, stream) for packet in islice(_packets(container, stream), 100)]
+    span = max(times, default=0.0) - min(times, default=0.0)
+    return (len(times) - 1) / span if span else 0.0
 
 
 def _duration(container: Any, stream: Any) -> float:
-    """Seconds from the first picture to the end of the last: from the header, else by reading the end of the file."""
+    """Seconds to the end of the last picture: as the header has it, else found by reading the end of the file."""
     if stream.duration:
-        return float(stream.duration * stream.time_base)
-    if container.duration:
-        shift = (stream.start_time or 0) * float(stream.time_base) - (container.start_time or 0) / av.time_base
-        return float(container.duration / av.time_base - shift)
-    return 0.0
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        for place in ((container.duration or 0) / av.time_base, BEFORE):
+            _seek(container, stream, place)
+            seconds = max((_end(packet, stream) for packet in _packets(container, stream)), default=0.0)
+            if seconds:
+                break
+    return max(seconds, 0.04)  # a single picture may claim to last no time
 
 
-def _created(container: Any, stream: Any) -> datetime | None:
-    for text in (container.metadata.get("creation_time"), stream.metadata.get("creation_time")):
-        try:
-            moment = datetime.fromisoformat(text or "")
-        except ValueError:
-            continue
-        if moment.tzinfo and moment.year > 1970:
-            return moment
-    return None
+def _started_at(container: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(container.metadata.get("creation_time", ""))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment.year > 1970 else None  # a camera without a clock writes 1904 or 1970
