@@ -1,0 +1,19 @@
+"""Files appear whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes the place of `path` when the block ends well, and is gone when it doesn't."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)  # noqa: PTH105
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""The steps in order: for one segment (decode, detect, track, embed) and for one enrolment photo."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from recognition.alignment import aligned_chip
+from recognition.detector import Detector, DetectorSettings
+from recognition.embedders import Embedder, load_embedder
+from recognition.gallery import unit
+from recognition.photo import read_photo
+from recognition.quality import assess, enrolment_verdict
+from recognition.tracking import Look, OpenTrack, Tracker
+from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
+from recognition.video import sample
+
+FRAMES_A_CALL = 4
+CHIPS = 3
+LEAST_SCORE = 0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
+PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
+PHOTO_MIN_FACE = 32  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`every`: seconds between the frames looked at. `min_face`: height in pixels of the smallest face looked for."""
+
+    every: float = 2.0
+    min_face: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks, loaded once a process."""
+
+    embedder: Embedder
+
+    @classmethod
+    def load(cls, embedder: str = "dlib-resnet-v1", weights: Path | None = None) -> "Models":
+        """Raises WeightsMissing when the embedder's weights can't be found or read."""
+        return cls(load_embedder(embedder, weights))
+
+    def embed(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of chips (s, s, 3): each the mean of the chip's and its mirror image's."""
+        stack = np.stack(chips) if chips else np.empty((0, self.embedder.chip_size, self.embedder.chip_size, 3), np.uint8)
+        return unit(self.embedder.embed(stack) + self.embedder.embed(np.ascontiguousarray(stack[:, :, ::-1])))
+
+    def look(self, frame: Frame, face: Face) -> Look:
+        chip = aligned_chip(frame.image, face, self.embedder.targets, self.embedder.chip_size)
+        return Look(frame.time, face, assess(face, chip).value, chip)
+
+
+def recognise_segment(
+    path: Path,
+    info: VideoInfo,
+    segment: Segment,
+    models: Models,
+    settings: Settings | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> SegmentResult:
+    """The tracks of one segment, each with the embeddings of its best looks.
+
+    `on_progress` is told the share done (0..1) every few frames, and may raise to stop the work.
+    Raises UnreadableRecording when nothing of the segment can be decoded.
+    """
+    settings = settings or Settings()
+    detector = Detector(DetectorSettings(min_face=settings.min_face))
+    tracker = Tracker()
+    frames = faces = 0
+    pictures = sample(path, info, segment, settings.every)
+    while batch := list(islice(pictures, FRAMES_A_CALL)):
+        for frame, found in zip(batch, detector.detect([frame.image for frame in batch]), strict=True):
+            looks = [models.look(frame, face) for face in found if face.score >= LEAST_SCORE]
+            tracker.update(frame.time, looks)
+            faces += len(looks)
+        frames += len(batch)
+        if on_progress:
+            length = max(segment.end - segment.start, 1e-9)
+            on_progress(float(np.clip((batch[-1].time - segment.start) / length, 0, 1)))
+    return SegmentResult(models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, models)))
+
+
+def _finished(tracks: Sequence[OpenTrack], segment: Segment, models: Models) -> Iterator[Track]:
+    """The tracks with their looks embedded, all in one go."""
+    looks = [[track.looks[part] for part in sorted(track.looks)] for track in tracks]
+    vectors = iter(models.embed([look.chip for mine in looks for look in mine]))
+    for track, mine in zip(tracks, looks, strict=True):
+        best = sorted(mine, key=lambda look: -look.quality)[:CHIPS]
+        yield Track(
+            segment=segment.index,
+            times=np.array(track.times, np.float64),
+            boxes=np.stack(track.boxes).astype(np.float32),
+            embeddings=np.stack(list(islice(vectors, len(mine)))),
+            qualities=np.array([look.quality for look in mine], np.float32),
+            chips=tuple(Chip(look.time, look.quality, jpeg(look.chip)) for look in best),
+        )
+
+
+def check_photo(path: Path, models: Models) -> EnrolmentPhoto:
+    """What an enrolment photo is worth, and its embedding. Of several faces the one nearest the centre counts.
+
+    Raises UnreadableRecording when the file is no photo, RecordingOutOfLimits when it is absurdly large.
+    """
+    image = read_photo(path)[0]
+    side = max(image.shape[:2])
+    if side > PHOTO_SIDE:
+        size = (round(image.shape[1] * PHOTO_SIDE / side), round(image.shape[0] * PHOTO_SIDE / side))
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    height, width = image.shape[:2]
+    found = Detector(DetectorSettings(min_face=PHOTO_MIN_FACE)).detect([image])[0]
+    if not found:
+        return EnrolmentPhoto("rejected", "No face was found in the photo; use one that shows the student's face from the front.")
+    face = min(found, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - (width / 2, height / 2)))))
+    chip = aligned_chip(image, face, models.embedder.targets, models.embedder.chip_size)
+    quality = assess(face, chip)
+    verdict, reason = enrolment_verdict(quality)
+    large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
+    if verdict == "accepted" and len(large) > 1:
+        verdict, reason = "warning", "Several faces are in the photo; the one nearest the centre was taken."
+    vector = None if verdict == "rejected" else models.embed([chip])[0]
+    return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
+
+
+def jpeg(chip: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(chip).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

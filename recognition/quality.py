@@ -1,0 +1,91 @@
+"""How good a look at a face is: from its size, sharpness, pose, light and the detector's score.
+
+The pose is estimated from the five points alone, with the rules and limits of insightface's server
+(docs/api.md of deepinsight/insightface); sharpness is the variance of the Laplacian at one chip size
+(Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.types import Face
+
+SHARPNESS_SIDE = 112
+
+# An enrolment photo is rejected below the first limit and accepted with a warning below the second.
+FACE_PX = (40.0, 80.0)
+SHARPNESS = (20.0, 60.0)
+LIGHT = (25.0, 50.0)
+TURNED = (60.0, 40.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`face_px`: height of the face in pixels. `sharpness`: 0 (flat) to some thousands. `light`: mean grey, 0..255.
+    `yaw`, `pitch`, `roll`: rough angles in degrees. `score`: the detector's, 0..1."""
+
+    face_px: float
+    sharpness: float
+    light: float
+    yaw: float
+    pitch: float
+    roll: float
+    score: float
+
+    @property
+    def turned(self) -> float:
+        """How far the face looks away, in degrees; nodding counts half because the estimate is coarse."""
+        return max(abs(self.yaw), abs(self.pitch) / 2)
+
+    @property
+    def value(self) -> float:
+        """One number in 0..1 to order looks by and to weigh them with."""
+        size = min(self.face_px / 80, 1.0) ** 0.5
+        sharp = 1 - float(np.exp(-self.sharpness / 100))
+        ahead = float(np.clip(1 - self.turned / 90, 0.05, 1))
+        lit = float(np.clip(min(self.light, 255 - self.light) / 50, 0.1, 1))
+        return float(np.clip(self.score * size * (0.25 + 0.75 * sharp) * ahead * lit, 0, 1))
+
+
+def assess(face: Face, chip: NDArray[np.uint8]) -> Quality:
+    """The quality of a face whose aligned chip is `chip` (s, s, 3) RGB."""
+    grey = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
+    middle = grey[SHARPNESS_SIDE // 5 : -SHARPNESS_SIDE // 5, SHARPNESS_SIDE // 5 : -SHARPNESS_SIDE // 5]
+    left, right, nose, mouth_left, mouth_right = face.points.astype(np.float64)
+    eyes, mouth = (left + right) / 2, (mouth_left + mouth_right) / 2
+    across, down = right - left, mouth - eyes
+    apart, tall = max(float(np.hypot(*across)), 1e-6), max(float(np.hypot(*down)), 1e-6)
+    return Quality(
+        face_px=float(face.box[3] - face.box[1]),
+        sharpness=float(cv2.Laplacian(middle, cv2.CV_64F).var()),
+        light=float(middle.mean()),
+        yaw=float((nose - eyes) @ across / apart**2 * 90),
+        pitch=float(((nose - eyes) @ down / tall**2 - 0.55) * 90),
+        roll=float(np.degrees(np.arctan2(across[1], across[0]))),
+        score=face.score,
+    )
+
+
+def enrolment_verdict(quality: Quality) -> tuple[str, str]:
+    """("accepted" | "warning" | "rejected", sentence) for an enrolment photo whose face has this quality."""
+    checks = [
+        (
+            quality.face_px,
+            FACE_PX,
+            f"The face is only {quality.face_px:.0f} pixels high; use a photo in which it is at least {FACE_PX[1]:.0f}.",
+        ),
+        (quality.sharpness, SHARPNESS, "The face is blurred; use a sharper photo."),
+        (quality.light, LIGHT, "The face is too dark; use a photo with more light."),
+        (-quality.turned, (-TURNED[0], -TURNED[1]), "The face is turned away; use a photo that looks at the camera."),
+    ]
+    for value, (least, _), reason in checks:
+        if value < least:
+            return "rejected", reason
+    for value, (_, wanted), reason in checks:
+        if value < wanted:
+            return "warning", reason
+    return "accepted", ""

@@ -1,0 +1,236 @@
+"""Who was there: the tracks of all segments, the gallery and the roster make intervals for each student, and unknown people.
+
+The tracks of one seat are first joined over the segments' borders, since many looks say more than few. Each such person is
+then accepted as one student or as nobody, as a whole: people of the same moment are never the same student. What was
+decided is a matter of the whole recording; a moment alone decides nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.errors import GalleryMismatch
+from recognition.gallery import Gallery, unit
+from recognition.tracking import MAX_GAP, assign, near, overlap
+from recognition.types import Attendance, Chip, Identity, Interval, Presence, SegmentResult, Track, UnknownPerson, VideoInfo
+
+CHIPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of a class.
+
+    `gap`: seconds for which somebody who is not seen has not left; of a recording shorter than `gap` / `gap_share` the share.
+    `sightings`: how many samples must show somebody before it counts (a photo needs one).
+    """
+
+    gap: float = 300.0
+    gap_share: float = 0.15
+    sightings: int = 3
+
+    def bridged(self, duration: float) -> float:
+        """The longest gap in seconds that is bridged in a recording of this duration."""
+        return min(self.gap, self.gap_share * duration)
+
+
+@dataclass(slots=True)
+class Person:
+    """Tracks, in the order of time, that are one face."""
+
+    tracks: list[Track]
+
+    @property
+    def start(self) -> float:
+        return float(self.tracks[0].times[0])
+
+    @property
+    def end(self) -> float:
+        return float(self.tracks[-1].times[-1])
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        return np.concatenate([track.times for track in self.tracks])
+
+    @property
+    def looks(self) -> int:
+        return sum(len(track.embeddings) for track in self.tracks)
+
+    @property
+    def box(self) -> NDArray[np.float32]:
+        return np.asarray(np.median(np.concatenate([track.boxes for track in self.tracks]), axis=0), np.float32)
+
+    def embedding(self) -> NDArray[np.float32]:
+        """The mean of all looks weighted by their quality, as a unit vector."""
+        return unit(sum((track.qualities @ track.embeddings for track in self.tracks), np.float32(0)))  # type: ignore[arg-type]
+
+
+def vote(
+    results: Sequence[SegmentResult], gallery: Gallery, roster: Sequence[str], info: VideoInfo, policy: Policy | None = None
+) -> Attendance:
+    """The attendance that the segments' tracks show, for every label of the roster.
+
+    Labels that the gallery doesn't know are absent; students of the gallery who are not on the roster still keep a face from
+    being taken for somebody else. Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
+    """
+    policy = policy or Policy()
+    for result in results:
+        if result.embedder != gallery.embedder:
+            raise GalleryMismatch(
+                f"The faces were embedded with {result.embedder} and the gallery with {gallery.embedder}. Take attendance again."
+            )
+    sightings = 1 if info.is_photo else policy.sightings
+    tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
+    people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
+    identities = identify(people, gallery)
+    every = sampling(tracks)
+    gap = policy.bridged(info.duration)
+    groups: dict[str, list[int]] = {}
+    for i, identity in enumerate(identities):
+        if identity.label is not None:
+            groups.setdefault(identity.label, []).append(i)
+
+    presences = []
+    for label in roster:
+        mine = groups.get(label, [])
+        times = np.sort(np.concatenate([people[i].times for i in mine])) if mine else np.empty(0)
+        if len(times) < sightings:
+            presences.append(Presence(label, present=False))
+            continue
+        intervals = bridged(times, every, gap, info.duration)
+        seconds = sum(end - start for start, end in intervals)
+        best = max((identities[i] for i in mine), key=lambda identity: identity.score)
+        share = min(seconds / info.duration, 1.0) if info.duration else 1.0
+        looks = sum(people[i].looks for i in mine)
+        sure = confidence(best.score, gallery.threshold_for(looks))
+        presences.append(Presence(label, True, intervals, seconds, share, sure, best_chips([people[i] for i in mine])))
+    nobody = [i for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
+    unknown = []
+    for group in clustered([people[i] for i in nobody], gallery):
+        intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
+        unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group)))
+    return Attendance(info.duration, tuple(presences), tuple(unknown))
+
+
+def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
+    """Tracks of one place that follow each other closely and don't look like two people, joined."""
+    people: list[Person] = []
+    unlike = gallery.thresholds[0] - (1 - gallery.thresholds[0])
+    for moment in _by_start(tracks):
+        start = float(moment[0].times[0])
+        live = [person for person in people if person.end < start <= person.end + MAX_GAP]
+        joined: dict[int, Person] = {}
+        if live:
+            before, now = np.stack([person.tracks[-1].boxes[-1] for person in live]), np.stack([track.boxes[0] for track in moment])
+            alike = np.stack([person.embedding() for person in live]) @ np.stack([Person([track]).embedding() for track in moment]).T
+            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike))
+            joined = {j: live[i] for i, j in pairs}
+        for j, track in enumerate(moment):
+            if j in joined:
+                joined[j].tracks.append(track)
+            else:
+                people.append(Person([track]))
+    return people
+
+
+def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
+    """The tracks in the order in which they begin; those that begin together, together."""
+    moments: dict[float, list[Track]] = {}
+    for track in tracks:
+        moments.setdefault(float(track.times[0]), []).append(track)
+    return [moments[start] for start in sorted(moments)]
+
+
+def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
+    """Who each person is.
+
+    A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
+    student who could sit there by the margin, and the SVM puts the student first too. Who sits elsewhere at the same moment
+    can't sit here: an assignment of greatest total similarity decides between people of one moment, and is repeated for those
+    left over, since one student can be several people at different moments.
+    """
+    if not people:
+        return []
+    vectors = np.stack([person.embedding() for person in people])
+    scores, order = gallery.scores(vectors), gallery.order(vectors)
+    least = np.array([gallery.threshold_for(person.looks) for person in people])
+    together = np.array([[a.start <= b.end and b.start <= a.end for b in people] for a in people])
+    labels = np.full(len(people), -1)
+    settled = np.zeros(len(people), bool)
+    taken = np.zeros(scores.shape, bool)
+    while True:
+        allowed = (scores >= least[:, None]) & ~taken & ~settled[:, None]
+        pairs = assign(scores - least[:, None], allowed)
+        if not pairs:
+            break
+        for i, k in pairs:
+            settled[i] = True
+            free = ~taken[i]
+            free[[other for row, other in pairs if together[i, row] and row != i]] = False
+            ahead = scores[i, k] - max(scores[i, free & (np.arange(len(free)) != k)], default=-1.0)
+            if ahead >= gallery.margin and order[i, k] >= order[i, free].max():
+                labels[i] = k
+        for i, k in pairs:
+            if labels[i] == k:
+                taken[together[i], k] = True
+    _adopt(people, labels, scores, together)
+    result = []
+    for i, k in enumerate(labels):
+        best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
+        result.append(Identity(gallery.labels[k] if k >= 0 else None, float(best), float(best - second)))
+    return result
+
+
+def _adopt(people: Sequence[Person], labels: NDArray[np.int64], scores: NDArray[np.float32], together: NDArray[np.bool_]) -> None:
+    """Give people who were left over to the student accepted at the same place at another time whom they resemble most: the
+    same face in a poorer moment. This lengthens a presence but never makes one."""
+    sure = np.flatnonzero(labels >= 0)
+    if not len(sure):
+        return
+    boxes = np.stack([person.box for person in people])
+    for i in np.flatnonzero(labels < 0):
+        k = int(scores[i].argmax())
+        held = together[i, sure] & (labels[sure] == k)
+        here = near(boxes[i : i + 1], boxes[sure])[0] & (labels[sure] == k)
+        if here.any() and not held.any():
+            labels[i] = k
+
+
+def sampling(tracks: Sequence[Track]) -> float:
+    """Seconds between samples: the usual step between the sights of a track."""
+    steps = np.concatenate([np.diff(track.times) for track in tracks]) if tracks else np.empty(0)
+    return float(np.median(steps)) if len(steps) else 0.0
+
+
+def bridged(times: NDArray[np.float64], every: float, gap: float, duration: float) -> tuple[Interval, ...]:
+    """Intervals from sights at `times` (ascending, seconds): each stands for half a sample to either side; gaps of at most
+    `gap` seconds are no absence."""
+    if not len(times):
+        return ()
+    cuts = np.flatnonzero(np.diff(times) > max(gap, 1.5 * every)) + 1
+    parts = np.split(times, cuts)
+    return tuple((max(0.0, float(part[0]) - every / 2), min(duration, float(part[-1]) + every / 2)) for part in parts)
+
+
+def confidence(score: float, threshold: float) -> float:
+    """0.5 at the threshold, towards 1 for the best possible similarity."""
+    return float(np.clip(1 - 0.5 * np.exp(-5 * (score - threshold) / max(1 - threshold, 1e-6)), 0, 1))
+
+
+def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
+    chips = [chip for person in people for track in person.tracks for chip in track.chips]
+    return tuple(sorted(chips, key=lambda chip: -chip.quality)[:CHIPS])
+
+
+def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
+    """People who are nobody on the roster, those who look the same together, the longest seen first."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if len(people) < 2:
+        return [[person] for person in people]
+    vectors = np.stack([person.embedding() for person in people])
+    groups = fcluster(linkage(vectors, "average", metric="cosine"), 1 - gallery.threshold, "distance")
+    found = [[person for person, group in zip(people, groups, strict=True) if group == number] for number in np.unique(groups)]
+    return sorted(found, key=lambda group: -sum(len(person.times) for person in group))
