@@ -1,10 +1,11 @@
-"""Everything that writes classes and lectures."""
+"""Everything that writes classes, students and lectures."""
 
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from campus.academics.models import Course, Lecture
+from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.errors import UserError
 
 
@@ -17,3 +18,19 @@ def lecture_create(*, course: Course, starts_at: datetime, ends_at: datetime, ti
             return Lecture.objects.create(course=course, starts_at=starts_at, ends_at=ends_at, title=title, room=room)
     except IntegrityError as error:
         raise UserError("This class has a lecture at that time already. Open that one, or choose another time.") from error
+
+
+def student_enrol(*, number: str, name: str, course: Course | None = None) -> Student:
+    """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises UserError."""
+    with transaction.atomic():
+        student = Student.objects.filter(number=number).first()
+        if student is None:
+            student = Student(number=number, name=name)
+            try:
+                student.full_clean()
+            except ValidationError as error:
+                raise UserError(f"“{number}” can't be a student: {' '.join(error.messages)}") from error
+            student.save()
+        if course is not None:
+            Enrolment.objects.get_or_create(course=course, student=student)
+    return student

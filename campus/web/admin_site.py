@@ -1,7 +1,8 @@
 """The admin is the registrar's: superusers and the group Registrar. Lecturers have the staff's pages."""
 
 from django.contrib.admin.apps import AdminConfig
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from unfold.sites import UnfoldAdminSite
 
 
@@ -15,3 +16,6 @@ class RegistrarSite(UnfoldAdminSite):  # type: ignore[misc]
         from campus.academics.selectors import is_registrar
 
         return is_registrar(request.user)
+
+    def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
+        return redirect("admin:academics_course_changelist")

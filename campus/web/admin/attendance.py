@@ -42,7 +42,7 @@ class ChangeInline(ReadOnlyInline):
 
 @admin.register(AttendanceRecord)
 class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
-    list_display = ("student", "lecture", "current", "machine_status", "override_status", "seconds", "share_percent", "confidence")
+    list_display = ("student", "lecture", "current", "machine_status", "override_status", "minutes", "share_percent", "sureness")
     list_filter = (
         ("machine_status", ChoicesDropdownFilter),
         ("override_status", ChoicesDropdownFilter),
@@ -53,9 +53,9 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     list_select_related = ("student", "lecture__course")
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
-        ("What the machine saw", {"fields": (("first_seen", "last_seen"), ("seconds", "share_percent", "confidence"), "updated_at")}),
+        ("What the machine saw", {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "sureness"), "updated_at")}),
     )
-    readonly_fields = ("current", "share_percent")
+    readonly_fields = ("current", "minutes", "share_percent", "sureness")
     inlines = (ChangeInline,)
     actions_detail = ("correct",)
 
@@ -66,6 +66,14 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     @display(description="Share of the lecture", ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
         return f"{100 * record.share:.0f} %"
+
+    @display(description="Minutes seen", ordering="seconds")
+    def minutes(self, record: AttendanceRecord) -> str:
+        return f"{record.seconds / 60:.1f}"
+
+    @display(description="Confidence", ordering="confidence")
+    def sureness(self, record: AttendanceRecord) -> str:
+        return f"{100 * record.confidence:.0f} %"
 
     def has_correct_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("attendance.change_attendancerecord")
@@ -126,7 +134,7 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
         return [path("<uuid:pk>/download/", view, name="attendance_report_download"), *super().get_urls()]
 
     def download_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        return workbook_response(get_object_or_404(reports_for(request.user), pk=pk))
+        return workbook_response(services.report_current(report=get_object_or_404(reports_for(request.user), pk=pk)))
 
     @display(description="What", label={"lecture": "info", "register": "success"})
     def kind(self, report: Report) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class CourseAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
-        policy = ("When is a student present?", {"fields": (("present_seconds", "late_minutes", "early_minutes"),)})
+        policy = ("When is a student present?", {"fields": ("present_seconds", "late_minutes", "early_minutes")})
         return (about, policy, ("Faces", {"fields": ("faces", "lacking")})) if obj else (about, policy)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
@@ -75,15 +75,17 @@ class CourseAdmin(RegistrarAdmin):
     def student_count(self, course: Any) -> int:
         return int(course.students_n)
 
-    @display(description="With photos", label={True: "success", False: "warning"}, ordering="ready_n")
-    def ready(self, course: Any) -> tuple[bool, str]:
-        return course.ready_n == course.students_n, f"{course.ready_n} of {course.students_n}"
+    @display(description="With photos", label={"all": "success", "some": "warning", "nobody": ""}, ordering="ready_n")
+    def ready(self, course: Any) -> tuple[str, str]:
+        if not course.students_n:
+            return "nobody", "no students"
+        return "all" if course.ready_n == course.students_n else "some", f"{course.ready_n} of {course.students_n}"
 
-    @display(description="Gallery", label={"ready": "success", "queued": "info", "failed": "danger", "kept": "warning"})
+    @display(description="Gallery", label={"ready": "success", "queued": "info", "failed": "danger", "kept": "warning", "none": ""})
     def gallery(self, course: Any) -> tuple[str, str]:
         if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
             return "kept", "last training failed, the one before is in use"
-        return course.gallery_state or "", Gallery.State(course.gallery_state).label if course.gallery_state else "none yet"
+        return course.gallery_state or "none", Gallery.State(course.gallery_state).label if course.gallery_state else "none yet"
 
     @display(description="Lectures", ordering="lectures_n")
     def lecture_count(self, course: Any) -> SafeString:

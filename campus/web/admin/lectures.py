@@ -29,7 +29,7 @@ class LectureAdmin(RegistrarAdmin):
     list_select_related = ("course",)
     date_hierarchy = "starts_at"
     autocomplete_fields = ("course",)
-    fields = ("course", ("title", "room"), ("starts_at", "ends_at"))
+    fields = ("course", ("title", "room"), "starts_at", "ends_at")
     inlines = (RecordingInline,)
     actions_detail = ("staff_page", "upload")
 

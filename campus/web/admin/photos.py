@@ -44,8 +44,9 @@ class PhotoColumns:
 
     @display(description="Photo")
     def thumbnail(self, photo: FacePhoto) -> SafeString:
+        image = '<img src="{}" alt="{}" loading="lazy" class="rounded-default object-cover" style="height: 3.5rem; width: 3.5rem">'
         return format_html(
-            '<a href="{}" target="_blank"><img src="{}" alt="{}" loading="lazy" class="h-14 w-14 rounded-default object-cover"></a>',
+            f'<a href="{{}}" target="_blank">{image}</a>',
             reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),
             reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
             f"Photo of {photo.student.name}",
@@ -55,10 +56,14 @@ class PhotoColumns:
     def verdict(self, photo: FacePhoto) -> tuple[str, str]:
         return photo.state, photo.get_state_display()
 
+    @display(description="Face height", ordering="face_px")
+    def face_height(self, photo: FacePhoto) -> str:
+        return f"{photo.face_px:.0f} px" if photo.face_px else "-"
+
 
 class PhotoInline(PhotoColumns, ReadOnlyInline):  # type: ignore[misc]
     model = FacePhoto
-    fields = ("thumbnail", "verdict", "reason", "face_px", "created_at")
+    fields = ("thumbnail", "verdict", "reason", "face_height", "created_at")
     readonly_fields = fields
     show_change_link = True
     verbose_name_plural = "photos"
@@ -94,7 +99,7 @@ class PhotosForm(forms.Form):
 
 @admin.register(FacePhoto)
 class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
-    list_display = ("thumbnail", "student", "verdict", "reason", "face_px", "created_at")
+    list_display = ("thumbnail", "student", "verdict", "reason", "face_height", "created_at")
     list_display_links = ("student",)
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -103,7 +108,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     )
     search_fields = ("student__name", "student__number", "original_name")
     list_select_related = ("student",)
-    fields = ("thumbnail", "student", "verdict", "reason", "face_px", "quality", "original_name", "created_at", "error_detail")
+    fields = ("thumbnail", "student", "verdict", "reason", "face_height", "quality", "original_name", "created_at", "error_detail")
     readonly_fields = fields
     actions_list = ("upload_zip",)
 

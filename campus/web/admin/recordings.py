@@ -38,7 +38,7 @@ class RecordingColumns:
         percent = round(100 * selectors.progress(recording)["share"])
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
-        return format_html(f'<div class="flex items-center gap-2 min-w-28">{track}<span>{{0}} %</span></div>', percent)
+        return format_html(f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent)
 
     @display(description="Looked at", ordering="coverage")
     def coverage_share(self, recording: Recording) -> str:
