@@ -125,7 +125,7 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str) -> Gallery:
         "without_photos": [label for label in photos if label not in known],
         "few_photos": [label for label, group in known.items() if len(group) < GOOD_PHOTOS],
         "suspect_photos": {labels[i]: rows for i, rows in suspects.items()},
-        "too_alike": _too_alike(labels, templates, thresholds[0]),
+        "too_alike": _too_alike(labels, templates, thresholds[-1]),
     }
     return Gallery(embedder, labels, templates, coef, intercept, thresholds, margin, report)
 

@@ -156,7 +156,7 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
     vectors = np.stack([person.embedding() for person in people])
     scores, order = gallery.scores(vectors), gallery.order(vectors)
     least = np.array([gallery.threshold_for(person.looks) for person in people])
-    together = np.array([[a.start <= b.end and b.start <= a.end for b in people] for a in people])
+    together = seen_together(people)
     labels = np.full(len(people), -1)
     settled = np.zeros(len(people), bool)
     taken = np.zeros(scores.shape, bool)
@@ -181,6 +181,14 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
         result.append(Identity(gallery.labels[k] if k >= 0 else None, float(best), float(best - second)))
     return result
+
+
+def seen_together(people: Sequence[Person]) -> NDArray[np.bool_]:
+    """Which people (n, n) were seen at the same moment, and so can't be one."""
+    moments, place = np.unique(np.concatenate([person.times for person in people]), return_inverse=True)
+    seen = np.zeros((len(people), len(moments)), np.float32)
+    seen[np.repeat(np.arange(len(people)), [len(person.times) for person in people]), place] = 1
+    return np.asarray(seen @ seen.T > 0)
 
 
 def _adopt(people: Sequence[Person], labels: NDArray[np.int64], scores: NDArray[np.float32], together: NDArray[np.bool_]) -> None:
