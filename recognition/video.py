@@ -122,21 +122,20 @@ class _Sampler:
         self.stream, self.segment, self.every = stream, segment, every
         self.key = 0.0  # time of the present group's key frame
         self.latest: tuple[float, Any] | None = None  # the picture of a far group that waits for the next one's time
-        self.end = 0.0  # where the packets so far end
-        self.tried = self.decoded = False  # whether packets, pictures of the segment were seen
+        self.reached = self.tried = self.decoded = False  # whether any packet of the segment was read, fed to the decoder, came out
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.skip_frame = "NONREF"
 
     @property
     def found_nothing(self) -> bool:
-        return self.end <= self.segment.start or (self.tried and not self.decoded)
+        return not self.reached or (self.tried and not self.decoded)
 
     def pictures(self, packets: Iterator[Any]) -> Iterator[tuple[float, Any]]:
         group: list[Any] = []  # the packets of a group that may yet be near
         far = False
         for packet in packets:
             time = _time(packet, self.stream)
-            self.end = max(self.end, _end(packet, self.stream))
+            self.reached = self.reached or (_end(packet, self.stream) > self.segment.start and time < self.segment.end)
             if packet.is_keyframe:
                 yield from self._close(group, far, time)
                 if time >= self.segment.end - MOMENT:
@@ -311,10 +310,6 @@ def _kind(path: Path) -> str:
     raise UnreadableRecording("The file is no video or photo of a known kind. Use MP4, MOV, MKV, WebM, AVI, TS, JPEG, PNG, WebP or HEIC.")
 
 
-def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
-    raise PermissionError("a recording may not open other files")
-
-
 @contextmanager
 def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
     """The file as (container, its video stream). What its header claims is within the limits.
@@ -332,7 +327,6 @@ def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
                 format=kind,
                 options=pixels,
                 container_options=confined,
-                io_open=_refuse,
                 buffer_size=1 << 18,
                 metadata_errors="replace",
             )
@@ -347,10 +341,10 @@ def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
                 )
             stream = _video_stream(container)
             width, height = stream.codec_context.width, stream.codec_context.height
-            if width * height > limits.pixels:
+            if not 0 < width * height <= limits.pixels:  # FFmpeg makes it 0 where it found more in the pictures themselves
+                size = f"are {width} x {height} pixels large" if width * height else "have no sensible size"
                 raise RecordingOutOfLimits(
-                    f"The video claims {width} x {height} pixels; at most {limits.pixels / 1e6:.0f} million are read. "
-                    "Convert it to a usual size."
+                    f"The video's pictures {size}; at most {limits.pixels / 1e6:.1f} million pixels are read. Convert it to a usual size."
                 )
             stream.codec_context.options = pixels
             for other in container.streams:
