@@ -89,9 +89,16 @@ class ManyFilesWidget(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
     allow_multiple_selected = True
 
 
+class ManyFilesField(forms.FileField):
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        clean = super().clean
+        return [clean(file, initial) for file in data or [None]]
+
+
 class PhotosForm(forms.Form):
-    photos = forms.FileField(
+    photos = ManyFilesField(
         label="Photos",
+        allow_empty_file=True,
         widget=ManyFilesWidget(attrs={"multiple": True, "accept": ",".join(sorted(PHOTO_SUFFIXES))}),
         help_text="Several files at once, 100 at most. Ten photos from different days and angles are a good number.",
     )

@@ -120,13 +120,12 @@ class StudentAdmin(ImportExportModelAdmin, RegistrarAdmin):  # type: ignore[misc
         result = None
         if form.is_valid():
             result = ImportResult()
-            for file in request.FILES.getlist("photos"):
-                name = file.name or ""
+            for file in form.cleaned_data["photos"]:
                 try:
-                    services.photo_add(student=student, file=file, name=name)
-                    result.rows.append(ImportRow(name, student, taken=True))
+                    services.photo_add(student=student, file=file, name=file.name)
+                    result.rows.append(ImportRow(file.name, student, taken=True))
                 except UserError as error:
-                    result.rows.append(ImportRow(name, student, reason=str(error)))
+                    result.rows.append(ImportRow(file.name, student, reason=str(error)))
         return upload_page(request, f"Photos of {student}", form, result)
 
     def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:

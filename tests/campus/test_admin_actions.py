@@ -1,0 +1,157 @@
+"""What the registrar's buttons do: each through its service, none by a mere link, every refusal as a sentence."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from openpyxl import load_workbook
+
+from campus.academics.models import Course
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.footage.models import Recording, Segment
+from tests.campus.admin_tools import Campus, add_photo, client_of, picture
+from tests.campus.test_photo_import import zipped
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def registrar(db: None) -> Client:
+    return client_of("registrar", registrar=True)
+
+
+@pytest.fixture
+def campus(db: None) -> Campus:
+    return Campus()
+
+
+def press(client: Client, action: str, pk: object, **fields: str) -> str:
+    """Open the dialog, send it, and return what the page says then."""
+    address = reverse(f"admin:{action}", args=[pk])
+    assert client.get(address).status_code == 200
+    response = client.post(address, {"_form_submitted": "True", **fields}, headers={"HX-Request": "true"})
+    return client.get(response["HX-Redirect"]).content.decode()
+
+
+def test_train_asks_for_a_gallery_or_says_what_is_missing(campus: Campus, registrar: Client) -> None:
+    assert "no usable photos" in press(registrar, "academics_course_train", campus.course.pk)
+    assert not Gallery.objects.exists()
+    add_photo(campus.ann)
+    assert "Training was asked for" in press(registrar, "academics_course_train", campus.course.pk)
+    assert Gallery.objects.get().state == Gallery.State.QUEUED
+
+
+def test_train_several_classes_names_those_that_cannot(campus: Campus, registrar: Client) -> None:
+    add_photo(campus.ann)
+    empty = Course.objects.create(code="E1", name="Empty")
+    address = reverse("admin:academics_course_changelist")
+    page = registrar.post(address, {"action": "train_all", "_selected_action": [campus.course.pk, empty.pk]}, follow=True).content.decode()
+    assert "asked for: 1" in page
+    assert "E1 Empty: There are no usable photos" in page
+    assert Gallery.objects.get().course == campus.course
+
+
+def test_the_class_page_names_students_without_photos(campus: Campus, registrar: Client) -> None:
+    add_photo(campus.ann, state=FacePhoto.Verdict.ACCEPTED)
+    add_photo(campus.bob, state=FacePhoto.Verdict.REJECTED)
+    response = registrar.get(reverse("admin:academics_course_change", args=[campus.course.pk]))
+    course_admin = response.context["adminform"].model_admin
+    course = course_admin.get_queryset(response.wsgi_request).get()
+    assert str(campus.bob) in course_admin.lacking(course)
+    assert str(campus.ann) not in course_admin.lacking(course)
+    assert course_admin.ready(course) == ("some", "1 of 2")
+
+
+def test_the_register_is_written_and_can_be_downloaded(campus: Campus, registrar: Client) -> None:
+    page = press(registrar, "academics_course_register", campus.course.pk)
+    address = reverse("admin:attendance_report_download", args=[Report.objects.get().pk])
+    assert address in page
+    response = registrar.get(address)
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert load_workbook(BytesIO(b"".join(response.streaming_content))).sheetnames
+
+
+@pytest.mark.parametrize(("action", "state"), [("restart", "uploaded"), ("retry", "processing"), ("cancel", "failed")])
+def test_recordings_are_steered_through_their_services(campus: Campus, registrar: Client, action: str, state: str) -> None:
+    page = press(registrar, f"footage_recording_{action}", campus.recording.pk)
+    campus.recording.refresh_from_db()
+    assert campus.recording.state == state
+    if action == "restart":
+        assert campus.recording.run == 2
+    if action == "retry":
+        assert [segment.state for segment in campus.recording.segments.all()] == [Segment.State.DONE, Segment.State.PENDING]
+    if action == "cancel":
+        assert "nothing to cancel" in page
+
+
+def test_looking_at_a_button_changes_nothing(campus: Campus, registrar: Client) -> None:
+    Recording.objects.update(state=Recording.State.PROCESSING)
+    for action, pk in (
+        ("footage_recording_cancel", campus.recording.pk),
+        ("footage_recording_restart", campus.recording.pk),
+        ("academics_course_register", campus.course.pk),
+    ):
+        registrar.get(reverse(f"admin:{action}", args=[pk]))
+    campus.recording.refresh_from_db()
+    assert campus.recording.state == Recording.State.PROCESSING
+    assert not Report.objects.exists()
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = registrar.cookies
+    address = reverse("admin:footage_recording_cancel", args=[campus.recording.pk])
+    assert strict.post(address, {"_form_submitted": "True"}).status_code == 403
+
+
+def test_a_correction_needs_a_reason_keeps_the_machine_s_word_and_is_logged(campus: Campus, registrar: Client) -> None:
+    record = AttendanceRecord.objects.create(lecture=campus.lecture, student=campus.ann, machine_status="absent")
+    address = reverse("admin:attendance_attendancerecord_correct", args=[record.pk])
+    assert b"required" in registrar.post(address, {"_form_submitted": "True", "status": "present"}).content
+    assert not AttendanceChange.objects.exists()
+    press(registrar, "attendance_attendancerecord_correct", record.pk, status="present", reason="was hidden by a pillar")
+    record.refresh_from_db()
+    assert (record.machine_status, record.override_status) == ("absent", "present")
+    change = AttendanceChange.objects.get()
+    assert (change.old, change.new, change.reason, change.user_name) == ("absent", "present", "was hidden by a pillar", "registrar")
+    press(registrar, "attendance_attendancerecord_correct", record.pk, status="", reason="a mistake")
+    record.refresh_from_db()
+    assert record.status == "absent"
+
+
+def test_many_photos_of_a_student_at_once(campus: Campus, registrar: Client) -> None:
+    files = [
+        SimpleUploadedFile(name, data)
+        for name, data in (("a.jpg", picture()), ("b.jpg", picture("blue")), ("copy.jpg", picture()), ("empty.jpg", b""))
+    ]
+    response = registrar.post(reverse("admin:academics_student_photos", args=[campus.ann.pk]), {"photos": files})
+    assert campus.ann.photos.count() == 2
+    assert "2 taken, 2 not taken" in " ".join(response.content.decode().split())
+    assert "already here" in response.content.decode()
+
+
+def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
+    address = reverse("admin:biometrics_facephoto_zip")
+    file = SimpleUploadedFile("a.zip", zipped({"007/1.jpg": picture(), "<b>x</b>/1.jpg": picture()}).getvalue())
+    page = registrar.post(address, {"file": file, "course": campus.course.pk}).content.decode()
+    assert "1 taken, 1 not taken" in " ".join(page.split())
+    assert "<b>x</b>" not in page
+    broken = registrar.post(address, {"file": SimpleUploadedFile("a.zip", b"no zip")})
+    assert "no zip, or it is damaged" in broken.content.decode()
+
+
+def test_a_deleted_photo_leaves_no_file(campus: Campus, registrar: Client, django_capture_on_commit_callbacks: Any) -> None:
+    paths = []
+    for student, address, form in (
+        (campus.ann, "admin:biometrics_facephoto_delete", {"post": "yes"}),
+        (campus.bob, "admin:academics_student_delete", {"post": "yes"}),
+    ):
+        photo = add_photo(student)
+        paths.append(Path(photo.file.path))
+        with django_capture_on_commit_callbacks(execute=True):
+            registrar.post(reverse(address, args=[photo.pk if "photo" in address else student.pk]), form)
+    assert not FacePhoto.objects.exists()
+    assert not [path for path in paths if path.exists()]

@@ -1,0 +1,158 @@
+"""The admin's pages: the registrar sees all of them, nobody else any, and pictures and workbooks stay behind the same door."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
+from campus.attendance.services import override_set
+from campus.biometrics.models import FacePhoto, Gallery
+from tests.campus.admin_tools import Campus, add_photo, client_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def registrar(db: None) -> Client:
+    return client_of("registrar", registrar=True)
+
+
+@pytest.fixture
+def campus(registrar: Client) -> Campus:
+    """With a row of every kind."""
+    rows = Campus()
+    add_photo(rows.ann)
+    Gallery.objects.create(course=rows.course)
+    record = AttendanceRecord.objects.create(lecture=rows.lecture, student=rows.ann)
+    override_set(record=record, status="excused", reason="ill", user=User.objects.get(username="registrar"))
+    Report.objects.create(course=rows.course, recording=rows.recording, lecture=rows.lecture, file_name="a.xlsx", sha256="0")
+    return rows
+
+
+def pages() -> list[str]:
+    """Every list, every page of a row and every form for a new one that the admin has."""
+    found = [
+        reverse("admin:biometrics_facephoto_zip"),
+        reverse("admin:academics_student_import"),
+        reverse("admin:academics_student_export"),
+    ]
+    for model in admin.site._registry:
+        if model is Group:
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found.append(reverse(f"{name}_changelist"))
+        found.extend(reverse(f"{name}_change", args=[row.pk]) for row in model._default_manager.all()[:1])
+        if model._meta.model_name in ("course", "student", "lecture", "user"):
+            found.append(reverse(f"{name}_add"))
+    return found
+
+
+def test_the_registrar_sees_every_page(campus: Campus, registrar: Client) -> None:
+    found = pages()
+    assert len(found) > 20
+    for page in found:
+        response = registrar.get(page)
+        assert response.status_code == 200, page
+        assert project.INSTITUTION in response.content.decode()
+    assert registrar.get("/admin/").url == reverse("admin:academics_course_changelist")
+
+
+@pytest.mark.parametrize("who", ["anonymous", "lecturer"])
+def test_nobody_else_sees_any(campus: Campus, who: str) -> None:
+    client = Client() if who == "anonymous" else client_of("lecturer")  # with is_staff, which opens nothing
+    if who == "lecturer":
+        campus.course.lecturers.add(User.objects.get(username="lecturer"))
+    photo = FacePhoto.objects.get()
+    report = Report.objects.get()
+    hidden = [
+        reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+        reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),
+        reverse("admin:attendance_report_download", args=[report.pk]),
+        reverse("admin:academics_student_photos", args=[campus.ann.pk]),
+        reverse("admin:academics_course_train", args=[campus.course.pk]),
+    ]
+    for page in [*pages(), *hidden]:
+        response = client.get(page)
+        assert response.status_code == 302, page
+        assert response.url.startswith("/admin/login/"), page
+
+
+def test_a_lecturer_is_told_at_the_login_where_to_go(db: None) -> None:
+    client_of("lecturer")
+    client_of("registrar", registrar=True)
+    wrong = Client().post("/admin/login/", {"username": "lecturer", "password": "a long password"})
+    assert "Lecturers sign in on the staff" in wrong.content.decode()
+    right = Client().post("/admin/login/?next=/admin/academics/student/", {"username": "registrar", "password": "a long password"})
+    assert right.url == "/admin/academics/student/"
+
+
+def test_pictures_are_shown_safely(campus: Campus, registrar: Client) -> None:
+    photo = FacePhoto.objects.get()
+    for kind in ("thumbnail", "picture"):
+        response = registrar.get(reverse(f"admin:biometrics_facephoto_{kind}", args=[photo.pk]))
+        assert response["Content-Type"] == "image/jpeg"
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert "private" in response["Cache-Control"]
+    Path(photo.file.path).write_bytes(b"<script>alert(1)</script>")
+    assert registrar.get(reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk])).status_code == 404
+    Path(photo.file.path).unlink()
+    assert registrar.get(reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk])).status_code == 404
+    assert registrar.get(f"/media/{photo.file.name}").status_code == 404
+
+
+def test_lists_ask_the_database_the_same_number_of_times_however_long_they_are(
+    campus: Campus, registrar: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(30):
+        student = campus.course.students.create(number=f"N{number}", name=f"Student {number}")
+        add_photo(student)
+        AttendanceRecord.objects.create(lecture=campus.lecture, student=student)
+    for model in ("academics_student", "biometrics_facephoto", "attendance_attendancerecord", "academics_course"):
+        with django_assert_max_num_queries(25):
+            assert registrar.get(reverse(f"admin:{model}_changelist")).status_code == 200
+
+
+def test_a_registrar_cannot_become_a_superuser_nor_touch_one(campus: Campus, registrar: Client) -> None:
+    client_of("root", superuser=True)
+    client_of("lecturer")
+    root, lecturer, me = (User.objects.get(username=name) for name in ("root", "lecturer", "registrar"))
+    root.is_superuser = True
+    root.save()
+    form = {"username": "registrar", "is_active": "on", "is_superuser": "on", "groups": [Group.objects.get().pk]}
+    registrar.post(reverse("admin:auth_user_change", args=[me.pk]), form)
+    me.refresh_from_db()
+    assert not me.is_superuser
+    assert registrar.post(reverse("admin:auth_user_change", args=[root.pk]), form | {"username": "taken"}).status_code == 403
+    assert (
+        registrar.post(reverse("admin:auth_user_password_change", args=[root.pk]), {"password1": "x", "password2": "x"}).status_code == 403
+    )
+    registrar.post(reverse("admin:auth_user_change", args=[lecturer.pk]), form | {"username": "lecturer", "first_name": "Leo"})
+    lecturer.refresh_from_db()
+    assert (lecturer.first_name, lecturer.is_superuser, lecturer.groups.count()) == ("Leo", False, 0)
+
+
+def test_what_the_machine_wrote_and_the_log_cannot_be_written(campus: Campus, registrar: Client) -> None:
+    for row in (
+        AttendanceRecord.objects.get(),
+        AttendanceChange.objects.get(),
+        Report.objects.get(),
+        campus.recording,
+        Gallery.objects.get(),
+    ):
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
+        assert registrar.post(reverse(f"{name}_change", args=[row.pk]), {"machine_status": "present"}).status_code == 403
+        assert registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+        assert registrar.get(reverse(f"{name}_add")).status_code == 403
+
+
+def test_what_has_attendance_is_not_deleted_with_its_class(campus: Campus, registrar: Client) -> None:
+    for row in (campus.course, campus.lecture, campus.ann):
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
+        registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"})
+        assert type(row).objects.filter(pk=row.pk).exists(), row
