@@ -34,3 +34,9 @@ def check_announced_size(request: HttpRequest) -> None:
         )
     if announced + SPARE_BYTES > shutil.disk_usage(settings.FILE_UPLOAD_TEMP_DIR).free:
         raise NoRoom(DISK_FULL)
+
+
+def drop_partial(request: HttpRequest) -> None:
+    """Delete what is left of a body that broke off; otherwise it would stay on the disk until the memory is tidied up."""
+    for handler in request.upload_handlers:
+        handler.upload_interrupted()

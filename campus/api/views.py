@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import FileResponse, HttpRequest, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
@@ -31,7 +31,7 @@ from campus.downloads import WORKBOOK_TYPE, workbook_response
 from campus.footage.models import Recording
 from campus.footage.selectors import progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
-from campus.uploads import check_announced_size
+from campus.uploads import check_announced_size, drop_partial
 
 REFUSED = {400: OpenApiResponse(s.DetailSerializer, "a sentence that says why, and what to do")}
 WORKBOOK = {(200, WORKBOOK_TYPE): OpenApiTypes.BINARY}
@@ -91,6 +91,12 @@ class RecordingViewSet(ReadOnlyModelViewSet[Recording]):
 
     def get_queryset(self) -> QuerySet[Recording]:
         return recordings_for(self.request.user).select_related("report")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            drop_partial(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Before anything reads the body, the CSRF check of a session included.

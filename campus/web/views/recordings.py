@@ -17,7 +17,7 @@ from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording
 from campus.footage.selectors import OPEN, progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
-from campus.uploads import NoRoom, TooLarge, check_announced_size
+from campus.uploads import NoRoom, TooLarge, check_announced_size, drop_partial
 from campus.web.forms import UploadForm
 from campus.web.results import LectureResult
 from campus.web.views import StaffRequest
@@ -41,6 +41,8 @@ def upload(request: StaffRequest, pk: int) -> HttpResponse:
         if not disk_full(error):
             raise
         return _refused(request, lecture, DISK_FULL, 507)
+    finally:
+        drop_partial(request)
 
 
 @csrf_protect

@@ -1,0 +1,112 @@
+"""Folders of each test's own, and a small campus with two lecturers who must not see each other's classes."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from campus.academics.models import Course, Lecture, Student
+from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.attendance.services import lecture_count, register_write, report_write
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.footage.models import Recording
+from tests.campus import factories
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings, tmp_path: Path) -> None:
+    """Nothing is written outside tmp_path, nothing is remembered of the last test's wrong passwords, no broker is asked."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.REPORTS_DIR = tmp_path / "Reports"
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "uploads")
+    for folder in ("media", "Reports", "uploads"):
+        (tmp_path / folder).mkdir()
+    cache.clear()
+
+
+def jpeg(size: int = 40) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), "teal").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def video_bytes() -> bytes:
+    """A real video: two seconds of MPEG-4 in MP4."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        for shade in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), shade * 10, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class World:
+    """`own` teaches the class that everything belongs to; `other` teaches another one; `registrar` looks after both."""
+
+    own: User
+    other: User
+    registrar: User
+    course: Course
+    student: Student
+    lecture: Lecture
+    recording: Recording
+    failed: Recording
+    record: AttendanceRecord
+    sighting: Sighting
+    unknown: UnknownPerson
+    report: Report
+    register: Report
+    photo: FacePhoto
+    gallery: Gallery
+    foreign: Lecture
+
+
+@pytest.fixture
+def world(db) -> World:
+    own, other, registrar = factories.user(username="own"), factories.user(username="other"), factories.registrar(username="registrar")
+    course = factories.course(lecturers=(own,), students=2, code="CS101")
+    foreign = factories.lecture(factories.course(lecturers=(other,), students=1, code="MA202"))
+    student = Student.objects.filter(courses=course).first()
+    lecture = factories.lecture(course, title="Loops", room="B 12")
+    recording = factories.planned(lecture, original_name="Loops, part one.mp4", state=Recording.State.DONE, coverage=1.0)
+    recording.segments.update(state="done", progress=1)
+    failed = factories.planned(
+        lecture, original_name="loops-2.mp4", state=Recording.State.FAILED, error="The file is damaged. Upload another copy."
+    )
+    failed.segments.update(state="failed", error="The file is damaged here.")
+    chip = {"file": default_storage.save("chips/one.jpg", ContentFile(jpeg())), "time": 5.0, "quality": 0.9}
+    seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": [chip]}
+    sighting = Sighting.objects.create(recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen)
+    unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
+    lecture_count(lecture=lecture)
+    return World(
+        own=own,
+        other=other,
+        registrar=registrar,
+        course=course,
+        student=student,
+        lecture=lecture,
+        recording=recording,
+        failed=failed,
+        record=AttendanceRecord.objects.get(lecture=lecture, student=student),
+        sighting=sighting,
+        unknown=unknown,
+        report=report_write(recording=recording),
+        register=register_write(course=course),
+        photo=factories.photo(student, original_name="Zoë.jpg", chip=default_storage.save("chips/photos/one.jpg", ContentFile(jpeg()))),
+        gallery=factories.gallery(course),
+        foreign=foreign,
+    )

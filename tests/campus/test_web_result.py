@@ -1,0 +1,233 @@
+"""Lectures, the progress of a recording, the result, corrections and downloads."""
+
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from campus.academics.models import Lecture
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting
+from campus.footage.models import Recording
+from tests.campus import factories
+from tests.campus.conftest import World
+
+
+@pytest.fixture
+def lecturer(client: Client, world: World) -> Client:
+    client.force_login(world.own)
+    return client
+
+
+def page(client: Client, name: str, *args) -> str:
+    response = client.get(reverse(name, args=args))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_a_new_lecture(lecturer: Client, world: World):
+    assert 'type="datetime-local"' in page(lecturer, "lecture-new")
+    form = {"course": world.course.pk, "title": "Trees", "room": "A 1", "starts_at": "2026-12-01T09:00", "ends_at": "2026-12-01T10:30"}
+    response = lecturer.post(reverse("lecture-new"), form)
+    lecture = Lecture.objects.get(title="Trees")
+    assert response["Location"] == reverse("lecture", args=[lecture.pk])
+    assert timezone.localtime(lecture.starts_at).strftime("%Y-%m-%d %H:%M") == "2026-12-01 09:00"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"ends_at": "2026-12-01T08:00"}, "Set a later end."),
+        ({"starts_at": "tomorrow"}, "Enter a valid date/time."),
+        ({"starts_at": "2026-12-01T07:00", "ends_at": "2026-12-01T07:00"}, "Set a later end."),
+    ],
+)
+def test_a_lecture_that_cannot_be(lecturer: Client, world: World, change: dict[str, str], sentence: str):
+    form = {"course": world.course.pk, "starts_at": "2026-12-01T09:00", "ends_at": "2026-12-01T10:30"} | change
+    response = lecturer.post(reverse("lecture-new"), form)
+    assert response.status_code == 400
+    assert sentence in response.content.decode()
+
+
+def test_two_lectures_of_a_class_at_one_time(lecturer: Client, world: World):
+    starts = timezone.localtime(world.lecture.starts_at)
+    form = {"course": world.course.pk, "starts_at": f"{starts:%Y-%m-%dT%H:%M}", "ends_at": f"{starts:%Y-%m-%dT23:59}"}
+    response = lecturer.post(reverse("lecture-new"), form)
+    assert response.status_code == 400
+    assert world.course.lectures.count() == 1
+
+
+def test_progress_is_what_the_row_says(lecturer: Client, world: World):
+    work = factories.planned(world.lecture, segments=4, original_name="work.mp4", planned_at=timezone.now())
+    work.segments.filter(index=0).update(state="done", faces=7, progress=1)
+    url = reverse("recording-progress", args=[work.pk])
+    first = lecturer.get(url)
+    assert first["Cache-Control"] == "no-store"
+    assert (first.json()["state"], first.json()["faces"], len(first.json()["segments"])) == ("processing", 7, 4)
+    work.segments.filter(index=1).update(state="done", progress=1)
+    assert lecturer.get(url).json()["share"] > first.json()["share"]
+    assert f'data-progress="{url}"' in page(lecturer, "recording", work.pk)
+
+
+def test_a_finished_recording_asks_no_more(lecturer: Client, world: World):
+    assert "data-progress" not in page(lecturer, "recording", world.recording.pk)
+
+
+def test_a_failure_is_shown_with_what_to_do(lecturer: Client, world: World):
+    text = page(lecturer, "recording", world.failed.pk)
+    assert "The file is damaged. Upload another copy." in text
+    assert "Try the failed parts again" in text
+    assert "The file is damaged. Upload another copy." in page(lecturer, "lecture", world.lecture.pk)
+
+
+def test_cancel_retry_and_again(lecturer: Client, world: World):
+    act = lambda row, action: lecturer.post(reverse("recording-act", args=[row.pk, action]), follow=True)  # noqa: E731
+    act(world.failed, "retry")
+    world.failed.refresh_from_db()
+    assert world.failed.state == "processing"
+    act(world.failed, "cancel")
+    world.failed.refresh_from_db()
+    assert world.failed.state == "cancelled"
+    assert "nothing to cancel" in act(world.failed, "cancel").content.decode()
+    act(world.recording, "restart")
+    world.recording.refresh_from_db()
+    assert (world.recording.state, world.recording.run) == ("uploaded", 2)
+    assert act(world.recording, "explode").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["lecture", "recording"])
+def test_the_result(lecturer: Client, world: World, name: str):
+    text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
+    assert world.student.name in text
+    assert reverse("chip", args=[world.sighting.pk, 0]) in text
+    assert reverse("unknown-chip", args=[world.unknown.pk, 0]) in text
+    assert reverse("report", args=[world.report.pk]) in text
+    assert "1 present" in text
+    assert "1 absent" in text
+
+
+def test_names_cannot_write_the_page(lecturer: Client, world: World):
+    world.student.name = "<img src=x onerror=alert(1)>"
+    world.student.save()
+    assert "<img src=x" not in page(lecturer, "lecture", world.lecture.pk)
+
+
+def test_a_person_decides(lecturer: Client, world: World):
+    url = reverse("record", args=[world.record.pk])
+    response = lecturer.post(url, {"status": "excused", "reason": "Doctor's note"})
+    assert response["Location"] == reverse("lecture", args=[world.lecture.pk]) + f"#student-{world.student.pk}"
+    world.record.refresh_from_db()
+    assert (world.record.override_status, world.record.machine_status) == ("excused", "present")
+    change = AttendanceChange.objects.get()
+    assert (change.old, change.new, change.reason, change.user_name) == ("present", "excused", "Doctor's note", "own")
+    for text in (page(lecturer, "lecture", world.lecture.pk), page(lecturer, "record", world.record.pk)):
+        assert "Doctor&#x27;s note" in text
+    lecturer.post(url, {"status": "", "reason": "mistake"})
+    world.record.refresh_from_db()
+    assert world.record.override_status == ""
+
+
+def test_only_known_statuses(lecturer: Client, world: World):
+    assert lecturer.post(reverse("record", args=[world.record.pk]), {"status": "asleep"}).status_code == 400
+    assert not AttendanceChange.objects.exists()
+
+
+def test_the_workbook_says_what_the_page_says(lecturer: Client, world: World, tmp_path):
+    record = AttendanceRecord.objects.get(lecture=world.lecture, machine_status="absent")
+    lecturer.post(reverse("record", args=[record.pk]), {"status": "excused", "reason": ""})
+    response = lecturer.get(reverse("report", args=[world.report.pk]))
+    assert response["Content-Disposition"] == f'attachment; filename="{world.report.file_name}"'
+    assert world.report.file_name.startswith("Report_for_CS101_")
+    file = tmp_path / "download.xlsx"
+    file.write_bytes(b"".join(response.streaming_content))
+    rows = list(load_workbook(file)["Attendance"].iter_rows(values_only=True))
+    assert "Excused" in {row[2] for row in rows}
+
+
+def test_the_register(lecturer: Client, world: World):
+    response = lecturer.post(reverse("register", args=[world.course.pk]), follow=True)
+    assert response["Content-Type"].endswith("spreadsheetml.sheet")
+    assert response["Content-Disposition"].startswith('attachment; filename="Register_of_CS101_')
+
+
+@pytest.mark.parametrize("name", ["../media/chips/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
+def test_a_report_row_cannot_lead_out_of_the_reports(lecturer: Client, world: World, monkeypatch, name: str):
+    monkeypatch.setattr("campus.downloads.report_current", lambda *, report: report)
+    Report.objects.filter(pk=world.report.pk).update(file_name=name)
+    assert lecturer.get(reverse("report", args=[world.report.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["../Reports/secret.jpg", "/etc/passwd", "chips/gone.jpg"])
+def test_a_picture_row_cannot_lead_out_of_the_media(lecturer: Client, world: World, settings, name: str):
+    (settings.REPORTS_DIR / "secret.jpg").write_bytes(b"secret")
+    Sighting.objects.filter(pk=world.sighting.pk).update(chips=[{"file": name, "time": 0, "quality": 1}])
+    assert lecturer.get(reverse("chip", args=[world.sighting.pk, 0])).status_code == 404
+
+
+def test_pictures(lecturer: Client, world: World):
+    response = lecturer.get(reverse("chip", args=[world.sighting.pk, 0]))
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Cache-Control"].startswith("private")
+    assert lecturer.get(reverse("chip", args=[world.sighting.pk, 1])).status_code == 404
+    photo = lecturer.get(reverse("photo", args=[world.photo.pk]))
+    assert photo["Content-Disposition"] == f"inline; filename*=utf-8''{quote('Zoë.jpg')}"
+
+
+def test_a_file_that_is_no_picture_is_not_shown_as_a_page(lecturer: Client, world: World, settings):
+    (settings.MEDIA_ROOT / "photos" / "evil.html").write_text("<script>alert(1)</script>")
+    world.photo.file.name = "photos/evil.html"
+    world.photo.save()
+    response = lecturer.get(reverse("photo", args=[world.photo.pk]))
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["Content-Disposition"].startswith("attachment")
+
+
+def test_a_lecture_without_anything(lecturer: Client, world: World):
+    empty = factories.lecture(world.course)
+    assert "Upload the recording" in page(lecturer, "lecture", empty.pk)
+
+
+def test_a_long_class_has_pages(lecturer: Client, world: World, django_assert_max_num_queries):
+    for _ in range(40):
+        factories.recording(factories.lecture(world.course))
+    with django_assert_max_num_queries(12):
+        assert "Page 1 of 2" in page(lecturer, "course", world.course.pk)
+    with django_assert_max_num_queries(12):
+        page(lecturer, "home")
+
+
+def test_a_large_class_needs_few_queries(lecturer: Client, world: World, django_assert_max_num_queries):
+    for _ in range(60):
+        student = factories.student()
+        factories.enrol(world.course, student)
+        AttendanceRecord.objects.create(lecture=world.lecture, student=student)
+    with django_assert_max_num_queries(14):
+        page(lecturer, "lecture", world.lecture.pk)
+
+
+def test_about(lecturer: Client):
+    text = page(lecturer, "about")
+    assert "0.1.0" in text
+    assert "dlib-resnet-v1" in text
+
+
+def test_not_found_is_our_page(lecturer: Client):
+    response = lecturer.get("/nowhere/")
+    assert response.status_code == 404
+    assert "belongs to a class that is not yours" in response.content.decode()
+
+
+def test_pages_hold_no_inline_script_or_style(lecturer: Client, world: World):
+    import re
+
+    for name, args in (
+        ("home", ()),
+        ("course", (world.course.pk,)),
+        ("lecture", (world.lecture.pk,)),
+        ("recording", (world.recording.pk,)),
+    ):
+        text = page(lecturer, name, *args)
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?://(?!testserver)", text), name
+    assert Recording.objects.exists()
