@@ -50,12 +50,12 @@ def as_text(value: object) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text
 
 
-class TextWidget(Widget):  # type: ignore[misc]
+class TextWidget(Widget):
     def clean(self, value: object, row: Any = None, **kwargs: Any) -> str:
         return as_text(value)
 
 
-class DayWidget(Widget):  # type: ignore[misc]
+class DayWidget(Widget):
     def clean(self, value: object, row: Any = None, **kwargs: Any) -> date | None:
         text = as_text(value)
         for day_format in DAY_FORMATS:
@@ -68,7 +68,7 @@ class DayWidget(Widget):  # type: ignore[misc]
         return None
 
 
-class ClassWidget(Widget):  # type: ignore[misc]
+class ClassWidget(Widget):
     def clean(self, value: object, row: Any = None, **kwargs: Any) -> Course | None:
         if not (code := as_text(value)):
             return None
@@ -80,7 +80,7 @@ class ClassWidget(Widget):  # type: ignore[misc]
         return value.code if value else ""
 
 
-class RosterResource(ModelResource):  # type: ignore[misc]
+class RosterResource(ModelResource):
     """The columns `class`, `from` and `to` are those of the row's enrolment; they live on the student while a row is handled."""
 
     number = Field("number", "number", TextWidget())
@@ -128,7 +128,7 @@ class RosterResource(ModelResource):  # type: ignore[misc]
 
     def iter_queryset(self, queryset: QuerySet[Student]) -> Iterator[Student]:
         for student in queryset.prefetch_related("enrolments__course"):
-            for enrolment in student.enrolments.all() or [None]:  # type: ignore[list-item]
+            for enrolment in student.enrolments.all() or [None]:
                 set_enrolment(student, enrolment)
                 yield student
 
@@ -159,7 +159,7 @@ def roster_table(rows: Iterable[Iterable[object]]) -> Dataset:
     return table
 
 
-class RosterCSV(CSV):  # type: ignore[misc]
+class RosterCSV(CSV):
     """CSV as people's programs write it: comma, semicolon or tab; UTF-8 with or without mark, UTF-16, or Windows' own."""
 
     def create_dataset(self, in_stream: bytes, **kwargs: Any) -> Dataset:
@@ -179,10 +179,10 @@ class RosterCSV(CSV):  # type: ignore[misc]
         safe = Dataset(headers=dataset.headers)
         for row in dataset:
             safe.append([f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row])
-        return super().export_data(safe, **kwargs)  # type: ignore[no-any-return]
+        return super().export_data(safe, **kwargs)
 
 
-class RosterXLSX(XLSX):  # type: ignore[misc]
+class RosterXLSX(XLSX):
     def create_dataset(self, in_stream: bytes) -> Dataset:
         try:
             with zipfile.ZipFile(io.BytesIO(in_stream)) as archive:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from django.conf import settings
 from django.core.files import File
@@ -31,7 +31,7 @@ MAX_DIRECTORY_BYTES = 16 * 1024**2
 MAX_RATIO = 100
 CHUNK = 1024 * 1024
 
-AddPhoto = Callable[[Student, File, str], FacePhoto]
+AddPhoto = Callable[[Student, "File[Any]", str], FacePhoto]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from typing import IO, Any
 import numpy as np
 from django.conf import settings
 from django.core.files import File
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
 from campus.academics.models import Course, Student
@@ -20,6 +18,7 @@ from campus.biometrics.selectors import course_photos
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.names import clean
 from campus.work import finish, request
+from recognition.files import replacing
 from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
@@ -56,11 +55,11 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 def photo_delete(*, photo: FacePhoto) -> None:
     """Forget a photo: the row, the file, and the face cut out of it."""
-    files = [file for file in (photo.file, photo.chip) if file]
+    names = [file.name for file in (photo.file, photo.chip) if file.name]
     with transaction.atomic():
         photo.delete()
-        for file in files:
-            transaction.on_commit(partial(file.storage.delete, file.name), robust=True)
+        for name in names:
+            transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
 
 
 def photos_import_zip(*, file: IO[bytes], course: Course | None = None) -> ImportResult:
@@ -79,16 +78,16 @@ def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
     """Write down what a photo is worth. The verdict follows from the file alone, so whoever comes first writes the same."""
-    if result.chip is not None:
-        name = f"chips/photos/{photo.pk}.jpg"
-        default_storage.delete(name)  # else the new one would get another name
-        photo.chip.name = default_storage.save(name, ContentFile(result.chip))
-    FacePhoto.objects.filter(pk=photo.pk).update(
+    chip = f"chips/photos/{photo.pk}.jpg" if result.chip else ""
+    if result.chip:
+        with replacing(Path(settings.MEDIA_ROOT, chip)) as beside:
+            beside.write_bytes(result.chip)
+    written = FacePhoto.objects.filter(pk=photo.pk).update(
         state=result.verdict,
         reason=result.reason[:300],
         face_px=result.face_px,
         quality=result.quality,
-        chip=photo.chip.name or "",
+        chip=chip,
         embedder=embedder,
         embedding=None if result.embedding is None else result.embedding.astype("<f4").tobytes(),
         error="",
@@ -96,6 +95,8 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         lease_owner="",
         lease_until=None,
     )
+    if chip and not written:  # the photo was deleted meanwhile
+        Path(settings.MEDIA_ROOT, chip).unlink(missing_ok=True)
 
 
 def gallery_request(*, course: Course) -> Gallery:

@@ -10,7 +10,7 @@ class RollcallAdminConfig(AdminConfig):
     default_site = "campus.web.admin_site.RegistrarSite"
 
 
-class RegistrarSite(UnfoldAdminSite):  # type: ignore[misc]
+class RegistrarSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         # Sites are made before the models are there.
         from campus.academics.selectors import is_registrar

@@ -17,7 +17,7 @@ from campus.attendance import services
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.downloads import workbook_response
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, link
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, link, user_of
 
 STATUSES = {
     Status.PRESENT: "success",
@@ -28,7 +28,7 @@ STATUSES = {
 }
 
 
-class CorrectionForm(BaseDialogForm):  # type: ignore[misc]
+class CorrectionForm(BaseDialogForm):
     status = forms.ChoiceField(choices=[("", "as the machine saw it"), *Status.choices], required=False, widget=UnfoldAdminSelectWidget())
     reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget())
 
@@ -95,7 +95,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         attempt(
             request,
             lambda: services.override_set(
-                record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=request.user
+                record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=user_of(request)
             ),
             "The attendance is corrected.",
         )

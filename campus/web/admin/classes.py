@@ -24,7 +24,7 @@ from campus.web.admin.photos import GalleryInline
 SHOWN = 60
 
 
-class EnrolmentInline(TabularInline):  # type: ignore[misc]
+class EnrolmentInline(TabularInline):
     model = Enrolment
     autocomplete_fields = ("student",)
     extra = 0
@@ -33,7 +33,7 @@ class EnrolmentInline(TabularInline):  # type: ignore[misc]
     verbose_name_plural = "roster"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
-        return super().get_queryset(request).select_related("student", "course")  # type: ignore[no-any-return]
+        return super().get_queryset(request).select_related("student", "course")
 
 
 def has_usable_photo(student: str) -> Exists:

@@ -13,7 +13,7 @@ from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin
 from campus.web.admin.recordings import RecordingColumns
 
 
-class RecordingInline(RecordingColumns, ReadOnlyInline):  # type: ignore[misc]
+class RecordingInline(RecordingColumns, ReadOnlyInline):
     model = Recording
     fields = ("original_name", "recording_state", "progress", "coverage_share", "error", "created_at")
     readonly_fields = fields
@@ -34,7 +34,7 @@ class LectureAdmin(RegistrarAdmin):
     actions_detail = ("staff_page", "upload")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lecture]:
-        return super().get_queryset(request).annotate(n=Count("recordings"))  # type: ignore[no-any-return]
+        return super().get_queryset(request).annotate(n=Count("recordings"))
 
     @display(description="Recordings", ordering="n")
     def recordings_n(self, lecture: Lecture) -> int:

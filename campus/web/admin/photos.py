@@ -61,7 +61,7 @@ class PhotoColumns:
         return f"{photo.face_px:.0f} px" if photo.face_px else "-"
 
 
-class PhotoInline(PhotoColumns, ReadOnlyInline):  # type: ignore[misc]
+class PhotoInline(PhotoColumns, ReadOnlyInline):
     model = FacePhoto
     fields = ("thumbnail", "verdict", "reason", "face_height", "created_at")
     readonly_fields = fields
@@ -85,7 +85,7 @@ class ZipForm(forms.Form):
     )
 
 
-class ManyFilesWidget(UnfoldAdminFileFieldWidget):  # type: ignore[misc]
+class ManyFilesWidget(UnfoldAdminFileFieldWidget):
     allow_multiple_selected = True
 
 
@@ -137,12 +137,12 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     def thumbnail_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
         if photo.chip:
-            return picture_response(photo.chip.name)
+            return picture_response(str(photo.chip))
         return HttpResponse(thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
-        return picture_response(photo.file.name, download_name=photo.original_name)
+        return picture_response(str(photo.file), download_name=photo.original_name)
 
     def zip_view(self, request: HttpRequest) -> HttpResponseBase:
         if not request.user.has_perm("biometrics.add_facephoto"):

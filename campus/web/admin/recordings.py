@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from campus.footage import selectors, services
 from campus.footage.models import Recording, Segment
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, user_of
 
 STATES = {
     Recording.State.UPLOADED: "info",
@@ -70,7 +70,7 @@ def dialog(title: str, description: str, submit: str) -> Any:
 
 
 @admin.register(Recording)
-class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):  # type: ignore[misc]
+class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
     search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
@@ -91,7 +91,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):  # type: ignor
 
     def _act(self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
-        attempt(request, lambda: service(recording=recording, user=request.user), success)
+        attempt(request, lambda: service(recording=recording, user=user_of(request)), success)
         return back(request, Recording, object_id)
 
     @action(description="Result", url_path="result", icon="fact_check")
@@ -140,6 +140,6 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):  # type: ignor
         attempt_all(
             request,
             queryset,
-            lambda recording: services.recording_retry(recording=recording, user=request.user),
+            lambda recording: services.recording_retry(recording=recording, user=user_of(request)),
             "Recordings that are looked at again",
         )

@@ -18,7 +18,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -48,7 +48,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        rights = ("is_active", "groups", "is_superuser") if request.user.is_superuser else ("is_active",)  # type: ignore[union-attr]
+        rights = ("is_active", "groups", "is_superuser") if request.user.is_superuser else ("is_active",)
         return (
             (None, {"fields": ("username", "password")}),
             ("Person", {"fields": (("first_name", "last_name"), "email")}),
@@ -60,12 +60,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
         return ("last_login", "date_joined")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and is_registrar(obj) and not request.user.is_superuser and obj != request.user:  # type: ignore[union-attr]
+        if obj is not None and is_registrar(obj) and not request.user.is_superuser and obj != request.user:
             return False
         return bool(super().has_change_permission(request, obj))
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False

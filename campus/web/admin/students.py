@@ -27,7 +27,7 @@ from campus.web.admin.base import RegistrarAdmin
 from campus.web.admin.photos import PhotoInline, PhotosForm, upload_page
 
 
-class StudentEnrolmentInline(TabularInline):  # type: ignore[misc]
+class StudentEnrolmentInline(TabularInline):
     model = Enrolment
     autocomplete_fields = ("course",)
     extra = 0
@@ -35,7 +35,7 @@ class StudentEnrolmentInline(TabularInline):  # type: ignore[misc]
     verbose_name_plural = "classes"
 
 
-class RosterImportForm(ImportForm):  # type: ignore[misc]
+class RosterImportForm(ImportForm):
     def clean_import_file(self) -> Any:
         file = self.cleaned_data["import_file"]
         if file.size > MAX_BYTES:
@@ -43,7 +43,7 @@ class RosterImportForm(ImportForm):  # type: ignore[misc]
         return file
 
 
-class PreviewStorage(MediaStorage):  # type: ignore[misc]
+class PreviewStorage(MediaStorage):
     """The file between preview and confirmation. What nobody confirms within a day is deleted at the next import."""
 
     def save(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class PreviewStorage(MediaStorage):  # type: ignore[misc]
 
 
 @admin.register(Student)
-class StudentAdmin(ImportExportModelAdmin, RegistrarAdmin):  # type: ignore[misc]
+class StudentAdmin(ImportExportModelAdmin, RegistrarAdmin):
     list_display = ("number", "name", "email", "guardian_phone", "classes", "photo_state")
     list_display_links = ("number", "name")
     list_filter = (("courses", RelatedDropdownFilter),)
@@ -103,7 +103,7 @@ class StudentAdmin(ImportExportModelAdmin, RegistrarAdmin):  # type: ignore[misc
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         try:
-            return super().process_import(request, **kwargs)  # type: ignore[no-any-return]
+            return super().process_import(request, **kwargs)
         except FileNotFoundError:
             messages.error(request, "This preview was confirmed already, or is too old. Choose the file once more.")
             return redirect("admin:academics_student_import")
