@@ -23,9 +23,8 @@ LEAST_COVERAGE = 0.5
 
 @work("rollcall.aggregate")
 def aggregate(recording: Recording) -> None:
-    from recognition.voting import Policy, vote
-
     from recognition import gallery as galleries
+    from recognition.voting import Policy, vote
 
     course = recording.lecture.course
     share, missing = coverage(recording), gaps(recording)

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
 
@@ -23,7 +23,7 @@ app = Celery(
     include=["workers.ingest", "workers.recognise", "workers.aggregate", "workers.training", "workers.upkeep"],
 )
 app.conf.update(
-    task_queues=[Queue(name) for name in ("ingest", "vision", "aggregate", "training", "upkeep")],
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "upkeep")],
     task_default_queue="upkeep",
     task_create_missing_queues=False,
     task_serializer="json",

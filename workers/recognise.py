@@ -44,7 +44,6 @@ def recognise(segment: Segment) -> None:
         on_progress,
     )
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
     save(path, result)
     name = str(path.relative_to(settings.MEDIA_ROOT))
     if not segment_finished(segment=segment, result=name, faces=result.faces, tracks=len(result.tracks)):

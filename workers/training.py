@@ -22,9 +22,9 @@ def check_photo(photo: FacePhoto) -> None:
 def look(photo: FacePhoto) -> EnrolmentPhoto:
     from recognition import pipeline
 
+    loaded = models()  # not of the photo's making when it fails
     try:
-        result: EnrolmentPhoto = pipeline.check_photo(Path(photo.file.path), models())
-        return result
+        return pipeline.check_photo(Path(photo.file.path), loaded)
     except RecognitionError as error:
         return EnrolmentPhoto("rejected", str(error))
     except FileNotFoundError:
@@ -45,7 +45,6 @@ def train(row: Gallery) -> None:
     people = course_embeddings(row.course, settings.EMBEDDER)
     trained = gallery.train(people, settings.EMBEDDER)
     path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
     sha256 = trained.save(path)
     gallery_trained(
         gallery=row,

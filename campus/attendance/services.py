@@ -10,8 +10,6 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,12 +20,13 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, Report,
 from campus.attendance.selectors import records_for
 from campus.errors import UserError
 from campus.footage.models import Recording
+from recognition.files import replacing
 from recognition.types import Attendance, Chip, Interval
 from recognition.workbook import write_lecture, write_register
 
 log = logging.getLogger(__name__)
 
-FULL_LECTURE = 3600.0  # seconds; of a shorter recording the class's minutes count in proportion
+FULL_LECTURE = 3600.0  # seconds
 
 
 @transaction.atomic
@@ -71,8 +70,8 @@ def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, o
     kept: list[dict[str, object]] = []
     for chip in chips:
         name = f"chips/{recording.pk}/{hashlib.sha256(chip.jpeg).hexdigest()[:32]}.jpg"
-        if not default_storage.exists(name):
-            default_storage.save(name, ContentFile(chip.jpeg))
+        with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
+            beside.write_bytes(chip.jpeg)
         kept.append({"file": name, "time": chip.time, "quality": chip.quality})
     return kept
 
@@ -105,6 +104,7 @@ def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
     intervals = merged(interval for sighting in sightings if sighting.present for interval in sighting.intervals)
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
     seconds = sum(end - start for start, end in intervals)
+    present = any(sighting.present for sighting in sightings) and seconds >= lecture.course.present_seconds * _proportion(duration)
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
         "first_seen": None,
@@ -113,12 +113,17 @@ def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
         "share": min(seconds / duration, 1.0) if duration else max((s.share for s in sightings if s.present), default=0.0),
         "confidence": max((sighting.confidence for sighting in sightings if sighting.present), default=0.0),
     }
-    if any(sighting.present for sighting in sightings):
+    if present:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
         proposal["machine_status"] = machine_status(lecture.course, first, last, duration)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal
+
+
+def _proportion(duration: float) -> float:
+    """How much of a class's seconds and minutes counts in a recording of `duration` seconds."""
+    return min(duration / FULL_LECTURE, 1.0)
 
 
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
@@ -137,7 +142,7 @@ def machine_status(course: Course, first: float, last: float, duration: float) -
 
     The class's minutes count in proportion where the recording is shorter than an hour. Who came late and left early is late.
     """
-    minute = 60 * min(duration / FULL_LECTURE, 1.0)
+    minute = 60 * _proportion(duration)
     if first > course.late_minutes * minute:
         return Status.LATE
     if last < duration - course.early_minutes * minute:

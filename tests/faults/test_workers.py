@@ -1,0 +1,189 @@
+"""What happens to a recording when workers, messages and Redis fail. Nothing may be lost or doubled."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+
+from campus import work
+from campus.attendance.models import AttendanceRecord, Report, Sighting
+from campus.biometrics.services import photo_add
+from campus.footage.models import Recording, Segment
+from campus.footage.selectors import progress
+from campus.footage.services import recording_cancel, recording_restart, recording_retry
+from tests.faults.conftest import Campus, Worker, outcome, sheet, until
+
+# Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never comes.
+SEGMENTS = [[0, 2], [0, 2, 7], [0, 1, 7], [0, 1], [0, 1], [0, 1]]
+EXPECTED = ["present", "late", "left_early", "absent"]
+
+
+def statuses(lecture: Any) -> list[str]:
+    return [row[1] for row in outcome(lecture)]
+
+
+def at_work(gate: Path) -> dict[int, list[int]]:
+    """Which segments wait at the gate, and the processes that wait there."""
+    found: dict[int, list[int]] = {}
+    for path in gate.glob("*-*"):
+        index, pid = path.name.split("-")
+        found.setdefault(int(index), []).append(int(pid))
+    return found
+
+
+def both_at_work(gate: Path, workers: list[Worker]) -> bool:
+    pids = [pid for each in at_work(gate).values() for pid in each]
+    return all(any(worker.has(pid) for pid in pids) for worker in workers)
+
+
+def undisturbed(campus: Campus) -> tuple[Any, Any]:
+    lecture = campus.lecture(4)
+    recording = campus.ended(campus.record(lecture, SEGMENTS))
+    assert recording.state == "done", recording.error
+    assert statuses(lecture) == EXPECTED
+    return outcome(lecture), sheet(recording, campus.folder)
+
+
+def test_a_killed_worker_loses_nothing(campus: Campus) -> None:
+    workers = [campus.worker(concurrency=1), campus.worker(concurrency=1)]
+    expected = undisturbed(campus)
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
+    until(lambda: both_at_work(gate, workers), "two workers are at segments of one recording")
+    workers[1].kill()
+    (gate / "open").touch()
+    recording = campus.ended(recording)
+    assert (outcome(lecture), sheet(recording, campus.folder)) == expected
+    assert recording.coverage == 1
+    assert sum(recording.segments.values_list("attempts", flat=True)) == len(SEGMENTS) + 1
+    assert not Path(campus.folder, "var/media/tracks", str(recording.pk)).exists(), "tracks of bystanders are not kept"
+
+
+def test_every_message_comes_three_times(campus: Campus) -> None:
+    campus.environment["FAULT_MESSAGES"] = "3"
+    campus.worker()
+    lecture = campus.lecture(4)
+    recording = campus.record(lecture, SEGMENTS)
+    work.publish("rollcall.ingest", [recording.pk, recording.pk])
+    recording = campus.ended(recording)
+    until(lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0, "all messages are delivered")
+    assert statuses(lecture) == EXPECTED
+    assert set(recording.segments.values_list("attempts", flat=True)) == {1}
+    assert Report.objects.filter(recording=recording).count() == 1
+    assert Sighting.objects.filter(recording=recording).count() == 4
+
+
+def test_lost_messages_are_sent_again(campus: Campus) -> None:
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
+    campus.redis.client.flushall()  # the ingest and all checks of photos
+    campus.worker(concurrency=1)
+    until(lambda: at_work(gate), "a segment is at work")
+    campus.redis.client.flushall()  # the other segments
+    (gate / "open").touch()
+    assert campus.ended(recording).state == "done"
+    assert statuses(lecture) == EXPECTED
+
+
+def test_redis_is_away_for_a_while(campus: Campus) -> None:
+    campus.worker()
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
+    until(lambda: len(at_work(gate)) == 2, "two segments are at work")
+    campus.redis.stop()
+    second = campus.record(lecture, SEGMENTS, again=True)  # an upload goes on without Redis
+    assert second.published_at is None
+    (gate / "open").touch()
+    until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without Redis")
+    campus.redis.start()
+    assert campus.ended(recording).state == "done"
+    assert campus.ended(second).state == "done"
+    assert statuses(lecture) == EXPECTED
+
+
+def test_a_segment_that_always_kills_its_worker_leaves_a_gap(campus: Campus) -> None:
+    campus.worker()
+    lecture = campus.lecture(4)
+    recording = campus.ended(campus.record(lecture, SEGMENTS, crash=[3]))
+    assert recording.state == "done"
+    assert recording.coverage == pytest.approx(5 / 6)
+    assert "0:03:00 to 0:04:00" in recording.error
+    assert statuses(lecture) == EXPECTED
+    failed = recording.segments.get(state="failed")
+    assert (failed.index, failed.attempts) == (3, 3)
+
+
+def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None:
+    campus.worker()
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.record(lecture, SEGMENTS, gate=str(gate))  # nobody ever opens
+    until(lambda: len(at_work(gate)) == 2, "both children are at it")
+    recording_cancel(recording=recording, user=None)
+    assert campus.ended(campus.record(lecture, SEGMENTS)).state == "done"
+    assert campus.ended(recording).state == "cancelled"
+    assert not recording.sightings.exists()
+    (gate / "open").touch()
+    recording_restart(recording=recording, user=None)
+    assert campus.ended(recording).state == "done"
+    assert recording.run == 2
+
+
+def test_a_zombie_changes_nothing(campus: Campus) -> None:
+    zombie = campus.worker(concurrency=1, beat=False)
+    lecture, gate = campus.lecture(1), campus.gate()
+    recording = campus.record(lecture, [[0]], gate=str(gate), deaf=True)
+    until(lambda: at_work(gate), "the worker is at it")
+    zombie.signal(signal.SIGSTOP)
+    campus.worker(concurrency=1)
+    until(lambda: len(at_work(gate)[0]) == 2, "another worker took over when the lease was over")
+    (gate / "open").touch()
+    recording = campus.ended(recording)
+    before = list(Segment.objects.filter(recording=recording).values()), outcome(lecture)
+    assert before[0][0]["attempts"] == 2
+    zombie.signal(signal.SIGCONT)
+    until(lambda: f"rollcall.recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
+    assert (list(Segment.objects.filter(recording=recording).values()), outcome(lecture)) == before
+    assert not list(Path(campus.folder, "var/media/tracks").glob("*/*")), "the zombie's tracks are gone"
+
+
+def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
+    campus.worker()
+    lecture = campus.lecture(4)
+    broken = campus.record(lecture, SEGMENTS, fail=[0, 1, 2, 3])
+    other = campus.record(campus.lecture(0), SEGMENTS)
+    noise = campus.record(lecture, SEGMENTS)
+    Path(noise.file.path).write_bytes(b"\0" * 100)
+    recording_restart(recording=noise, user=None)
+
+    broken = campus.ended(broken)
+    assert broken.state == "failed"
+    assert "Only 33% of the recording could be looked at" in broken.error
+    assert "0:00:00 to 0:04:00" in broken.error
+    assert not AttendanceRecord.objects.filter(lecture=lecture).exists()
+    assert progress(broken)["segments"][0]["error"] == "That part is damaged."
+    Path(broken.file.path).write_bytes(json.dumps({"segments": SEGMENTS}).encode())
+    recording_retry(recording=broken, user=None)
+    assert campus.ended(broken).state == "done"
+    assert list(broken.segments.order_by("index").values_list("attempts", flat=True)) == [1] * 6
+    assert statuses(lecture) == EXPECTED
+
+    other = campus.ended(other)
+    assert other.state == "failed"
+    assert "no usable photos" in other.error
+    assert Path(other.file.path).exists(), "the upload is kept"
+    from tests.campus import factories
+
+    student = factories.student()
+    factories.enrol(other.lecture.course, student)
+    content = json.dumps({"person": 0, "look": 1000}).encode()
+    photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+    recording_restart(recording=other, user=None)
+    assert campus.ended(other).state == "done"
+    assert statuses(other.lecture) == ["present"]
+
+    noise = campus.ended(noise)
+    assert (noise.state, noise.error) == ("failed", "This is no video. Upload another file.")
+    assert Recording.objects.filter(lecture=lecture, state="done").count() == 1
