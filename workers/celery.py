@@ -1,11 +1,12 @@
 """The Celery application: queues, limits, schedule. What the settings guard against is in the design's rules 1 to 3."""
 
+import logging
 import os
 from datetime import timedelta
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, setup_logging
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
@@ -49,7 +50,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_max_tasks_per_child=200,
     worker_soft_shutdown_timeout=30,
-    worker_hijack_root_logger=False,
     timezone=settings.TIME_ZONE,
     beat_schedule_filename=str(settings.VAR_DIR / "beat-schedule"),
     # Both may run twice, late or not at all without harm, so two schedulers double nothing. They expire late only: with a
@@ -63,6 +63,13 @@ app.conf.update(
         "upkeep": {"task": "rollcall.upkeep", "schedule": timedelta(hours=1), "options": {"queue": "upkeep", "expires": 3600}},
     },
 )
+
+
+@setup_logging.connect
+def as_django_logs(**_: Any) -> None:
+    """With somebody listening here Celery leaves the logging as the settings have it. Each message is not news."""
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @celeryd_init.connect
