@@ -37,9 +37,10 @@ def aligned_chip(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float
         part = image[y : int(y + 2 * reach) + 1, x : int(x + 2 * reach) + 1]
         part = part[: part.shape[0] // shrink * shrink, : part.shape[1] // shrink * shrink]
         if part.size:
-            image = cv2.resize(part, (part.shape[1] // shrink, part.shape[0] // shrink), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            matrix = similarity((face.points - (x, y) + 0.5) / shrink - 0.5, targets)
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[return-value]
+            image = cv2.resize(part, (part.shape[1] // shrink, part.shape[0] // shrink), interpolation=cv2.INTER_AREA)
+            points = (face.points - np.array([x, y], np.float32) + 0.5) / shrink - 0.5
+            matrix = similarity(np.asarray(points, np.float32), targets)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
 def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: float = 0.2) -> NDArray[np.uint8]:
@@ -54,4 +55,4 @@ def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: float =
     x2, y2 = (int(v) for v in np.minimum(face.box[2:] + grow, (width, height)))
     if x2 <= x1 or y2 <= y1:
         return np.zeros((size, size, 3), np.uint8)
-    return cv2.resize(image[y1:y2, x1:x2], (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(image[y1:y2, x1:x2], (size, size), interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ just finer than needed, all in one call, instead of being cut and shrunk one by 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -85,27 +85,27 @@ def scales(height: int, width: int, settings: DetectorSettings) -> list[float]:
     return result
 
 
-def _pyramid(image: Image, levels: Sequence[float]) -> list[Image]:
+def _pyramid(image: Image, levels: Iterable[float]) -> list[Image]:
     """The image at each scale, each level shrunk from the one before."""
     height, width = image.shape[:2]
     result = []
     for scale in levels:
         size = (math.ceil(width * scale), math.ceil(height * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         result.append(image)
     return result
 
 
-def _nms(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.int32]:
+def _nms(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
     """Indices kept by greedy non-maximum suppression by intersection over union, best first. Sides count inclusive pixels."""
     if not len(boxes):
-        return np.empty(0, np.int32)
+        return np.empty(0, np.intp)
     corners = boxes[:, :4].astype(np.float64)
     corners[:, 2:] += 1 - corners[:, :2]
-    return np.asarray(cv2.dnn.NMSBoxes(corners, scores, 0.0, limit), np.int32).reshape(-1)  # type: ignore[call-overload]
+    return np.asarray(cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0.0, limit), np.intp).reshape(-1)
 
 
-def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.int64]:
+def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
     """As `_nms`, by intersection over the smaller box: of nested boxes one survives."""
     order = np.argsort(-scores, kind="stable")
     area = np.prod(boxes[:, 2:4] - boxes[:, :2] + 1, axis=1)
@@ -116,7 +116,7 @@ def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.int64]:
         sides = np.minimum(boxes[best, 2:4], boxes[rest, 2:4]) - np.maximum(boxes[best, :2], boxes[rest, :2]) + 1
         overlap = np.prod(np.maximum(sides, 0), axis=1) / np.minimum(area[best], area[rest])
         order = rest[overlap <= limit]
-    return np.array(kept, np.int64)
+    return np.array(kept, np.intp)
 
 
 def _square(boxes: Floats) -> Floats:
@@ -178,7 +178,8 @@ class Detector:
         `images` are uint8 RGB of one shape (height, width, 3).
         """
         found: list[list[Face]] = [[] for _ in images]
-        levels = scales(*images[0].shape[:2], self.settings) if len(images) else []
+        height, width = images[0].shape[:2] if len(images) else (0, 0)
+        levels = scales(height, width, self.settings)
         if not levels:
             return found
         # Rungs finer than the first P-Net level serve the crops only.

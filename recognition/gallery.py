@@ -10,7 +10,6 @@ averaged, come nearer to everybody than one look does, so that there is a thresh
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.files import replacing
+from recognition.files import UNREADABLE, replacing
 
 FORMAT = 1
 IMPOSTORS_REJECTED = 0.97  # of the class's own impostors, who are harder than strangers: a class has families in it
@@ -95,7 +94,7 @@ class Gallery:
                 templates, coef, intercept = (np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept"))
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the class's gallery again.")
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise GalleryMismatch(f"The gallery's file can't be read ({type(error).__name__}). Train the class's gallery again.") from error
         if manifest["embedder"] != embedder:
             raise GalleryMismatch(
@@ -152,7 +151,7 @@ def _svm(groups: Sequence[Floats]) -> tuple[Floats, Floats]:
     n, dimension = len(groups), groups[0].shape[1]
     if n == 1:
         return np.zeros((1, dimension), np.float32), np.zeros(1, np.float32)
-    svm = LinearSVC(C=10.0, class_weight="balanced", random_state=0)
+    svm = LinearSVC(C=3.0, random_state=0)
     svm.fit(np.concatenate(groups), np.repeat(np.arange(n), [len(group) for group in groups]))
     coef, intercept = svm.coef_, svm.intercept_
     if n == 2:
@@ -164,7 +163,7 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
     """The thresholds for 1, 2 and 3 looks, and the margin, from the class's own photos."""
     rng = np.random.default_rng(0)
     photos = sum(len(group) for group in groups)
-    thresholds = []
+    thresholds: list[float] = []
     for looks in range(1, LOOKS + 1):
         prior = PRIOR[embedder][looks - 1]
         alone = len(groups) == 1

@@ -102,9 +102,10 @@ def _finished(tracks: Sequence[OpenTrack], segment: Segment, models: Models) -> 
         )
 
 
-def check_photo(path: Path, models: Models) -> EnrolmentPhoto:
+def check_photo(path: Path, models: Models, *, strict: bool = True) -> EnrolmentPhoto:
     """What an enrolment photo is worth, and its embedding. Of several faces the one nearest the centre counts.
 
+    A rejected photo has no embedding, but when not `strict` it has one wherever there is a face.
     Raises UnreadableRecording when the file is no photo, RecordingOutOfLimits when it is absurdly large.
     """
     image = read_photo(path)[0]
@@ -123,7 +124,7 @@ def check_photo(path: Path, models: Models) -> EnrolmentPhoto:
     large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
     if verdict == "accepted" and len(large) > 1:
         verdict, reason = "warning", "Several faces are in the photo; the one nearest the centre was taken."
-    vector = None if verdict == "rejected" else models.embed([chip])[0]
+    vector = None if strict and verdict == "rejected" else models.embed([chip])[0]
     return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
 
 

@@ -1,14 +1,13 @@
 """The result of a segment on its way from the worker that made it to the vote: one npz file, never a pickle."""
 
 import json
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recognition.errors import RecognitionError
-from recognition.files import replacing
+from recognition.files import UNREADABLE, replacing
 from recognition.types import Chip, SegmentResult, Track
 
 FORMAT = 1
@@ -16,7 +15,7 @@ FORMAT = 1
 
 def save(path: Path, result: SegmentResult) -> None:
     """Write the result, whole or not at all."""
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     chips = []
     for i, track in enumerate(result.tracks):
         arrays |= {f"{i}.times": track.times, f"{i}.boxes": track.boxes}
@@ -47,6 +46,6 @@ def load(path: Path) -> SegmentResult:
                 )
                 for i, chips in enumerate(manifest["chips"])
             )
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise RecognitionError("The result of a part of the recording is missing or damaged. Take attendance again.") from error
     return SegmentResult(manifest["embedder"], manifest["frames"], manifest["faces"], tracks)

@@ -1,0 +1,63 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recognition.alignment import aligned_chip, margin_crop, similarity
+from recognition.types import Face
+
+TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
+
+
+@given(
+    angle=st.floats(-3.1, 3.1),
+    scale=st.floats(0.05, 20),
+    shift=st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
+)
+def test_a_turned_scaled_and_shifted_face_is_put_back_in_place(angle: float, scale: float, shift: tuple[float, float]) -> None:
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    seen = TARGETS @ turn.T + shift
+    matrix = similarity(seen, TARGETS)
+    assert seen @ matrix[:, :2].T + matrix[:, 2] == pytest.approx(TARGETS, abs=1e-2)
+
+
+def face_at(points: np.ndarray) -> Face:
+    low, high = points.min(axis=0), points.max(axis=0)
+    return Face(np.concatenate([low - 30, high + 30]).astype(np.float32), 1.0, points.astype(np.float32))
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0, 7.3])
+def test_the_chip_shows_the_points_at_their_targets_at_any_size(scale: float) -> None:
+    points = TARGETS * scale + 40
+    image = np.zeros((int(200 * scale) + 80, int(200 * scale) + 80, 3), np.uint8)
+    for i, (x, y) in enumerate(points):
+        cv2.circle(image, (round(float(x)), round(float(y))), max(2, round(4 * scale)), (50 + 50 * i,) * 3, -1)
+    chip = aligned_chip(image, face_at(points), TARGETS, 150)
+    assert chip.shape == (150, 150, 3)
+    for i, (x, y) in enumerate(TARGETS):
+        assert int(chip[round(float(y)), round(float(x)), 0]) == pytest.approx(50 + 50 * i, abs=25)
+
+
+def test_a_large_face_is_shrunk_without_aliasing() -> None:
+    stripes = np.zeros((1500, 1500, 3), np.uint8)
+    stripes[::2] = 255
+    chip = aligned_chip(stripes, face_at(TARGETS * 10), TARGETS, 150)
+    assert chip[20:130, 20:130].std() < 15  # of 127 when the stripes alias
+    assert chip[75, 75, 0] == pytest.approx(127, abs=15)
+
+
+def test_a_face_over_the_border_gives_a_whole_chip() -> None:
+    image = np.full((120, 120, 3), 200, np.uint8)
+    for offset in (-80, 80):
+        assert aligned_chip(image, face_at(TARGETS + offset), TARGETS, 150).shape == (150, 150, 3)
+        assert margin_crop(image, face_at(TARGETS + offset), 160).shape == (160, 160, 3)
+
+
+def test_the_margin_crop_takes_a_tenth_of_the_output_on_each_side() -> None:
+    image = np.zeros((400, 400, 3), np.uint8)
+    image[150:250, 150:250] = 255
+    box = Face(np.array([150, 150, 250, 250], np.float32), 1.0, TARGETS)
+    crop = margin_crop(image, box, 160)
+    white = np.flatnonzero(crop[80, :, 0] > 127)
+    assert (white[0], white[-1]) == pytest.approx((16, 143), abs=2)

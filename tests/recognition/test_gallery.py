@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recognition.errors import GalleryMismatch, NoEnrolment
+from recognition.gallery import Gallery, train, unit
+from tests.recognition.people import EMBEDDER, a_class, centre, looks_of
+
+
+def test_every_student_is_most_like_themselves_and_strangers_stay_below_the_threshold() -> None:
+    gallery = a_class()
+    for person in range(20):
+        asked = unit(looks_of(person, 4, seed=99).mean(axis=0))[None]
+        assert gallery.labels[int(gallery.scores(asked).argmax())] == str(person)
+        assert gallery.labels[int(gallery.order(asked).argmax())] == str(person)
+        assert gallery.scores(asked).max() >= gallery.threshold
+    strangers = np.stack([unit(looks_of(person, 4).mean(axis=0)) for person in range(500, 600)])
+    assert (gallery.scores(strangers).max(axis=1) >= gallery.threshold).mean() <= 0.03
+
+
+def test_more_looks_ask_for_more() -> None:
+    one, two, three = a_class().thresholds
+    assert one <= two <= three < 1
+
+
+def test_a_class_of_one_or_two_works() -> None:
+    for count in (1, 2):
+        gallery = a_class(count, photos=3)
+        own, stranger = unit(looks_of(0, 3, seed=5).mean(axis=0)), centre(700)
+        assert gallery.scores(own[None])[0, 0] >= gallery.threshold
+        assert gallery.scores(stranger[None]).max() < gallery.threshold
+
+
+def test_a_mislabelled_photo_is_left_out_and_named() -> None:
+    photos = {str(i): list(looks_of(i, 6)) for i in range(5)}
+    photos["0"][2] = looks_of(3, 1, seed=50)[0]
+    gallery = train(photos, EMBEDDER)
+    assert gallery.report["suspect_photos"] == {"0": [2]}
+    assert gallery.templates[0] == pytest.approx(unit(np.delete(looks_of(0, 6), 2, axis=0).mean(axis=0)), abs=1e-5)
+
+
+def test_students_without_or_with_few_photos_and_twins_are_named() -> None:
+    photos = {"a": list(looks_of(1, 6)), "b": list(looks_of(2, 2)), "c": [], "twin": list(looks_of(1, 6, seed=3))}
+    report = train(photos, EMBEDDER).report
+    assert report["without_photos"] == ["c"]
+    assert report["few_photos"] == ["b"]
+    assert ["a", "twin"] in report["too_alike"]
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_class_without_photos_says_what_to_do() -> None:
+    with pytest.raises(NoEnrolment, match="Add photos"):
+        train({"a": []}, EMBEDDER)
+
+
+def test_training_again_gives_the_same_gallery(tmp_path: Path) -> None:
+    assert a_class().save(tmp_path / "a") == a_class().save(tmp_path / "b")
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    gallery = a_class(3)
+    digest = gallery.save(tmp_path / "deep" / "gallery.npz")
+    loaded = Gallery.load(tmp_path / "deep" / "gallery.npz", EMBEDDER, digest)
+    assert (loaded.labels, loaded.thresholds, loaded.margin, loaded.report) == (
+        gallery.labels,
+        gallery.thresholds,
+        gallery.margin,
+        gallery.report,
+    )
+    assert np.array_equal(loaded.templates, gallery.templates)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["gallery.npz"]
+
+
+def test_a_gallery_of_another_embedder_is_refused(tmp_path: Path) -> None:
+    a_class(3).save(tmp_path / "gallery.npz")
+    with pytest.raises(GalleryMismatch, match="dlib-resnet-v1.*facenet-20180402.*again"):
+        Gallery.load(tmp_path / "gallery.npz", "facenet-20180402")
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "pickle", "text"])
+def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "gallery.npz"
+    digest: str | None = a_class(3).save(path)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:500])
+        digest = None
+    elif damage == "changed":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif damage == "pickle":
+        with path.open("wb") as file:
+            np.savez(file, manifest=np.array([{"format": 1}], dtype=object))
+        digest = None
+    else:
+        path.write_text("no gallery")
+        digest = None
+    with pytest.raises(GalleryMismatch, match="Train the class's gallery again"):
+        Gallery.load(path, EMBEDDER, digest)

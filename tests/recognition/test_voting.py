@@ -1,0 +1,123 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recognition.errors import GalleryMismatch
+from recognition.gallery import train, unit
+from recognition.types import SegmentResult, VideoInfo
+from recognition.voting import Policy, bridged, vote
+from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
+
+MINUTE = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 60.0)
+HOUR = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 3600.0)
+PHOTO = VideoInfo("jpeg", "jpeg", 1920, 1080, 0, 0.0, 0.0, is_photo=True)
+ALL_MINUTE = np.arange(0, 60, 2.0)
+ROSTER = [str(i) for i in range(20)]
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    return a_class()
+
+
+def present(attendance) -> set[str]:
+    return {p.label for p in attendance.presences if p.present}
+
+
+def test_who_sits_there_is_present_and_nobody_else(gallery) -> None:
+    attendance = vote([result(*(track(i, ALL_MINUTE, x=100 * i) for i in (3, 5, 8)))], gallery, ROSTER, MINUTE)
+    assert present(attendance) == {"3", "5", "8"}
+    assert [p.label for p in attendance.presences] == ROSTER
+    three = attendance.presences[3]
+    assert three.intervals == ((0.0, 59.0),)
+    assert (three.seconds, three.share) == (pytest.approx(59), pytest.approx(59 / 60))
+    assert 0.5 <= three.confidence <= 1
+    assert len(three.chips) == 3
+    assert attendance.unknown == ()
+
+
+def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
+    tracks = [track(600, np.arange(0, 20, 2.0), x=50), track(600, np.arange(40, 60, 2.0), x=500, seed=8), track(4, ALL_MINUTE, x=900)]
+    attendance = vote([result(*tracks)], gallery, ROSTER, MINUTE)
+    assert present(attendance) == {"4"}
+    assert len(attendance.unknown) == 1
+    assert len(attendance.unknown[0].chips) == 3
+
+
+def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
+    double = vote([result(track(4, ALL_MINUTE, x=100), track(4, ALL_MINUTE, x=900, spread=0.6))], gallery, ROSTER, MINUTE)
+    assert present(double) == {"4"}
+    assert len(double.unknown) == 1
+
+
+def test_twins_who_are_both_there_are_both_present() -> None:
+    photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
+    photos["twin"] = list(unit(np.stack(photos["0"]) + 0.12 * looks_of(800, 8)))
+    alike = train(photos, EMBEDDER)
+    other = unit(looks_of(0, 6, seed=7) + 0.12 * looks_of(800, 6, seed=7))
+    second = track(0, ALL_MINUTE, x=900)
+    second = type(second)(0, second.times, second.boxes, other, second.qualities, second.chips)
+    attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
+    assert present(attendance) <= {"0", "twin"}
+    assert present(attendance)
+
+
+def test_a_seat_is_followed_over_the_borders_of_segments(gallery) -> None:
+    times = np.arange(0, 240, 2.0)
+    parts = [result(track(2, times[i : i + 30], segment=i // 30, seed=i)) for i in range(0, 120, 30)]
+    attendance = vote(parts, gallery, ROSTER, VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 240.0))
+    assert attendance.presences[2].intervals == ((0.0, 239.0),)
+
+
+def test_the_order_of_the_segments_does_not_matter(gallery) -> None:
+    parts = [result(track(i, np.arange(60 * i, 60 * i + 60, 2.0), x=100 * i, segment=i)) for i in range(3)]
+    votes = [vote(list(order), gallery, ROSTER, HOUR) for order in itertools.permutations(parts)]
+    assert all(v == votes[0] for v in votes)
+
+
+def test_a_short_gap_is_no_absence_and_a_long_one_is(gallery) -> None:
+    times = np.concatenate([np.arange(0, 600, 2.0), np.arange(800, 1000, 2.0), np.arange(2000, 3600, 2.0)])
+    tracks = [track(2, part, seed=i) for i, part in enumerate(np.split(times, [300, 400]))]
+    attendance = vote([result(*tracks)], gallery, ROSTER, HOUR)
+    assert attendance.presences[2].intervals == ((0.0, 999.0), (1999.0, 3599.0))
+
+
+def test_two_sights_are_not_enough_in_a_video_and_one_is_in_a_photo(gallery) -> None:
+    assert not present(vote([result(track(2, np.array([4.0, 6.0])))], gallery, ROSTER, MINUTE))
+    photo = vote([result(track(2, np.array([0.0])), track(5, np.array([0.0]), x=400))], gallery, ROSTER, PHOTO)
+    assert present(photo) == {"2", "5"}
+    assert photo.presences[2].share == 1
+
+
+def test_who_is_not_on_the_roster_is_not_listed_and_does_not_become_another(gallery) -> None:
+    attendance = vote([result(track(2, ALL_MINUTE))], gallery, ["5", "7", "without photos"], MINUTE)
+    assert [p.label for p in attendance.presences] == ["5", "7", "without photos"]
+    assert not present(attendance)
+
+
+def test_an_empty_room(gallery) -> None:
+    attendance = vote([result()], gallery, ROSTER, MINUTE)
+    assert not present(attendance)
+    assert attendance.unknown == ()
+
+
+def test_tracks_of_another_embedder_are_refused(gallery) -> None:
+    with pytest.raises(GalleryMismatch, match="facenet"):
+        vote([SegmentResult("facenet-20180402", 0, 0, ())], gallery, ROSTER, MINUTE)
+
+
+@given(st.sets(st.integers(0, 500), min_size=1), st.floats(0, 300))
+def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap: float) -> None:
+    times = 2.0 * np.array(sorted(samples))
+    intervals = bridged(times, 2.0, gap, 1001.0)
+    assert all(any(start <= t <= end for start, end in intervals) for t in times)
+    assert all(0 <= start < end <= 1001 for start, end in intervals)
+    assert all(b[0] - a[1] > max(gap, 3) - 2 - 1e-9 for a, b in itertools.pairwise(intervals))
+
+
+def test_the_gap_is_in_proportion_for_a_short_recording() -> None:
+    assert Policy().bridged(3600) == 300
+    assert Policy().bridged(60) == pytest.approx(9)
