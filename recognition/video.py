@@ -5,6 +5,7 @@ FFmpeg; FFmpeg gets the bytes of an open file and may open nothing else; sizes a
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from recognition.types import Frame, Segment, VideoInfo
 CODECS = ("h264", "hevc", "mpeg4", "mjpeg", "vp8", "vp9", "av1", "libdav1d", "mpeg2video", "prores")
 REACH = 1.25  # key frames up to this times `every` apart are close enough to decode nothing else
 MOMENT = 0.001  # seconds: times within it are one, since they may have been stored rounded
+MOST = 5000  # packets to hold back while waiting for a near key frame; more come only where times are senseless
 BEFORE = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 
 
@@ -114,8 +116,8 @@ def sample(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) ->
 class _Sampler:
     """Picks the pictures of one segment out of the packets that begin with the key frame at or before its start.
 
-    A group is a key frame and what follows up to the next one. It is near if it lasts no longer than `reach`: then only its
-    key frame counts. Groups are decoded each on their own, so that it does not matter where the reading began.
+    A group is a key frame and what follows up to the next one. Where that is near, only the key frame counts; where it is far,
+    the group is decoded. Each is decoded on its own, so that it does not matter where the reading began.
     """
 
     def __init__(self, stream: Any, segment: Segment, every: float) -> None:
@@ -123,7 +125,6 @@ class _Sampler:
         self.key = 0.0  # time of the present group's key frame
         self.latest: tuple[float, Any] | None = None  # the picture of a far group that waits for the next one's time
         self.reached = self.tried = self.decoded = False  # whether any packet of the segment was read, fed to the decoder, came out
-        stream.codec_context.thread_type = "AUTO"
         stream.codec_context.skip_frame = "NONREF"
 
     @property
@@ -147,7 +148,7 @@ class _Sampler:
                     return
             elif group:
                 group.append(packet)
-                if time - self.key > REACH * self.every:
+                if time - self.key > REACH * self.every or len(group) > MOST:
                     far = True
                     yield from self._decode_near(None)
                     for waiting in group:
@@ -320,47 +321,47 @@ def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
     kind = _kind(path)
     pixels = {"max_pixels": str(limits.pixels)}
     confined = {"protocol_whitelist": "", "format_whitelist": kind, "codec_whitelist": ",".join(CODECS)}
-    with path.open("rb") as file:
-        try:
-            container = av.open(
-                file,
-                format=kind,
-                options=pixels,
-                container_options=confined,
-                buffer_size=1 << 18,
-                metadata_errors="replace",
-            )
-        except av.FFmpegError as error:
-            raise UnreadableRecording(
-                "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it again."
-            ) from error
-        with container:
-            if len(container.streams) > limits.streams:
-                raise RecordingOutOfLimits(
-                    f"The file has {len(container.streams)} streams; at most {limits.streams} are read. Export the video alone."
-                )
-            stream = _video_stream(container)
-            width, height = stream.codec_context.width, stream.codec_context.height
-            if not 0 < width * height <= limits.pixels:  # FFmpeg makes it 0 where it found more in the pictures themselves
-                size = f"are {width} x {height} pixels large" if width * height else "have no sensible size"
-                raise RecordingOutOfLimits(
-                    f"The video's pictures {size}; at most {limits.pixels / 1e6:.1f} million pixels are read. Convert it to a usual size."
-                )
+    try:
+        with (
+            path.open("rb") as file,
+            av.open(
+                file, format=kind, options=pixels, container_options=confined, buffer_size=1 << 18, metadata_errors="replace"
+            ) as container,
+        ):
+            stream = _video_stream(container, limits)
             stream.codec_context.options = pixels
+            stream.codec_context.thread_type = "AUTO"
+            stream.codec_context.thread_count = min(os.cpu_count() or 1, 4)  # each thread holds a picture
             for other in container.streams:
                 if other is not stream:
                     other.discard = Discard.all
             yield container, stream
+    except av.FFmpegError as error:
+        raise UnreadableRecording(
+            "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it again."
+        ) from error
 
 
-def _video_stream(container: Any) -> Any:
+def _video_stream(container: Any, limits: Limits) -> Any:
+    """The largest video stream whose coding is on the list, if what the file claims is within the limits."""
+    if len(container.streams) > limits.streams:
+        raise RecordingOutOfLimits(
+            f"The file has {len(container.streams)} streams; at most {limits.streams} are read. Export the video alone."
+        )
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         raise UnreadableRecording("The file has no video in it, only sound or other data. Choose the recording with the picture.")
     known = [stream for stream in streams if stream.codec_context is not None and stream.codec_context.name in CODECS]
     if not known:
         raise UnreadableRecording("The video's coding is not known here. Convert it to H.264 in MP4.")
-    return max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+    stream = max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not 0 < width * height <= limits.pixels:  # FFmpeg makes it 0 where it found more in the pictures themselves
+        size = f"are {width} x {height} pixels large" if width * height else "have no sensible size"
+        raise RecordingOutOfLimits(
+            f"The video's pictures {size}; at most {limits.pixels / 1e6:.1f} million pixels are read. Convert it to a usual size."
+        )
+    return stream
 
 
 def _rate(container: Any, stream: Any, most: float) -> float:

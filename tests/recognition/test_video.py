@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import media
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recognition import video
 from recognition.types import Segment
+from tests.recognition import media
 
 FORMATS = [
     *((codec, container) for codec in ("h264", "hevc", "mpeg4", "mjpeg", "vp9", "av1") for container in ("mp4", "matroska")),
@@ -91,6 +91,12 @@ def test_segments_give_the_same_moments_as_the_whole(tmp_path, made, every):
     assert whole == sorted(set(whole))
     for seconds in (1.0, 2.5, 4.0):
         assert by_segments(path, every, seconds) == whole
+
+
+def test_borders_that_were_stored_in_milliseconds_change_nothing(tmp_path):
+    path = media.video(tmp_path / "recording.mp4", rate=30, seconds=12, gop=19)
+    segments = [Segment(s.index, round(s.start, 3), round(s.end, 3)) for s in video.plan(path, video.probe(path), 2.0)]
+    assert [found for segment in segments for found in sampled(path, 0.5, segment)] == sampled(path, 0.5)
 
 
 def test_open_groups_and_b_frames_show_what_belongs_to_their_time(tmp_path):

@@ -4,13 +4,13 @@ import struct
 from pathlib import Path
 
 import av
-import media
 import numpy as np
 import pytest
 
 from recognition import video
-from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
 from recognition.types import Segment
+from tests.recognition import media
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{}\n#EXT-X-ENDLIST\n"
 
@@ -205,3 +205,27 @@ def test_an_absurd_rate_in_the_header_alone_does_not_matter(tmp_path):
     path = media.video(tmp_path / "browser.mkv", container="matroska", rate=30_000, times=[n / 10 for n in range(30)])
     assert video.probe(path).fps == pytest.approx(10, abs=0.1)
     assert numbers(path, Segment(0, 0.0, 3.0)) == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("h264", "mp4"), ("h264", "matroska"), ("hevc", "mpegts"), ("mpeg4", "avi"), ("vp9", "webm")]
+)
+def test_random_damage_never_gives_any_other_error(tmp_path, codec, container):
+    good = media.video(tmp_path / "recording", codec=codec, container=container, seconds=2, gop=7, size=(64, 48)).read_bytes()
+    chance = np.random.default_rng(7)
+    outcomes = set()
+    for _ in range(40):
+        data = np.frombuffer(good, np.uint8).copy()
+        reach = int(chance.choice([400, 4000, data.size]))
+        places = chance.integers(0, min(reach, data.size), chance.integers(1, 20))
+        data[places] = chance.choice([0, 127, 128, 255, int(chance.integers(256))], places.size)
+        path = tmp_path / "damaged"
+        path.write_bytes(data.tobytes())
+        try:
+            info = video.probe(path)
+            for segment in video.plan(path, info, 1.0)[:5]:
+                assert all(frame.image.shape == (info.height, info.width, 3) for frame in video.sample(path, info, segment, 0.5))
+            outcomes.add("read")
+        except RecognitionError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}

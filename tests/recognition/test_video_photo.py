@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-import media
 import numpy as np
 import pillow_heif
 import pytest
@@ -11,6 +10,7 @@ from PIL import ExifTags, Image, ImageOps
 from recognition import photo, video
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.types import Segment
+from tests.recognition import media
 
 pillow_heif.register_heif_opener()
 
