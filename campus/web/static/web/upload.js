@@ -61,7 +61,7 @@ if (form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (request) return;
-    const sentence = input.files.length ? tooLarge(input.files[0]) : "Choose a video or a photo first.";
+    const sentence = tooLarge(input.files[0]);
     if (sentence) {
       refuse(sentence);
       return;
