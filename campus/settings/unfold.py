@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -13,6 +14,8 @@ def unfold(institution: str) -> dict[str, Any]:
         "SITE_SUBHEADER": "Registrar",
         "SITE_SYMBOL": "how_to_reg",
         "SITE_URL": "/",
+        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
+        "STYLES": [lambda request: static("web/admin.css")],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
         "LOGIN": {"form": "campus.web.admin_login.RegistrarLoginForm"},

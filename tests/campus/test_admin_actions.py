@@ -64,7 +64,7 @@ def test_the_class_page_names_students_without_photos(campus: Campus, registrar:
     course = course_admin.get_queryset(response.wsgi_request).get()
     assert str(campus.bob) in course_admin.lacking(course)
     assert str(campus.ann) not in course_admin.lacking(course)
-    assert course_admin.ready(course) == ("some", "1 of 2")
+    assert "1 of 2" in course_admin.ready(course)
 
 
 def test_the_register_is_written_and_can_be_downloaded(campus: Campus, registrar: Client) -> None:

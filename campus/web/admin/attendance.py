@@ -17,7 +17,7 @@ from campus.attendance import services
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.downloads import workbook_response
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, link, user_of
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge, link, user_of
 
 STATUSES = {
     Status.PRESENT: "success",
@@ -59,9 +59,9 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     inlines = (ChangeInline,)
     actions_detail = ("correct",)
 
-    @display(description="Status", label=STATUSES)
-    def current(self, record: AttendanceRecord) -> tuple[str, str]:
-        return record.status, record.get_status_display()
+    @display(description="Status")
+    def current(self, record: AttendanceRecord) -> SafeString:
+        return badge(record.get_status_display(), STATUSES[Status(record.status)])
 
     @display(description="Share of the lecture", ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
@@ -136,9 +136,9 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
     def download_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return workbook_response(services.report_current(report=get_object_or_404(reports_for(request.user), pk=pk)))
 
-    @display(description="What", label={"lecture": "info", "register": "success"})
-    def kind(self, report: Report) -> tuple[str, str]:
-        return ("lecture", "lecture") if report.recording_id else ("register", "register of the class")
+    @display(description="What")
+    def kind(self, report: Report) -> SafeString:
+        return badge("lecture", "info") if report.recording_id else badge("register of the class", "success")
 
     @display(description="Workbook")
     def download(self, report: Report) -> SafeString:

@@ -9,6 +9,7 @@ from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subque
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -82,6 +83,11 @@ def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
     """How many rows of `queryset` (which names the outer row) there are, as an annotation; `group` is the field that it names."""
     output: Field[Any, Any] = IntegerField()
     return Coalesce(Subquery(queryset.order_by().values(group).annotate(n=Count("pk", distinct=True)).values("n"), output_field=output), 0)
+
+
+def badge(text: str, variant: str = "") -> SafeString:
+    """A coloured label; `variant` is success, info, warning, danger or nothing. In lists as on a row's page."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "variant": variant})
 
 
 def user_of(request: HttpRequest) -> User:

@@ -18,8 +18,8 @@ from campus.attendance import services as attendance
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import USABLE
-from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, change_link, counted, link
-from campus.web.admin.photos import GalleryInline
+from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
+from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 
 SHOWN = 60
 
@@ -29,6 +29,7 @@ class EnrolmentInline(TabularInline):
     autocomplete_fields = ("student",)
     extra = 0
     tab = True
+    hide_title = True
     per_page = 50
     verbose_name_plural = "roster"
 
@@ -49,12 +50,12 @@ class CourseAdmin(RegistrarAdmin):
     inlines = (EnrolmentInline, GalleryInline)
     actions = ("train_all",)
     actions_detail = ("train", "register", "photos_zip")
-    readonly_fields = ("faces", "lacking")
+    readonly_fields = ("gallery", "ready", "lacking")
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
         policy = ("When is a student present?", {"fields": ("present_seconds", "late_minutes", "early_minutes")})
-        return (about, policy, ("Faces", {"fields": ("faces", "lacking")})) if obj else (about, policy)
+        return (about, policy, ("Faces", {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
         enrolled = Enrolment.objects.filter(course=OuterRef("pk"))
@@ -75,26 +76,24 @@ class CourseAdmin(RegistrarAdmin):
     def student_count(self, course: Any) -> int:
         return int(course.students_n)
 
-    @display(description="With photos", label={"all": "success", "some": "warning", "nobody": ""}, ordering="ready_n")
-    def ready(self, course: Any) -> tuple[str, str]:
+    @display(description="With photos", ordering="ready_n")
+    def ready(self, course: Any) -> SafeString:
         if not course.students_n:
-            return "nobody", "no students"
-        return "all" if course.ready_n == course.students_n else "some", f"{course.ready_n} of {course.students_n}"
+            return badge("no students")
+        return badge(f"{course.ready_n} of {course.students_n}", "success" if course.ready_n == course.students_n else "warning")
 
-    @display(description="Gallery", label={"ready": "success", "queued": "info", "failed": "danger", "kept": "warning", "none": ""})
-    def gallery(self, course: Any) -> tuple[str, str]:
+    @display(description="Gallery", ordering="gallery_state")
+    def gallery(self, course: Any) -> SafeString:
+        if not course.gallery_state:
+            return badge("none yet")
         if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
-            return "kept", "last training failed, the one before is in use"
-        return course.gallery_state or "none", Gallery.State(course.gallery_state).label if course.gallery_state else "none yet"
+            return badge("last training failed, the one before is in use", "warning")
+        state = Gallery.State(course.gallery_state)
+        return badge(str(state.label), GALLERY_STATES[state])
 
     @display(description="Lectures", ordering="lectures_n")
     def lecture_count(self, course: Any) -> SafeString:
         return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
-
-    @display(description="Gallery")
-    def faces(self, course: Any) -> str:
-        label = self.gallery(course)[1]
-        return f"{label}; {course.ready_n} of {course.students_n} students have usable photos"
 
     @display(description="Students without usable photos")
     def lacking(self, course: Course) -> SafeString | str:
@@ -131,7 +130,7 @@ class CourseAdmin(RegistrarAdmin):
     )
     def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        attempt(request, lambda: biometrics.gallery_request(course=course), "Training was asked for. Its state is under “Galleries” below.")
+        attempt(request, lambda: biometrics.gallery_request(course=course), "Training was asked for. Its state is under “Galleries”.")
         return back(request, Course, object_id)
 
     @action(

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -18,7 +17,7 @@ from django.utils.safestring import SafeString
 from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from campus.academics.models import Course
 from campus.biometrics import services
@@ -27,7 +26,7 @@ from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult
 from campus.biometrics.selectors import photos_for
 from campus.downloads import picture_response
 from campus.errors import UserError
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, change_link
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, badge, change_link
 
 THUMBNAIL = 192
 MAX_PIXELS = 100_000_000
@@ -37,6 +36,7 @@ VERDICTS = {
     FacePhoto.Verdict.WARNING: "warning",
     FacePhoto.Verdict.REJECTED: "danger",
 }
+GALLERY_STATES = {Gallery.State.QUEUED: "info", Gallery.State.READY: "success", Gallery.State.FAILED: "danger"}
 
 
 class PhotoColumns:
@@ -52,9 +52,9 @@ class PhotoColumns:
             f"Photo of {photo.student.name}",
         )
 
-    @display(description="Verdict", label=VERDICTS, ordering="state")
-    def verdict(self, photo: FacePhoto) -> tuple[str, str]:
-        return photo.state, photo.get_state_display()
+    @display(description="Verdict", ordering="state")
+    def verdict(self, photo: FacePhoto) -> SafeString:
+        return badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
 
     @display(description="Face height", ordering="face_px")
     def face_height(self, photo: FacePhoto) -> str:
@@ -85,7 +85,7 @@ class ZipForm(forms.Form):
     )
 
 
-class ManyFilesWidget(UnfoldAdminFileFieldWidget):
+class ManyFilesWidget(forms.FileInput):
     allow_multiple_selected = True
 
 
@@ -99,7 +99,7 @@ class PhotosForm(forms.Form):
     photos = ManyFilesField(
         label="Photos",
         allow_empty_file=True,
-        widget=ManyFilesWidget(attrs={"multiple": True, "accept": ",".join(sorted(PHOTO_SUFFIXES))}),
+        widget=ManyFilesWidget(attrs={"multiple": True, "accept": ",".join(sorted(PHOTO_SUFFIXES)), "class": " ".join(INPUT_CLASSES)}),
         help_text="Several files at once, 100 at most. Ten photos from different days and angles are a good number.",
     )
 
@@ -171,8 +171,14 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             services.photo_delete(photo=photo)
 
 
+class GalleryColumns:
+    @display(description="State", ordering="state")
+    def gallery_state(self, gallery: Gallery) -> SafeString:
+        return badge(gallery.get_state_display(), GALLERY_STATES[Gallery.State(gallery.state)])
+
+
 @admin.register(Gallery)
-class GalleryAdmin(ReadOnly, RegistrarAdmin):
+class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
     search_fields = ("course__code", "course__name")
@@ -180,14 +186,10 @@ class GalleryAdmin(ReadOnly, RegistrarAdmin):
     fields = ("course", "created_at", "gallery_state", "active", "students", "photos", "embedder", "threshold", "margin", "report", "error")
     readonly_fields = fields
 
-    @display(description="State", label={"queued": "info", "ready": "success", "failed": "danger"}, ordering="state")
-    def gallery_state(self, gallery: Gallery) -> tuple[str, str]:
-        return gallery.state, gallery.get_state_display()
 
-
-class GalleryInline(ReadOnlyInline):
+class GalleryInline(GalleryColumns, ReadOnlyInline):
     model = Gallery
-    fields = ("created_at", "state", "active", "students", "photos", "embedder", "error")
+    fields = ("created_at", "gallery_state", "active", "students", "photos", "embedder", "error")
     readonly_fields = fields
     show_change_link = True
     per_page = 10
@@ -203,16 +205,18 @@ def upload_page(request: HttpRequest, title: str, form: forms.Form, result: Impo
         "result": result,
         "table": {
             "headers": ["File", "Student", "", "Reason"],
-            "rows": [[row.path, change_link(row.student) if row.student else "", badge(row.taken), row.reason] for row in rows],
+            "rows": [
+                [
+                    row.path,
+                    change_link(row.student) if row.student else "",
+                    badge("taken", "success") if row.taken else badge("not taken", "warning"),
+                    row.reason,
+                ]
+                for row in rows
+            ],
         },
     }
     return TemplateResponse(request, "admin/rollcall/upload.html", context)
-
-
-def badge(taken: bool) -> SafeString:
-    return render_to_string(
-        "unfold/helpers/label.html", {"text": "taken" if taken else "not taken", "variant": "success" if taken else "warning"}
-    )
 
 
 def thumbnail(photo: FacePhoto) -> bytes:

@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 
 from campus.footage import selectors, services
 from campus.footage.models import Recording, Segment
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, user_of
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
 
 STATES = {
     Recording.State.UPLOADED: "info",
@@ -29,9 +29,9 @@ STATES = {
 class RecordingColumns:
     """How a recording shows in lists."""
 
-    @display(description="State", label=STATES, ordering="state")
-    def recording_state(self, recording: Recording) -> tuple[str, str]:
-        return recording.state, recording.get_state_display()
+    @display(description="State", ordering="state")
+    def recording_state(self, recording: Recording) -> SafeString:
+        return badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
     @display(description="Progress")
     def progress(self, recording: Recording) -> SafeString:
@@ -56,9 +56,11 @@ class SegmentInline(ReadOnlyInline):
     def part(self, segment: Segment) -> str:
         return f"{selectors.clock(segment.start)} to {selectors.clock(segment.end)}"
 
-    @display(description="State", label={"pending": "info", "done": "success", "failed": "danger"})
-    def segment_state(self, segment: Segment) -> tuple[str, str]:
-        return segment.state, "in work" if segment.running else segment.get_state_display()
+    @display(description="State")
+    def segment_state(self, segment: Segment) -> SafeString:
+        if segment.state == Segment.State.PENDING:
+            return badge("in work" if segment.running else "waiting", "info")
+        return badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
 
     @display(description="Progress")
     def done_share(self, segment: Segment) -> str:

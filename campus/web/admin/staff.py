@@ -7,11 +7,13 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from campus.academics.selectors import is_registrar
+from campus.academics.selectors import REGISTRAR, is_registrar
+from campus.web.admin.base import badge
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -39,11 +41,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def classes(self, user: User) -> str:
         return ", ".join(course.code for course in user.courses.all())
 
-    @display(description="Role", label={"lecturer": "info", "registrar": "success", "superuser": "warning"})
-    def role(self, user: User) -> str:
+    @display(description="Role")
+    def role(self, user: User) -> SafeString:
         if user.is_superuser:
-            return "superuser"
-        return "registrar" if user.groups.all() else "lecturer"
+            return badge("superuser", "warning")
+        return badge("registrar", "success") if any(group.name == REGISTRAR for group in user.groups.all()) else badge("lecturer", "info")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from import_export.admin import ImportExportModelAdmin
 from import_export.tmp_storages import MediaStorage
 from unfold.admin import TabularInline
@@ -23,7 +24,7 @@ from campus.biometrics import services
 from campus.biometrics.photo_import import ImportResult, ImportRow
 from campus.biometrics.selectors import USABLE
 from campus.errors import UserError
-from campus.web.admin.base import RegistrarAdmin
+from campus.web.admin.base import RegistrarAdmin, badge
 from campus.web.admin.photos import PhotoInline, PhotosForm, upload_page
 
 
@@ -32,6 +33,7 @@ class StudentEnrolmentInline(TabularInline):
     autocomplete_fields = ("course",)
     extra = 0
     tab = True
+    hide_title = True
     verbose_name_plural = "classes"
 
 
@@ -86,9 +88,9 @@ class StudentAdmin(ImportExportModelAdmin, RegistrarAdmin):
     def classes(self, student: Student) -> str:
         return ", ".join(course.code for course in student.courses.all())
 
-    @display(description="Usable photos", label={"none": "danger", "some": "success"}, ordering="usable")
-    def photo_state(self, student: Any) -> tuple[str, str]:
-        return "some" if student.usable else "none", f"{student.usable} of {student.all_photos}"
+    @display(description="Usable photos", ordering="usable")
+    def photo_state(self, student: Any) -> SafeString:
+        return badge(f"{student.usable} of {student.all_photos}", "success" if student.usable else "danger")
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(["academics.add_student", "academics.change_student", "academics.change_enrolment"])
