@@ -195,10 +195,10 @@ class GalleryInline(GalleryColumns, ReadOnlyInline):
     per_page = 10
 
 
-def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, **context: Any) -> TemplateResponse:
+def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None) -> TemplateResponse:
     """The form; after it was sent, what was taken and what was not, row by row."""
     rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
-    context |= {
+    context = {
         **admin.site.each_context(request),
         "title": title,
         "form": form,
