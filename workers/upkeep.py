@@ -26,17 +26,25 @@ KEEP_SECONDS = 24 * 3600
 @app.task(name="rollcall.sweep")
 def sweep() -> None:
     """Give up what failed too often, let votes begin that were missed, and ask again for work whose message was lost."""
+    give_up()
+    segments_settled()
+    with app.connection_for_read() as connection:
+        ask_again(connection)
+
+
+def give_up() -> None:
     for name, kind in KINDS.items():
         for row in kind.rows.filter(free(), attempts__gte=settings.MAX_ATTEMPTS):
             why = row.error or "The worker stopped in the middle of it each time."
             if fail(name, row, f"This was tried {row.attempts} times and given up. {why}", row.error_detail):
                 log.error("%s %s: given up after %d attempts", name, row.pk, row.attempts)
-    segments_settled()
-    with app.connection_for_read() as connection:
-        for name, kind in KINDS.items():
-            lost = list(unasked(kind, connection))
-            if lost:
-                log.info("%s: asked for %d again", name, publish(name, lost))
+
+
+def ask_again(connection: Connection) -> None:
+    for name, kind in KINDS.items():
+        lost = list(unasked(kind, connection))
+        if lost:
+            log.info("%s: asked for %d again", name, publish(name, lost))
 
 
 def unasked(kind: Kind, connection: Connection) -> Iterator[Any]:

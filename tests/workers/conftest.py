@@ -1,0 +1,14 @@
+"""Folders of each test's own."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.REPORTS_DIR = tmp_path / "Reports"
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "uploads")
+    for folder in ("media", "Reports", "uploads"):
+        (tmp_path / folder).mkdir()

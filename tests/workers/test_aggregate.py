@@ -1,0 +1,243 @@
+"""The vote: real voting, gallery and workbook on made-up tracks. All of it is written, or nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+
+from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.services import gallery_request, photo_add, photo_checked
+from campus.footage.models import Recording, Segment
+from campus.footage.services import segments_settled, tracks_folder
+from campus.work import claim
+from recognition import tracks_file, types
+from recognition.errors import Cancelled, RecognitionError
+from tests.campus import factories
+from tests.faults import fake_vision
+from workers import aggregate as aggregates
+from workers.aggregate import aggregate
+from workers.attempt import Postponed, attempt
+from workers.training import train
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AGGREGATE = "rollcall.aggregate"
+
+
+@pytest.fixture(autouse=True)
+def no_broker(settings) -> None:
+    """The messages are lost; the tests do the work themselves."""
+    settings.BROKER_URL = "memory://"
+
+
+def add_photos(student: Any, person: int) -> None:
+    for look in range(4):
+        content = json.dumps({"person": person, "look": 1000 + look}).encode()
+        photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+        photo_checked(photo=photo, result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()), embedder="dlib-resnet-v1")
+
+
+def trained(course: Any) -> Gallery:
+    row = claim("rollcall.train", gallery_request(course=course).pk, "trainer")
+    attempt("rollcall.train", train, row)
+    row.refresh_from_db()
+    return row
+
+
+def class_of(people: int) -> Any:
+    course = factories.course()
+    for person in range(people):
+        student = factories.student(name=f"Student {person}")
+        factories.enrol(course, student)
+        add_photos(student, person)
+    return course
+
+
+def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = ()) -> Recording:
+    """A recording whose segments are all over: who is in which."""
+    recording = factories.planned(factories.lecture(course), segments=len(segments))
+    script = Path(recording.file.path)
+    script.write_text(json.dumps({"segments": segments}))
+    for segment in recording.segments.all():
+        if segment.index in failed:
+            Segment.objects.filter(pk=segment.pk).update(state="failed", error="That part is damaged.")
+            continue
+        part = types.Segment(segment.index, segment.start, segment.end)
+        result = fake_vision.recognise_segment(
+            script, fake_vision.probe(script), part, fake_vision.Models(), fake_vision.Settings(), lambda share: None
+        )
+        path = tracks_folder(recording) / f"1-{segment.index}-x.npz"
+        tracks_file.save(path, result)
+        name = str(path.relative_to(path.parents[2]))
+        Segment.objects.filter(pk=segment.pk).update(state="done", result=name, faces=result.faces, tracks=len(result.tracks))
+    assert segments_settled(recording_id=recording.pk) == 1
+    recording.refresh_from_db()
+    return recording
+
+
+def vote(recording: Recording, owner: str = "me") -> Recording:
+    attempt(AGGREGATE, aggregate, claim(AGGREGATE, recording.pk, owner))
+    recording.refresh_from_db()
+    return recording
+
+
+def written(recording: Recording) -> Any:
+    """Everything that a vote writes, without the keys that a repetition may change."""
+    drop = ("id", "updated_at")
+    tables = (
+        Sighting.objects.filter(recording=recording).order_by("student_id"),
+        UnknownPerson.objects.filter(recording=recording).order_by("index"),
+        AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student_id"),
+    )
+    rows = [{key: value for key, value in row.items() if key not in drop} for table in tables for row in table.values()]
+    chips = sorted(path.name for path in Path(recording.file.storage.location, "chips", str(recording.pk)).glob("*"))
+    reports = list(Report.objects.filter(recording=recording).values("file_name", "sha256"))
+    return rows, chips, reports
+
+
+def test_the_vote_writes_rows_pictures_and_workbook(settings) -> None:
+    course = class_of(3)
+    gallery = trained(course)
+    assert (gallery.state, gallery.active, gallery.students, gallery.photos) == ("ready", True, 3, 12)
+    recording = vote(looked_at(course, [[0, 1], [0, 9], [0, 9]]))
+    assert (recording.state, recording.coverage, recording.error, recording.gallery) == ("done", 1, "", gallery)
+    records = AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student__name")
+    assert [record.status for record in records] == ["present", "left_early", "absent"]
+    assert recording.unknown_people.count() == 1
+    assert Path(settings.REPORTS_DIR, recording.report.file_name).exists()
+    assert not tracks_folder(recording).exists()
+
+
+def test_voting_again_gives_the_same(settings) -> None:
+    course = class_of(2)
+    trained(course)
+    recording = looked_at(course, [[0], [0, 9]], failed=())
+    kept = {path.name: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    results = dict(recording.segments.values_list("pk", "result"))
+    first = written(vote(recording))
+    for name, content in kept.items():
+        tracks_folder(recording).mkdir(exist_ok=True)
+        (tracks_folder(recording) / name).write_bytes(content)
+    for pk, result in results.items():
+        Segment.objects.filter(pk=pk).update(result=result)
+    Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
+    assert written(vote(recording, "again")) == first
+
+
+@pytest.mark.parametrize("step", ["record_attendance", "report_write"])
+def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    course = class_of(2)
+    trained(course)
+    recording = looked_at(course, [[0], [0, 9]])
+    nothing = written(recording)
+    with monkeypatch.context() as broken:
+        real = getattr(aggregates, step)
+
+        def crash(**kwargs: Any) -> None:
+            real(**kwargs)
+            raise OSError(28, "No space left on device")
+
+        broken.setattr(aggregates, step, crash)
+        assert vote(recording, "first").state == "aggregating"
+    assert "The disk is full" in recording.error
+    assert (written(recording)[0], written(recording)[2]) == (nothing[0], nothing[2])
+    assert vote(recording, "second").state == "done"
+    assert recording.error == ""
+    assert recording.sightings.count() == 2
+
+
+def test_of_two_that_count_at_once_the_one_without_lease_writes_nothing() -> None:
+    course = class_of(1)
+    trained(course)
+    recording = looked_at(course, [[0]])
+    zombie = claim(AGGREGATE, recording.pk, "zombie")
+    Recording.objects.filter(pk=recording.pk).update(lease_until=None)
+    holder = claim(AGGREGATE, recording.pk, "holder")
+    with pytest.raises(Cancelled):
+        aggregate(zombie)
+    assert not recording.sightings.exists()
+    aggregate(holder)
+    after = written(recording)
+    with pytest.raises(RecognitionError):
+        aggregate(zombie)
+    assert written(recording) == after
+
+
+def test_gaps_are_named_and_their_tracks_kept_for_a_retry() -> None:
+    course = class_of(1)
+    trained(course)
+    recording = vote(looked_at(course, [[0], [0], [0], [0]], failed=(1, 2)))
+    assert recording.state == "done"
+    assert recording.coverage == 0.5
+    assert recording.error == "These parts could not be looked at: 0:01:00 to 0:03:00. That part is damaged."
+    assert tracks_folder(recording).exists()
+
+
+def test_too_little_to_look_at_is_a_failure() -> None:
+    course = class_of(1)
+    trained(course)
+    recording = vote(looked_at(course, [[0], [0], [0]], failed=(1, 2)))
+    assert recording.state == "failed"
+    assert recording.error.startswith("Only 33% of the recording could be looked at.")
+    assert not AttendanceRecord.objects.filter(lecture=recording.lecture).exists()
+
+
+def test_the_vote_waits_for_a_training_without_losing_attempts() -> None:
+    course = class_of(1)
+    recording = looked_at(course, [[0]])
+    row = claim(AGGREGATE, recording.pk, "early")
+    with pytest.raises(Postponed):
+        aggregate(row)
+    Recording.objects.filter(pk=recording.pk).update(lease_until=None, attempts=0)
+    assert course.galleries.get().state == "queued", "it asks for the training itself"
+    trained(course)
+    assert vote(recording).state == "done"
+
+
+def test_a_training_that_fails_is_told() -> None:
+    course = class_of(1)
+    recording = looked_at(course, [[0]])
+    Recording.objects.filter(pk=recording.pk).update(planned_at=recording.created_at)
+    FacePhoto.objects.update(state="rejected", embedding=None)
+    photo = factories.photo(course.students.get(), state="pending")
+    gallery = gallery_request(course=course)
+    FacePhoto.objects.filter(pk=photo.pk).update(state="rejected")
+    attempt("rollcall.train", train, claim("rollcall.train", gallery.pk, "trainer"))
+    gallery.refresh_from_db()
+    assert gallery.state == "failed"
+    recording = vote(recording)
+    assert (recording.state, recording.error) == ("failed", gallery.error)
+    assert "usable enrolment photo" in gallery.error
+
+
+def test_a_damaged_gallery_is_made_again(settings) -> None:
+    course = class_of(1)
+    gallery = trained(course)
+    Path(settings.MEDIA_ROOT, gallery.path).write_bytes(b"broken")
+    recording = vote(looked_at(course, [[0]]))
+    assert recording.state == "aggregating"
+    gallery.refresh_from_db()
+    assert (gallery.active, gallery.state) == (False, "failed")
+    attempt("rollcall.train", train, claim("rollcall.train", course.galleries.get(state="queued").pk, "trainer"))
+    assert vote(recording, "again").state == "done"
+
+
+def test_a_gallery_of_another_embedder_is_not_used(settings) -> None:
+    course = class_of(1)
+    trained(course)
+    recording = looked_at(course, [[0]])
+    settings.EMBEDDER = "facenet-20180402"
+    row = claim(AGGREGATE, recording.pk, "me")
+    with pytest.raises(Postponed):
+        aggregate(row)
+    assert course.galleries.get(state="queued").embedder == "facenet-20180402"
+
+
+def test_nobody_enrolled_that_day_is_told() -> None:
+    course = class_of(0)
+    recording = vote(looked_at(course, [[0]]))
+    assert recording.state == "failed"
+    assert "Nobody is enrolled" in recording.error

@@ -1,0 +1,169 @@
+"""Claim, renew, finish: one holder at a time, and who lost the lease changes nothing."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from campus.errors import DISK_FULL, UserError
+from campus.footage.models import Segment
+from campus.work import claim, finish, release, renew
+from recognition.errors import Cancelled, UnreadableRecording
+from tests.campus import factories
+from workers import attempt as attempts
+from workers.upkeep import give_up
+
+RECOGNISE = "rollcall.recognise"
+
+
+@pytest.fixture
+def segment(db: None) -> Segment:
+    return factories.planned(segments=1).segments.get()
+
+
+def expire(segment: Segment) -> None:
+    Segment.objects.filter(pk=segment.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_one_holder_at_a_time(segment: Segment) -> None:
+    first = claim(RECOGNISE, segment.pk, "first")
+    assert (first.attempts, first.lease_owner) == (1, "first")
+    assert claim(RECOGNISE, segment.pk, "second") is None
+
+
+def test_an_expired_lease_is_free_and_its_holder_can_do_nothing_more(segment: Segment) -> None:
+    zombie = claim(RECOGNISE, segment.pk, "zombie")
+    expire(segment)
+    holder = claim(RECOGNISE, segment.pk, "holder")
+    assert not renew(zombie)
+    assert not finish(zombie, Segment.State.DONE, result="zombie")
+    assert not release(RECOGNISE, zombie, "zombie", "")
+    segment.refresh_from_db()
+    assert (segment.state, segment.result, segment.lease_owner, segment.attempts) == ("pending", "", "holder", 2)
+    assert finish(holder, Segment.State.DONE, result="holder")
+    assert not finish(holder, Segment.State.FAILED), "a message that comes twice"
+    assert claim(RECOGNISE, segment.pk, "late") is None
+    segment.refresh_from_db()
+    assert (segment.state, segment.result) == ("done", "holder")
+
+
+def test_renewing_keeps_others_away(segment: Segment) -> None:
+    holder = claim(RECOGNISE, segment.pk, "holder")
+    expire(segment)
+    assert renew(holder)
+    assert claim(RECOGNISE, segment.pk, "second") is None
+
+
+@pytest.mark.parametrize("pk", ["0", "999999"])
+def test_a_message_for_no_row_is_nothing(db: None, pk: str) -> None:
+    assert claim(RECOGNISE, pk, "anybody") is None
+
+
+def test_a_row_is_given_up_after_its_attempts(segment: Segment, settings) -> None:
+    for number in range(settings.MAX_ATTEMPTS):
+        assert claim(RECOGNISE, segment.pk, f"attempt {number}")
+        give_up()
+        segment.refresh_from_db()
+        assert segment.state == "pending", "the last attempt still holds its lease"
+        expire(segment)
+    assert claim(RECOGNISE, segment.pk, "one more") is None
+    give_up()
+    segment.refresh_from_db()
+    assert segment.state == "failed"
+    assert segment.error.startswith(f"This was tried {settings.MAX_ATTEMPTS} times and given up.")
+
+
+def run(segment: Segment, error: BaseException) -> Segment:
+    row = claim(RECOGNISE, segment.pk, "me")
+
+    def job(_: Segment) -> None:
+        raise error
+
+    attempts.attempt(RECOGNISE, job, row)
+    segment.refresh_from_db()
+    return segment
+
+
+@pytest.mark.parametrize("error", [UnreadableRecording("That part is damaged."), UserError("That part is damaged.")])
+def test_what_another_attempt_cannot_help_fails_at_once(segment: Segment, error: Exception) -> None:
+    assert (run(segment, error).state, segment.error) == ("failed", "That part is damaged.")
+    assert "Traceback" in segment.error_detail
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), DISK_FULL),
+        (SoftTimeLimitExceeded(), "longer than 14 minutes"),
+        (MemoryError(), "out of memory"),
+        (FileNotFoundError("gone"), "missing on the server"),
+        (ValueError("/secret/path"), "An unexpected error (ValueError)"),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_told_in_a_sentence(segment: Segment, settings, error: Exception, told: str) -> None:
+    for number in range(1, settings.MAX_ATTEMPTS + 1):
+        assert run(segment, error).attempts == number
+        assert told in segment.error
+        assert segment.published_at is None, "the sweeper asks again"
+        assert segment.lease_until is None
+        assert segment.state == ("failed" if number == settings.MAX_ATTEMPTS else "pending")
+    assert "secret" not in segment.error
+
+
+def test_what_is_not_wanted_any_more_leaves_the_row_alone(segment: Segment) -> None:
+    assert (run(segment, Cancelled("stop")).state, segment.error) == ("pending", "")
+
+
+def test_what_cannot_be_done_yet_costs_no_attempt(segment: Segment) -> None:
+    row = run(segment, attempts.Postponed())
+    assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_silent_job_keeps_its_lease(settings) -> None:
+    settings.LEASE_SECONDS = 1
+    row = claim(RECOGNISE, factories.planned(segments=1).segments.get().pk, "me")
+    seen = row.lease_until
+    renewed = threading.Event()
+
+    def job(_: Segment) -> None:
+        deadline = time.monotonic() + 20
+        while Segment.objects.get(pk=row.pk).lease_until <= seen:
+            assert time.monotonic() < deadline
+        renewed.set()
+
+    attempts.attempt(RECOGNISE, job, row)
+    assert renewed.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease of")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stuck_job_is_not_held_for_ever(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LEASE_SECONDS = 0
+    monkeypatch.setattr(attempts, "HARD_SECONDS", 0.2)
+    row = claim(RECOGNISE, factories.planned(segments=1).segments.get().pk, "me")
+    with attempts.held(row):
+        thread = next(thread for thread in threading.enumerate() if thread.name == f"lease of {row.pk}")
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+def test_messages_of_another_version_are_dropped(segment: Segment) -> None:
+    from workers.celery import app
+
+    app.loader.import_default_modules()
+    app.tasks[RECOGNISE].run(2, str(segment.pk))
+    segment.refresh_from_db()
+    assert segment.attempts == 0
+
+
+def test_limits_fit_together() -> None:
+    from workers.celery import HARD_SECONDS, SOFT_SECONDS, VISIBILITY_SECONDS, app
+
+    assert SOFT_SECONDS < HARD_SECONDS < VISIBILITY_SECONDS / 1.5, "a message must not come back while its task may still run"
+    options = (app.conf.broker_transport_options, app.conf.result_backend_transport_options)
+    assert {each["visibility_timeout"] for each in options} | {app.conf.visibility_timeout} == {VISIBILITY_SECONDS}
+    assert (app.conf.accept_content, app.conf.task_serializer) == (["json"], "json")

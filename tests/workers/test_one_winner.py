@@ -1,0 +1,125 @@
+"""Any interleaving of claims, finishes, failures and expired leases ends in exactly one vote."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from campus.footage.models import Recording, Segment
+from campus.footage.services import segment_finished, segments_settled
+from campus.work import claim, fail, finish, release
+from tests.campus import factories
+from workers.upkeep import give_up
+
+SEGMENTS = 3
+INDEX = st.integers(0, SEGMENTS - 1)
+
+
+class Work(RuleBasedStateMachine):
+    """Attempts are kept for ever, so that any of them can come back as a zombie."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recording = factories.planned(segments=SEGMENTS)
+        self.attempts: list[Any] = []
+        self.votes: list[Any] = []
+        self.results: dict[int, str] = {}
+        self.won = self.counted = 0
+
+    def segments(self) -> Any:
+        return Segment.objects.filter(recording=self.recording)
+
+    def settle(self) -> None:
+        self.won += segments_settled(recording_id=self.recording.pk)
+
+    def took(self, attempt: Segment, done: bool) -> None:
+        if done:
+            assert attempt.index not in self.results, "a segment is finished once"
+            self.results[attempt.index] = attempt.lease_owner
+
+    @rule(index=INDEX)
+    def claims(self, index: int) -> None:
+        row = claim("rollcall.recognise", self.segments().get(index=index).pk, f"attempt {len(self.attempts)}")
+        if row:
+            self.attempts.append(row)
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data(), way=st.sampled_from(["finish", "finish without settling", "fail", "release"]))
+    def ends(self, data: st.DataObject, way: str) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        if way == "release":
+            release("rollcall.recognise", attempt, "try again", "")
+            return
+        if way == "fail":
+            self.took(attempt, fail("rollcall.recognise", attempt, "damaged", ""))
+        else:
+            self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
+        if way != "finish without settling":  # as a worker that dies in between
+            self.settle()
+
+    @rule(index=INDEX)
+    def lease_expires(self, index: int) -> None:
+        past = timezone.now() - timedelta(seconds=1)
+        self.segments().filter(index=index, lease_until__isnull=False).update(lease_until=past)
+
+    @rule()
+    def vote_expires(self) -> None:
+        past = timezone.now() - timedelta(seconds=1)
+        Recording.objects.filter(pk=self.recording.pk, lease_until__isnull=False).update(lease_until=past, attempts=0)
+
+    @rule()
+    def sweeps(self) -> None:
+        give_up()
+        self.settle()
+
+    @rule()
+    def votes_begin(self) -> None:
+        row = claim("rollcall.aggregate", self.recording.pk, f"vote {len(self.votes)}")
+        if row:
+            self.votes.append(row)
+
+    @precondition(lambda self: self.votes)
+    @rule(data=st.data())
+    def votes_end(self, data: st.DataObject) -> None:
+        self.counted += finish(data.draw(st.sampled_from(self.votes)), Recording.State.DONE)
+
+    @invariant()
+    def never_two(self) -> None:
+        assert self.won <= 1
+        assert self.counted <= 1
+        state = Recording.objects.get(pk=self.recording.pk).state
+        assert (state == "processing") == (self.won == 0)
+        if self.won:
+            assert not self.segments().filter(state="pending").exists()
+        for index, owner in self.results.items():
+            segment = self.segments().get(index=index)
+            assert (segment.state, segment.result) in (("done", owner), ("failed", ""))
+
+    def teardown(self) -> None:
+        """The workers come back: whatever happened before, the recording ends."""
+        for index in range(SEGMENTS):
+            self.lease_expires(index)
+            self.claims(index)
+        for attempt in self.attempts:
+            self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
+        self.sweeps()
+        self.vote_expires()
+        self.votes_begin()
+        for vote in self.votes:
+            self.counted += finish(vote, Recording.State.DONE)
+        self.never_two()
+        assert (self.won, self.counted) == (1, 1)
+
+
+@pytest.mark.django_db
+def test_any_order_of_events_ends_in_one_vote() -> None:
+    run_state_machine_as_test(
+        Work,
+        settings=settings(
+            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+        ),
+    )
