@@ -1,0 +1,249 @@
+"""The machine proposes, people decide: what is written, repeated, overridden and reported."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from openpyxl import load_workbook
+
+from campus.academics.models import Enrolment, Lecture
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
+from campus.attendance.services import (
+    lecture_count,
+    machine_status,
+    merged,
+    override_set,
+    record_attendance,
+    register_write,
+    report_current,
+    report_write,
+)
+from campus.errors import UserError
+from campus.footage.models import Recording
+from recognition.types import Attendance, Chip, Presence, UnknownPerson
+from tests.campus import factories
+from tests.campus.conftest import jpeg
+
+pytestmark = pytest.mark.django_db
+MINUTE = 60.0
+
+
+def seen(student: Any, *intervals: tuple[float, float], duration: float = 3600.0, chips: int = 2) -> Presence:
+    seconds = sum(end - start for start, end in intervals)
+    pictures = tuple(Chip(5.0 + i, 0.9, jpeg(40 + i)) for i in range(chips))
+    return Presence(str(student.pk), True, intervals, seconds, seconds / duration if duration else 1.0, 0.8, pictures)
+
+
+def write(recording: Recording, *presences: Presence, unknown: int = 0) -> None:
+    people = tuple(UnknownPerson(((0.0, 10.0),), 10.0, (Chip(1.0, 0.5, jpeg(20 + i)),)) for i in range(unknown))
+    roster = {presence.label: presence for presence in presences}
+    for pk in recording.lecture.course.students.order_by("pk").values_list("pk", flat=True):
+        roster.setdefault(str(pk), Presence(str(pk), present=False))
+    record_attendance(recording=recording, attendance=Attendance(recording.duration, tuple(roster.values()), people))
+
+
+@pytest.fixture
+def lecture() -> Lecture:
+    return factories.lecture(factories.course(students=3))
+
+
+@pytest.fixture
+def recording(lecture: Lecture) -> Recording:
+    return factories.recording(lecture, duration=3600.0, state="done", coverage=1.0)
+
+
+def statuses(lecture: Lecture) -> list[str]:
+    return [record.status for record in lecture.records.order_by("student__name")]
+
+
+def test_rows_say_what_was_seen(recording: Recording) -> None:
+    first, second, third = recording.lecture.course.students.all()
+    write(recording, seen(first, (0, 3600)), seen(second, (0, 600), (1200, 3590)), unknown=2)
+    record = AttendanceRecord.objects.get(student=second)
+    assert (record.first_seen, record.last_seen) == (factories.STARTS, factories.STARTS + timedelta(seconds=3590))
+    assert record.seconds == 2990
+    assert record.share == pytest.approx(2990 / 3600)
+    assert (AttendanceRecord.objects.get(student=third).status, recording.unknown_people.count()) == ("absent", 2)
+    chips = recording.sightings.get(student=first).chips
+    assert Path(recording.file.storage.path(chips[0]["file"])).read_bytes() == jpeg(40)
+
+
+def test_writing_twice_gives_the_same_and_new_pictures_replace_old(recording: Recording, django_capture_on_commit_callbacks) -> None:
+    first, *_ = recording.lecture.course.students.all()
+    folder = Path(recording.file.storage.location, "chips", str(recording.pk))
+
+    def rows() -> Any:
+        keep = [{**row, "id": 0} for row in recording.sightings.order_by("student_id").values()]
+        return keep, sorted(path.name for path in folder.glob("*")), list(recording.lecture.records.values_list("pk", "machine_status"))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        write(recording, seen(first, (0, 3600)), unknown=1)
+    before = rows()
+    assert len(before[1]) == 3
+    with django_capture_on_commit_callbacks(execute=True):
+        write(recording, seen(first, (0, 3600)), unknown=1)
+    assert rows() == before
+    with django_capture_on_commit_callbacks(execute=True):
+        write(recording)
+    assert rows()[1] == []
+
+
+def test_a_lecture_is_the_union_of_its_recordings(lecture: Lecture, recording: Recording) -> None:
+    first, second, _ = lecture.course.students.all()
+    other = factories.recording(lecture, duration=1800.0, state="done")
+    write(recording, seen(first, (0, 1000)))
+    write(other, seen(first, (500, 1500)), seen(second, (0, 1800)))
+    record = lecture.records.get(student=first)
+    assert (record.seconds, record.share) == (1500, pytest.approx(1500 / 3600))
+    assert statuses(lecture) == ["left_early", "left_early", "absent"]
+    assert lecture.records.get(student=second).share == 0.5
+
+
+def test_a_photo_says_present(lecture: Lecture) -> None:
+    first, *_ = lecture.course.students.all()
+    write(factories.recording(lecture, duration=0.0), seen(first, (0, 0), duration=0))
+    assert statuses(lecture) == ["present", "absent", "absent"]
+    assert lecture.records.get(student=first).share == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "duration", "status"),
+    [
+        (10 * MINUTE, 80 * MINUTE, 90 * MINUTE, "present"),
+        (10 * MINUTE + 1, 90 * MINUTE, 90 * MINUTE, "late"),
+        (0, 80 * MINUTE - 1, 90 * MINUTE, "left_early"),
+        (11 * MINUTE, 12 * MINUTE, 90 * MINUTE, "late"),
+        (6, 54, 60, "present"),  # of a minute, 10 seconds count
+        (11, 60, 60, "late"),
+        (0, 49, 60, "left_early"),
+        (0, 0, 0, "present"),
+    ],
+)
+def test_statuses_follow_from_the_class_rules(first: float, last: float, duration: float, status: str) -> None:
+    assert machine_status(factories.course(), first, last, duration) == status
+
+
+def test_a_class_has_rules_of_its_own(recording: Recording) -> None:
+    course = recording.lecture.course
+    course.present_seconds, course.late_minutes, course.early_minutes = 60, 30, 0
+    course.save()
+    first, second, third = course.students.all()
+    write(recording, seen(first, (29 * 60, 3600)), seen(second, (31 * 60, 3600)), seen(third, (0, 59)))
+    assert statuses(recording.lecture) == ["present", "late", "absent"]
+
+
+@pytest.mark.parametrize(
+    ("given", "union"),
+    [([], []), ([(5, 6), (0, 2), (1, 3)], [(0, 3), (5, 6)]), ([(0, 1), (1, 2)], [(0, 2)]), ([(0, 9), (1, 2)], [(0, 9)])],
+)
+def test_merged(given: Any, union: Any) -> None:
+    assert merged(given) == union
+
+
+def test_people_decide_and_a_new_vote_does_not_touch_it(recording: Recording) -> None:
+    user = factories.registrar(username="ada")
+    first, *_ = recording.lecture.course.students.all()
+    write(recording)
+    record = recording.lecture.records.get(student=first)
+    override_set(record=record, status="excused", reason="  ill ", user=user)
+    write(recording, seen(first, (0, 3600)))
+    record.refresh_from_db()
+    assert (record.machine_status, record.status) == ("present", "excused")
+    change = record.changes.get()
+    assert (change.old, change.new, change.reason, change.user_name) == ("absent", "excused", "ill", "ada")
+    override_set(record=record, status="excused", reason="again", user=user)
+    assert record.changes.count() == 1, "the same decision is no change"
+    override_set(record=record, status="", reason="back", user=user)
+    record.refresh_from_db()
+    assert record.status == "present"
+    assert [(change.old, change.new) for change in record.changes.all()] == [("excused", "present"), ("absent", "excused")]
+    user.delete()
+    assert record.changes.first().user_name == "ada"
+
+
+def test_only_those_who_see_a_record_decide(recording: Recording) -> None:
+    write(recording)
+    record = recording.lecture.records.first()
+    stranger, teacher = factories.user(), factories.user()
+    recording.lecture.course.lecturers.add(teacher)
+    with pytest.raises(PermissionDenied):
+        override_set(record=record, status="present", reason="", user=stranger)
+    with pytest.raises(UserError, match="no status"):
+        override_set(record=record, status="drop table", reason="", user=teacher)
+    assert override_set(record=record, status="present", reason="", user=teacher).status == "present"
+
+
+def test_the_log_is_append_only(recording: Recording) -> None:
+    write(recording)
+    record = override_set(record=recording.lecture.records.first(), status="late", reason="", user=factories.registrar())
+    change = record.changes.get()
+    for forbidden in (change.save, change.delete, AttendanceChange.objects.all().delete):
+        with pytest.raises(TypeError, match="append-only"):
+            forbidden()
+    with pytest.raises(TypeError, match="append-only"):
+        record.changes.update(reason="x")
+    recording.lecture.delete()
+    assert not AttendanceChange.objects.exists()
+
+
+def test_who_leaves_the_roster_leaves_the_lecture_unless_a_person_decided(recording: Recording) -> None:
+    first, second, third = recording.lecture.course.students.all()
+    write(recording, seen(first, (0, 3600)))
+    override_set(record=recording.lecture.records.get(student=second), status="present", reason="", user=factories.registrar())
+    Enrolment.objects.filter(student__in=(second, third)).update(valid_to=factories.STARTS.date() - timedelta(days=1))
+    lecture_count(lecture=recording.lecture)
+    assert set(recording.lecture.records.values_list("student", flat=True)) == {first.pk, second.pk}
+
+
+def test_the_roster_is_of_the_lecture_day_in_local_time(settings) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    course = factories.course()
+    student = factories.student()
+    factories.enrol(course, student, valid_from=factories.STARTS.date() + timedelta(days=1))
+    evening = factories.lecture(course, starts_at=factories.STARTS.replace(hour=16))  # 01:00 of the next day in Tokyo
+    from django.utils import timezone
+
+    with timezone.override("Asia/Tokyo"):
+        lecture_count(lecture=evening)
+    assert evening.records.count() == 1
+
+
+def test_the_workbook_follows_the_records(recording: Recording, settings) -> None:
+    first, *_ = recording.lecture.course.students.all()
+    write(recording, seen(first, (0, 3600)), unknown=1)
+    report = report_write(recording=recording)
+    path = Path(settings.REPORTS_DIR, report.file_name)
+    assert path.name.startswith(f"Report_for_{recording.lecture.course.code}_2026_11_16-0900_")
+    sheets = load_workbook(path)
+    assert sheets.sheetnames == ["Attendance", "Timeline", "Unknown", "Summary"]
+    assert [row[2] for row in sheets["Attendance"].iter_rows(min_row=2, values_only=True)] == ["Present", "Absent", "Absent"]
+    written = path.stat().st_mtime_ns
+    assert report_current(report=report).pk == report.pk
+    assert path.stat().st_mtime_ns == written, "nothing changed, nothing is written"
+    override_set(record=recording.lecture.records.get(student=first), status="late", reason="", user=factories.registrar(username="ada"))
+    report_current(report=report)
+    row = next(load_workbook(path)["Attendance"].iter_rows(min_row=2, values_only=True))
+    assert (row[2], row[8]) == ("Late", "ada")
+    path.unlink()
+    report_current(report=report)
+    assert path.exists()
+    assert Report.objects.count() == 1
+
+
+def test_the_register_is_written_again_in_place(recording: Recording, settings) -> None:
+    write(recording)
+    report = register_write(course=recording.lecture.course)
+    assert register_write(course=recording.lecture.course).pk == report.pk
+    assert Path(settings.REPORTS_DIR, report.file_name).exists()
+    assert len(list(Path(settings.REPORTS_DIR).iterdir())) == 1
+
+
+@pytest.mark.parametrize("code", ["../../x", "=HYPERLINK(1)", "Ä/Ö", "a" * 40, "..."])
+def test_a_class_code_is_no_path(code: str, settings) -> None:
+    recording = factories.recording(factories.lecture(factories.course(code=code, students=1)), duration=60.0)
+    write(recording)
+    report = report_write(recording=recording)
+    assert Path(settings.REPORTS_DIR, report.file_name).resolve().parent == Path(settings.REPORTS_DIR).resolve()
+    assert Path(settings.REPORTS_DIR, report.file_name).exists()

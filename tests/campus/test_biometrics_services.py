@@ -1,0 +1,130 @@
+"""Enrolment photos and galleries: what is kept, what is refused, when a training is due."""
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.db import IntegrityError
+
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import active_gallery, gallery_is_due
+from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
+from campus.errors import UserError
+from campus.work import claim
+from recognition.types import EnrolmentPhoto
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def add(student, content: bytes = b"photo", name: str = "me.jpg") -> FacePhoto:
+    return photo_add(student=student, file=ContentFile(content, name), name=name)
+
+
+def test_a_photo_waits_for_its_verdict_and_comes_once() -> None:
+    student = factories.student()
+    photo = add(student, name="../me.jpg")
+    assert (photo.state, photo.original_name, photo.file.name) == ("pending", "me.jpg", f"photos/{photo.pk}.jpg")
+    with pytest.raises(UserError, match="already here"):
+        add(student)
+    add(factories.student())
+    assert FacePhoto.objects.count() == 2
+
+
+def test_empty_and_huge_photos_are_refused(settings) -> None:
+    settings.MAX_PHOTO_BYTES = 4
+    with pytest.raises(UserError, match="empty"):
+        add(factories.student(), b"")
+    with pytest.raises(UserError, match="larger than"):
+        add(factories.student())
+    assert not FacePhoto.objects.exists()
+
+
+def test_the_verdict_is_kept_with_face_and_embedding() -> None:
+    photo = add(factories.student())
+    vector = np.eye(1, 128, dtype=np.float32)[0]
+    result = EnrolmentPhoto("warning", "A little dark.", 80.0, 0.5, 0.6, vector, b"face")
+    for _ in range(2):  # whoever comes second writes the same
+        photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
+        photo.refresh_from_db()
+        assert (photo.state, photo.reason, photo.face_px) == ("warning", "A little dark.", 80.0)
+        assert photo.chip.read() == b"face"
+        assert np.array_equal(np.frombuffer(photo.embedding, "<f4"), vector)
+
+
+def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
+    course = factories.course(students=2)
+    first, second = course.students.all()
+    vector = np.eye(1, 128, dtype=np.float32)[0]
+    for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
+        photo_checked(photo=factories.photo(first), result=EnrolmentPhoto(verdict, "", embedding=vector), embedder=embedder)
+    people = course_embeddings(course, "a")
+    assert {label: len(vectors) for label, vectors in people.items()} == {str(first.pk): 2, str(second.pk): 0}
+
+
+def test_a_class_without_photos_cannot_be_trained() -> None:
+    course = factories.course(students=1)
+    factories.photo(course.students.get(), state="rejected")
+    with pytest.raises(UserError, match="no usable photos"):
+        gallery_request(course=course)
+
+
+def test_one_training_waits_at_a_time() -> None:
+    course = factories.course(students=1)
+    factories.photo(course.students.get())
+    waiting = gallery_request(course=course)
+    assert gallery_request(course=course) == waiting
+    claim("rollcall.train", waiting.pk, "me")
+    assert gallery_request(course=course) != waiting, "one at work may have missed what is new"
+
+
+def test_the_newest_training_counts() -> None:
+    course = factories.course(students=1)
+    factories.photo(course.students.get())
+    old = factories.gallery(course)
+    row = claim("rollcall.train", gallery_request(course=course).pk, "me")
+    facts = {
+        "path": "galleries/x.npz",
+        "sha256": "0" * 64,
+        "embedder": "dlib-resnet-v1",
+        "threshold": 0.9,
+        "margin": 0.1,
+        "students": 1,
+        "photos": 1,
+        "report": {},
+    }
+    assert gallery_trained(gallery=row, **facts)
+    assert active_gallery(course) == row
+    assert not gallery_trained(gallery=row, **facts), "a zombie"
+    old.refresh_from_db()
+    assert not old.active
+    assert Gallery.objects.filter(course=course, active=True).count() == 1
+    with pytest.raises(IntegrityError):
+        factories.gallery(course)
+
+
+def test_a_zombie_does_not_switch_the_gallery_off() -> None:
+    course = factories.course(students=1)
+    factories.photo(course.students.get())
+    old = factories.gallery(course)
+    row = claim("rollcall.train", gallery_request(course=course).pk, "me")
+    Gallery.objects.filter(pk=row.pk).update(lease_owner="somebody else")
+    facts = {"path": "x", "sha256": "0", "embedder": "e", "threshold": 0.9, "margin": 0.1, "students": 1, "photos": 1, "report": {}}
+    assert not gallery_trained(gallery=row, **facts)
+    old.refresh_from_db()
+    assert old.active
+
+
+def test_when_a_training_is_due(settings) -> None:
+    course = factories.course(students=1)
+    factories.photo(course.students.get())
+    assert gallery_is_due(course)
+    factories.gallery(course)
+    assert not gallery_is_due(course)
+    factories.photo(course.students.get())
+    assert gallery_is_due(course), "a photo came after it"
+    gallery_request(course=course)
+    assert not gallery_is_due(course), "it is asked for"
+    settings.EMBEDDER = "facenet-20180402"
+    Gallery.objects.filter(state="queued").delete()
+    assert active_gallery(course) is None
+    assert gallery_is_due(course)
