@@ -1,0 +1,135 @@
+"""The demo's lecture: eight students on the roster of whom two are absent, one comes late and one leaves early, and a stranger.
+
+`python -m demo.lecture FOLDER` writes lecture.mp4, truth.json and people/<name>/<n>.jpg, the same each time.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from demo.people import ROSTER, STRANGER, Mask, Moment, Person, Pixels, draw
+
+SECONDS, FPS, WIDTH, HEIGHT = 40, 10, 1280, 720
+KEY_FRAME_SECONDS = 2
+PHOTOS = 6
+PHOTO_HEIGHT = 320  # pixels; half of it is the face
+LOOKS = 3  # of a person in the lecture
+LOOK_SECONDS = 3.2
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where somebody sits: the middle of the shoulders and the size of the picture in pixels, and from when to when in seconds."""
+
+    x: int
+    y: int
+    size: int
+    start: float = 0.0
+    end: float = float(SECONDS)
+
+
+# In drawing order: the back row first. Who is on the roster and has no seat is absent.
+SEATS = {
+    "Amara Obi": Seat(180, 420, 170),
+    "Bo Lindqvist": Seat(480, 425, 175, start=12.0),
+    "a stranger": Seat(790, 420, 170),
+    "Dana Novak": Seat(1090, 425, 175),
+    "Elif Demir": Seat(320, 640, 225),
+    "Greta Sommer": Seat(650, 645, 235, end=29.0),
+    "Hana Sato": Seat(970, 640, 225),
+}
+STATUS = {"Bo Lindqvist": "Late", "Greta Sommer": "Left early"}
+
+
+def truth() -> dict[str, object]:
+    """What really happened, with the keys that the lecture's scorer knows and the status of each student."""
+    present = {name: seat for name, seat in SEATS.items() if name in ROSTER}
+    return {
+        "duration": SECONDS,
+        "roster": sorted(ROSTER),
+        "absent": sorted(ROSTER.keys() - present.keys()),
+        "present": {name: [[seat.start, seat.end]] for name, seat in present.items()},
+        "strangers": sorted(SEATS.keys() - ROSTER.keys()),
+        "status": {name: STATUS.get(name, "Present") if name in present else "Absent" for name in sorted(ROSTER)},
+    }
+
+
+def moment(rng: np.random.Generator) -> Moment:
+    """How somebody happens to look."""
+    yaw, nod, roll, smile, light, side = rng.uniform((-3, -2, -6, -0.06, 0.85, -0.15), (3, 2, 6, 0.06, 1.12, 0.15)).tolist()
+    return Moment(yaw, nod, roll, smile, light, side)
+
+
+def write_photos(folder: Path) -> None:
+    """The enrolment photos: folder/<name>/1.jpg and so on."""
+    for index, (name, person) in enumerate(ROSTER.items()):
+        rng = np.random.default_rng([1, index])
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(1, PHOTOS + 1):
+            picture, _ = draw(person, moment(rng), PHOTO_HEIGHT)
+            cv2.imwrite(str(folder / name / f"{number}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def classroom() -> Pixels:
+    room = np.empty((HEIGHT, WIDTH, 3), np.float32)
+    room[:260], room[260:] = (196, 200, 190), (112, 100, 88)
+    cv2.rectangle(room, (440, 20), (840, 150), (52, 82, 66), -1)
+    for x in (60, 950):
+        cv2.rectangle(room, (x, 30), (x + 270, 190), (222, 232, 240), -1)
+    room *= np.linspace(1.06, 0.92, WIDTH, dtype=np.float32)[:, None]
+    return np.clip(room, 0, 255).astype(np.uint8)
+
+
+def paste(frame: Pixels, picture: Pixels, opaque: Mask, x: float, y: float) -> None:
+    """Put a picture into the frame with the middle of its lower edge at (x, y)."""
+    height, width = opaque.shape
+    shift = np.array([[1, 0, x - int(x)], [0, 1, y - int(y)]])
+    picture, opaque = (cv2.warpAffine(part, shift, (width, height)) for part in (picture, opaque))
+    left, top = int(x) - width // 2, int(y) - height
+    below = frame[top : top + height, left : left + width]
+    below[:] = below + (picture.astype(np.float32) - below) * opaque[..., None]
+
+
+def write_video(path: Path) -> None:
+    people: dict[str, Person] = {**ROSTER, "a stranger": STRANGER}
+    rng = np.random.default_rng(2)
+    looks = {name: [draw(people[name], moment(rng), seat.size) for _ in range(LOOKS)] for name, seat in SEATS.items()}
+    phases = {name: rng.uniform(0, 6.28) for name in SEATS}
+    noise = rng.normal(0, 2.5, (4, HEIGHT, WIDTH, 3)).astype(np.int16)
+    room = classroom()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "22", "x264-params": "scenecut=0"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.gop_size = FPS * KEY_FRAME_SECONDS
+        for index in range(SECONDS * FPS):
+            time = index / FPS
+            frame = room.copy()
+            for name, seat in SEATS.items():
+                if seat.start <= time < seat.end:
+                    phase = phases[name]
+                    picture, opaque = looks[name][int(time / LOOK_SECONDS + phase) % LOOKS]
+                    paste(frame, picture, opaque, seat.x + 9 * np.sin(time * 0.8 + phase), seat.y + 4 * np.sin(time * 1.1 + 2 * phase))
+                cv2.rectangle(frame, (seat.x - 125, seat.y - 8), (seat.x + 125, seat.y + 14), (150, 116, 78), -1)
+            frame = cv2.add(frame, noise[index % len(noise)], dtype=cv2.CV_8U)
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = index, Fraction(1, FPS)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def make(folder: Path) -> None:
+    """Write the lecture, the photos and the truth into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_photos(folder / "people")
+    write_video(folder / "lecture.mp4")
+    (folder / "truth.json").write_text(json.dumps(truth(), indent=1))
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
