@@ -22,14 +22,15 @@ from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import UNREADABLE, replacing
 
 FORMAT = 1
-IMPOSTORS_REJECTED = 0.97  # of the class's own impostors, who are harder than strangers: a class has families in it
+IMPOSTORS_REJECTED = 0.98
 LOOKS = 3
 DRAWS = 20
 GOOD_PHOTOS = 5
 
-# Thresholds for 1, 2, 3 looks before a class has said anything, and how many photos of a class weigh as much as that.
-PRIOR = {"dlib-resnet-v1": (0.945, 0.952, 0.955), "facenet-20180402": (0.60, 0.66, 0.70)}
-PRIOR_WEIGHT = 50
+# What is known of an embedder before a class has said anything: thresholds for 1, 2 and 3 looks, and how many photos of a
+# class weigh as much. A class alone knows few impostors: judged by 20 or 30 people, one stranger in ten is let in.
+PRIOR = {"dlib-resnet-v1": (0.954, 0.957, 0.958), "facenet-20180402": (0.62, 0.67, 0.70)}
+PRIOR_WEIGHT = 300
 
 Floats = NDArray[np.float32]
 
@@ -163,14 +164,16 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
     """The thresholds for 1, 2 and 3 looks, and the margin, from the class's own photos."""
     rng = np.random.default_rng(0)
     photos = sum(len(group) for group in groups)
+    weight = photos / (photos + PRIOR_WEIGHT)
     thresholds: list[float] = []
     for looks in range(1, LOOKS + 1):
         prior = PRIOR[embedder][looks - 1]
-        alone = len(groups) == 1
-        tops = [] if alone else [_nearest_other(_looks(group, looks, rng), templates, i) for i, group in enumerate(groups)]
-        seen = float(np.quantile(np.concatenate(tops), IMPOSTORS_REJECTED)) if tops else prior
-        weight = photos / (photos + PRIOR_WEIGHT) if tops else 0.0
-        thresholds.append(max(weight * seen + (1 - weight) * prior, thresholds[-1] if thresholds else 0.0))
+        asked = [_looks(group, looks, rng) for group in groups]
+        # Twins and families of the class say nothing of strangers, and are kept apart by the margin.
+        limit = _impostor_quantile(asked, templates, np.inf)
+        limit = _impostor_quantile(asked, templates, prior if limit is None else max(limit, prior))
+        seen = prior if limit is None else weight * limit + (1 - weight) * prior
+        thresholds.append(max(seen, thresholds[-1] if thresholds else 0.0))
     margins = []
     for i, group in enumerate(groups):
         for j in range(len(group) if len(groups) > 1 and len(group) > 1 else 0):
@@ -180,6 +183,20 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
     margin = float(np.clip(np.quantile(margins, 0.01), 0, widest)) if margins else widest
     one, two, three = thresholds
     return (one, two, three), margin
+
+
+def _impostor_quantile(asked: Sequence[Floats], templates: Floats, alike: float) -> float | None:
+    """The cosine to the nearest other student that IMPOSTORS_REJECTED of the vectors of each student (m, d) stay below.
+
+    Pairs of students whose templates are at least `alike` are left out; None when there is nobody to compare with.
+    """
+    pairs = templates @ templates.T
+    tops = []
+    for i, vectors in enumerate(asked):
+        others = (pairs[i] < alike) & (np.arange(len(templates)) != i)
+        if others.any():
+            tops.append((vectors @ templates[others].T).max(axis=1))
+    return float(np.quantile(np.concatenate(tops), IMPOSTORS_REJECTED)) if tops else None
 
 
 def _nearest_other(vectors: Floats, templates: Floats, own: int) -> Floats:
