@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from recognition.embedders import dlib_resnet
+from recognition.embedders import dlib_resnet, facenet
 from recognition.embedders.base import Embedder
 from recognition.errors import RecognitionError
 
 __all__ = ["EMBEDDERS", "Embedder", "load_embedder"]
 
-EMBEDDERS = {dlib_resnet.ID: dlib_resnet.load}
+EMBEDDERS = {dlib_resnet.ID: dlib_resnet.load, facenet.ID: facenet.load}
 
 
 def load_embedder(id: str, weights: Path | None = None) -> Embedder:

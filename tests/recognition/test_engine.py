@@ -1,0 +1,119 @@
+"""A compiled network gives what the Keras model gives, for any number of pictures of any size."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from recognition.engine import LARGEST_BATCH, compiled
+
+
+class Counted(layers.Layer):
+    """Passes its input on, and counts how often the model is described anew."""
+
+    calls = 0
+
+    def call(self, x):
+        type(self).calls += 1
+        return x
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    pictures = keras.Input((None, None, 3), dtype="uint8")
+    x = Counted()(layers.Rescaling(1 / 128, offset=-127.5 / 128)(pictures))
+    x = layers.PReLU(alpha_initializer="random_normal", shared_axes=[1, 2])(layers.Conv2D(8, 3)(x))
+    x = layers.MaxPooling2D(2, 2, padding="same")(x)
+    # In an order in which outputs sorted by name or by making would be wrong.
+    second = layers.Conv2D(2, 1, activation="softmax", name="a")(x)
+    return keras.Model(pictures, [layers.Conv2D(4, 1, name="b")(x), second])
+
+
+@pytest.fixture(scope="module")
+def run(model):
+    return compiled(model)
+
+
+def pictures(*shape):
+    return np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 31), (3, 20, 31), (7, 5, 5), (LARGEST_BATCH + 3, 12, 9)])
+def test_it_gives_what_keras_gives_in_the_models_order(model, run, shape):
+    given = pictures(*shape)
+    expected = model(given)
+    answer = run(given)
+    assert [output.shape for output in answer] == [tuple(output.shape) for output in expected]
+    for output, wanted in zip(answer, expected, strict=True):
+        assert output.dtype == np.float32
+        np.testing.assert_allclose(output, wanted, atol=1e-5)
+
+
+def test_batches_change_nothing(run):
+    given = pictures(2 * LARGEST_BATCH + 29, 12, 12)
+    for output, *ones in zip(run(given), *(run(picture[None]) for picture in given), strict=True):
+        np.testing.assert_allclose(output, np.concatenate(ones), atol=1e-6)
+
+
+def test_no_pictures_give_no_outputs(run):
+    assert [output.shape for output in run(pictures(0, 12, 12))] == [(0, 5, 5, 4), (0, 5, 5, 2)]
+
+
+def test_a_part_of_an_array_is_read_as_it_is(run):
+    given = pictures(4, 30, 40)
+    np.testing.assert_array_equal(run(given[::2, 3:20, ::-1])[0], run(given[::2, 3:20, ::-1].copy())[0])
+
+
+def test_answers_stay_as_they_were(run):
+    first = run(pictures(1, 12, 12))[0]
+    copy = first.copy()
+    run(pictures(1, 12, 13))
+    run(pictures(1, 12, 12) // 2)
+    np.testing.assert_array_equal(first, copy)
+
+
+def test_new_shapes_do_not_compile_anew(run):
+    run(pictures(1, 12, 12))
+    before = Counted.calls
+    for size in range(10, 60):
+        run(pictures(size % 5 + 1, size, size + 3))
+    assert Counted.calls == before
+
+
+def test_the_weights_live_as_long_as_the_network():
+    import gc
+
+    keras.utils.set_random_seed(2)
+    numbers = keras.Input((256,))
+    model = keras.Model(numbers, layers.Dense(512)(numbers))
+    given = np.ones((3, 256), np.float32)
+    expected = np.asarray(model(given))
+    run = compiled(model)
+    del model, numbers
+    keras.backend.clear_session()
+    gc.collect()
+    _ = [np.full((256, 512), 1e9, np.float32) for _ in range(50)]
+    np.testing.assert_allclose(run(given)[0], expected, atol=1e-4)
+
+
+def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_nothing(tmp_path):
+    program = (
+        "import sys, recognition.engine, recognition.embedders\n"
+        "assert not {'tensorflow', 'keras', 'openvino', 'torch'} & set(sys.modules)\n"
+        "import keras\n"
+        "x = keras.Input((4,))\n"
+        "run = recognition.engine.compiled(keras.Model(x, keras.layers.Dense(2)(x)))\n"
+        "import numpy\n"
+        "assert run(numpy.ones((5, 4), 'f4'))[0].shape == (5, 2)\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**clean, "ROLLCALL_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
