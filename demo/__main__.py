@@ -1,0 +1,192 @@
+"""Attendance of one lecture through the real parts: database, Redis, worker, workbook. `make demo` runs it.
+
+Without --video it is the demo's own lecture, of which the truth is known. Everything lies in var/demo, made anew each time;
+only the workbook goes to Reports/.
+"""
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from campus.local import ROOT, LocalError, Processes, prepare
+
+if TYPE_CHECKING:
+    from campus.academics.models import Course
+    from campus.footage.models import Recording
+
+VAR = ROOT / "var" / "demo"
+CODE = "DEMO"
+
+
+class DemoError(Exception):
+    """The demo cannot go on. The message is a sentence."""
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--video", type=Path, help="a recording or photo of your own")
+    parser.add_argument("--people", type=Path, metavar="DIR", help="who is on the roster: DIR/<name>/*.jpg are photos of <name>")
+    parser.add_argument("--enrol", type=int, metavar="N", help="use only the first N photos of each, by number")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    given = parser.parse_args()
+    if (given.video is None) != (given.people is None):
+        parser.error("give both --video and --people, or none of them")
+    if given.video and not given.video.is_file():
+        parser.error(f"there is no file {given.video}")
+    if given.people and not given.people.is_dir():
+        parser.error(f"there is no folder {given.people}")
+    return given
+
+
+def enrol(people: Path, first: int | None) -> "Course":
+    """The demo class with its students and their photos."""
+    from django.core.files import File
+
+    from campus.academics.models import Course
+    from campus.academics.services import student_enrol
+    from campus.biometrics.services import gallery_request, photo_add
+    from recognition.people_folder import photos_by_person
+
+    course = Course.objects.create(code=CODE, name="Rollcall's demo")
+    for number, (name, photos) in enumerate(photos_by_person(people, first).items(), start=1):
+        student = student_enrol(number=f"D{number:03}", name=name, course=course)
+        for path in photos:
+            with path.open("rb") as file:
+                photo_add(student=student, file=File(file), name=path.name)
+    gallery_request(course=course)
+    return course
+
+
+def upload(course: "Course", video: Path) -> "Recording":
+    from django.core.files import File
+    from django.utils import timezone
+
+    from campus.academics.services import lecture_create
+    from campus.footage.services import recording_create
+
+    now = timezone.localtime().replace(second=0, microsecond=0)
+    lecture = lecture_create(course=course, starts_at=now, ends_at=now + timedelta(hours=1), title="Demo")
+    with video.open("rb") as file:
+        return recording_create(lecture=lecture, file=File(file), name=video.name, user=None)
+
+
+def watch(recording: "Recording", processes: Processes) -> None:
+    """Show a progress bar until the attendance is there."""
+    from campus.footage.selectors import OPEN, progress
+
+    with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}", file=sys.stdout) as bar:
+        while recording.state in OPEN:
+            processes.check()
+            time.sleep(0.3)
+            recording.refresh_from_db()
+            now = progress(recording)
+            shown = (str(now["state_label"]).capitalize(), round(100 * now["share"]))
+            if sys.stdout.isatty() or shown != (bar.desc, bar.n):
+                bar.desc, bar.n = shown
+                bar.refresh()
+    if recording.state != recording.State.DONE:
+        raise DemoError(f"{recording.error} The log is {processes.log('worker')}.")
+
+
+def result(recording: "Recording") -> dict[str, Any]:
+    """What `python -m recognition attend --json` writes."""
+    return {
+        "duration": recording.duration,
+        "students": {
+            sighting.student.name: {
+                "present": sighting.present,
+                "intervals": sighting.intervals,
+                "confidence": round(sighting.confidence, 4),
+            }
+            for sighting in recording.sightings.select_related("student")
+        },
+        "unknown": recording.unknown_people.count(),
+    }
+
+
+def show(recording: "Recording") -> None:
+    from campus.biometrics.models import FacePhoto
+    from campus.footage.selectors import clock
+
+    rejected = FacePhoto.objects.filter(state=FacePhoto.Verdict.REJECTED)
+    for photo in rejected.select_related("student"):
+        print(f"Not used: {photo.student.name}, {photo.original_name}: {photo.reason}")
+    records = recording.lecture.records.select_related("student").order_by("student__name")
+    sightings = {sighting.student_id: sighting for sighting in recording.sightings.all()}
+    width = max([4, *(len(record.student.name) for record in records)])
+    print(f"\n{'Name':{width}}  {'Status':10}  {'Seen':>7} {'to':>7}  Share  Confidence")
+    for record in records:
+        seen = sightings[record.student_id].intervals
+        when = f"{clock(seen[0][0]):>7} {clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}" if seen else ""
+        print(f"{record.student.name:{width}}  {record.get_status_display():10}  {when}".rstrip())
+    print(f"Unknown people: {recording.unknown_people.count()}")
+
+
+def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
+    """Say how many students have the status that they should have; whether that is all, and the strangers too."""
+    statuses = {record.student.name: record.get_status_display() for record in recording.lecture.records.select_related("student")}
+    wrong = [name for name, status in truth["status"].items() if statuses.get(name) != status]
+    unknown, strangers = recording.unknown_people.count(), len(truth["strangers"])
+    print(f"\n{len(truth['status']) - len(wrong)} of {len(truth['status'])} students are right", end="")
+    print(f"; wrong: {', '.join(wrong)}." if wrong else f", and {unknown} of {strangers} strangers seen as unknown.")
+    return not wrong and unknown == strangers
+
+
+def run(given: argparse.Namespace, processes: Processes) -> bool:
+    from django.conf import settings
+
+    from demo import lecture
+
+    people, video = given.people or VAR / "people", given.video or VAR / "lecture.mp4"
+    if not given.video:
+        lecture.write_photos(people)
+    course = enrol(people, given.enrol)
+    if not given.video:
+        lecture.write_video(video)
+    recording = upload(course, video)
+    watch(recording, processes)
+    show(recording)
+    if given.json:
+        given.json.write_text(json.dumps(result(recording), indent=1))
+    right = True if given.video else compare(recording, lecture.truth())
+    print(f"\nThe workbook is {settings.REPORTS_DIR / recording.report.file_name}")
+    return right
+
+
+def main() -> int:
+    given = options()
+    os.environ |= {"ROLLCALL_VAR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
+    os.environ.pop("ROLLCALL_REDIS_URL", None)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "campus.settings.dev"
+    try:
+        with Processes(VAR) as processes:
+            for path in VAR.iterdir():
+                if path.name not in {"lock", "log"}:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            processes.redis()
+            prepare()
+            processes.worker()
+            processes.scheduler()
+            logging.getLogger("campus").setLevel(logging.WARNING)  # here only: the children write their logs
+            from campus.errors import UserError
+
+            try:
+                return 0 if run(given, processes) else 1
+            except UserError as error:
+                raise DemoError(f"{error} The log is {processes.log('worker')}.") from error
+    except (DemoError, LocalError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
