@@ -34,9 +34,11 @@ def model():
     return keras.Model(pictures, [layers.Conv2D(4, 1, name="b")(x), second])
 
 
-@pytest.fixture(scope="module")
-def run(model):
-    return compiled(model)
+@pytest.fixture(scope="module", params=["OpenVINO", "TensorFlow"])
+def run(model, request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else [])
+        return compiled(model)
 
 
 def pictures(*shape):
