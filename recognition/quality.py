@@ -78,8 +78,9 @@ def enrolment_verdict(quality: Quality) -> tuple[str, str]:
             FACE_PX,
             f"The face is only {quality.face_px:.0f} pixels high; use a photo in which it is at least {FACE_PX[1]:.0f}.",
         ),
-        (quality.sharpness, SHARPNESS, "The face is blurred; use a sharper photo."),
+        # Before sharpness: in the dark nothing is sharp.
         (quality.light, LIGHT, "The face is too dark; use a photo with more light."),
+        (quality.sharpness, SHARPNESS, "The face is blurred; use a sharper photo."),
         (-quality.turned, (-TURNED[0], -TURNED[1]), "The face is turned away; use a photo that looks at the camera."),
     ]
     for value, (least, _), reason in checks:

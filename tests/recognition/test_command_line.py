@@ -1,0 +1,108 @@
+"""From a real recording to the table, the JSON and the workbook, as a user runs it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from recognition.__main__ import main
+
+
+@pytest.fixture(scope="session")
+def lecture(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A composed 24 s lecture with 10 on the roster, 3 of them absent, and 2 strangers; lecture.json beside it has the truth."""
+    folder = tmp_path_factory.mktemp("lecture")
+    people = folder / "people"
+    for person in sorted((shared_data / "people").iterdir())[:10]:
+        shutil.copytree(person, people / person.name)
+    subprocess.run(
+        [sys.executable, shared_data.parent / "tools" / "make_lecture.py", "--people", people, "--strangers", shared_data / "strangers"]
+        + ["--absent", "3", "--late", "1", "--leave", "1", "--unknown", "2", "--duration", "24", "--size", "1280x720", "--face", "40-90", "--seed", "5", "--out"]
+        + [folder / "lecture.mp4"],
+        check=True,
+    )
+    return folder
+
+
+def score(shared_data: Path, truth: Path, result: Path) -> str:
+    tool = shared_data.parent / "tools" / "score_attendance.py"
+    return subprocess.run([sys.executable, tool, truth, result], check=True, capture_output=True, text=True).stdout
+
+
+def test_a_lecture(lecture: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, workbook = lecture / "result.json", lecture / "result.xlsx"
+    arguments = ["attend", lecture / "lecture.mp4", "--people", lecture / "people", "--enrol", 10, "--json", result, "--excel", workbook]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert "marked rightly 10/10" in score(shared_data, lecture / "lecture.json", result)
+    assert "7 of 10 present" in capsys.readouterr().out
+    rows = list(openpyxl.load_workbook(workbook)["Attendance"].iter_rows(values_only=True))
+    present = {name for name, student in json.loads(result.read_text())["students"].items() if student["present"]}
+    assert {row[1] for row in rows[1:] if row[2] == "Present"} == present
+
+
+def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
+    people = tmp_path / "people"
+    for name in ("Tony_Blair", "Serena_Williams", "Jackie_Chan"):
+        shutil.copytree(shared_data / "people" / name, people / name)
+    result = tmp_path / "result.json"
+    photo = shared_data / "people" / "Tony_Blair" / "12.jpg"
+    assert main(["attend", str(photo), "--people", str(people), "--enrol", "8", "--json", str(result)]) == 0
+    students = json.loads(result.read_text())["students"]
+    assert [name for name, student in students.items() if student["present"]] == ["Tony_Blair"]
+
+
+@pytest.fixture
+def people(shared_data: Path, tmp_path: Path) -> Path:
+    shutil.copytree(shared_data / "people" / "Tony_Blair", tmp_path / "people" / "Tony_Blair")
+    return tmp_path / "people"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.mp4", None, "There is no file"),
+        ("empty.mp4", b"", "empty"),
+        ("text.mp4", b"this is no video\n" * 100, "no video or photo"),
+        ("cut.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 100, "damaged"),
+    ],
+)
+def test_a_bad_recording_is_a_sentence_and_an_exit_code(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None, sentence: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert main(["attend", str(tmp_path / name), "--people", str(people)]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_people_that_can_t_be_used_are_a_sentence(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = str(shared_data / "people" / "Tony_Blair" / "12.jpg")
+    assert main(["attend", photo, "--people", str(tmp_path / "none")]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert main(["attend", photo, "--people", str(tmp_path)]) == 1
+    assert "Make one for each student" in capsys.readouterr().err
+    (tmp_path / "Nobody").mkdir()
+    (tmp_path / "Nobody" / "1.jpg").write_bytes(b"no photo")
+    assert main(["attend", photo, "--people", str(tmp_path)]) == 1
+    assert "usable enrolment photo" in capsys.readouterr().err
+
+
+def test_missing_weights_are_a_sentence(people: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = str(shared_data / "people" / "Tony_Blair" / "12.jpg")
+    arguments = ["attend", photo, "--people", str(people), "--embedder", "facenet-20180402"]
+    assert main([*arguments, "--weights", str(tmp_path / "none.pt")]) == 1
+    assert "weights" in capsys.readouterr().err.lower()
+
+
+def test_a_full_disk_is_a_sentence(people: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    photo = str(shared_data / "people" / "Tony_Blair" / "12.jpg")
+    assert main(["attend", photo, "--people", str(people), "--json", "/dev/full"]) == 1
+    assert "Free space" in capsys.readouterr().err

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from recognition.errors import Cancelled, UnreadableRecording
+from recognition.people_folder import photos_by_person
+from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.types import Segment
+from recognition.video import plan, probe
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models.load()
+
+
+def test_two_people_in_a_clip_are_two_tracks(models: Models, shared_data: Path) -> None:
+    clip = shared_data / "clips" / "two_people_head_pose.mp4"
+    info = probe(clip)
+    (segment,) = plan(clip, info)
+    told: list[float] = []
+    result = recognise_segment(clip, info, segment, models, Settings(every=0.25), told.append)
+    long = [track for track in result.tracks if len(track.times) >= result.frames / 2]
+    assert len(long) == 2
+    assert told == sorted(told)
+    assert 0 <= told[0] <= told[-1] <= 1
+    for track in long:
+        assert track.embeddings.shape == (len(track.qualities), 128)
+        assert np.linalg.norm(track.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
+        assert 1 <= len(track.chips) <= 3
+        assert all(chip.jpeg.startswith(b"\xff\xd8") for chip in track.chips)
+    assert result.embedder == "dlib-resnet-v1"
+
+
+def test_who_watches_the_progress_can_stop_the_work(models: Models, shared_data: Path) -> None:
+    clip = shared_data / "clips" / "two_people_head_pose.mp4"
+    info = probe(clip)
+
+    def stop(share: float) -> None:
+        raise Cancelled("Somebody asked to stop.")
+
+    with pytest.raises(Cancelled):
+        recognise_segment(clip, info, plan(clip, info)[0], models, on_progress=stop)
+
+
+def test_a_part_that_is_not_there_is_said(models: Models, shared_data: Path) -> None:
+    clip = shared_data / "clips" / "two_people_head_pose.mp4"
+    with pytest.raises(UnreadableRecording):
+        recognise_segment(clip, probe(clip), Segment(9, 500.0, 560.0), models)
+
+
+@pytest.fixture
+def portrait(shared_data: Path) -> Image.Image:
+    return Image.open(shared_data / "people" / "Tony_Blair" / "1.jpg")
+
+
+def verdict(image: Image.Image, tmp_path: Path, models: Models) -> tuple[str, str]:
+    image.save(tmp_path / "photo.jpg", quality=95)
+    photo = check_photo(tmp_path / "photo.jpg", models)
+    assert (photo.embedding is None) == (photo.verdict == "rejected")
+    return photo.verdict, photo.reason
+
+
+def test_a_good_photo_is_accepted(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
+    assert verdict(portrait, tmp_path, models) == ("accepted", "")
+
+
+def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
+    bad = {
+        "No face": Image.new("RGB", (300, 300), "white"),
+        "blurred": Image.fromarray(cv2.GaussianBlur(np.array(portrait), (0, 0), 6)),
+        "dark": Image.fromarray((np.array(portrait) * 0.08).astype(np.uint8)),
+        "pixels": portrait.resize((86, 86)),
+    }
+    for word, image in bad.items():
+        got, reason = verdict(image, tmp_path, models)
+        assert got == "rejected", word
+        assert word in reason
+
+
+def test_of_several_faces_the_one_in_the_middle_counts_and_it_is_said(shared_data: Path, tmp_path: Path, models: Models) -> None:
+    both = Image.new("RGB", (500, 250))
+    other = Image.open(shared_data / "people" / "Jackie_Chan" / "1.jpg")
+    alone = Image.open(shared_data / "people" / "Tony_Blair" / "1.jpg")
+    both.paste(alone, (125, 0))
+    both.paste(other.crop((60, 0, 185, 250)), (375, 0))
+    got, reason = verdict(both, tmp_path, models)
+    assert (got, "Several faces" in reason) == ("warning", True)
+    photo = check_photo(tmp_path / "photo.jpg", models)
+    blair = check_photo(shared_data / "people" / "Tony_Blair" / "1.jpg", models)
+    assert photo.embedding is not None
+    assert blair.embedding is not None
+    assert photo.embedding @ blair.embedding > 0.98
+
+
+def test_a_huge_photo_is_the_same_as_a_small_one(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
+    small = check_photo(Path(portrait.filename), models)  # type: ignore[attr-defined]
+    portrait.resize((4000, 4000), Image.Resampling.BICUBIC).save(tmp_path / "huge.jpg")
+    huge = check_photo(tmp_path / "huge.jpg", models)
+    assert small.embedding is not None
+    assert huge.embedding is not None
+    assert small.embedding @ huge.embedding > 0.97
+
+
+def test_photos_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("10.jpg", "2.jpg", "1.JPG", "notes.txt", ".hidden.jpg"):
+        (tmp_path / "A" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "A" / name).touch()
+    (tmp_path / "B").mkdir()
+    (tmp_path / ".git").mkdir()
+    found = photos_by_person(tmp_path, first=2)
+    assert [path.name for path in found["A"]] == ["1.JPG", "2.jpg"]
+    assert found["B"] == []
+    assert set(found) == {"A", "B"}
