@@ -19,12 +19,9 @@ def lecture(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     people = folder / "people"
     for person in sorted((shared_data / "people").iterdir())[:10]:
         shutil.copytree(person, people / person.name)
-    subprocess.run(
-        [sys.executable, shared_data.parent / "tools" / "make_lecture.py", "--people", people, "--strangers", shared_data / "strangers"]
-        + ["--absent", "3", "--late", "1", "--leave", "1", "--unknown", "2", "--duration", "24", "--size", "1280x720", "--face", "40-90", "--seed", "5", "--out"]
-        + [folder / "lecture.mp4"],
-        check=True,
-    )
+    seen = ["--absent=3", "--late=1", "--leave=1", "--unknown=2", "--duration=24", "--size=1280x720", "--face=40-90", "--seed=5"]
+    tool, strangers, video = shared_data.parent / "tools" / "make_lecture.py", shared_data / "strangers", folder / "lecture.mp4"
+    subprocess.run([sys.executable, tool, "--people", people, "--strangers", strangers, "--out", video, *seen], check=True)
     return folder
 
 

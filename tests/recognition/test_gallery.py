@@ -75,7 +75,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_a_gallery_of_another_embedder_is_refused(tmp_path: Path) -> None:
     a_class(3).save(tmp_path / "gallery.npz")
-    with pytest.raises(GalleryMismatch, match="dlib-resnet-v1.*facenet-20180402.*again"):
+    with pytest.raises(GalleryMismatch, match=r"dlib-resnet-v1.*facenet-20180402.*again"):
         Gallery.load(tmp_path / "gallery.npz", "facenet-20180402")
 
 

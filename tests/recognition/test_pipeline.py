@@ -73,7 +73,7 @@ def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path
         "No face": Image.new("RGB", (300, 300), "white"),
         "blurred": Image.fromarray(cv2.GaussianBlur(np.array(portrait), (0, 0), 6)),
         "dark": Image.fromarray((np.array(portrait) * 0.08).astype(np.uint8)),
-        "pixels": portrait.resize((86, 86)),
+        "pixels": portrait.resize((76, 76)),
     }
     for word, image in bad.items():
         got, reason = verdict(image, tmp_path, models)
