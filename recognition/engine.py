@@ -29,18 +29,18 @@ def compiled(model: "keras.Model") -> Run:
     """
     import tensorflow as tf
 
-    given = model.inputs[0]
+    shape, dtype = model.inputs[0].shape, model.inputs[0].dtype
     graph = tf.function(
         lambda batch: tf.nest.flatten(model(batch, training=False)),
-        input_signature=[tf.TensorSpec(given.shape, given.dtype)],
+        input_signature=[tf.TensorSpec(shape, dtype)],
         autograph=False,
     )
     infer = _tensorflow(graph) if tf.config.list_physical_devices("GPU") else _openvino(graph)
 
     def run(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
-        batch = np.ascontiguousarray(batch, given.dtype)
+        batch = np.ascontiguousarray(batch, dtype)
         if not len(batch):
-            return [output[:0] for output in infer(np.zeros((1, *batch.shape[1:]), given.dtype))]
+            return [output[:0] for output in infer(np.zeros((1, *batch.shape[1:]), dtype))]
         parts = [infer(batch[start:end]) for start, end in _batches(len(batch))]
         return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
