@@ -1,0 +1,41 @@
+# make demo   attendance of a lecture, start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
+# make run    the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
+# make test   all tests (TESTS=tests/recognition for some)
+# make lint   style, types and who imports whom
+# make clean  away with .venv, the demo's data and the caches; var/ and Reports/ stay
+
+PYTHON ?= python3
+PORT ?= 8000
+TESTS ?= tests
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo run test lint clean
+
+demo: .venv/ready
+	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
+		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)")
+
+run: .venv/ready
+	@exec .venv/bin/python -m campus.local --port "$(PORT)"
+
+test: .venv/ready-for-tests
+	.venv/bin/python -m pytest $(TESTS)
+
+lint: .venv/ready-for-tests
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf .venv var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py .venv
+	.venv/bin/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/ready-for-tests: .venv/ready requirements-dev.txt
+	.venv/bin/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
