@@ -77,5 +77,5 @@ def share_the_cores(options: dict[str, Any], **_: Any) -> None:
     """Before the children are forked: each gets its part of the cores. A model is loaded in the children only."""
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // int(options.get("concurrency") or cores)))
-    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in ("ROLLCALL_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, threads)
