@@ -5,6 +5,7 @@ Prints the median frames a second of each, their ratio, and the share of the pac
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -13,8 +14,12 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
+
 from recognition.detector import Detector, DetectorSettings
 from recognition.tracking import overlap
+
+# Else the engine, which doesn't need it, would switch it off for both, and slow the package down.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 FRAMES_A_CALL = 4
 

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 from recognition import gallery
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo
