@@ -58,6 +58,7 @@ def test_an_upload_on_disk_is_moved_not_copied(settings) -> None:
     inode = Path(file.temporary_file_path()).stat().st_ino
     recording = recording_create(lecture=factories.lecture(), file=file, name="lecture.mp4", user=None)
     assert Path(recording.file.path).stat().st_ino == inode
+    file.close()
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "x.mp4/../../y", "a" * 400 + ".mp4", "\u202egpj.exe", "", "x.php;.jpg"])
