@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from campus.academics.models import Course
     from campus.footage.models import Recording
 
-VAR = ROOT / "var" / "demo"
+VAR = Path(os.environ.get("ROLLCALL_VAR", ROOT / "var")) / "demo"
 CODE = "DEMO"
 
 

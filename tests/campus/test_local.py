@@ -1,0 +1,152 @@
+"""`make run`: everything starts with one command, and nothing of it is left when it ends, however it ends."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *(member for child in children for member in family(int(child)))]
+    return []
+
+
+def alive(pids: list[int]) -> list[int]:
+    def running(pid: int) -> bool:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return False
+
+    return [pid for pid in pids if running(pid)]
+
+
+class Rollcall:
+    """`python -m campus.local` with a folder of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        unset = ("ROLLCALL_DATABASE_URL", "ROLLCALL_REDIS_URL", "ROLLCALL_TEST_POSTGRES_URL")
+        environment = {name: value for name, value in os.environ.items() if name not in unset}
+        environment |= {
+            "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
+            "ROLLCALL_VAR": str(folder / "var"),
+            "ROLLCALL_REPORTS": str(folder / "reports"),
+        }
+        self.var, self.port = folder / "var", port
+        self.output = folder / f"output-{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "campus.local", "--port", str(port)]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def ready(self) -> "Rollcall":
+        until(lambda: "Ctrl-C stops it" in self.said() or self.process.poll() is not None, "the web application is announced")
+        assert self.process.poll() is None, self.said()
+        # The worker forks its children when it is ready; the scheduler, Redis and the web server are one family each.
+        until(lambda: len(family(self.process.pid)) >= 8, "all processes are there")
+        return self
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def start(tmp_path: Path, port: int) -> Iterator[Callable[[], Rollcall]]:
+    started: list[Rollcall] = []
+
+    def one() -> Rollcall:
+        started.append(Rollcall(tmp_path, port))
+        return started[-1]
+
+    yield one
+    for rollcall in started:
+        for pid in alive(family(rollcall.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        rollcall.process.wait()
+
+
+def test_the_first_start_gives_a_login_that_works_and_the_second_gives_none(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().ready()
+    found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.said())
+    assert found, rollcall.said()
+    body = json.dumps({"username": found[1], "password": found[2]}).encode()
+    request = urllib.request.Request(rollcall.url("/api/v1/token/"), body, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        assert json.load(answer)["token"]
+    assert found[2] not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
+    everybody = family(rollcall.process.pid)
+    rollcall.process.send_signal(signal.SIGINT)
+    assert rollcall.process.wait(PATIENCE) == 0
+    assert alive(everybody) == []
+
+    again = start().ready()
+    assert "password" not in again.said()
+    again.process.send_signal(signal.SIGTERM)
+    assert again.process.wait(PATIENCE) == 0
+
+
+def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().ready()
+    everybody = family(rollcall.process.pid)
+    rollcall.process.kill()
+    rollcall.process.wait()
+    until(lambda: alive(everybody) == [], "the children are gone")
+
+
+def test_a_second_one_in_the_same_folder_is_refused(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().ready()
+    second = start()
+    assert second.process.wait(PATIENCE) == 1
+    assert "is running in" in second.said()
+    assert rollcall.process.poll() is None
+
+
+def test_a_child_that_dies_stops_all_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().ready()
+    everybody = family(rollcall.process.pid)
+    redis = next(pid for pid in everybody if "redis" in Path(f"/proc/{pid}/comm").read_text())
+    os.kill(redis, signal.SIGKILL)
+    assert rollcall.process.wait(PATIENCE) == 1
+    assert "The redis process stopped" in rollcall.said()
+    assert str(rollcall.var / "log" / "redis.log") in rollcall.said()
+    assert alive(everybody) == []
+
+
+def test_a_taken_port_is_said_and_nothing_is_left(start: Callable[[], Rollcall], port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        rollcall = start()
+        assert rollcall.process.wait(PATIENCE) == 1
+    assert f"Port {port} is in use" in rollcall.said()
+    assert "Traceback" not in rollcall.said()
