@@ -1,0 +1,36 @@
+"""What is thrown away, and what is not."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from campus.footage.services import tracks_folder
+from tests.campus import factories
+from workers.upkeep import KEEP_SECONDS, upkeep
+
+
+def age(path: Path) -> None:
+    old = time.time() - KEEP_SECONDS - 60
+    os.utime(path, (old, old))
+
+
+@pytest.mark.django_db
+def test_old_tracks_and_broken_uploads_go_work_in_progress_stays(settings) -> None:
+    done, fresh, busy = (factories.planned(state=state) for state in ("done", "done", "processing"))
+    for recording in (done, fresh, busy):
+        tracks_folder(recording).mkdir(parents=True)
+        recording.segments.update(result="tracks/x.npz")
+    age(tracks_folder(done))
+    age(tracks_folder(busy))
+    old, new = (Path(settings.FILE_UPLOAD_TEMP_DIR, name) for name in ("old", "new"))
+    old.touch()
+    new.touch()
+    age(old)
+    upkeep()
+    assert [tracks_folder(recording).exists() for recording in (done, fresh, busy)] == [False, True, True]
+    assert set(done.segments.values_list("result", flat=True)) == {""}
+    assert set(busy.segments.values_list("result", flat=True)) == {"tracks/x.npz"}
+    assert (old.exists(), new.exists()) == (False, True)
+    assert Path(done.file.path).exists()
