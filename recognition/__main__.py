@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def attend(options: argparse.Namespace) -> int:
     known = enrolled(options.people, options.enrol, models)
     settings = Settings(every=options.every, min_face=options.min_face)
     results = []
+    began = time.monotonic()
     with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:
         for segment in plan(options.recording, info):
             length = segment.end - segment.start
@@ -80,6 +82,9 @@ def attend(options: argparse.Namespace) -> int:
         write_lecture(options.excel, as_report(attendance, info, known, options.recording))
     for line in as_table(attendance):
         print(line)
+    if not info.is_photo:
+        took = time.monotonic() - began
+        print(f"{info.duration:.0f} s of video in {took:.1f} s: {info.duration / took:.1f} x real time")
     return 0
 
 
