@@ -51,7 +51,7 @@ app.conf.update(
     worker_max_tasks_per_child=200,
     worker_soft_shutdown_timeout=30,
     timezone=settings.TIME_ZONE,
-    beat_schedule_filename=str(settings.VAR_DIR / "beat-schedule"),
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     # Both may run twice, late or not at all without harm, so two schedulers double nothing. They expire late only: with a
     # short time a clock that is wrong would silently throw all of them away.
     beat_schedule={
