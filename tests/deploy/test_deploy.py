@@ -1,0 +1,154 @@
+"""What a campus copies from deploy/ names things that are there, and its programs accept it."""
+
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from workers.celery import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+QUEUES = {queue.name for queue in app.conf.task_queues}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def compose_commands() -> Iterator[list[str]]:
+    for service in yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"].values():
+        command = service.get("command", [])
+        yield from (shlex.split(part) for part in command[2].split("&&")) if command[:2] == ["sh", "-c"] else [command]
+
+
+def unit_commands(unit: Path) -> list[list[str]]:
+    return [shlex.split(line) for line in re.findall(r"^ExecStart(?:Pre)?=(.*)$", unit.read_text(), re.MULTILINE)]
+
+
+def image_commands() -> Iterator[list[str]]:
+    for name in ("Dockerfile", "Dockerfile.gpu"):
+        yield from (yaml.safe_load(line) for line in re.findall(r"^CMD (\[.*\])$", (DEPLOY / name).read_text(), re.MULTILINE))
+
+
+COMMANDS = [
+    command
+    for command in [*compose_commands(), *image_commands(), *(command for unit in UNITS for command in unit_commands(unit))]
+    if command and Path(command[0]).name == "python"
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_name_what_is_there(command: list[str]) -> None:
+    if command[1] == "manage.py":
+        assert command[2] in get_commands()
+        return
+    assert command[1] == "-m"
+    assert importlib.util.find_spec(command[2])
+    if command[2] == "gunicorn":
+        assert importlib.util.find_spec(command[3])
+    else:
+        assert command[3:5] == ["-A", "workers"]
+        assert command[5] in {"worker", "beat"}
+
+
+def queues(command: list[str]) -> set[str]:
+    return set(command[command.index("-Q") + 1].split(",")) if "-Q" in command else set()
+
+
+def test_every_queue_has_a_worker_in_each_profile_and_with_systemd(compose: dict[str, Any]) -> None:
+    for profile in ("cpu", "gpu"):
+        services = [service for service in compose["services"].values() if profile in service.get("profiles", [profile])]
+        assert set().union(*(queues(service.get("command", [])) for service in services)) == QUEUES
+    assert set().union(*(queues(command) for unit in UNITS for command in unit_commands(unit))) == QUEUES
+
+
+def test_there_is_one_scheduler(compose: dict[str, Any]) -> None:
+    assert sum("beat" in service.get("command", []) for service in compose["services"].values()) == 1
+    assert sum("beat" in command for unit in UNITS for command in unit_commands(unit)) == 1
+
+
+def test_services_can_be_asked_how_they_are_and_given_time_to_stop(compose: dict[str, Any]) -> None:
+    for name in ("web", "worker", "vision-cpu", "vision-gpu", "redis", "postgres"):
+        assert compose["services"][name]["healthcheck"]["test"]
+    for name in ("web", "worker", "vision-cpu", "vision-gpu", "postgres"):
+        assert compose["services"][name]["stop_grace_period"] == "60s"
+
+
+def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        secret = {name for name in service.get("environment", {}) if re.search("PASSWORD|SECRET|TOKEN", name)}
+        assert all(name.endswith("_FILE") for name in secret)
+    example = (DEPLOY / "environment.example").read_text()
+    assert re.search(r"^ROLLCALL_SECRET_KEY=$", example, re.MULTILINE)
+
+
+def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
+    sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
+    read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources)))
+    example = (DEPLOY / "environment.example").read_text().splitlines()
+    explained = [(number, match[1]) for number, line in enumerate(example) if (match := re.match(r"(?:# )?(ROLLCALL_\w+)=", line))]
+    assert sorted(name for _, name in explained) == sorted(read)
+    for number, name in explained:
+        assert re.match(r"# \S", example[number - 1]), f"{name} has no line that says what it means"
+
+
+def test_the_gpu_has_the_same_tensorflow() -> None:
+    version = re.search(r"^tensorflow-cpu==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert version
+    assert f"tensorflow[and-cuda]=={version[1]}\n" in (ROOT / "requirements-gpu.txt").read_text()
+
+
+def test_images_have_all_packages_that_the_program_is_made_of() -> None:
+    for name in ("Dockerfile", "Dockerfile.gpu"):
+        copied = set(re.findall(r"^COPY (\w+) \1$", (DEPLOY / name).read_text(), re.MULTILINE))
+        assert copied == {"recognition", "campus", "workers"}
+        assert re.search(r"^USER 10001$", (DEPLOY / name).read_text(), re.MULTILINE)
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    command = [Path(sys.executable).with_name("hadolint"), DEPLOY / "Dockerfile", DEPLOY / "Dockerfile.gpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed (Debian: apt install systemd)")
+    for path in (DEPLOY / "systemd").iterdir():
+        (tmp_path / path.name).write_text(path.read_text().replace("/opt/rollcall/.venv/bin/python", sys.executable))
+    units = [str(tmp_path / path.name) for path in (DEPLOY / "systemd").iterdir()]
+    done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    ours = [line for line in done.stderr.splitlines() if "rollcall" in line]
+    assert done.returncode == 0, done.stderr
+    assert ours == []
+
+
+def test_nginx_accepts_the_site(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if not nginx or not shutil.which("openssl"):
+        pytest.skip("nginx or openssl is not installed (Debian: apt install nginx-light openssl)")
+    key, certificate = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
+    new_key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=attendance.example.org"]
+    subprocess.run([*new_key, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    site = (DEPLOY / "nginx.conf").read_text().replace("/etc/ssl/rollcall", str(tmp_path))
+    (tmp_path / "site.conf").write_text(re.sub(r"\b(listen (?:\[::\]:)?)(80|443)\b", r"\g<1>18\2", site))
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ include {tmp_path}/site.conf; }}\n")
+    done = subprocess.run(
+        [nginx, "-t", "-p", tmp_path, "-e", tmp_path / "error.log", "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
