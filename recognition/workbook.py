@@ -5,9 +5,7 @@ stays text: it never becomes a formula, an error value or a broken file.
 """
 
 import io
-import os
 import re
-import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,6 +24,7 @@ from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.functions import tostring
 
+from recognition.files import replacing
 from recognition.types import Interval
 
 Value = str | float | datetime | None
@@ -176,7 +175,7 @@ def _attendance(writer: pd.ExcelWriter, report: LectureReport) -> None:
             *_first_and_last(report, student.intervals),
             student.seconds / 60,
             student.share,
-            student.confidence,
+            student.confidence or None,
             student.source,
             None,
         ]
@@ -250,7 +249,7 @@ def _register(writer: pd.ExcelWriter, report: RegisterReport) -> None:
         if sheet.cell(row, share_column + 1).value:
             _fill(sheet.cell(row, share_column), COLOURS["Absent"])
     for cell in sheet[sheet.max_row]:
-        cell.font = Font(bold=True)
+        cell.font = Font(name="Calibri", bold=True)
     # The totals are no student: sorting and filtering leave them where they are.
     sheet.auto_filter.ref = f"A1:{get_column_letter(sheet.max_column)}{sheet.max_row - 1}"
 
@@ -270,12 +269,12 @@ def _table(
         for cell in cells:
             _as_text(cell)
             cell.alignment = Alignment(vertical="center")
-            if column in formats:
-                cell.number_format = formats[column]
+        for cell in cells[1:]:
+            cell.number_format = formats.get(column, "General")
         longest = max(len(str(cell.value)) for cell in cells if isinstance(cell.value, str))
         sheet.column_dimensions[cells[0].column_letter].width = min(max(longest + 4, 10), 60)
     for cell in sheet[1]:
-        cell.font = Font(bold=True, color="FFFFFF")
+        cell.font = Font(name="Calibri", bold=True, color="FFFFFF")
         cell.fill = PatternFill("solid", start_color="1F3864")
     sheet.freeze_panes = "C2" if columns[0] == "Number" else "A2"
     sheet.auto_filter.ref = sheet.dimensions
@@ -360,20 +359,8 @@ def _share(statuses: Iterable[str | None]) -> float | None:
 
 def _replace(path: Path, buffer: io.BytesIO, title: str) -> None:
     """Write the workbook beside `path` without the times that openpyxl and zip put into it, then rename it into place."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
-                for name in source.namelist():
-                    content = source.read(name)
-                    if name == "docProps/core.xml":
-                        properties = DocumentProperties(creator="Rollcall", title=clean(title), created=EPOCH, modified=EPOCH)
-                        content = tostring(properties.to_tree())
-                    target.writestr(zipfile.ZipInfo(name, EPOCH.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o640)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    properties = DocumentProperties(creator="Rollcall", title=clean(title), created=EPOCH, modified=EPOCH)
+    with replacing(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
+        for name in source.namelist():
+            content = tostring(properties.to_tree()) if name == "docProps/core.xml" else source.read(name)
+            target.writestr(zipfile.ZipInfo(name, EPOCH.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
