@@ -239,12 +239,13 @@ def _register(writer: pd.ExcelWriter, report: RegisterReport) -> None:
     sheet = _table(writer, "Register", ["Number", "Name", *labels, "Attendance", below], rows, {"Attendance": "0%"})
     for column in range(3, 3 + len(labels)):
         sheet.column_dimensions[get_column_letter(column)].width = 5
+        for row in range(2, sheet.max_row + 1):
+            sheet.cell(row, column).alignment = Alignment(horizontal="center")
         sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
-    sheet.row_dimensions[1].height = 90
+    sheet.row_dimensions[1].height = 115
     share_column = 3 + len(labels)
     for row, student in enumerate(report.students, start=2):
         for column, status in enumerate(student.statuses, start=3):
-            sheet.cell(row, column).alignment = Alignment(horizontal="center")
             _fill(sheet.cell(row, column), COLOURS.get(status or ""))
         if sheet.cell(row, share_column + 1).value:
             _fill(sheet.cell(row, share_column), COLOURS["Absent"])
