@@ -1,6 +1,7 @@
 """What a campus copies from deploy/ names things that are there, and its programs accept it."""
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -110,11 +111,30 @@ def test_the_gpu_has_the_same_tensorflow() -> None:
     assert f"tensorflow[and-cuda]=={version[1]}\n" in (ROOT / "requirements-gpu.txt").read_text()
 
 
-def test_images_have_all_packages_that_the_program_is_made_of() -> None:
-    for name in ("Dockerfile", "Dockerfile.gpu"):
-        copied = set(re.findall(r"^COPY (\w+) \1$", (DEPLOY / name).read_text(), re.MULTILINE))
-        assert copied == {"recognition", "campus", "workers"}
-        assert re.search(r"^USER 10001$", (DEPLOY / name).read_text(), re.MULTILINE)
+@pytest.mark.parametrize("image", ["Dockerfile", "Dockerfile.gpu"])
+def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_path: Path) -> None:
+    text = (DEPLOY / image).read_text()
+    assert re.search(r"^USER 10001$", text, re.MULTILINE)
+    copied = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for name in line.split()}
+    assert {path.name for path in ROOT.iterdir() if path.is_dir()} & copied == {"recognition", "campus", "workers"}
+    (tmp_path / "program").mkdir()
+    for name in copied:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / "program" / name)
+        else:
+            shutil.copy(ROOT / name, tmp_path / "program")
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "campus.settings.prod",
+        "ROLLCALL_SECRET_KEY": "k" * 50,
+        "ROLLCALL_VAR": str(tmp_path / "var"),
+        "ROLLCALL_REPORTS": str(tmp_path / "var" / "Reports"),
+        "ROLLCALL_CACHE_URL": "redis://127.0.0.1:1/1",
+    }
+    for command in (["manage.py", "check", "--deploy"], ["-c", "import campus.wsgi, workers; workers.app.loader.import_default_modules()"]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path / "program", env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_hadolint_has_nothing_to_say() -> None:
