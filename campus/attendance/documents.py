@@ -33,6 +33,9 @@ def lecture_report(recording: Recording) -> LectureReport:
             )
         )
     details = [("Gaps", recording.error)] if recording.error else []
+    without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
+    if names := [student.name for student in without]:
+        details.append(("No usable photos of", ", ".join(names)))
     return LectureReport(
         course=str(lecture.course),
         lecture=str(lecture),

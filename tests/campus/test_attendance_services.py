@@ -247,3 +247,11 @@ def test_a_class_code_is_no_path(code: str, settings) -> None:
     report = report_write(recording=recording)
     assert Path(settings.REPORTS_DIR, report.file_name).resolve().parent == Path(settings.REPORTS_DIR).resolve()
     assert Path(settings.REPORTS_DIR, report.file_name).exists()
+
+
+def test_the_workbook_names_students_who_could_not_be_recognised(recording: Recording, settings) -> None:
+    first, *_ = recording.lecture.course.students.all()
+    write(recording)
+    recording.gallery = factories.gallery(recording.lecture.course, report={"without_photos": [str(first.pk)]})
+    summary = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=recording).file_name))["Summary"]
+    assert ("No usable photos of", first.name) in [row[:2] for row in summary.iter_rows(values_only=True)]
