@@ -1,4 +1,4 @@
-"""The MTCNN cascade against the `mtcnn` package on the same frames, in turns: `python benchmarks/cascade.py VIDEO [--min-face 20]`.
+"""The MTCNN cascade against the `mtcnn` package on the same frames, in turns: `python -m benchmarks.cascade VIDEO [--min-face 20]`.
 
 Prints the median frames a second of each, their ratio, and the share of the package's faces that the cascade finds too
 (intersection over union of at least 0.5). Both have run once before the clock starts.

@@ -1,4 +1,4 @@
-"""How right single photos are: `python benchmarks/photos.py PEOPLE STRANGERS [--enrol 10]`.
+"""How right single photos are: `python -m benchmarks.photos PEOPLE STRANGERS [--enrol 10]`.
 
 The first photos of each person make the gallery, which calibrates its threshold from them alone; the others are asked, and
 one photo of each stranger. Prints the share whose most similar student is right (rank 1, by the template and by the SVM), the
