@@ -27,10 +27,10 @@ LOOKS = 3
 DRAWS = 20
 GOOD_PHOTOS = 5
 
-# What is known of an embedder before a class has said anything: thresholds for 1, 2 and 3 looks, and how many photos of a
-# class weigh as much. A class alone knows few impostors: judged by 20 or 30 people, one stranger in ten is let in.
-PRIOR = {"dlib-resnet-v1": (0.954, 0.957, 0.958), "facenet-20180402": (0.62, 0.67, 0.70)}
-PRIOR_WEIGHT = 300
+# What strangers reach whom no class knows of: the least thresholds for 1, 2 and 3 looks. A class alone knows few impostors;
+# judged by 20 or 30 people only, one stranger in ten would be let in. A class whose impostors come nearer raises them.
+LEAST = {"dlib-resnet-v1": (0.955, 0.957, 0.958), "facenet-20180402": (0.62, 0.67, 0.70)}
+WEIGHT = 300  # photos of a class that count as much as the least thresholds
 
 Floats = NDArray[np.float32]
 
@@ -164,16 +164,14 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
     """The thresholds for 1, 2 and 3 looks, and the margin, from the class's own photos."""
     rng = np.random.default_rng(0)
     photos = sum(len(group) for group in groups)
-    weight = photos / (photos + PRIOR_WEIGHT)
+    weight = photos / (photos + WEIGHT)
     thresholds: list[float] = []
     for looks in range(1, LOOKS + 1):
-        prior = PRIOR[embedder][looks - 1]
+        least = LEAST[embedder][looks - 1]
         asked = [_looks(group, looks, rng) for group in groups]
         # Twins and families of the class say nothing of strangers, and are kept apart by the margin.
-        limit = _impostor_quantile(asked, templates, np.inf)
-        limit = _impostor_quantile(asked, templates, prior if limit is None else max(limit, prior))
-        seen = prior if limit is None else weight * limit + (1 - weight) * prior
-        thresholds.append(max(seen, thresholds[-1] if thresholds else 0.0))
+        limit = _impostor_quantile(asked, templates, max(least, _impostor_quantile(asked, templates, np.inf)))
+        thresholds.append(max(least + weight * max(limit - least, 0.0), thresholds[-1] if thresholds else 0.0))
     margins = []
     for i, group in enumerate(groups):
         for j in range(len(group) if len(groups) > 1 and len(group) > 1 else 0):
@@ -185,10 +183,10 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
     return (one, two, three), margin
 
 
-def _impostor_quantile(asked: Sequence[Floats], templates: Floats, alike: float) -> float | None:
+def _impostor_quantile(asked: Sequence[Floats], templates: Floats, alike: float) -> float:
     """The cosine to the nearest other student that IMPOSTORS_REJECTED of the vectors of each student (m, d) stay below.
 
-    Pairs of students whose templates are at least `alike` are left out; None when there is nobody to compare with.
+    Pairs of students whose templates are at least `alike` are left out; -1 when there is nobody to compare with.
     """
     pairs = templates @ templates.T
     tops = []
@@ -196,7 +194,7 @@ def _impostor_quantile(asked: Sequence[Floats], templates: Floats, alike: float)
         others = (pairs[i] < alike) & (np.arange(len(templates)) != i)
         if others.any():
             tops.append((vectors @ templates[others].T).max(axis=1))
-    return float(np.quantile(np.concatenate(tops), IMPOSTORS_REJECTED)) if tops else None
+    return float(np.quantile(np.concatenate(tops), IMPOSTORS_REJECTED)) if tops else -1.0
 
 
 def _nearest_other(vectors: Floats, templates: Floats, own: int) -> Floats:

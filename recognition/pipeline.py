@@ -77,7 +77,7 @@ def recognise_segment(
     while batch := list(islice(pictures, FRAMES_A_CALL)):
         for frame, found in zip(batch, detector.detect([frame.image for frame in batch]), strict=True):
             looks = [models.look(frame, face) for face in found if face.score >= LEAST_SCORE]
-            tracker.update(frame.time, looks)
+            tracker.update(frame, looks)
             faces += len(looks)
         frames += len(batch)
         if on_progress:

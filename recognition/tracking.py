@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from recognition.types import Face
+from recognition.types import Face, Frame
 
 MAX_GAP = 10.0  # seconds that a face may be hidden without its track ending
 LOOK_EVERY = 6.0  # seconds: the best look of each such time is kept, so that the looks of a track differ
 REACH = 0.8  # how far a face may move between samples, in sides of its box
 GROWTH = 1.6  # how much larger or smaller it may become
 LOOKS_WEIGHT = 0.5
-THUMB = 16
+THUMB = 16  # pixels a side
+SAME_SCENE = 0.5  # correlation of thumbs of the whole frame under which the camera was switched or turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,31 @@ def assign(profit: NDArray[np.floating], allowed: NDArray[np.bool_]) -> list[tup
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(value, maximize=True), strict=True) if allowed[i, j]]
 
 
-def _thumb(chip: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The chip as a small grey picture of mean 0 and length 1: the product of two is their correlation."""
-    grey = cv2.resize(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY), (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+def _thumb(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The picture as a small grey one of mean 0 and length 1: the product of two is their correlation."""
+    small = cv2.resize(picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
     grey -= grey.mean()
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)
 
 
 class Tracker:
-    """Give it the looks of each sample in the order of time; `tracks` are then all tracks, in the order in which they began."""
+    """Give it each sample's frame and looks in the order of time; `tracks` are then all tracks, in the order in which they began.
+
+    Where the picture as a whole changes, all tracks end: who is then at the same place is somebody else.
+    """
 
     def __init__(self) -> None:
         self.tracks: list[OpenTrack] = []
+        self._scene: NDArray[np.float32] | None = None
+        self._over = 0  # so many tracks are of earlier scenes
 
-    def update(self, time: float, looks: Sequence[Look]) -> None:
-        live = [track for track in self.tracks if time - track.times[-1] <= MAX_GAP]
+    def update(self, frame: Frame, looks: Sequence[Look]) -> None:
+        scene = _thumb(frame.image)
+        if self._scene is not None and scene @ self._scene < SAME_SCENE:
+            self._over = len(self.tracks)
+        self._scene = scene
+        live = [track for track in self.tracks[self._over :] if frame.time - track.times[-1] <= MAX_GAP]
         thumbs = [_thumb(look.chip) for look in looks]
         pairs = []
         if live and looks:

@@ -117,7 +117,6 @@ def vote(
 def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
     """Tracks of one place that follow each other closely and don't look like two people, joined."""
     people: list[Person] = []
-    unlike = gallery.thresholds[0] - (1 - gallery.thresholds[0])
     for moment in _by_start(tracks):
         start = float(moment[0].times[0])
         live = [person for person in people if person.end < start <= person.end + MAX_GAP]
@@ -125,7 +124,7 @@ def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
         if live:
             before, now = np.stack([person.tracks[-1].boxes[-1] for person in live]), np.stack([track.boxes[0] for track in moment])
             alike = np.stack([person.embedding() for person in live]) @ np.stack([Person([track]).embedding() for track in moment]).T
-            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike))
+            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(gallery)))
             joined = {j: live[i] for i, j in pairs}
         for j, track in enumerate(moment):
             if j in joined:
@@ -175,7 +174,7 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         for i, k in pairs:
             if labels[i] == k:
                 taken[together[i], k] = True
-    _adopt(people, labels, scores, together)
+    _adopt(people, vectors, labels, scores, together, gallery)
     result = []
     for i, k in enumerate(labels):
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
@@ -191,19 +190,32 @@ def seen_together(people: Sequence[Person]) -> NDArray[np.bool_]:
     return np.asarray(seen @ seen.T > 0)
 
 
-def _adopt(people: Sequence[Person], labels: NDArray[np.int64], scores: NDArray[np.float32], together: NDArray[np.bool_]) -> None:
-    """Give people who were left over to the student accepted at the same place at another time whom they resemble most: the
-    same face in a poorer moment. This lengthens a presence but never makes one."""
+def _adopt(
+    people: Sequence[Person],
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    together: NDArray[np.bool_],
+    gallery: Gallery,
+) -> None:
+    """Give people who were left over to the student whom they resemble most, if somebody who was accepted as that student sat
+    at the same place at another time and doesn't look like somebody else: the same face in a poorer moment. This lengthens a
+    presence but never makes one."""
     sure = np.flatnonzero(labels >= 0)
     if not len(sure):
         return
     boxes = np.stack([person.box for person in people])
     for i in np.flatnonzero(labels < 0):
         k = int(scores[i].argmax())
-        held = together[i, sure] & (labels[sure] == k)
-        here = near(boxes[i : i + 1], boxes[sure])[0] & (labels[sure] == k)
-        if here.any() and not held.any():
+        mine = labels[sure] == k
+        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > unlike(gallery))
+        if here.any() and not (together[i, sure] & mine).any():
             labels[i] = k
+
+
+def unlike(gallery: Gallery) -> float:
+    """The cosine below which two tracks can't be one face."""
+    return 2 * gallery.thresholds[0] - 1
 
 
 def sampling(tracks: Sequence[Track]) -> float:
@@ -233,12 +245,15 @@ def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
 
 
 def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
-    """People who are nobody on the roster, those who look the same together, the longest seen first."""
+    """People who are nobody on the roster: those who look the same and were never seen together are one. Longest seen first."""
     from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
 
     if len(people) < 2:
         return [[person] for person in people]
     vectors = np.stack([person.embedding() for person in people])
-    groups = fcluster(linkage(vectors, "average", metric="cosine"), 1 - gallery.threshold, "distance")
+    apart = np.where(seen_together(people), 2.0, np.clip(1 - vectors @ vectors.T, 0, 2))
+    np.fill_diagonal(apart, 0)
+    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - gallery.threshold, "distance")
     found = [[person for person, group in zip(people, groups, strict=True) if group == number] for number in np.unique(groups)]
     return sorted(found, key=lambda group: -sum(len(person.times) for person in group))

@@ -107,7 +107,7 @@ MEDIA_ROOT = VAR_DIR / "media"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 # Beside the media, so that a finished upload is renamed into place and not copied.
 FILE_UPLOAD_TEMP_DIR = str(VAR_DIR / "uploads")
-for _folder in (VAR_DIR / "uploads", MEDIA_ROOT, REPORTS_DIR):
+for _folder in (VAR_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
     _folder.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from recognition.errors import Cancelled, UnreadableRecording
+from recognition.gallery import train
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Segment
 from recognition.video import plan, probe
+from recognition.voting import vote
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +117,17 @@ def test_photos_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [path.name for path in found["A"]] == ["1.JPG", "2.jpg"]
     assert found["B"] == []
     assert set(found) == {"A", "B"}
+
+
+def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(models: Models, shared_data: Path) -> None:
+    people = list(photos_by_person(shared_data / "people", first=8).items())[30:]
+    looks = {name: [check_photo(path, models).embedding for path in paths] for name, paths in people}
+    known = train({name: [vector for vector in vectors if vector is not None] for name, vectors in looks.items()}, models.embedder.id)
+    faces = 0
+    for path in sorted((shared_data / "photos").iterdir()) + sorted((shared_data / "clips").glob("*.mp4")):
+        info = probe(path)
+        results = [recognise_segment(path, info, segment, models, Settings(every=0.5)) for segment in plan(path, info)]
+        attendance = vote(results, known, list(known.labels), info)
+        assert [person.label for person in attendance.presences if person.present] == [], path.name
+        faces += len(attendance.unknown)
+    assert faces > 150

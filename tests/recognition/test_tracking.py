@@ -1,10 +1,13 @@
+from collections.abc import Callable
+
+import cv2
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from recognition.tracking import LOOK_EVERY, MAX_GAP, Look, Tracker, assign, overlap
-from recognition.types import Face
+from recognition.types import Face, Frame
 
 POINTS = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32)
 
@@ -15,11 +18,22 @@ def look(time: float, x: float, y: float = 100, side: float = 60, quality: float
     return Look(time, Face(box, 0.99, POINTS + np.float32([x, y])), quality, chip)
 
 
-def followed(samples: list[tuple[float, list[Look]]]) -> Tracker:
+def room(seed: int = 0, light: float = 1.0) -> np.ndarray:
+    picture = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), np.uint8)
+    return (cv2.resize(picture, (640, 360), interpolation=cv2.INTER_NEAREST) * light).astype(np.uint8)
+
+
+def followed(samples: list[tuple[float, list[Look]]], rooms: Callable[[float], np.ndarray] = lambda time: room()) -> Tracker:
     tracker = Tracker()
     for time, looks in samples:
-        tracker.update(time, looks)
+        tracker.update(Frame(time, rooms(time)), looks)
     return tracker
+
+
+def test_when_the_camera_is_switched_all_tracks_end_and_when_the_light_changes_none() -> None:
+    samples = [(t, [look(t, 100)]) for t in (0.0, 2.0, 4.0, 6.0)]
+    assert [track.times for track in followed(samples, lambda t: room(seed=int(t >= 4))).tracks] == [[0, 2], [4, 6]]
+    assert len(followed(samples, lambda t: room(light=0.3 if t >= 4 else 1.0)).tracks) == 1
 
 
 def test_two_neighbours_stay_two_tracks() -> None:

@@ -47,6 +47,11 @@ def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
     assert len(attendance.unknown[0].chips) == 3
 
 
+def test_strangers_of_one_moment_are_different_people_however_alike(gallery) -> None:
+    tracks = [track(600, ALL_MINUTE, x=100), track(600, ALL_MINUTE, x=900, seed=8)]
+    assert len(vote([result(*tracks)], gallery, ROSTER, MINUTE).unknown) == 2
+
+
 def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
     double = vote([result(track(4, ALL_MINUTE, x=100), track(4, ALL_MINUTE, x=900, spread=0.6))], gallery, ROSTER, MINUTE)
     assert present(double) == {"4"}
@@ -83,6 +88,15 @@ def test_a_short_gap_is_no_absence_and_a_long_one_is(gallery) -> None:
     tracks = [track(2, part, seed=i) for i, part in enumerate(np.split(times, [300, 400]))]
     attendance = vote([result(*tracks)], gallery, ROSTER, HOUR)
     assert attendance.presences[2].intervals == ((0.0, 999.0), (1999.0, 3599.0))
+
+
+def test_a_poorer_moment_at_the_same_seat_is_the_student_s_and_somebody_else_there_is_not(gallery) -> None:
+    seat, away = np.arange(0, 1000, 2.0), np.arange(2000, 2200, 2.0)
+    poor = vote([result(track(2, seat), track(2, away, looks=1, spread=0.38, seed=3))], gallery, ROSTER, HOUR)
+    assert poor.presences[2].intervals[-1][1] == pytest.approx(2199)
+    other = vote([result(track(2, seat), track(600, away))], gallery, ROSTER, HOUR)
+    assert other.presences[2].intervals == ((0.0, 999.0),)
+    assert len(other.unknown) == 1
 
 
 def test_two_sights_are_not_enough_in_a_video_and_one_is_in_a_photo(gallery) -> None:
