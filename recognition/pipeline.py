@@ -91,13 +91,17 @@ def _finished(tracks: Sequence[OpenTrack], segment: Segment, models: Models) -> 
     looks = [[track.looks[part] for part in sorted(track.looks)] for track in tracks]
     vectors = iter(models.embed([look.chip for mine in looks for look in mine]))
     for track, mine in zip(tracks, looks, strict=True):
-        best = sorted(mine, key=lambda look: -look.quality)[:CHIPS]
+        embeddings = np.stack(list(islice(vectors, len(mine))))
+        qualities = np.array([look.quality for look in mine], np.float32)
+        # The pictures that show a person best are the most typical of the good looks: a hand before the face is sharp too.
+        typical = np.where(qualities >= qualities.max() / 2, embeddings @ (qualities @ embeddings), -1.0)
+        best = [mine[i] for i in np.argsort(-typical, kind="stable")[:CHIPS] if typical[i] > -1]
         yield Track(
             segment=segment.index,
             times=np.array(track.times, np.float64),
             boxes=np.stack(track.boxes).astype(np.float32),
-            embeddings=np.stack(list(islice(vectors, len(mine)))),
-            qualities=np.array([look.quality for look in mine], np.float32),
+            embeddings=embeddings,
+            qualities=qualities,
             chips=tuple(Chip(look.time, look.quality, jpeg(look.chip)) for look in best),
         )
 

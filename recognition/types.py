@@ -73,7 +73,7 @@ class Track:
     """One face followed through one segment.
 
     `times` (n,) and `boxes` (n, 4) are where it was seen; `embeddings` (k, d) float32 unit vectors and `qualities`
-    (k,) 0..1 are its best looks; `chips` are the best three of those as pictures.
+    (k,) 0..1 are its best looks; `chips` are pictures of at most three of them, the most telling first.
     """
 
     segment: int

@@ -240,8 +240,9 @@ def confidence(score: float, threshold: float) -> float:
 
 
 def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
-    chips = [chip for person in people for track in person.tracks for chip in track.chips]
-    return tuple(sorted(chips, key=lambda chip: -chip.quality)[:CHIPS])
+    """The first pictures of the tracks before their second ones, good looks before poor ones."""
+    ranked = [(rank, chip) for person in people for track in person.tracks for rank, chip in enumerate(track.chips)]
+    return tuple(chip for _, chip in sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS])
 
 
 def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
 from recognition.gallery import train, unit
-from recognition.types import SegmentResult, VideoInfo
+from recognition.types import Chip, SegmentResult, VideoInfo
 from recognition.voting import Policy, bridged, vote
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
@@ -45,6 +46,15 @@ def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
     assert present(attendance) == {"4"}
     assert len(attendance.unknown) == 1
     assert len(attendance.unknown[0].chips) == 3
+
+
+def test_the_evidence_begins_with_each_track_s_most_telling_picture(gallery) -> None:
+    one, two = track(3, ALL_MINUTE[:10]), track(3, ALL_MINUTE[20:], seed=8)
+    names = iter([b"1a", b"1b", b"1c", b"2a", b"2b", b"2c"])
+    qualities = iter([0.2, 0.9, 0.9, 0.4, 0.9, 0.8])
+    parts = [replace(t, chips=tuple(Chip(0.0, next(qualities), next(names)) for _ in range(3))) for t in (one, two)]
+    chips = vote([result(*parts)], gallery, ROSTER, MINUTE).presences[3].chips
+    assert [chip.jpeg for chip in chips] == [b"2a", b"1a", b"1b"]
 
 
 def test_strangers_of_one_moment_are_different_people_however_alike(gallery) -> None:
