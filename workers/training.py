@@ -1,5 +1,6 @@
 """Enrolment photos get their verdict, and a class its gallery."""
 
+import logging
 from pathlib import Path
 
 from django.conf import settings
@@ -8,15 +9,22 @@ from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import course_photos
 from campus.biometrics.services import course_embeddings, gallery_trained, photo_checked
 from campus.footage.services import gallery_settled
-from recognition.errors import RecognitionError
+from recognition.errors import RecognitionError, WeightsMissing
 from recognition.types import EnrolmentPhoto
-from workers.attempt import work
+from workers.attempt import Postponed, work
 from workers.vision import models
+
+log = logging.getLogger(__name__)
 
 
 @work("rollcall.check_photo")
 def check_photo(photo: FacePhoto) -> None:
-    photo_checked(photo=photo, result=look(photo), embedder=settings.EMBEDDER)
+    try:
+        result = look(photo)
+    except WeightsMissing as error:
+        log.warning("Photos wait: %s", error)
+        raise Postponed from error  # the photo can't help it, and keeps its chance
+    photo_checked(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 
 def look(photo: FacePhoto) -> EnrolmentPhoto:

@@ -1,0 +1,73 @@
+"""A model whose weights are missing is said to everybody whom it concerns, and costs nothing but time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.services import gallery_request
+from campus.footage.models import Recording
+from campus.footage.services import segments_settled
+from campus.work import claim
+from recognition.types import EnrolmentPhoto
+from tests.campus import factories
+from workers import training, vision
+from workers.aggregate import aggregate
+from workers.attempt import Job, attempt
+from workers.recognise import recognise
+from workers.training import check_photo, train
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_weights(settings, tmp_path: Path) -> Iterator[None]:
+    settings.BROKER_URL = "memory://"
+    settings.EMBEDDER = "facenet-20180402"
+    settings.FACENET_WEIGHTS = str(tmp_path / "none.pt")
+    vision.models.cache_clear()
+    yield
+    vision.models.cache_clear()
+
+
+def done(task: str, job: Job, pk: object) -> None:
+    attempt(task, job, claim(task, str(pk), "owner"))
+
+
+def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = factories.photo(state=FacePhoto.Verdict.PENDING)
+    done("rollcall.check_photo", check_photo, photo.pk)
+    photo.refresh_from_db()
+    assert (photo.state, photo.attempts, photo.running) == (FacePhoto.Verdict.PENDING, 0, False)
+    monkeypatch.setattr(training, "look", lambda photo: EnrolmentPhoto("rejected", "No face was found."))
+    done("rollcall.check_photo", check_photo, photo.pk)
+    photo.refresh_from_db()
+    assert photo.reason == "No face was found."
+
+
+def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
+    student = factories.student()
+    course = factories.course()
+    factories.enrol(course, student)
+    photo = factories.photo(student)
+    gallery = gallery_request(course=course)
+    done("rollcall.train", train, gallery.pk)
+    gallery.refresh_from_db()
+    photo.refresh_from_db()
+    assert gallery.state == Gallery.State.FAILED
+    assert "weights" in gallery.error.lower()
+    assert photo.state == FacePhoto.Verdict.ACCEPTED
+
+
+def test_a_recording_fails_with_what_to_do_and_the_upload_stays() -> None:
+    recording = factories.planned(segments=1)
+    Image.new("RGB", (64, 64)).save(recording.file.path, "JPEG")
+    done("rollcall.recognise", recognise, recording.segments.get().pk)
+    segments_settled(recording_id=recording.pk)
+    done("rollcall.aggregate", aggregate, recording.pk)
+    recording.refresh_from_db()
+    assert recording.state == Recording.State.FAILED
+    assert "weights" in recording.error.lower()
+    assert Path(recording.file.path).exists()
