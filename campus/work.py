@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from celery import Celery
@@ -42,9 +42,6 @@ class LeasedWork(models.Model):
     def running(self) -> bool:
         """Whether a worker is at it now."""
         return self.lease_until is not None and self.lease_until > timezone.now()
-
-
-Row = TypeVar("Row", bound=LeasedWork)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,6 @@ class RecordingOutOfLimits(RecognitionError):
     """The file's size, rate or length is absurd; it was refused before it was decoded."""
 
 
-class UnusablePhoto(RecognitionError):
-    """An enrolment photo in which no face can be used."""
-
-
 class NoEnrolment(RecognitionError):
     """There are no usable enrolment photos to compare with."""
 

@@ -177,8 +177,9 @@ def _calibrate(groups: Sequence[Floats], templates: Floats, embedder: str) -> tu
         for j in range(len(group) if len(groups) > 1 and len(group) > 1 else 0):
             own = float(group[j] @ unit(np.delete(group, j, axis=0).mean(axis=0)))
             margins.append(own - float(_nearest_other(group[j : j + 1], templates, i)[0]))
+    # Twins of the class must not take the margin away from it, which is what keeps them apart.
     widest = (1 - thresholds[0]) / 5
-    margin = float(np.clip(np.quantile(margins, 0.01), 0, widest)) if margins else widest
+    margin = float(np.clip(np.quantile(margins, 0.01), widest / 2, widest)) if margins else widest
     one, two, three = thresholds
     return (one, two, three), margin
 

@@ -164,15 +164,12 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         pairs = assign(scores - least[:, None], allowed)
         if not pairs:
             break
-        for i, k in pairs:
+        # The surest first: only a student who is certain to sit elsewhere leaves a place to a look-alike.
+        for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
             settled[i] = True
             free = ~taken[i]
-            free[[other for row, other in pairs if together[i, row] and row != i]] = False
-            ahead = scores[i, k] - max(scores[i, free & (np.arange(len(free)) != k)], default=-1.0)
-            if ahead >= gallery.margin and order[i, k] >= order[i, free].max():
+            if free[k] and _ahead(scores[i], k, free) >= gallery.margin and order[i, k] >= order[i, free].max():
                 labels[i] = k
-        for i, k in pairs:
-            if labels[i] == k:
                 taken[together[i], k] = True
     _adopt(people, vectors, labels, scores, together, gallery)
     result = []
@@ -180,6 +177,12 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
         result.append(Identity(gallery.labels[k] if k >= 0 else None, float(best), float(best - second)))
     return result
+
+
+def _ahead(scores: NDArray[np.float32], own: int, free: NDArray[np.bool_]) -> float:
+    """How far student `own` is ahead of the best of the other students who are `free` (n,)."""
+    others = free & (np.arange(len(free)) != own)
+    return float(scores[own] - scores[others].max(initial=-1.0))
 
 
 def seen_together(people: Sequence[Person]) -> NDArray[np.bool_]:
