@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -34,7 +34,8 @@ class Browser:
         return self.wait(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
 
     def wait(self, condition):
-        return WebDriverWait(self.driver, PATIENCE, 0.1, [StaleElementReferenceException]).until(condition)
+        """Ask again while the page is being replaced: Chromium then answers with more errors than that of the stale element."""
+        return WebDriverWait(self.driver, PATIENCE, 0.1, [WebDriverException]).until(condition)
 
     def sees(self, text: str) -> None:
         self.wait(lambda driver: text in driver.find_element(By.TAG_NAME, "main").text)
@@ -42,7 +43,8 @@ class Browser:
     def press(self, label: str) -> None:
         """Click the button, link or summary with that text."""
         xpath = f"//*[self::button or self::a or self::summary][starts-with(normalize-space(), '{label}')]"
-        self.wait(expected.element_to_be_clickable((By.XPATH, xpath))).click()
+        clickable = expected.element_to_be_clickable((By.XPATH, xpath))
+        self.wait(lambda driver: (clickable(driver).click(), True))
 
     def fill(self, **fields: str) -> None:
         for name, value in fields.items():
