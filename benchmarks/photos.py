@@ -43,6 +43,7 @@ def main() -> None:
         for name, paths in photos.items()
     }
     trained = gallery.train(known, models.embedder.id)
+    point = trained.points[gallery.DEFAULT]
     asked = [(name, embedding(path)) for name, paths in photos.items() for path in paths[options.enrol :]]
     strangers = [embedding(path) for path in sorted(options.strangers.iterdir())]
     found = [(name, vector) for name, vector in asked if vector is not None]
@@ -50,12 +51,12 @@ def main() -> None:
     names = np.array(trained.labels)
     truth = np.array([name for name, _ in found])
     by_template, by_svm = (names[m.argmax(axis=1)] == truth for m in (trained.scores(vectors), trained.order(vectors)))
-    named = [identify([person(vector)], trained)[0].label for vector in vectors]
-    accepted = [label for vector in strangers if vector is not None and (label := identify([person(vector)], trained)[0].label)]
+    named = [identify([person(vector)], trained, point)[0].label for vector in vectors]
+    accepted = [label for vector in strangers if vector is not None and (label := identify([person(vector)], trained, point)[0].label)]
     right = sum(label == name for label, name in zip(named, truth, strict=True))
     wrong = sum(label not in (None, name) for label, name in zip(named, truth, strict=True))
     print(f"{len(names)} people, {sum(map(len, known.values()))} photos enrolled; {len(asked)} photos asked, a face found in {len(found)}")
-    print(f"threshold for one look {trained.thresholds[0]:.4f}, margin {trained.margin:.4f}")
+    print(f"threshold for one look {point.thresholds[0]:.4f}, margin {point.margin:.4f}")
     print(f"rank 1: template {by_template.sum() / len(asked):.2%}, SVM {by_svm.sum() / len(asked):.2%}")
     print(f"identified {right}/{len(asked)} = {right / len(asked):.2%}, taken for somebody else {wrong}")
     print(f"strangers accepted {len(accepted)} of {len(strangers)}")

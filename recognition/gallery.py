@@ -11,7 +11,7 @@ averaged, come nearer to everybody than one look does, so that there is a thresh
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import UNREADABLE, replacing
 
-FORMAT = 1
+FORMAT = 2
+# Preset -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class.
+PRESETS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
+DEFAULT = "balanced"
 IMPOSTORS_REJECTED = 0.98
 LOOKS = 3
 DRAWS = 20
@@ -41,11 +44,24 @@ def unit(vectors: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
-    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the SVM.
+class OperatingPoint:
+    """When a face is believed to be a student's: `thresholds` are the least cosines for 1, 2 and 3 or more looks, `margin` how
+    far the best student must be ahead of the second. `expected_fpir` is the share of strangers who are then taken for somebody
+    of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1."""
 
-    `thresholds` (3,) are the least cosines for 1, 2 and 3 or more looks, `margin` how far the best student must be ahead of the
-    second. `report` says what the training saw, as plain values.
+    thresholds: tuple[float, float, float]
+    margin: float
+    expected_fpir: float
+    expected_miss: float
+
+    def threshold_for(self, looks: int) -> float:
+        return self.thresholds[min(max(looks, 1), LOOKS) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the SVM, `points`
+    the operating point of each preset. `report` says what the training saw, as plain values.
     """
 
     embedder: str
@@ -53,17 +69,17 @@ class Gallery:
     templates: Floats
     coef: Floats
     intercept: Floats
-    thresholds: tuple[float, float, float]
-    margin: float
+    points: Mapping[str, OperatingPoint]
     report: dict[str, Any]
 
     @property
     def threshold(self) -> float:
-        """The threshold for a track of several looks."""
-        return self.thresholds[-1]
+        """The threshold for a track of several looks, by the default preset."""
+        return self.points[DEFAULT].thresholds[-1]
 
-    def threshold_for(self, looks: int) -> float:
-        return self.thresholds[min(max(looks, 1), LOOKS) - 1]
+    @property
+    def margin(self) -> float:
+        return self.points[DEFAULT].margin
 
     def scores(self, vectors: Floats) -> Floats:
         """Cosine of each unit vector (m, d) to each student's template, as (m, n)."""
@@ -75,8 +91,8 @@ class Gallery:
 
     def save(self, path: Path) -> str:
         """Write the gallery, whole or not at all; returns the SHA-256 of the file."""
-        manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "thresholds": self.thresholds}
-        manifest |= {"margin": self.margin, "report": self.report}
+        manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
+        manifest["points"] = {preset: asdict(point) for preset, point in self.points.items()}
         with replacing(path) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
             with beside.open("wb") as file:
@@ -102,8 +118,10 @@ class Gallery:
                 f"The gallery was made with the embedder {manifest['embedder']}, and faces are now compared with {embedder}. "
                 "Train the class's gallery again, or set the embedder back."
             )
-        labels, thresholds = tuple(manifest["labels"]), tuple(manifest["thresholds"])
-        return cls(embedder, labels, templates, coef, intercept, thresholds, manifest["margin"], manifest["report"])
+        points = {
+            preset: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])})) for preset, point in manifest["points"].items()
+        }
+        return cls(embedder, tuple(manifest["labels"]), templates, coef, intercept, points, manifest["report"])
 
 
 def train(photos: Mapping[str, Sequence[Floats]], embedder: str) -> Gallery:
@@ -127,7 +145,13 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str) -> Gallery:
         "suspect_photos": {labels[i]: rows for i, rows in suspects.items()},
         "too_alike": _too_alike(labels, templates, thresholds[-1]),
     }
-    return Gallery(embedder, labels, templates, coef, intercept, thresholds, margin, report)
+    points = {preset: OperatingPoint(thresholds, margin, rate, 0.0) for preset, rate in PRESETS.items()}
+    report["rates"] = {
+        preset: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
+        for preset, point in points.items()
+    }
+    report["curves"] = {"genuine": [], "impostor": [], "edges": []}
+    return Gallery(embedder, labels, templates, coef, intercept, points, report)
 
 
 def _without_suspects(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
@@ -210,9 +234,9 @@ def _looks(group: Floats, looks: int, rng: np.random.Generator) -> Floats:
     return unit(np.stack([group[rng.permutation(len(group))[:looks]].mean(axis=0) for _ in range(DRAWS)]))
 
 
-def _too_alike(labels: Sequence[str], templates: Floats, threshold: float) -> list[list[str]]:
+def _too_alike(labels: Sequence[str], templates: Floats, threshold: float) -> list[list[Any]]:
     """Pairs of students whose templates are nearer than a stranger may come, most alike first."""
     cosines = templates @ templates.T
     rows, columns = np.nonzero(np.triu(cosines >= threshold, k=1))
     order = np.argsort(-cosines[rows, columns])
-    return [[labels[rows[i]], labels[columns[i]]] for i in order[:50]]
+    return [[labels[rows[i]], labels[columns[i]], round(float(cosines[rows[i], columns[i]]), 4)] for i in order[:50]]

@@ -129,7 +129,8 @@ class Presence:
     """One student of the roster in one recording.
 
     `intervals` are when the student was there, short gaps bridged; `seconds` their sum and `share` their part of the
-    recording (0..1); `confidence` 0..1; `chips` at most three, best first.
+    recording (0..1); `confidence` 0..1; `chips` at most three, best first. `unsure`: not present by the evidence, but
+    somebody nearly certainly this student was seen, which a person has to confirm; never together with `present`.
     """
 
     label: str
@@ -139,15 +140,18 @@ class Presence:
     share: float = 0.0
     confidence: float = 0.0
     chips: tuple[Chip, ...] = ()
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownPerson:
-    """Somebody in the room who is on no roster."""
+    """Somebody in the room who is on no roster. `still`: a portrait, a poster or a face on a screen, which never moved and
+    never changed in the whole recording; it is nobody, whomever it resembles."""
 
     intervals: tuple[Interval, ...]
     seconds: float
     chips: tuple[Chip, ...]
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import GalleryMismatch
-from recognition.gallery import Gallery, unit
+from recognition.gallery import DEFAULT, Gallery, OperatingPoint, unit
 from recognition.tracking import MAX_GAP, assign, near, overlap
 from recognition.types import Attendance, Chip, Identity, Interval, Presence, SegmentResult, Track, UnknownPerson, VideoInfo
 
@@ -23,10 +23,12 @@ CHIPS = 3
 class Policy:
     """The rules of a class.
 
+    `preset`: how sure an answer has to be, a name of gallery.PRESETS.
     `gap`: seconds for which somebody who is not seen has not left; of a recording shorter than `gap` / `gap_share` the share.
     `sightings`: how many samples must show somebody before it counts (a photo needs one).
     """
 
+    preset: str = DEFAULT
     gap: float = 300.0
     gap_share: float = 0.15
     sightings: int = 3
@@ -81,10 +83,11 @@ def vote(
             raise GalleryMismatch(
                 f"The faces were embedded with {result.embedder} and the gallery with {gallery.embedder}. Take attendance again."
             )
+    point = gallery.points[policy.preset]
     sightings = 1 if info.is_photo else policy.sightings
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
-    people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
-    identities = identify(people, gallery)
+    people = [person for person in stitched(tracks, point) if len(person.times) >= min(sightings, 2)]
+    identities = identify(people, gallery, point)
     every = sampling(tracks)
     gap = policy.bridged(info.duration)
     groups: dict[str, list[int]] = {}
@@ -104,17 +107,17 @@ def vote(
         best = max((identities[i] for i in mine), key=lambda identity: identity.score)
         share = min(seconds / info.duration, 1.0) if info.duration else 1.0
         looks = sum(people[i].looks for i in mine)
-        sure = confidence(best.score, gallery.threshold_for(looks))
+        sure = confidence(best.score, point.threshold_for(looks))
         presences.append(Presence(label, True, intervals, seconds, share, sure, best_chips([people[i] for i in mine])))
     nobody = [i for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
     unknown = []
-    for group in clustered([people[i] for i in nobody], gallery):
+    for group in clustered([people[i] for i in nobody], point):
         intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
         unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group)))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
 
 
-def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
+def stitched(tracks: Sequence[Track], point: OperatingPoint) -> list[Person]:
     """Tracks of one place that follow each other closely and don't look like two people, joined."""
     people: list[Person] = []
     for moment in _by_start(tracks):
@@ -124,7 +127,7 @@ def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
         if live:
             before, now = np.stack([person.tracks[-1].boxes[-1] for person in live]), np.stack([track.boxes[0] for track in moment])
             alike = np.stack([person.embedding() for person in live]) @ np.stack([Person([track]).embedding() for track in moment]).T
-            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(gallery)))
+            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(point)))
             joined = {j: live[i] for i, j in pairs}
         for j, track in enumerate(moment):
             if j in joined:
@@ -142,7 +145,7 @@ def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
     return [moments[start] for start in sorted(moments)]
 
 
-def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
+def identify(people: Sequence[Person], gallery: Gallery, point: OperatingPoint) -> list[Identity]:
     """Who each person is.
 
     A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
@@ -154,7 +157,7 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         return []
     vectors = np.stack([person.embedding() for person in people])
     scores, order = gallery.scores(vectors), gallery.order(vectors)
-    least = np.array([gallery.threshold_for(person.looks) for person in people])
+    least = np.array([point.threshold_for(person.looks) for person in people])
     together = seen_together(people)
     labels = np.full(len(people), -1)
     settled = np.zeros(len(people), bool)
@@ -168,10 +171,10 @@ def identify(people: Sequence[Person], gallery: Gallery) -> list[Identity]:
         for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
             settled[i] = True
             free = ~taken[i]
-            if free[k] and _ahead(scores[i], k, free) >= gallery.margin and order[i, k] >= order[i, free].max():
+            if free[k] and _ahead(scores[i], k, free) >= point.margin and order[i, k] >= order[i, free].max():
                 labels[i] = k
                 taken[together[i], k] = True
-    _adopt(people, vectors, labels, scores, together, gallery)
+    _adopt(people, vectors, labels, scores, together, point)
     result = []
     for i, k in enumerate(labels):
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
@@ -199,7 +202,7 @@ def _adopt(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
     together: NDArray[np.bool_],
-    gallery: Gallery,
+    point: OperatingPoint,
 ) -> None:
     """Give people who were left over to the student whom they resemble most, if somebody who was accepted as that student sat
     at the same place at another time and doesn't look like somebody else: the same face in a poorer moment. This lengthens a
@@ -211,14 +214,14 @@ def _adopt(
     for i in np.flatnonzero(labels < 0):
         k = int(scores[i].argmax())
         mine = labels[sure] == k
-        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > unlike(gallery))
+        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > unlike(point))
         if here.any() and not (together[i, sure] & mine).any():
             labels[i] = k
 
 
-def unlike(gallery: Gallery) -> float:
+def unlike(point: OperatingPoint) -> float:
     """The cosine below which two tracks can't be one face."""
-    return 2 * gallery.thresholds[0] - 1
+    return 2 * point.thresholds[0] - 1
 
 
 def sampling(tracks: Sequence[Track]) -> float:
@@ -248,7 +251,7 @@ def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
     return tuple(chip for _, chip in sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS])
 
 
-def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
+def clustered(people: Sequence[Person], point: OperatingPoint) -> list[list[Person]]:
     """People who are nobody on the roster: those who look the same and were never seen together are one. Longest seen first."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
@@ -258,6 +261,6 @@ def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
     vectors = np.stack([person.embedding() for person in people])
     apart = np.where(seen_together(people), 2.0, np.clip(1 - vectors @ vectors.T, 0, 2))
     np.fill_diagonal(apart, 0)
-    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - gallery.threshold, "distance")
+    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - point.thresholds[-1], "distance")
     found = [[person for person, group in zip(people, groups, strict=True) if group == number] for number in np.unique(groups)]
     return sorted(found, key=lambda group: -sum(len(person.times) for person in group))
