@@ -1,163 +1,34 @@
-"""Attendance on the command line, without a server: `python -m recognition attend RECORDING --people FOLDER`."""
+"""The command line, without a server: `python -m recognition attend RECORDING --people FOLDER`, and the tools around it."""
 
 import argparse
-import json
 import sys
-import time
-from collections.abc import Iterable
-from pathlib import Path
 
-from tqdm import tqdm
-
-from recognition import gallery
-from recognition.embedders import EMBEDDERS
-from recognition.errors import NoEnrolment, RecognitionError
-from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, Settings, check_photo, recognise_segment
-from recognition.types import Attendance, VideoInfo
-from recognition.video import plan, probe
-from recognition.voting import vote
-from recognition.workbook import LectureReport, StudentLine, UnknownLine, write_lecture
+from recognition.commands import align, attend, classifier, weights
+from recognition.errors import RecognitionError
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m recognition", description="Who was in a lecture, from its recording.")
-    attend = top.add_subparsers(required=True, metavar="COMMAND").add_parser("attend", help="take attendance of one recording or photo")
-    attend.add_argument("recording", type=Path, metavar="VIDEO_OR_PHOTO")
-    attend.add_argument("--people", type=Path, required=True, metavar="DIR", help="a folder of photos for each student")
-    attend.add_argument("--enrol", type=int, metavar="N", help="use only the first N photos of each student, by number")
-    attend.add_argument("--every", type=float, default=Settings().every, metavar="S", help="seconds between frames looked at (%(default)s)")
-    attend.add_argument(
-        "--min-face", type=int, default=Settings().min_face, metavar="PX", help="height of the smallest face looked for (%(default)s)"
-    )
-    attend.add_argument("--embedder", choices=sorted(EMBEDDERS), default="dlib-resnet-v1", help="what compares faces (%(default)s)")
-    attend.add_argument("--weights", type=Path, metavar="FILE", help="the embedder's weights, where they don't come with a package")
-    attend.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
-    attend.add_argument("--excel", type=Path, metavar="FILE", help="write the result as a workbook")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for command in (attend, weights, align, classifier):
+        command.add_parser(commands)
     return top
-
-
-def enrolled(people: Path, enrol: int | None, models: Models) -> gallery.Gallery:
-    """The gallery of a folder of people; says which photos can't be used."""
-    photos = photos_by_person(people, enrol)
-    if not photos:
-        raise NoEnrolment(f"There is no folder of photos in {people}. Make one for each student: {people}/<name>/1.jpg, 2.jpg, ...")
-    known: dict[str, list[gallery.Floats]] = {name: [] for name in photos}
-    pairs = [(name, path) for name, paths in photos.items() for path in paths]
-    for name, path in tqdm(pairs, desc="Enrolling", unit="photo"):
-        try:
-            photo = check_photo(path, models)
-        except RecognitionError as error:
-            tqdm.write(f"{path}: {error}", file=sys.stderr)
-            continue
-        if photo.embedding is None:
-            tqdm.write(f"{path}: {photo.reason}", file=sys.stderr)
-        else:
-            known[name].append(photo.embedding)
-    return gallery.train(known, models.embedder.id)
-
-
-def attend(options: argparse.Namespace) -> int:
-    if not options.people.is_dir():
-        raise NoEnrolment(f"There is no folder {options.people}. Give the folder that has a folder of photos for each student.")
-    info = probe(options.recording)
-    models = Models.load(options.embedder, options.weights)
-    known = enrolled(options.people, options.enrol, models)
-    settings = Settings(every=options.every, min_face=options.min_face)
-    results = []
-    began = time.monotonic()
-    with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:
-        for segment in plan(options.recording, info):
-            length = segment.end - segment.start
-
-            def advance(share: float, start: float = segment.start, length: float = length) -> None:
-                bar.update(round(start + share * length) - bar.n)
-
-            results.append(recognise_segment(options.recording, info, segment, models, settings, advance))
-        bar.update(bar.total - bar.n)
-    attendance = vote(results, known, sorted(photos_by_person(options.people)), info)
-    if options.json:
-        options.json.write_text(json.dumps(as_json(attendance), indent=1))
-    if options.excel:
-        write_lecture(options.excel, as_report(attendance, info, known, options.recording))
-    for line in as_table(attendance):
-        print(line)
-    if not info.is_photo:
-        took = time.monotonic() - began
-        print(f"{info.duration:.0f} s of video in {took:.1f} s: {info.duration / took:.1f} x real time")
-    return 0
-
-
-def as_json(attendance: Attendance) -> dict[str, object]:
-    students = {
-        person.label: {
-            "present": person.present,
-            "intervals": [[round(start, 2), round(end, 2)] for start, end in person.intervals],
-            "confidence": round(person.confidence, 4),
-        }
-        for person in attendance.presences
-    }
-    return {"duration": attendance.duration, "students": students, "unknown": len(attendance.unknown)}
-
-
-def as_report(attendance: Attendance, info: VideoInfo, known: gallery.Gallery, recording: Path) -> LectureReport:
-    return LectureReport(
-        course="",
-        lecture=recording.stem,
-        recording=recording.name,
-        duration=info.duration,
-        started_at=info.started_at.astimezone().replace(tzinfo=None) if info.started_at else None,
-        embedder=known.embedder,
-        threshold=known.threshold,
-        margin=known.margin,
-        coverage=1.0,
-        students=tuple(
-            StudentLine(
-                number="",
-                name=person.label,
-                status="Present" if person.present else "Absent",
-                intervals=person.intervals,
-                seconds=person.seconds,
-                share=person.share,
-                confidence=person.confidence,
-                picture=person.chips[0].jpeg if person.chips else None,
-            )
-            for person in attendance.presences
-        ),
-        unknown=tuple(
-            UnknownLine(person.intervals, person.seconds, tuple(chip.jpeg for chip in person.chips)) for person in attendance.unknown
-        ),
-    )
-
-
-def as_table(attendance: Attendance) -> Iterable[str]:
-    width = max((len(person.label) for person in attendance.presences), default=4)
-    for person in attendance.presences:
-        spans = ", ".join(f"{clock(start)}-{clock(end)}" for start, end in person.intervals)
-        yield f"{person.label:{width}}  {'present' if person.present else 'absent':8}{spans:16}" + (
-            f"{person.confidence:5.0%}" if person.present else ""
-        )
-    present = sum(person.present for person in attendance.presences)
-    yield f"{present} of {len(attendance.presences)} present, {len(attendance.unknown)} unknown"
-
-
-def clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        return attend(options)
+        return int(options.run(options))
     except RecognitionError as error:
         print(error, file=sys.stderr)
     except FileNotFoundError as error:
         print(f"There is no file {error.filename}. Check the path.", file=sys.stderr)
     except OSError as error:
-        print(
-            f"{error.strerror or error}: {error.filename or options.recording}. Free space or check the rights, then try again.",
-            file=sys.stderr,
-        )
+        where = f": {error.filename}" if error.filename else ""
+        print(f"{error.strerror or error}{where}. Free space or check the rights, then try again.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     return 1
 
 

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from recognition.types import Face
 
@@ -43,16 +44,16 @@ def aligned_chip(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
-def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: float = 0.2) -> NDArray[np.uint8]:
-    """The face's box widened by `margin` of its side in all and clipped to the image, stretched to (size, size, 3).
+def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: int) -> tuple[NDArray[np.uint8], list[int]] | None:
+    """The face's box with `margin` / 2 pixels of `image` (h, w, 3) on each side, clipped, and stretched to (size, size, 3).
 
-    The crop of the FaceNet tools (davidsandberg/facenet, `align_dataset_mtcnn.py`: 32 of 160 pixels), with the margin in
-    proportion to the face instead of in source pixels, as facenet-pytorch does.
+    With it the corners x1, y1, x2, y2 in whole pixels; None where nothing of the box lies in the image. The crop of the FaceNet
+    tools (davidsandberg/facenet, `align_dataset_mtcnn.py`), on which their models were trained: neither turned nor square.
     """
     height, width = image.shape[:2]
-    grow = margin * (face.box[2:] - face.box[:2]) / (1 - margin) / 2
-    x1, y1 = (int(v) for v in np.maximum(face.box[:2] - grow, 0))
-    x2, y2 = (int(v) for v in np.minimum(face.box[2:] + grow, (width, height)))
+    corners = [*np.maximum(face.box[:2] - margin / 2, 0), *np.minimum(face.box[2:] + margin / 2, (width, height))]
+    x1, y1, x2, y2 = (int(corner) for corner in corners)
     if x2 <= x1 or y2 <= y1:
-        return np.zeros((size, size, 3), np.uint8)
-    return cv2.resize(image[y1:y2, x1:x2], (size, size), interpolation=cv2.INTER_AREA)
+        return None
+    crop = Image.fromarray(image[y1:y2, x1:x2]).resize((size, size), Image.Resampling.BILINEAR)
+    return np.array(crop), [x1, y1, x2, y2]

@@ -25,5 +25,9 @@ class WeightsMissing(RecognitionError):
     """A model's weights file is missing or is not the file that it should be."""
 
 
+class DownloadFailed(RecognitionError):
+    """A file could not be fetched, or is not the one that it was."""
+
+
 class Cancelled(RecognitionError):
     """Somebody asked to stop."""

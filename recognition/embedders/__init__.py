@@ -1,18 +1,21 @@
 """The embedders by their ids."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from recognition.embedders import dlib_resnet, facenet
+from recognition.embedders import dlib_resnet, facenet, facenet_files
 from recognition.embedders.base import Embedder
 from recognition.errors import RecognitionError
 
 __all__ = ["EMBEDDERS", "Embedder", "load_embedder"]
 
-EMBEDDERS = {dlib_resnet.ID: dlib_resnet.load, facenet.ID: facenet.load}
+EMBEDDERS: dict[str, Callable[[Path | None], Embedder]] = {dlib_resnet.ID: dlib_resnet.load}
+EMBEDDERS |= {id: partial(facenet.load, id) for id in facenet_files.MODELS}
 
 
 def load_embedder(id: str, weights: Path | None = None) -> Embedder:
-    """Load an embedder; `weights` is its file where it doesn't come with a package. Raises WeightsMissing."""
+    """Load an embedder; `weights` is its file where it's neither in a package nor among the weights kept. Raises WeightsMissing."""
     if id not in EMBEDDERS:
         raise RecognitionError(f"There is no embedder {id!r}. Choose one of {', '.join(EMBEDDERS)}.")
     return EMBEDDERS[id](weights)

@@ -1,4 +1,4 @@
-"""FaceNet: Inception-ResNet v1 with 512 outputs (davidsandberg/facenet's model 20180402-114759), weights as facenet-pytorch saves them."""
+"""FaceNet: Inception-ResNet v1 with 512 outputs (davidsandberg/facenet's models of 2018)."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.embedders import torch_file
+from recognition.embedders import facenet_files, store
 from recognition.embedders.base import Embedder
+from recognition.embedders.facenet_files import REMEDY, Weights
 from recognition.engine import compiled
 from recognition.errors import WeightsMissing
 
 if TYPE_CHECKING:
     import keras
 
-ID = "facenet-20180402"
 SIZE = 160
 DIMENSION = 512
 EPSILON = 0.001  # of the batch normalisations
-REMEDY = "Give facenet-pytorch's 20180402-114759-vggface2.pt."
 
 # dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop that the FaceNet tools make: MTCNN's box with a
 # margin of 32 of 160 pixels.
@@ -30,22 +29,35 @@ Array = NDArray[np.float32]
 Size = int | tuple[int, int]
 
 
-def load(weights: Path | None = None) -> Embedder:
-    """The embedder with the weights of a file, which makes its version. Raises WeightsMissing."""
-    if weights is None:
-        raise WeightsMissing(f"The embedder {ID} comes without weights. {REMEDY}")
-    tensors = torch_file.read(weights)
+def load(id: str, weights: Path | None = None) -> Embedder:
+    """The embedder with the weights of a file or folder, or else with those that were kept. Raises WeightsMissing."""
+    path = weights or store.path(id)
+    if path is None:
+        raise WeightsMissing(f"The embedder {id} comes without weights. {REMEDY}")
+    found = facenet_files.read(path)
+    if found.embedder != id:
+        raise WeightsMissing(f"The weights {path} are those of the embedder {found.embedder}, not of {id}. Choose that one, or others.")
+    return assemble(found)[0]
+
+
+def assemble(weights: Weights) -> tuple[Embedder, Weights]:
+    """The embedder, and of the weights those that it uses: their hash is its version. Raises WeightsMissing when some are missing."""
+    used: dict[str, Array] = {}
 
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
-        found = tensors.get(name)
-        if found is None or found.shape != shape:
-            state = "missing" if found is None else f"of shape {found.shape} instead of {shape}"
-            raise WeightsMissing(f"The weights {weights} are of another model: {name} is {state}. {REMEDY}")
+        found = weights.arrays.get(name)
+        if found is None or found.shape != shape or found.dtype != np.float32:
+            state = "missing" if found is None else f"{found.dtype} of shape {found.shape} instead of {shape}"
+            raise WeightsMissing(f"These weights ({weights.form}) are of another model: {name} is {state}. {REMEDY}")
+        used[name] = found
         return found
 
     network = compiled(build(tensor))
-    version = sha256(weights.read_bytes()).hexdigest()[:12]
-    return Embedder(id=ID, version=version, chip_size=SIZE, dimension=DIMENSION, targets=TARGETS, network=network)
+    digest = sha256()
+    for name, array in used.items():
+        digest.update(name.encode() + array.tobytes())
+    embedder = Embedder(weights.embedder, digest.hexdigest()[:12], SIZE, DIMENSION, TARGETS, network)
+    return embedder, Weights(weights.embedder, weights.form, used)
 
 
 def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":

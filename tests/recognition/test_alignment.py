@@ -51,13 +51,15 @@ def test_a_face_over_the_border_gives_a_whole_chip() -> None:
     image = np.full((120, 120, 3), 200, np.uint8)
     for offset in (-80, 80):
         assert aligned_chip(image, face_at(TARGETS + offset), TARGETS, 150).shape == (150, 150, 3)
-        assert margin_crop(image, face_at(TARGETS + offset), 160).shape == (160, 160, 3)
 
 
-def test_the_margin_crop_takes_a_tenth_of_the_output_on_each_side() -> None:
+def test_the_margin_crop_takes_pixels_of_the_image_on_each_side_and_stops_at_its_border() -> None:
     image = np.zeros((400, 400, 3), np.uint8)
-    image[150:250, 150:250] = 255
-    box = Face(np.array([150, 150, 250, 250], np.float32), 1.0, TARGETS)
-    crop = margin_crop(image, box, 160)
+    image[150:250, 150:230] = 255
+    crop, box = margin_crop(image, Face(np.array([150.6, 150.6, 229.9, 249.9], np.float32), 1.0, TARGETS), 160, 32)
+    assert box == [134, 134, 245, 265]
+    assert crop.shape == (160, 160, 3)
     white = np.flatnonzero(crop[80, :, 0] > 127)
-    assert (white[0], white[-1]) == pytest.approx((16, 143), abs=2)
+    assert (white[0], white[-1]) == pytest.approx((16 / 111 * 160, 96 / 111 * 160), abs=1.5)
+    assert margin_crop(image, Face(np.array([-20, 380, 30, 430], np.float32), 1.0, TARGETS), 160, 32)[1] == [0, 364, 46, 400]
+    assert margin_crop(image, Face(np.array([-90, 10, -40, 60], np.float32), 1.0, TARGETS), 160, 32) is None
