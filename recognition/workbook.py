@@ -30,9 +30,19 @@ from recognition.types import Interval
 Value = str | float | datetime | None
 
 # The letter of each status in the register, and its colour everywhere.
-LETTERS = {"Present": "P", "Late": "L", "Left early": "E", "Excused": "X", "Absent": "A"}
-COLOURS = {"Present": "C6EFCE", "Late": "FFEB9C", "Left early": "FCE4D6", "Excused": "DDEBF7", "Absent": "FFC7CE"}
+LETTERS = {"Present": "P", "Late": "L", "Left early": "E", "To be confirmed": "?", "Excused": "X", "Absent": "A"}
+COLOURS = {
+    "Present": "C6EFCE",
+    "Late": "FFEB9C",
+    "Left early": "FCE4D6",
+    "To be confirmed": "E4DFEC",
+    "Excused": "DDEBF7",
+    "Absent": "FFC7CE",
+}
 ATTENDED = {"Present", "Late", "Left early"}
+UNCOUNTED = {"To be confirmed", "Excused"}
+
+STILL = "E7E6E6"
 
 PICTURE_PX = 72
 TIMELINE_COLUMNS = 120
@@ -63,11 +73,13 @@ class StudentLine:
 
 @dataclass(frozen=True, slots=True)
 class UnknownLine:
-    """Somebody on no roster: when, in seconds of the recording, and at most three pictures."""
+    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `still`: no living person, but a
+    portrait, a poster or a screen."""
 
     intervals: tuple[Interval, ...]
     seconds: float
     pictures: tuple[bytes, ...] = ()
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,8 @@ def write_lecture(path: Path, report: LectureReport) -> None:
                 *report.details,
                 ("On the roster", len(report.students)),
                 *((status, counts[status]) for status in LETTERS),
-                ("Unknown people", len(report.unknown)),
+                ("Unknown people", sum(not person.still for person in report.unknown)),
+                ("Still faces, not counted", sum(person.still for person in report.unknown)),
             ],
         )
     _replace(path, buffer, report.course)
@@ -147,7 +160,7 @@ def write_lecture(path: Path, report: LectureReport) -> None:
 def write_register(path: Path, report: RegisterReport) -> None:
     """Write the register of a class: sheets Register and Summary. Replaces `path` as a whole; raises OSError as above.
 
-    The percentage is of the lectures that count for the student: those with a record that is not excused.
+    The percentage is of the lectures that count for the student: those with a record that is not excused and needs no confirmation.
     """
     buffer = io.BytesIO()
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
@@ -209,14 +222,24 @@ def _timeline(writer: pd.ExcelWriter, report: LectureReport) -> None:
 
 
 def _unknown(writer: pd.ExcelWriter, report: LectureReport) -> None:
+    people = sorted(report.unknown, key=lambda person: person.still)
+    living = sum(not person.still for person in people)
     rows = [
-        [f"Unknown {index}", *_first_and_last(report, person.intervals), person.seconds / 60, None, None, None]
-        for index, person in enumerate(report.unknown, start=1)
+        [
+            f"Still face {index - living} (portrait, poster or screen)" if person.still else f"Unknown {index}",
+            *_first_and_last(report, person.intervals),
+            person.seconds / 60,
+            None,
+            None,
+            None,
+        ]
+        for index, person in enumerate(people, start=1)
     ]
     clock = _clock_format(report)
     columns = ["Person", "First seen", "Last seen", "Minutes", "Picture 1", "Picture 2", "Picture 3"]
     sheet = _table(writer, "Unknown", columns, rows, {"First seen": clock, "Last seen": clock, "Minutes": "0.0"})
-    for row, person in enumerate(report.unknown, start=2):
+    for row, person in enumerate(people, start=2):
+        _fill(sheet.cell(row, 1), STILL if person.still else None)
         for column, picture in enumerate(person.pictures[:3], start=5):
             _picture(sheet, row, column, picture)
     for column in range(5, 8):
@@ -354,7 +377,7 @@ def _overlaps(intervals: Sequence[Interval], start: float, end: float) -> bool:
 
 
 def _share(statuses: Iterable[str | None]) -> float | None:
-    counted = [status for status in statuses if status and status != "Excused"]
+    counted = [status for status in statuses if status and status not in UNCOUNTED]
     return sum(status in ATTENDED for status in counted) / len(counted) if counted else None
 
 

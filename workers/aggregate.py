@@ -8,12 +8,13 @@ from django.db import transaction
 from campus.academics.selectors import lecture_roster
 from campus.attendance.services import record_attendance, report_write
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import active_gallery, queued_gallery
+from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
 from campus.errors import UserError
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import coverage, gaps, video_info
-from campus.footage.services import recording_counted
+from campus.footage.services import recording_counted, recording_restart
+from campus.work import renew
 from recognition.errors import Cancelled, GalleryMismatch
 from recognition.types import SegmentResult
 from workers.attempt import Postponed, work
@@ -35,30 +36,34 @@ def aggregate(recording: Recording) -> None:
         raise UserError(f"Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.")
     row = trained(recording)
     results = load_tracks(recording)
-    if any(result.embedder != row.embedder for result in results):
-        raise UserError("The face model was changed while this recording was worked on. Take attendance again.")
     try:
         gallery = galleries.Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
     except GalleryMismatch as error:
         gallery_discard(gallery=row, error=str(error))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
-    attendance = vote(results, gallery, roster, video_info(recording), Policy())
+    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness))
     with transaction.atomic():
-        if not recording_counted(recording=recording, gallery=row, coverage=share, error=missing):
+        if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=share, error=missing):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)
         report_write(recording=recording)
 
 
 def trained(recording: Recording) -> Gallery:
-    """The gallery to compare with. Asks for a training where there is none; raises Postponed until that is done."""
+    """The gallery of the recording's embedder to compare with. Asks for a training where there is none; raises Postponed until
+    that is done. Where the class has changed to another embedder since, and has no gallery of the first one, the recording is
+    recognised again.
+    """
     course = recording.lecture.course
-    if queued_gallery(course):
+    if queued_gallery(course, recording.embedder):
         raise Postponed
-    gallery = active_gallery(course)
+    gallery = gallery_of(course, recording.embedder)
     if gallery is None:
-        last = course.galleries.order_by("-created_at").first()
+        if embedder_in_use(course) != recording.embedder and renew(recording):
+            recording_restart(recording=recording, user=None)
+            raise Cancelled("The class has another face model now; the recording is looked at again with it.")
+        last = course.galleries.filter(embedder=recording.embedder).order_by("-created_at").first()
         if last and last.state == Gallery.State.FAILED and recording.planned_at and last.created_at >= recording.planned_at:
             raise UserError(last.error)
         gallery_request(course=course)

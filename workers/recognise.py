@@ -39,7 +39,7 @@ def recognise(segment: Segment) -> None:
         Path(recording.file.path),
         video_info(recording),
         types.Segment(segment.index, segment.start, segment.end),
-        models(),
+        models(recording.embedder),
         pipeline_settings(),
         on_progress,
     )

@@ -3,12 +3,14 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import course_photos
 from campus.biometrics.services import course_embeddings, gallery_trained, photo_checked
 from campus.footage.services import gallery_settled
+from recognition import gallery
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.types import EnrolmentPhoto
 from workers.attempt import Postponed, work
@@ -20,19 +22,20 @@ log = logging.getLogger(__name__)
 @work("rollcall.check_photo")
 def check_photo(photo: FacePhoto) -> None:
     try:
-        result = look(photo)
+        result = look(photo, settings.EMBEDDER)
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
         raise Postponed from error  # the photo can't help it, and keeps its chance
     photo_checked(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 
-def look(photo: FacePhoto) -> EnrolmentPhoto:
+def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
+    """What a photo is to an embedder. One that has its verdict already is taken as it is."""
     from recognition import pipeline
 
-    loaded = models()  # not of the photo's making when it fails
+    loaded = models(embedder)  # not of the photo's making when it fails
     try:
-        return pipeline.check_photo(Path(photo.file.path), loaded)
+        return pipeline.check_photo(Path(photo.file.path), loaded, strict=photo.state == FacePhoto.Verdict.PENDING)
     except RecognitionError as error:
         return EnrolmentPhoto("rejected", str(error))
     except FileNotFoundError:
@@ -46,12 +49,10 @@ def settled(gallery: Gallery) -> None:
 @work("rollcall.train", after=settled)
 def train(row: Gallery) -> None:
     """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
-    from recognition import gallery
-
-    for photo in course_photos(row.course).exclude(embedder=settings.EMBEDDER):
-        photo_checked(photo=photo, result=look(photo), embedder=settings.EMBEDDER)
-    people = course_embeddings(row.course, settings.EMBEDDER)
-    trained = gallery.train(people, settings.EMBEDDER)
+    for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
+        photo_checked(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
+    people = course_embeddings(row.course, row.embedder)
+    trained = gallery.train({student: list(photos.values()) for student, photos in people.items()}, row.embedder)
     path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
     gallery_trained(
@@ -63,5 +64,16 @@ def train(row: Gallery) -> None:
         margin=trained.margin,
         students=len(trained.labels),
         photos=sum(len(embeddings) for embeddings in people.values()),
-        report=trained.report,
+        report=trained.report | {"suspect_photos": suspects(trained, people)},
     )
+
+
+def suspects(trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]]) -> dict[str, list[dict[str, str]]]:
+    """The photos that look mislabelled: student id → for each its id, and the id of the other student who is nearest to it."""
+    found = {}
+    for student, rows in trained.report["suspect_photos"].items():
+        photos = list(people[student])
+        scores = trained.scores(np.stack([people[student][photos[row]] for row in rows]))
+        scores[:, trained.labels.index(student)] = -1
+        found[student] = [{"photo": photos[row], "nearest": trained.labels[k]} for row, k in zip(rows, scores.argmax(axis=1), strict=True)]
+    return found

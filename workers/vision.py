@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def models() -> "Models":
+def models(embedder: str) -> "Models":
     from recognition.pipeline import Models
 
     weights = Path(settings.FACENET_WEIGHTS) if settings.FACENET_WEIGHTS else None
-    return Models.load(settings.EMBEDDER, weights if settings.EMBEDDER.startswith("facenet") else None)
+    return Models.load(embedder, weights if embedder.startswith("facenet") else None)
 
 
 def pipeline_settings() -> "Settings":

@@ -6,6 +6,21 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 
+class Sureness(models.TextChoices):
+    """How sure the machine must be before it takes a face for a student's; the names of the gallery's presets."""
+
+    STRICT = "strict", "Strict"
+    BALANCED = "balanced", "Balanced"
+    LENIENT = "lenient", "Lenient"
+
+
+class Embedder(models.TextChoices):
+    """The models that compare faces, by their ids."""
+
+    DLIB = "dlib-resnet-v1", "dlib ResNet (comes with Rollcall)"
+    FACENET = "facenet-20180402", "FaceNet 2018-04-02 (its weights have to be added)"
+
+
 class Course(models.Model):
     """A class."""
 
@@ -27,6 +42,22 @@ class Course(models.Model):
         "left early before the last", default=10, help_text="Minutes of the lecture. Of a recording under an hour, in proportion."
     )
 
+    sureness = models.CharField(
+        max_length=10,
+        choices=Sureness.choices,
+        default=Sureness.BALANCED,
+        help_text="How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient "
+        "the other way round. It counts from the next recording on.",
+    )
+    embedder = models.CharField(
+        "face model",
+        max_length=60,
+        choices=Embedder.choices,
+        blank=True,
+        help_text="What compares the faces of this class; empty: what the server is set to. After a change the photos are looked at again, "
+        "and the present gallery stays in use until the new one is ready.",
+    )
+
     class Meta:
         verbose_name = "class"
         verbose_name_plural = "classes"
@@ -34,6 +65,11 @@ class Course(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
+
+    @property
+    def wanted_embedder(self) -> str:
+        """The id of the model that the class's next gallery is made with."""
+        return self.embedder or str(settings.EMBEDDER)
 
 
 class Student(models.Model):

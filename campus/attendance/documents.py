@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceRecord
+from campus.biometrics.selectors import threshold
 from campus.footage.models import Recording
 from recognition.workbook import LectureReport, RegisterLine, RegisterReport, StudentLine, UnknownLine
 
@@ -32,7 +33,9 @@ def lecture_report(recording: Recording) -> LectureReport:
                 picture=next(iter(_pictures(sighting.chips)), None) if sighting else None,
             )
         )
-    details = [("Gaps", recording.error)] if recording.error else []
+    details = [("Sureness", recording.get_sureness_display())] if recording.sureness else []
+    if recording.error:
+        details.append(("Gaps", recording.error))
     without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
     if names := [student.name for student in without]:
         details.append(("No usable photos of", ", ".join(names)))
@@ -43,12 +46,14 @@ def lecture_report(recording: Recording) -> LectureReport:
         duration=recording.duration,
         started_at=_local(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
-        threshold=gallery.threshold if gallery else None,
+        threshold=threshold(gallery, recording.sureness) if gallery else None,
         margin=gallery.margin if gallery else None,
         coverage=recording.coverage,
         students=tuple(lines),
         unknown=tuple(
-            UnknownLine(tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)))
+            UnknownLine(
+                tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)), person.still
+            )
             for person in recording.unknown_people.order_by("index")
         ),
         details=tuple(details),

@@ -15,8 +15,13 @@ class Status(models.TextChoices):
     PRESENT = "present", "Present"
     LATE = "late", "Late"
     LEFT_EARLY = "left_early", "Left early"
+    UNSURE = "unsure", "To be confirmed"
     EXCUSED = "excused", "Excused"
     ABSENT = "absent", "Absent"
+
+
+# What a person may set: whether somebody was there is never left open by a person.
+DECISIONS = [(value, label) for value, label in Status.choices if value != Status.UNSURE]
 
 
 class Sighting(models.Model):
@@ -29,6 +34,7 @@ class Sighting(models.Model):
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
     present = models.BooleanField()
+    unsure = models.BooleanField("to be confirmed", default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     share = models.FloatField(default=0)
@@ -39,6 +45,7 @@ class Sighting(models.Model):
         ordering = ["recording", "student__name"]
         constraints = [
             models.UniqueConstraint(fields=["recording", "student"], name="one_sighting_a_recording_and_student"),
+            models.CheckConstraint(condition=Q(present=False) | Q(unsure=False), name="nobody_is_present_and_unsure"),
             models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_a_share"),
             models.CheckConstraint(condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"),
         ]
@@ -48,10 +55,11 @@ class Sighting(models.Model):
 
 
 class UnknownPerson(models.Model):
-    """Somebody in a recording who is on no roster; fields as in Sighting."""
+    """Somebody in a recording who is on no roster; fields as in Sighting. `still`: a portrait, a poster or a screen."""
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
     index = models.PositiveIntegerField()
+    still = models.BooleanField("no living person", default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     chips = models.JSONField(default=list)
@@ -71,7 +79,7 @@ class AttendanceRecord(models.Model):
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records")
     machine_status = models.CharField("seen by the machine", max_length=10, choices=Status.choices, default=Status.ABSENT)
-    override_status = models.CharField("set by a person", max_length=10, choices=Status.choices, blank=True)
+    override_status = models.CharField("set by a person", max_length=10, choices=DECISIONS, blank=True)
     first_seen = models.DateTimeField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField("seconds seen", default=0)
@@ -84,7 +92,7 @@ class AttendanceRecord(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
-            models.CheckConstraint(condition=Q(override_status="") | Q(override_status__in=Status.values), name="override_is_a_status"),
+            models.CheckConstraint(condition=Q(override_status__in=["", *dict(DECISIONS)]), name="override_is_a_decision"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance import documents
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
+from campus.attendance.models import DECISIONS, AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
 from campus.attendance.selectors import records_for
 from campus.errors import UserError
 from campus.footage.models import Recording
@@ -43,6 +43,7 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             recording=recording,
             student_id=int(presence.label),
             present=presence.present,
+            unsure=presence.unsure,
             intervals=[list(interval) for interval in presence.intervals],
             seconds=presence.seconds,
             share=presence.share,
@@ -55,6 +56,7 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
         UnknownPerson(
             recording=recording,
             index=index,
+            still=person.still,
             intervals=[list(interval) for interval in person.intervals],
             seconds=person.seconds,
             chips=_keep_chips(recording, person.chips),
@@ -100,22 +102,24 @@ def lecture_count(*, lecture: Lecture) -> None:
 
 
 def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
-    """What the machine says of a student."""
-    intervals = merged(interval for sighting in sightings if sighting.present for interval in sighting.intervals)
+    """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
+    counted = [sighting for sighting in sightings if sighting.present] or [sighting for sighting in sightings if sighting.unsure]
+    unsure = any(sighting.unsure for sighting in counted)
+    intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
-    present = any(sighting.present for sighting in sightings) and seconds >= lecture.course.present_seconds * _proportion(duration)
+    seen = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * _proportion(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
         "first_seen": None,
         "last_seen": None,
         "seconds": seconds,
-        "share": min(seconds / duration, 1.0) if duration else max((s.share for s in sightings if s.present), default=0.0),
-        "confidence": max((sighting.confidence for sighting in sightings if sighting.present), default=0.0),
+        "share": min(seconds / duration, 1.0) if duration else max((sighting.share for sighting in counted), default=0.0),
+        "confidence": max((sighting.confidence for sighting in counted), default=0.0),
     }
-    if present:
+    if seen:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
-        proposal["machine_status"] = machine_status(lecture.course, first, last, duration)
+        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal
@@ -156,8 +160,9 @@ def override_set(*, record: AttendanceRecord, status: str, reason: str, user: Us
 
     Raises UserError for an unknown status, PermissionDenied where the user may not see the record.
     """
-    if status and status not in Status.values:
-        raise UserError(f"“{status}” is no status. Choose one of: {', '.join(Status.values)}.")
+    decisions = dict(DECISIONS)
+    if status and status not in decisions:
+        raise UserError(f"“{status}” is no status that a person sets. Choose one of: {', '.join(decisions)}.")
     Lecture.objects.select_for_update().get(pk=record.lecture_id)
     current = records_for(user).filter(pk=record.pk).first()
     if current is None:

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.names import suffix
@@ -34,9 +35,7 @@ class FacePhoto(LeasedWork):
     face_px = models.FloatField("face height in pixels", default=0, editable=False)
     quality = models.FloatField(default=0, editable=False)
     chip = models.FileField("face", upload_to="chips/photos", blank=True, editable=False)
-    embedder = models.CharField(max_length=60, blank=True, editable=False)
-    embedding = models.BinaryField("float32 unit vector of that embedder", null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["student__name", "created_at"]
@@ -44,6 +43,20 @@ class FacePhoto(LeasedWork):
 
     def __str__(self) -> str:
         return f"{self.student.name}: {self.original_name or self.id}"
+
+
+class Embedding(models.Model):
+    """What one embedder makes of an enrolment photo; without a vector where it finds no face to use."""
+
+    photo = models.ForeignKey(FacePhoto, on_delete=models.CASCADE, related_name="embeddings")
+    embedder = models.CharField(max_length=60)
+    vector = models.BinaryField("float32 unit vector", null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["photo", "embedder"], name="one_embedding_a_photo_and_embedder")]
+
+    def __str__(self) -> str:
+        return f"{self.embedder} of {self.photo_id}"
 
 
 class Gallery(LeasedWork):

@@ -10,9 +10,11 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from campus.academics.models import Course, Student
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_import import ImportResult, folder_entries, import_photos, zip_entries
 from campus.biometrics.selectors import course_photos
 from campus.errors import DISK_FULL, UserError, disk_full
@@ -22,6 +24,8 @@ from recognition.files import replacing
 from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
+
+COHORT = 2000  # vectors
 
 
 def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
@@ -53,6 +57,14 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     return photo
 
 
+def photo_move(*, photo: FacePhoto, student: Student) -> None:
+    """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
+    if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
+        raise UserError(f"{student} has this photo already. Delete it here instead.")
+    # New to that student, so that the classes of both are due a training.
+    FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
+
+
 def photo_delete(*, photo: FacePhoto) -> None:
     """Forget a photo: the row, the file, and the face cut out of it."""
     names = [file.name for file in (photo.file, photo.chip) if file.name]
@@ -77,7 +89,17 @@ def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 
 def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
-    """Write down what a photo is worth. The verdict follows from the file alone, so whoever comes first writes the same."""
+    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth.
+
+    Both follow from the file alone, so whoever comes first writes the same.
+    """
+    vector = None if result.embedding is None else result.embedding.astype("<f4").tobytes()
+    with transaction.atomic():
+        if not FacePhoto.objects.select_for_update().filter(pk=photo.pk).exists():
+            return  # deleted meanwhile
+        Embedding.objects.update_or_create(photo_id=photo.pk, embedder=embedder, defaults={"vector": vector})
+    if photo.state != FacePhoto.Verdict.PENDING:
+        return
     chip = f"chips/photos/{photo.pk}.jpg" if result.chip else ""
     if result.chip:
         with replacing(Path(settings.MEDIA_ROOT, chip)) as beside:
@@ -88,8 +110,6 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         face_px=result.face_px,
         quality=result.quality,
         chip=chip,
-        embedder=embedder,
-        embedding=None if result.embedding is None else result.embedding.astype("<f4").tobytes(),
         error="",
         error_detail="",
         lease_owner="",
@@ -100,15 +120,18 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
 
 
 def gallery_request(*, course: Course) -> Gallery:
-    """Ask for a training of the class; one that waits already does. Raises UserError for a class without photos."""
+    """Ask for a training of the class with the embedder that it wants; one that waits already does.
+
+    Raises UserError for a class without photos.
+    """
     with transaction.atomic():
-        Course.objects.select_for_update().get(pk=course.pk)
-        waiting = course.galleries.filter(state=Gallery.State.QUEUED, attempts=0).first()
-        if waiting:
-            return waiting
+        course = Course.objects.select_for_update().get(pk=course.pk)
+        waiting = course.galleries.filter(state=Gallery.State.QUEUED, attempts=0)
+        if waiting.update(embedder=course.wanted_embedder):
+            return waiting.latest("created_at")
         if not course_photos(course).exists():
             raise UserError(no_photos(course))
-        gallery = Gallery.objects.create(course=course, embedder=settings.EMBEDDER)
+        gallery = Gallery.objects.create(course=course, embedder=course.wanted_embedder)
         request("rollcall.train", gallery.pk)
     return gallery
 
@@ -117,12 +140,29 @@ def no_photos(course: Course) -> str:
     return f"There are no usable photos of the students of {course}. Add some in their files, then take attendance again."
 
 
-def course_embeddings(course: Course, embedder: str) -> dict[str, list[np.ndarray]]:
-    """Student id → unit vectors (float32) of the usable photos; an empty list for who has none."""
-    people: dict[str, list[np.ndarray]] = {str(pk): [] for pk in course.students.order_by("pk").values_list("pk", flat=True)}
-    for photo in course_photos(course).filter(embedder=embedder, embedding__isnull=False).order_by("student_id", "created_at", "id"):
-        people[str(photo.student_id)].append(np.frombuffer(bytes(photo.embedding or b""), dtype="<f4"))
+def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.ndarray]]:
+    """Student id → photo id → unit vector (float32) of the usable photos; an empty one for who has none."""
+    people: dict[str, dict[str, np.ndarray]] = {str(pk): {} for pk in course.students.order_by("pk").values_list("pk", flat=True)}
+    rows = _usable(embedder).filter(photo__in=course_photos(course)).select_related("photo")
+    for row in rows.order_by("photo__student_id", "photo__created_at", "photo_id"):
+        people[str(row.photo.student_id)][str(row.photo_id)] = _vector(row)
     return people
+
+
+def cohort(course: Course, embedder: str) -> np.ndarray:
+    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: at most COHORT, always the same."""
+    elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
+    # The ids are random, so that the first of them are a fair sample.
+    rows = _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
+    return np.array([_vector(row) for row in rows[:COHORT]], np.float32)
+
+
+def _usable(embedder: str) -> QuerySet[Embedding]:
+    return Embedding.objects.filter(embedder=embedder, vector__isnull=False)
+
+
+def _vector(row: Embedding) -> np.ndarray:
+    return np.frombuffer(bytes(row.vector or b""), dtype="<f4")
 
 
 def gallery_trained(
@@ -137,14 +177,18 @@ def gallery_trained(
     photos: int,
     report: dict[str, Any],
 ) -> bool:
-    """The training is done: from now on attendance of the class is taken with it. False: this attempt lost its lease."""
+    """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later was quicker.
+
+    False: this attempt lost its lease.
+    """
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
-        Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
+        others = Gallery.objects.filter(course=gallery.course_id, active=True)
+        others.filter(created_at__lte=gallery.created_at).update(active=False)
         done = finish(
             gallery,
             Gallery.State.READY,
-            active=True,
+            active=not others.exists(),
             path=path,
             sha256=sha256,
             embedder=embedder,

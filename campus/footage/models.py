@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
 from campus.names import suffix
 from campus.work import LeasedWork
@@ -44,7 +44,9 @@ class Recording(LeasedWork):
     run = models.PositiveIntegerField(default=1, editable=False, help_text="Grows each time attendance is taken again.")
     info = models.JSONField("what the file is", default=dict, editable=False)
     duration = models.FloatField("duration in seconds", default=0, editable=False)
+    embedder = models.CharField("face model", max_length=60, blank=True, editable=False, help_text="The same for all parts.")
     gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False)
+    sureness = models.CharField(max_length=10, choices=Sureness.choices, blank=True, editable=False)
     coverage = models.FloatField("share that could be looked at", default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)

@@ -42,7 +42,7 @@ def progress(recording: Recording) -> dict[str, Any]:
         if recording.planned_at and worked > 0.02 * whole:
             eta = (timezone.now() - recording.planned_at).total_seconds() * (whole - worked) / worked
     label = recording.get_state_display()
-    if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course):
+    if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course, recording.embedder):
         label = "waiting until the faces of the class are learnt"
     return {
         "state": recording.state,

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import embedder_in_use
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import OPEN
@@ -147,7 +148,7 @@ def tracks_folder(recording: Recording) -> Path:
 
 
 def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
-    """The ingest is done: the segments are there to be taken. False: this attempt lost its lease."""
+    """The ingest is done: the segments are there to be taken, all with one embedder. False: this attempt lost its lease."""
     started = info.started_at and info.started_at.isoformat()
     with transaction.atomic():
         planned = finish(
@@ -155,6 +156,7 @@ def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: 
             Recording.State.PROCESSING,
             info=asdict(info) | {"started_at": started},
             duration=info.duration,
+            embedder=embedder_in_use(recording.lecture.course),
             planned_at=timezone.now(),
             attempts=0,
             published_at=None,
@@ -202,14 +204,16 @@ def gallery_settled(*, course: Course) -> None:
     request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
 
 
-def recording_counted(*, recording: Recording, gallery: Gallery, coverage: float, error: str) -> bool:
-    """The vote is over; `error` names the gaps. False: this attempt lost its lease.
+def recording_counted(*, recording: Recording, gallery: Gallery, sureness: str, coverage: float, error: str) -> bool:
+    """The vote with that gallery and sureness is over; `error` names the gaps. False: this attempt lost its lease.
 
     To be called in the transaction that writes the attendance. The tracks are deleted after it, except where a retry of
     failed parts may need them for another day.
     """
-    recording.gallery, recording.coverage, recording.error, recording.finished_at = gallery, coverage, error, timezone.now()
-    counted = finish(recording, Recording.State.DONE, gallery=gallery, coverage=coverage, error=error, finished_at=recording.finished_at)
+    facts = {"gallery": gallery, "sureness": sureness, "coverage": coverage, "error": error, "finished_at": timezone.now()}
+    counted = finish(recording, Recording.State.DONE, **facts)
+    for name, value in facts.items():
+        setattr(recording, name, value)
     if counted and coverage == 1:
         transaction.on_commit(lambda: tracks_forget(recording_id=recording.pk))
     return counted

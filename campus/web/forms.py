@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser, courses_for
-from campus.attendance.models import Status
+from campus.attendance.models import DECISIONS
 from campus.signin import TOO_MANY, is_blocked
 
 
@@ -73,7 +73,7 @@ class UploadForm(forms.Form):
 
 
 class StatusForm(forms.Form):
-    status = forms.ChoiceField(choices=[("", "What the recording says"), *Status.choices], required=False, label="Status")
+    status = forms.ChoiceField(choices=[("", "What the recording says"), *DECISIONS], required=False, label="Status")
     reason = forms.CharField(
         max_length=300, required=False, label="Reason", help_text="Kept with the change, for everybody who may see this class."
     )

@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.academics.selectors import REGISTRAR
 from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import embedder_in_use
 from campus.footage.models import Recording, Segment
 
 STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -80,8 +81,10 @@ INFO = {
 
 def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any) -> Recording:
     """A recording that is being worked on: `segments` segments of a minute, all waiting."""
+    lecture_ = lecture_ or lecture()
     info = INFO | {"duration": 60.0 * segments}
-    row = recording(lecture_, **{"state": Recording.State.PROCESSING, "info": info, "duration": 60.0 * segments} | fields)
+    plan = {"state": Recording.State.PROCESSING, "info": info, "duration": 60.0 * segments, "embedder": embedder_in_use(lecture_.course)}
+    row = recording(lecture_, **plan | fields)
     Segment.objects.bulk_create(Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments))
     return row
 

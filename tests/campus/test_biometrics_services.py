@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError
 
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import active_gallery, gallery_is_due
+from campus.biometrics.selectors import active_gallery, embedder_in_use, gallery_is_due
 from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
 from campus.errors import UserError
 from campus.work import claim
@@ -48,7 +48,7 @@ def test_the_verdict_is_kept_with_face_and_embedding() -> None:
         photo.refresh_from_db()
         assert (photo.state, photo.reason, photo.face_px) == ("warning", "A little dark.", 80.0)
         assert photo.chip.read() == b"face"
-        assert np.array_equal(np.frombuffer(photo.embedding, "<f4"), vector)
+        assert np.array_equal(np.frombuffer(photo.embeddings.get().vector, "<f4"), vector)
 
 
 def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
@@ -56,7 +56,9 @@ def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
     first, second = course.students.all()
     vector = np.eye(1, 128, dtype=np.float32)[0]
     for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
-        photo_checked(photo=factories.photo(first), result=EnrolmentPhoto(verdict, "", embedding=vector), embedder=embedder)
+        photo_checked(
+            photo=factories.photo(first, state="pending"), result=EnrolmentPhoto(verdict, "", embedding=vector), embedder=embedder
+        )
     people = course_embeddings(course, "a")
     assert {label: len(vectors) for label, vectors in people.items()} == {str(first.pk): 2, str(second.pk): 0}
 
@@ -126,5 +128,5 @@ def test_when_a_training_is_due(settings) -> None:
     assert not gallery_is_due(course), "it is asked for"
     settings.EMBEDDER = "facenet-20180402"
     Gallery.objects.filter(state="queued").delete()
-    assert active_gallery(course) is None
-    assert gallery_is_due(course)
+    assert gallery_is_due(course), "another embedder is wanted"
+    assert embedder_in_use(course) == "dlib-resnet-v1", "until that one is trained"

@@ -201,7 +201,7 @@ def test_a_training_that_fails_is_told() -> None:
     course = class_of(1)
     recording = looked_at(course, [[0]])
     Recording.objects.filter(pk=recording.pk).update(planned_at=recording.created_at)
-    FacePhoto.objects.update(state="rejected", embedding=None)
+    FacePhoto.objects.update(state="rejected")
     photo = factories.photo(course.students.get(), state="pending")
     gallery = gallery_request(course=course)
     FacePhoto.objects.filter(pk=photo.pk).update(state="rejected")
@@ -223,17 +223,6 @@ def test_a_damaged_gallery_is_made_again(settings) -> None:
     assert (gallery.active, gallery.state) == (False, "failed")
     attempt("rollcall.train", train, claim("rollcall.train", course.galleries.get(state="queued").pk, "trainer"))
     assert vote(recording, "again").state == "done"
-
-
-def test_a_gallery_of_another_embedder_is_not_used(settings) -> None:
-    course = class_of(1)
-    trained(course)
-    recording = looked_at(course, [[0]])
-    settings.EMBEDDER = "facenet-20180402"
-    row = claim(AGGREGATE, recording.pk, "me")
-    with pytest.raises(Postponed):
-        aggregate(row)
-    assert course.galleries.get(state="queued").embedder == "facenet-20180402"
 
 
 def test_nobody_enrolled_that_day_is_told() -> None:

@@ -41,7 +41,7 @@ def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: 
     done("rollcall.check_photo", check_photo, photo.pk)
     photo.refresh_from_db()
     assert (photo.state, photo.attempts, photo.running) == (FacePhoto.Verdict.PENDING, 0, False)
-    monkeypatch.setattr(training, "look", lambda photo: EnrolmentPhoto("rejected", "No face was found."))
+    monkeypatch.setattr(training, "look", lambda photo, embedder: EnrolmentPhoto("rejected", "No face was found."))
     done("rollcall.check_photo", check_photo, photo.pk)
     photo.refresh_from_db()
     assert photo.reason == "No face was found."

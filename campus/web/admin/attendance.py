@@ -14,7 +14,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campus.attendance import services
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
+from campus.attendance.models import DECISIONS, AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.downloads import workbook_response
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge, link, user_of
@@ -23,13 +23,14 @@ STATUSES = {
     Status.PRESENT: "success",
     Status.LATE: "warning",
     Status.LEFT_EARLY: "warning",
+    Status.UNSURE: "info",
     Status.EXCUSED: "info",
     Status.ABSENT: "danger",
 }
 
 
 class CorrectionForm(BaseDialogForm):
-    status = forms.ChoiceField(choices=[("", "as the machine saw it"), *Status.choices], required=False, widget=UnfoldAdminSelectWidget())
+    status = forms.ChoiceField(choices=[("", "as the machine saw it"), *DECISIONS], required=False, widget=UnfoldAdminSelectWidget())
     reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget())
 
 
