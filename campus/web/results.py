@@ -1,4 +1,5 @@
-"""The result of a lecture as its page shows it: one row a student, the counts, the unknown people and the changes."""
+"""The result of a lecture as its page shows it: who is to be confirmed, one row a student, the counts, the unknown people, the still
+faces and the changes."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, Status, UnknownPerson
 from campus.attendance.selectors import records_for, sightings_for, unknown_people_for
+from campus.biometrics.selectors import USABLE, photos_for
 from campus.footage.models import Recording
 
 CHANGES_SHOWN = 50
+FACES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Unsure:
+    """Who is to be confirmed: what was seen beside the faces of the enrolment photos."""
+
+    record: AttendanceRecord
+    seen: list[Picture]
+    enrolled: list[str]
+
+
+@dataclass(frozen=True)
 class Unknown:
     person: UnknownPerson
     pictures: list[Picture]
@@ -36,8 +48,10 @@ class Unknown:
 @dataclass(frozen=True)
 class LectureResult:
     rows: list[Row]
+    unsure: list[Unsure]
     counts: list[tuple[str, str, int]]
     unknown: list[Unknown]
+    still: list[Unknown]
     changes: list[AttendanceChange]
 
     @classmethod
@@ -53,14 +67,29 @@ class LectureResult:
             ):
                 best[sighting.student_id] = sighting
         counted = Counter(record.status for record in records)
+        unsure = [record for record in records if record.status == Status.UNSURE]
+        enrolled = enrolled_faces(user, [record.student_id for record in unsure])
+        unknown = [Unknown(person, chip_pictures(person)) for person in strangers.filter(**only).order_by("recording", "index")]
         return cls(
             rows=[Row(record, next(iter(chip_pictures(best.get(record.student_id))), None)) for record in records],
+            unsure=[Unsure(record, chip_pictures(best.get(record.student_id)), enrolled.get(record.student_id, [])) for record in unsure],
             counts=[(status.value, str(status.label), counted[status]) for status in Status if counted[status]],
-            unknown=[Unknown(person, chip_pictures(person)) for person in strangers.filter(**only).order_by("recording", "index")],
+            unknown=[one for one in unknown if not one.person.still],
+            still=[one for one in unknown if one.person.still],
             changes=list(
                 AttendanceChange.objects.filter(record__in=records).select_related("record__student").order_by("-at", "-id")[:CHANGES_SHOWN]
             ),
         )
+
+
+def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
+    """Student id → where the faces of the best enrolment photos are, at most FACES_SHOWN."""
+    faces: dict[int, list[str]] = {}
+    photos = photos_for(user).filter(student__in=students, state__in=USABLE).exclude(chip="")
+    for student, photo in photos.order_by("-quality", "pk").values_list("student", "pk"):
+        if len(shown := faces.setdefault(student, [])) < FACES_SHOWN:
+            shown.append(reverse("photo-face", args=[photo]))
+    return faces
 
 
 def chip_pictures(row: Sighting | UnknownPerson | None) -> list[Picture]:

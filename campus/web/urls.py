@@ -19,6 +19,7 @@ urlpatterns = [
     path("recordings/<uuid:pk>/progress/", recordings.progress_json, name="recording-progress"),
     path("recordings/<uuid:pk>/<str:action>/", recordings.act, name="recording-act"),
     path("records/<int:pk>/", results.record, name="record"),
+    path("records/<int:pk>/<str:status>/", results.confirm, name="confirm"),
     path("reports/<uuid:pk>/", media.report, name="report"),
     path("chips/<int:pk>/<int:n>/", media.chip, name="chip"),
     path("unknown/<int:pk>/<int:n>/", media.unknown_chip, name="unknown-chip"),
