@@ -1,0 +1,137 @@
+"""Rows for the parts: the cascade and the embedders, each against the peers on the same pictures."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.versus import Check, Peers, Row, cosines, found_too, in_turns
+from recognition.alignment import aligned_chip
+from recognition.detector import Detector, DetectorSettings
+from recognition.embedders import Embedder, load_embedder
+from recognition.people_folder import photos_by_person
+
+ROUNDS = 5
+FRAMES_A_CALL = 4
+CHIPS = 32
+MIN_FACE = 20  # pixels
+CLIP = Path("clips", "street_walking_1080p.mp4")
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all rows need. `data` is the folder of real photographs and clips."""
+
+    peers: Peers
+    data: Path
+    tools: Path
+    cache: Path
+    lecture: Path | None = None
+
+
+def clock(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def cascade(bench: Bench, name: str, call: str, package: str, target: float, least_recall: float | None) -> Row:
+    """The cascade on a clip of 1080p, in parts of some frames each."""
+    with av.open(str(bench.data / CLIP)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    parts = [frames[at : at + 5 * FRAMES_A_CALL : 5] for at in range(0, len(frames) - 5 * FRAMES_A_CALL + 1, 5 * FRAMES_A_CALL)]
+    files = [bench.peers.hand_over(f"{name}-{i}", np.stack(part)) for i, part in enumerate(parts)]
+    detector = Detector(DetectorSettings(min_face=MIN_FACE))
+    got: dict[int, list[NDArray[np.float32]]] = {}
+    wanted: dict[int, list[NDArray[np.float32]]] = {}
+
+    def ours(number: int) -> float:
+        part = parts[number % len(parts)]
+        start = time.perf_counter()
+        found = detector.detect(part)
+        seconds = time.perf_counter() - start
+        got[number % len(parts)] = [np.array([face.box for face in faces], np.float32).reshape(-1, 4) for faces in found]
+        return len(part) / seconds
+
+    def peer(number: int) -> float:
+        out = bench.peers.file("found.npz")
+        seconds = bench.peers.call(call, frames=files[number % len(files)], min_face=MIN_FACE, out=out)["seconds"]
+        with np.load(out) as found:
+            boxes, frame = found["boxes"], found["frame"]
+        wanted[number % len(parts)] = [boxes[frame == index] for index in range(FRAMES_A_CALL)]
+        return FRAMES_A_CALL / seconds
+
+    ours(0), peer(0)
+    speeds = in_turns(max(ROUNDS, len(parts)), ours, peer)
+    hits, total = found_too([b for i in sorted(wanted) for b in wanted[i]], [b for i in sorted(wanted) for b in got[i]])
+    what = f"cascade, 1080p street clip, faces from {MIN_FACE} px, against {package}"
+    checks = (Check(f"finds of its {total} faces the share", hits / max(total, 1), least=least_recall),)
+    return Row(name, what, "frames/s", *speeds, target=target, checks=checks)
+
+
+def chips_of(people: Path, embedder: Embedder, count: int) -> Images:
+    """Chips of real faces: `count` photos, as many of each person as of any other."""
+    photos = [path for row in zip(*photos_by_person(people, 4).values(), strict=False) for path in row]
+    detector, chips = Detector(DetectorSettings(min_face=48)), []
+    for path in photos:
+        image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        for face in detector.detect([image])[0][:1]:
+            chips.append(aligned_chip(image, face, embedder.targets, embedder.chip_size))
+        if len(chips) == count:
+            break
+    return np.stack(chips)
+
+
+def embedding(bench: Bench, name: str, call: str, embedder: Embedder, chips: Sequence[Images]) -> tuple[tuple[float, ...], ...]:
+    """Faces a second of ours and of the peer, in turns, and the cosine of each pair of answers."""
+    files = [bench.peers.hand_over(f"{name}-{i}", batch) for i, batch in enumerate(chips)]
+    alike: list[float] = []
+    out = bench.peers.file("vectors.npy")
+
+    def ours(number: int) -> float:
+        return CHIPS / clock(lambda: embedder.embed(chips[number % len(chips)]))
+
+    def peer(number: int) -> float:
+        return CHIPS / bench.peers.call(call, chips=files[number % len(chips)], out=out)["seconds"]
+
+    for number, batch in enumerate(chips):
+        ours(number), peer(number)
+        alike.extend(cosines(embedder.embed(batch), np.load(out)).tolist())
+    return *in_turns(ROUNDS, ours, peer), tuple(alike)
+
+
+def mtcnn(bench: Bench) -> Row:
+    return cascade(bench, "cascade-mtcnn", "mtcnn", "mtcnn 1.0.0", 8, 0.98)
+
+
+def facenet_pytorch(bench: Bench) -> Row:
+    return cascade(bench, "cascade-facenet-pytorch", "torch_mtcnn", "facenet-pytorch's MTCNN", 4, None)
+
+
+def facenet(bench: Bench) -> Row:
+    """Both with the same random weights, which the peer makes: speed and precision don't depend on what was learnt."""
+    dlib_embedder = load_embedder("dlib-resnet-v1")
+    chips = chips_of(bench.data / "people", dlib_embedder, 4 * CHIPS)
+    chips = np.stack([cv2.resize(chip, (160, 160), interpolation=cv2.INTER_LINEAR) for chip in chips])
+    weights = bench.peers.file("random.pt")
+    bench.peers.call("facenet_weights", chips=bench.peers.hand_over("all", chips), out=weights)
+    embedder = load_embedder("facenet-20180402", weights)
+    ours, peer, alike = embedding(bench, "facenet", "facenet", embedder, np.split(chips[: 2 * CHIPS], 2))
+    checks = (Check("least cosine to float32", min(alike), least=0.9999),)
+    what = f"facenet-20180402, batch {CHIPS}, against facenet-pytorch's InceptionResnetV1"
+    return Row("facenet", what, "faces/s", ours, peer, 3, checks, "the same random weights for both")
+
+
+def dlib(bench: Bench) -> Row:
+    embedder = load_embedder("dlib-resnet-v1")
+    chips = chips_of(bench.data / "people", embedder, 2 * CHIPS)
+    ours, peer, alike = embedding(bench, "dlib", "dlib", embedder, np.split(chips, 2))
+    checks = (Check("least cosine to dlib's", min(alike), least=0.9999),)
+    return Row("dlib", f"dlib-resnet-v1, batch {CHIPS}, against dlib-bin", "faces/s", ours, peer, 25, checks)
