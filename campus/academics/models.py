@@ -52,9 +52,9 @@ class Course(models.Model):
     embedder = models.CharField(
         "face model",
         max_length=60,
-        choices=Embedder.choices,
+        choices=[("", "as the server is set"), *Embedder.choices],
         blank=True,
-        help_text="What compares the faces of this class; empty: what the server is set to. After a change the photos are looked at again, "
+        help_text="What compares the faces of this class. After a change the photos are looked at again, "
         "and the present gallery stays in use until the new one is ready.",
     )
 

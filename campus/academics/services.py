@@ -5,7 +5,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Lecture, Student, Sureness
 from campus.errors import UserError
 
 
@@ -18,6 +18,11 @@ def lecture_create(*, course: Course, starts_at: datetime, ends_at: datetime, ti
             return Lecture.objects.create(course=course, starts_at=starts_at, ends_at=ends_at, title=title, room=room)
     except IntegrityError as error:
         raise UserError("This class has a lecture at that time already. Open that one, or choose another time.") from error
+
+
+def sureness_set(*, course: Course, sureness: str) -> None:
+    """Choose how sure the machine must be of a student of the class, from the next recording on."""
+    Course.objects.filter(pk=course.pk).update(sureness=Sureness(sureness))
 
 
 def student_enrol(*, number: str, name: str, course: Course | None = None) -> Student:

@@ -9,7 +9,7 @@ from rest_framework.validators import UniqueTogetherValidator
 
 from campus.academics.models import Course, Lecture, Student
 from campus.academics.selectors import courses_for, lectures_for
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
+from campus.attendance.models import DECISIONS, AttendanceChange, AttendanceRecord, Report, Status
 from campus.biometrics.models import Gallery
 from campus.footage.models import Recording
 
@@ -30,10 +30,28 @@ class OwnLecture(serializers.PrimaryKeyRelatedField[Lecture]):
         return lectures_for(self.context["request"].user)
 
 
+class RatesSerializer(serializers.Serializer[Any]):
+    fpir = serializers.FloatField(help_text="share of strangers who are taken for a student (0 to 1)")
+    miss = serializers.FloatField(help_text="share of the sights of a student that are missed (0 to 1)")
+    threshold = serializers.FloatField(help_text="the least cosine similarity")
+
+
 class CourseSerializer(serializers.ModelSerializer[Course]):
+    rates = serializers.SerializerMethodField(help_text="what the training of the gallery in use measured, by sureness")
+
     class Meta:
         model = Course
-        fields = ["id", "code", "name", "coordinator_name", "coordinator_email"]
+        fields = ["id", "code", "name", "coordinator_name", "coordinator_email", "sureness", "embedder", "rates"]
+
+    @extend_schema_field(serializers.DictField(child=RatesSerializer()))
+    def get_rates(self, course: Any) -> dict[str, Any]:
+        return next((gallery.report.get("rates", {}) for gallery in course.galleries_in_use), {})
+
+
+class CourseFacesSerializer(serializers.ModelSerializer[Course]):
+    class Meta:
+        model = Course
+        fields = ["sureness", "embedder"]
 
 
 class StudentSerializer(serializers.ModelSerializer[Student]):
@@ -136,7 +154,7 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
 
 
 class StatusSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=Status.choices, allow_blank=True, help_text="empty: back to what the machine says")
+    status = serializers.ChoiceField(choices=DECISIONS, allow_blank=True, help_text="empty: back to what the machine says")
     reason = serializers.CharField(max_length=300, allow_blank=True, default="")
 
 

@@ -3,12 +3,13 @@
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from campus.academics.models import Course, Lecture, Student
 from campus.academics.selectors import courses_for, is_registrar, lectures_for, students_for
-from campus.academics.services import lecture_create
+from campus.academics.services import lecture_create, sureness_set
 from campus.api import filters
 from campus.api import serializers as s
 from campus.attendance.models import AttendanceRecord, Report
@@ -26,7 +27,7 @@ from campus.attendance.selectors import records_for, reports_for
 from campus.attendance.services import override_set, register_write
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for
-from campus.biometrics.services import gallery_request
+from campus.biometrics.services import embedder_set, gallery_request
 from campus.downloads import WORKBOOK_TYPE, workbook_response
 from campus.footage.models import Recording
 from campus.footage.selectors import progress, recordings_for
@@ -54,7 +55,22 @@ class CourseViewSet(ReadOnlyModelViewSet[Course]):
     ordering_fields = ["code", "name"]
 
     def get_queryset(self) -> QuerySet[Course]:
-        return courses_for(self.request.user)
+        in_use = Prefetch("galleries", Gallery.objects.filter(active=True), to_attr="galleries_in_use")
+        return courses_for(self.request.user).prefetch_related(in_use)
+
+    @extend_schema(request=s.CourseFacesSerializer, responses={200: s.CourseSerializer, **REFUSED})
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Choose how sure the machine must be, and what compares the faces. Only a registrar may."""
+        course = self.get_object()
+        if not is_registrar(_who(request)):
+            raise PermissionDenied(RegistrarsOnly.message)
+        wish = s.CourseFacesSerializer(course, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        if "sureness" in wish.validated_data:
+            sureness_set(course=course, sureness=wish.validated_data["sureness"])
+        if wish.validated_data.get("embedder", course.embedder) != course.embedder:
+            embedder_set(course=course, embedder=wish.validated_data["embedder"])
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=None, responses={201: s.ReportSerializer, **REFUSED})
     @action(detail=True, methods=["post"])

@@ -136,6 +136,15 @@ def gallery_request(*, course: Course) -> Gallery:
     return gallery
 
 
+def embedder_set(*, course: Course, embedder: str) -> Gallery | None:
+    """Choose what compares the faces of a class ("": what the server is set to), and ask for the training that this needs.
+
+    The present gallery stays in use until that is done. None: there are no photos to train with yet.
+    """
+    Course.objects.filter(pk=course.pk).update(embedder=embedder)
+    return gallery_request(course=course) if course_photos(course).exists() else None
+
+
 def no_photos(course: Course) -> str:
     return f"There are no usable photos of the students of {course}. Add some in their files, then take attendance again."
 

@@ -136,6 +136,7 @@ SPECTACULAR_SETTINGS = {
     # "status" and "state" are fields of several things: each choice has one name.
     "ENUM_NAME_OVERRIDES": {
         "AttendanceStatus": "campus.attendance.models.Status",
+        "AttendanceDecision": "campus.attendance.models.DECISIONS",
         "RecordingState": "campus.footage.models.Recording.State",
         "GalleryState": "campus.biometrics.models.Gallery.State",
         "SegmentState": "campus.footage.models.Segment.State",

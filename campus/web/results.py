@@ -85,6 +85,8 @@ class LectureResult:
 def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
     """Student id → where the faces of the best enrolment photos are, at most FACES_SHOWN."""
     faces: dict[int, list[str]] = {}
+    if not students:
+        return faces
     photos = photos_for(user).filter(student__in=students, state__in=USABLE).exclude(chip="")
     for student, photo in photos.order_by("-quality", "pk").values_list("student", "pk"):
         if len(shown := faces.setdefault(student, [])) < FACES_SHOWN:

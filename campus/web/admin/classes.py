@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -17,9 +18,10 @@ from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.attendance import services as attendance
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import USABLE
+from campus.biometrics.selectors import USABLE, active_gallery
 from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
+from campus.web.training import rates_of
 
 SHOWN = 60
 
@@ -50,12 +52,13 @@ class CourseAdmin(RegistrarAdmin):
     inlines = (EnrolmentInline, GalleryInline)
     actions = ("train_all",)
     actions_detail = ("train", "register", "photos_zip")
-    readonly_fields = ("gallery", "ready", "lacking")
+    readonly_fields = ("gallery", "ready", "lacking", "rates")
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
         policy = ("When is a student present?", {"fields": ("present_seconds", "late_minutes", "early_minutes")})
-        return (about, policy, ("Faces", {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy)
+        sure = ("How are faces compared?", {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")})
+        return (about, policy, sure, ("Faces", {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy, sure)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
         enrolled = Enrolment.objects.filter(course=OuterRef("pk"))
@@ -91,6 +94,15 @@ class CourseAdmin(RegistrarAdmin):
         state = Gallery.State(course.gallery_state)
         return badge(str(state.label), GALLERY_STATES[state])
 
+    @display(description="Measured on the present gallery")
+    def rates(self, course: Course) -> SafeString | str:
+        gallery = active_gallery(course)
+        if gallery is None:
+            return "nothing yet: train the gallery"
+        report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), "Training report")
+        table = render_to_string("admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.sureness})
+        return format_html("{}<p class='mt-3'>{}</p>", table, report)
+
     @display(description="Lectures", ordering="lectures_n")
     def lecture_count(self, course: Any) -> SafeString:
         return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
@@ -101,6 +113,11 @@ class CourseAdmin(RegistrarAdmin):
         shown = format_html_join(", ", "{}", ((change_link(student),) for student in students[:SHOWN]))
         more = students.count() - SHOWN
         return format_html("{} and {} more", shown, more) if more > 0 else shown or "none"
+
+    def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "embedder" in form.changed_data and biometrics.embedder_set(course=obj, embedder=obj.embedder):
+            messages.info(request, "The photos are looked at with the other face model. The present gallery stays in use until then.")
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")

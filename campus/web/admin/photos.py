@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -17,16 +17,18 @@ from django.utils.safestring import SafeString
 from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from campus.academics.models import Course
+from campus.academics.models import Course, Student
+from campus.academics.selectors import students_for
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult
-from campus.biometrics.selectors import photos_for
+from campus.biometrics.selectors import galleries_for, photos_for
 from campus.downloads import picture_response
 from campus.errors import UserError
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, badge, change_link
+from campus.web.training import TrainingReport
 
 THUMBNAIL = 192
 MAX_PIXELS = 100_000_000
@@ -85,6 +87,16 @@ class ZipForm(forms.Form):
     )
 
 
+class MoveForm(forms.Form):
+    student = forms.CharField(label="Student number", max_length=40, widget=UnfoldAdminTextInputWidget())
+
+    def clean_student(self) -> Student:
+        student = Student.objects.filter(number=self.cleaned_data["student"]).first()
+        if student is None:
+            raise ValidationError("There is no student with this number.")
+        return student
+
+
 class ManyFilesWidget(forms.FileInput):
     allow_multiple_selected = True
 
@@ -118,6 +130,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     fields = ("thumbnail", "student", "verdict", "reason", "face_height", "quality", "original_name", "created_at", "error_detail")
     readonly_fields = fields
     actions_list = ("upload_zip",)
+    actions_detail = ("to_another",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # photos are added in a student's page or by a zip
@@ -130,6 +143,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         return [
             path("<uuid:pk>/thumbnail/", view(self.thumbnail_view), name="biometrics_facephoto_thumbnail"),
             path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
+            path("<uuid:pk>/move/", view(self.move_view), name="biometrics_facephoto_move"),
             path("zip/", view(self.zip_view), name="biometrics_facephoto_zip"),
             *super().get_urls(),
         ]
@@ -156,6 +170,31 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
                 form.add_error("file", str(error))
         return upload_page(request, "Photos from a zip", form, result)
 
+    def move_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        if not request.user.has_perm("biometrics.change_facephoto"):
+            raise PermissionDenied
+        photo = get_object_or_404(photos_for(request.user).select_related("student"), pk=pk)
+        wish = request.GET.get("to", "")
+        nearest = students_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
+        form = MoveForm(request.POST or None, initial={"student": nearest.number if nearest else ""})
+        form.fields["student"].help_text = f"Now kept for {photo.student}. Train the galleries of both students' classes afterwards."
+        if form.is_valid():
+            try:
+                services.photo_move(photo=photo, student=form.cleaned_data["student"])
+            except UserError as error:
+                form.add_error("student", str(error))
+            else:
+                messages.success(request, f"The photo is {form.cleaned_data['student'].name}'s now.")
+                return redirect("admin:biometrics_facephoto_change", pk)
+        return upload_page(request, "Move a photo to another student", form, None, verb="Move")
+
+    def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("biometrics.change_facephoto")
+
+    @action(description="Move to another student", url_path="to-another", icon="move_down", permissions=["move"])
+    def to_another(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect("admin:biometrics_facephoto_move", pk=object_id)
+
     def has_zip_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")
 
@@ -179,12 +218,18 @@ class GalleryColumns:
 
 @admin.register(Gallery)
 class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
+    change_form_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
     search_fields = ("course__code", "course__name")
     list_select_related = ("course",)
-    fields = ("course", "created_at", "gallery_state", "active", "students", "photos", "embedder", "threshold", "margin", "report", "error")
-    readonly_fields = fields
+    fields = (("course", "created_at"), ("gallery_state", "active"), ("students", "photos"), ("embedder", "threshold", "margin"), "error")
+    readonly_fields = ("gallery_state",)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+        gallery = galleries_for(request.user).select_related("course").filter(pk=object_id).first()
+        training = TrainingReport.of(request.user, gallery) if gallery else None
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "training": training})
 
 
 class GalleryInline(GalleryColumns, ReadOnlyInline):
@@ -195,7 +240,7 @@ class GalleryInline(GalleryColumns, ReadOnlyInline):
     per_page = 10
 
 
-def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None) -> TemplateResponse:
+def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, verb: str = "Upload") -> TemplateResponse:
     """The form; after it was sent, what was taken and what was not, row by row."""
     rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
     context = {
@@ -203,6 +248,7 @@ def upload_page(request: HttpRequest, title: str, form: forms.Form, result: Impo
         "title": title,
         "form": form,
         "result": result,
+        "verb": "Upload more" if result else verb,
         "table": {
             "headers": ["File", "Student", "", "Reason"],
             "rows": [

@@ -1,0 +1,141 @@
+"""What a training says of a class, as the registrar reads it: the rates to expect, and the photos to look at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from campus.academics.models import Student, Sureness
+from campus.academics.selectors import AnyUser, students_for
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import USABLE, photos_for
+from campus.web.plots import similarity_plot
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What to expect of one sureness, in words."""
+
+    sureness: str
+    label: str
+    strangers: str
+    missed: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """A student with a face to show; `faces` are addresses of pictures, the best first."""
+
+    student: Student
+    address: str
+    photos: int
+    faces: list[str]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A photo that looks less like its student than like `nearest`."""
+
+    address: str
+    delete: str
+    move: str
+    face: str
+    student: Face
+    nearest: Face
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    gallery: Gallery
+    rates: list[Rate]
+    plot: SafeString
+    alike: list[tuple[Face, Face, float]]
+    suspects: list[Suspect]
+    few: list[Face]
+    without: list[Face]
+
+    @classmethod
+    def of(cls, user: AnyUser, gallery: Gallery) -> Self:
+        """Who left the class, and photos that were deleted since, are not there any more."""
+        report = gallery.report
+        pairs = report.get("too_alike", [])
+        suspects = {one["photo"]: one["nearest"] for photos in report.get("suspect_photos", {}).values() for one in photos}
+        photos = [photo for photo in photos_for(user).filter(pk__in=suspects) if str(photo.student_id) != suspects[str(photo.pk)]]
+        few, without = report.get("few_photos", []), report.get("without_photos", [])
+        paired = [label for pair in pairs for label in pair[:2]]
+        owners = [str(photo.student_id) for photo in photos]
+        faces = _faces(user, {*few, *without, *paired, *owners, *suspects.values()}, suspects)
+        rates = rates_of(gallery)
+        return cls(
+            gallery=gallery,
+            rates=rates,
+            plot=similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
+            alike=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
+            suspects=[
+                Suspect(
+                    address=reverse("admin:biometrics_facephoto_change", args=[photo.pk]),
+                    delete=reverse("admin:biometrics_facephoto_delete", args=[photo.pk]),
+                    move=reverse("admin:biometrics_facephoto_move", args=[photo.pk]) + f"?to={suspects[str(photo.pk)]}",
+                    face=reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+                    student=faces[str(photo.student_id)],
+                    nearest=faces[suspects[str(photo.pk)]],
+                )
+                for photo in photos
+                if suspects[str(photo.pk)] in faces
+            ],
+            few=[faces[label] for label in few if label in faces],
+            without=[faces[label] for label in without if label in faces],
+        )
+
+
+def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str, Face]:
+    """The students by their ids; photos that may show somebody else are not among their faces."""
+    students = students_for(user).filter(pk__in=labels).order_by("name")
+    usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE), distinct=True))
+    shown: dict[int, list[str]] = {}
+    chips = photos_for(user).filter(student__pk__in=labels, state__in=USABLE).exclude(chip="").exclude(pk__in=suspects)
+    for student, photo in chips.order_by("-quality", "pk").values_list("student", "pk"):
+        shown.setdefault(student, []).append(reverse("admin:biometrics_facephoto_thumbnail", args=[photo]))
+    return {
+        str(student.pk): Face(
+            student, reverse("admin:academics_student_change", args=[student.pk]), student.usable, shown.get(student.pk, [])
+        )
+        for student in usable
+    }
+
+
+def rates_of(gallery: Gallery | None) -> list[Rate]:
+    """The rates that the training measured, strictest first; nothing where none were."""
+    measured: dict[str, Any] = gallery.report.get("rates", {}) if gallery else {}
+    return [
+        Rate(
+            sureness.value,
+            str(sureness.label),
+            _strangers(measured[sureness]["fpir"]),
+            _missed(measured[sureness]["miss"]),
+            measured[sureness]["threshold"],
+        )
+        for sureness in Sureness
+        if sureness in measured
+    ]
+
+
+def _strangers(rate: float) -> str:
+    return f"about {_one_in(rate)} taken for a student" if rate else "none of those tried taken for a student"
+
+
+def _one_in(rate: float) -> str:
+    within = round(1 / rate)
+    digits = max(len(str(within)) - 2, 0)
+    return f"1 stranger in {round(within, -digits):,}"
+
+
+def _missed(rate: float) -> str:
+    if not rate:
+        return "none of those tried missed"
+    of = next((of for of in (100, 1000, 10_000) if rate * of >= 1), 100_000)
+    return f"about {rate * of:.0f} of {of:,} sights of a student missed"
