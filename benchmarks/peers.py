@@ -118,23 +118,27 @@ def _standardised(chips: Pictures) -> Any:
     return (torch.from_numpy(chips).permute(0, 3, 1, 2).float() - 127.5) / 128
 
 
-def facenet_weights(chips: str, out: str) -> Answer:
-    """Random weights for facenet-pytorch's InceptionResnetV1, saved as its own files are.
+def facenet_weights(out: str, chips: str | None = None) -> Answer:
+    """Random weights (He) for facenet-pytorch's InceptionResnetV1, saved as its own files are.
 
-    The normalisations' statistics are those of `chips`: without them, random weights answer nearly the same to every face.
+    With `chips` the normalisations' statistics are those of the chips. That spreads the embeddings of faces, which random weights put
+    close together, but makes a network in which small differences grow from layer to layer, as they don't in a trained one.
     """
     import torch
 
     network = _inception()
-    norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
-        norm.train()
-    with torch.no_grad():
-        for batch in np.array_split(np.load(chips), 2):
-            network(_standardised(batch))
-    network.eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if chips:
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                module.momentum = None  # a plain mean over all batches
+                module.train()
+        with torch.no_grad():
+            for batch in np.array_split(np.load(chips), 2):
+                network(_standardised(batch))
+        network.eval()
     torch.save(network.state_dict(), out)
     return {}
 
@@ -174,9 +178,7 @@ def versions() -> Answer:
     return {name: version(name) for name in ("mtcnn", "tensorflow-cpu", "facenet-pytorch", "torch", "dlib-bin")}
 
 
-CALLS: dict[str, Callable[..., Answer]] = {
-    call.__name__: call for call in (mtcnn, torch_mtcnn, facenet_weights, facenet, dlib, versions)
-}
+CALLS: dict[str, Callable[..., Answer]] = {call.__name__: call for call in (mtcnn, torch_mtcnn, facenet_weights, facenet, dlib, versions)}
 
 
 def main() -> None:

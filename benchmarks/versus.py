@@ -40,7 +40,7 @@ class Check:
 class Row:
     """One line of the table. `ours` and `peer` are what each reached in each round, in `unit`, the more the better.
 
-    Without a peer, `target` is for `ours` itself.
+    Without a peer, `target` is for `ours` itself. `points` are what a plot shows.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Row:
     target: float | None = None
     checks: tuple[Check, ...] = ()
     note: str = ""
+    points: tuple[dict[str, Any], ...] = ()
 
     @property
     def ratio(self) -> float | None:
@@ -113,7 +114,8 @@ class Peers:
         return path
 
     def call(self, name: str, **arguments: Any) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout  # noqa: S101
+        assert self.process.stdin is not None  # noqa: S101
+        assert self.process.stdout is not None  # noqa: S101
         request = {"call": name} | {key: str(value) if isinstance(value, Path) else value for key, value in arguments.items()}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()

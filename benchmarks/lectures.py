@@ -1,0 +1,136 @@
+"""Composed lectures with known attendance: made once and kept, put end to end, enrolled, scored."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition import gallery
+from recognition.people_folder import photos_by_person
+from recognition.pipeline import Models, check_photo
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Who was there: label -> whether present, for the whole roster."""
+
+    roster: tuple[str, ...]
+    present: frozenset[str]
+    enrol: int
+
+    @classmethod
+    def of(cls, lecture: Path) -> "Truth":
+        known = json.loads(lecture.with_suffix(".json").read_text())
+        return cls(tuple(known["roster"]), frozenset(known["present"]), known["enrol_photos"])
+
+    def right(self, present: set[str]) -> int:
+        """How many of the roster are marked rightly."""
+        return sum((label in present) == (label in self.present) for label in self.roster)
+
+
+def composed(cache: Path, tool: Path, data: Path, name: str, *arguments: str) -> Path:
+    """The lecture `name` of the cache; composed first where it isn't there, which for ten minutes takes twenty."""
+    video = cache / f"{name}.mp4"
+    if not video.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        part = cache / f"part-{name}.mp4"
+        print(f"Composing {video.name} (once) ...", file=sys.stderr)
+        command = [sys.executable, tool / "make_lecture.py", "--people", data / "people", "--strangers", data / "strangers"]
+        subprocess.run([*command, *arguments, "--out", part], check=True)
+        part.with_suffix(".json").replace(video.with_suffix(".json"))
+        part.replace(video)
+    return video
+
+
+def end_to_end(source: Path, out: Path, times: int = 1, seconds: float | None = None) -> Path:
+    """The first `seconds` of a recording, `times` one after the other, without encoding anything anew."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(out), "w") as target:
+        stream, shift = None, 0
+        for _ in range(times):
+            end = 0
+            with av.open(str(source)) as container:
+                video = container.streams.video[0]
+                stream = stream or target.add_stream_from_template(video)
+                base = video.time_base or Fraction(1)
+                for packet in container.demux(video):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    if seconds is not None and packet.is_keyframe and packet.pts * base >= seconds:
+                        break
+                    end = max(end, packet.pts + (packet.duration or 0))
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = stream
+                    target.mux(packet)
+            shift += end
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A class's gallery, and each photo's raw embedding for rules that compare with photos."""
+
+    gallery: gallery.Gallery
+    labels: tuple[str, ...]
+    photos: Floats
+
+
+def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
+    """The first photos of everybody on the roster."""
+    import cv2
+
+    folders = photos_by_person(people, truth.enrol)
+    known: dict[str, list[Floats]] = {label: [] for label in truth.roster}
+    labels, chips = [], []
+    for label in truth.roster:
+        for path in folders[label]:
+            photo = check_photo(path, models)
+            if photo.embedding is not None and photo.chip is not None:
+                known[label].append(photo.embedding)
+                labels.append(label)
+                chips.append(cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.chip, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return Enrolled(gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(chips))[0])
+
+
+def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
+    """The gallery with synthetic students added up to `students`, who are spread as its own are."""
+    rng = np.random.default_rng(0)
+    n = len(trained.labels)
+    more = max(students - n, 0)
+
+    def grown(name: str, own: NDArray[Any]) -> NDArray[Any]:
+        if own.ndim == 1:
+            return np.concatenate([own, rng.choice(own, more)])
+        new = (own.mean(axis=0) + own.std(axis=0) * rng.standard_normal((more, *own.shape[1:]))).astype(own.dtype)
+        return np.concatenate([own, gallery.unit(new) if name == "templates" else new])
+
+    values = {field.name: getattr(trained, field.name) for field in fields(trained)}
+    arrays = {name: grown(name, own) for name, own in values.items() if isinstance(own, np.ndarray) and own.ndim and len(own) == n}
+    return replace(trained, labels=(*trained.labels, *(f"synthetic {i}" for i in range(more))), **arrays)
+
+
+def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float = 0.6) -> list[str | None]:
+    """Whose photo is nearest to each vector (n, d), or nobody's when it is farther than `within`: the rule of `face_recognition`."""
+    if not len(vectors):
+        return []
+    squares = (vectors**2).sum(axis=1)[:, None] + (known**2).sum(axis=1)[None] - 2 * vectors @ known.T
+    best = squares.argmin(axis=1)
+    return [labels[column] if squares[row, column] <= within**2 else None for row, column in enumerate(best)]
+
+
+def majorities(seen: Sequence[Sequence[str | None]]) -> Mapping[str, set[str]]:
+    """Who is present, from the names of each sample's faces, by several rules: the name of the rule -> labels."""
+    counts = Counter(label for labels in seen for label in set(labels) if label)
+    least = {"in any sample": 1, "in 3 samples": 3, "in 10 % of them": 0.1 * len(seen), "in half of them": 0.5 * len(seen)}
+    return {rule: {label for label, count in counts.items() if count >= bound} for rule, bound in least.items()}
