@@ -11,6 +11,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from campus.attendance.models import AttendanceChange
+from campus.attendance.services import lecture_count
 from campus.footage.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -201,3 +202,29 @@ def test_the_schema_and_its_page_need_a_login(client, world: World):
     assert page.status_code == 200
     assert "https://" not in page.content.decode(), "nothing comes from elsewhere"
     assert "script-src 'self';" in page["Content-Security-Policy"]
+
+
+def test_sureness_and_face_model_are_the_registrars(api: APIClient, world: World):
+    rates = {"balanced": {"fpir": 0.001, "miss": 0.02, "threshold": 0.95}}
+    type(world.gallery).objects.filter(pk=world.gallery.pk).update(report={"rates": rates})
+    url = f"/api/v1/courses/{world.course.pk}/"
+    course = api.get(url).json()
+    assert (course["sureness"], course["embedder"], course["rates"]) == ("balanced", "", rates)
+    assert api.patch(url, {"sureness": "strict"}, format="json").status_code == 403
+    api.force_authenticate(world.registrar)
+    assert api.patch(url, {"sureness": "careless"}, format="json").status_code == 400
+    assert api.patch(url, {"embedder": "eyes"}, format="json").status_code == 400
+    course = api.patch(url, {"sureness": "strict", "embedder": "facenet-20180402", "name": "Hacked"}, format="json").json()
+    assert (course["sureness"], course["embedder"], course["name"]) == ("strict", "facenet-20180402", "Computing")
+    assert world.course.galleries.get(state="queued").embedder == "facenet-20180402"
+    assert course["rates"] == rates, "the old gallery stays in use until then"
+
+
+def test_who_is_to_be_confirmed_is_listed_and_settled(api: APIClient, world: World):
+    world.recording.sightings.update(present=False, unsure=True)
+    lecture_count(lecture=world.lecture)
+    (record,) = api.get("/api/v1/attendance/", {"status": "unsure"}).json()["results"]
+    assert (record["status"], record["machine_status"]) == ("unsure", "unsure")
+    url = f"/api/v1/attendance/{record['id']}/"
+    assert api.patch(url, {"status": "unsure"}, format="json").status_code == 400
+    assert api.patch(url, {"status": "present"}, format="json").json()["status"] == "present"

@@ -255,3 +255,70 @@ def test_the_workbook_names_students_who_could_not_be_recognised(recording: Reco
     recording.gallery = factories.gallery(recording.lecture.course, report={"without_photos": [str(first.pk)]})
     summary = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=recording).file_name))["Summary"]
     assert ("No usable photos of", first.name) in [row[:2] for row in summary.iter_rows(values_only=True)]
+
+
+def unsure(student: Any) -> Presence:
+    return Presence(str(student.pk), False, ((0.0, 0.0),), 0.0, 1.0, 0.6, (Chip(0.0, 0.9, jpeg()),), unsure=True)
+
+
+@pytest.fixture
+def photo(lecture: Lecture) -> Recording:
+    return factories.recording(lecture, duration=0.0, state="done", coverage=1.0)
+
+
+def test_one_look_has_to_be_confirmed(photo: Recording) -> None:
+    first, second, _ = photo.lecture.course.students.all()
+    write(photo, seen(first, (0, 0), duration=0), unsure(second))
+    assert statuses(photo.lecture) == ["present", "unsure", "absent"]
+    record = photo.lecture.records.get(student=second)
+    assert (record.first_seen, record.confidence) == (photo.lecture.starts_at, 0.6)
+
+
+def test_another_recording_that_is_sure_settles_it(photo: Recording, recording: Recording) -> None:
+    first, *_ = photo.lecture.course.students.all()
+    write(photo, unsure(first))
+    write(recording, seen(first, (0, 3600)))
+    record = photo.lecture.records.get(student=first)
+    assert (record.status, record.confidence) == ("present", 0.8)
+
+
+def test_what_a_person_confirmed_stays_whatever_comes_after(photo: Recording) -> None:
+    first, *_ = photo.lecture.course.students.all()
+    write(photo, unsure(first))
+    record, registrar = photo.lecture.records.get(student=first), factories.registrar()
+    override_set(record=record, status="absent", reason="", user=registrar)
+    write(photo, unsure(first))
+    record.refresh_from_db()
+    assert (record.machine_status, record.status) == ("unsure", "absent")
+    with pytest.raises(UserError, match="no status that a person sets"):
+        override_set(record=record, status="unsure", reason="", user=registrar)
+
+
+def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording, settings) -> None:
+    first, second, _ = photo.lecture.course.students.all()
+    people = (
+        UnknownPerson(((0.0, 0.0),), 0.0, (Chip(0.0, 0.5, jpeg(20)),), still=True),
+        UnknownPerson(((0.0, 0.0),), 0.0, (Chip(0.0, 0.5, jpeg(30)),)),
+    )
+    presences = (seen(first, (0, 0), duration=0), unsure(second))
+    record_attendance(recording=photo, attendance=Attendance(0.0, presences, people))
+    assert list(photo.unknown_people.values_list("still", flat=True)) == [True, False]
+    workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
+    assert {row[1]: row[2] for row in workbook["Attendance"].iter_rows(values_only=True)}[second.name] == "To be confirmed"
+    assert [row[0] for row in workbook["Unknown"].iter_rows(values_only=True)][1:] == [
+        "Unknown 1",
+        "Still face 1 (portrait, poster or screen)",
+    ]
+    register = load_workbook(Path(settings.REPORTS_DIR, register_write(course=photo.lecture.course).file_name))["Register"]
+    rows = {row[1]: row[2:4] for row in register.iter_rows(values_only=True)}
+    assert (rows[first.name], rows[second.name]) == (("P", 1), ("?", None))
+
+
+def test_the_workbook_names_the_sureness_and_its_threshold(photo: Recording, settings) -> None:
+    gallery = factories.gallery(photo.lecture.course, report={"rates": {"strict": {"fpir": 0, "miss": 0, "threshold": 0.97}}})
+    Recording.objects.filter(pk=photo.pk).update(gallery=gallery, sureness="strict")
+    photo.refresh_from_db()
+    write(photo)
+    workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
+    summary = dict(workbook["Summary"].iter_rows(values_only=True))
+    assert (summary["Sureness"], summary["Threshold"]) == ("Strict", 0.97)

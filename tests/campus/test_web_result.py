@@ -9,7 +9,8 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from campus.academics.models import Lecture
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.attendance.services import lecture_count, override_set
 from campus.footage.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -231,3 +232,80 @@ def test_pages_hold_no_inline_script_or_style(lecturer: Client, world: World):
         text = page(lecturer, name, *args)
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|https?://(?!testserver)", text), name
     assert Recording.objects.exists()
+
+
+@pytest.fixture
+def unsure(world: World) -> AttendanceRecord:
+    """The other student of the class was seen in one look only; a poster hangs on the wall."""
+    student = world.course.students.exclude(pk=world.student.pk).get()
+    seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": world.sighting.chips}
+    Sighting.objects.create(recording=world.recording, student=student, present=False, unsure=True, confidence=0.6, **seen)
+    UnknownPerson.objects.create(recording=world.recording, index=1, still=True, **seen)
+    factories.photo(student, chip=world.photo.chip.name, quality=0.8)
+    factories.photo(student, chip=world.photo.chip.name, quality=0.1, state="rejected")
+    lecture_count(lecture=world.lecture)
+    return AttendanceRecord.objects.get(lecture=world.lecture, student=student)
+
+
+@pytest.mark.parametrize("name", ["lecture", "recording"])
+def test_who_is_to_be_confirmed_comes_first_with_both_faces(lecturer: Client, world: World, unsure: AttendanceRecord, name: str):
+    text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
+    assert text.index(">To be confirmed<") < text.index("Who was there")
+    assert "1 to be confirmed" in text
+    assert "absent</span>" not in text
+    (photo,) = unsure.student.photos.filter(state="accepted")
+    assert text.count(reverse("photo-face", args=[photo.pk])) == 1
+    assert text.count("/face/") == 1, "a rejected photo is nothing to compare with"
+    assert lecturer.get(reverse("photo-face", args=[photo.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["present", "absent"])
+def test_one_press_confirms(lecturer: Client, world: World, unsure: AttendanceRecord, status: str):
+    url = reverse("confirm", args=[unsure.pk, status])
+    assert lecturer.get(url).status_code == 405
+    text = lecturer.post(url, follow=True).content.decode()
+    assert f"{unsure.student.name}: {status}." in text
+    assert ">To be confirmed<" not in text
+    unsure.refresh_from_db()
+    assert (unsure.machine_status, unsure.override_status) == ("unsure", status)
+    change = AttendanceChange.objects.get()
+    assert (change.old, change.new, change.user_name) == ("unsure", status, "own")
+    assert "by looking at the pictures" in change.reason
+
+
+def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, unsure: AttendanceRecord):
+    override_set(record=unsure, status="excused", reason="ill", user=world.registrar)
+    text = lecturer.post(reverse("confirm", args=[unsure.pk, "absent"]), follow=True).content.decode()
+    assert "is settled already: excused." in text
+    unsure.refresh_from_db()
+    assert unsure.status == "excused"
+
+
+def test_confirming_asks_who_it_is(client: Client, world: World, unsure: AttendanceRecord):
+    url = reverse("confirm", args=[unsure.pk, "present"])
+    assert client.post(url).status_code == 302
+    client.force_login(world.other)
+    assert client.post(url).status_code == 404
+    client.force_login(world.own)
+    assert client.post(reverse("confirm", args=[unsure.pk, "excused"])).status_code == 404
+    unsure.refresh_from_db()
+    assert unsure.status == "unsure"
+
+
+def test_still_faces_are_apart_from_unknown_people(lecturer: Client, world: World, unsure: AttendanceRecord):
+    text = page(lecturer, "lecture", world.lecture.pk)
+    unknown, still = text.split("Still faces")
+    assert reverse("unknown-chip", args=[world.unknown.pk, 0]) in unknown
+    poster = reverse("unknown-chip", args=[world.recording.unknown_people.get(still=True).pk, 0])
+    assert poster in still
+    assert poster not in unknown
+
+
+def test_confirming_many_needs_few_queries(lecturer: Client, world: World, unsure: AttendanceRecord, django_assert_max_num_queries):
+    for _ in range(30):
+        student = factories.student()
+        factories.enrol(world.course, student)
+        factories.photo(student, chip=world.photo.chip.name)
+        AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="unsure")
+    with django_assert_max_num_queries(17):
+        page(lecturer, "lecture", world.lecture.pk)
