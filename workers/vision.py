@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from campus.academics.models import Embedder
+
 if TYPE_CHECKING:
     from recognition.pipeline import Models, Settings
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
 def models(embedder: str) -> "Models":
     from recognition.pipeline import Models
 
-    weights = Path(settings.FACENET_WEIGHTS) if settings.FACENET_WEIGHTS else None
-    return Models.load(embedder, weights if embedder.startswith("facenet") else None)
+    named = Path(settings.FACENET_WEIGHTS) if settings.FACENET_WEIGHTS and embedder == Embedder.FACENET else None
+    return Models.load(embedder, named)
 
 
 def pipeline_settings() -> "Settings":

@@ -10,7 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from campus.attendance.models import AttendanceRecord
-from campus.attendance.services import record_attendance, report_write
+from campus.attendance.services import lecture_count, record_attendance, report_write
+from campus.biometrics.models import Gallery
 from campus.footage.models import Recording, Segment
 from campus.footage.services import recording_planned, segment_finished, segment_progress, segments_settled
 from campus.work import claim, fail, finish
@@ -110,6 +111,43 @@ def test_from_login_to_workbook(browser: Browser, world: World, video: Path):
     browser.wait(lambda _: browser.path() == "/login/")
 
 
+def test_who_was_seen_once_only_is_confirmed_with_one_press(browser: Browser, world: World):
+    world.recording.sightings.update(present=False, unsure=True)
+    lecture_count(lecture=world.lecture)
+    browser.log_in("own")
+    browser.open(reverse("course", args=[world.course.pk]))
+    browser.sees("1 to be confirmed")
+    browser.open(reverse("lecture", args=[world.lecture.pk]))
+    browser.sees("To be confirmed")
+    faces = browser.driver.find_elements(By.CSS_SELECTOR, ".confirm img")
+    browser.wait(lambda driver: all(driver.execute_script("return arguments[0].naturalWidth", face) for face in faces))
+    assert len(faces) == 2
+    browser.press("Present")
+    browser.sees(f"{world.student.name}: present.")
+    browser.sees("To be confirmed → Present by own")
+    assert not browser.driver.find_elements(By.CSS_SELECTOR, ".confirm")
+
+
+def test_the_training_report_can_be_read_by_everybody(browser: Browser, world: World):
+    rates = {"fpir": 0.001, "miss": 0.02, "threshold": 0.95}
+    pair = [str(student.pk) for student in world.course.students.all()]
+    report = {"rates": {"balanced": rates}, "too_alike": [[*pair, 0.96]], "few_photos": pair}
+    report["curves"] = {"genuine": [0, 0, 9], "impostor": [70, 5, 0], "edges": [0.7, 0.8, 0.9, 1.0]}
+    Gallery.objects.filter(pk=world.gallery.pk).update(report=report)
+    browser.log_in("registrar")
+    for width in (1280, 390):
+        browser.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        )
+        for dark in (False, True):
+            browser.open(reverse("admin:biometrics_gallery_change", args=[world.gallery.pk]))
+            browser.find("svg.plot")
+            browser.driver.execute_script("document.documentElement.classList.toggle('dark', arguments[0])", dark)
+            found = Axe().run(browser.driver, ".training")["violations"]
+            assert not [(width, dark, one["id"], one["nodes"][0]["html"]) for one in found]
+            assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+
+
 def test_without_the_script_the_form_still_uploads(browser: Browser, world: World, video: Path):
     browser.log_in("own")
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
@@ -176,6 +214,9 @@ def test_with_the_keyboard_alone(browser: Browser, world: World):
 def test_pages_can_be_used_by_everybody(browser: Browser, world: World, scheme: str):
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     work = factories.planned(world.lecture, segments=3)
+    world.recording.sightings.update(present=False, unsure=True)
+    world.recording.unknown_people.update(still=True)
+    lecture_count(lecture=world.lecture)
     browser.log_in("own")
     paths = [
         "/",

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Prefetch
+from django.db.models import Count, OuterRef, Prefetch, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -12,6 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
+from campus.attendance.models import Status
+from campus.attendance.selectors import records_for
 from campus.attendance.services import register_write
 from campus.errors import UserError
 from campus.footage.selectors import OPEN, recordings_for
@@ -38,7 +40,10 @@ def home(request: StaffRequest) -> HttpResponse:
 @login_required
 def course(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user), pk=pk)
-    lectures = lectures_for(request.user).filter(course=course).prefetch_related("recordings").order_by("-starts_at", "pk")
+    open_records = records_for(request.user).filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
+    unsure = open_records.order_by().values("lecture").annotate(n=Count("pk")).values("n")
+    lectures = lectures_for(request.user).filter(course=course).annotate(unsure=Subquery(unsure))
+    lectures = lectures.prefetch_related("recordings").order_by("-starts_at", "pk")
     page = Paginator(lectures, 30).get_page(request.GET.get("page"))
     return render(request, "web/course.html", {"course": course, "page": page, "roster": course.enrolments.count()})
 
