@@ -1,0 +1,141 @@
+"""Where the time of a recording goes: `python -m benchmarks.profile VIDEO [--min-face 20]`.
+
+Prints milliseconds a frame of each stage: first of the cascade alone with a full search in every frame, then of a whole segment.
+Each stage's time is without that of the stages that it calls. Stages that run beside each other add up to more than the whole.
+"""
+
+import argparse
+import functools
+import importlib
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Stage -> what it is made of, by name: these parts have no hook for a profiler, and need none.
+STAGES = {
+    "decode": ["recognition.pipeline.sample"],
+    "pyramid": ["recognition.detector._pyramid"],
+    "NMS": ["recognition.detector._nms", "recognition.detector._nms_min"],
+    "crops": ["recognition.detector._crops"],
+    "chips": ["recognition.pipeline.aligned_chip"],
+    "quality": ["recognition.pipeline.assess"],
+    "track": ["recognition.tracking.Tracker.update"],
+    "evidence": ["recognition.pipeline.jpeg"],
+}
+NETWORKS = {None: "P-Net", 24: "R-Net", 48: "O-Net", 150: "embed", 160: "embed"}  # by the side of what goes in
+COMPILERS = ["recognition.detector.compiled", "recognition.embedders.dlib_resnet.compiled", "recognition.embedders.facenet.compiled"]
+ORDER = ["decode", "pyramid", "P-Net", "NMS", "crops", "R-Net", "O-Net", "chips", "quality", "track", "embed", "evidence"]
+
+
+class Clock:
+    """Seconds by stage, each without the stages within it, in all threads."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.local = threading.local()
+
+    def run(self, stage: str, work: Callable[[], Any]) -> Any:
+        within = self.local.__dict__.setdefault("within", [0.0])
+        within.append(0.0)
+        start = time.perf_counter()
+        try:
+            return work()
+        finally:
+            took = time.perf_counter() - start
+            own = took - within.pop()
+            within[-1] += took
+            with self.lock:
+                self.seconds[stage] += own
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, or the generator function, with its time put down to a stage."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = self.run(stage, lambda: function(*args, **kwargs))
+            return self.items(stage, result) if isinstance(result, Iterator) else result
+
+        return call
+
+    def items(self, stage: str, made: Iterator[Any]) -> Iterator[Any]:
+        end = object()
+        while (item := self.run(stage, lambda: next(made, end))) is not end:
+            yield item
+
+
+def replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Change what a dotted name stands for, in its module or class."""
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            holder: Any = importlib.import_module(".".join(parts[:split]))
+        except ModuleNotFoundError:
+            continue
+        try:
+            for part in parts[split:-1]:
+                holder = getattr(holder, part)
+            setattr(holder, parts[-1], change(getattr(holder, parts[-1])))
+        except AttributeError:
+            break
+        return
+    sys.exit(f"There is no {name} any more. Say in {__file__} what that stage is made of now.")
+
+
+def hook(clock: Clock) -> None:
+    """Time all stages. Networks are found by what they are compiled from."""
+
+    def compiler(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda model, *more, **named: clock.timed(NETWORKS[model.inputs[0].shape[1]], original(model, *more, **named))
+
+    for name in COMPILERS:
+        replace(name, compiler)
+    for stage, names in STAGES.items():
+        for name in names:
+            replace(name, functools.partial(clock.timed, stage))
+
+
+def report(title: str, clock: Clock, seconds: float, frames: int) -> None:
+    print(f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share |\n|---|---|---|")
+    rest = seconds - sum(clock.seconds.values())
+    for stage, took in [(stage, clock.seconds[stage]) for stage in ORDER if clock.seconds[stage]] + [("all else", rest)]:
+        print(f"| {stage} | {1000 * took / frames:.2f} | {took / seconds:.1%} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--min-face", type=int, help="pixels (default: the pipeline's)")
+    parser.add_argument("--every", type=float, help="seconds between frames (default: the pipeline's)")
+    parser.add_argument("--frames", type=int, default=4, help="frames a call of the cascade (%(default)s)")
+    given = parser.parse_args()
+    clock = Clock()
+    hook(clock)
+    from recognition.detector import Detector, DetectorSettings
+    from recognition.pipeline import Models, Settings, recognise_segment
+    from recognition.video import plan, probe, sample
+
+    defaults = Settings()
+    settings = Settings(every=given.every or defaults.every, min_face=given.min_face or defaults.min_face)
+    info, models = probe(given.video), Models.load()
+    segment = plan(given.video, info)[0]
+    images = [frame.image for frame in sample(given.video, info, segment, settings.every)]
+    calls = [images[at : at + given.frames] for at in range(0, len(images) - given.frames + 1, given.frames)] or [images]
+    detector = Detector(DetectorSettings(min_face=settings.min_face))
+    for title, frames, work in (
+        (f"cascade, {given.frames} frames a call", sum(map(len, calls)), lambda: [detector.detect(call) for call in calls]),
+        ("a segment from the file to its tracks", len(images), lambda: recognise_segment(given.video, info, segment, models, settings)),
+    ):
+        work()
+        clock.seconds.clear()
+        start = time.perf_counter()
+        work()
+        report(f"{title}, {info.width} x {info.height}, faces from {settings.min_face} px", clock, time.perf_counter() - start, frames)
+
+
+if __name__ == "__main__":
+    main()
