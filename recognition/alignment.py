@@ -7,6 +7,10 @@ from PIL import Image
 
 from recognition.types import Face
 
+NOISE = 8.0  # standard deviation, in grey levels
+# Degrees, factor, shares of the side to the right and down.
+VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
+
 
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
     """The 2 x 3 matrix of the rotation, uniform scale and shift that takes points `source` (n, 2) nearest to `target` (n, 2).
@@ -42,6 +46,28 @@ def aligned_chip(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float
             points = (face.points - np.array([x, y], np.float32) + 0.5) / shrink - 0.5
             matrix = similarity(np.asarray(points, np.float32), targets)
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def views(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The chip (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned, scaled and moved.
+
+    Their mean says more of a face of which there is one look only (dlib's `num_jitters`).
+    """
+    side = chip.shape[0]
+    result = [chip]
+    for angle, scale, right, down in VIEWS:
+        matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
+        matrix[:, 2] += (right * side, down * side)
+        result.append(np.asarray(cv2.warpAffine(chip, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8))
+    return result
+
+
+def distant(chip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The chip (s, s, 3) as a camera at the other end of a room would see it: a quarter as large, with a sensor's noise."""
+    side = chip.shape[0] // 4
+    small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small += np.random.default_rng(0).normal(0, NOISE, (side, side, 1)).astype(np.float32)
+    return np.asarray(cv2.resize(np.clip(small, 0, 255).astype(np.uint8), chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: int) -> tuple[NDArray[np.uint8], list[int]] | None:

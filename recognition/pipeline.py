@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.alignment import aligned_chip
+from recognition.alignment import aligned_chip, distant, views
 from recognition.detector import Detector, DetectorSettings
 from recognition.embedders import Embedder, load_embedder
 from recognition.gallery import unit
@@ -51,6 +51,16 @@ class Models:
         stack = np.stack(chips) if chips else np.empty((0, self.embedder.chip_size, self.embedder.chip_size, 3), np.uint8)
         return unit(self.embedder.embed(stack) + self.embedder.embed(np.ascontiguousarray(stack[:, :, ::-1])))
 
+    def embed_once(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of chips (s, s, 3) of faces of which there is one look only: each the mean of several views of it."""
+        seen = self.embed([view for chip in chips for view in views(chip)])
+        return unit(seen.reshape(len(chips), -1, self.embedder.dimension).sum(axis=1)) if chips else seen
+
+    def enrol(self, chip: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The unit vector (d,) of an enrolment photo's chip: the mean of what it is from near and from far, since the photo shows
+        a large face and the camera in the room a small one."""
+        return unit(self.embed_once([chip])[0] + self.embed([distant(chip)])[0])
+
     def look(self, frame: Frame, face: Face) -> Look:
         chip = aligned_chip(frame.image, face, self.embedder.targets, self.embedder.chip_size)
         return Look(frame.time, face, assess(face, chip).value, chip)
@@ -83,13 +93,16 @@ def recognise_segment(
         if on_progress:
             length = max(segment.end - segment.start, 1e-9)
             on_progress(float(np.clip((batch[-1].time - segment.start) / length, 0, 1)))
-    return SegmentResult(models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, models)))
+    embed = models.embed_once if info.is_photo else models.embed
+    return SegmentResult(models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, embed)))
 
 
-def _finished(tracks: Sequence[OpenTrack], segment: Segment, models: Models) -> Iterator[Track]:
+def _finished(
+    tracks: Sequence[OpenTrack], segment: Segment, embed: Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+) -> Iterator[Track]:
     """The tracks with their looks embedded, all in one go."""
     looks = [[track.looks[part] for part in sorted(track.looks)] for track in tracks]
-    vectors = iter(models.embed([look.chip for mine in looks for look in mine]))
+    vectors = iter(embed([look.chip for mine in looks for look in mine]))
     for track, mine in zip(tracks, looks, strict=True):
         embeddings = np.stack(list(islice(vectors, len(mine))))
         qualities = np.array([look.quality for look in mine], np.float32)
@@ -128,7 +141,7 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
     if verdict == "accepted" and len(large) > 1:
         verdict, reason = "warning", "Several faces are in the photo; the one nearest the centre was taken."
-    vector = None if strict and verdict == "rejected" else models.embed([chip])[0]
+    vector = None if strict and verdict == "rejected" else models.enrol(chip)
     return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
 
 

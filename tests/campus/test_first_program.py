@@ -57,7 +57,7 @@ def test_enrolment_and_recognition_see_a_face_alike_and_in_colour(shared_data: P
     enrolled = check_photo(path, models).embedding
     tracks = recognise_segment(path, probe(path), Segment(0, 0.0, 0.0), models).tracks
     assert enrolled is not None
-    assert max(float(enrolled @ track.embeddings[0]) for track in tracks) == pytest.approx(1, abs=0.005)
+    assert max(float(enrolled @ track.embeddings[0]) for track in tracks) == pytest.approx(1, abs=0.01)
     Image.open(path).convert("L").save(tmp_path / "grey.jpg", quality=95)
     grey = check_photo(tmp_path / "grey.jpg", models).embedding
     assert grey is not None
