@@ -104,12 +104,14 @@ def result(recording: "Recording") -> dict[str, Any]:
         "students": {
             sighting.student.name: {
                 "present": sighting.present,
+                "unsure": sighting.unsure,
                 "intervals": sighting.intervals,
                 "confidence": round(sighting.confidence, 4),
             }
             for sighting in recording.sightings.select_related("student")
         },
-        "unknown": recording.unknown_people.count(),
+        "unknown": recording.unknown_people.filter(still=False).count(),
+        "still": recording.unknown_people.filter(still=True).count(),
     }
 
 
@@ -123,19 +125,19 @@ def show(recording: "Recording") -> None:
     records = recording.lecture.records.select_related("student").order_by("student__name")
     sightings = {sighting.student_id: sighting for sighting in recording.sightings.all()}
     width = max([4, *(len(record.student.name) for record in records)])
-    print(f"\n{'Name':{width}}  {'Status':10}  {'Seen':>7} {'to':>7}  Share  Confidence")
+    print(f"\n{'Name':{width}}  {'Status':15}  {'Seen':>7} {'to':>7}  Share  Confidence")
     for record in records:
         seen = sightings[record.student_id].intervals
         when = f"{clock(seen[0][0]):>7} {clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}" if seen else ""
-        print(f"{record.student.name:{width}}  {record.get_status_display():10}  {when}".rstrip())
-    print(f"Unknown people: {recording.unknown_people.count()}")
+        print(f"{record.student.name:{width}}  {record.get_status_display():15}  {when}".rstrip())
+    print(f"Unknown people: {recording.unknown_people.filter(still=False).count()}")
 
 
 def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
     """Say how many students have the status that they should have; whether that is all, and the strangers too."""
     statuses = {record.student.name: record.get_status_display() for record in recording.lecture.records.select_related("student")}
     wrong = [name for name, status in truth["status"].items() if statuses.get(name) != status]
-    unknown, strangers = recording.unknown_people.count(), len(truth["strangers"])
+    unknown, strangers = recording.unknown_people.filter(still=False).count(), len(truth["strangers"])
     print(f"\n{len(truth['status']) - len(wrong)} of {len(truth['status'])} students are right", end="")
     print(f"; wrong: {', '.join(wrong)}." if wrong else f", and {unknown} of {strangers} strangers seen as unknown.")
     return not wrong and unknown == strangers
