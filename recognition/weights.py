@@ -58,7 +58,7 @@ def add(source: Path, origin: str | None = None) -> Kept:
     `origin` is remembered instead of the file's name. Raises WeightsMissing.
     """
     embedder, weights = facenet.assemble(facenet_files.read(source))
-    _try(embedder)
+    check(embedder)
     target = folder() / f"{embedder.id}.npz"
     with replacing(target) as beside:
         facenet_files.save(weights, beside)
@@ -110,7 +110,7 @@ def verify() -> Iterator[tuple[Kept, str | None]]:
             if _sha256(folder() / entry.file) != entry.sha256:
                 raise WeightsMissing("The file has changed since it was added. Add or fetch the weights again.")
             embedder, _ = facenet.assemble(facenet_files.read(folder() / entry.file))
-            _try(embedder)
+            check(embedder)
         except FileNotFoundError:
             yield entry, "The file is gone. Add or fetch the weights again."
         except WeightsMissing as error:
@@ -119,8 +119,8 @@ def verify() -> Iterator[tuple[Kept, str | None]]:
             yield entry, None
 
 
-def _try(embedder: Embedder) -> None:
-    """Weights of nothing but the right shapes could still be noise, zeros or no numbers."""
+def check(embedder: Embedder) -> None:
+    """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when chips don't become different unit vectors."""
     size = embedder.chip_size
     chips = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
     with np.errstate(all="ignore"):

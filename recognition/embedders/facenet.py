@@ -49,6 +49,8 @@ def assemble(weights: Weights) -> tuple[Embedder, Weights]:
         if found is None or found.shape != shape or found.dtype != np.float32:
             state = "missing" if found is None else f"{found.dtype} of shape {found.shape} instead of {shape}"
             raise WeightsMissing(f"These weights ({weights.form}) are of another model: {name} is {state}. {REMEDY}")
+        if not np.isfinite(found).all():
+            raise WeightsMissing(f"These weights ({weights.form}) are damaged: {name} has values that are no numbers. {REMEDY}")
         used[name] = found
         return found
 

@@ -17,7 +17,9 @@ PACKAGED = Path(find_spec("face_recognition_models").origin).parent / "models" /
 
 @pytest.fixture(scope="module")
 def embedder():
-    return load_embedder("dlib-resnet-v1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROLLCALL_PRECISION", "f32")
+        return load_embedder("dlib-resnet-v1")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,12 @@ def test_it_answers_as_dlib_does_to_faces(embedder, reference, shared_data):
     photos = sorted(shared_data.glob("people/*/1.jpg"))[:12]
     chips = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
     assert np.abs(embedder.network(chips)[0] - reference(chips)).max() < 1e-5
+
+
+def test_at_the_machines_own_precision_faces_stay_where_they_are(embedder, shared_data):
+    photos = sorted(shared_data.glob("people/*/1.jpg"))[:12]
+    chips = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
+    assert (load_embedder("dlib-resnet-v1").embed(chips) * embedder.embed(chips)).sum(axis=1).min() > 0.9999
 
 
 def test_it_answers_as_dlib_does_to_any_picture(embedder, reference):
@@ -97,4 +105,4 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path):
 def test_an_unknown_embedder_is_told_with_the_known_ones():
     with pytest.raises(RecognitionError, match="dlib-resnet-v1, facenet-20180402"):
         load_embedder("arcface")
-    assert list(EMBEDDERS) == ["dlib-resnet-v1", "facenet-20180402"]
+    assert list(EMBEDDERS) == ["dlib-resnet-v1", "facenet-20180402", "facenet-20180408"]

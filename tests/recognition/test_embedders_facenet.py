@@ -56,7 +56,9 @@ def arrays(golden):
 
 @pytest.fixture(scope="module")
 def embedder(arrays, tmp_path_factory):
-    return load_embedder("facenet-20180402", save(tmp_path_factory.mktemp("weights") / "random.pt", arrays))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROLLCALL_PRECISION", "f32")
+        return load_embedder("facenet-20180402", save(tmp_path_factory.mktemp("weights") / "random.pt", arrays))
 
 
 def test_it_answers_as_facenet_pytorch_does(embedder, golden):
@@ -77,16 +79,18 @@ def test_the_weights_make_the_version(embedder, arrays, tmp_path):
     assert len(embedder.version) == 12
 
 
-def test_without_a_file_it_says_which_to_give():
-    with pytest.raises(WeightsMissing, match=r"comes without weights\. Give facenet-pytorch's 20180402-114759-vggface2\.pt"):
-        load_embedder("facenet-20180402")
+def test_without_a_file_it_says_which_to_give(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path))
+    for name in ("20180402-114759-vggface2.pt", "facenet512_weights.h5", "weights fetch facenet-20180402"):
+        with pytest.raises(WeightsMissing, match=f"comes without weights.*{name}"):
+            load_embedder("facenet-20180402")
 
 
 def test_another_models_weights_are_refused(tmp_path, arrays):
     first = "conv2d_1a.conv.weight"
     with pytest.raises(WeightsMissing, match=f"of another model: {first} is missing"):
         load_embedder("facenet-20180402", GOLDEN / "tiny_zip.pt")
-    with pytest.raises(WeightsMissing, match=rf"{first} is of shape \(32, 3, 5, 5\) instead of \(32, 3, 3, 3\)"):
+    with pytest.raises(WeightsMissing, match=rf"{first} is float32 of shape \(32, 3, 5, 5\) instead of \(32, 3, 3, 3\)"):
         load_embedder("facenet-20180402", save(tmp_path / "other.pt", {first: np.zeros((32, 3, 5, 5), np.float32)}))
 
 
