@@ -18,7 +18,8 @@ class Embedder(models.TextChoices):
     """The models that compare faces, by their ids."""
 
     DLIB = "dlib-resnet-v1", "dlib ResNet (comes with Rollcall)"
-    FACENET = "facenet-20180402", "FaceNet 2018-04-02 (its weights have to be added)"
+    FACENET = "facenet-20180402", "FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)"
+    FACENET_CASIA = "facenet-20180408", "FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)"
 
 
 class Course(models.Model):

@@ -166,7 +166,7 @@ def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: 
 def test_the_face_models_on_offer_are_there() -> None:
     from recognition.embedders import EMBEDDERS
 
-    assert set(Embedder.values) <= set(EMBEDDERS)
+    assert set(Embedder.values) == set(EMBEDDERS)
 
 
 def test_the_cohort_are_students_of_other_classes_with_the_same_embedder(world: World) -> None:

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='course',
             name='embedder',
-            field=models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02 (its weights have to be added)')], help_text='What compares the faces of this class. After a change the photos are looked at again, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model'),
+            field=models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)'), ('facenet-20180408', 'FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)')], help_text='What compares the faces of this class. After a change the photos are looked at again, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model'),
         ),
         migrations.AddField(
             model_name='course',
