@@ -10,7 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
@@ -25,7 +25,7 @@ from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
 
-COHORT = 2000  # vectors
+COHORT = 2000  # people
 
 
 def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
@@ -159,11 +159,12 @@ def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.n
 
 
 def cohort(course: Course, embedder: str) -> np.ndarray:
-    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: at most COHORT, always the same."""
+    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the same."""
     elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
-    # The ids are random, so that the first of them are a fair sample.
-    rows = _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
-    return np.array([_vector(row) for row in rows[:COHORT]], np.float32)
+    usable = _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
+    first = usable.filter(photo__student=OuterRef("photo__student")).values("pk")[:1]
+    # The photos' ids are random, so that the first of them are a fair sample.
+    return np.array([_vector(row) for row in usable.filter(pk=Subquery(first))[:COHORT]], np.float32)
 
 
 def _usable(embedder: str) -> QuerySet[Embedding]:

@@ -179,6 +179,7 @@ def test_the_cohort_are_students_of_other_classes_with_the_same_embedder(world: 
     vector = np.eye(1, 4, dtype="<f4")[0]
     for student, embedder, state in [
         (other, "a", "accepted"),
+        (other, "a", "warning"),
         (other, "b", "accepted"),
         (other, "a", "rejected"),
         (both, "a", "accepted"),
