@@ -2,14 +2,17 @@
 # make run    the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test   all tests (TESTS=tests/recognition for some)
 # make lint   style, types and who imports whom
-# make clean  away with .venv, the demo's data and the caches; var/ and Reports/ stay
+# make bench  Rollcall against the public peers (ONLY=facenet for one row, LECTURE=... for a composed lecture at hand, SHARED=... for the data)
+# make bench-accuracy  how right it is, against the peers' rules
+# make clean  away with .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
 PORT ?= 8000
 TESTS ?= tests
+SHARED ?= ../shared
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo run test lint clean
+.PHONY: demo run test lint bench bench-accuracy clean
 
 demo: .venv/ready
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
@@ -27,8 +30,14 @@ lint: .venv/ready-for-tests
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 
+bench: .venv/ready .venv-peers/ready
+	@.venv/bin/python -m benchmarks --shared "$(SHARED)" $(if $(ONLY),--only "$(ONLY)") $(if $(LECTURE),--lecture "$(LECTURE)")
+
+bench-accuracy: .venv/ready
+	@.venv/bin/python -m benchmarks.accuracy --shared "$(SHARED)"
+
 clean:
-	rm -rf .venv var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt tools/make_venv.py
@@ -38,4 +47,11 @@ clean:
 
 .venv/ready-for-tests: .venv/ready requirements-dev.txt
 	.venv/bin/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+# facenet-pytorch asks for a PyTorch of 2024, but runs with this one.
+.venv-peers/ready: benchmarks/requirements-peers.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py .venv-peers
+	.venv-peers/bin/python -m pip install --quiet -r benchmarks/requirements-peers.txt
+	.venv-peers/bin/python -m pip install --quiet --no-deps facenet-pytorch==2.6.0
 	@touch $@

@@ -34,7 +34,8 @@ ORDER = ["decode", "pyramid", "P-Net", "NMS", "crops", "R-Net", "O-Net", "chips"
 class Clock:
     """Seconds by stage, each without the stages within it, in all threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self.now = now
         self.seconds: Counter[str] = Counter()
         self.lock = threading.Lock()
         self.local = threading.local()
@@ -42,11 +43,11 @@ class Clock:
     def run(self, stage: str, work: Callable[[], Any]) -> Any:
         within = self.local.__dict__.setdefault("within", [0.0])
         within.append(0.0)
-        start = time.perf_counter()
+        start = self.now()
         try:
             return work()
         finally:
-            took = time.perf_counter() - start
+            took = self.now() - start
             own = took - within.pop()
             within[-1] += took
             with self.lock:
