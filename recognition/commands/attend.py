@@ -154,7 +154,7 @@ def as_table(attendance: Attendance) -> Iterable[str]:
             f"{present} of {len(attendance.presences)} present",
             *([f"{unsure} to be confirmed"] if unsure else []),
             f"{len(attendance.unknown) - still} unknown",
-            *([f"{still} still faces that are nobody"] if still else []),
+            *([f"{still} on a wall or a screen"] if still else []),
         ]
     )
 

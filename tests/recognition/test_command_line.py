@@ -10,6 +10,8 @@ import openpyxl
 import pytest
 
 from recognition.__main__ import main
+from recognition.commands.attend import as_json, as_table
+from recognition.types import Attendance, Presence, UnknownPerson
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +49,27 @@ def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
         shutil.copytree(shared_data / "people" / name, people / name)
     result = tmp_path / "result.json"
     photo = shared_data / "people" / "Tony_Blair" / "12.jpg"
-    assert main(["attend", str(photo), "--people", str(people), "--enrol", "8", "--json", str(result)]) == 0
+    assert main(["attend", str(photo), "--people", str(people), "--enrol", "8", "--sureness", "strict", "--json", str(result)]) == 0
     students = json.loads(result.read_text())["students"]
     assert [name for name, student in students.items() if student["present"]] == ["Tony_Blair"]
+
+
+def test_who_is_to_be_confirmed_and_what_is_no_person_is_told_apart() -> None:
+    presences = (
+        Presence("Ada", True, ((0.0, 50.0),), 50, 0.8, 0.97),
+        Presence("Alan", False, ((3.0, 4.0),), 1, 0.1, 0.9, unsure=True),
+        Presence("Kurt", False),
+    )
+    attendance = Attendance(60.0, presences, (UnknownPerson((), 9, ()), UnknownPerson((), 60, (), still=True)))
+    written = as_json(attendance)
+    students = {"Ada": (True, False), "Alan": (False, True), "Kurt": (False, False)}
+    assert {name: (student["present"], student["unsure"]) for name, student in written["students"].items()} == students
+    assert (written["unknown"], written["still"]) == (1, 1)
+    ada, alan, kurt, total = as_table(attendance)
+    assert ada.split() == ["Ada", "present", "0:00-0:50", "97%"]
+    assert alan.split() == ["Alan", "to", "be", "confirmed", "0:03-0:04", "90%"]
+    assert kurt.split() == ["Kurt", "absent"]
+    assert total == "1 of 3 present, 1 to be confirmed, 1 unknown, 1 on a wall or a screen"
 
 
 @pytest.fixture
