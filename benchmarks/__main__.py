@@ -27,7 +27,8 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "facenet": lambda bench: [parts.facenet(bench)],
     "dlib": lambda bench: [parts.dlib(bench)],
     "recording": recording.against_the_peers,
-    "growth": recording.growth,
+    "growth-length": recording.by_length,
+    "growth-class": recording.by_class,
 }
 ORDER = [
     "cascade-mtcnn",
@@ -69,18 +70,17 @@ def main() -> int:
     file = given.results / "bench.json"
     before = json.loads(file.read_text())["rows"] if given.only and file.exists() else []
     rows = {row["name"]: row for row in before}
+    given.results.mkdir(parents=True, exist_ok=True)
     with Peers() as peers:
         bench = Bench(peers, given.shared / "data", given.shared / "tools", REPOSITORY / "var" / "bench", given.lecture)
-        versions = peers.call("versions")
+        about = {"when": datetime.now(UTC).date().isoformat(), "machine": machine(), "peers": peers.call("versions")}
         for name in given.only or ROWS:
             began = time.monotonic()
             for row in ROWS[name](bench):
                 rows[row.name] = row.as_json()
+            ordered = sorted(rows.values(), key=lambda row: ORDER.index(row["name"]))
+            file.write_text(json.dumps(about | {"rows": ordered}, indent=1) + "\n")
             print(f"{name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    ordered = sorted(rows.values(), key=lambda row: ORDER.index(row["name"]))
-    given.results.mkdir(parents=True, exist_ok=True)
-    when = datetime.now(UTC).date().isoformat()
-    file.write_text(json.dumps({"when": when, "machine": machine(), "peers": versions, "rows": ordered}, indent=1) + "\n")
     subprocess.run([PEERS, "-m", "benchmarks.plot", file, file.with_suffix(".png")], check=True, cwd=REPOSITORY)
     print(table(ordered))
     return 0 if all(row["met"] for row in ordered) else 1

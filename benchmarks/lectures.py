@@ -14,6 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.parts import Bench
 from recognition import gallery
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo
@@ -39,14 +40,21 @@ class Truth:
         return sum((label in present) == (label in self.present) for label in self.roster)
 
 
-def composed(cache: Path, tool: Path, data: Path, name: str, *arguments: str) -> Path:
+def composed(bench: Bench, name: str, *arguments: str) -> Path:
     """The lecture `name` of the cache; composed first where it isn't there, which for ten minutes takes twenty."""
-    video = cache / f"{name}.mp4"
+    video = bench.cache / f"{name}.mp4"
     if not video.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = cache / f"part-{name}.mp4"
+        bench.cache.mkdir(parents=True, exist_ok=True)
+        part = bench.cache / f"part-{name}.mp4"
         print(f"Composing {video.name} (once) ...", file=sys.stderr)
-        command = [sys.executable, tool / "make_lecture.py", "--people", data / "people", "--strangers", data / "strangers"]
+        command = [
+            sys.executable,
+            bench.tools / "make_lecture.py",
+            "--people",
+            bench.data / "people",
+            "--strangers",
+            bench.data / "strangers",
+        ]
         subprocess.run([*command, *arguments, "--out", part], check=True)
         part.with_suffix(".json").replace(video.with_suffix(".json"))
         part.replace(video)
