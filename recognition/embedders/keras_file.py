@@ -1,6 +1,9 @@
 """Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at each layer)."""
 
-from itertools import count, takewhile
+import subprocess
+import sys
+import tempfile
+from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,26 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 LARGEST = 10_000_000  # numbers in one array
+TIMEOUT = 300  # seconds
 
 
 def read(path: Path) -> list[list[Array]]:
-    """The arrays of each layer that has some, in the file's order. Raises ValueError, KeyError, OSError when it is something else.
+    """The arrays of each layer that has some, in the file's order; of a whole model's file too. Raises ValueError when it is damaged.
 
-    A whole model's file is read too: it keeps the same under `model_weights`.
+    A damaged file can crash the HDF5 library, and the process with it; therefore it is read in another one.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "layers.npz"
+        command = [sys.executable, "-m", "recognition.embedders.keras_file", str(path.resolve()), str(copy)]
+        reader = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=TIMEOUT, check=False)  # noqa: S603
+        if reader.returncode:
+            raise ValueError("no Keras weights file")
+        with np.load(copy, allow_pickle=False) as file:
+            # Named "<layer>.<array>"; zip files keep their order.
+            return [[file[name] for name in names] for _, names in groupby(file.files, lambda name: name.split(".")[0])]
+
+
+def _layers(path: Path) -> list[list[Array]]:
     import h5py
 
     with h5py.File(path) as file:
@@ -38,3 +54,8 @@ def _names(root: Any) -> list[Any]:
 
 def _text(name: bytes | str) -> str:
     return name.decode() if isinstance(name, bytes) else name
+
+
+if __name__ == "__main__":
+    arrays = {f"{i}.{j}": array for i, layer in enumerate(_layers(Path(sys.argv[1]))) for j, array in enumerate(layer)}
+    np.savez(sys.argv[2], allow_pickle=False, **arrays)

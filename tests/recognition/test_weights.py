@@ -11,6 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -136,6 +137,18 @@ def test_a_file_cut_short_is_a_sentence(files, tmp_path, form):
             (tmp_path / source.name).write_bytes(file.read(int(source.stat().st_size * share)))
         with pytest.raises(WeightsMissing):
             weights.add(tmp_path / source.name)
+
+
+def test_a_file_that_crashes_the_hdf5_library_is_a_sentence(tmp_path):
+    with h5py.File(tmp_path / "crash.h5", "w") as file:
+        file.attrs["layer_names"] = [b"c"]
+        file.create_group("c").attrs["weight_names"] = [b"k"]
+        file["c"]["k"] = np.zeros(3, np.float32)
+    content = bytearray((tmp_path / "crash.h5").read_bytes())
+    content[857] ^= 0xFF  # the type of an attribute: HDF5 1.14 ends with a segmentation fault
+    (tmp_path / "crash.h5").write_bytes(content)
+    with pytest.raises(WeightsMissing, match="damaged or of another model"):
+        facenet_files.read(tmp_path / "crash.h5")
 
 
 def test_a_checkpoint_without_its_data_is_a_sentence(files, tmp_path):
