@@ -51,8 +51,12 @@ def main() -> None:
     names = np.array(trained.labels)
     truth = np.array([name for name, _ in found])
     by_template, by_svm = (names[m.argmax(axis=1)] == truth for m in (trained.scores(vectors), trained.order(vectors)))
-    named = [identify([person(vector)], trained, point)[0].label for vector in vectors]
-    accepted = [label for vector in strangers if vector is not None and (label := identify([person(vector)], trained, point)[0].label)]
+    named = [identify([person(vector)], trained, gallery.PRESETS[gallery.DEFAULT], point.margin)[0].label for vector in vectors]
+    accepted = [
+        label
+        for vector in strangers
+        if vector is not None and (label := identify([person(vector)], trained, gallery.PRESETS[gallery.DEFAULT], point.margin)[0].label)
+    ]
     right = sum(label == name for label, name in zip(named, truth, strict=True))
     wrong = sum(label not in (None, name) for label, name in zip(named, truth, strict=True))
     print(f"{len(names)} people, {sum(map(len, known.values()))} photos enrolled; {len(asked)} photos asked, a face found in {len(found)}")

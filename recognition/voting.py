@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.calibration import LOOKS, unit
 from recognition.errors import GalleryMismatch
-from recognition.gallery import DEFAULT, Gallery, OperatingPoint, unit
+from recognition.gallery import DEFAULT, PRESETS, Gallery
 from recognition.tracking import MAX_GAP, assign, near, overlap
 from recognition.types import Attendance, Chip, Identity, Interval, Presence, SegmentResult, Track, UnknownPerson, VideoInfo
 
 CHIPS = 3
+TO_CONFIRM = 10  # times the preset's rate of strangers: as far goes the doubt about a face in a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,15 @@ def vote(
             raise GalleryMismatch(
                 f"The faces were embedded with {result.embedder} and the gallery with {gallery.embedder}. Take attendance again."
             )
-    point = gallery.points[policy.preset]
+    rate, margin = PRESETS[policy.preset], gallery.points[policy.preset].margin
     sightings = 1 if info.is_photo else policy.sightings
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
-    people = [person for person in stitched(tracks, point) if len(person.times) >= min(sightings, 2)]
-    identities = identify(people, gallery, point)
+    people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
+    identities = identify(people, gallery, rate, margin)
+    sure = {identity.label for identity in identities}
+    if info.is_photo:
+        # One look can't be made surer by another: whom a stranger resembles more often is asked of a person.
+        identities = identify(people, gallery, TO_CONFIRM * rate, margin)
     every = sampling(tracks)
     gap = policy.bridged(info.duration)
     groups: dict[str, list[int]] = {}
@@ -105,19 +111,27 @@ def vote(
         intervals = bridged(times, every, gap, info.duration)
         seconds = sum(end - start for start, end in intervals)
         best = max((identities[i] for i in mine), key=lambda identity: identity.score)
-        share = min(seconds / info.duration, 1.0) if info.duration else 1.0
-        looks = sum(people[i].looks for i in mine)
-        sure = confidence(best.score, point.threshold_for(looks))
-        presences.append(Presence(label, True, intervals, seconds, share, sure, best_chips([people[i] for i in mine])))
+        presences.append(
+            Presence(
+                label,
+                present=label in sure,
+                intervals=intervals,
+                seconds=seconds,
+                share=min(seconds / info.duration, 1.0) if info.duration else 1.0,
+                confidence=confidence(best.score, float(gallery.impostors.threshold(sum(people[i].looks for i in mine), rate, 1))),
+                chips=best_chips([people[i] for i in mine]),
+                unsure=label not in sure,
+            )
+        )
     nobody = [i for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
     unknown = []
-    for group in clustered([people[i] for i in nobody], point):
+    for group in clustered([people[i] for i in nobody], gallery):
         intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
         unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group)))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
 
 
-def stitched(tracks: Sequence[Track], point: OperatingPoint) -> list[Person]:
+def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
     """Tracks of one place that follow each other closely and don't look like two people, joined."""
     people: list[Person] = []
     for moment in _by_start(tracks):
@@ -127,7 +141,7 @@ def stitched(tracks: Sequence[Track], point: OperatingPoint) -> list[Person]:
         if live:
             before, now = np.stack([person.tracks[-1].boxes[-1] for person in live]), np.stack([track.boxes[0] for track in moment])
             alike = np.stack([person.embedding() for person in live]) @ np.stack([Person([track]).embedding() for track in moment]).T
-            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(point)))
+            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(gallery)))
             joined = {j: live[i] for i, j in pairs}
         for j, track in enumerate(moment):
             if j in joined:
@@ -145,36 +159,36 @@ def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
     return [moments[start] for start in sorted(moments)]
 
 
-def identify(people: Sequence[Person], gallery: Gallery, point: OperatingPoint) -> list[Identity]:
-    """Who each person is.
+def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: float) -> list[Identity]:
+    """Who each person is, when a stranger may be taken for a student at this rate.
 
     A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
-    student who could sit there by the margin, and the SVM puts the student first too. Who sits elsewhere at the same moment
-    can't sit here: an assignment of greatest total similarity decides between people of one moment, and is repeated for those
-    left over, since one student can be several people at different moments.
+    student who could sit there by the margin, and the discriminant puts the student first too. Who sits elsewhere at the same
+    moment can't sit here: an assignment of greatest total similarity decides between people of one moment. It is repeated as
+    long as it finds somebody, since one student can be several people at different moments, and since the fewer students a
+    person can still be, the lower is the threshold at which a stranger is taken for one of them at the rate.
     """
     if not people:
         return []
     vectors = np.stack([person.embedding() for person in people])
     scores, order = gallery.scores(vectors), gallery.order(vectors)
-    least = np.array([point.threshold_for(person.looks) for person in people])
+    looks = np.array([min(person.looks, LOOKS) for person in people])
     together = seen_together(people)
     labels = np.full(len(people), -1)
-    settled = np.zeros(len(people), bool)
     taken = np.zeros(scores.shape, bool)
-    while True:
-        allowed = (scores >= least[:, None]) & ~taken & ~settled[:, None]
-        pairs = assign(scores - least[:, None], allowed)
-        if not pairs:
-            break
+    found = True
+    while found:
+        found = False
+        least = gallery.impostors.threshold(looks, rate, (~taken).sum(axis=1))
+        pairs = assign(scores - least[:, None], (scores >= least[:, None]) & ~taken & (labels < 0)[:, None])
         # The surest first: only a student who is certain to sit elsewhere leaves a place to a look-alike.
         for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
-            settled[i] = True
             free = ~taken[i]
-            if free[k] and _ahead(scores[i], k, free) >= point.margin and order[i, k] >= order[i, free].max():
+            if free[k] and _ahead(scores[i], k, free) >= margin and order[i, k] >= order[i, free].max():
                 labels[i] = k
                 taken[together[i], k] = True
-    _adopt(people, vectors, labels, scores, together, point)
+                found = True
+    _adopt(people, vectors, labels, scores, together, unlike(gallery))
     result = []
     for i, k in enumerate(labels):
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
@@ -202,7 +216,7 @@ def _adopt(
     labels: NDArray[np.int64],
     scores: NDArray[np.float32],
     together: NDArray[np.bool_],
-    point: OperatingPoint,
+    least: float,
 ) -> None:
     """Give people who were left over to the student whom they resemble most, if somebody who was accepted as that student sat
     at the same place at another time and doesn't look like somebody else: the same face in a poorer moment. This lengthens a
@@ -214,14 +228,14 @@ def _adopt(
     for i in np.flatnonzero(labels < 0):
         k = int(scores[i].argmax())
         mine = labels[sure] == k
-        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > unlike(point))
+        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > least)
         if here.any() and not (together[i, sure] & mine).any():
             labels[i] = k
 
 
-def unlike(point: OperatingPoint) -> float:
+def unlike(gallery: Gallery) -> float:
     """The cosine below which two tracks can't be one face."""
-    return 2 * point.thresholds[0] - 1
+    return 2 * gallery.points["lenient"].thresholds[0] - 1
 
 
 def sampling(tracks: Sequence[Track]) -> float:
@@ -251,7 +265,7 @@ def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
     return tuple(chip for _, chip in sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS])
 
 
-def clustered(people: Sequence[Person], point: OperatingPoint) -> list[list[Person]]:
+def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
     """People who are nobody on the roster: those who look the same and were never seen together are one. Longest seen first."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
@@ -261,6 +275,6 @@ def clustered(people: Sequence[Person], point: OperatingPoint) -> list[list[Pers
     vectors = np.stack([person.embedding() for person in people])
     apart = np.where(seen_together(people), 2.0, np.clip(1 - vectors @ vectors.T, 0, 2))
     np.fill_diagonal(apart, 0)
-    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - point.thresholds[-1], "distance")
+    groups = fcluster(linkage(squareform(apart, checks=False), "complete"), 1 - gallery.points["lenient"].thresholds[-1], "distance")
     found = [[person for person, group in zip(people, groups, strict=True) if group == number] for number in np.unique(groups)]
     return sorted(found, key=lambda group: -sum(len(person.times) for person in group))
