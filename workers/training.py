@@ -8,7 +8,7 @@ from django.conf import settings
 
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import course_photos
-from campus.biometrics.services import course_embeddings, gallery_trained, photo_checked
+from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
 from campus.footage.services import gallery_settled
 from recognition import gallery
 from recognition.errors import RecognitionError, WeightsMissing
@@ -52,7 +52,8 @@ def train(row: Gallery) -> None:
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
         photo_checked(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
     people = course_embeddings(row.course, row.embedder)
-    trained = gallery.train({student: list(photos.values()) for student, photos in people.items()}, row.embedder)
+    known = {student: list(photos.values()) for student, photos in people.items()}
+    trained = gallery.train(known, row.embedder, strangers=cohort(row.course, row.embedder))
     path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
     gallery_trained(

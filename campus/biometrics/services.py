@@ -158,13 +158,17 @@ def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.n
     return people
 
 
-def cohort(course: Course, embedder: str) -> np.ndarray:
-    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the same."""
+def cohort(course: Course, embedder: str) -> np.ndarray | None:
+    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the same.
+
+    None: there is nobody.
+    """
     elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
     usable = _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
     first = usable.filter(photo__student=OuterRef("photo__student")).values("pk")[:1]
     # The photos' ids are random, so that the first of them are a fair sample.
-    return np.array([_vector(row) for row in usable.filter(pk=Subquery(first))[:COHORT]], np.float32)
+    vectors = [_vector(row) for row in usable.filter(pk=Subquery(first))[:COHORT]]
+    return np.stack(vectors) if vectors else None
 
 
 def _usable(embedder: str) -> QuerySet[Embedding]:

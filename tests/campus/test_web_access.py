@@ -24,6 +24,7 @@ PAGES = {
     "recording-progress": (("recording",), "get", 200),
     "recording-act": (("recording", "restart"), "post", 302),
     "record": (("record",), "get", 200),
+    "confirm": (("record", "present"), "post", 302),
     "report": (("report",), "get", 200),
     "chip": (("sighting", 0), "get", 200),
     "unknown-chip": (("unknown", 0), "get", 200),

@@ -1,0 +1,70 @@
+"""What a training writes down, and how sure the vote with it is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campus.biometrics.models import FacePhoto
+from campus.biometrics.services import photo_move
+from recognition import gallery as galleries
+from recognition.voting import Policy
+from tests.campus import factories
+from tests.workers.test_aggregate import add_photos, class_of, looked_at, trained, vote
+from workers import training
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def no_broker(settings) -> None:
+    settings.BROKER_URL = "memory://"
+
+
+def test_a_mislabelled_photo_is_named_with_whom_it_looks_like() -> None:
+    course = class_of(3)
+    ann, bob, _ = course.students.order_by("pk")
+    wrong = bob.photos.first()
+    photo_move(photo=wrong, student=ann)
+    gallery = trained(course)
+    assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
+
+
+def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    course, elsewhere = class_of(2), class_of(0)
+    student = factories.student()
+    factories.enrol(elsewhere, student)
+    add_photos(student, 7)
+    given: list[Any] = []
+    real = galleries.train
+
+    def train(*args: Any, **kwargs: Any) -> Any:
+        given.append(kwargs["strangers"])
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(training.gallery, "train", train)
+    gallery = trained(course)
+    assert gallery.state == "ready"
+    assert given[0].shape == (1, 128)
+    assert gallery.students == 2
+
+
+@pytest.mark.parametrize("sureness", ["strict", "lenient"])
+def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch, sureness: str) -> None:
+    course = class_of(1)
+    course.sureness = sureness
+    course.save()
+    trained(course)
+    asked: list[str] = []
+    monkeypatch.setattr("recognition.voting.Policy", lambda **kwargs: asked.append(kwargs["preset"]) or Policy(**kwargs))
+    recording = vote(looked_at(course, [[0], [0]]))
+    assert (recording.state, recording.sureness, asked) == ("done", sureness, [sureness])
+
+
+def test_a_photo_whose_file_is_gone_does_not_stop_a_training() -> None:
+    course = class_of(2)
+    photo = factories.photo(course.students.first())
+    Path(photo.file.path).unlink()
+    gallery = trained(course)
+    assert (gallery.state, gallery.photos) == ("ready", 8)
+    assert FacePhoto.objects.get(pk=photo.pk).embeddings.get().vector is None
