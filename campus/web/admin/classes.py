@@ -94,7 +94,7 @@ class CourseAdmin(RegistrarAdmin):
         state = Gallery.State(course.gallery_state)
         return badge(str(state.label), GALLERY_STATES[state])
 
-    @display(description="Measured on the present gallery")
+    @display(description="To be expected with the present gallery")
     def rates(self, course: Course) -> SafeString | str:
         gallery = active_gallery(course)
         if gallery is None:
