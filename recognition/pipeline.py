@@ -16,11 +16,11 @@ from recognition.embedders import Embedder, load_embedder
 from recognition.gallery import unit
 from recognition.photo import read_photo
 from recognition.quality import assess, enrolment_verdict
+from recognition.search import search
 from recognition.tracking import Look, OpenTrack, Tracker
 from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
 from recognition.video import sample
 
-FRAMES_A_CALL = 4
 CHIPS = 3
 LEAST_SCORE = 0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
 PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
@@ -77,25 +77,24 @@ def recognise_segment(
 ) -> SegmentResult:
     """The tracks of one segment, each with the embeddings of its best looks.
 
-    `on_progress` is told the share done (0..1) every few frames, and may raise to stop the work.
+    `on_progress` is told the share done (0..1) after each frame, and may raise to stop the work.
     Raises UnreadableRecording when nothing of the segment can be decoded.
     """
     settings = settings or Settings()
-    detector = Detector(DetectorSettings(min_face=settings.min_face))
-    tracker = Tracker()
+    tracker = Tracker(info.duration)
     frames = faces = 0
     pictures = sample(path, info, segment, settings.every)
-    while batch := list(islice(pictures, FRAMES_A_CALL)):
-        for frame, found in zip(batch, detector.detect([frame.image for frame in batch]), strict=True):
-            looks = [models.look(frame, face) for face in found if face.score >= LEAST_SCORE]
-            tracker.update(frame, looks)
-            faces += len(looks)
-        frames += len(batch)
+    for seen in search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE):
+        looks = [models.look(seen.frame, face) for face in seen.faces]
+        tracker.update(seen.frame.time, looks, seen.cut)
+        frames += 1
+        faces += len(looks)
         if on_progress:
             length = max(segment.end - segment.start, 1e-9)
-            on_progress(float(np.clip((batch[-1].time - segment.start) / length, 0, 1)))
-    embed = models.embed_once if info.is_photo else models.embed
-    return SegmentResult(models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, embed)))
+            on_progress(float(np.clip((seen.frame.time - segment.start) / length, 0, 1)))
+    return SegmentResult(
+        models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, models.embed_once if info.is_photo else models.embed))
+    )
 
 
 def _finished(

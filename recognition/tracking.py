@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from recognition.types import Face, Frame
+from recognition.types import Face
 
 MAX_GAP = 10.0  # seconds that a face may be hidden without its track ending
-LOOK_EVERY = 6.0  # seconds: the best look of each such time is kept, so that the looks of a track differ
+LOOK_EVERY = (6.0, 15.0)  # seconds, shortest and longest: the best look of each such time is kept, so that the looks of a track differ
+LOOKS = 20  # so many in a recording are enough
 REACH = 0.8  # how far a face may move between samples, in sides of its box
 GROWTH = 1.6  # how much larger or smaller it may become
 LOOKS_WEIGHT = 0.5
 THUMB = 16  # pixels a side
-SAME_SCENE = 0.5  # correlation of thumbs of the whole frame under which the camera was switched or turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Look:
 
 @dataclass(slots=True)
 class OpenTrack:
-    """A track in the making: where the face was at each sample, and the best look of each LOOK_EVERY seconds."""
+    """A track in the making: where the face was at each sample, and the best look of each `look_every` seconds."""
+
+    look_every: float
 
     times: list[float] = field(default_factory=list)
     boxes: list[NDArray[np.float32]] = field(default_factory=list)
@@ -46,7 +48,7 @@ class OpenTrack:
         self.times.append(look.time)
         self.boxes.append(look.face.box)
         self.thumb = thumb
-        part = int(look.time // LOOK_EVERY)
+        part = int(look.time // self.look_every)
         if part not in self.looks or look.quality > self.looks[part].quality:
             self.looks[part] = look
 
@@ -73,32 +75,32 @@ def assign(profit: NDArray[np.floating], allowed: NDArray[np.bool_]) -> list[tup
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(value, maximize=True), strict=True) if allowed[i, j]]
 
 
-def _thumb(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The picture as a small grey one of mean 0 and length 1: the product of two is their correlation."""
-    small = cv2.resize(picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+def thumb(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The picture (h, w, 3) as a small grey one of mean 0 and length 1: the product of two is their correlation."""
+    step = max(min(picture.shape[:2]) // (4 * THUMB), 1)
+    small = cv2.resize(picture[::step, ::step], (THUMB, THUMB), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
     grey -= grey.mean()
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)
 
 
 class Tracker:
-    """Give it each sample's frame and looks in the order of time; `tracks` are then all tracks, in the order in which they began.
+    """Give it each sample's time and looks in the order of time; `tracks` are then all tracks, in the order in which they began.
 
-    Where the picture as a whole changes, all tracks end: who is then at the same place is somebody else.
+    With a cut all tracks end: who is then at the same place is somebody else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, duration: float) -> None:
+        """`duration`: of the whole recording, in seconds. The longer it is, the fewer looks are kept of each minute."""
         self.tracks: list[OpenTrack] = []
-        self._scene: NDArray[np.float32] | None = None
+        self._look_every = float(np.clip(duration / LOOKS, *LOOK_EVERY))
         self._over = 0  # so many tracks are of earlier scenes
 
-    def update(self, frame: Frame, looks: Sequence[Look]) -> None:
-        scene = _thumb(frame.image)
-        if self._scene is not None and scene @ self._scene < SAME_SCENE:
+    def update(self, time: float, looks: Sequence[Look], cut: bool = False) -> None:
+        if cut:
             self._over = len(self.tracks)
-        self._scene = scene
-        live = [track for track in self.tracks[self._over :] if frame.time - track.times[-1] <= MAX_GAP]
-        thumbs = [_thumb(look.chip) for look in looks]
+        live = [track for track in self.tracks[self._over :] if time - track.times[-1] <= MAX_GAP]
+        thumbs = [thumb(look.chip) for look in looks]
         pairs = []
         if live and looks:
             before, now = np.stack([track.boxes[-1] for track in live]), np.stack([look.face.box for look in looks])
@@ -107,5 +109,5 @@ class Tracker:
         followed = {j: live[i] for i, j in pairs}
         for j, look in enumerate(looks):
             if j not in followed:
-                self.tracks.append(OpenTrack())
+                self.tracks.append(OpenTrack(self._look_every))
             (followed.get(j) or self.tracks[-1]).add(look, thumbs[j])

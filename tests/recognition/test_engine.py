@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from recognition.engine import LARGEST_BATCH, compiled
+from recognition.engine import LARGEST_BATCH, LARGEST_INPUT, compiled
 
 
 class Counted(layers.Layer):
@@ -38,6 +38,7 @@ def model():
 @pytest.fixture(scope="module", params=["OpenVINO", "TensorFlow"])
 def run(model, request):
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROLLCALL_PRECISION", "f32")
         patch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else [])
         return compiled(model)
 
@@ -55,6 +56,27 @@ def test_it_gives_what_keras_gives_in_the_models_order(model, run, shape):
     for output, wanted in zip(answer, expected, strict=True):
         assert output.dtype == np.float32
         np.testing.assert_allclose(output, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["", "bf16"])
+def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_same(model, monkeypatch, precision):
+    monkeypatch.setenv("ROLLCALL_PRECISION", precision)
+    given = pictures(3, 20, 31)
+    for output, wanted in zip(compiled(model)(given), model(given), strict=True):
+        assert output.dtype == np.float32
+        np.testing.assert_allclose(output, wanted, atol=0.03)
+
+
+def test_a_call_is_cut_by_rows_and_by_bytes(monkeypatch):
+    sizes = []
+    monkeypatch.setattr("recognition.engine._openvino", lambda graph: lambda batch: [sizes.append(len(batch)) or batch[..., :1]])
+    given = keras.Input((None, None, 3), dtype="uint8")
+    run = compiled(keras.Model(given, layers.Rescaling(1.0)(given)))
+    run(pictures(2 * LARGEST_BATCH + 5, 2, 2))
+    assert sizes == [LARGEST_BATCH, LARGEST_BATCH, 4, 1]
+    sizes.clear()
+    run(np.zeros((5, LARGEST_INPUT // 3000 - 10, 500, 3), np.uint8))
+    assert sizes == [2, 2, 1]
 
 
 def test_batches_change_nothing(run):
