@@ -1,12 +1,9 @@
 """The models: loaded once in each worker child, at first need, never before it was forked."""
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-
-from campus.academics.models import Embedder
 
 if TYPE_CHECKING:
     from recognition.pipeline import Models, Settings
@@ -14,10 +11,10 @@ if TYPE_CHECKING:
 
 @cache
 def models(embedder: str) -> "Models":
+    from recognition.embedders import store
     from recognition.pipeline import Models
 
-    named = Path(settings.FACENET_WEIGHTS) if settings.FACENET_WEIGHTS and embedder == Embedder.FACENET else None
-    return Models.load(embedder, named)
+    return Models.load(embedder, store.path(embedder, settings.WEIGHTS_DIR))
 
 
 def pipeline_settings() -> "Settings":

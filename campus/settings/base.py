@@ -159,7 +159,7 @@ MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
 
 # Vision.
 EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
-FACENET_WEIGHTS = env.str("ROLLCALL_FACENET_WEIGHTS", default="")
+WEIGHTS_DIR = Path(env.str("ROLLCALL_WEIGHTS", default=str(VAR_DIR / "weights")))
 SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
 MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)

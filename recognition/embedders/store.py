@@ -8,7 +8,7 @@ def folder() -> Path:
     return Path(os.environ.get("ROLLCALL_WEIGHTS") or "var/weights")
 
 
-def path(embedder: str) -> Path | None:
-    """The file of an embedder's weights, None when there is none."""
-    file = folder() / f"{embedder}.npz"
+def path(embedder: str, within: Path | None = None) -> Path | None:
+    """The file of an embedder's weights in a folder (default: the one of ROLLCALL_WEIGHTS), None when there is none."""
+    file = (within or folder()) / f"{embedder}.npz"
     return file if file.is_file() else None

@@ -45,6 +45,19 @@ def test_it_finds_what_the_mtcnn_package_finds(detector: Detector, shared_data: 
     assert hits / total >= 0.95
 
 
+def test_near_where_faces_were_they_are_found_again_and_nowhere_else(detector: Detector, group: np.ndarray) -> None:
+    there = boxes(detector.detect([group])[0])
+    moved = np.roll(group, (6, -6), axis=(0, 1))
+    empty = np.zeros_like(group)
+    again, nothing, none = detector.detect_near([moved, empty, moved], [there, there, there[:0]])
+    assert len(again) >= len(there) - 1
+    assert overlap(boxes(again), there + np.float32([-6, 6, -6, 6])).max(axis=1).min() > 0.6
+    assert nothing == [] and none == []
+    one = detector.detect_near([moved], [there[:1]])[0]
+    assert len(one) == 1 and overlap(boxes(one), there[:1]).item() > 0.4
+    assert detector.detect_near([], []) == []
+
+
 def test_points_lie_in_the_face_in_their_order(detector: Detector, group: np.ndarray) -> None:
     for face in detector.detect([group])[0]:
         left, right, nose, mouth_left, mouth_right = face.points

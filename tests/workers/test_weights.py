@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def no_weights(settings, tmp_path: Path) -> Iterator[None]:
     settings.BROKER_URL = "memory://"
     settings.EMBEDDER = "facenet-20180402"
-    settings.FACENET_WEIGHTS = str(tmp_path / "none.pt")
+    settings.WEIGHTS_DIR = tmp_path
     vision.models.cache_clear()
     yield
     vision.models.cache_clear()
