@@ -7,7 +7,7 @@ from PIL import Image
 
 from recognition.types import Face
 
-NOISE = 8.0  # standard deviation, in grey levels
+DISTANT = ((4, 8.0), (5, 12.0))  # how many times smaller, and the noise's standard deviation in grey levels
 # Degrees, factor, shares of the side to the right and down.
 VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
 
@@ -62,12 +62,17 @@ def views(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return result
 
 
-def distant(chip: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The chip (s, s, 3) as a camera at the other end of a room would see it: a quarter as large, with a sensor's noise."""
-    side = chip.shape[0] // 4
-    small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small += np.random.default_rng(0).normal(0, NOISE, (side, side, 1)).astype(np.float32)
-    return np.asarray(cv2.resize(np.clip(small, 0, 255).astype(np.uint8), chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8)
+def distant(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The chip (s, s, 3) as a camera at the other end of a room would see it: a quarter and a fifth as large, the second about as
+    small as the smallest face that is looked for, with a sensor's noise."""
+    rng = np.random.default_rng(0)
+    result = []
+    for shrink, noise in DISTANT:
+        side = chip.shape[0] // shrink
+        small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA) + rng.normal(0, noise, (side, side, 1))
+        small = np.asarray(np.clip(small, 0, 255), np.uint8)
+        result.append(np.asarray(cv2.resize(small, chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8))
+    return result
 
 
 def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: int) -> tuple[NDArray[np.uint8], list[int]] | None:

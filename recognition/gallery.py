@@ -1,10 +1,10 @@
-"""What is known of the faces of a class: a template for each student, a linear discriminant that orders the candidates, and
-the operating points from which on a face is believed to be a student's. A stranger is nobody.
+"""What is known of the faces of a class: a template for each student, and the operating points from which on a face is believed
+to be a student's. A stranger is nobody.
 
-The discriminant alone can't tell strangers: its half-spaces have no end, so somebody always wins. Acceptance is therefore
-decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate. The discriminant is
-there for students who look alike: it knows in which directions one student's photos differ. It has a closed form, so that
-thousands of students are trained in seconds; a linear SVM orders no better.
+A classifier that was trained on the class alone can't tell strangers: its half-spaces have no end, so somebody always wins.
+Acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate, and the
+same cosine orders the candidates: neither a linear SVM nor a discriminant orders looks from a room better than templates that were
+made from near and from far.
 """
 
 import hashlib
@@ -28,7 +28,6 @@ PRESETS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
 DEFAULT = "balanced"
 GOOD_PHOTOS = 5
 TRIM = 0.2  # of a student's photos, those least like the others: they don't make the template
-SHRINK = 0.8  # of the spread within students towards one alike in all directions: a class has too few photos to know it
 TOO_ALIKE = 50
 
 
@@ -49,16 +48,14 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the linear
-    discriminant, `impostors` how near strangers come, `points` the operating point of each preset for one face that may be
-    anybody of the class. `report` says what the training saw, as plain values.
+    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `impostors` says how near strangers come, `points` the
+    operating point of each preset for one face that may be anybody of the class. `report` says what the training saw, as plain
+    values.
     """
 
     embedder: str
     labels: tuple[str, ...]
     templates: Floats
-    coef: Floats
-    intercept: Floats
     impostors: Impostors
     points: Mapping[str, OperatingPoint]
     report: dict[str, Any]
@@ -76,10 +73,6 @@ class Gallery:
         """Cosine of each unit vector (m, d) to each student's template, as (m, n)."""
         return np.asarray(vectors @ self.templates.T, np.float32)
 
-    def order(self, vectors: Floats) -> Floats:
-        """The discriminant's decision for each unit vector (m, d) and student, as (m, n): the larger, the likelier."""
-        return np.asarray(vectors @ self.coef.T + self.intercept, np.float32)
-
     def save(self, path: Path) -> str:
         """Write the gallery, whole or not at all; returns the SHA-256 of the file."""
         manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
@@ -87,7 +80,7 @@ class Gallery:
         with replacing(path) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
             with beside.open("wb") as file:
-                np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
+                np.savez(file, manifest=text, templates=self.templates)
             return hashlib.sha256(beside.read_bytes()).hexdigest()
 
     @classmethod
@@ -99,7 +92,7 @@ class Gallery:
                 raise GalleryMismatch("The gallery's file was changed after the training. Train the class's gallery again.")
             with np.load(path, allow_pickle=False) as arrays:
                 manifest = json.loads(arrays["manifest"].tobytes())
-                templates, coef, intercept = (np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept"))
+                templates = np.asarray(arrays["templates"], np.float32)
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the class's gallery again.")
         except UNREADABLE as error:
@@ -114,7 +107,7 @@ class Gallery:
         }
         one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostors"])
         labels, report = tuple(manifest["labels"]), manifest["report"]
-        return cls(embedder, labels, templates, coef, intercept, Impostors((one, two, three)), points, report)
+        return cls(embedder, labels, templates, Impostors((one, two, three)), points, report)
 
 
 def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
@@ -146,7 +139,7 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floa
         },
         "curves": curves(tried[0]),
     }
-    return Gallery(embedder, labels, templates, *_discriminant(kept), model, points, report)
+    return Gallery(embedder, labels, templates, model, points, report)
 
 
 def _without_suspects(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
@@ -171,20 +164,6 @@ def _template(group: Floats) -> Floats:
     count = max(3, int(np.ceil(len(group) * (1 - TRIM))))
     typical = np.sort(np.argsort(-(group @ group.sum(axis=0)), kind="stable")[:count])
     return unit(group[typical].mean(axis=0))
-
-
-def _discriminant(groups: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Weights (n, d) and offsets (n,) of a linear discriminant: students spread alike around their means (Fisher, "The use of
-    multiple measurements in taxonomic problems", 1936, with the shrinkage of Friedman, "Regularized discriminant analysis", 1989).
-    """
-    means = np.stack([group.mean(axis=0) for group in groups]).astype(np.float64)
-    middle = means.mean(axis=0)
-    within = np.concatenate([group - mean for group, mean in zip(groups, means, strict=True)])
-    spread = within.T @ within / max(len(within) - len(groups), 1)
-    level = max(float(np.trace(spread)) / len(spread), 1e-6)
-    coef = np.linalg.solve((1 - SHRINK) * spread + SHRINK * level * np.eye(len(spread)), (means - middle).T).T
-    intercept = -(coef * (means + middle)).sum(axis=1) / 2
-    return coef.astype(np.float32), intercept.astype(np.float32)
 
 
 def _point(model: Impostors, rate: float, tried: Sequence[Trials], students: int) -> OperatingPoint:

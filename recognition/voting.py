@@ -162,8 +162,8 @@ def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
 def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: float) -> list[Identity]:
     """Who each person is, when a stranger may be taken for a student at this rate.
 
-    A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
-    student who could sit there by the margin, and the discriminant puts the student first too. Who sits elsewhere at the same
+    A person is a student when the cosine to the student's template reaches the threshold and the student is ahead of every other
+    student who could sit there by the margin. Who sits elsewhere at the same
     moment can't sit here: an assignment of greatest total similarity decides between people of one moment. It is repeated as
     long as it finds somebody, since one student can be several people at different moments, and since the fewer students a
     person can still be, the lower is the threshold at which a stranger is taken for one of them at the rate.
@@ -171,7 +171,7 @@ def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: fl
     if not people:
         return []
     vectors = np.stack([person.embedding() for person in people])
-    scores, order = gallery.scores(vectors), gallery.order(vectors)
+    scores = gallery.scores(vectors)
     looks = np.array([min(person.looks, LOOKS) for person in people])
     together = seen_together(people)
     labels = np.full(len(people), -1)
@@ -184,7 +184,7 @@ def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: fl
         # The surest first: only a student who is certain to sit elsewhere leaves a place to a look-alike.
         for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
             free = ~taken[i]
-            if free[k] and _ahead(scores[i], k, free) >= margin and order[i, k] >= order[i, free].max():
+            if free[k] and _ahead(scores[i], k, free) >= margin:
                 labels[i] = k
                 taken[together[i], k] = True
                 found = True

@@ -48,7 +48,7 @@ def test_a_new_student_without_photos_shifts_nobody_s_name() -> None:
     photos = {name: list(looks_of(i, 6)) for i, name in enumerate(("berta", "carl", "dora"))}
     before, after = train(photos, "dlib-resnet-v1"), train({"anna": [], **photos}, "dlib-resnet-v1")
     asked = looks_of(1, 1, seed=9)
-    assert before.labels[int(before.order(asked).argmax())] == after.labels[int(after.order(asked).argmax())] == "carl"
+    assert before.labels[int(before.scores(asked).argmax())] == after.labels[int(after.scores(asked).argmax())] == "carl"
 
 
 def test_enrolment_and_recognition_see_a_face_alike_and_in_colour(shared_data: Path, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_enrolment_and_recognition_see_a_face_alike_and_in_colour(shared_data: P
     enrolled = check_photo(path, models).embedding
     tracks = recognise_segment(path, probe(path), Segment(0, 0.0, 0.0), models).tracks
     assert enrolled is not None
-    assert max(float(enrolled @ track.embeddings[0]) for track in tracks) == pytest.approx(1, abs=0.01)
+    assert max(float(enrolled @ track.embeddings[0]) for track in tracks) == pytest.approx(1, abs=0.02)
     Image.open(path).convert("L").save(tmp_path / "grey.jpg", quality=95)
     grey = check_photo(tmp_path / "grey.jpg", models).embedding
     assert grey is not None

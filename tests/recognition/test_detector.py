@@ -52,9 +52,11 @@ def test_near_where_faces_were_they_are_found_again_and_nowhere_else(detector: D
     again, nothing, none = detector.detect_near([moved, empty, moved], [there, there, there[:0]])
     assert len(again) >= len(there) - 1
     assert overlap(boxes(again), there + np.float32([-6, 6, -6, 6])).max(axis=1).min() > 0.6
-    assert nothing == [] and none == []
+    assert nothing == []
+    assert none == []
     one = detector.detect_near([moved], [there[:1]])[0]
-    assert len(one) == 1 and overlap(boxes(one), there[:1]).item() > 0.4
+    assert len(one) == 1
+    assert overlap(boxes(one), there[:1]).item() > 0.4
     assert detector.detect_near([], []) == []
 
 

@@ -14,7 +14,6 @@ def test_every_student_is_most_like_themselves_and_strangers_stay_below_the_thre
     for person in range(20):
         asked = unit(looks_of(person, 4, seed=99).mean(axis=0))[None]
         assert gallery.labels[int(gallery.scores(asked).argmax())] == str(person)
-        assert gallery.labels[int(gallery.order(asked).argmax())] == str(person)
         assert gallery.scores(asked).max() >= gallery.threshold
     strangers = np.stack([unit(looks_of(person, 4).mean(axis=0)) for person in range(500, 600)])
     assert (gallery.scores(strangers).max(axis=1) >= gallery.threshold).mean() <= 0.03
