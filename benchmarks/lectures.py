@@ -5,10 +5,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -113,19 +112,11 @@ def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
 
 def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
     """The gallery with synthetic students added up to `students`, who are spread as its own are."""
-    rng = np.random.default_rng(0)
-    n = len(trained.labels)
-    more = max(students - n, 0)
-
-    def grown(name: str, own: NDArray[Any]) -> NDArray[Any]:
-        if own.ndim == 1:
-            return np.concatenate([own, rng.choice(own, more)])
-        new = (own.mean(axis=0) + own.std(axis=0) * rng.standard_normal((more, *own.shape[1:]))).astype(own.dtype)
-        return np.concatenate([own, gallery.unit(new) if name == "templates" else new])
-
-    values = {field.name: getattr(trained, field.name) for field in fields(trained)}
-    arrays = {name: grown(name, own) for name, own in values.items() if isinstance(own, np.ndarray) and own.ndim and len(own) == n}
-    return replace(trained, labels=(*trained.labels, *(f"synthetic {i}" for i in range(more))), **arrays)
+    own = trained.templates
+    more = max(students - len(own), 0)
+    new = own.mean(axis=0) + own.std(axis=0) * np.random.default_rng(0).standard_normal((more, own.shape[1]))
+    labels = (*trained.labels, *(f"synthetic {i}" for i in range(more)))
+    return replace(trained, labels=labels, templates=np.concatenate([own, gallery.unit(new.astype(np.float32))]))
 
 
 def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float = 0.6) -> list[str | None]:
