@@ -3,7 +3,7 @@
 # make test   all tests (TESTS=tests/recognition for some)
 # make lint   style, types and who imports whom
 # make bench  Rollcall against the public peers (ONLY=facenet for one row, LECTURE=... for a composed lecture at hand, SHARED=... for the data)
-# make bench-accuracy  how right it is, against the peers' rules
+# make bench-accuracy  how right it is, against the peers' rules (LECTURES=... for a folder of composed lectures at hand)
 # make clean  away with .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
@@ -34,7 +34,7 @@ bench: .venv/ready .venv-peers/ready
 	@.venv/bin/python -m benchmarks --shared "$(SHARED)" $(if $(ONLY),--only "$(ONLY)") $(if $(LECTURE),--lecture "$(LECTURE)")
 
 bench-accuracy: .venv/ready
-	@.venv/bin/python -m benchmarks.accuracy --shared "$(SHARED)"
+	@.venv/bin/python -m benchmarks.accuracy --shared "$(SHARED)" $(if $(LECTURES),--lectures "$(LECTURES)")
 
 clean:
 	rm -rf .venv .venv-peers var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
