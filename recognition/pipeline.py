@@ -86,6 +86,7 @@ def recognise_segment(
     for seen in search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE):
         looks = [models.look(seen.frame, face) for face in seen.faces]
         tracker.update(seen.frame.time, looks, seen.cut)
+        tracker.watch(seen.frame)
         frames += 1
         faces += len(looks)
         if on_progress:
@@ -115,6 +116,7 @@ def _finished(
             embeddings=embeddings,
             qualities=qualities,
             chips=tuple(Chip(look.time, look.quality, jpeg(look.chip)) for look in best),
+            motion=track.motion,
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from recognition.types import Face
+from recognition.types import Face, Frame
 
 MAX_GAP = 10.0  # seconds that a face may be hidden without its track ending
 LOOK_EVERY = (6.0, 15.0)  # seconds, shortest and longest: the best look of each such time is kept, so that the looks of a track differ
@@ -21,6 +21,7 @@ REACH = 0.8  # how far a face may move between samples, in sides of its box
 GROWTH = 1.6  # how much larger or smaller it may become
 LOOKS_WEIGHT = 0.5
 THUMB = 16  # pixels a side
+PLACE = 64  # pixels: a larger place is compared in this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,21 @@ class OpenTrack:
     boxes: list[NDArray[np.float32]] = field(default_factory=list)
     looks: dict[int, Look] = field(default_factory=dict)
     thumb: NDArray[np.float32] | None = None
+    place: NDArray[np.float32] | None = None
+    changes: list[float] = field(default_factory=list)
+
+    @property
+    def motion(self) -> float:
+        """How much the place where the face was first seen looked otherwise at three of four later sights: see Track."""
+        return float(np.quantile(self.changes, 0.75)) if self.changes else 1.0
+
+    def watch(self, frame: Frame) -> None:
+        """Compare the place where the face was first seen with what it was then."""
+        now = _place(frame.image, self.boxes[0])
+        if self.place is None:
+            self.place = now
+        else:
+            self.changes.append(1 - float((now * self.place).sum()))
 
     def add(self, look: Look, thumb: NDArray[np.float32]) -> None:
         self.times.append(look.time)
@@ -84,6 +100,17 @@ def thumb(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)
 
 
+def _place(image: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What is in the box, grey and without the sensor's noise, with mean 0 and length 1: the product of two is their correlation."""
+    x1, y1, x2, y2 = np.clip(np.round(box), 0, [*image.shape[1::-1]] * 2).astype(int)
+    grey = cv2.cvtColor(image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)], cv2.COLOR_RGB2GRAY)
+    if max(grey.shape) > PLACE:
+        grey = cv2.resize(grey, (PLACE, PLACE), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    smooth -= smooth.mean()
+    return np.asarray(smooth / max(float(np.linalg.norm(smooth)), 1e-6), np.float32)
+
+
 class Tracker:
     """Give it each sample's time and looks in the order of time; `tracks` are then all tracks, in the order in which they began.
 
@@ -111,3 +138,9 @@ class Tracker:
             if j not in followed:
                 self.tracks.append(OpenTrack(self._look_every))
             (followed.get(j) or self.tracks[-1]).add(look, thumbs[j])
+
+    def watch(self, frame: Frame) -> None:
+        """After `update`, let every track that was seen in the frame see whether anything moves there."""
+        for track in self.tracks[self._over :]:
+            if track.times[-1] == frame.time:
+                track.watch(frame)

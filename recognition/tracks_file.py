@@ -10,7 +10,7 @@ from recognition.errors import RecognitionError
 from recognition.files import UNREADABLE, replacing
 from recognition.types import Chip, SegmentResult, Track
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(path: Path, result: SegmentResult) -> None:
@@ -23,7 +23,7 @@ def save(path: Path, result: SegmentResult) -> None:
         arrays |= {f"{i}.chip{j}": np.frombuffer(chip.jpeg, np.uint8) for j, chip in enumerate(track.chips)}
         chips.append([(chip.time, chip.quality) for chip in track.chips])
     manifest = {"format": FORMAT, "embedder": result.embedder, "frames": result.frames, "faces": result.faces, "chips": chips}
-    manifest["segments"] = [track.segment for track in result.tracks]
+    manifest |= {"segments": [track.segment for track in result.tracks], "motions": [track.motion for track in result.tracks]}
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
 
@@ -43,6 +43,7 @@ def load(path: Path) -> SegmentResult:
                     embeddings=arrays[f"{i}.embeddings"],
                     qualities=arrays[f"{i}.qualities"],
                     chips=tuple(Chip(time, quality, arrays[f"{i}.chip{j}"].tobytes()) for j, (time, quality) in enumerate(chips)),
+                    motion=manifest["motions"][i],
                 )
                 for i, chips in enumerate(manifest["chips"])
             )

@@ -73,7 +73,8 @@ class Track:
     """One face followed through one segment.
 
     `times` (n,) and `boxes` (n, 4) are where it was seen; `embeddings` (k, d) float32 unit vectors and `qualities`
-    (k,) 0..1 are its best looks; `chips` are pictures of at most three of them, the most telling first.
+    (k,) 0..1 are its best looks; `chips` are pictures of at most three of them, the most telling first. `motion` is how much the
+    place where it was first seen changed later: 1 less the correlation, so 0 is never and 1 altogether.
     """
 
     segment: int
@@ -82,6 +83,7 @@ class Track:
     embeddings: NDArray[np.float32]
     qualities: NDArray[np.float32]
     chips: tuple[Chip, ...]
+    motion: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ from recognition.tracking import MAX_GAP, assign, near, overlap
 from recognition.types import Attendance, Chip, Identity, Interval, Presence, SegmentResult, Track, UnknownPerson, VideoInfo
 
 CHIPS = 3
+# A portrait, a poster or a face on a screen: the place changes no more than by the sensor's noise (at most 0.004 from 24 px on), where
+# a sleeper who moves by a hundredth of the face's height while breathing changes it by twice this.
+STILL = 0.005
+STILL_SIGHTS = 10
+STILL_WAY = 0.03  # sides of the box by which its usual place differs from one track to another
 TO_CONFIRM = 10  # times the preset's rate of strangers: as far goes the doubt about a face in a photo
 
 
@@ -66,6 +71,13 @@ class Person:
     def box(self) -> NDArray[np.float32]:
         return np.asarray(np.median(np.concatenate([track.boxes for track in self.tracks]), axis=0), np.float32)
 
+    @property
+    def unmoved(self) -> bool:
+        """Whether nothing moved where this person was seen, in no track and from none to another."""
+        watched = [track.motion for track in self.tracks if len(track.times) > 1]
+        boxes = [np.median(track.boxes, axis=0) for track in self.tracks]
+        return max(watched, default=0.0) < STILL and not any(apart(self.box, box) for box in boxes)
+
     def embedding(self) -> NDArray[np.float32]:
         """The mean of all looks weighted by their quality, as a unit vector."""
         return unit(sum((track.qualities @ track.embeddings for track in self.tracks), np.float32(0)))  # type: ignore[arg-type]
@@ -89,6 +101,7 @@ def vote(
     sightings = 1 if info.is_photo else policy.sightings
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
     people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
+    people, pictures = (people, []) if info.is_photo else parted(people, gallery)
     identities = identify(people, gallery, rate, margin)
     sure = {identity.label for identity in identities}
     if info.is_photo:
@@ -123,12 +136,38 @@ def vote(
                 unsure=label not in sure,
             )
         )
-    nobody = [i for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
+    nobody = [people[i] for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
     unknown = []
-    for group in clustered([people[i] for i in nobody], gallery):
+    for group, is_still in [
+        *((group, False) for group in clustered(nobody, gallery)),
+        *((group, True) for group in clustered(pictures, gallery)),
+    ]:
         intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
-        unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group)))
+        unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group), is_still))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
+
+
+def parted(people: Sequence[Person], gallery: Gallery) -> tuple[list[Person], list[Person]]:
+    """The living, and the pictures of people: those who never moved, whenever they were seen. Whoever was seen at the same place in
+    another posture at another time, and looks the same, is somebody who slept."""
+    if not any(person.unmoved for person in people):
+        return list(people), []
+    boxes, vectors = np.stack([person.box for person in people]), np.stack([person.embedding() for person in people])
+    living: list[Person] = []
+    pictures: list[Person] = []
+    for i, person in enumerate(people):
+        here: list[Person] = []
+        if person.unmoved:
+            same = near(boxes[i : i + 1], boxes)[0] & (vectors @ vectors[i] > unlike(gallery))
+            here = [people[j] for j in np.flatnonzero(same).tolist()]
+        stayed = all(other.unmoved and not apart(person.box, other.box) for other in here)
+        (pictures if stayed and sum(len(other.times) for other in here) >= STILL_SIGHTS else living).append(person)
+    return living, pictures
+
+
+def apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Whether two boxes (4,) are so far from each other that what is in them moved."""
+    return bool(np.abs((a[:2] + a[2:] - b[:2] - b[2:]) / 2).max() > STILL_WAY * (a[2:] - a[:2]).mean())
 
 
 def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:

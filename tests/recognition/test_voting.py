@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
-from recognition.gallery import train, unit
+from recognition.gallery import PRESETS, train, unit
 from recognition.types import Chip, SegmentResult, VideoInfo
 from recognition.voting import Policy, bridged, vote
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
@@ -123,6 +123,57 @@ def test_two_sights_are_not_enough_in_a_video_and_one_is_in_a_photo(gallery) -> 
     photo = vote([result(track(2, np.array([0.0])), track(5, np.array([0.0]), x=400))], gallery, ROSTER, PHOTO)
     assert present(photo) == {"2", "5"}
     assert photo.presences[2].share == 1
+
+
+def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_video_is_nobody(gallery) -> None:
+    vector = gallery.templates[5].astype(float)
+    aside = unit(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
+    between = float(gallery.impostors.threshold(1, 0.004, 20))
+    face = replace(track(5, np.array([0.0])), embeddings=(between * vector + np.sqrt(1 - between**2) * aside)[None].astype(np.float32))
+    five = vote([result(face)], gallery, ROSTER, PHOTO).presences[5]
+    assert (five.present, five.unsure, len(five.chips)) == (False, True, 1)
+    film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
+    five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
+    assert (five.present, five.unsure) == (False, False)
+
+
+def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
+    vector = gallery.templates[5].astype(float)
+    aside = unit(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
+    there = {}
+    for rate in (0.00003, 0.0005, 0.005, 0.05):
+        cosine = float(gallery.impostors.threshold(3, rate, 20))
+        embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
+        seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
+        there[rate] = [bool(present(vote(seen, gallery, ROSTER, MINUTE, Policy(preset=preset)))) for preset in PRESETS]
+    assert list(there.values()) == [[True, True, True], [False, True, True], [False, False, True], [False, False, False]]
+
+
+def test_a_portrait_of_a_student_makes_nobody_present_and_doesn_t_stand_in_the_student_s_way(gallery) -> None:
+    portrait = replace(track(3, ALL_MINUTE, x=900), motion=0.001)
+    alone = vote([result(portrait)], gallery, ROSTER, MINUTE)
+    assert not present(alone)
+    assert [person.still for person in alone.unknown] == [True]
+    both = vote([result(portrait, track(3, ALL_MINUTE, x=100, seed=8))], gallery, ROSTER, MINUTE)
+    assert present(both) == {"3"}
+    assert [person.still for person in both.unknown] == [True]
+
+
+def test_a_portrait_that_is_hidden_now_and_then_is_one_all_the_same(gallery) -> None:
+    parts = [replace(track(3, ALL_MINUTE[at : at + 4], x=900, seed=at), motion=0.001) for at in (0, 10, 20)]
+    attendance = vote([result(*parts)], gallery, ROSTER, MINUTE)
+    assert not present(attendance)
+    assert [person.still for person in attendance.unknown] == [True]
+
+
+def test_a_sleeper_is_no_portrait(gallery) -> None:
+    asleep = [replace(track(3, np.arange(0, 600, 2.0), x=100), motion=0.001)]
+    turned = replace(track(3, np.arange(700, 1300, 2.0), x=106, seed=8), motion=0.001)
+    woken = replace(track(3, np.arange(700, 1300, 2.0), x=101, seed=8), motion=0.2)
+    for later in (turned, woken):
+        attendance = vote([result(*asleep, later)], gallery, ROSTER, HOUR)
+        assert present(attendance) == {"3"}
+        assert attendance.unknown == ()
 
 
 def test_who_is_not_on_the_roster_is_not_listed_and_does_not_become_another(gallery) -> None:
