@@ -1,3 +1,4 @@
+import itertools
 import json
 from pathlib import Path
 
@@ -22,6 +23,50 @@ def test_every_student_is_most_like_themselves_and_strangers_stay_below_the_thre
 def test_more_looks_ask_for_more() -> None:
     one, two, three = a_class().points["balanced"].thresholds
     assert one <= two <= three < 1
+
+
+def test_the_stricter_a_preset_the_higher_its_thresholds_and_the_more_are_missed() -> None:
+    gallery = a_class()
+    points = [gallery.points[preset] for preset in ("strict", "balanced", "lenient")]
+    for stricter, milder in itertools.pairwise(points):
+        assert all(a > b for a, b in zip(stricter.thresholds, milder.thresholds, strict=True))
+        assert stricter.expected_fpir < milder.expected_fpir
+        assert stricter.expected_miss >= milder.expected_miss
+    assert gallery.threshold == points[1].thresholds[-1]
+
+
+def test_the_more_students_a_stranger_may_be_taken_for_the_higher_the_threshold() -> None:
+    impostors = a_class().impostors
+    limits = impostors.threshold(3, 0.001, np.array([1, 5, 40, 5000]))
+    assert (np.diff(limits) > 0).all()
+    pair = 1 - (1 - 0.001) ** (1 / 40)
+    assert impostors.threshold(3, 0.001, 40) == pytest.approx(impostors.threshold(3, pair, 1))
+
+
+def test_strangers_who_come_near_raise_the_thresholds() -> None:
+    photos = {str(i): list(looks_of(i, 8)) for i in range(20)}
+    alone = train(photos, EMBEDDER)
+    for spread, raised in ((0.15, True), (3.0, False)):
+        cohort = np.stack([unit(looks_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)])
+        moved = train(photos, EMBEDDER, strangers=cohort)
+        assert all((a > b) == raised for a, b in zip(moved.points["balanced"].thresholds, alone.points["balanced"].thresholds, strict=True))
+
+
+def test_the_report_has_rates_and_curves_of_the_class() -> None:
+    report = a_class().report
+    assert list(report["rates"]) == ["strict", "balanced", "lenient"]
+    assert report["rates"]["balanced"]["fpir"] == 0.001
+    curves = report["curves"]
+    assert sum(curves["genuine"]) == sum(curves["impostor"]) == report["photos"]
+    assert len(curves["edges"]) == len(curves["genuine"]) + 1
+    middle = (np.array(curves["edges"][1:]) + curves["edges"][:-1]) / 2
+    assert np.average(middle, weights=curves["genuine"]) > np.average(middle, weights=curves["impostor"])
+
+
+def test_a_class_of_thousands_trains_and_knows_everybody() -> None:
+    gallery = a_class(2000, photos=2)
+    asked = np.stack([unit(looks_of(i, 4, seed=9).mean(axis=0)) for i in range(0, 2000, 40)])
+    assert [gallery.labels[k] for k in gallery.scores(asked).argmax(axis=1)] == [str(i) for i in range(0, 2000, 40)]
 
 
 def test_a_class_of_one_or_two_works() -> None:
