@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.ahead import ahead
 from recognition.alignment import aligned_chip, distant, views
 from recognition.detector import Detector, DetectorSettings
 from recognition.embedders import Embedder, load_embedder
@@ -22,6 +23,7 @@ from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, Segmen
 from recognition.video import sample
 
 CHIPS = 3
+AHEAD = 4  # frames
 LEAST_SCORE = 0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
 PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
 PHOTO_MIN_FACE = 32  # pixels
@@ -82,8 +84,8 @@ def recognise_segment(
     settings = settings or Settings()
     tracker = Tracker(info.duration)
     frames = faces = 0
-    pictures = sample(path, info, segment, settings.every)
-    for seen in search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE):
+    pictures = ahead(sample(path, info, segment, settings.every), AHEAD)
+    for seen in ahead(search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE), AHEAD):
         looks = [models.look(seen.frame, face) for face in seen.faces]
         tracker.update(seen.frame.time, looks, seen.cut)
         tracker.watch(seen.frame)

@@ -2,9 +2,7 @@
 of the time, is made every few seconds and where the scene changes. In the frames between, faces are looked for where they were found
 just before and just after."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,6 @@ from recognition.types import Face, Frame
 SEARCH_EVERY = 8.0  # seconds between searches through the whole picture: who comes in is found within them
 SAME_PLACE = 0.6  # overlap from which two boxes are one place to look at
 SAME_SCENE = 0.5  # correlation of thumbs of the whole frame under which the camera was switched or turned
-AHEAD = 4  # frames decoded ahead
 
 Boxes = NDArray[np.float32]
 
@@ -47,7 +44,7 @@ def search(frames: Iterable[Frame], detector: Detector, least_score: float) -> I
     searched = float("-inf")
     before: Boxes = np.empty((0, 4), np.float32)
     between: list[Frame] = []
-    pictures = _ahead(frames)
+    pictures = iter(frames)
     following = next(pictures, None)
     while (frame := following) is not None:
         following = next(pictures, None)
@@ -68,13 +65,3 @@ def _distinct(boxes: Boxes) -> Boxes:
     """The boxes (n, 4) without those that overlap an earlier one."""
     again = np.triu(overlap(boxes, boxes) > SAME_PLACE, k=1).any(axis=0)
     return boxes[~again]
-
-
-def _ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames, decoded in a thread of its own while those before are looked at."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1, "decode") as pool:
-        waiting = deque(pool.submit(next, source, None) for _ in range(AHEAD))
-        while (frame := waiting.popleft().result()) is not None:
-            waiting.append(pool.submit(next, source, None))
-            yield frame
