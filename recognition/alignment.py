@@ -1,5 +1,7 @@
 """From a detected face to a chip: an aligned crop of fixed size, as the embedders were trained on."""
 
+from zlib import crc32
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +67,7 @@ def views(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 def distant(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """The chip (s, s, 3) as a camera at the other end of a room would see it: a quarter and a fifth as large, the second about as
     small as the smallest face that is looked for, with a sensor's noise."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(crc32(chip.tobytes()))  # the same for the same chip, and another for each
     result = []
     for shrink, noise in DISTANT:
         side = chip.shape[0] // shrink

@@ -1,0 +1,72 @@
+"""Pictures of people in a recording: composed of real photos, with a sensor's noise and H.264."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from recognition.gallery import train
+from recognition.people_folder import photos_by_person
+from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.types import Attendance
+from recognition.video import plan, probe
+from recognition.voting import vote
+
+HUNG, AWAKE, ASLEEP = "Tony_Blair", "Gerhard_Schroeder", "Serena_Williams"
+SECONDS, RATE, SIDE = 30, 5, 130
+SLIDE = range(10, 24)  # seconds at which a stranger's face is on the screen
+
+
+def compose(path: Path, people: dict[str, list[Path]], stranger: Path) -> None:
+    """A portrait on the wall, somebody who sways, somebody who only breathes, and a screen with a face on one of its slides."""
+    rng = np.random.default_rng(0)
+    patches = {
+        name: cv2.resize(cv2.imread(str(photo)), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for name, photo in [*((name, people[name][11]) for name in (HUNG, AWAKE, ASLEEP)), ("slide", stranger)]
+    }
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate, stream.gop_size = 640, 360, "yuv420p", 1_000_000, 2 * RATE
+        stream.time_base = Fraction(1, RATE)
+        for n in range(SECONDS * RATE):
+            t = n / RATE
+            image = np.full((360, 640, 3), 120, np.float32)
+            ways = {HUNG: (0, 0), AWAKE: (5 * np.sin(t), 4 * np.sin(0.7 * t)), ASLEEP: (0, 0.02 * 60 * np.sin(1.6 * t)), "slide": (0, 0)}
+            for (name, way), x in zip(ways.items(), (10, 170, 330, 490), strict=True):
+                if name != "slide" or int(t) in SLIDE:
+                    matrix = np.array([[1.0, 0.0, x + way[0]], [0.0, 1.0, 100 + way[1]]])
+                    cv2.warpAffine(patches[name].astype(np.float32), matrix, (640, 360), image, borderMode=cv2.BORDER_TRANSPARENT)
+            image += rng.normal(0, 5, (360, 640, 1))
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.clip(image, 0, 255).astype(np.uint8), format="bgr24")))
+        out.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def attendance(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Attendance:
+    video = tmp_path_factory.mktemp("still") / "room.mp4"
+    people = photos_by_person(shared_data / "people", first=12)
+    compose(video, people, sorted((shared_data / "strangers").iterdir())[3])
+    models = Models.load()
+    names = [HUNG, AWAKE, ASLEEP, "Hans_Blix", "Jackie_Chan"]
+    known = {name: [v for path in people[name][:8] if (v := check_photo(path, models).embedding) is not None] for name in names}
+    info = probe(video)
+    results = [recognise_segment(video, info, segment, models, Settings(every=1.0)) for segment in plan(video, info)]
+    return vote(results, train(known, models.embedder.id), names, info)
+
+
+def test_a_portrait_on_the_wall_makes_nobody_present(attendance: Attendance) -> None:
+    there = {person.label: person.present for person in attendance.presences}
+    assert not there[HUNG]
+    assert not there["Hans_Blix"]
+
+
+def test_who_sways_and_who_sleeps_are_present(attendance: Attendance) -> None:
+    assert {person.label for person in attendance.presences if person.present} == {AWAKE, ASLEEP}
+
+
+def test_the_portrait_and_the_face_on_the_slide_are_told_apart_from_people(attendance: Attendance) -> None:
+    assert sorted(round(person.seconds) for person in attendance.unknown if person.still) == [len(SLIDE), SECONDS]
+    assert [person for person in attendance.unknown if not person.still] == []
