@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from recognition.types import Face, Frame
 
 MAX_GAP = 10.0  # seconds that a face may be hidden without its track ending
-LOOK_EVERY = (6.0, 15.0)  # seconds, shortest and longest: the best look of each such time is kept, so that the looks of a track differ
+LOOK_EVERY = (4.0, 15.0)  # seconds, shortest and longest: the best look of each such time is kept, so that the looks of a track differ
 LOOKS = 20  # so many in a recording are enough
 REACH = 0.8  # how far a face may move between samples, in sides of its box
 GROWTH = 1.6  # how much larger or smaller it may become
