@@ -9,7 +9,8 @@ from PIL import Image
 
 from recognition.types import Face
 
-DISTANT = ((4, 8.0), (5, 12.0))  # how many times smaller, and the noise's standard deviation in grey levels
+DISTANCE = 5  # times smaller
+NOISE = 12.0  # standard deviation in grey levels
 # Degrees, factor, shares of the side to the right and down.
 VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
 
@@ -65,16 +66,13 @@ def views(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def distant(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The chip (s, s, 3) as a camera at the other end of a room would see it: a quarter and a fifth as large, the second about as
-    small as the smallest face that is looked for, with a sensor's noise."""
+    """The chip (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the smallest face that is
+    looked for, each time with another noise of the sensor."""
     rng = np.random.default_rng(crc32(chip.tobytes()))  # the same for the same chip, and another for each
-    result = []
-    for shrink, noise in DISTANT:
-        side = chip.shape[0] // shrink
-        small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA) + rng.normal(0, noise, (side, side, 1))
-        small = np.asarray(np.clip(small, 0, 255), np.uint8)
-        result.append(np.asarray(cv2.resize(small, chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8))
-    return result
+    side = chip.shape[0] // DISTANCE
+    small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA)
+    noisy = [np.asarray(np.clip(small + rng.normal(0, NOISE, (side, side, 1)), 0, 255), np.uint8) for _ in range(2)]
+    return [np.asarray(cv2.resize(seen, chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8) for seen in noisy]
 
 
 def margin_crop(image: NDArray[np.uint8], face: Face, size: int, margin: int) -> tuple[NDArray[np.uint8], list[int]] | None:

@@ -61,7 +61,8 @@ class Models:
     def enrol(self, chip: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The unit vector (d,) of an enrolment photo's chip: the mean of what it is from near and from far, since the photo shows
         a large face and the camera in the room a small one."""
-        return unit(self.embed([chip, *distant(chip)]).sum(axis=0))
+        near, *far = self.embed([chip, *distant(chip)])
+        return unit(near + np.mean(far, axis=0))
 
     def look(self, frame: Frame, face: Face) -> Look:
         chip = aligned_chip(frame.image, face, self.embedder.targets, self.embedder.chip_size)
