@@ -28,8 +28,9 @@ DRAWS = 20
 BINS = 60
 
 # Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 looks: one look in several views, more of them half from near
-# and half from far. The first was measured on 135 people, each of whom weighs the same; the FaceNet models have no weights here
-# to measure with, and theirs follow from the published distances of different people.
+# and half from far. The first was measured on 135 people of one set of press photographs, each of whom weighs the same, and its width
+# differed between halves of them (0.15 to 0.19 for 3 looks). The FaceNet models have no weights here to measure with: theirs are
+# guesses that follow from the published distances of a few different people.
 TAILS = {"dlib-resnet-v1": ((1.320, 0.161), (1.435, 0.169), (1.461, 0.175))}
 FACENET = ((0.08, 0.19), (0.12, 0.20), (0.14, 0.21))
 ENROLLED = (0.156, 0.094, 0.077)  # z by which enrolment photos, seen from near and far, come nearer to others than looks do

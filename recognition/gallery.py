@@ -1,10 +1,10 @@
-"""What is known of the faces of a class: a template for each student, and the operating points from which on a face is believed
-to be a student's. A stranger is nobody.
+"""What is known of the faces of a class: a template and a linear SVM for each student, and the operating points from which on a
+face is believed to be a student's. A stranger is nobody.
 
 A classifier that was trained on the class alone can't tell strangers: its half-spaces have no end, so somebody always wins.
-Acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate, and the
-same cosine orders the candidates: neither a linear SVM nor a discriminant orders looks from a room better than templates that were
-made from near and from far.
+Acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate. The same
+cosine orders the candidates; where two of them look alike their SVMs must agree, each of which was trained to tell one student from
+those of the class who look most alike.
 """
 
 import hashlib
@@ -22,13 +22,14 @@ from recognition.files import UNREADABLE, replacing
 
 __all__ = ["Floats", "Gallery", "OperatingPoint", "train", "unit"]
 
-FORMAT = 3
+FORMAT = 4
 # Preset -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class.
 PRESETS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
 DEFAULT = "balanced"
 GOOD_PHOTOS = 5
 TRIM = 0.2  # of a student's photos, those least like the others: they don't make the template
 TOO_ALIKE = 50
+RIVALS = 10  # so many of those who look most alike a student's SVM is trained against
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,16 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `impostors` says how near strangers come, `points` the
-    operating point of each preset for one face that may be anybody of the class. `report` says what the training saw, as plain
-    values.
+    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the SVMs. `impostors`
+    says how near strangers come, `points` the operating point of each preset for one face that may be anybody of the class.
+    `report` says what the training saw, as plain values.
     """
 
     embedder: str
     labels: tuple[str, ...]
     templates: Floats
+    coef: Floats
+    intercept: Floats
     impostors: Impostors
     points: Mapping[str, OperatingPoint]
     report: dict[str, Any]
@@ -73,6 +76,10 @@ class Gallery:
         """Cosine of each unit vector (m, d) to each student's template, as (m, n)."""
         return np.asarray(vectors @ self.templates.T, np.float32)
 
+    def decisions(self, vectors: Floats) -> Floats:
+        """What each student's SVM says of each unit vector (m, d), as (m, n): the larger, the likelier it is that student."""
+        return np.asarray(vectors @ self.coef.T + self.intercept, np.float32)
+
     def save(self, path: Path) -> str:
         """Write the gallery, whole or not at all; returns the SHA-256 of the file."""
         manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
@@ -80,7 +87,7 @@ class Gallery:
         with replacing(path) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
             with beside.open("wb") as file:
-                np.savez(file, manifest=text, templates=self.templates)
+                np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
             return hashlib.sha256(beside.read_bytes()).hexdigest()
 
     @classmethod
@@ -92,7 +99,7 @@ class Gallery:
                 raise GalleryMismatch("The gallery's file was changed after the training. Train the class's gallery again.")
             with np.load(path, allow_pickle=False) as arrays:
                 manifest = json.loads(arrays["manifest"].tobytes())
-                templates = np.asarray(arrays["templates"], np.float32)
+                templates, coef, intercept = (np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept"))
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the class's gallery again.")
         except UNREADABLE as error:
@@ -107,7 +114,7 @@ class Gallery:
         }
         one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostors"])
         labels, report = tuple(manifest["labels"]), manifest["report"]
-        return cls(embedder, labels, templates, Impostors((one, two, three)), points, report)
+        return cls(embedder, labels, templates, coef, intercept, Impostors((one, two, three)), points, report)
 
 
 def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
@@ -139,7 +146,7 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floa
         },
         "curves": curves(tried[0]),
     }
-    return Gallery(embedder, labels, templates, model, points, report)
+    return Gallery(embedder, labels, templates, *_svms(kept, templates), model, points, report)
 
 
 def _without_suspects(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
@@ -164,6 +171,22 @@ def _template(group: Floats) -> Floats:
     count = max(3, int(np.ceil(len(group) * (1 - TRIM))))
     typical = np.sort(np.argsort(-(group @ group.sum(axis=0)), kind="stable")[:count])
     return unit(group[typical].mean(axis=0))
+
+
+def _svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:
+    """Weights (n, d) and offsets (n,) of a linear SVM for each student, against the RIVALS who look most alike."""
+    from sklearn.svm import LinearSVC
+
+    coef, intercept = np.zeros_like(templates), np.zeros(len(groups), np.float32)
+    for i, group in enumerate(groups if len(groups) > 1 else ()):
+        cosines = templates @ templates[i]
+        cosines[i] = -1
+        count = min(RIVALS, len(groups) - 1)
+        others = np.concatenate([groups[j] for j in np.argpartition(-cosines, count - 1)[:count]])
+        svm = LinearSVC(C=3.0, class_weight="balanced", random_state=0)
+        svm.fit(np.concatenate([group, others]), np.repeat([1, 0], [len(group), len(others)]))
+        coef[i], intercept[i] = svm.coef_[0], svm.intercept_[0]
+    return coef, intercept
 
 
 def _point(model: Impostors, rate: float, tried: Sequence[Trials], students: int) -> OperatingPoint:

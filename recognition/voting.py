@@ -23,6 +23,7 @@ CHIPS = 3
 STILL = 0.005
 STILL_SIGHTS = 10
 STILL_WAY = 0.03  # sides of the box by which its usual place differs from one track to another
+ALIKE = 0.4  # of the way from the threshold to 1: students as near as that to each other are look-alikes
 TO_CONFIRM = 10  # times the preset's rate of strangers: as far goes the doubt about a face in a photo
 
 
@@ -201,16 +202,16 @@ def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
 def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: float) -> list[Identity]:
     """Who each person is, when a stranger may be taken for a student at this rate.
 
-    A person is a student when the cosine to the student's template reaches the threshold and the student is ahead of every other
-    student who could sit there by the margin. Who sits elsewhere at the same
-    moment can't sit here: an assignment of greatest total similarity decides between people of one moment. It is repeated as
-    long as it finds somebody, since one student can be several people at different moments, and since the fewer students a
-    person can still be, the lower is the threshold at which a stranger is taken for one of them at the rate.
+    A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
+    student who could sit there by the margin, and the SVMs don't put a look-alike first. Who sits elsewhere at the same moment
+    can't sit here: an assignment of greatest total similarity decides between people of one moment. It is repeated as long as it
+    finds somebody, since one student can be several people at different moments, and since the fewer students a person can still
+    be, the lower is the threshold at which a stranger is taken for one of them at the rate.
     """
     if not people:
         return []
     vectors = np.stack([person.embedding() for person in people])
-    scores = gallery.scores(vectors)
+    scores, decisions = gallery.scores(vectors), gallery.decisions(vectors)
     looks = np.array([min(person.looks, LOOKS) for person in people])
     together = seen_together(people)
     labels = np.full(len(people), -1)
@@ -223,7 +224,8 @@ def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: fl
         # The surest first: only a student who is certain to sit elsewhere leaves a place to a look-alike.
         for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
             free = ~taken[i]
-            if free[k] and _ahead(scores[i], k, free) >= margin:
+            alike = free & (scores[i] >= scores[i, k] - ALIKE * (1 - least[i]))
+            if free[k] and _ahead(scores[i], k, free) >= margin and decisions[i, k] >= decisions[i, alike].max():
                 labels[i] = k
                 taken[together[i], k] = True
                 found = True

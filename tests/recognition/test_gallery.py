@@ -10,6 +10,16 @@ from recognition.gallery import Gallery, train, unit
 from tests.recognition.people import EMBEDDER, a_class, centre, looks_of
 
 
+def test_each_student_s_svm_tells_the_student_from_those_who_look_alike():
+    photos = {str(i): list(looks_of(i, 8)) for i in range(6)}
+    photos["sister"] = list(unit(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
+    alike = train(photos, EMBEDDER)
+    first, sister = alike.labels.index("0"), alike.labels.index("sister")
+    other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
+    assert (alike.decisions(looks_of(0, 6, seed=7))[:, first] > alike.decisions(looks_of(0, 6, seed=7))[:, sister]).all()
+    assert (alike.decisions(other)[:, sister] > alike.decisions(other)[:, first]).all()
+
+
 def test_every_student_is_most_like_themselves_and_strangers_stay_below_the_threshold() -> None:
     gallery = a_class()
     for person in range(20):

@@ -89,6 +89,17 @@ def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
     assert not present(vote([result(*tracks)], alike, [*photos], MINUTE))
 
 
+def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> None:
+    photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
+    photos["twin"] = list(unit(np.stack(photos["0"]) + 0.3 * looks_of(800, 8)))
+    alike = train(photos, EMBEDDER)
+    recording = [result(track(0, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
+    assert present(vote(recording, alike, [*photos], MINUTE)) == {"0", "5"}
+    intercept = alike.intercept.copy()
+    intercept[alike.labels.index("twin")] += 100
+    assert present(vote(recording, replace(alike, intercept=intercept), [*photos], MINUTE)) == {"5"}
+
+
 def test_a_seat_is_followed_over_the_borders_of_segments(gallery) -> None:
     times = np.arange(0, 240, 2.0)
     parts = [result(track(2, times[i : i + 30], segment=i // 30, seed=i)) for i in range(0, 120, 30)]
