@@ -107,7 +107,10 @@ def vote(
     sure = {identity.label for identity in identities}
     if info.is_photo:
         # One look can't be made surer by another: whom a stranger resembles more often is asked of a person.
-        identities = identify(people, gallery, TO_CONFIRM * rate, margin)
+        doubtful = identify(people, gallery, TO_CONFIRM * rate, margin)
+        identities = [
+            one if one.label is not None or other.label in sure else other for one, other in zip(identities, doubtful, strict=True)
+        ]
     every = sampling(tracks)
     gap = policy.bridged(info.duration)
     groups: dict[str, list[int]] = {}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
 from recognition.gallery import PRESETS, train, unit
-from recognition.types import Chip, SegmentResult, VideoInfo
+from recognition.types import Chip, Identity, SegmentResult, VideoInfo
 from recognition.voting import Policy, bridged, vote
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
@@ -146,6 +146,17 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
     five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
     assert (five.present, five.unsure) == (False, False)
+
+
+def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery, monkeypatch) -> None:
+    answers = iter([("3", None, None), ("4", "3", "5")])  # by the preset's rate, and with doubt
+    monkeypatch.setattr("recognition.voting.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)])
+    faces = [track(person, np.array([0.0]), x=200 * person) for person in (3, 7, 5)]
+    attendance = vote([result(*faces)], gallery, ROSTER, PHOTO)
+    assert present(attendance) == {"3"}
+    assert [chip.jpeg for chip in attendance.presences[3].chips] == [b"jpeg of 3"]
+    assert [presence.label for presence in attendance.presences if presence.unsure] == ["5"]
+    assert len(attendance.unknown) == 1
 
 
 def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
