@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Sureness(models.TextChoices):
@@ -58,6 +59,7 @@ class Course(models.Model):
         help_text="What compares the faces of this class. After a change the photos are looked at again, "
         "and the present gallery stays in use until the new one is ready.",
     )
+    faces_changed_at = models.DateTimeField(null=True, editable=False, help_text="Since then a training is due; empty when none is.")
 
     class Meta:
         verbose_name = "class"
@@ -78,6 +80,7 @@ class Student(models.Model):
     name = models.CharField("name", max_length=200)
     email = models.EmailField("e-mail", blank=True)
     guardian_phone = models.CharField("guardian's phone", max_length=40, blank=True)
+    guest = models.BooleanField(_("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later."))
 
     class Meta:
         ordering = ["name", "number"]

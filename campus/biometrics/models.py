@@ -78,6 +78,7 @@ class Gallery(LeasedWork):
     margin = models.FloatField(null=True, editable=False)
     students = models.PositiveIntegerField(default=0, editable=False)
     photos = models.PositiveIntegerField(default=0, editable=False)
+    inputs = models.CharField(max_length=64, blank=True, editable=False, help_text="The SHA-256 of which photos of whom it is made of.")
     report = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
