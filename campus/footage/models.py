@@ -1,4 +1,4 @@
-"""Recordings and the segments that they are worked on in."""
+"""Recordings, the segments that they are worked on in, and uploads that are on their way."""
 
 import uuid
 
@@ -79,6 +79,10 @@ class Segment(LeasedWork):
     result = models.CharField("file with the tracks", max_length=200, blank=True)
     faces = models.PositiveIntegerField(default=0)
     tracks = models.PositiveIntegerField(default=0)
+    found = models.JSONField(
+        "students found in it alone", default=list, editable=False, help_text="Of each the id and a picture. The vote decides, not this."
+    )
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["recording", "index"]
@@ -89,3 +93,28 @@ class Segment(LeasedWork):
 
     def __str__(self) -> str:
         return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"
+
+
+class Upload(models.Model):
+    """A recording on its way here in pieces (tus 1.0). The bytes wait in a part file until all are there; `offset` says how many
+    are. Whoever writes holds `writer`: a newer request takes it over, and the older one changes nothing any more.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="uploads")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    original_name = models.CharField(max_length=255)
+    size = models.PositiveBigIntegerField("size in bytes")
+    offset = models.PositiveBigIntegerField("bytes that are here", default=0)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="As the sender says; empty where it did not.")
+    writer = models.CharField(max_length=32, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    recording = models.OneToOneField(Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="upload")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.CheckConstraint(condition=Q(offset__lte=F("size")), name="no_more_bytes_than_announced")]
+
+    def __str__(self) -> str:
+        return f"{self.original_name} for {self.lecture}"
