@@ -4,6 +4,7 @@
 # make lint   style, types and who imports whom
 # make bench  Rollcall against the public peers (ONLY=facenet for one row, LECTURE=... for a composed lecture at hand, SHARED=... for the data)
 # make bench-accuracy  how right it is, against the peers' rules (LECTURES=... for a folder of composed lectures at hand)
+# make messages  the sentences to translate into campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
 # make clean  away with .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
@@ -12,16 +13,18 @@ TESTS ?= tests
 SHARED ?= ../shared
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo run test lint bench bench-accuracy clean
+MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
 
-demo: .venv/ready
+.PHONY: demo run test lint messages bench bench-accuracy clean
+
+demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
 		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)")
 
-run: .venv/ready
+run: .venv/ready $(MESSAGES)
 	@exec .venv/bin/python -m campus.local --port "$(PORT)"
 
-test: .venv/ready-for-tests
+test: .venv/ready-for-tests $(MESSAGES)
 	.venv/bin/python -m pytest $(TESTS)
 
 lint: .venv/ready-for-tests
@@ -29,6 +32,9 @@ lint: .venv/ready-for-tests
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
+
+messages: .venv/ready
+	cd campus && ../.venv/bin/django-admin makemessages --locale de --add-location file --no-wrap
 
 bench: .venv/ready .venv-peers/ready
 	@.venv/bin/python -m benchmarks --shared "$(SHARED)" $(if $(ONLY),--only "$(ONLY)") $(if $(LECTURE),--lecture "$(LECTURE)")
@@ -44,6 +50,9 @@ clean:
 	$(PYTHON) tools/make_venv.py .venv
 	.venv/bin/python -m pip install --quiet -r requirements.txt
 	@touch $@
+
+%.mo: %.po .venv/ready
+	.venv/bin/pybabel --quiet compile --input-file $< --output-file $@
 
 .venv/ready-for-tests: .venv/ready requirements-dev.txt
 	.venv/bin/python -m pip install --quiet -r requirements-dev.txt

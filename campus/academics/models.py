@@ -6,6 +6,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from campus.academics.timetable_models import CalendarLink, Holiday, LectureSeries, Room
+
+__all__ = ["CalendarLink", "Course", "Embedder", "Enrolment", "Holiday", "Lecture", "LectureSeries", "Room", "Student", "Sureness"]
+
 
 class Sureness(models.TextChoices):
     """How sure the machine must be before it takes a face for a student's; the names of the gallery's presets."""
@@ -112,15 +116,26 @@ class Lecture(models.Model):
     """One meeting of a class."""
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name="class")
-    title = models.CharField(max_length=200, blank=True)
-    room = models.CharField(max_length=100, blank=True)
-    starts_at = models.DateTimeField("starts")
-    ends_at = models.DateTimeField("ends")
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    room = models.CharField(_("room"), max_length=100, blank=True)
+    starts_at = models.DateTimeField(_("starts"))
+    ends_at = models.DateTimeField(_("ends"))
+    cancelled = models.BooleanField(_("cancelled"), default=False, help_text=_("Does not take place; calendars show it as cancelled."))
+    series = models.ForeignKey(
+        LectureSeries, null=True, blank=True, on_delete=models.SET_NULL, related_name="lectures", verbose_name=_("series"), editable=False
+    )
+    # The day that it has in its series, also when it was moved to another.
+    series_day = models.DateField(null=True, blank=True, editable=False)
+    detached = models.BooleanField(_("changed by hand"), default=False, editable=False)
+    # What the calendar that it was imported from calls it.
+    uid = models.CharField(max_length=300, blank=True, editable=False)
 
     class Meta:
         ordering = ["-starts_at"]
         constraints = [
             models.UniqueConstraint(fields=["course", "starts_at"], name="one_lecture_a_class_and_time"),
+            models.UniqueConstraint(fields=["series", "series_day"], name="one_lecture_a_series_and_day"),
+            models.UniqueConstraint(fields=["course", "uid"], condition=~Q(uid=""), name="one_lecture_a_class_and_uid"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="lecture_ends_after_it_starts"),
         ]
 

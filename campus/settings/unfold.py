@@ -18,6 +18,7 @@ def unfold(institution: str) -> dict[str, Any]:
         "STYLES": [lambda request: static("web/admin.css")],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
+        "SHOW_LANGUAGES": True,
         "LOGIN": {"form": "campus.web.admin_login.RegistrarLoginForm"},
         "SIDEBAR": {
             "show_search": True,
