@@ -1,0 +1,177 @@
+"""How fast the pages are at the size of a faculty: `python -m benchmarks.campus_pages [--json FILE]`.
+
+Fills a database once (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows), one of its own in var/bench/campus or
+the empty one that ROLLCALL_DATABASE_URL names, then asks every page, list and form that has an address as somebody who may see it, and
+prints milliseconds on the server (median and worst), queries and size. Exits with 1 when a median is over 200 ms.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.versus import REPOSITORY
+
+COURSES, STUDENTS, LECTURES, HELD, SEATS = 200, 10_000, 100, 30, 50  # the last three of a class
+MOST = 200  # milliseconds
+BATCH = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    who: str
+    address: str
+    status: int
+    median: float
+    worst: float
+    queries: int
+    kilobytes: float
+
+
+def fill() -> None:
+    """The rows, the same at every call."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from campus.academics.models import Course, Enrolment, Lecture, Student
+    from campus.attendance.models import AttendanceRecord, Status
+
+    rng = np.random.default_rng(0)
+    first = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=HELD)
+    User.objects.create_superuser("registrar", password=None)
+    lecturer = User.objects.create_user("lecturer")
+    students = Student.objects.bulk_create(
+        (Student(number=f"S{i:05}", name=f"Student {i:05}", email=f"s{i}@example.org") for i in range(STUDENTS)),
+        BATCH,
+    )
+    courses = Course.objects.bulk_create(Course(code=f"C{i:03}", name=f"Class {i:03}") for i in range(COURSES))
+    lecturer.courses.set(courses[:5])
+    rosters = [[students[i] for i in rng.permutation(STUDENTS)[:SEATS]] for _ in courses]
+    Enrolment.objects.bulk_create(
+        (
+            Enrolment(course=course, student=student, valid_from=first.date())
+            for course, roster in zip(courses, rosters, strict=True)
+            for student in roster
+        ),
+        BATCH,
+    )
+    hours = timedelta(hours=1)
+    lectures = Lecture.objects.bulk_create(
+        (
+            Lecture(course=course, starts_at=start, ends_at=start + hours, room=f"R{i % 40}")
+            for i, course in enumerate(courses)
+            for start in (first + timedelta(days=day, hours=i % 9) for day in range(LECTURES))
+        ),
+        BATCH,
+    )
+    statuses = [*[Status.PRESENT] * 8, Status.LATE, Status.ABSENT]
+    rows = (
+        AttendanceRecord(
+            lecture=lecture,
+            student=student,
+            machine_status=(status := statuses[rng.integers(len(statuses))]),
+            first_seen=lecture.starts_at if status != Status.ABSENT else None,
+            last_seen=lecture.ends_at if status != Status.ABSENT else None,
+            seconds=0 if status == Status.ABSENT else 3000,
+            share=0 if status == Status.ABSENT else 0.8,
+            confidence=0 if status == Status.ABSENT else 0.9,
+        )
+        for number, lecture in enumerate(lectures)
+        if number % LECTURES < HELD
+        for student in rosters[number // LECTURES]
+    )
+    AttendanceRecord.objects.bulk_create(rows, BATCH)
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """Who asks for what."""
+    from django.contrib import admin
+    from django.urls import reverse
+
+    from campus.academics.models import Course
+    from campus.attendance.models import AttendanceRecord
+
+    course = Course.objects.filter(lecturers__username="lecturer").earliest("pk")
+    record = AttendanceRecord.objects.filter(lecture__course=course).latest("lecture__starts_at", "pk")
+    for name in ("home", "lecture-new", "password", "api-course-list", "api-student-list", "api-lecture-list", "api-attendance-list"):
+        yield "lecturer", reverse(name)
+    for name, key in (
+        ("course", course.pk),
+        ("lecture", record.lecture_id),
+        ("record", record.pk),
+        ("api-course-detail", course.pk),
+        ("api-lecture-detail", record.lecture_id),
+    ):
+        yield "lecturer", reverse(name, args=[key])
+    yield "lecturer", reverse("api-attendance-list") + f"?lecture={record.lecture_id}"
+    for model in admin.site._registry:
+        name = f"{model._meta.app_label}_{model._meta.model_name}"
+        yield "registrar", reverse(f"admin:{name}_changelist")
+        if (row := model._default_manager.order_by("pk").first()) is not None:
+            yield "registrar", reverse(f"admin:{name}_change", args=[row.pk])
+    yield "registrar", reverse("admin:academics_student_changelist") + "?q=00042"
+
+
+def measured(who: str, address: str, rounds: int) -> Page:
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username=who))
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(address)
+    asked = len(queries)  # before the next request empties the log
+    size = len(b"".join(answer) if answer.streaming else answer.content)
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        client.get(address)
+        seconds.append(1000 * (time.perf_counter() - began))
+    return Page(who, address, answer.status_code, statistics.median(seconds), max(seconds), asked, size / 1024)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    var = REPOSITORY / "var" / "bench" / "campus"
+    os.environ |= {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports"), "DJANGO_SETTINGS_MODULE": "campus.settings.dev"}
+    os.environ.setdefault("ROLLCALL_LOG_LEVEL", "ERROR")
+
+    from campus.local import prepare
+
+    prepare()
+    from campus.attendance.models import AttendanceRecord
+
+    if not AttendanceRecord.objects.exists():
+        began = time.monotonic()
+        fill()
+        print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"{'who':10} {'median':>8} {'worst':>8} {'queries':>8} {'KB':>7}  page")
+    pages = []
+    for who, address in addresses():
+        page = measured(who, address, given.rounds)
+        pages.append(page)
+        note = "" if page.status == 200 else f"  status {page.status}"
+        print(
+            f"{page.who:10} {page.median:5.0f} ms {page.worst:5.0f} ms {page.queries:8} {page.kilobytes:7.0f}  {page.address}{note}",
+            flush=True,
+        )
+    if given.json:
+        given.json.write_text(json.dumps([asdict(page) for page in pages], indent=1) + "\n")
+    return 0 if all(page.status == 200 and page.median <= MOST for page in pages) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
