@@ -6,9 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.footage.models import Recording
+from campus.work import LeasedWork
 
 
 class Status(models.TextChoices):
@@ -28,7 +30,8 @@ class Sighting(models.Model):
     """What one recording says of one student of the roster. Replaced as a whole when the recording is voted on again.
 
     `intervals` is a list of [start, end] in seconds of the recording; `chips` a list of {"file": storage name, "time": seconds,
-    "quality": 0..1}, best first, at most three.
+    "quality": 0..1, "box": where in the picture}, best first, at most three; `marks` a list of [time, box], one for each time
+    that the face was followed. A box is [x1, y1, x2, y2] in pixels of the upright picture.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
@@ -40,6 +43,7 @@ class Sighting(models.Model):
     share = models.FloatField(default=0)
     confidence = models.FloatField(default=0)
     chips = models.JSONField(default=list)
+    marks = models.JSONField(default=list)
 
     class Meta:
         ordering = ["recording", "student__name"]
@@ -54,8 +58,40 @@ class Sighting(models.Model):
         return f"{self.student} in {self.recording}"
 
 
+class FaceDecision(models.Model):
+    """What a person said of a face in a recording. It is found again by time and place, so no measure of the face is kept, and a
+    new run follows it."""
+
+    class Verdict(models.TextChoices):
+        NAMED = "named", _("is this student")
+        NOT = "not", _("is not this student")
+        VISITOR = "visitor", _("visitor")
+        DELETED = "deleted", _("deleted")
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="face_decisions")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    student = models.ForeignKey(Student, null=True, blank=True, on_delete=models.CASCADE, related_name="face_decisions")
+    marks = models.JSONField(default=list)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    user_name = models.CharField(max_length=150)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict__in=["named", "not"], student__isnull=False) | Q(verdict__in=["visitor", "deleted"], student=None),
+                name="a_name_needs_a_student",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()} ({self.recording})"
+
+
 class UnknownPerson(models.Model):
-    """Somebody in a recording who is on no roster; fields as in Sighting. `still`: a portrait, a poster or a screen."""
+    """Somebody in a recording whom the machine took for nobody on the roster; fields as in Sighting. `still`: a portrait, a poster or
+    a screen. `decision`: whom a person said it is, or that it is a visitor."""
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
     index = models.PositiveIntegerField()
@@ -63,6 +99,8 @@ class UnknownPerson(models.Model):
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     chips = models.JSONField(default=list)
+    marks = models.JSONField(default=list)
+    decision = models.ForeignKey(FaceDecision, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:
         verbose_name_plural = "unknown people"
@@ -71,6 +109,11 @@ class UnknownPerson(models.Model):
 
     def __str__(self) -> str:
         return f"unknown person {self.index + 1} in {self.recording}"
+
+    @property
+    def named(self) -> int | None:
+        """The id of the student that a person said this is."""
+        return self.decision.student_id if self.decision else None
 
 
 class AttendanceRecord(models.Model):
@@ -118,11 +161,27 @@ class AppendOnly(models.QuerySet["AttendanceChange"]):
 
 
 class AttendanceChange(models.Model):
-    """One human correction. Append-only: rows are never changed or deleted while the lecture exists."""
+    """One thing that a person did to a lecture's result. Append-only: rows are never changed or deleted while the lecture exists.
 
-    record = models.ForeignKey(AttendanceRecord, on_delete=models.CASCADE, related_name="changes")
-    old = models.CharField(max_length=10, choices=Status.choices)
-    new = models.CharField(max_length=10, choices=Status.choices)
+    `record` is whose status it was about, with what counted before and after; `about` says which face.
+    """
+
+    class Kind(models.TextChoices):
+        STATUS = "status", _("status set")
+        NAMED = "named", _("face named")
+        NOT = "not", _("face taken away")
+        VISITOR = "visitor", _("marked as a visitor")
+        DELETED = "deleted", _("unknown person deleted")
+        UNDONE = "undone", _("decision on a face taken back")
+        SIGNED = "signed", _("signed off")
+        REOPENED = "reopened", _("opened again")
+
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes")
+    record = models.ForeignKey(AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.STATUS)
+    old = models.CharField(max_length=10, choices=Status.choices, blank=True)
+    new = models.CharField(max_length=10, choices=Status.choices, blank=True)
+    about = models.CharField(max_length=300, blank=True)
     reason = models.CharField(max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(max_length=150, help_text="As it was then, should the account be deleted.")
@@ -134,7 +193,8 @@ class AttendanceChange(models.Model):
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.record.student}: {self.old} to {self.new} by {self.user_name}"
+        who = f"{self.record.student}: {self.old} to {self.new}" if self.record else self.get_kind_display()
+        return f"{who} by {self.user_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -143,6 +203,39 @@ class AttendanceChange(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("The log of changes is append-only.")
+
+
+class SignOff(models.Model):
+    """Somebody vouched for the lecture's result. From then on only a registrar changes it."""
+
+    lecture = models.OneToOneField(Lecture, on_delete=models.CASCADE, related_name="sign_off")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    user_name = models.CharField(max_length=150)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.lecture}, signed off by {self.user_name}"
+
+
+class Still(LeasedWork):
+    """A whole picture of a recording, as evidence. A worker cuts it out when somebody looks for it; it can always be made again."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("being cut out")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="stills")
+    time = models.FloatField("second of the recording")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    file = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["recording", "time"]
+        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="one_still_a_moment")]
+
+    def __str__(self) -> str:
+        return f"{self.time:.1f} s of {self.recording}"
 
 
 class Report(models.Model):

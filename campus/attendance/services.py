@@ -172,7 +172,13 @@ def override_set(*, record: AttendanceRecord, status: str, reason: str, user: Us
         current.override_status = status
         current.save(update_fields=["override_status", "updated_at"])
         AttendanceChange.objects.create(
-            record=current, old=old, new=current.status, reason=reason.strip()[:300], user=user, user_name=user.get_username()
+            lecture_id=current.lecture_id,
+            record=current,
+            old=old,
+            new=current.status,
+            reason=reason.strip()[:300],
+            user=user,
+            user_name=user.get_username(),
         )
     return current
 

@@ -105,20 +105,16 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
 
 @admin.register(AttendanceChange)
 class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
-    list_display = ("at", "student", "lecture", "old", "new", "reason", "user_name")
-    list_filter = (("record__lecture__course", RelatedDropdownFilter), ("at", RangeDateTimeFilter))
+    list_display = ("at", "kind", "student", "lecture", "old", "new", "reason", "user_name")
+    list_filter = (("kind", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), ("at", RangeDateTimeFilter))
     search_fields = ("record__student__name", "record__student__number", "user_name", "reason")
-    list_select_related = ("record__student", "record__lecture__course")
-    fields = ("at", "student", "lecture", "old", "new", "reason", "user_name")
+    list_select_related = ("record__student", "lecture__course")
+    fields = ("at", "kind", "student", "lecture", "about", "old", "new", "reason", "user_name")
     readonly_fields = fields
 
     @display(description="Student", ordering="record__student__name")
     def student(self, change: AttendanceChange) -> str:
-        return str(change.record.student)
-
-    @display(description="Lecture", ordering="record__lecture__starts_at")
-    def lecture(self, change: AttendanceChange) -> str:
-        return str(change.record.lecture)
+        return str(change.record.student) if change.record else "–"
 
 
 @admin.register(Report)
