@@ -7,7 +7,7 @@ import numpy as np
 from django.conf import settings
 
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import course_photos
+from campus.biometrics.selectors import course_photos, gallery_inputs
 from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
 from campus.footage.services import gallery_settled
 from recognition import gallery
@@ -51,6 +51,7 @@ def train(row: Gallery) -> None:
     """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
         photo_checked(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
+    inputs = gallery_inputs(row.course)  # before the embeddings, so that a photo that comes in between makes another training due
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
     trained = gallery.train(known, row.embedder, strangers=cohort(row.course, row.embedder))
@@ -66,6 +67,7 @@ def train(row: Gallery) -> None:
         students=len(trained.labels),
         photos=sum(len(embeddings) for embeddings in people.values()),
         report=trained.report | {"suspect_photos": suspects(trained, people)},
+        inputs=inputs,
     )
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
+from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
 from campus.work import KINDS, Kind, fail, free, publish
@@ -25,9 +26,10 @@ KEEP_SECONDS = 24 * 3600
 
 @app.task(name="rollcall.sweep")
 def sweep() -> None:
-    """Give up what failed too often, let votes begin that were missed, and ask again for work whose message was lost."""
+    """Give up what failed too often, let votes and trainings begin that are due, and ask again for work whose message was lost."""
     give_up()
     segments_settled()
+    galleries_train_due()
     with app.connection_for_read() as connection:
         ask_again(connection)
 
@@ -68,12 +70,13 @@ def queued(queue: str, connection: Connection) -> int:
 
 @app.task(name="rollcall.upkeep")
 def upkeep() -> None:
-    """Remove tracks that nobody counts any more (they hold embeddings of bystanders) and uploads that broke off."""
+    """Remove tracks that nobody counts any more (they hold embeddings of bystanders), old galleries, and uploads that broke off."""
     before = time.time() - KEEP_SECONDS
     at_work = {str(pk) for pk in Recording.objects.filter(state__in=("processing", "aggregating")).values_list("pk", flat=True)}
     for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
         if folder.name not in at_work and folder.stat().st_mtime < before:
             tracks_forget(recording_id=folder.name)
+    galleries_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

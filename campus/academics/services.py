@@ -4,6 +4,8 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Lecture, Student, Sureness
 from campus.errors import UserError
@@ -39,3 +41,8 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
         if course is not None:
             Enrolment.objects.get_or_create(course=course, student=student)
     return student
+
+
+def faces_changed(*, courses: QuerySet[Course]) -> None:
+    """Other students, or other photos of them: these classes are due a training once nothing changes any more."""
+    courses.order_by().update(faces_changed_at=timezone.now())

@@ -1,6 +1,8 @@
 """Which enrolment photos and galleries a user may see, and which of them a class's recordings need."""
 
-from django.db.models import Q, QuerySet
+import hashlib
+
+from django.db.models import QuerySet
 
 from campus.academics.models import Course
 from campus.academics.selectors import AnyUser, courses_for, students_for
@@ -48,8 +50,21 @@ def queued_gallery(course: Course, embedder: str) -> Gallery | None:
     return course.galleries.filter(state=Gallery.State.QUEUED, embedder=embedder).first()
 
 
+def gallery_inputs(course: Course) -> str:
+    """A digest of which photos of whom a gallery of the class would be made of now."""
+    rows = course_photos(course).order_by("student", "pk").values_list("student", "pk")
+    return hashlib.sha256("\n".join(f"{student} {photo}" for student, photo in rows).encode()).hexdigest()
+
+
 def gallery_is_due(course: Course) -> bool:
-    """Whether the class needs a training: it has no gallery of the embedder that it wants, or photos came after it."""
-    usable = Q(active=True) | Q(state=Gallery.State.QUEUED)
-    newest = course.galleries.filter(usable, embedder=course.wanted_embedder).order_by("-created_at").first()
-    return newest is None or course_photos(course).filter(created_at__gt=newest.created_at).exists()
+    """Whether the class needs a training: it has no gallery of the embedder that it wants, or that was made of other photos.
+
+    A training that waits or is at work counts with the photos that were there when it was asked for.
+    """
+    usable = (Gallery.State.READY, Gallery.State.QUEUED)
+    newest = course.galleries.filter(state__in=usable, embedder=course.wanted_embedder).order_by("-created_at").first()
+    if newest is None:
+        return True
+    if newest.inputs:
+        return newest.inputs != gallery_inputs(course)
+    return course_photos(course).filter(created_at__gt=newest.created_at).exists()

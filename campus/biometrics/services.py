@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -10,13 +12,16 @@ import numpy as np
 from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Student
+from campus.academics.models import Course, Enrolment, Student
+from campus.academics.services import faces_changed
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_import import ImportResult, folder_entries, import_photos, zip_entries
-from campus.biometrics.selectors import course_photos
+from campus.biometrics.selectors import course_photos, gallery_is_due
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.names import clean
 from campus.work import finish, request
@@ -26,6 +31,9 @@ from recognition.types import EnrolmentPhoto
 log = logging.getLogger(__name__)
 
 COHORT = 2000  # people
+SETTLED = timedelta(minutes=1)  # without a change, then a class is trained by itself
+KEPT_GALLERIES = 5  # of a class and an embedder, to go back to
+STRAY_SECONDS = 24 * 3600
 
 
 def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
@@ -61,7 +69,7 @@ def photo_move(*, photo: FacePhoto, student: Student) -> None:
     """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise UserError(f"{student} has this photo already. Delete it here instead.")
-    # New to that student, so that the classes of both are due a training.
+    _changed(photo.student_id, student.pk)
     FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
 
 
@@ -69,6 +77,7 @@ def photo_delete(*, photo: FacePhoto) -> None:
     """Forget a photo: the row, the file, and the face cut out of it."""
     names = [file.name for file in (photo.file, photo.chip) if file.name]
     with transaction.atomic():
+        _changed(photo.student_id)
         photo.delete()
         for name in names:
             transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
@@ -115,8 +124,30 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         lease_owner="",
         lease_until=None,
     )
-    if chip and not written:  # the photo was deleted meanwhile
+    if written:
+        _changed(photo.student_id)
+    elif chip:  # the photo was deleted meanwhile
         Path(settings.MEDIA_ROOT, chip).unlink(missing_ok=True)
+
+
+def _changed(*students: int) -> None:
+    faces_changed(courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course")))
+
+
+def galleries_train_due() -> int:
+    """Ask for a training of each class whose faces changed a minute ago or earlier and are not those of its last one.
+
+    Returns how many were asked for. A class with photos that were not looked at yet waits for their verdicts.
+    """
+    asked = 0
+    for course in Course.objects.filter(faces_changed_at__lt=timezone.now() - SETTLED):
+        if course_photos(course).filter(state=FacePhoto.Verdict.PENDING).exists():
+            continue
+        unchanged = Course.objects.filter(pk=course.pk, faces_changed_at=course.faces_changed_at)
+        if unchanged.update(faces_changed_at=None) and course_photos(course).exists() and gallery_is_due(course):
+            gallery_request(course=course)
+            asked += 1
+    return asked
 
 
 def gallery_request(*, course: Course) -> Gallery:
@@ -190,6 +221,7 @@ def gallery_trained(
     students: int,
     photos: int,
     report: dict[str, Any],
+    inputs: str = "",
 ) -> bool:
     """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later was quicker.
 
@@ -211,6 +243,7 @@ def gallery_trained(
             students=students,
             photos=photos,
             report=report,
+            inputs=inputs,
         )
         if not done:
             transaction.set_rollback(True)
@@ -220,3 +253,29 @@ def gallery_trained(
 def gallery_discard(*, gallery: Gallery, error: str) -> None:
     """Its file is damaged or gone: make another one."""
     Gallery.objects.filter(pk=gallery.pk).update(active=False, state=Gallery.State.FAILED, error=error)
+
+
+def gallery_use(*, gallery: Gallery) -> None:
+    """Go back to a gallery, or forth: attendance is taken with it until the next training. Raises UserError where it has no file."""
+    with transaction.atomic():
+        Course.objects.select_for_update().get(pk=gallery.course_id)
+        gallery.refresh_from_db()
+        if gallery.state != Gallery.State.READY or not (gallery.path and Path(settings.MEDIA_ROOT, gallery.path).is_file()):
+            raise UserError(_("This gallery has no file any more. Use another one, or train the class's gallery again."))
+        Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
+        Gallery.objects.filter(pk=gallery.pk).update(active=True)
+
+
+def galleries_tidy() -> None:
+    """Delete the files of galleries that nobody will go back to, and those that a lost attempt left; the rows stay."""
+    rank = Window(RowNumber(), partition_by=[F("course"), F("embedder")], order_by=F("created_at").desc())
+    ready = Gallery.objects.filter(state=Gallery.State.READY).exclude(path="")
+    old = [row for row in ready.annotate(rank=rank) if row.rank > KEPT_GALLERIES and not row.active]
+    for row in old:
+        if Gallery.objects.filter(pk=row.pk, active=False).update(path=""):
+            Path(settings.MEDIA_ROOT, row.path).unlink(missing_ok=True)
+    known = set(Gallery.objects.exclude(path="").values_list("path", flat=True))
+    before = time.time() - STRAY_SECONDS
+    for path in Path(settings.MEDIA_ROOT, "galleries").glob("*.npz"):
+        if f"galleries/{path.name}" not in known and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
