@@ -1,0 +1,182 @@
+"""From a series to its lectures: first a plan that people look at, then the lectures. What people changed by hand stays.
+
+A lecture belongs to its day in the series, also when it was moved. The series leaves alone what has begun, what was changed
+or cancelled by hand, and what has a recording or attendance.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from campus.academics.models import Holiday, Lecture, LectureSeries
+from campus.errors import UserError
+
+
+class Kind(models.TextChoices):
+    NEW = "new", gettext_lazy("new")
+    CHANGED = "changed", gettext_lazy("changed")
+    REMOVED = "removed", gettext_lazy("removed")
+    KEPT = "kept", gettext_lazy("left as it is")
+    SAME = "same", gettext_lazy("unchanged")
+    HOLIDAY = "holiday", gettext_lazy("holiday")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens on one day of a series; `remark` is for people."""
+
+    kind: Kind
+    day: date
+    starts_at: datetime
+    ends_at: datetime
+    lecture: Lecture | None = None
+    remark: str = ""
+
+
+WRITES = (Kind.NEW, Kind.CHANGED, Kind.REMOVED)
+
+
+def plan(series: LectureSeries) -> list[Step]:
+    """What applying the series would do, day by day. The first time also days in the past get lectures, later only those to come."""
+    now = timezone.now()
+    today = now.astimezone(series.zone).date()
+    lectures = {lecture.series_day: lecture for lecture in _with_use(series.lectures.all())}
+    days, holidays = set(series.days()), _holidays(series)
+    taken = set(series.course.lectures.exclude(series=series, detached=False).values_list("starts_at", flat=True))
+    elsewhere = _others_in_the_room(series)
+    steps = []
+    for day in sorted(days | {day for day in lectures if day}):
+        lecture = lectures.get(day)
+        starts_at, ends_at = (_moment(series, day, clock) for clock in (series.starts, series.ends))
+        wanted = day in days and day not in holidays
+        if lecture is None:
+            if day in holidays:
+                steps.append(Step(Kind.HOLIDAY, day, starts_at, ends_at, remark=holidays[day]))
+            elif starts_at in taken:
+                steps.append(Step(Kind.KEPT, day, starts_at, ends_at, remark=_("The class has a lecture at that time already.")))
+            elif day >= today or not lectures:
+                steps.append(Step(Kind.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at)))
+        elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room) == (
+            starts_at,
+            ends_at,
+            series.title,
+            _room(series),
+        ):
+            steps.append(Step(Kind.SAME, day, starts_at, ends_at, lecture))
+        elif reason := _why_kept(lecture, now, taken, starts_at if wanted else None):
+            steps.append(Step(Kind.KEPT, day, lecture.starts_at, lecture.ends_at, lecture, reason))
+        elif wanted:
+            steps.append(Step(Kind.CHANGED, day, starts_at, ends_at, lecture, _clash(elsewhere, starts_at, ends_at)))
+        else:
+            steps.append(Step(Kind.REMOVED, day, lecture.starts_at, lecture.ends_at, lecture, holidays.get(day, "")))
+    return steps
+
+
+def fingerprint(steps: Iterable[Step]) -> str:
+    """Tells whether the plan that somebody agreed to is still the plan."""
+    lines = [
+        f"{step.kind} {step.day} {step.starts_at.timestamp()} {step.ends_at.timestamp()} {step.lecture and step.lecture.pk}"
+        for step in steps
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
+    """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was looked at."""
+    try:
+        with transaction.atomic():
+            series = LectureSeries.objects.select_for_update(of=("self",)).select_related("course", "room").get(pk=series.pk)
+            steps = plan(series)
+            if fingerprint(steps) != agreed:
+                raise UserError(_("The timetable has changed since this preview. Look at it once more."))
+            _write(series, steps)
+    except (IntegrityError, LectureSeries.DoesNotExist) as error:
+        raise UserError(_("The timetable has changed since this preview. Look at it once more.")) from error
+    return Counter(step.kind for step in steps)
+
+
+def lecture_change(*, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: str, cancelled: bool = False) -> Lecture:
+    """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
+    if ends_at <= starts_at:
+        raise UserError(_("The lecture ends before it starts. Set a later end."))
+    new = {"starts_at": starts_at, "ends_at": ends_at, "title": title, "room": room, "cancelled": cancelled}
+    if all(getattr(lecture, name) == value for name, value in new.items()):
+        return lecture
+    for name, value in new.items():
+        setattr(lecture, name, value)
+    lecture.detached = bool(lecture.series_id or lecture.uid)
+    try:
+        with transaction.atomic():
+            lecture.save(update_fields=[*new, "detached"])
+    except IntegrityError as error:
+        raise UserError(_("This class has a lecture at that time already. Open that one, or choose another time.")) from error
+    return lecture
+
+
+def _moment(series: LectureSeries, day: date, clock: time) -> datetime:
+    return datetime.combine(day, clock, tzinfo=series.zone)
+
+
+def _room(series: LectureSeries) -> str:
+    return series.room.name if series.room else ""
+
+
+def _with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
+    """With `used`: whether something was recorded of the lecture, or somebody counted in it."""
+    own = Lecture.objects.filter(pk=OuterRef("pk"))
+    return lectures.annotate(used=Exists(own.exclude(recordings=None)) | Exists(own.exclude(records=None)))
+
+
+def _holidays(series: LectureSeries) -> dict[date, str]:
+    found = Holiday.objects.filter(first_day__lte=series.last_day, last_day__gte=series.first_day)
+    return {day: holiday.name for holiday in found for day in series.days() if holiday.first_day <= day <= holiday.last_day}
+
+
+def _others_in_the_room(series: LectureSeries) -> list[Lecture]:
+    if series.room is None:
+        return []
+    others = Lecture.objects.filter(room=series.room.name, cancelled=False).exclude(series=series)
+    day = timedelta(days=1)
+    first, last = _moment(series, series.first_day, series.starts), _moment(series, series.last_day, series.ends)
+    return list(others.filter(ends_at__gt=first - day, starts_at__lt=last + day).select_related("course"))
+
+
+def _clash(others: list[Lecture], starts_at: datetime, ends_at: datetime) -> str:
+    other = next((one for one in others if one.starts_at < ends_at and one.ends_at > starts_at), None)
+    return _("%(course)s is in that room then.") % {"course": other.course.code} if other else ""
+
+
+def _why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
+    """Why the series leaves a lecture alone; "" where it does not. `starts_at` is when it should be, None where it should go."""
+    if lecture.cancelled:
+        return _("It was cancelled by hand.")
+    if lecture.detached:
+        return _("It was changed by hand.")
+    if lecture.used:  # type: ignore[attr-defined]
+        return _("It has a recording or attendance.")
+    if lecture.starts_at <= now:
+        return _("It has begun or is over.")
+    if starts_at in taken:
+        return _("The class has a lecture at that time already.")
+    return ""
+
+
+def _write(series: LectureSeries, steps: list[Step]) -> None:
+    words = {"title": series.title, "room": _room(series)}
+    for step in steps:
+        if step.kind == Kind.CHANGED and step.lecture:
+            Lecture.objects.filter(pk=step.lecture.pk).update(starts_at=step.starts_at, ends_at=step.ends_at, **words)
+    Lecture.objects.filter(pk__in=[step.lecture.pk for step in steps if step.kind == Kind.REMOVED and step.lecture]).delete()
+    Lecture.objects.bulk_create(
+        Lecture(course=series.course, series=series, series_day=step.day, starts_at=step.starts_at, ends_at=step.ends_at, **words)
+        for step in steps
+        if step.kind == Kind.NEW
+    )
