@@ -9,21 +9,25 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
+from campus.attendance.policy import RegisterPolicy
+from campus.attendance.statuses import DECISIONS, AttendanceStatus, Status, decisions, every_status, label
 from campus.footage.models import Recording
 from campus.work import LeasedWork
 
-
-class Status(models.TextChoices):
-    PRESENT = "present", "Present"
-    LATE = "late", "Late"
-    LEFT_EARLY = "left_early", "Left early"
-    UNSURE = "unsure", "To be confirmed"
-    EXCUSED = "excused", "Excused"
-    ABSENT = "absent", "Absent"
-
-
-# What a person may set: whether somebody was there is never left open by a person.
-DECISIONS = [(value, label) for value, label in Status.choices if value != Status.UNSURE]
+__all__ = [
+    "DECISIONS",
+    "AttendanceChange",
+    "AttendanceRecord",
+    "AttendanceStatus",
+    "FaceDecision",
+    "RegisterPolicy",
+    "Report",
+    "Sighting",
+    "SignOff",
+    "Status",
+    "Still",
+    "UnknownPerson",
+]
 
 
 class Sighting(models.Model):
@@ -122,7 +126,7 @@ class AttendanceRecord(models.Model):
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records")
     machine_status = models.CharField("seen by the machine", max_length=10, choices=Status.choices, default=Status.ABSENT)
-    override_status = models.CharField("set by a person", max_length=10, choices=DECISIONS, blank=True)
+    override_status = models.CharField("set by a person", max_length=10, choices=decisions, blank=True)
     first_seen = models.DateTimeField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField("seconds seen", default=0)
@@ -135,7 +139,7 @@ class AttendanceRecord(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
-            models.CheckConstraint(condition=Q(override_status__in=["", *dict(DECISIONS)]), name="override_is_a_decision"),
+            models.CheckConstraint(condition=~Q(override_status="unsure"), name="override_is_a_decision"),
         ]
 
     def __str__(self) -> str:
@@ -147,7 +151,7 @@ class AttendanceRecord(models.Model):
         return self.override_status or self.machine_status
 
     def get_status_display(self) -> str:
-        return Status(self.status).label
+        return label(self.status)
 
 
 class AppendOnly(models.QuerySet["AttendanceChange"]):
@@ -179,8 +183,8 @@ class AttendanceChange(models.Model):
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes")
     record = models.ForeignKey(AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.STATUS)
-    old = models.CharField(max_length=10, choices=Status.choices, blank=True)
-    new = models.CharField(max_length=10, choices=Status.choices, blank=True)
+    old = models.CharField(max_length=10, choices=every_status, blank=True)
+    new = models.CharField(max_length=10, choices=every_status, blank=True)
     about = models.CharField(max_length=300, blank=True)
     reason = models.CharField(max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

@@ -1,0 +1,40 @@
+"""What a class asks of its students over the term, and who is told by e-mail."""
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from campus.academics.models import Course
+
+
+class RegisterPolicy(models.Model):
+    """One row a class; a class without a row has the defaults."""
+
+    course = models.OneToOneField(Course, on_delete=models.CASCADE, related_name="register_policy", verbose_name=_("class"))
+    least_percent = models.PositiveSmallIntegerField(
+        _("asked for"),
+        default=75,
+        validators=[MaxValueValidator(100)],
+        help_text=_("Percent of the points that a student should reach. Who is below is marked in the register."),
+    )
+    mail_lecturers = models.BooleanField(
+        _("e-mail to the lecturers"), default=False, help_text=_("When the attendance of a lecture is counted, with what is to be checked.")
+    )
+    mail_absentees = models.BooleanField(
+        _("e-mail to absentees"),
+        default=False,
+        help_text=_("When a lecture is signed off, to students who were absent and have an address."),
+    )
+
+    class Meta:
+        verbose_name = _("register and e-mail")
+        verbose_name_plural = _("register and e-mail")
+        constraints = [models.CheckConstraint(condition=Q(least_percent__lte=100), name="least_percent_is_a_percentage")]
+
+    def __str__(self) -> str:
+        return f"{self.course.code}: {self.least_percent} %"
+
+
+def policy_of(course: Course) -> RegisterPolicy:
+    return RegisterPolicy.objects.filter(course=course).first() or RegisterPolicy(course=course)
