@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance import documents
-from campus.attendance.models import DECISIONS, AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
+from campus.attendance import documents, statuses
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
 from campus.attendance.selectors import records_for
 from campus.errors import UserError
 from campus.footage.models import Recording
@@ -160,7 +160,7 @@ def override_set(*, record: AttendanceRecord, status: str, reason: str, user: Us
 
     Raises UserError for an unknown status, PermissionDenied where the user may not see the record.
     """
-    decisions = dict(DECISIONS)
+    decisions = dict(statuses.decisions())
     if status and status not in decisions:
         raise UserError(f"“{status}” is no status that a person sets. Choose one of: {', '.join(decisions)}.")
     Lecture.objects.select_for_update().get(pk=record.lecture_id)

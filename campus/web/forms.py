@@ -7,10 +7,11 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser, courses_for
-from campus.attendance.models import DECISIONS
+from campus.attendance import statuses
 from campus.signin import TOO_MANY, is_blocked
 
 
@@ -73,7 +74,7 @@ class UploadForm(forms.Form):
 
 
 class StatusForm(forms.Form):
-    status = forms.ChoiceField(choices=[("", "What the recording says"), *DECISIONS], required=False, label="Status")
+    status = forms.ChoiceField(choices=lambda: [("", _("What the recording says")), *statuses.decisions()], required=False, label="Status")
     reason = forms.CharField(
         max_length=300, required=False, label="Reason", help_text="Kept with the change, for everybody who may see this class."
     )

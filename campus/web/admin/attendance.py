@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from campus.attendance import services
-from campus.attendance.models import DECISIONS, AttendanceChange, AttendanceRecord, Report, Status
+from campus.attendance import services, statuses
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.downloads import workbook_response
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge, link, user_of
@@ -30,7 +31,9 @@ STATUSES = {
 
 
 class CorrectionForm(BaseDialogForm):
-    status = forms.ChoiceField(choices=[("", "as the machine saw it"), *DECISIONS], required=False, widget=UnfoldAdminSelectWidget())
+    status = forms.ChoiceField(
+        choices=lambda: [("", _("as the machine saw it")), *statuses.decisions()], required=False, widget=UnfoldAdminSelectWidget()
+    )
     reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget())
 
 
@@ -62,7 +65,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description="Status")
     def current(self, record: AttendanceRecord) -> SafeString:
-        return badge(record.get_status_display(), STATUSES[Status(record.status)])
+        return badge(record.get_status_display(), STATUSES[statuses.like(record.status)])
 
     @display(description="Share of the lecture", ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
