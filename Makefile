@@ -14,6 +14,7 @@ SHARED ?= ../shared
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
+SCRIPTS = campus/web/static/vendor/ready
 
 .PHONY: demo run test lint messages bench bench-accuracy clean
 
@@ -21,10 +22,10 @@ demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
 		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)")
 
-run: .venv/ready $(MESSAGES)
+run: .venv/ready $(MESSAGES) $(SCRIPTS)
 	@exec .venv/bin/python -m campus.local --port "$(PORT)"
 
-test: .venv/ready-for-tests $(MESSAGES)
+test: .venv/ready-for-tests $(MESSAGES) $(SCRIPTS)
 	.venv/bin/python -m pytest $(TESTS)
 
 lint: .venv/ready-for-tests
@@ -49,6 +50,10 @@ clean:
 .venv/ready: requirements.txt tools/make_venv.py
 	$(PYTHON) tools/make_venv.py .venv
 	.venv/bin/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(SCRIPTS): tools/fetch_scripts.py
+	$(PYTHON) tools/fetch_scripts.py $(@D)
 	@touch $@
 
 %.mo: %.po .venv/ready
