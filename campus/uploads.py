@@ -1,11 +1,13 @@
-"""What can be refused before a single byte of an upload is read."""
+"""What an upload may be refused for, also before a single byte of it is read."""
 
 import shutil
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
 
 from campus.errors import DISK_FULL, UserError
 
@@ -23,17 +25,26 @@ class NoRoom(UserError):
     """The disk can't take the body."""
 
 
-def check_announced_size(request: HttpRequest) -> None:
-    """Look at Content-Length only. Raises TooLarge or NoRoom, whose message is the sentence for people."""
-    announced = int(request.META.get("CONTENT_LENGTH") or 0)
+def check_size(size: int, folder: str | Path, *, reserved: int = 0) -> None:
+    """Whether a file of so many bytes may come, where `reserved` bytes of the folder's disk are promised to others.
+
+    Raises TooLarge or NoRoom, whose message is the sentence for people.
+    """
     limit: int = settings.MAX_RECORDING_BYTES
-    if announced > limit + FORM_BYTES:
+    if size > limit:
         raise TooLarge(
-            f"The file is larger than the {filesizeformat(limit)} that a recording may have. "
-            "Split it, or export it with a lower quality, and upload that."
+            _("The file is larger than the %(limit)s that a recording may have.") % {"limit": filesizeformat(limit)}
+            + " "
+            + _("Split it, or export it with a lower quality, and upload that.")
         )
-    if announced + SPARE_BYTES > shutil.disk_usage(settings.FILE_UPLOAD_TEMP_DIR).free:
+    if size + reserved + SPARE_BYTES > shutil.disk_usage(folder).free:
         raise NoRoom(DISK_FULL)
+
+
+def check_announced_size(request: HttpRequest) -> None:
+    """Look at Content-Length only. Raises TooLarge or NoRoom."""
+    announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    check_size(max(0, announced - FORM_BYTES), settings.FILE_UPLOAD_TEMP_DIR)
 
 
 def drop_partial(request: HttpRequest) -> None:

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from campus.api import views
 from campus.api.token import TokenView
+from campus.api.uploads import UploadsView, UploadView
 
 router = SimpleRouter()
 router.register("courses", views.CourseViewSet, "api-course")
@@ -19,6 +20,8 @@ router.register("galleries", views.GalleryViewSet, "api-gallery")
 
 urlpatterns = [
     path("", include(router.urls)),
+    path("uploads/", UploadsView.as_view(), name="api-uploads"),
+    path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),

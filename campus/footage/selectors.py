@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campus.academics.selectors import AnyUser, courses_for
 from campus.biometrics.selectors import queued_gallery
-from campus.footage.models import Recording, Segment
+from campus.footage.models import Recording, Segment, Upload
 from recognition.types import VideoInfo
 
 OPEN = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AGGREGATING)
@@ -17,6 +17,11 @@ OPEN = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AG
 
 def recordings_for(user: AnyUser) -> QuerySet[Recording]:
     return Recording.objects.filter(lecture__course__in=courses_for(user))
+
+
+def uploads_for(user: AnyUser) -> QuerySet[Upload]:
+    """The user's own, for lectures that are still the user's: nobody goes on with another's upload."""
+    return Upload.objects.filter(user=user.pk, lecture__course__in=courses_for(user))
 
 
 def video_info(recording: Recording) -> VideoInfo:

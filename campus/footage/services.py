@@ -15,6 +15,7 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
@@ -50,7 +51,7 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)
     recording = Recording(lecture=lecture, original_name=name, size=size, sha256=digest.hexdigest(), uploaded_by=user)
-    _refuse_duplicate(recording)
+    refuse_duplicate(lecture, recording.sha256)
     try:
         recording.file.save(name, file, save=False)
         with transaction.atomic():
@@ -59,7 +60,7 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     except Exception as error:
         Path(settings.MEDIA_ROOT, recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
         if isinstance(error, IntegrityError):
-            _refuse_duplicate(recording)
+            refuse_duplicate(lecture, recording.sha256)
         if isinstance(error, OSError) and disk_full(error):
             raise UserError(DISK_FULL) from error
         raise
@@ -67,10 +68,20 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     return recording
 
 
-def _refuse_duplicate(recording: Recording) -> None:
-    twin = Recording.objects.filter(lecture=recording.lecture, sha256=recording.sha256).first()
+class AlreadyHere(UserError):
+    """The lecture has this very file; `recording` is the one that has it."""
+
+    def __init__(self, recording: Recording) -> None:
+        sentence = _("This recording is already here: %(name)s. Take attendance again there if you need to.")
+        super().__init__(sentence % {"name": recording.original_name})
+        self.recording = recording
+
+
+def refuse_duplicate(lecture: Lecture, sha256: str) -> None:
+    """Raises AlreadyHere where the lecture has a recording with that SHA-256."""
+    twin = Recording.objects.filter(lecture=lecture, sha256=sha256).first()
     if twin:
-        raise UserError(f"This recording is already here: {twin.original_name}. Take attendance again there if you need to.")
+        raise AlreadyHere(twin)
 
 
 def recording_cancel(*, recording: Recording, user: User | None) -> None:
@@ -97,7 +108,18 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
         if not failed and not gappy:
             raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
         planned = recording.segments.exists()
-        again.update(state=Segment.State.PENDING, progress=0, faces=0, tracks=0, result="", error="", error_detail="", **WAITING)
+        again.update(
+            state=Segment.State.PENDING,
+            progress=0,
+            faces=0,
+            tracks=0,
+            found=[],
+            result="",
+            error="",
+            error_detail="",
+            finished_at=None,
+            **WAITING,
+        )
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
             error="",
@@ -173,9 +195,14 @@ def segment_progress(*, segment: Segment, share: float) -> bool:
     return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
 
 
-def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int) -> bool:
-    """The tracks are in the file. False: this attempt lost its lease. `segments_settled` comes next, after the commit."""
-    return finish(segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, progress=1.0)
+def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int, found: list[dict[str, Any]] | None = None) -> bool:
+    """The tracks are in the file. `found`: whom this part alone shows, to be told until the vote decides over all parts.
+
+    False: this attempt lost its lease. `segments_settled` comes next, after the commit.
+    """
+    return finish(
+        segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, found=found or [], progress=1.0, finished_at=timezone.now()
+    )
 
 
 def segments_settled(*, recording_id: UUID | None = None) -> int:

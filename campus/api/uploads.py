@@ -1,0 +1,260 @@
+"""Uploads that go on where they stopped: tus 1.0 with its extensions creation, checksum, termination and expiration.
+
+`Upload-Metadata` takes `lecture` (its id), `filename`, and `sha256` (hexadecimal, of the whole file), by which a duplicate is
+refused before its first byte, an unfinished upload is found again, and the file is checked when all of it is here. An answer after
+the last byte, and the refusal of a duplicate, name the recording in the header Rollcall-Recording.
+"""
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from http import HTTPMethod
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.http import http_date
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, UnsupportedMediaType, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from campus.academics.selectors import lectures_for
+from campus.api.serializers import DetailSerializer
+from campus.footage.models import Recording, Upload
+from campus.footage.selectors import uploads_for
+from campus.footage.services import AlreadyHere
+from campus.footage.uploads import Damaged, WrongPlace, upload_create, upload_finish, upload_remove, upload_write
+
+VERSION = "1.0.0"
+WHOLE_NUMBER = "[0-9]{1,18}"  # as the database can hold
+CHECKSUMS = {"sha256": 32, "sha1": 20}  # bytes; tus asks for SHA-1, for damage on the way and not for forgery
+PATCH_TYPE = "application/offset+octet-stream"
+STATUS = {AlreadyHere: 409, WrongPlace: 409, Damaged: 460}
+
+
+T = TypeVar("T")
+
+
+class Refused(APIException):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status_code = status
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    url = serializers.SerializerMethodField(help_text="where HEAD, PATCH and DELETE go")
+
+    class Meta:
+        model = Upload
+        fields = ["id", "url", "lecture", "original_name", "size", "offset", "sha256", "created_at", "expires_at", "recording"]
+
+    def get_url(self, upload: Upload) -> str:
+        return address(upload)
+
+
+class UploadQuerySerializer(serializers.Serializer[Any]):
+    lecture = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", required=False)
+
+
+def address(upload: Upload) -> str:
+    return reverse("api-upload", args=[upload.pk])
+
+
+def header(name: str, about: str, *, required: bool = True) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, required=required, description=about)
+
+
+TUS = header("Tus-Resumable", "1.0.0")
+PROBLEMS = {
+    status: OpenApiResponse(DetailSerializer, about)
+    for status, about in {
+        400: "a header is missing or says nothing that can be done",
+        409: "the file is here already, or the bytes do not follow those that are here",
+        411: "the length of the body is not given",
+        412: "another version of tus",
+        413: "larger than a recording may be",
+        415: "another type than application/offset+octet-stream",
+        460: "the bytes were damaged on their way",
+        507: "no room on the disk",
+    }.items()
+}
+
+
+def problems(*statuses: int) -> dict[int, OpenApiResponse]:
+    return {status: PROBLEMS[status] for status in statuses}
+
+
+class TusView(APIView):
+    """What all answers of the protocol have."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        wanted = request.headers.get("X-HTTP-Method-Override", "").upper()
+        if request.method == HTTPMethod.POST and wanted in (HTTPMethod.PATCH, HTTPMethod.DELETE):
+            request.method = wanted  # for who stands behind a proxy that knows GET and POST only
+        return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in (HTTPMethod.GET, HTTPMethod.OPTIONS) and request.headers.get("Tus-Resumable") != VERSION:
+            raise Refused(412, _("This server speaks tus 1.0.0: send the header Tus-Resumable: 1.0.0."))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        status = next((status for kind, status in STATUS.items() if isinstance(exc, kind)), None)
+        response = super().handle_exception(Refused(status, str(exc)) if status else exc)
+        if isinstance(exc, AlreadyHere):
+            response["Rollcall-Recording"] = str(exc.recording.pk)
+        return response
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Tus-Resumable"] = VERSION
+        response["Cache-Control"] = "no-store"
+        if response.status_code == 412:
+            response["Tus-Version"] = VERSION
+        if response.status_code == 460:
+            response.reason_phrase = "Checksum Mismatch"
+        return response
+
+    @extend_schema(exclude=True)
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        headers = {"Tus-Version": VERSION, "Tus-Extension": "creation,checksum,termination,expiration"}
+        return Response(status=204, headers=headers | {"Tus-Checksum-Algorithm": ",".join(CHECKSUMS)})
+
+
+class UploadsView(TusView):
+    @extend_schema(
+        operation_id="uploads_list", parameters=[UploadQuerySerializer], responses={200: UploadSerializer(many=True), **problems(400)}
+    )
+    def get(self, request: Request) -> Response:
+        """The user's uploads that are not finished, to go on with one. The file itself is known by its SHA-256."""
+        wish = UploadQuerySerializer(data=request.query_params)
+        wish.is_valid(raise_exception=True)
+        uploads = uploads_for(request.user).filter(recording=None, **wish.validated_data).order_by("-created_at", "pk")
+        return Response(UploadSerializer(uploads, many=True).data)
+
+    @extend_schema(
+        operation_id="uploads_create",
+        parameters=[
+            TUS,
+            header("Upload-Length", "bytes of the whole file"),
+            header("Upload-Metadata", "lecture, filename and sha256 (which may be missing), each with its value in base64"),
+        ],
+        request=None,
+        responses={201: OpenApiResponse(description="announced; PATCH its bytes to Location"), **problems(400, 409, 412, 413, 507)},
+    )
+    def post(self, request: Request) -> Response:
+        """Announce a file. It is refused now if it is too large, here already, or if the disk has no room for it."""
+        size = number(request, "Upload-Length")
+        told = metadata(request.headers.get("Upload-Metadata", ""))
+        sha256 = told.get("sha256", "").lower()
+        if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValidationError({"Upload-Metadata": [_("sha256 has 64 hexadecimal digits.")]})
+        if not re.fullmatch(WHOLE_NUMBER, told.get("lecture", "")):
+            raise ValidationError({"Upload-Metadata": [_("Say which lecture it is of: lecture is its number.")]})
+        lecture = lectures_for(request.user).filter(pk=int(told["lecture"])).first()
+        if lecture is None:
+            raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
+        upload = upload_create(lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256)
+        return Response(status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)})
+
+
+class UploadView(TusView):
+    def upload(self, pk: UUID) -> Upload:
+        return get_object_or_404(uploads_for(self.request.user).select_related("lecture", "user"), pk=pk)
+
+    @extend_schema(operation_id="uploads_retrieve", responses=UploadSerializer)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """How many bytes are here, and the recording that it became. HEAD says the same in headers, as tus has it."""
+        return Response(UploadSerializer(self.upload(pk)).data)
+
+    @extend_schema(exclude=True)
+    def head(self, request: Request, pk: UUID) -> Response:
+        upload = self.upload(pk)
+        headers = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.size), "Upload-Expires": expires(upload)}
+        return Response(headers=headers | self.finished(upload))
+
+    @extend_schema(
+        operation_id="uploads_append",
+        parameters=[
+            TUS,
+            header("Upload-Offset", "how many bytes of the file go before these"),
+            header("Upload-Checksum", "sha256 or sha1, a space, and the digest of these bytes in base64", required=False),
+        ],
+        request={PATCH_TYPE: OpenApiTypes.BINARY},
+        responses={
+            204: OpenApiResponse(description="Upload-Offset says how many are here"),
+            **problems(400, 409, 411, 412, 413, 415, 460, 507),
+        },
+    )
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """The next bytes. After the last ones the file is checked, and attendance is taken."""
+        upload = self.upload(pk)
+        if request.content_type.split(";")[0].strip() != PATCH_TYPE:
+            raise UnsupportedMediaType(request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE})
+        if not request.META.get("CONTENT_LENGTH"):
+            raise Refused(411, _("Say how many bytes are coming: Content-Length is missing."))
+        length, offset = int(request.META["CONTENT_LENGTH"]), number(request, "Upload-Offset")
+        body = request._request
+        upload_write(upload=upload, offset=offset, body=body, length=length, checksum=checksum(request))
+        return Response(
+            status=204, headers={"Upload-Offset": str(upload.offset), "Upload-Expires": expires(upload)} | self.finished(upload)
+        )
+
+    @extend_schema(operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **problems(412)})
+    def delete(self, request: Request, pk: UUID) -> Response:
+        """Give an upload up; its bytes are deleted. A recording that it became stays."""
+        upload_remove(upload=self.upload(pk))
+        return Response(status=204)
+
+    def finished(self, upload: Upload) -> dict[str, str]:
+        """The recording, once all bytes are here; made now where a stopped server did not come to it."""
+        if upload.offset < upload.size:
+            return {}
+        recording: Recording = upload.recording or upload_finish(upload=upload)
+        return {"Rollcall-Recording": str(recording.pk)}
+
+
+def expires(upload: Upload) -> str:
+    return http_date(upload.expires_at.timestamp())
+
+
+def number(request: Request, name: str) -> int:
+    value = request.headers.get(name, "")
+    if not re.fullmatch(WHOLE_NUMBER, value):
+        raise ValidationError({name: [_("A whole number is needed here.")]})
+    return int(value)
+
+
+def metadata(text: str) -> dict[str, str]:
+    """`key base64,key base64` as tus has it."""
+    told = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        key, _space, value = pair.partition(" ")
+        told[key] = decoded(value, "Upload-Metadata", lambda found: found.decode())
+    return told
+
+
+def checksum(request: Request) -> tuple[str, bytes] | None:
+    if not (value := request.headers.get("Upload-Checksum")):
+        return None
+    name, _space, digest = value.partition(" ")
+    if name not in CHECKSUMS or len(found := decoded(digest, "Upload-Checksum", bytes)) != CHECKSUMS[name]:
+        raise ValidationError({"Upload-Checksum": [_("Use one of: %(names)s.") % {"names": ", ".join(CHECKSUMS)}]})
+    return name, found
+
+
+def decoded(value: str, name: str, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(b64decode(value.strip(), validate=True))
+    except (binascii.Error, ValueError):
+        raise ValidationError({name: [_("This is no base64.")]}) from None
