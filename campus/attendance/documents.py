@@ -5,11 +5,11 @@ from datetime import datetime
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from campus.academics.models import Course
+from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord
 from campus.biometrics.selectors import threshold
 from campus.footage.models import Recording
-from recognition.workbook import LectureReport, RegisterLine, RegisterReport, StudentLine, UnknownLine
+from recognition.workbook import LectureReport, StudentLine, UnknownLine
 
 
 def lecture_report(recording: Recording) -> LectureReport:
@@ -31,6 +31,7 @@ def lecture_report(recording: Recording) -> LectureReport:
                 confidence=sighting.confidence if sighting else 0.0,
                 source=_source(record),
                 picture=next(iter(_pictures(sighting.chips)), None) if sighting else None,
+                kind=statuses.like(record.status),
             )
         )
     details = [("Sureness", recording.get_sureness_display())] if recording.sureness else []
@@ -44,7 +45,7 @@ def lecture_report(recording: Recording) -> LectureReport:
         lecture=str(lecture),
         recording=recording.original_name,
         duration=recording.duration,
-        started_at=_local(lecture.starts_at),
+        started_at=local(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
         threshold=threshold(gallery, recording.sureness) if gallery else None,
         margin=gallery.margin if gallery else None,
@@ -57,22 +58,8 @@ def lecture_report(recording: Recording) -> LectureReport:
             for person in recording.unknown_people.order_by("index")
         ),
         details=tuple(details),
+        statuses=tuple(label for _, label in statuses.every_status()),
     )
-
-
-def register_report(course: Course) -> RegisterReport:
-    """A class over all its lectures that have records."""
-    lectures = list(course.lectures.filter(records__isnull=False).distinct().order_by("starts_at"))
-    statuses: dict[int, dict[int, str]] = {}
-    people = {}
-    for record in AttendanceRecord.objects.filter(lecture__course=course).select_related("student"):
-        people[record.student_id] = record.student
-        statuses.setdefault(record.student_id, {})[record.lecture_id] = record.get_status_display()
-    lines = [
-        RegisterLine(student.number, student.name, tuple(statuses[student.pk].get(lecture.pk) for lecture in lectures))
-        for student in sorted(people.values(), key=lambda student: (student.name, student.number))
-    ]
-    return RegisterReport(str(course), tuple(_local(lecture.starts_at) for lecture in lectures), tuple(lines))
 
 
 def _source(record: AttendanceRecord) -> str:
@@ -89,5 +76,5 @@ def _pictures(chips: list[dict[str, str]]) -> list[bytes]:
     return pictures
 
 
-def _local(when: datetime) -> datetime:
+def local(when: datetime) -> datetime:
     return timezone.localtime(when).replace(tzinfo=None)

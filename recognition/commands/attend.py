@@ -104,8 +104,12 @@ def as_json(attendance: Attendance) -> dict[str, object]:
     return {"duration": attendance.duration, "students": students, "unknown": len(attendance.unknown) - still, "still": still}
 
 
+def kind(person: Presence) -> str:
+    return "present" if person.present else "unsure" if person.unsure else "absent"
+
+
 def status(person: Presence) -> str:
-    return "Present" if person.present else "To be confirmed" if person.unsure else "Absent"
+    return {"present": "Present", "unsure": "To be confirmed", "absent": "Absent"}[kind(person)]
 
 
 def as_report(attendance: Attendance, info: VideoInfo, known: gallery.Gallery, options: argparse.Namespace) -> LectureReport:
@@ -130,6 +134,7 @@ def as_report(attendance: Attendance, info: VideoInfo, known: gallery.Gallery, o
                 share=person.share,
                 confidence=person.confidence,
                 picture=person.chips[0].jpeg if person.chips else None,
+                kind=kind(person),
             )
             for person in attendance.presences
         ),

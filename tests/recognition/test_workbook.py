@@ -17,7 +17,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 
 from recognition import workbook
-from recognition.workbook import LectureReport, RegisterLine, RegisterReport, StudentLine, UnknownLine, write_lecture, write_register
+from recognition.sheets import clean
+from recognition.workbook import LectureReport, StudentLine, UnknownLine, write_lecture
 
 
 def picture(value: int = 128, size: tuple[int, int] = (150, 150)) -> bytes:
@@ -38,22 +39,20 @@ def lecture(**changes: Any) -> LectureReport:
         margin=0.02,
         coverage=1.0,
         students=(
-            StudentLine("007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture()),
+            StudentLine("007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture(), "present"),
             StudentLine("012", "Alan Turing", "Late", ((1200.0, 3000.0), (3600.0, 5400.0)), 3600.0, 2 / 3, 0.9, "machine", picture(60)),
             StudentLine("100", "Grace Hopper", "Absent"),
             StudentLine("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
         ),
         unknown=(UnknownLine(((60.0, 120.0),), 60.0, (picture(10), picture(20), picture(30))),),
         details=(("Sampled every", "2 s"),),
+        statuses=("Present", "Late", "Absent", "Excused"),
     )
     return replace(report, **changes)
 
 
-def written(path: Path, report: LectureReport | RegisterReport) -> openpyxl.Workbook:
-    if isinstance(report, LectureReport):
-        write_lecture(path, report)
-    else:
-        write_register(path, report)
+def written(path: Path, report: LectureReport) -> openpyxl.Workbook:
+    write_lecture(path, report)
     return openpyxl.load_workbook(path)
 
 
@@ -174,25 +173,23 @@ def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.xlsx"
     students = (StudentLine(text, text, "Present", ((0.0, 1.0),), source=text),)
     write_lecture(path, lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)))
-    write_register(tmp_path / "register.xlsx", RegisterReport(text, (datetime(2026, 1, 1),), (RegisterLine(text, text, ("Present",)),)))  # noqa: DTZ001
-    for file in (path, tmp_path / "register.xlsx"):
-        with zipfile.ZipFile(file) as archive:
-            for name in archive.namelist():
-                assert b"<f>" not in archive.read(name)
-        for sheet in openpyxl.load_workbook(file):
-            for row in sheet.iter_rows():
-                for cell in row:
-                    assert cell.data_type not in {"f", "e"}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            assert b"<f>" not in archive.read(name)
+    for sheet in openpyxl.load_workbook(path):
+        for row in sheet.iter_rows():
+            for cell in row:
+                assert cell.data_type not in {"f", "e"}
     cell = openpyxl.load_workbook(path)["Attendance"]["B2"]
-    assert cell.value == workbook.clean(text)
+    assert cell.value == clean(text)
     assert cell.quotePrefix == (text.strip()[0] in "=+-@")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_every_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = tmp_path_factory.mktemp("text") / "register.xlsx"
-    sheet = written(path, RegisterReport(text, (), (RegisterLine("1", text, ()),)))["Register"]
-    expected = workbook.clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    path = tmp_path_factory.mktemp("text") / "report.xlsx"
+    sheet = written(path, lecture(course=text, students=(StudentLine("1", text, "Absent"),), unknown=()))["Attendance"]
+    expected = clean(text).replace("\r\n", "\n").replace("\r", "\n")
     assert (sheet["B2"].value or "") == expected
 
 
@@ -211,8 +208,6 @@ def test_an_empty_class_still_has_its_headers(tmp_path: Path) -> None:
     write_lecture(path, lecture(students=(), unknown=()))
     for name in ("Attendance", "Timeline", "Unknown"):
         assert not pd.read_excel(path, sheet_name=name).columns.empty
-    write_register(path, RegisterReport("CS101", (), ()))
-    assert list(pd.read_excel(path).columns) == ["Number", "Name", "Attendance", "Below 75%"]
 
 
 def test_a_full_disk_leaves_the_old_workbook_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,43 +223,3 @@ def test_a_full_disk_leaves_the_old_workbook_and_no_rubbish(tmp_path: Path, monk
         write_lecture(path, lecture(students=()))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-def register() -> RegisterReport:
-    return RegisterReport(
-        course="CS101 Algorithms",
-        lectures=(datetime(2026, 11, 2, 9), datetime(2026, 11, 9, 9), datetime(2026, 11, 16, 9), datetime(2026, 11, 16, 14)),  # noqa: DTZ001
-        students=(
-            RegisterLine("007", "Ada Lovelace", ("Present", "Late", "Left early", "Present")),
-            RegisterLine("012", "Alan Turing", ("Present", "Absent", "Absent", "Excused")),
-            RegisterLine("100", "Grace Hopper", (None, "Excused", None, None)),
-        ),
-    )
-
-
-def test_register_has_a_letter_a_student_and_date(tmp_path: Path) -> None:
-    path = tmp_path / "register.xlsx"
-    write_register(path, register())
-    table = pd.read_excel(path, dtype=str, keep_default_na=False)
-    assert list(table.columns) == [
-        "Number", "Name", "2026-11-02", "2026-11-09", "2026-11-16 09:00", "2026-11-16 14:00", "Attendance", "Below 75%",
-    ]  # fmt: skip
-    assert list(table.iloc[0])[:6] == ["007", "Ada Lovelace", "P", "L", "E", "P"]
-    assert list(table.iloc[1])[2:6] == ["P", "A", "A", "X"]
-    assert list(table.iloc[2])[2:6] == ["", "X", "", ""]
-    # Excused lectures and those without a record don't count; the last line counts who attended.
-    assert float(table["Attendance"][0]) == 1
-    assert float(table["Attendance"][1]) == pytest.approx(1 / 3)
-    assert table["Attendance"][2] == ""
-    assert list(table["Below 75%"]) == ["", "yes", "", ""]
-    assert list(table.iloc[3])[1:6] == ["Attended", "2", "1", "1", "1"]
-    assert float(table["Attendance"][3]) == pytest.approx(5 / 7)
-
-
-def test_register_marks_who_is_below_and_keeps_the_totals_out_of_the_filter(tmp_path: Path) -> None:
-    sheet = written(tmp_path / "register.xlsx", register())["Register"]
-    assert sheet["G3"].fill.fill_type == "solid"
-    assert sheet["G2"].fill.fill_type is None
-    assert sheet["G3"].number_format == "0%"
-    assert sheet.auto_filter.ref == "A1:H4"
-    assert sheet.freeze_panes == "C2"

@@ -1,0 +1,74 @@
+"""The register as an Excel workbook."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+
+from campus.attendance.register import Register, Tally, lecture_labels
+from campus.attendance.statuses import Kind
+from recognition.sheets import COLOURS, Value, fill, pairs, save, table
+
+
+def write_register(path: Path, register: Register) -> None:
+    """Write the sheets Register and Summary. Replaces `path` as a whole.
+
+    Raises OSError when the disk is full or the folder cannot be written; `path` is then as it was before.
+    """
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
+        _register(writer, register)
+        pairs(
+            writer,
+            [
+                ("Class", str(register.course)),
+                ("Lectures", len(register.lectures)),
+                ("Students", len(register.lines)),
+                ("Asked for", register.least),
+                ("Below", register.below),
+                *((kind.letter, _meaning(kind.label, float(kind.points), kind.counts)) for kind in register.kinds),
+            ],
+        )
+    save(path, buffer, str(register.course))
+
+
+def _meaning(label: str, points: float, counts: bool) -> str:
+    return f"{label}: {points:g} points" if counts else f"{label}: does not count"
+
+
+def _sums(tally: Tally, used: tuple[Kind, ...], below: str | None) -> list[Value]:
+    counts = (tally.counts.get(kind.code, 0) for kind in used)
+    return [tally.share, below, float(tally.points), float(tally.most), tally.counted, *counts]
+
+
+def _register(writer: pd.ExcelWriter, register: Register) -> None:
+    labels = lecture_labels(register.lectures)
+    used = register.used
+    below = f"Below {register.least:.0%}"
+    sums = ["Percentage", below, "Points", "Of", "Lectures that count", *(kind.label for kind in used)]
+    rows: list[list[Value]] = []
+    for line in register.lines:
+        letters = [kind and kind.letter for kind in line.kinds]
+        rows.append([line.student.number, line.student.name, *letters, *_sums(line.tally, used, "yes" if line.below else None)])
+    rows.append([None, "Attended", *(column.attended for column in register.columns), *_sums(register.total, used, None)])
+
+    formats = {"Percentage": "0%", "Points": "0.##", "Of": "0.##"}
+    sheet = table(writer, "Register", ["Number", "Name", *labels, *sums], rows, formats)
+    for column in range(3, 3 + len(labels)):
+        sheet.column_dimensions[get_column_letter(column)].width = 5
+        for row in range(2, sheet.max_row + 1):
+            sheet.cell(row, column).alignment = Alignment(horizontal="center")
+        sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
+    sheet.row_dimensions[1].height = 115
+    share_column = 3 + len(labels)
+    for row, line in enumerate(register.lines, start=2):
+        for column, kind in enumerate(line.kinds, start=3):
+            fill(sheet.cell(row, column), COLOURS[kind.like] if kind else None)
+        if line.below:
+            fill(sheet.cell(row, share_column), COLOURS["absent"])
+    for cell in sheet[sheet.max_row]:
+        cell.font = Font(name="Calibri", bold=True)
+    # The totals are no student: sorting and filtering leave them where they are.
+    sheet.auto_filter.ref = f"A1:{get_column_letter(sheet.max_column)}{sheet.max_row - 1}"
