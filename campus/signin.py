@@ -1,4 +1,4 @@
-"""Who may sign in: the password check of every door (pages, admin, API), with a limit on guesses."""
+"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on guesses."""
 
 import hashlib
 from typing import Any
@@ -6,13 +6,21 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from campus.accounts.services import second_step_passed
+from campus.errors import UserError
 
 TRIES = 10
 SECONDS = 15 * 60
-TOO_MANY = "Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a new password."
+
+
+def too_many() -> str:
+    return _("Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a new password.")
 
 
 def client_address(request: HttpRequest) -> str:
@@ -24,13 +32,34 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def _key(request: HttpRequest, username: str) -> str:
-    who = f"{username.casefold()}\n{client_address(request)}"
-    return f"signin:{hashlib.sha256(who.encode()).hexdigest()}"
+class Guesses:
+    """Tries that count against a limit, forgotten a quarter of an hour after the first."""
+
+    def __init__(self, kind: str, *who: object) -> None:
+        about = "\n".join(str(part) for part in who)
+        self.key = f"{kind}:{hashlib.sha256(about.encode()).hexdigest()}"
+
+    @property
+    def too_many(self) -> bool:
+        return int(cache.get(self.key, 0)) >= TRIES
+
+    def count(self) -> None:
+        if not cache.add(self.key, 1, SECONDS):
+            try:
+                cache.incr(self.key)
+            except ValueError:  # it ended between the two
+                cache.add(self.key, 1, SECONDS)
+
+    def forget(self) -> None:
+        cache.delete(self.key)
+
+
+def _passwords(request: HttpRequest, username: str) -> Guesses:
+    return Guesses("signin", username.casefold(), client_address(request))
 
 
 def is_blocked(request: HttpRequest, username: str) -> bool:
-    return int(cache.get(_key(request, username), 0)) >= TRIES
+    return _passwords(request, username).too_many
 
 
 class LimitedBackend(ModelBackend):
@@ -41,13 +70,26 @@ class LimitedBackend(ModelBackend):
     ) -> AbstractBaseUser | None:
         if request is None or username is None:
             return super().authenticate(request, username, password, **kwargs)
-        if is_blocked(request, username):
+        guesses = _passwords(request, username)
+        if guesses.too_many:
             raise PermissionDenied
         user = super().authenticate(request, username, password, **kwargs)
-        key = _key(request, username)
         if user is None:
-            cache.add(key, 0, SECONDS)
-            cache.incr(key)
+            guesses.count()
         else:
-            cache.delete(key)
+            guesses.forget()
         return user
+
+
+def check_code(*, user: User, code: str) -> None:
+    """The second step. Raises UserError for a wrong or used code, and for every code after ten of them.
+
+    Counted for the account, from wherever: who gets here knows the password, and a code has six digits only.
+    """
+    guesses = Guesses("code", user.pk)
+    if guesses.too_many:
+        raise UserError(_("Too many wrong codes. Wait a quarter of an hour and try again, or ask an administrator."))
+    if not second_step_passed(user=user, code=code):
+        guesses.count()
+        raise UserError(_("This code is wrong or was used already. Wait for the next one."))
+    guesses.forget()

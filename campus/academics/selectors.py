@@ -2,28 +2,22 @@
 
 from datetime import date
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
+from campus.accounts.roles import AnyUser as AnyUser
+from campus.accounts.roles import is_registrar as is_registrar
+from campus.accounts.roles import sees_everything
 
 REGISTRAR = "Registrar"
-AnyUser = AbstractBaseUser | AnonymousUser
-
-
-def is_registrar(user: AnyUser) -> bool:
-    """Whether the user looks after all classes: a superuser or a member of the group Registrar."""
-    if not (user.is_active and isinstance(user, PermissionsMixin)):
-        return False
-    return user.is_superuser or user.groups.filter(name=REGISTRAR).exists()
 
 
 def courses_for(user: AnyUser) -> QuerySet[Course]:
-    """The classes that a user may see: all for a registrar, else those that he or she teaches."""
+    """The classes that a user may see: all for registrars, auditors and administrators, else those that he or she teaches."""
     if not user.is_active:
         return Course.objects.none()
-    return Course.objects.all() if is_registrar(user) else Course.objects.filter(lecturers=user.pk)
+    return Course.objects.all() if sees_everything(user) else Course.objects.filter(lecturers=user.pk)
 
 
 def lectures_for(user: AnyUser) -> QuerySet[Lecture]:
@@ -31,8 +25,8 @@ def lectures_for(user: AnyUser) -> QuerySet[Lecture]:
 
 
 def students_for(user: AnyUser) -> QuerySet[Student]:
-    """All students for a registrar; else those who are or were on the roster of a class that the user teaches."""
-    if is_registrar(user):
+    """All students for who sees all classes; else those who are or were on the roster of a class that the user teaches."""
+    if sees_everything(user):
         return Student.objects.all()
     return Student.objects.filter(pk__in=Student.objects.filter(enrolments__course__in=courses_for(user)).values("pk"))
 

@@ -1,11 +1,13 @@
-"""A program's way in: a token for a name and password, and its end."""
+"""A program's way in: a token for a name and password, what it may do, and its end."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.authentication import TokenAuthentication
-from rest_framework.authtoken.models import Token
+from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -13,8 +15,59 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
-from campus.api.serializers import DetailSerializer, SignInSerializer, TokenSerializer
-from campus.signin import TOO_MANY, is_blocked
+from campus.accounts.authentication import TokenAuthentication
+from campus.accounts.models import ApiToken
+from campus.accounts.selectors import has_second_step
+from campus.accounts.services import MOST_DAYS, token_create, token_revoke
+from campus.signin import check_code, is_blocked, too_many
+
+DAYS = 30
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "campus.accounts.authentication.TokenAuthentication"
+    name = "token"
+    priority = 1
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "A token of the account page, or of `POST /api/v1/token/`."}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "campus.accounts.authentication.SessionAuthentication"
+    name = "session"
+    priority = 1
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "The login of the pages."}
+
+
+class TokenWishSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(max_length=10, default="", allow_blank=True, help_text="of the second step, where the account has one")
+    name = serializers.CharField(max_length=100, default="Program", help_text="what the token is for")
+    scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.WRITE)
+    days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DAYS, help_text="that it lives for")
+
+
+class TokenInfoSerializer(serializers.ModelSerializer[ApiToken]):
+    class Meta:
+        model = ApiToken
+        fields = ["name", "scope", "start", "created_at", "expires_at", "last_used_at"]
+        read_only_fields = fields
+
+
+class NewTokenSerializer(TokenInfoSerializer):
+    token = serializers.CharField(help_text="send it as `Authorization: Bearer ...`; it is not shown again")
+
+    class Meta(TokenInfoSerializer.Meta):
+        fields = ["token", *TokenInfoSerializer.Meta.fields]
+        read_only_fields = fields
+
+
+class WhySerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField()
 
 
 class TokenView(APIView):
@@ -29,28 +82,43 @@ class TokenView(APIView):
         return [ScopedRateThrottle()] if self.request.method == "POST" else []
 
     @extend_schema(
-        request=SignInSerializer,
+        request=TokenWishSerializer,
         responses={
-            200: TokenSerializer,
-            401: OpenApiResponse(DetailSerializer, "wrong"),
-            429: OpenApiResponse(DetailSerializer, "too many tries"),
+            200: NewTokenSerializer,
+            400: OpenApiResponse(WhySerializer, "refused"),
+            401: OpenApiResponse(WhySerializer, "wrong"),
+            429: OpenApiResponse(WhySerializer, "too many tries"),
         },
         auth=[],
     )
     def post(self, request: Request) -> Response:
-        """A token for a name and password; the same one until it is revoked."""
-        wish = SignInSerializer(data=request.data)
+        """A new token for a name and password. Those of before stay."""
+        wish = TokenWishSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        user = authenticate(request._request, **wish.validated_data)
+        given = dict(wish.validated_data)
+        username, password, code = given.pop("username"), given.pop("password"), given.pop("code")
+        user = cast(User | None, authenticate(request._request, username=username, password=password))
         if user is None:
-            if is_blocked(request._request, wish.validated_data["username"]):
-                raise Throttled(detail=TOO_MANY)
-            raise AuthenticationFailed("The name or the password is wrong.")
-        token, _ = Token.objects.get_or_create(user=user)
-        return Response({"token": token.key}, headers={"Cache-Control": "no-store"})
+            if is_blocked(request._request, username):
+                raise Throttled(detail=too_many())
+            raise AuthenticationFailed(_("The name or the password is wrong."))
+        if has_second_step(user):
+            if not code:
+                raise AuthenticationFailed(
+                    _("This account asks for a code besides the password. Send it as “code”, or make a token in the pages.")
+                )
+            check_code(user=user, code=code)
+        token, secret = token_create(user=user, **given)
+        answer = {"token": secret, **TokenInfoSerializer(token).data}
+        return Response(answer, headers={"Cache-Control": "no-store"})
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(responses={200: TokenInfoSerializer, 401: OpenApiResponse(WhySerializer, "not logged in")})
+    def get(self, request: Request) -> Response:
+        """What the token that this request is made with may do, and until when."""
+        return Response(TokenInfoSerializer(cast(ApiToken, request.auth)).data, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=None, responses={204: None, 401: OpenApiResponse(WhySerializer, "not logged in")})
     def delete(self, request: Request) -> Response:
         """Revoke the token that this request is made with."""
-        cast(Token, request.auth).delete()
+        token_revoke(token=cast(ApiToken, request.auth))
         return Response(status=204)

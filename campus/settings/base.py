@@ -19,7 +19,6 @@ ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_HOSTS", default=["localhost", "127
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "unfold.contrib.import_export",
     "campus.web.admin_site.RollcallAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -27,12 +26,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "import_export",
     "django_celery_beat",
+    "campus.accounts.apps.AccountsConfig",
     "campus.academics.apps.AcademicsConfig",
     "campus.biometrics.apps.BiometricsConfig",
     "campus.footage.apps.FootageConfig",
@@ -50,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "campus.accounts.access.ReadersReadMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campus.web.middleware.content_security_policy",
 ]
@@ -118,12 +117,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "campus.accounts.authentication.TokenAuthentication",
+        "campus.accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.OneFormat",
+    "DEFAULT_SCHEMA_CLASS": "campus.api.schema.Schema",
     "EXCEPTION_HANDLER": "campus.api.errors.say_why",
     "NUM_PROXIES": TRUSTED_PROXIES,
     "DEFAULT_PAGINATION_CLASS": "campus.api.lists.Pages",
@@ -137,6 +138,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "campus.api.schema.describe_refusals"],
     # "status" and "state" are fields of several things: each choice has one name.
     "ENUM_NAME_OVERRIDES": {
         "AttendanceStatus": "campus.attendance.models.Status",

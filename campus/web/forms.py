@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser, courses_for
 from campus.attendance import statuses
-from campus.signin import TOO_MANY, is_blocked
+from campus.signin import is_blocked, too_many
 
 
 class SignInForm(AuthenticationForm):
@@ -23,7 +23,7 @@ class SignInForm(AuthenticationForm):
 
     def get_invalid_login_error(self) -> ValidationError:
         if self.request is not None and is_blocked(self.request, self.cleaned_data.get("username", "")):
-            return ValidationError(TOO_MANY, code="too_many")
+            return ValidationError(too_many(), code="too_many")
         return super().get_invalid_login_error()
 
 

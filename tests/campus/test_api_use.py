@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from campus.accounts.models import ApiToken
 from campus.attendance.models import AttendanceChange
 from campus.attendance.services import lecture_count
 from campus.footage.models import Recording
@@ -37,7 +37,7 @@ def test_a_token_opens_and_is_revoked(world: World):
     assert api.get("/api/v1/courses/").json()["count"] == 1
     assert api.delete("/api/v1/token/").status_code == 204
     assert api.get("/api/v1/courses/").status_code == 401
-    assert not Token.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def test_a_wrong_password_gets_no_token(world: World):

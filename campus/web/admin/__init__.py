@@ -2,20 +2,18 @@
 
 from django.contrib import admin
 from django_celery_beat import models as beat
-from rest_framework.authtoken.models import TokenProxy
 
-from campus.web.admin import attendance, classes, lectures, photos, recordings, staff, students
+from campus.web.admin import attendance, classes, lectures, photos, recordings, staff, students, timetable
 
-__all__ = ["attendance", "classes", "lectures", "photos", "recordings", "staff", "students"]
+__all__ = ["attendance", "classes", "lectures", "photos", "recordings", "staff", "students", "timetable"]
 
-# Made by the program, nothing for people: the schedule and the API's tokens.
+# Made by the program, nothing for people: the schedule.
 for model in (
     beat.ClockedSchedule,
     beat.CrontabSchedule,
     beat.IntervalSchedule,
     beat.PeriodicTask,
     beat.SolarSchedule,
-    TokenProxy,
 ):
     if admin.site.is_registered(model):
         admin.site.unregister(model)

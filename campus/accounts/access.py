@@ -1,0 +1,60 @@
+"""Who may only read: nothing that changes something comes past here, whichever page or endpoint it is meant for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext_lazy as _
+
+from campus.accounts.roles import AnyUser, is_auditor
+
+READING = ("GET", "HEAD", "OPTIONS")
+# What everybody may send, by the names of the addresses: it concerns the own account, or writes down what may be read anyway.
+FOR_READERS = frozenset(
+    {
+        "login",
+        "login-code",
+        "logout",
+        "password",
+        "password-reset",
+        "password-reset-confirm",
+        "account",
+        "account-token",
+        "account-code",
+        "set_language",
+        "register",
+        "admin:logout",
+        "admin:password_change",
+        "api-token",
+        "api-course-register",
+    }
+)
+READS_ONLY = _("You may read this, and change nothing: your role is auditor.")
+TOKEN_READS_ONLY = _("This token may read, and change nothing. Make one that may write.")
+
+
+def check_may_send(request: HttpRequest, user: AnyUser, *, read_only: bool = False) -> None:
+    """Raise PermissionDenied where a request would change something and its sender may only read."""
+    match = request.resolver_match
+    if request.method in READING or (match is not None and match.view_name in FOR_READERS):
+        return
+    if read_only:
+        raise PermissionDenied(TOKEN_READS_ONLY)
+    if is_auditor(user):
+        raise PermissionDenied(READS_ONLY)
+
+
+class ReadersReadMiddleware:
+    """For everything behind a session. The API asks again, since tokens are looked at in its views."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: object, kwargs: object) -> HttpResponse | None:
+        if not hasattr(view, "cls"):
+            check_may_send(request, request.user)
+        return None

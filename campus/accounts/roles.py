@@ -1,0 +1,46 @@
+"""Who is what. A person has one role, kept as a group; who has none teaches, and sees the own classes only."""
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+AnyUser = AbstractBaseUser | AnonymousUser
+
+
+class Role(models.TextChoices):
+    """The values are the groups' names. Of several, the first counts: who audits changes nothing, whatever else he or she is."""
+
+    ADMINISTRATOR = "Administrator", _("administrator")
+    AUDITOR = "Auditor", _("auditor")
+    REGISTRAR = "Registrar", _("registrar")
+    LECTURER = "Lecturer", _("lecturer")
+
+
+def role_of(user: AnyUser) -> Role | None:
+    """None for who is not logged in, or has a closed account. A superuser is an administrator."""
+    if not (user.is_active and isinstance(user, PermissionsMixin)):
+        return None
+    if user.is_superuser:
+        return Role.ADMINISTRATOR
+    groups = set(user.groups.values_list("name", flat=True))
+    return next((role for role in Role if role in groups), Role.LECTURER)
+
+
+def is_administrator(user: AnyUser) -> bool:
+    return role_of(user) == Role.ADMINISTRATOR
+
+
+def is_registrar(user: AnyUser) -> bool:
+    """Whether the user looks after all classes."""
+    return role_of(user) in (Role.ADMINISTRATOR, Role.REGISTRAR)
+
+
+def is_auditor(user: AnyUser) -> bool:
+    """Whether the user reads everything and changes nothing."""
+    return role_of(user) == Role.AUDITOR
+
+
+def sees_everything(user: AnyUser) -> bool:
+    """All classes, and the admin."""
+    return role_of(user) in (Role.ADMINISTRATOR, Role.AUDITOR, Role.REGISTRAR)
