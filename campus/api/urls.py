@@ -5,18 +5,22 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from campus.api import views
+from campus.api.errors import NotThere
 from campus.api.token import TokenView
 from campus.api.uploads import UploadsView, UploadView
+from campus.api.views.academics import CourseViewSet, LectureViewSet, StudentViewSet
+from campus.api.views.attendance import AttendanceViewSet, ReportViewSet
+from campus.api.views.biometrics import GalleryViewSet
+from campus.api.views.footage import RecordingViewSet
 
 router = SimpleRouter()
-router.register("courses", views.CourseViewSet, "api-course")
-router.register("students", views.StudentViewSet, "api-student")
-router.register("lectures", views.LectureViewSet, "api-lecture")
-router.register("recordings", views.RecordingViewSet, "api-recording")
-router.register("attendance", views.AttendanceViewSet, "api-attendance")
-router.register("reports", views.ReportViewSet, "api-report")
-router.register("galleries", views.GalleryViewSet, "api-gallery")
+router.register("courses", CourseViewSet, "api-course")
+router.register("students", StudentViewSet, "api-student")
+router.register("lectures", LectureViewSet, "api-lecture")
+router.register("recordings", RecordingViewSet, "api-recording")
+router.register("attendance", AttendanceViewSet, "api-attendance")
+router.register("reports", ReportViewSet, "api-report")
+router.register("galleries", GalleryViewSet, "api-gallery")
 
 urlpatterns = [
     path("", include(router.urls)),
@@ -25,4 +29,5 @@ urlpatterns = [
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),
+    path("<path:rest>", NotThere.as_view(), name="api-not-there"),
 ]
