@@ -1,7 +1,6 @@
-"""The roster as a table: number, name, email, guardian_phone, class, from, to. A row is a student in a class, or a student alone.
+"""The roster as a table: a row is a student in a class, or a student alone. Reading it from CSV or Excel, and writing it.
 
-A student is known by the number: importing the same file again changes nothing. A column that is there is the truth, also
-where a cell is empty; a column that is missing changes nothing.
+People's programs name the columns as they like: what a column is, is guessed from its name and can be chosen by a person.
 """
 
 import csv
@@ -9,26 +8,45 @@ import io
 import re
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils import timezone
-from import_export.fields import Field
-from import_export.formats.base_formats import CSV, XLSX
-from import_export.resources import ModelResource
-from import_export.widgets import Widget
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from tablib import Dataset
 
-from campus.academics.models import Course, Enrolment, Student
+from campus.academics.models import Student
 from campus.errors import UserError
 
+# What is written, and read back the same.
 COLUMNS = ("number", "name", "email", "guardian_phone", "class", "from", "to")
+# What a column may be, and how it is called elsewhere, in the form that `_key` gives.
+FIELDS = {
+    "number": gettext_lazy("student number"),
+    "name": gettext_lazy("name"),
+    "first_name": gettext_lazy("first name"),
+    "last_name": gettext_lazy("last name"),
+    "email": gettext_lazy("e-mail"),
+    "guardian_phone": gettext_lazy("guardian's phone"),
+    "class": gettext_lazy("class (its code)"),
+    "from": gettext_lazy("enrolled from"),
+    "to": gettext_lazy("enrolled to"),
+}
+ALIASES = {
+    "number": "student number, student id, id number, id, reg no, registration number, matriculation number, matrikelnummer, matrikelnr",
+    "name": "full name, student, student name, vollständiger name",
+    "first_name": "first name, firstname, given name, vorname",
+    "last_name": "last name, lastname, surname, family name, nachname, familienname",
+    "email": "e mail, mail, email address, e mail address, e mail adresse",
+    "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
+    "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",
+    "from": "enrolled from, start, start date, von, ab",
+    "to": "enrolled to, until, end, end date, bis",
+}
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000
 MAX_COLUMNS = 50
@@ -36,6 +54,15 @@ MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 DAY_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y")
 # A spreadsheet program takes a cell that starts so for a formula; in CSV an apostrophe before it keeps it text.
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Texts as people read them; `lines` are the rows' numbers in the file, from 1 for the headers. Empty rows are left out."""
+
+    headers: list[str]
+    rows: list[list[str]]
+    lines: list[int]
 
 
 def as_text(value: object) -> str:
@@ -46,167 +73,127 @@ def as_text(value: object) -> str:
         value = int(value)
     if isinstance(value, datetime):
         value = value.date()
-    text = unicodedata.normalize("NFC", str(value)).replace("\u00a0", " ").strip()
+    text = unicodedata.normalize("NFC", str(value)).replace("\u00a0", " ").replace("\0", "").strip()
     return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text
 
 
-class TextWidget(Widget):
-    def clean(self, value: object, row: Any = None, **kwargs: Any) -> str:
-        return as_text(value)
+def as_day(text: str) -> date | None:
+    """A day as people write it, nothing for the empty text. Raises ValueError with a sentence."""
+    for day_format in DAY_FORMATS:
+        try:
+            return datetime.strptime(text, day_format).date()  # noqa: DTZ007
+        except ValueError:
+            continue
+    if text:
+        raise ValueError(_("“%(text)s” is not a date. Write dates like 2026-09-30.") % {"text": text})
+    return None
 
 
-class DayWidget(Widget):
-    def clean(self, value: object, row: Any = None, **kwargs: Any) -> date | None:
-        text = as_text(value)
-        for day_format in DAY_FORMATS:
-            try:
-                return datetime.strptime(text, day_format).date()  # noqa: DTZ007
-            except ValueError:
-                continue
-        if text:
-            raise ValueError(f"“{text}” is not a date. Write dates like 2026-09-30.")
-        return None
+def _key(header: str) -> str:
+    return " ".join(re.findall(r"\w+", header.replace("_", " ").casefold()))
 
 
-class ClassWidget(Widget):
-    def clean(self, value: object, row: Any = None, **kwargs: Any) -> Course | None:
-        if not (code := as_text(value)):
-            return None
-        if course := Course.objects.filter(code__iexact=code).first():
-            return course
-        raise ValueError(f"There is no class with the code “{code}”. Make the class first, or correct the code.")
-
-    def render(self, value: Course | None, **kwargs: Any) -> str:
-        return value.code if value else ""
+def guess_columns(headers: Iterable[str]) -> dict[str, int]:
+    """Field → the column that it most likely is, where one is."""
+    names = {_key(name): field for field, aliases in ALIASES.items() for name in (field, *aliases.split(", "))}
+    found: dict[str, int] = {}
+    for index, header in enumerate(headers):
+        if field := names.get(_key(header)):
+            found.setdefault(field, index)
+    return found
 
 
-class RosterResource(ModelResource):
-    """The columns `class`, `from` and `to` are those of the row's enrolment; they live on the student while a row is handled."""
-
-    number = Field("number", "number", TextWidget())
-    name = Field("name", "name", TextWidget())
-    email = Field("email", "email", TextWidget())
-    guardian_phone = Field("guardian_phone", "guardian_phone", TextWidget())
-    course = Field("class", "class", ClassWidget())
-    valid_from = Field("from", "from", DayWidget(), saves_null_values=False)
-    valid_to = Field("to", "to", DayWidget())
-
-    class Meta:
-        model = Student
-        fields = ("number", "name", "email", "guardian_phone", "course", "valid_from", "valid_to")
-        import_id_fields = ("number",)
-        skip_unchanged = True
-        report_skipped = True
-        clean_model_instances = True
-
-    def after_init_instance(self, instance: Student, new: bool, row: Any, **kwargs: Any) -> None:
-        code = as_text(row.get("class"))
-        enrolment = None if new or not code else instance.enrolments.filter(course__code__iexact=code).select_related("course").first()
-        set_enrolment(instance, enrolment)
-
-    def import_instance(self, instance: Student, row: Any, **kwargs: Any) -> None:
-        super().import_instance(instance, row, **kwargs)
-        values = vars(instance)
-        if values["class"] is None:
-            set_enrolment(instance, None)
-        elif values["from"] is None:
-            values["from"] = timezone.localdate()
-
-    def validate_instance(self, instance: Student, import_validation_errors: Any = None, validate_unique: bool = True) -> None:
-        errors = dict(import_validation_errors or {})
-        values = vars(instance)
-        if values["from"] and values["to"] and values["to"] < values["from"]:
-            errors["to"] = ValidationError("The enrolment ends before it starts.")
-        super().validate_instance(instance, errors, validate_unique)
-
-    def after_save_instance(self, instance: Student, row: Any, **kwargs: Any) -> None:
-        values = vars(instance)
-        if values["class"] is not None:
-            Enrolment.objects.update_or_create(
-                course=values["class"], student=instance, defaults={"valid_from": values["from"], "valid_to": values["to"]}
-            )
-
-    def iter_queryset(self, queryset: QuerySet[Student]) -> Iterator[Student]:
-        for student in queryset.prefetch_related("enrolments__course"):
-            for enrolment in student.enrolments.all() or [None]:
-                set_enrolment(student, enrolment)
-                yield student
-
-
-def set_enrolment(student: Student, enrolment: Enrolment | None) -> None:
-    values = (enrolment.course, enrolment.valid_from, enrolment.valid_to) if enrolment else (None, None, None)
-    vars(student).update(zip(("class", "from", "to"), values, strict=True))
-
-
-def roster_table(rows: Iterable[Iterable[object]]) -> Dataset:
-    """A table with the known columns, empty rows left out. Raises UserError: no column `number`, or too many rows."""
-    lines = iter(rows)
-    headers = [re.sub(r"[\s-]+", "_", as_text(cell).casefold()) for cell in next(lines, [])]
-    if "number" not in headers:
-        raise UserError(f"The first row has no column “number”. It should name the columns: {', '.join(COLUMNS)}.")
-    if twice := next((header for header in headers if header in COLUMNS and headers.count(header) > 1), None):
-        raise UserError(f"The column “{twice}” is there twice. Remove one.")
-    known = [index for index, header in enumerate(headers) if header in COLUMNS]
-    table = Dataset(headers=[headers[index] for index in known])
-    for line in lines:
-        cells = [as_text(cell) for cell in line]
-        row = [cells[index] if index < len(cells) else "" for index in known]
+def read_table(content: bytes) -> Table:
+    """The table of a CSV file or an Excel workbook. Raises UserError."""
+    if len(content) > MAX_BYTES:
+        raise UserError(_("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2})
+    lines = _workbook_lines(content) if content[:2] == b"PK" else _csv_lines(content)
+    headers = [as_text(cell)[:100] for cell in next(lines, [])][:MAX_COLUMNS]
+    while headers and not headers[-1]:
+        headers.pop()
+    table = Table(headers, [], [])
+    for number, line in enumerate(lines, start=2):
+        row = [as_text(cell) for cell in line][: len(headers)]
         if not any(row):
             continue
-        if len(table) == MAX_ROWS:
-            raise UserError(f"The file has more than {MAX_ROWS} rows. Split it.")
-        table.append(row)
+        if len(table.rows) == MAX_ROWS:
+            raise UserError(_("The file has more than %(count)d rows. Split it.") % {"count": MAX_ROWS})
+        table.rows.append(row + [""] * (len(headers) - len(row)))
+        table.lines.append(number)
+    if not table.rows:
+        raise UserError(
+            _("There are no rows in the file. Its first row should name the columns: %(columns)s.") % {"columns": ", ".join(COLUMNS)}
+        )
     return table
 
 
-class RosterCSV(CSV):
+def _csv_lines(content: bytes) -> Iterator[list[str]]:
     """CSV as people's programs write it: comma, semicolon or tab; UTF-8 with or without mark, UTF-16, or Windows' own."""
-
-    def create_dataset(self, in_stream: bytes, **kwargs: Any) -> Dataset:
-        try:
-            text = in_stream.decode("utf-16" if in_stream[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        except UnicodeDecodeError:
-            text = in_stream.decode("cp1252", errors="replace")
-        if "\0" in text:
-            raise UserError("This is no CSV file. Choose the format that the file has.")
-        first = text.partition("\n")[0]
-        try:
-            return roster_table(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
-        except csv.Error as error:
-            raise UserError(f"The CSV file can't be read: {error}. Save it again as “CSV UTF-8”.") from error
-
-    def export_data(self, dataset: Dataset, **kwargs: Any) -> str:
-        safe = Dataset(headers=dataset.headers)
-        for row in dataset:
-            safe.append([f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row])
-        return super().export_data(safe, **kwargs)
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")
+    if "\0" in text:
+        raise UserError(_("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them."))
+    first = text.partition("\n")[0]
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    except csv.Error as error:
+        raise UserError(_("The CSV file can't be read: %(error)s. Save it again as “CSV UTF-8”.") % {"error": error}) from error
 
 
-class RosterXLSX(XLSX):
-    def create_dataset(self, in_stream: bytes) -> Dataset:
-        try:
-            with zipfile.ZipFile(io.BytesIO(in_stream)) as archive:
-                if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED_BYTES:
-                    raise UserError("Unpacked, the workbook is too large. Keep only the roster in it.")
-            sheet = load_workbook(io.BytesIO(in_stream), read_only=True, data_only=True).worksheets[0]
-            return roster_table(sheet.iter_rows(max_col=MAX_COLUMNS, max_row=2 * MAX_ROWS, values_only=True))
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError("This is no Excel workbook, or it is damaged. Save it again as .xlsx.") from error
+def _workbook_lines(content: bytes) -> Iterator[Iterable[object]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise UserError(_("Unpacked, the workbook is too large. Keep only the roster in it."))
+        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
+        yield from sheet.iter_rows(max_col=MAX_COLUMNS, max_row=2 * MAX_ROWS, values_only=True)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(_("This is no Excel workbook, or it is damaged. Save it again as .xlsx.")) from error
 
-    def export_data(self, dataset: Dataset, **kwargs: Any) -> bytes:
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet("Roster")
-        sheet.freeze_panes = "A2"
-        for row in [dataset.headers, *dataset]:
-            cells = []
-            for value in row:
-                cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\ufffd", value))
-                cell.data_type = "s"  # text is never a formula
-                cell.number_format = "@"
-                cells.append(cell)
-            sheet.append(cells)
-        content = io.BytesIO()
-        book.save(content)
-        return content.getvalue()
+
+def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
+    """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has none."""
+    yield list(COLUMNS)
+    for student in students.prefetch_related("enrolments__course"):
+        about = [student.number, student.name, student.email, student.guardian_phone]
+        enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
+        for row in enrolments:
+            yield [*about, row.course.code, str(row.valid_from), str(row.valid_to or "")]
+        if not enrolments:
+            yield [*about, "", "", ""]
+
+
+def write_csv(rows: Iterable[list[str]]) -> bytes:
+    content = io.StringIO(newline="")
+    csv.writer(content).writerows([[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows])
+    return content.getvalue().encode("utf-8-sig")
+
+
+def write_workbook(rows: Iterable[list[str]]) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Roster")
+    sheet.freeze_panes = "A2"
+    for row in rows:
+        cells = []
+        for value in row:
+            cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\ufffd", value))
+            cell.data_type = "s"  # text is never a formula
+            cell.number_format = "@"
+            cells.append(cell)
+        sheet.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def picked(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
+    """Field → text of a row, of the columns that were chosen; first and last name are put together."""
+    values = {field: row[index] for field, index in columns.items() if index < len(row)}
+    parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]
+    if parts and "name" not in values:
+        values["name"] = " ".join(part for part in parts if part)
+    return values

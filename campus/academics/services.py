@@ -1,13 +1,17 @@
 """Everything that writes classes, students and lectures."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Lecture, Student, Sureness
+from campus.academics.roster import Table
+from campus.academics.roster_plan import STUDENT_FIELDS, RosterPlan, plan_roster
 from campus.errors import UserError
 
 
@@ -46,3 +50,26 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
 def faces_changed(*, courses: QuerySet[Course]) -> None:
     """Other students, or other photos of them: these classes are due a training once nothing changes any more."""
     courses.order_by().update(faces_changed_at=timezone.now())
+
+
+def roster_import(*, table: Table, columns: Mapping[str, int], course: Course | None = None, complete: bool = False) -> RosterPlan:
+    """Do what `plan_roster` says, all of it or nothing; returns what was done.
+
+    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a row is wrong.
+    """
+    with transaction.atomic():
+        plan = plan_roster(table, columns, course)
+        if plan.errors:
+            raise UserError(_("Some rows can't be imported. Correct them in the file, then choose it once more."))
+        Student.objects.bulk_create(plan.students_new.values(), batch_size=1000)
+        Student.objects.bulk_update(plan.students_changed.values(), STUDENT_FIELDS, batch_size=200)
+        if complete:
+            yesterday = timezone.localdate() - timedelta(days=1)
+            for enrolment in plan.leaving:
+                enrolment.valid_to = max(enrolment.valid_from, yesterday)
+            Enrolment.objects.bulk_update(plan.leaving, ["valid_to"], batch_size=500)
+        Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
+        Enrolment.objects.bulk_update(plan.enrolments_changed, ["valid_from", "valid_to"], batch_size=500)
+        # Bulk writes send no signals.
+        faces_changed(courses=Course.objects.filter(pk__in={enrolment.course_id for enrolment in plan.enrolments_new}))
+    return plan

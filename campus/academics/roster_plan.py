@@ -1,0 +1,176 @@
+"""What an import of a roster would do, before it is done: who is new, who changes and how, who leaves, and which rows are wrong.
+
+A student is known by the number: importing the same file again changes nothing. A column that is there is the truth, also
+where a cell is empty; a column that is missing changes nothing. Who stands on the roster again after leaving is on it again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Course, Enrolment, Student
+from campus.academics.roster import Table, as_day, picked
+from campus.errors import UserError
+
+STUDENT_FIELDS = ("name", "email", "guardian_phone")
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    line: int
+    number: str
+    name: str
+    reasons: list[str]
+
+
+@dataclass(slots=True)
+class RowChange:
+    """`changes` are the field, what it was, and what it will be; none for a student or an enrolment that is new."""
+
+    line: int
+    student: Student
+    course: Course | None
+    new_student: bool = False
+    joins: bool = False
+    changes: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RosterPlan:
+    new: list[RowChange] = field(default_factory=list)
+    changed: list[RowChange] = field(default_factory=list)
+    leaving: list[Enrolment] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+    unchanged: int = 0
+    # What is to be written.
+    students_new: dict[str, Student] = field(default_factory=dict)
+    students_changed: dict[str, Student] = field(default_factory=dict)
+    enrolments_new: list[Enrolment] = field(default_factory=list)
+    enrolments_changed: list[Enrolment] = field(default_factory=list)
+
+
+def plan_roster(table: Table, columns: Mapping[str, int], course: Course | None = None) -> RosterPlan:
+    """What importing the table would do. `columns` says which column is what; rows without a class are of `course`.
+
+    Raises UserError where no column says who the students are.
+    """
+    if "number" not in columns:
+        raise UserError(_("No column is the student number. Choose the one that is."))
+    return _Planner(table, columns, course).plan
+
+
+class _Planner:
+    def __init__(self, table: Table, columns: Mapping[str, int], course: Course | None) -> None:
+        self.plan, self.course, self.today = RosterPlan(), course, timezone.localdate()
+        self.classes = {row.code.casefold(): row for row in Course.objects.all()}
+        self.known = {student.number: student for student in Student.objects.all()}
+        named = {course.pk} if course else set()
+        codes = {row[columns["class"]].casefold() for row in table.rows} if "class" in columns else set()
+        named |= {self.classes[code].pk for code in codes & self.classes.keys()}
+        enrolments = Enrolment.objects.filter(course__in=named).select_related("student", "course")
+        self.enrolled = {(row.course_id, row.student.number): row for row in enrolments}
+        self.seen: dict[tuple[str, int | None], int] = {}
+        self.said: dict[str, tuple[int, dict[str, str]]] = {}
+        for line, row in zip(table.lines, table.rows, strict=True):
+            self.row(line, picked(row, columns))
+        listed = {(course_id, number) for number, course_id in self.seen if course_id}
+        here = {course_id for course_id, _number in listed}
+        self.plan.leaving = [
+            enrolment
+            for key, enrolment in sorted(self.enrolled.items(), key=lambda item: (item[1].course.code, item[1].student.name))
+            if key not in listed and key[0] in here and not enrolment.student.guest and self.open(enrolment)
+        ]
+
+    def open(self, enrolment: Enrolment) -> bool:
+        return enrolment.valid_to is None or enrolment.valid_to >= self.today
+
+    def row(self, line: int, values: dict[str, str]) -> None:
+        number, reasons = values.get("number", ""), []
+        student, changes = self.student(line, number, values, reasons)
+        course = self.class_of(values.get("class", ""), reasons)
+        key = (number, course.pk if course else None)
+        if first := self.seen.get(key):
+            reasons.append(_("The same student and class are in row %(line)d already. Remove one.") % {"line": first})
+        self.seen.setdefault(key, line)
+        enrolment = self.enrolment(student, course, values, changes, reasons) if course else None
+        if reasons:
+            self.plan.errors.append(RowError(line, number, student.name, reasons))
+            return
+        joins = enrolment is not None and enrolment.pk is None
+        new_student = student.pk is None and number not in self.plan.students_new
+        if student.pk is None:
+            student = self.plan.students_new.setdefault(number, student)
+        elif any(label in STUDENT_FIELDS for label, _old, _new in changes):
+            self.plan.students_changed[number] = student
+        if enrolment is not None:
+            enrolment.student = student
+            if joins:
+                self.plan.enrolments_new.append(enrolment)
+            elif any(label in ("from", "to") for label, _old, _new in changes):
+                self.plan.enrolments_changed.append(enrolment)
+        change = RowChange(line, student, course, new_student, joins, [] if new_student else changes)
+        if new_student or joins:
+            self.plan.new.append(change)
+        elif changes:
+            self.plan.changed.append(change)
+        else:
+            self.plan.unchanged += 1
+
+    def student(self, line: int, number: str, values: dict[str, str], reasons: list[str]) -> tuple[Student, list[tuple[str, str, str]]]:
+        """The student with what the row says of him or her, and what is new in that."""
+        student = self.known.get(number) or self.plan.students_new.get(number) or Student(number=number)
+        told = {name: values[name] for name in STUDENT_FIELDS if name in values}
+        first, said = self.said.setdefault(number, (line, told))
+        if told != said:
+            reasons.append(_("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first})
+            return student, []
+        changes = [(name, getattr(student, name), text) for name, text in told.items() if getattr(student, name) != text]
+        for name, _old, new in changes:
+            setattr(student, name, new)
+        if first == line and (changes or student.pk is None):
+            try:
+                student.clean_fields()
+            except ValidationError as error:
+                reasons += [f"{_verbose(name)}: {' '.join(sentences)}" for name, sentences in error.message_dict.items()]
+        return student, changes
+
+    def class_of(self, code: str, reasons: list[str]) -> Course | None:
+        if not code:
+            return self.course
+        course = self.classes.get(code.casefold())
+        if course is None:
+            reasons.append(_("There is no class with the code “%(code)s”. Make the class first, or correct the code.") % {"code": code})
+        return course
+
+    def enrolment(
+        self, student: Student, course: Course, values: dict[str, str], changes: list[tuple[str, str, str]], reasons: list[str]
+    ) -> Enrolment | None:
+        days: dict[str, date | None] = {}
+        for name in ("from", "to"):
+            try:
+                days[name] = as_day(values.get(name, ""))
+            except ValueError as error:
+                reasons.append(str(error))
+                return None
+        enrolment = self.enrolled.get((course.pk, student.number))
+        is_new = enrolment is None
+        enrolment = enrolment or Enrolment(course=course, valid_from=self.today)
+        was = (enrolment.valid_from, enrolment.valid_to)
+        enrolment.valid_from = days["from"] or enrolment.valid_from
+        if "to" in values or not self.open(enrolment):
+            enrolment.valid_to = days["to"]
+        if enrolment.valid_to and enrolment.valid_to < enrolment.valid_from:
+            reasons.append(_("The enrolment ends before it starts. Correct one of the two days."))
+        if not is_new:
+            for name, old, new in zip(("from", "to"), was, (enrolment.valid_from, enrolment.valid_to), strict=True):
+                if old != new:
+                    changes.append((name, str(old or ""), str(new or "")))
+        return enrolment
+
+
+def _verbose(name: str) -> str:
+    return str(Student._meta.get_field(name).verbose_name)  # type: ignore[union-attr]

@@ -1,0 +1,262 @@
+"""The roster in and out: choose a file, say which column is what, look at what would change, then import it; and the export."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+
+from campus.academics import services
+from campus.academics.models import Course
+from campus.academics.roster import COLUMNS, FIELDS, MAX_BYTES, Table, guess_columns, read_table, roster_rows, write_csv, write_workbook
+from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
+from campus.academics.selectors import courses_for, students_for
+from campus.downloads import WORKBOOK_TYPE
+from campus.errors import UserError
+from campus.web.admin.base import badge
+
+SHOWN = 100  # rows of a kind
+KEPT = timedelta(days=1)  # until a file that nobody imported is deleted
+FOLDER = "rosters"
+
+
+class RosterForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("CSV file or Excel workbook"),
+        allow_empty_file=True,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
+        help_text=gettext_lazy("The first row names the columns; one is the student number. You see what would change first."),
+    )
+    course = forms.ModelChoiceField(
+        Course.objects.none(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("as the file says"),
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy("For rows that name no class."),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise forms.ValidationError(_("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2})
+        return file
+
+
+class ColumnsForm(forms.Form):
+    """Which column of the file is what. It is sent with the address, so that the preview shows what will be done."""
+
+    def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        headers = [(str(index), header or _("column %(n)d") % {"n": index + 1}) for index, header in enumerate(table.headers)]
+        guessed = guess_columns(table.headers)
+        for field, label in FIELDS.items():
+            self.fields[field] = forms.ChoiceField(
+                label=str(label).capitalize(),
+                choices=[("", _("not in the file")), *headers],
+                required=False,
+                initial=str(guessed.get(field, "")),
+                widget=UnfoldAdminSelectWidget(),
+            )
+
+    def columns(self) -> dict[str, int]:
+        return {field: int(index) for field, index in self.cleaned_data.items() if index}
+
+
+class ExportForm(forms.Form):
+    course = forms.ModelChoiceField(
+        Course.objects.none(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("All students"),
+        widget=UnfoldAdminSelectWidget(),
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Format"),
+        choices=[("xlsx", gettext_lazy("Excel workbook")), ("csv", "CSV")],
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
+
+
+def may_import(request: HttpRequest) -> bool:
+    return request.user.has_perms(["academics.add_student", "academics.change_student", "academics.change_enrolment"])
+
+
+def roster_urls() -> list[URLPattern]:
+    view = admin.site.admin_view
+    return [
+        path("import/", view(choose), name="academics_student_import"),
+        path("import/<uuid:pk>/", view(preview), name="academics_student_preview"),
+        path("export/", view(export), name="academics_student_export"),
+    ]
+
+
+def choose(request: HttpRequest) -> HttpResponseBase:
+    if not may_import(request):
+        raise PermissionDenied
+    form = RosterForm(request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")})
+    if form.is_valid():
+        content = form.cleaned_data["file"].read()
+        try:
+            read_table(content)
+        except UserError as error:
+            form.add_error("file", str(error))
+        else:
+            course = form.cleaned_data["course"]
+            pk = _keep(request, content)
+            return redirect(reverse("admin:academics_student_preview", args=[pk]) + (f"?class_of_all={course.pk}" if course else ""))
+    context = {**admin.site.each_context(request), "title": _("Import a roster"), "form": form, "verb": _("Look at it"), "names": COLUMNS}
+    return TemplateResponse(request, "admin/rollcall/roster_file.html", context)
+
+
+def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """What would change; by POST it is done, with the columns that the address names."""
+    if not may_import(request):
+        raise PermissionDenied
+    try:
+        table = _kept(request, pk)
+    except FileNotFoundError:
+        messages.error(request, _("This preview was imported already, or is too old. Choose the file once more."))
+        return redirect("admin:academics_student_import")
+    given = {field: request.GET[field] for field in FIELDS if field in request.GET}
+    form = ColumnsForm(given or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table)
+    wish = request.GET.get("class_of_all", "")
+    course = courses_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
+    plan, problem = None, ""
+    if form.is_valid():
+        try:
+            if request.method == "POST":
+                done = services.roster_import(
+                    table=table, columns=form.columns(), course=course, complete=request.POST.get("complete") == "on"
+                )
+                default_storage.delete(_name(request, pk))
+                messages.success(request, _told(done, request.POST.get("complete") == "on"))
+                return redirect("admin:academics_student_changelist")
+            plan = plan_roster(table, form.columns(), course)
+        except UserError as error:
+            problem = str(error)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Import a roster"),
+        "form": form,
+        "course": course,
+        "problem": problem,
+        "plan": plan,
+        "groups": _groups(plan) if plan else [],
+        "complete": UnfoldBooleanSwitchWidget().render("complete", False, {"id": "id_complete"}),
+    }
+    return TemplateResponse(request, "admin/rollcall/roster_preview.html", context)
+
+
+def export(request: HttpRequest) -> HttpResponseBase:
+    if not request.user.has_perm("academics.view_student"):
+        raise PermissionDenied
+    form = ExportForm(request.POST or None, request=request, initial={"course": request.GET.get("class")})
+    if form.is_valid():
+        course = form.cleaned_data["course"]
+        students = students_for(request.user).filter(enrolments__course=course) if course else students_for(request.user)
+        rows = roster_rows(students, course.pk if course else None)
+        is_csv = form.cleaned_data["kind"] == "csv"
+        content, kind = (write_csv(rows), "text/csv; charset=utf-8") if is_csv else (write_workbook(rows), WORKBOOK_TYPE)
+        response = HttpResponse(content, content_type=kind)
+        response["Content-Disposition"] = f'attachment; filename="roster.{form.cleaned_data["kind"]}"'
+        return response
+    context = {**admin.site.each_context(request), "title": _("Export the roster"), "form": form, "verb": _("Download")}
+    return TemplateResponse(request, "admin/rollcall/roster_file.html", context)
+
+
+def _name(request: HttpRequest, pk: UUID) -> str:
+    """A file is of who uploaded it alone."""
+    return f"{FOLDER}/{request.user.pk}-{pk}"
+
+
+def _keep(request: HttpRequest, content: bytes) -> UUID:
+    if default_storage.exists(FOLDER):
+        for name in default_storage.listdir(FOLDER)[1]:
+            if timezone.now() - default_storage.get_modified_time(f"{FOLDER}/{name}") > KEPT:
+                default_storage.delete(f"{FOLDER}/{name}")
+    pk = uuid4()
+    default_storage.save(_name(request, pk), ContentFile(content))
+    return pk
+
+
+def _kept(request: HttpRequest, pk: UUID) -> Table:
+    with default_storage.open(_name(request, pk)) as file:
+        try:
+            return read_table(file.read())
+        except UserError as error:
+            raise Http404(str(error)) from error
+
+
+def _told(plan: RosterPlan, complete: bool) -> str:
+    parts = [_("%(n)d new") % {"n": len(plan.new)}, _("%(n)d changed") % {"n": len(plan.changed)}]
+    if complete:
+        parts.append(_("%(n)d left") % {"n": len(plan.leaving)})
+    return _("The roster is imported: %(what)s, %(n)d as they were.") % {"what": ", ".join(parts), "n": plan.unchanged}
+
+
+def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
+    """The tables of the preview: rows that can't be imported, who is new, who changes, who leaves."""
+    about = [_("Row"), _("Student number"), _("Name"), _("Class")]
+    return [
+        _group(
+            ngettext("%(n)d row can't be imported", "%(n)d rows can't be imported", len(plan.errors)) % {"n": len(plan.errors)},
+            [_("Row"), _("Student number"), _("Name"), _("Why")],
+            [[row.line, row.number, row.name, " ".join(row.reasons)] for row in plan.errors[:SHOWN]],
+            len(plan.errors),
+        ),
+        _group(
+            _("%(n)d new") % {"n": len(plan.new)},
+            [*about, ""],
+            [
+                [*_about(row), badge(_("new student"), "success") if row.new_student else badge(_("joins the class"), "info")]
+                for row in plan.new[:SHOWN]
+            ],
+            len(plan.new),
+        ),
+        _group(
+            _("%(n)d changed") % {"n": len(plan.changed)},
+            [*about, _("What changes")],
+            [[*_about(row), _changes(row)] for row in plan.changed[:SHOWN]],
+            len(plan.changed),
+        ),
+        _group(
+            _("%(n)d not in the file") % {"n": len(plan.leaving)},
+            [_("Student number"), _("Name"), _("Class")],
+            [[row.student.number, row.student.name, row.course.code] for row in plan.leaving[:SHOWN]],
+            len(plan.leaving),
+        ),
+    ]
+
+
+def _about(row: RowChange) -> list[object]:
+    return [row.line, row.student.number, row.student.name, row.course.code if row.course else ""]
+
+
+def _changes(row: RowChange) -> str:
+    return "; ".join(f"{FIELDS[name]}: {old or '-'} → {new or '-'}" for name, old, new in row.changes)
+
+
+def _group(title: str, headers: Sequence[object], rows: Iterable[Sequence[object]], count: int) -> dict[str, Any]:
+    return {"title": title, "table": {"headers": headers, "rows": list(rows)}, "count": count, "more": max(count - SHOWN, 0)}
