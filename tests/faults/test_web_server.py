@@ -1,0 +1,54 @@
+"""Uploads outlive the web server: a tus client that knows nothing of it goes on where it stopped."""
+
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rest_framework.authtoken.models import Token
+from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError, TusUploadFailed
+
+from campus.footage.models import Recording, Upload
+from tests.campus import factories
+from tests.web_server import WebServer
+
+FILE = random.Random(1).randbytes(12 * 1024 * 1024)
+SHA256 = hashlib.sha256(FILE).hexdigest()
+
+
+@pytest.fixture
+def web(transactional_db: None, tmp_path: Path, settings) -> Iterator[WebServer]:
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there
+    settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.REPORTS_DIR = tmp_path / "reports"
+    server = WebServer(tmp_path)
+    settings.MEDIA_ROOT.mkdir(parents=True)
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_a_killed_server_costs_nothing_that_was_sent(web: WebServer, tmp_path: Path):
+    who = factories.user()
+    lecture = factories.lecture(factories.course(lecturers=(who,)))
+    path = tmp_path / "lecture.mp4"
+    path.write_bytes(FILE)
+    client = TusClient(f"{web.url}/api/v1/uploads/", headers={"Authorization": f"Token {Token.objects.create(user=who).key}"})
+    told = {"lecture": str(lecture.pk), "filename": path.name, "sha256": SHA256}
+    uploader = client.uploader(str(path), metadata=told, chunk_size=1024 * 1024, upload_checksum=True)
+    uploader.upload(stop_at=5 * 1024 * 1024)
+    web.kill()
+    with pytest.raises((TusCommunicationError, TusUploadFailed)):
+        uploader.upload_chunk()
+    assert Upload.objects.get().offset == 5 * 1024 * 1024
+    web.start()
+    again = client.uploader(str(path), url=uploader.url, chunk_size=1024 * 1024, retries=3, retry_delay=1)
+    assert again.offset == 5 * 1024 * 1024
+    again.upload()
+    recording = Recording.objects.get()
+    assert (recording.sha256, recording.uploaded_by) == (SHA256, who)
+    assert Path(recording.file.path).read_bytes() == FILE

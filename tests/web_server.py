@@ -1,0 +1,60 @@
+"""A real web server of two processes on the tests' database, which can be killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from campus.local import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 60.0
+
+
+class WebServer:
+    """gunicorn, with `settings.MEDIA_ROOT` in folder/var as it is in the test."""
+
+    def __init__(self, folder: Path) -> None:
+        database = connection.settings_dict
+        url = f"sqlite:///{database['NAME']}"
+        if connection.vendor == "postgresql":
+            url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        self.log = folder / "web.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "campus.settings.test",
+            "ROLLCALL_TEST_POSTGRES_URL": "",
+            "ROLLCALL_DATABASE_URL": url,
+            "ROLLCALL_REDIS_URL": settings.BROKER_URL,
+            "ROLLCALL_VAR": str(Path(settings.MEDIA_ROOT).parent),
+            "ROLLCALL_REPORTS": str(settings.REPORTS_DIR),
+        }
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "gunicorn", "tests.web_app", "--bind", f"127.0.0.1:{self.port}", "--workers", "2", "--threads", "4"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(f"{self.url}/login/", timeout=5):
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """All of it at once, as a power cut would."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
