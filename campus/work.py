@@ -65,6 +65,7 @@ KINDS = {
     "rollcall.recognise": Kind("vision", "footage.Segment", "pending"),
     "rollcall.aggregate": Kind("aggregate", "footage.Recording", "aggregating"),
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
+    "rollcall.still": Kind("ingest", "attendance.Still", "queued"),
     "rollcall.check_photo": Kind("training", "biometrics.FacePhoto", "pending", failed="rejected", tells="reason"),
 }
 

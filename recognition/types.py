@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Interval = tuple[float, float]
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
+Mark = tuple[float, Box]  # when and where a face was
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,12 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A picture of a face kept as evidence: JPEG bytes, the moment, and how good a look it is (0..1)."""
+    """A picture of a face kept as evidence: JPEG bytes, the moment, how good a look it is (0..1), and after the vote where it was."""
 
     time: float
     quality: float
     jpeg: bytes
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,24 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said of the face at `marks` in an earlier look at this recording: it is `label`'s, or with `denied` it is not;
+    without a label it is nobody's on the roster. `key` is given back with what is found there."""
+
+    key: str
+    marks: tuple[Mark, ...]
+    label: str | None = None
+    denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Presence:
     """One student of the roster in one recording.
 
     `intervals` are when the student was there, short gaps bridged; `seconds` their sum and `share` their part of the
     recording (0..1); `confidence` 0..1; `chips` at most three, best first. `unsure`: not present by the evidence, but
     somebody nearly certainly this student was seen, which a person has to confirm; never together with `present`.
+    `marks`: one moment and place of each time that the face was followed.
     """
 
     label: str
@@ -143,17 +158,21 @@ class Presence:
     confidence: float = 0.0
     chips: tuple[Chip, ...] = ()
     unsure: bool = False
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownPerson:
-    """Somebody in the room who is on no roster. `still`: a portrait, a poster or a face on a screen, which never moved and
-    never changed in the whole recording; it is nobody, whomever it resembles."""
+    """Somebody in the room whom the vote takes for nobody on the roster. `still`: a portrait, a poster or a face on a screen, which
+    never moved and never changed in the whole recording; it is nobody, whomever it resembles. `decision`: the key of what a person
+    said of this face, "" where nobody did. `marks` as in Presence."""
 
     intervals: tuple[Interval, ...]
     seconds: float
     chips: tuple[Chip, ...]
     still: bool = False
+    decision: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ decided is a matter of the whole recording; a moment alone decides nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,20 @@ from recognition.calibration import LOOKS, unit
 from recognition.errors import GalleryMismatch
 from recognition.gallery import DEFAULT, PRESETS, Gallery
 from recognition.tracking import MAX_GAP, assign, near, overlap
-from recognition.types import Attendance, Chip, Identity, Interval, Presence, SegmentResult, Track, UnknownPerson, VideoInfo
+from recognition.types import (
+    Attendance,
+    Box,
+    Chip,
+    Decision,
+    Identity,
+    Interval,
+    Mark,
+    Presence,
+    SegmentResult,
+    Track,
+    UnknownPerson,
+    VideoInfo,
+)
 
 CHIPS = 3
 # A portrait, a poster or a face on a screen: the place changes no more than by the sensor's noise (at most 0.004 from 24 px on), where
@@ -24,6 +37,8 @@ STILL = 0.005
 STILL_SIGHTS = 10
 STILL_WAY = 0.03  # sides of the box by which its usual place differs from one track to another
 ALIKE = 0.4  # of the way from the threshold to 1: students as near as that to each other are look-alikes
+SAME_MOMENT = 3.0  # seconds: as near are the sights of two runs that looked at other frames
+SAME_FACE = 0.3  # overlap from which a box of one run and one of another are the same face
 TO_CONFIRM = 10  # times the preset's rate of strangers: as far goes the doubt about a face in a photo
 
 
@@ -79,18 +94,41 @@ class Person:
         boxes = [np.median(track.boxes, axis=0) for track in self.tracks]
         return max(watched, default=0.0) < STILL and not any(apart(self.box, box) for box in boxes)
 
+    @property
+    def mark(self) -> Mark:
+        """When and where to find this face again: the middle of the longest track."""
+        track = max(self.tracks, key=lambda track: len(track.times))
+        middle = len(track.times) // 2
+        return float(track.times[middle]), _box(track.boxes[middle])
+
+    def was_at(self, marks: Sequence[Mark]) -> bool:
+        """Whether this face was seen at one of the marks."""
+        return any(
+            bool((overlap(track.boxes[np.abs(track.times - time) <= SAME_MOMENT], np.array([box], np.float32)) >= SAME_FACE).any())
+            for time, box in marks
+            if self.start - SAME_MOMENT <= time <= self.end + SAME_MOMENT
+            for track in self.tracks
+        )
+
     def embedding(self) -> NDArray[np.float32]:
         """The mean of all looks weighted by their quality, as a unit vector."""
         return unit(sum((track.qualities @ track.embeddings for track in self.tracks), np.float32(0)))  # type: ignore[arg-type]
 
 
 def vote(
-    results: Sequence[SegmentResult], gallery: Gallery, roster: Sequence[str], info: VideoInfo, policy: Policy | None = None
+    results: Sequence[SegmentResult],
+    gallery: Gallery,
+    roster: Sequence[str],
+    info: VideoInfo,
+    policy: Policy | None = None,
+    decisions: Sequence[Decision] = (),
 ) -> Attendance:
     """The attendance that the segments' tracks show, for every label of the roster.
 
     Labels that the gallery doesn't know are absent; students of the gallery who are not on the roster still keep a face from
-    being taken for somebody else. Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
+    being taken for somebody else. Whose face a person settled in `decisions` (the latest last) is no matter of the vote: it comes
+    back among the unknown people with the decision's key, and nobody of the same moments is taken for that student.
+    Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
     policy = policy or Policy()
     for result in results:
@@ -102,12 +140,14 @@ def vote(
     sightings = 1 if info.is_photo else policy.sightings
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
     people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
+    people, settled = _settled(people, decisions)
     people, pictures = (people, []) if info.is_photo else parted(people, gallery)
-    identities = identify(people, gallery, rate, margin)
+    barred = _barred(people, settled, decisions, gallery)
+    identities = identify(people, gallery, rate, margin, barred)
     sure = {identity.label for identity in identities}
     if info.is_photo:
         # One look can't be made surer by another: whom a stranger resembles more often is asked of a person.
-        doubtful = identify(people, gallery, TO_CONFIRM * rate, margin)
+        doubtful = identify(people, gallery, TO_CONFIRM * rate, margin, barred)
         identities = [
             one if one.label is not None or other.label in sure else other for one, other in zip(identities, doubtful, strict=True)
         ]
@@ -138,17 +178,46 @@ def vote(
                 confidence=confidence(best.score, float(gallery.impostors.threshold(sum(people[i].looks for i in mine), rate, 1))),
                 chips=best_chips([people[i] for i in mine]),
                 unsure=label not in sure,
+                marks=tuple(people[i].mark for i in mine),
             )
         )
     nobody = [people[i] for i, identity in enumerate(identities) if identity.label is None and len(people[i].times) >= sightings]
     unknown = []
-    for group, is_still in [
-        *((group, False) for group in clustered(nobody, gallery)),
-        *((group, True) for group in clustered(pictures, gallery)),
+    for group, is_still, key in [
+        *((group, False, "") for group in clustered(nobody, gallery)),
+        *((group, True, "") for group in clustered(pictures, gallery)),
+        *((group, False, decision.key) for decision, group in settled),
     ]:
         intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
-        unknown.append(UnknownPerson(intervals, sum(end - start for start, end in intervals), best_chips(group), is_still))
+        seconds, marks = sum(end - start for start, end in intervals), tuple(person.mark for person in group)
+        unknown.append(UnknownPerson(intervals, seconds, best_chips(group), is_still, key, marks))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
+
+
+def _settled(people: Sequence[Person], decisions: Sequence[Decision]) -> tuple[list[Person], list[tuple[Decision, list[Person]]]]:
+    """The people of whom nobody said who they are, and those of each decision that did."""
+    left: list[Person] = []
+    groups: dict[int, list[Person]] = {}
+    for person in people:
+        said = [i for i, decision in enumerate(decisions) if not decision.denied and person.was_at(decision.marks)]
+        (groups.setdefault(said[-1], []) if said else left).append(person)
+    return left, [(decisions[i], group) for i, group in sorted(groups.items())]
+
+
+def _barred(
+    people: Sequence[Person], settled: Sequence[tuple[Decision, list[Person]]], decisions: Sequence[Decision], gallery: Gallery
+) -> NDArray[np.bool_]:
+    """Which people can't be which students (n, labels): a person said so, or said that the student was elsewhere at the moment."""
+    column = {label: k for k, label in enumerate(gallery.labels)}
+    barred = np.zeros((len(people), len(column)), bool)
+    for decision in decisions:
+        if decision.denied and decision.label in column:
+            barred[[person.was_at(decision.marks) for person in people], column[decision.label]] = True
+    for decision, group in settled:
+        if decision.label in column:
+            elsewhere = np.concatenate([person.times for person in group])
+            barred[[bool(np.isin(person.times, elsewhere).any()) for person in people], column[decision.label]] = True
+    return barred
 
 
 def parted(people: Sequence[Person], gallery: Gallery) -> tuple[list[Person], list[Person]]:
@@ -202,8 +271,10 @@ def _by_start(tracks: Sequence[Track]) -> list[list[Track]]:
     return [moments[start] for start in sorted(moments)]
 
 
-def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: float) -> list[Identity]:
-    """Who each person is, when a stranger may be taken for a student at this rate.
+def identify(
+    people: Sequence[Person], gallery: Gallery, rate: float, margin: float, barred: NDArray[np.bool_] | None = None
+) -> list[Identity]:
+    """Who each person is, when a stranger may be taken for a student at this rate; `barred` (n, labels) are who can't be whom.
 
     A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
     student who could sit there by the margin, and the SVMs don't put a look-alike first. Who sits elsewhere at the same moment
@@ -218,7 +289,8 @@ def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: fl
     looks = np.array([min(person.looks, LOOKS) for person in people])
     together = seen_together(people)
     labels = np.full(len(people), -1)
-    taken = np.zeros(scores.shape, bool)
+    barred = np.zeros(scores.shape, bool) if barred is None else barred
+    taken = barred.copy()
     found = True
     while found:
         found = False
@@ -232,7 +304,7 @@ def identify(people: Sequence[Person], gallery: Gallery, rate: float, margin: fl
                 labels[i] = k
                 taken[together[i], k] = True
                 found = True
-    _adopt(people, vectors, labels, scores, together, unlike(gallery))
+    _adopt(people, vectors, labels, np.where(barred, -np.inf, scores), together, unlike(gallery))
     result = []
     for i, k in enumerate(labels):
         best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
@@ -271,7 +343,7 @@ def _adopt(
     boxes = np.stack([person.box for person in people])
     for i in np.flatnonzero(labels < 0):
         k = int(scores[i].argmax())
-        mine = labels[sure] == k
+        mine = (labels[sure] == k) & np.isfinite(scores[i, k])
         here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > least)
         if here.any() and not (together[i, sure] & mine).any():
             labels[i] = k
@@ -305,8 +377,14 @@ def confidence(score: float, threshold: float) -> float:
 
 def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
     """The first pictures of the tracks before their second ones, good looks before poor ones."""
-    ranked = [(rank, chip) for person in people for track in person.tracks for rank, chip in enumerate(track.chips)]
-    return tuple(chip for _, chip in sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS])
+    ranked = [(rank, chip, track) for person in people for track in person.tracks for rank, chip in enumerate(track.chips)]
+    best = sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS]
+    return tuple(replace(chip, box=_box(track.boxes[np.abs(track.times - chip.time).argmin()])) for _, chip, track in best)
+
+
+def _box(box: NDArray[np.float32]) -> Box:
+    x1, y1, x2, y2 = (round(float(side), 1) for side in box)
+    return x1, y1, x2, y2
 
 
 def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:

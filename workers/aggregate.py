@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from campus.academics.selectors import lecture_roster
+from campus.attendance.selectors import decisions_on_faces
 from campus.attendance.services import record_attendance, report_write
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
@@ -42,7 +43,7 @@ def aggregate(recording: Recording) -> None:
         gallery_discard(gallery=row, error=str(error))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
-    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness))
+    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions_on_faces(recording))
     with transaction.atomic():
         if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=share, error=missing):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")

@@ -21,7 +21,7 @@ VISIBILITY_SECONDS = 2 * HARD_SECONDS
 app = Celery(
     "rollcall",
     broker=settings.BROKER_URL,
-    include=["workers.ingest", "workers.recognise", "workers.aggregate", "workers.training", "workers.upkeep"],
+    include=["workers.ingest", "workers.recognise", "workers.aggregate", "workers.stills", "workers.training", "workers.upkeep"],
 )
 app.conf.update(
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "upkeep")],

@@ -6,7 +6,9 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from campus.attendance import statuses
-from campus.attendance.models import AttendanceRecord
+from campus.attendance.intervals import merged
+from campus.attendance.models import AttendanceChange, AttendanceRecord
+from campus.attendance.selectors import seen
 from campus.biometrics.selectors import threshold
 from campus.footage.models import Recording
 from recognition.workbook import LectureReport, StudentLine, UnknownLine
@@ -16,21 +18,23 @@ def lecture_report(recording: Recording) -> LectureReport:
     """One recording: the statuses are the lecture's, times and pictures are the recording's."""
     lecture = recording.lecture
     gallery = recording.gallery
-    sightings = {sighting.student_id: sighting for sighting in recording.sightings.all()}
+    shown = seen(lecture, recording)
     lines = []
     for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
-        sighting = sightings.get(record.student_id)
+        rows = shown.get(record.student_id, [])
+        intervals = merged((start, end) for row in rows for start, end in row.intervals)
+        seconds = sum(end - start for start, end in intervals)
         lines.append(
             StudentLine(
                 number=record.student.number,
                 name=record.student.name,
                 status=record.get_status_display(),
-                intervals=tuple((start, end) for start, end in sighting.intervals) if sighting else (),
-                seconds=sighting.seconds if sighting else 0.0,
-                share=sighting.share if sighting else 0.0,
-                confidence=sighting.confidence if sighting else 0.0,
+                intervals=tuple(intervals),
+                seconds=seconds,
+                share=min(seconds / recording.duration, 1.0) if recording.duration else max((row.share for row in rows), default=0.0),
+                confidence=max((row.confidence for row in rows), default=0.0),
                 source=_source(record),
-                picture=next(iter(_pictures(sighting.chips)), None) if sighting else None,
+                picture=next(iter(_pictures([chip for row in rows for chip in row.chips])), None),
                 kind=statuses.like(record.status),
             )
         )
@@ -55,7 +59,7 @@ def lecture_report(recording: Recording) -> LectureReport:
             UnknownLine(
                 tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)), person.still
             )
-            for person in recording.unknown_people.order_by("index")
+            for person in recording.unknown_people.exclude(decision__student__isnull=False).order_by("index")
         ),
         details=tuple(details),
         statuses=tuple(label for _, label in statuses.every_status()),
@@ -63,7 +67,7 @@ def lecture_report(recording: Recording) -> LectureReport:
 
 
 def _source(record: AttendanceRecord) -> str:
-    change = record.changes.first() if record.override_status else None
+    change = record.changes.filter(kind=AttendanceChange.Kind.STATUS).first() if record.override_status else None
     return f"{change.user_name}" if change else "machine"
 
 

@@ -114,10 +114,20 @@ class UnknownPerson(models.Model):
     def __str__(self) -> str:
         return f"unknown person {self.index + 1} in {self.recording}"
 
+    # As in Sighting, for who was named: a person is sure.
+    present = True
+    unsure = False
+    confidence = 1.0
+
     @property
-    def named(self) -> int | None:
-        """The id of the student that a person said this is."""
+    def student_id(self) -> int | None:
+        """The student that a person said this is."""
         return self.decision.student_id if self.decision else None
+
+    @property
+    def share(self) -> float:
+        duration = self.recording.duration
+        return min(self.seconds / duration, 1.0) if duration else 1.0
 
 
 class AttendanceRecord(models.Model):

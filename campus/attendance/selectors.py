@@ -1,10 +1,14 @@
-"""Which attendance and which workbooks a user may see."""
+"""Which attendance and which workbooks a user may see, who may change them, and what a lecture's recordings show of whom."""
 
 from django.db.models import QuerySet
 
-from campus.academics.selectors import AnyUser, courses_for
-from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.academics.models import Lecture
+from campus.academics.selectors import AnyUser, courses_for, is_registrar
+from campus.accounts.roles import is_auditor
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, UnknownPerson
+from campus.footage.models import Recording
 from campus.footage.selectors import recordings_for
+from recognition.types import Decision
 
 
 def records_for(user: AnyUser) -> QuerySet[AttendanceRecord]:
@@ -19,5 +23,45 @@ def unknown_people_for(user: AnyUser) -> QuerySet[UnknownPerson]:
     return UnknownPerson.objects.filter(recording__in=recordings_for(user))
 
 
+def changes_for(user: AnyUser) -> QuerySet[AttendanceChange]:
+    return AttendanceChange.objects.filter(lecture__course__in=courses_for(user))
+
+
 def reports_for(user: AnyUser) -> QuerySet[Report]:
     return Report.objects.filter(course__in=courses_for(user))
+
+
+def teaches(user: AnyUser, lecture: Lecture) -> bool:
+    """Whether the user may decide on the lecture as long as it is not signed off."""
+    return not is_auditor(user) and courses_for(user).filter(pk=lecture.course_id).exists()
+
+
+def may_decide(user: AnyUser, lecture: Lecture) -> bool:
+    """Whether the user may change the lecture's result now."""
+    return is_registrar(user) or (teaches(user, lecture) and not SignOff.objects.filter(lecture=lecture).exists())
+
+
+def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list[Sighting | UnknownPerson]]:
+    """Student id → what the lecture's recordings, or the one given, show of the student: by the machine, and by a person's word."""
+    only = {"recording": recording} if recording else {"recording__lecture": lecture}
+    rows: dict[int, list[Sighting | UnknownPerson]] = {}
+    for sighting in Sighting.objects.filter(**only).select_related("recording").order_by("recording__created_at", "pk"):
+        rows.setdefault(sighting.student_id, []).append(sighting)
+    named = UnknownPerson.objects.filter(**only, decision__student__isnull=False).select_related("recording", "decision")
+    for person in named.order_by("recording__created_at", "pk"):
+        if person.student_id is not None:
+            rows.setdefault(person.student_id, []).append(person)
+    return rows
+
+
+def decisions_on_faces(recording: Recording) -> list[Decision]:
+    """What people said of the recording's faces, as the vote follows it."""
+    return [
+        Decision(
+            key=str(row.pk),
+            marks=tuple((float(time), tuple(box)) for time, box in row.marks),
+            label=str(row.student_id) if row.student_id else None,
+            denied=row.verdict == FaceDecision.Verdict.NOT,
+        )
+        for row in recording.face_decisions.order_by("pk")
+    ]

@@ -1,4 +1,4 @@
-"""Everything that writes attendance: the machine's proposals, people's decisions, the workbooks."""
+"""What the machine writes: its proposals, the pictures and the workbooks. What people decide is in `decisions`."""
 
 import hashlib
 import logging
@@ -8,21 +8,22 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance import documents, statuses
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Status, UnknownPerson
-from campus.attendance.selectors import records_for
-from campus.errors import UserError
+from campus.attendance import documents
+from campus.attendance.intervals import merged
+from campus.attendance.models import AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Status, Still, UnknownPerson
+from campus.attendance.register import register
+from campus.attendance.register_workbook import write_register
+from campus.attendance.selectors import seen
 from campus.footage.models import Recording
+from campus.work import finish, request
 from recognition.files import replacing
-from recognition.types import Attendance, Chip, Interval
-from recognition.workbook import write_lecture, write_register
+from recognition.types import Attendance, Chip
+from recognition.workbook import write_lecture
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ FULL_LECTURE = 3600.0  # seconds
 def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
     """Write down what a vote found, instead of what an earlier one of this recording did. Repeating it gives the same rows.
 
-    The labels in `attendance` are students' ids.
+    The labels in `attendance` are students' ids, the decisions' keys those of FaceDecision. What was signed off stays as it was.
     """
     Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     recording.sightings.all().delete()
@@ -49,9 +50,11 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             share=presence.share,
             confidence=presence.confidence,
             chips=_keep_chips(recording, presence.chips),
+            marks=presence.marks,
         )
         for presence in attendance.presences
     )
+    unwanted = {str(pk) for pk in recording.face_decisions.filter(verdict=FaceDecision.Verdict.DELETED).values_list("pk", flat=True)}
     UnknownPerson.objects.bulk_create(
         UnknownPerson(
             recording=recording,
@@ -60,11 +63,14 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             intervals=[list(interval) for interval in person.intervals],
             seconds=person.seconds,
             chips=_keep_chips(recording, person.chips),
+            marks=person.marks,
+            decision_id=int(person.decision) if person.decision else None,
         )
-        for index, person in enumerate(attendance.unknown)
+        for index, person in enumerate(person for person in attendance.unknown if person.decision not in unwanted)
     )
-    lecture_count(lecture=recording.lecture)
-    transaction.on_commit(lambda: _drop_old_chips(recording), robust=True)
+    if not SignOff.objects.filter(lecture=recording.lecture).exists():
+        lecture_count(lecture=recording.lecture)
+    transaction.on_commit(lambda: drop_old_chips(recording), robust=True)
 
 
 def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, object]]:
@@ -74,11 +80,12 @@ def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, o
         name = f"chips/{recording.pk}/{hashlib.sha256(chip.jpeg).hexdigest()[:32]}.jpg"
         with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
             beside.write_bytes(chip.jpeg)
-        kept.append({"file": name, "time": chip.time, "quality": chip.quality})
+        kept.append({"file": name, "time": chip.time, "quality": chip.quality, "box": chip.box})
     return kept
 
 
-def _drop_old_chips(recording: Recording) -> None:
+def drop_old_chips(recording: Recording) -> None:
+    """Delete the pictures that no row names any more."""
     rows = [*recording.sightings.values_list("chips", flat=True), *recording.unknown_people.values_list("chips", flat=True)]
     wanted = {Path(chip["file"]).name for chips in rows for chip in chips}
     for path in Path(settings.MEDIA_ROOT, "chips", str(recording.pk)).glob("*.jpg"):
@@ -92,23 +99,21 @@ def lecture_count(*, lecture: Lecture) -> None:
 
     People's decisions stay, also those on students who have left the roster; other records of theirs go.
     """
-    seen: dict[int, list[Sighting]] = {}
-    for sighting in Sighting.objects.filter(recording__lecture=lecture).select_related("recording"):
-        seen.setdefault(sighting.student_id, []).append(sighting)
+    shown = seen(lecture)
     students = set(lecture_roster(lecture).values_list("pk", flat=True))
     for student in sorted(students):
-        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=_proposal(lecture, seen.get(student, [])))
+        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=_proposal(lecture, shown.get(student, [])))
     lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
 
 
-def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
+def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson]) -> dict[str, object]:
     """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
     counted = [sighting for sighting in sightings if sighting.present] or [sighting for sighting in sightings if sighting.unsure]
     unsure = any(sighting.unsure for sighting in counted)
     intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
-    seen = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * _proportion(duration))
+    there = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * _proportion(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
         "first_seen": None,
@@ -117,7 +122,7 @@ def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
         "share": min(seconds / duration, 1.0) if duration else max((sighting.share for sighting in counted), default=0.0),
         "confidence": max((sighting.confidence for sighting in counted), default=0.0),
     }
-    if seen:
+    if there:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
         proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
@@ -128,17 +133,6 @@ def _proposal(lecture: Lecture, sightings: list[Sighting]) -> dict[str, object]:
 def _proportion(duration: float) -> float:
     """How much of a class's seconds and minutes counts in a recording of `duration` seconds."""
     return min(duration / FULL_LECTURE, 1.0)
-
-
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """The union of intervals, in order."""
-    union: list[Interval] = []
-    for start, end in sorted((start, end) for start, end in intervals):
-        if union and start <= union[-1][1]:
-            union[-1] = (union[-1][0], max(union[-1][1], end))
-        else:
-            union.append((start, end))
-    return union
 
 
 def machine_status(course: Course, first: float, last: float, duration: float) -> Status:
@@ -154,33 +148,20 @@ def machine_status(course: Course, first: float, last: float, duration: float) -
     return Status.PRESENT
 
 
-@transaction.atomic
-def override_set(*, record: AttendanceRecord, status: str, reason: str, user: User) -> AttendanceRecord:
-    """A person decides: `status`, or "" to go back to what the machine says. Each change is kept with who and why.
+def still_wanted(*, recording: Recording, time: float) -> Still:
+    """The whole picture at that second; a worker is asked for one that nobody looked for before."""
+    with transaction.atomic():
+        still, new = Still.objects.get_or_create(recording=recording, time=time)
+        if new:
+            request("rollcall.still", still.pk)
+    return still
 
-    Raises UserError for an unknown status, PermissionDenied where the user may not see the record.
-    """
-    decisions = dict(statuses.decisions())
-    if status and status not in decisions:
-        raise UserError(f"“{status}” is no status that a person sets. Choose one of: {', '.join(decisions)}.")
-    Lecture.objects.select_for_update().get(pk=record.lecture_id)
-    current = records_for(user).filter(pk=record.pk).first()
-    if current is None:
-        raise PermissionDenied
-    if current.override_status != status:
-        old = current.status
-        current.override_status = status
-        current.save(update_fields=["override_status", "updated_at"])
-        AttendanceChange.objects.create(
-            lecture_id=current.lecture_id,
-            record=current,
-            old=old,
-            new=current.status,
-            reason=reason.strip()[:300],
-            user=user,
-            user_name=user.get_username(),
-        )
-    return current
+
+def still_finished(*, still: Still, jpeg: bytes) -> None:
+    name = f"stills/{still.recording_id}/{still.pk}.jpg"
+    with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
+        beside.write_bytes(jpeg)
+    finish(still, Still.State.READY, file=name)
 
 
 def report_write(*, recording: Recording) -> Report:
@@ -210,7 +191,7 @@ def register_write(*, course: Course) -> Report:
     """Write the register of a class over all its lectures into Reports/, in place of an earlier one."""
     name = f"Register_of_{_in_file_name(course.code)}_{course.pk}.xlsx"
     path = Path(settings.REPORTS_DIR, name)
-    write_register(path, documents.register_report(course))
+    write_register(path, register(course))
     return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": _sha256(path)})[0]
 
 

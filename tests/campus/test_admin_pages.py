@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
-from campus.attendance.services import override_set
 from campus.biometrics.models import FacePhoto, Gallery
 from tests.campus.admin_tools import Campus, add_photo, client_of
 

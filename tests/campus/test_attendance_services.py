@@ -9,12 +9,12 @@ from django.core.exceptions import PermissionDenied
 from openpyxl import load_workbook
 
 from campus.academics.models import Enrolment, Lecture
+from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.services import (
     lecture_count,
     machine_status,
     merged,
-    override_set,
     record_attendance,
     register_write,
     report_current,

@@ -9,8 +9,9 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from campus.academics.models import Lecture
+from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
-from campus.attendance.services import lecture_count, override_set
+from campus.attendance.services import lecture_count
 from campus.footage.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World

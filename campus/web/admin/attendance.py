@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from campus.attendance import services, statuses
+from campus.attendance import decisions, services, statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.downloads import workbook_response
@@ -98,7 +98,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         record = get_object_or_404(records_for(request.user), pk=object_id)
         attempt(
             request,
-            lambda: services.override_set(
+            lambda: decisions.override_set(
                 record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=user_of(request)
             ),
             "The attendance is corrected.",
@@ -117,7 +117,7 @@ class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description="Student", ordering="record__student__name")
     def student(self, change: AttendanceChange) -> str:
-        return str(change.record.student) if change.record else "–"
+        return str(change.record.student) if change.record else ""
 
 
 @admin.register(Report)

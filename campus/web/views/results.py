@@ -7,9 +7,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from campus.attendance.decisions import override_set
 from campus.attendance.models import Status
 from campus.attendance.selectors import records_for
-from campus.attendance.services import override_set
 from campus.errors import UserError
 from campus.web.forms import StatusForm
 from campus.web.results import sightings_of

@@ -1,0 +1,171 @@
+"""Lists on paper: the attendance of a lecture, and the register of a class, as PDF."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import unfold
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from fpdf import FPDF
+from fpdf.enums import XPos, YPos
+
+from campus.academics.models import Lecture
+from campus.attendance.models import SignOff
+from campus.attendance.register import Register, RegisterLine
+from campus.attendance.statuses import kinds, like
+from recognition.sheets import COLOURS, clean
+
+FONTS = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"  # the pages' own
+HEAD = (31, 56, 100)
+LINE = (190, 190, 190)
+ROW = 5.6  # millimetres, as everything here
+NUMBER, NAME, DAY, SUM = 26.0, 56.0, 6.2, 15.0
+DATES = 22.0  # the height of the dates
+
+
+class Paper(FPDF):
+    """A4 with a heading and the number of each page."""
+
+    def __init__(self, heading: str, below: str, *, landscape: bool) -> None:
+        super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
+        self.heading, self.below = clean(heading), clean(below)
+        self.add_font("Inter", "", FONTS / "Inter-Regular.woff2")
+        self.add_font("Inter", "B", FONTS / "Inter-SemiBold.woff2")
+        self.set_title(self.heading)
+        self.set_creator("Rollcall")
+        self.set_margin(12)
+        self.set_auto_page_break(True, margin=14)
+        self.set_draw_color(*LINE)
+        self.set_line_width(0.1)
+        self.add_page()
+
+    def header(self) -> None:
+        self.set_font("Inter", "B", 13)
+        self.cell(h=7, text=self.fitting(self.heading, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_font("Inter", "", 9)
+        self.cell(h=6, text=self.fitting(self.below, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.ln(2)
+
+    def footer(self) -> None:
+        self.set_y(-11)
+        self.set_font("Inter", "", 7.5)
+        self.cell(w=self.epw / 2, text=str(settings.INSTITUTION))
+        self.cell(w=self.epw / 2, text=_("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}, align="R")
+
+    def fitting(self, text: str, width: float) -> str:
+        """The text, cut to the width with an ellipsis."""
+        text = " ".join(clean(text).split())
+        if self.get_string_width(text) <= width - 2:
+            return text
+        while text and self.get_string_width(text + "…") > width - 2:
+            text = text[:-1]
+        return text + "…"
+
+    def box(self, width: float, text: str, *, colour: str = "", align: str = "L") -> None:
+        if colour:
+            self.set_fill_color(*bytes.fromhex(colour))
+        self.cell(w=width, h=ROW, text=self.fitting(text, width + 1), border=1, align=align, fill=bool(colour))
+
+    def head(self, widths: Sequence[float], names: Sequence[str]) -> None:
+        self.set_font("Inter", "B", 8)
+        self.set_fill_color(*HEAD)
+        self.set_text_color(255)
+        for width, name in zip(widths, names, strict=True):
+            self.cell(w=width, h=ROW, text=self.fitting(name, width + 1), border=1, fill=True)
+        self.ln(ROW)
+        self.set_text_color(0)
+        self.set_font("Inter", "", 8)
+
+
+def lecture_pdf(lecture: Lecture) -> bytes:
+    """The list of one lecture, with a line to sign on, or who signed it off."""
+    starts = timezone.localtime(lecture.starts_at)
+    when = f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}"
+    paper = Paper(str(lecture.course), " · ".join(filter(None, (when, lecture.title, lecture.room))), landscape=False)
+    widths = (NUMBER, 68.0, 30.0, 20.0, 20.0, paper.epw - NUMBER - 138.0)
+    names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
+    paper.head(widths, names)
+    for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
+        if paper.will_page_break(ROW):
+            paper.add_page()
+            paper.head(widths, names)
+        times = (f"{timezone.localtime(seen):%H:%M}" if seen else "" for seen in (record.first_seen, record.last_seen))
+        cells = (record.student.number, record.student.name, record.get_status_display(), *times, f"{record.seconds / 60:.0f}")
+        for width, cell, colour in zip(widths, cells, ("", "", COLOURS[like(record.status)], "", "", ""), strict=True):
+            paper.box(width, cell, colour=colour)
+        paper.ln(ROW)
+    _sign(paper, lecture)
+    return bytes(paper.output())
+
+
+def _sign(paper: Paper, lecture: Lecture) -> None:
+    paper.ln(6)
+    signed = SignOff.objects.filter(lecture=lecture).first()
+    if signed:
+        at = date_format(timezone.localtime(signed.at), "DATETIME_FORMAT")
+        paper.cell(h=ROW, text=paper.fitting(_("Signed off by %(name)s, %(at)s") % {"name": signed.user_name, "at": at}, paper.epw))
+    else:
+        paper.ln(8)
+        paper.cell(w=70, h=ROW, text=_("Date and signature"), border="T")
+
+
+def register_pdf(register: Register) -> bytes:
+    """The register; where the lectures do not fit beside each other, further pages go on with the later ones."""
+    said = _("%(students)d students, %(lectures)d lectures; %(least)d %% asked for, %(below)d below") % {
+        "students": len(register.lines),
+        "lectures": len(register.lectures),
+        "least": round(100 * register.least),
+        "below": register.below,
+    }
+    legend = ", ".join(f"{kind.letter} {kind.label}" for kind in kinds().values())
+    paper = Paper(str(register.course), f"{said} · {legend}", landscape=True)
+    room = int((paper.epw - NUMBER - NAME - 2 * SUM) / DAY)
+    for n, first in enumerate(range(0, max(len(register.lectures), 1), room)):
+        if n:
+            paper.add_page()
+        _block(paper, register, slice(first, first + room), last=first + room >= len(register.lectures))
+    return bytes(paper.output())
+
+
+def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None:
+    """The table over some of the lectures; the last one has the sums."""
+    _dates(paper, register, part, last=last)
+    for line in register.lines:
+        if paper.will_page_break(ROW):
+            paper.add_page()
+            _dates(paper, register, part, last=last)
+        paper.box(NUMBER, line.student.number)
+        paper.box(NAME, line.student.name)
+        for kind in line.kinds[part]:
+            paper.box(DAY, kind.letter if kind else "", colour=COLOURS[kind.like] if kind else "", align="C")
+        if last:
+            for text in _sums(line):
+                paper.box(SUM, text, colour=COLOURS["absent"] if line.below else "", align="R")
+        paper.ln(ROW)
+
+
+def _sums(line: RegisterLine) -> Iterator[str]:
+    yield f"{line.tally.points:g} / {line.tally.most:g}"
+    yield "" if line.tally.share is None else f"{100 * line.tally.share:.0f} %"
+
+
+def _dates(paper: Paper, register: Register, part: slice, *, last: bool) -> None:
+    """The head of the table, with the dates upright."""
+    paper.set_font("Inter", "B", 8)
+    top, left = paper.get_y(), paper.l_margin + NUMBER + NAME
+    lectures = register.lectures[part]
+    for n, lecture in enumerate(lectures):
+        x = left + (n + 0.5) * DAY
+        with paper.rotation(90, x, top + DATES):
+            paper.text(x + 1, top + DATES + 1, f"{timezone.localtime(lecture.starts_at):%Y-%m-%d}")
+    paper.set_xy(paper.l_margin, top + DATES - ROW)
+    paper.cell(w=NUMBER, h=ROW, text=_("Number"))
+    paper.cell(w=NAME, h=ROW, text=_("Name"))
+    if last:
+        paper.set_x(left + len(lectures) * DAY)
+        paper.cell(w=SUM, h=ROW, text=_("Points"), align="R")
+        paper.cell(w=SUM, h=ROW, text=_("Share"), align="R")
+    paper.set_xy(paper.l_margin, top + DATES)
+    paper.set_font("Inter", "", 8)
