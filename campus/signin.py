@@ -1,6 +1,8 @@
 """Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on guesses."""
 
 import hashlib
+import time
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from campus.accounts.services import second_step_passed
@@ -17,6 +20,8 @@ from campus.errors import UserError
 
 TRIES = 10
 SECONDS = 15 * 60
+HALF = "half-signed-in"
+HALF_SECONDS = 5 * 60
 
 
 def too_many() -> str:
@@ -93,3 +98,35 @@ def check_code(*, user: User, code: str) -> None:
         guesses.count()
         raise UserError(_("This code is wrong or was used already. Wait for the next one."))
     guesses.forget()
+
+
+@dataclass(frozen=True)
+class Half:
+    """Who has given the right password, and owes a code."""
+
+    user: User
+    backend: str
+    next: str
+
+
+def sign_in_half(request: HttpRequest, user: User, next_: str) -> None:
+    """Remember in the session whose password was right. It opens nothing yet."""
+    request.session.flush()
+    request.session[HALF] = {
+        "user": user.pk,
+        "password": user.get_session_auth_hash(),
+        "backend": user.backend,  # type: ignore[attr-defined]
+        "until": time.time() + HALF_SECONDS,
+        "next": next_,
+    }
+
+
+def half_signed_in(request: HttpRequest) -> Half | None:
+    """None where nobody gave a password, it was too long ago, or account or password have changed since."""
+    half = request.session.get(HALF)
+    if half is None or half["until"] < time.time():
+        return None
+    user = User.objects.filter(pk=half["user"], is_active=True).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), half["password"]):
+        return None
+    return Half(user, half["backend"], half["next"])

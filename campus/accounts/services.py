@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 
 import pyotp
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
@@ -65,6 +66,11 @@ def token_revoke(*, token: ApiToken) -> None:
 def second_step_begin() -> str:
     """A secret for a phone; it counts once a code made with it is shown to `second_step_confirm`."""
     return pyotp.random_base32()
+
+
+def second_step_address(*, user: User, secret: str) -> str:
+    """What the phone's app reads from a picture."""
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(user.get_username(), issuer_name=settings.INSTITUTION)
 
 
 def second_step_confirm(*, user: User, secret: str, code: str) -> None:

@@ -94,6 +94,10 @@ CACHES = {"default": env.cache_url("ROLLCALL_CACHE_URL", default="locmemcache://
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+# A login ends with the browser, or after a working day.
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_AGE = env.int("ROLLCALL_SESSION_HOURS", default=12) * 3600
+PASSWORD_RESET_TIMEOUT = 3600
 
 LANGUAGE_CODE = "en-gb"
 # In their own names. The browser's wish counts until somebody chooses one.
@@ -150,6 +154,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Letters: smtp+tls://user:password@host:587. Without it they are written to the log.
+globals().update(env.email_url("ROLLCALL_EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="rollcall@localhost")
 
 # What the institution sees of itself.
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")

@@ -19,7 +19,6 @@ def unfold(institution: str) -> dict[str, Any]:
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
         "SHOW_LANGUAGES": True,
-        "LOGIN": {"form": "campus.web.admin_login.RegistrarLoginForm"},
         "SIDEBAR": {
             "show_search": True,
             "navigation": [
@@ -29,6 +28,9 @@ def unfold(institution: str) -> dict[str, Any]:
                         _item("Classes", "school", "academics_course"),
                         _item("Students", "person", "academics_student"),
                         _item("Lectures", "calendar_month", "academics_lecture"),
+                        _item("Timetable", "event_repeat", "academics_lectureseries"),
+                        _item("Rooms", "meeting_room", "academics_room"),
+                        _item("Holidays", "beach_access", "academics_holiday"),
                     ],
                 },
                 {

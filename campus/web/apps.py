@@ -6,7 +6,7 @@ class WebConfig(AppConfig):
     name = "campus.web"
 
     def ready(self) -> None:
-        from campus.web.registrar import make_registrar_group
+        from campus.web.registrar import make_groups
 
         # Attendance is the last app with tables.
-        post_migrate.connect(make_registrar_group, sender=apps.get_app_config("attendance"), dispatch_uid="registrar")
+        post_migrate.connect(make_groups, sender=apps.get_app_config("attendance"), dispatch_uid="roles")

@@ -4,27 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import AnyUser, courses_for
+from campus.academics.selectors import courses_for
+from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
-from campus.signin import is_blocked, too_many
-
-
-class SignInForm(AuthenticationForm):
-    error_messages = {
-        "invalid_login": "The name or the password is wrong. Mind capital letters; a registrar can set a new password.",
-        "inactive": "This account is closed. Ask a registrar to open it again.",
-    }
-
-    def get_invalid_login_error(self) -> ValidationError:
-        if self.request is not None and is_blocked(self.request, self.cleaned_data.get("username", "")):
-            return ValidationError(too_many(), code="too_many")
-        return super().get_invalid_login_error()
 
 
 class LocalDateTimeInput(forms.DateTimeInput):
@@ -39,9 +26,9 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Lecture
         fields = ["course", "title", "room", "starts_at", "ends_at"]
         widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
-        help_texts = {"title": "What it is about. May stay empty.", "room": "May stay empty."}
+        help_texts = {"title": gettext_lazy("What it is about. May stay empty."), "room": gettext_lazy("May stay empty.")}
         error_messages = {
-            "__all__": {"unique_together": "This class has a lecture at that time already. Open that one, or choose another time."},
+            "__all__": {"unique_together": gettext_lazy("This class has a lecture at that time already. Open that one, or choose another time.")},
         }
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
@@ -56,8 +43,20 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         data = self.cleaned_data
         if data.get("starts_at") and data.get("ends_at") and data["ends_at"] <= data["starts_at"]:
-            self.add_error("ends_at", "The lecture ends before it starts. Set a later end.")
+            self.add_error("ends_at", _("The lecture ends before it starts. Set a later end."))
         return cleaned
+
+
+class LectureChangeForm(forms.Form):
+    """One lecture, moved, renamed or cancelled. The service asks whether the time is free."""
+
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=200, required=False)
+    room = forms.CharField(label=gettext_lazy("Room"), max_length=100, required=False)
+    starts_at = forms.DateTimeField(label=gettext_lazy("Starts"), widget=LocalDateTimeInput)
+    ends_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=LocalDateTimeInput)
+    cancelled = forms.BooleanField(
+        label=gettext_lazy("Cancelled"), required=False, help_text=gettext_lazy("It does not take place; calendars show it so.")
+    )
 
 
 class UploadForm(forms.Form):

@@ -1,16 +1,22 @@
-"""The group `Registrar`: who runs the admin. Made, and brought up to date, each time that the database is migrated."""
+"""The groups of the roles, and what each may in the admin. Made, and brought up to date, each time that the database is migrated."""
 
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 
+from campus.accounts.roles import Role
+
+# What a registrar may. An auditor may view the same; an administrator may delete accounts besides; a lecturer has the pages.
 PERMISSIONS = {
     "academics": {
         "course": "view add change delete",
         "student": "view add change delete",
         "enrolment": "view add change delete",
         "lecture": "view add change delete",
+        "lectureseries": "view add change delete",
+        "room": "view add change delete",
+        "holiday": "view add change delete",
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
     "footage": {"recording": "view add change", "segment": "view"},
@@ -19,11 +25,16 @@ PERMISSIONS = {
 }
 
 
-def make_registrar_group(using: str, **kwargs: Any) -> None:
-    """A handler of `post_migrate`. Permissions that an administrator gave the group besides are kept."""
-    group_model, permission_model = apps.get_model("auth.Group"), apps.get_model("auth.Permission")
-    group, _ = group_model.objects.using(using).get_or_create(name="Registrar")
+def make_groups(using: str, **kwargs: Any) -> None:
+    """A handler of `post_migrate`. Permissions that an administrator gave a group besides are kept, but no auditor's to write."""
+    groups, permissions = apps.get_model("auth.Group").objects.using(using), apps.get_model("auth.Permission").objects.using(using)
+    by_role = {role: groups.get_or_create(name=role.value)[0] for role in Role}
     for app, models in PERMISSIONS.items():
         create_permissions(apps.get_app_config(app), verbosity=0, using=using)
+        of_app = permissions.filter(content_type__app_label=app)
         codenames = [f"{verb}_{model}" for model, verbs in models.items() for verb in verbs.split()]
-        group.permissions.add(*permission_model.objects.using(using).filter(content_type__app_label=app, codename__in=codenames))
+        by_role[Role.REGISTRAR].permissions.add(*of_app.filter(codename__in=codenames))
+        by_role[Role.ADMINISTRATOR].permissions.add(*of_app.filter(codename__in=[*codenames, "delete_user"]))
+        by_role[Role.AUDITOR].permissions.add(*of_app.filter(codename__in=[f"view_{model}" for model in models]))
+    auditors = by_role[Role.AUDITOR].permissions
+    auditors.remove(*auditors.exclude(codename__startswith="view_"))

@@ -5,8 +5,8 @@ from typing import Any
 from django import template
 from django.conf import settings
 
-from campus.academics import selectors
-from campus.academics.selectors import AnyUser
+from campus.accounts import roles
+from campus.accounts.roles import AnyUser
 
 register = template.Library()
 
@@ -37,7 +37,12 @@ def percent(share: float) -> str:
 
 @register.filter
 def is_registrar(user: AnyUser) -> bool:
-    return selectors.is_registrar(user)
+    return roles.is_registrar(user)
+
+
+@register.filter
+def opens_admin(user: AnyUser) -> bool:
+    return roles.sees_everything(user)
 
 
 @register.filter

@@ -1,0 +1,65 @@
+"""The forms of the login and of the own account."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from campus.accounts.models import ApiToken
+from campus.signin import Guesses, client_address, is_blocked, too_many
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        "invalid_login": _("The name or the password is wrong. Mind capital letters, or set a new password."),
+        "inactive": _("This account is closed. Ask a registrar to open it again."),
+    }
+
+    def get_invalid_login_error(self) -> ValidationError:
+        if self.request is not None and is_blocked(self.request, self.cleaned_data.get("username", "")):
+            return ValidationError(too_many(), code="too_many")
+        return super().get_invalid_login_error()
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code of six digits"),
+        max_length=10,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
+    )
+
+
+class ForgottenForm(PasswordResetForm):
+    """Says the same whether there is an account with that address or not, and floods nobody's letter box."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.fields["email"].help_text = _("The one that your account has.")
+
+    def clean(self) -> dict[str, Any] | None:
+        asked = Guesses("reset", client_address(self.request))
+        if asked.too_many:
+            raise ValidationError(_("Too many letters were asked for from here. Wait a quarter of an hour and try again."), code="too_many")
+        asked.count()
+        return super().clean()
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        letters = Guesses("letter", self.cleaned_data["email"].casefold())
+        if not letters.too_many:
+            letters.count()
+            super().send_mail(*args, **kwargs)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(label=_("What it is for"), max_length=100, help_text=_("Such as “timetable script”."))
+    scope = forms.ChoiceField(label=_("What it may do"), choices=ApiToken.Scope.choices, initial=ApiToken.Scope.READ)
+    days = forms.TypedChoiceField(
+        label=_("How long it is good for"),
+        coerce=int,
+        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+        initial=90,
+    )
