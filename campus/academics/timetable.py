@@ -48,7 +48,7 @@ def plan(series: LectureSeries) -> list[Step]:
     """What applying the series would do, day by day. The first time also days in the past get lectures, later only those to come."""
     now = timezone.now()
     today = now.astimezone(series.zone).date()
-    lectures = {lecture.series_day: lecture for lecture in _with_use(series.lectures.all())}
+    lectures = {lecture.series_day: lecture for lecture in with_use(series.lectures.all())}
     days, holidays = set(series.days()), _holidays(series)
     taken = set(series.course.lectures.exclude(series=series, detached=False).values_list("starts_at", flat=True))
     elsewhere = _others_in_the_room(series)
@@ -71,7 +71,7 @@ def plan(series: LectureSeries) -> list[Step]:
             _room(series),
         ):
             steps.append(Step(Kind.SAME, day, starts_at, ends_at, lecture))
-        elif reason := _why_kept(lecture, now, taken, starts_at if wanted else None):
+        elif reason := why_kept(lecture, now, taken, starts_at if wanted else None):
             steps.append(Step(Kind.KEPT, day, lecture.starts_at, lecture.ends_at, lecture, reason))
         elif wanted:
             steps.append(Step(Kind.CHANGED, day, starts_at, ends_at, lecture, _clash(elsewhere, starts_at, ends_at)))
@@ -129,7 +129,7 @@ def _room(series: LectureSeries) -> str:
     return series.room.name if series.room else ""
 
 
-def _with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
+def with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
     """With `used`: whether something was recorded of the lecture, or somebody counted in it."""
     own = Lecture.objects.filter(pk=OuterRef("pk"))
     return lectures.annotate(used=Exists(own.exclude(recordings=None)) | Exists(own.exclude(records=None)))
@@ -154,9 +154,9 @@ def _clash(others: list[Lecture], starts_at: datetime, ends_at: datetime) -> str
     return _("%(course)s is in that room then.") % {"course": other.course.code} if other else ""
 
 
-def _why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
+def why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
     """Why the series leaves a lecture alone; "" where it does not. `starts_at` is when it should be, None where it should go."""
-    if lecture.cancelled:
+    if lecture.cancelled and (lecture.detached or lecture.series_id):
         return _("It was cancelled by hand.")
     if lecture.detached:
         return _("It was changed by hand.")

@@ -28,7 +28,9 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
         help_texts = {"title": gettext_lazy("What it is about. May stay empty."), "room": gettext_lazy("May stay empty.")}
         error_messages = {
-            "__all__": {"unique_together": gettext_lazy("This class has a lecture at that time already. Open that one, or choose another time.")},
+            "__all__": {
+                "unique_together": gettext_lazy("This class has a lecture at that time already. Open that one, or choose another time.")
+            },
         }
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:

@@ -19,6 +19,8 @@ PAGES = {
     "register": (("course",), "post", 302),
     "lecture-new": (None, "get", 200),
     "lecture": (("lecture",), "get", 200),
+    "lecture-edit": (("lecture",), "get", 200),
+    "calendar-links": (None, "get", 200),
     "upload": (("lecture",), "post", 400),
     "recording": (("recording",), "get", 200),
     "recording-progress": (("recording",), "get", 200),
@@ -44,7 +46,7 @@ def ask(client: Client, world: World, name: str):
 
 
 def test_every_page_is_in_the_table():
-    assert {pattern.name for pattern in urlpatterns} == {*PAGES, "login"}
+    assert {pattern.name for pattern in urlpatterns} == {*PAGES, "login", "calendar"}
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "logout"])

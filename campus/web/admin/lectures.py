@@ -1,16 +1,41 @@
-"""Lectures and what was recorded of them."""
+"""Lectures, what was recorded of them, and calendars from elsewhere."""
 
-from django.contrib import admin
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from campus.academics.models import Lecture
+from campus.academics import timetable_import
+from campus.academics.models import Course, Lecture
+from campus.academics.timetable import lecture_change
+from campus.academics.timetable_ical import Meeting, read_calendar
+from campus.academics.timetable_import import Kind, Row
+from campus.errors import UserError
 from campus.footage.models import Recording
-from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin
+from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, user_of
 from campus.web.admin.recordings import RecordingColumns
+from campus.web.calendars import calendar_response
+
+WRITES = ("academics.add_lecture", "academics.change_lecture")
+SALT = "calendar import"
+SHOWN = 500
+VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.KEPT: "warning", Kind.REFUSED: "danger", Kind.SAME: ""}
 
 
 class RecordingInline(RecordingColumns, ReadOnlyInline):
@@ -20,30 +45,169 @@ class RecordingInline(RecordingColumns, ReadOnlyInline):
     show_change_link = True
 
 
+class CalendarForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("Calendar"),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".ics,text/calendar"}),
+        help_text=gettext_lazy("An iCalendar file (.ics). You see what it changes before anything is written."),
+    )
+    course = forms.ModelChoiceField(
+        Course.objects.all(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("By the code in each event"),
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy("All events are lectures of this class; or each names its class first, or as its category."),
+    )
+
+
 @admin.register(Lecture)
 class LectureAdmin(RegistrarAdmin):
-    list_display = ("course", "starts_at", "ends_at", "title", "room", "recordings_n")
+    list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
-    list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter))
+    list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter), "cancelled")
     search_fields = ("course__code", "course__name", "title", "room")
     list_select_related = ("course",)
     date_hierarchy = "starts_at"
     autocomplete_fields = ("course",)
-    fields = ("course", ("title", "room"), "starts_at", "ends_at")
     inlines = (RecordingInline,)
+    actions = ("cancel_all", "bring_back_all", "as_calendar")
+    actions_list = ("import_calendar",)
     actions_detail = ("staff_page", "upload")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lecture]:
         return super().get_queryset(request).annotate(n=Count("recordings"))
 
-    @display(description="Recordings", ordering="n")
+    def get_fields(self, request: HttpRequest, obj: Lecture | None = None) -> Any:
+        own = ("course", ("title", "room"), "starts_at", "ends_at")
+        return (*own, "cancelled", "series") if obj else own
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Lecture | None = None) -> Any:
+        return ("course", "series") if obj else ()
+
+    @display(description=gettext_lazy("Recordings"), ordering="n")
     def recordings_n(self, lecture: Lecture) -> int:
         return int(getattr(lecture, "n", 0))
 
-    @action(description="Result", url_path="result", icon="fact_check")
+    @display(description=gettext_lazy("Timetable"), ordering="cancelled")
+    def state(self, lecture: Lecture) -> str:
+        if lecture.cancelled:
+            return badge(_("cancelled"), "danger")
+        return badge(_("changed by hand"), "info") if lecture.detached else ""
+
+    def save_model(self, request: HttpRequest, obj: Lecture, form: Any, change: bool) -> None:
+        """What a person changes here, the series and the next import leave alone."""
+        obj.detached = obj.detached or (change and bool(form.changed_data) and bool(obj.series_id or obj.uid))
+        super().save_model(request, obj, form, change)
+
+    @action(description=gettext_lazy("Cancel these lectures"), permissions=["change"])
+    def cancel_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
+        attempt_all(request, queryset, lambda lecture: _set_cancelled(lecture, True), _("Lectures that are cancelled"))
+
+    @action(description=gettext_lazy("Bring these lectures back"), permissions=["change"])
+    def bring_back_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
+        attempt_all(request, queryset, lambda lecture: _set_cancelled(lecture, False), _("Lectures that take place"))
+
+    @action(description=gettext_lazy("Download as iCalendar (.ics)"))
+    def as_calendar(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> HttpResponse:
+        return calendar_response(request, queryset.select_related("course"), name=_("Lectures"), download="lectures.ics")
+
+    @action(description=gettext_lazy("Import a calendar"), url_path="calendar", icon="event_upcoming", permissions=["calendar"])
+    def import_calendar(self, request: HttpRequest) -> HttpResponseBase:
+        return redirect("admin:academics_lecture_import_calendar")
+
+    def has_calendar_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(WRITES)
+
+    @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("lecture", pk=object_id)
 
-    @action(description="Upload a recording", url_path="upload", icon="upload")
+    @action(description=gettext_lazy("Upload a recording"), url_path="upload", icon="upload")
     def upload(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("upload", pk=object_id)
+        return redirect("lecture", pk=object_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [path("import-calendar/", view(self.calendar_view), name="academics_lecture_import_calendar"), *super().get_urls()]
+
+    def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The file, then what it would change, then the lectures. Between the two the meetings travel in the page, signed."""
+        if not request.user.has_perms(WRITES):
+            raise PermissionDenied
+        if "payload" in request.POST:
+            return self._write_calendar(request)
+        form = CalendarForm(request.POST or None, request.FILES or None)
+        context: dict[str, Any] = {"title": _("Import a calendar"), "form": form}
+        if form.is_valid():
+            course = form.cleaned_data["course"]
+            try:
+                meetings = read_calendar(form.cleaned_data["file"].read())
+            except UserError as error:
+                form.add_error("file", str(error))
+            else:
+                rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
+                payload = {"meetings": meetings, "course": course and course.pk, "user": user_of(request).pk}
+                context |= {"payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True), **_shown(rows)}
+        return TemplateResponse(request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context})
+
+    def _write_calendar(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            payload = signing.loads(request.POST["payload"], salt=SALT, serializer=_Json, max_age=24 * 3600)
+        except signing.BadSignature:
+            payload = {}
+        if payload.get("user") != user_of(request).pk:
+            messages.error(request, _("This preview is too old. Choose the file once more."))
+            return redirect("admin:academics_lecture_import_calendar")
+        meetings = [
+            Meeting(uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem)
+            for uid, summary, codes, room, start, end, cancelled, problem in payload["meetings"]
+        ]
+        course = Course.objects.filter(pk=payload["course"]).first() if payload["course"] else None
+        try:
+            done = timetable_import.save(timetable_import.compare(meetings, list(Course.objects.all()), course))
+        except UserError as error:
+            messages.error(request, str(error))
+            return redirect("admin:academics_lecture_import_calendar")
+        said = _("The calendar is imported: %(new)s new, %(changed)s changed, %(kept)s left as they are, %(refused)s not taken.")
+        messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
+        return redirect("admin:academics_lecture_changelist")
+
+
+def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
+    return lecture_change(
+        lecture=lecture, starts_at=lecture.starts_at, ends_at=lecture.ends_at, title=lecture.title, room=lecture.room, cancelled=cancelled
+    )
+
+
+class _Json(signing.JSONSerializer):
+    """Signed JSON with moments in it."""
+
+    def dumps(self, obj: Any) -> bytes:
+        return json.dumps(obj, separators=(",", ":"), cls=DjangoJSONEncoder).encode()
+
+
+def _shown(rows: list[Row]) -> dict[str, Any]:
+    """The rows as the page shows them: what happens, not what stays the same."""
+    told = [row for row in rows if row.kind != Kind.SAME]
+    same = len(rows) - len(told)
+    counts = ", ".join(f"{kind.label}: {n}" for kind in Kind if (n := sum(row.kind == kind for row in rows)))
+    left = len(told) - SHOWN
+    plan = {
+        "heading": counts or _("The calendar has no events."),
+        "same": ngettext("%(n)s lecture stays as it is.", "%(n)s lectures stay as they are.", same) % {"n": same} if same else "",
+        "table": {
+            "headers": [_("When"), _("Class"), _("Title"), _("Room"), _("Lecture"), _("Remark")],
+            "rows": [_cells(row) for row in told[:SHOWN]],
+        },
+    }
+    if left > 0:
+        plan["same"] += " " + _("%(n)s more are not listed.") % {"n": left}
+    return {"plans": [plan], "writes": sum(row.kind in (Kind.NEW, Kind.CHANGED) for row in rows)}
+
+
+def _cells(row: Row) -> list[Any]:
+    when = date_format(row.meeting.starts_at.astimezone(), "D j M Y, H:i") if row.meeting.starts_at else "–"  # noqa: RUF001
+    course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.meeting.summary)  # noqa: RUF001
+    remark = row.remark or (_("cancelled") if row.meeting.cancelled else "")
+    return [when, course, title or "–", row.meeting.room or "–", badge(row.kind.label, VARIANTS[row.kind]), remark]  # noqa: RUF001

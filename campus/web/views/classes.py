@@ -4,60 +4,60 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, OuterRef, Prefetch, Subquery
+from django.db.models import Count, Prefetch
+from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
-from campus.attendance.models import Status
-from campus.attendance.selectors import records_for
-from campus.attendance.services import register_write
+from campus.academics.timetable import lecture_change
 from campus.errors import UserError
-from campus.footage.selectors import OPEN, recordings_for
-from campus.web.forms import LectureForm, UploadForm
+from campus.footage.selectors import OPEN, recordings_for, uploads_for
+from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.results import LectureResult
+from campus.web.today import today_of, with_unsure
 from campus.web.views import StaffRequest
 
 LATEST = 4
+COMING = 5
 
 
 @require_safe
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
-    courses = (
-        courses_for(request.user)
-        .annotate(roster=Count("enrolments", distinct=True))
-        .prefetch_related(Prefetch("lectures", Lecture.objects.order_by("-starts_at")[:LATEST], to_attr="latest"))
-    )
+    courses = courses_for(request.user).annotate(roster=Count("enrolments", distinct=True))
+    held = Lecture.objects.filter(starts_at__lte=timezone.now()).order_by("-starts_at")
     in_work = recordings_for(request.user).filter(state__in=OPEN).select_related("lecture__course").order_by("created_at", "pk")
-    return render(request, "web/home.html", {"courses": courses, "in_work": in_work})
+    context = {
+        "courses": courses.prefetch_related(Prefetch("lectures", held[:LATEST], to_attr="latest")),
+        "in_work": in_work,
+        "today": today_of(request.user),
+        "day": timezone.localdate(),
+    }
+    return render(request, "web/home.html", context)
 
 
 @require_safe
 @login_required
 def course(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user), pk=pk)
-    open_records = records_for(request.user).filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
-    unsure = open_records.order_by().values("lecture").annotate(n=Count("pk")).values("n")
-    lectures = lectures_for(request.user).filter(course=course).annotate(unsure=Subquery(unsure))
-    lectures = lectures.prefetch_related("recordings").order_by("-starts_at", "pk")
-    page = Paginator(lectures, 30).get_page(request.GET.get("page"))
-    return render(request, "web/course.html", {"course": course, "page": page, "roster": course.enrolments.count()})
-
-
-@require_POST
-@login_required
-def register(request: StaffRequest, pk: int) -> HttpResponse:
-    course = get_object_or_404(courses_for(request.user), pk=pk)
-    try:
-        report = register_write(course=course)
-    except UserError as error:
-        messages.error(request, str(error))
-        return redirect("course", pk)
-    return redirect("report", report.pk)
+    now = timezone.now()
+    lectures = lectures_for(request.user).filter(course=course)
+    coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
+    held = with_unsure(request.user, lectures.filter(starts_at__lte=now)).prefetch_related("recordings").order_by("-starts_at", "pk")
+    context = {
+        "course": course,
+        "page": Paginator(held, 30).get_page(request.GET.get("page")),
+        "coming": coming if "all" in request.GET else coming[:COMING],
+        "coming_n": coming.count(),
+        "roster": course.enrolments.count(),
+    }
+    return render(request, "web/course.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,6 +74,24 @@ def lecture_new(request: StaffRequest) -> HttpResponse:
     return render(request, "web/lecture_new.html", {"form": form}, status=400 if form.is_bound else 200)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def lecture_edit(request: StaffRequest, pk: int) -> HttpResponse:
+    """Move, rename or cancel one lecture."""
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+    form = LectureChangeForm(request.POST or None, initial=model_to_dict(lecture, LectureChangeForm.base_fields))
+    if form.is_valid():
+        try:
+            lecture_change(lecture=lecture, **form.cleaned_data)
+        except UserError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The lecture is changed."))
+            return redirect("lecture", lecture.pk)
+    context = {"form": form, "lecture": lecture}
+    return render(request, "web/lecture_change.html", context, status=400 if form.is_bound else 200)
+
+
 @require_safe
 @login_required
 def lecture(request: StaffRequest, pk: int) -> HttpResponse:
@@ -87,6 +105,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "lecture": lecture,
         "form": form,
         "max_bytes": settings.MAX_RECORDING_BYTES,
+        "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"),
         "result": LectureResult.of(request.user, lecture),
     }

@@ -1,0 +1,124 @@
+"""Another system's calendar becomes lectures: first a list to look at, then the lectures. Reading it again changes nothing."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from campus.academics.models import Course, Lecture
+from campus.academics.timetable import why_kept, with_use
+from campus.academics.timetable_ical import Meeting
+from campus.errors import UserError
+
+
+class Kind(models.TextChoices):
+    NEW = "new", gettext_lazy("new")
+    CHANGED = "changed", gettext_lazy("changed")
+    SAME = "same", gettext_lazy("unchanged")
+    KEPT = "kept", gettext_lazy("left as it is")
+    REFUSED = "refused", gettext_lazy("not taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What becomes of one meeting; `lecture` is as it will be saved. `remark` is for people."""
+
+    kind: Kind
+    meeting: Meeting
+    lecture: Lecture | None = None
+    remark: str = ""
+
+
+def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course | None = None) -> list[Row]:
+    """What the meetings would change. Each belongs to the class `only`, or to that of `courses` whose code it names."""
+    by_code = {course.code.casefold(): course for course in courses}
+    targets = [(meeting, only or _course_of(meeting, by_code)) for meeting in meetings]
+    lectures = list(with_use(Lecture.objects.filter(course__in={course for _meeting, course in targets if course})))
+    by_uid = {(lecture.course_id, lecture.uid): lecture for lecture in lectures if lecture.uid}
+    by_time = {(lecture.course_id, lecture.starts_at): lecture for lecture in lectures}
+    seen: set[tuple[int, object]] = set()
+    rows = []
+    for meeting, course in targets:
+        row = _row(meeting, course, by_uid, by_time)
+        if row.lecture is not None:
+            keys = {(row.lecture.course_id, row.lecture.uid), (row.lecture.course_id, row.lecture.starts_at)}
+            if seen & keys:
+                row = Row(Kind.REFUSED, meeting, remark=_("The calendar has it twice: the same UID, or the same time in one class."))
+            seen |= keys
+        rows.append(row)
+    return rows
+
+
+def save(rows: Iterable[Row]) -> Counter[Kind]:
+    """Write what `compare` found. Raises UserError where somebody else changed the same lectures at that moment."""
+    rows = list(rows)
+    changed = [row.lecture for row in rows if row.kind == Kind.CHANGED and row.lecture]
+    try:
+        with transaction.atomic():
+            for lecture in changed:
+                lecture.save(update_fields=["title", "room", "starts_at", "ends_at", "cancelled", "uid"])
+            Lecture.objects.bulk_update([row.lecture for row in rows if row.kind == Kind.SAME and row.lecture], ["uid"], batch_size=500)
+            Lecture.objects.bulk_create(row.lecture for row in rows if row.kind == Kind.NEW and row.lecture)
+    except IntegrityError as error:
+        raise UserError(_("Two lectures of a class would be at the same time. Nothing was changed; look at the preview again.")) from error
+    return Counter(row.kind for row in rows)
+
+
+def _course_of(meeting: Meeting, by_code: dict[str, Course]) -> Course | None:
+    for code in meeting.codes:
+        if course := by_code.get(code.casefold()):
+            return course
+    words = meeting.summary.casefold().split()
+    starts = (" ".join(words[:n]).strip(" :–-,;") for n in range(min(4, len(words)), 0, -1))  # noqa: RUF001
+    return next((by_code[start] for start in starts if start in by_code), None)
+
+
+def _row(
+    meeting: Meeting,
+    course: Course | None,
+    by_uid: dict[tuple[int, str], Lecture],
+    by_time: dict[tuple[int, object], Lecture],
+) -> Row:
+    if meeting.problem or meeting.starts_at is None or meeting.ends_at is None:
+        return Row(Kind.REFUSED, meeting, remark=meeting.problem)
+    if course is None:
+        return Row(Kind.REFUSED, meeting, remark=_("No class has a code that it names. Choose the class, or put its code first."))
+    there = by_time.get((course.pk, meeting.starts_at))
+    lecture = by_uid.get((course.pk, meeting.uid)) or there
+    wanted = {
+        "title": _title(meeting, course),
+        "room": meeting.room,
+        "starts_at": meeting.starts_at,
+        "ends_at": meeting.ends_at,
+        "cancelled": meeting.cancelled,
+    }
+    if lecture is None:
+        if meeting.cancelled:
+            return Row(Kind.SAME, meeting, remark=_("Cancelled, and never was here."))
+        return Row(Kind.NEW, meeting, Lecture(course=course, uid=meeting.uid, **wanted))
+    if all(getattr(lecture, name) == value for name, value in wanted.items()):
+        if not lecture.series_id:
+            lecture.uid = lecture.uid or meeting.uid  # so that it is found when the other system moves it
+        return Row(Kind.SAME, meeting, lecture)
+    if lecture.series_id:
+        return Row(Kind.KEPT, meeting, lecture, _("It belongs to a series here. Change the series."))
+    if lecture.uid not in ("", meeting.uid):
+        return Row(Kind.KEPT, meeting, lecture, _("The class has a lecture at that time already."))
+    taken = {meeting.starts_at} if there and there is not lecture else set()
+    if reason := why_kept(lecture, timezone.now(), taken, meeting.starts_at):
+        return Row(Kind.KEPT, meeting, lecture, reason)
+    for name, value in {**wanted, "uid": meeting.uid}.items():
+        setattr(lecture, name, value)
+    return Row(Kind.CHANGED, meeting, lecture)
+
+
+def _title(meeting: Meeting, course: Course) -> str:
+    """The summary without the class's code or name, which the lecture has anyway."""
+    title = meeting.summary
+    if title.casefold().startswith(course.code.casefold()):
+        title = title[len(course.code) :].lstrip(" :–-,;")  # noqa: RUF001
+    return "" if title == course.name else title[:200]

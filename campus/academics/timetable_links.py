@@ -1,0 +1,40 @@
+"""Private addresses of calendars. The address can't be guessed, nor made from what is in the database without the secret key."""
+
+import uuid
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from campus.academics.models import CalendarLink, Course
+
+SALT = "rollcall.calendar-link"
+NOTED = timedelta(hours=1)  # how exactly the last reading is known
+
+
+def key_of(link: CalendarLink) -> str:
+    return link.pk.hex + salted_hmac(SALT, link.pk.hex, algorithm="sha256").hexdigest()[:32]
+
+
+def link_renew(*, user: User, course: Course | None) -> CalendarLink:
+    """A new address for the user's lectures, or for those of one class; the address before stops working."""
+    with transaction.atomic():
+        CalendarLink.objects.filter(user=user, course=course).delete()
+        return CalendarLink.objects.create(user=user, course=course)
+
+
+def link_read(key: str) -> CalendarLink | None:
+    """The link with this key, noted as read. None: there is no such link, or its owner's account is closed."""
+    try:
+        found = CalendarLink(pk=uuid.UUID(hex=key[:32]))
+    except ValueError:
+        return None
+    if not constant_time_compare(key, key_of(found)):
+        return None
+    link = CalendarLink.objects.select_related("user", "course").filter(pk=found.pk, user__is_active=True).first()
+    now = timezone.now()
+    if link is not None and (link.used_at is None or link.used_at < now - NOTED):
+        CalendarLink.objects.filter(pk=link.pk).update(used_at=now)
+    return link

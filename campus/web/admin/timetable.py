@@ -1,0 +1,193 @@
+"""The timetable: rooms, holidays, series of lectures. Nothing becomes a lecture before somebody looked at the plan."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format, time_format
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from campus.academics import timetable
+from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics.timetable import Kind, Step
+from campus.academics.timetable_models import WEEKDAYS
+from campus.errors import UserError
+from campus.web.admin.base import RegistrarAdmin, badge
+
+VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.REMOVED: "danger", Kind.KEPT: "warning", Kind.HOLIDAY: "", Kind.SAME: ""}
+WRITES = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
+
+
+def preview_address(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
+    return f"{reverse('admin:academics_lectureseries_preview')}?{urlencode({'series': [one.pk for one in series]}, doseq=True)}"
+
+
+@admin.register(Room)
+class RoomAdmin(RegistrarAdmin):
+    list_display = ("name", "building", "seats")
+    search_fields = ("name", "building")
+
+
+@admin.register(Holiday)
+class HolidayAdmin(RegistrarAdmin):
+    list_display = ("name", "first_day", "last_day")
+    search_fields = ("name",)
+    date_hierarchy = "first_day"
+    fields = ("name", ("first_day", "last_day"))
+
+    def _then(self, request: HttpRequest, obj: Holiday, response: HttpResponse) -> HttpResponse:
+        """After the row: to the plan of the series that have lectures on these days, where there are any."""
+        touched = LectureSeries.objects.filter(first_day__lte=obj.last_day, last_day__gte=obj.first_day)
+        if request.user.has_perms(WRITES) and not ({"_continue", "_addanother"} & set(request.POST)) and touched.exists():
+            return redirect("admin:academics_lectureseries_preview")
+        return response
+
+    def response_add(self, request: HttpRequest, obj: Holiday, post_url_continue: str | None = None) -> HttpResponse:
+        return self._then(request, obj, super().response_add(request, obj, post_url_continue))
+
+    def response_change(self, request: HttpRequest, obj: Holiday) -> HttpResponse:
+        return self._then(request, obj, super().response_change(request, obj))
+
+
+class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
+    weekdays = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("Days of the week"), choices=WEEKDAYS, coerce=int, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+    )
+
+
+@admin.register(LectureSeries)
+class LectureSeriesAdmin(RegistrarAdmin):
+    form = SeriesForm
+    list_display = ("course", "title", "days", "times", "room", "first_day", "last_day", "lectures_n")
+    list_display_links = ("course", "title", "days")
+    list_filter = (("course", RelatedDropdownFilter), ("room", RelatedDropdownFilter))
+    list_select_related = ("course", "room")
+    search_fields = ("course__code", "course__name", "title", "room__name")
+    autocomplete_fields = ("course", "room")
+    fieldsets = (
+        (None, {"fields": ("course", ("title", "room"))}),
+        (gettext_lazy("When?"), {"fields": ("weekdays", ("starts", "ends"), ("first_day", "last_day"), ("every_weeks", "time_zone"))}),
+    )
+    actions = ("preview_some",)
+    actions_detail = ("preview_one",)
+    actions_list = ("preview_all",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LectureSeries]:
+        return super().get_queryset(request).annotate(n=Count("lectures"))
+
+    @display(description=gettext_lazy("Days"))
+    def days(self, series: LectureSeries) -> str:
+        return series.days_label
+
+    @display(description=gettext_lazy("Times"), ordering="starts")
+    def times(self, series: LectureSeries) -> str:
+        return f"{time_format(series.starts, 'H:i')}–{time_format(series.ends, 'H:i')}"  # noqa: RUF001
+
+    @display(description=gettext_lazy("Lectures"), ordering="n")
+    def lectures_n(self, series: Any) -> int:
+        return int(series.n)
+
+    def has_plan_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(WRITES)
+
+    @action(description=gettext_lazy("Preview the lectures"), permissions=["plan"])
+    def preview_some(self, request: HttpRequest, queryset: QuerySet[LectureSeries]) -> HttpResponseBase:
+        return redirect(preview_address(queryset))
+
+    @action(
+        description=gettext_lazy("Preview the lectures"),
+        url_path="plan",
+        icon="event_repeat",
+        variant=ActionVariant.PRIMARY,
+        permissions=["plan"],
+    )
+    def preview_one(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(f"{reverse('admin:academics_lectureseries_preview')}?{urlencode({'series': object_id})}")
+
+    @action(description=gettext_lazy("Preview all"), url_path="plan-all", icon="event_repeat", permissions=["plan"])
+    def preview_all(self, request: HttpRequest) -> HttpResponseBase:
+        return redirect("admin:academics_lectureseries_preview")
+
+    def response_add(self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None) -> HttpResponse:
+        response = super().response_add(request, obj, post_url_continue)
+        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+
+    def response_change(self, request: HttpRequest, obj: LectureSeries) -> HttpResponse:
+        response = super().response_change(request, obj)
+        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [path("preview/", view(self.preview), name="academics_lectureseries_preview"), *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponseBase:
+        """The plan of the named series, or of all that are not over; with a POST it is carried out."""
+        if not request.user.has_perms(WRITES):
+            raise PermissionDenied
+        named = [int(pk) for pk in request.GET.getlist("series") if pk.isdecimal() and len(pk) < 19]
+        chosen = LectureSeries.objects.select_related("course", "room")
+        chosen = chosen.filter(pk__in=named) if named else chosen
+        if request.method == "POST":
+            self._carry_out(request, chosen)
+            return redirect("admin:academics_lectureseries_changelist")
+        plans = [(one, timetable.plan(one)) for one in chosen]
+        shown = [_shown(one, steps) for one, steps in plans]
+        context = {
+            "title": _("Preview of the timetable"),
+            "plans": [plan for plan in shown if plan["writes"] or len(plans) == 1],
+            "writes": sum(plan["writes"] for plan in shown),
+            "settled": sum(not plan["writes"] for plan in shown) if len(plans) > 1 else 0,
+        }
+        return TemplateResponse(request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context})
+
+    def _carry_out(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
+        done = dict.fromkeys(timetable.WRITES, 0)
+        for series in chosen:
+            if agreed := request.POST.get(f"agreed-{series.pk}", ""):
+                try:
+                    counts = timetable.apply(series=series, agreed=agreed)
+                except UserError as error:
+                    messages.error(request, f"{series}: {error}")
+                else:
+                    done = {kind: n + counts[kind] for kind, n in done.items()}
+        said = _("Lectures: %(new)s made, %(changed)s changed, %(removed)s removed.")
+        messages.success(request, said % {str(kind.value): n for kind, n in done.items()})
+
+
+def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
+    """A plan as the page shows it: what happens, not what stays the same."""
+    same = sum(step.kind == Kind.SAME for step in steps)
+    return {
+        "series": series,
+        "agreed": timetable.fingerprint(steps),
+        "writes": sum(step.kind in timetable.WRITES for step in steps),
+        "same": ngettext("%(n)s lecture stays as it is.", "%(n)s lectures stay as they are.", same) % {"n": same} if same else "",
+        "table": {
+            "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
+            "rows": [
+                [_day(step), _times(series, step), badge(step.kind.label, VARIANTS[step.kind]), step.remark]
+                for step in steps
+                if step.kind != Kind.SAME
+            ],
+        },
+    }
+
+
+def _day(step: Step) -> str:
+    return date_format(step.day, "D j M Y")
+
+
+def _times(series: LectureSeries, step: Step) -> str:
+    return "–".join(date_format(moment.astimezone(series.zone), "H:i") for moment in (step.starts_at, step.ends_at))  # noqa: RUF001

@@ -1,0 +1,57 @@
+"""The lectures in the user's own calendar program: private links, and what they give."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from campus.academics.models import CalendarLink
+from campus.academics.selectors import courses_for, lectures_for
+from campus.academics.timetable_links import key_of, link_read, link_renew
+from campus.web.calendars import calendar_response
+from campus.web.views import StaffRequest
+
+PAST = timedelta(days=60)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def links(request: StaffRequest) -> HttpResponse:
+    """The user's links; a POST makes one anew, or takes one away."""
+    if request.method == "POST":
+        wanted = request.POST.get("course", "")
+        course = get_object_or_404(courses_for(request.user), pk=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else None
+        if request.POST.get("act") == "remove":
+            CalendarLink.objects.filter(user=request.user, course=course).delete()
+            messages.success(request, _("The link is removed. Calendars that used it show nothing new."))
+        else:
+            link_renew(user=request.user, course=course)
+            messages.success(request, _("The link is new. If there was one before, it stopped working."))
+        return redirect("calendar-links")
+    made = CalendarLink.objects.filter(user=request.user).select_related("course").order_by("course__code")
+    shown = [(link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in made]
+    without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])
+    context = {"links": shown, "has_all": any(link.course_id is None for link, _address in shown), "courses": without}
+    return render(request, "web/calendar_links.html", context)
+
+
+@require_safe
+def feed(request: HttpRequest, key: str) -> HttpResponse:
+    """For a calendar program, which can't log in: whoever has the link reads what its owner may see now."""
+    link = link_read(key)
+    if link is None:
+        raise Http404
+    lectures = lectures_for(link.user).filter(starts_at__gte=timezone.now() - PAST).select_related("course").order_by("starts_at", "pk")
+    lectures = lectures.filter(course=link.course) if link.course else lectures.filter(course__lecturers=link.user)
+    name = f"{settings.INSTITUTION}: {link.course.code}" if link.course else str(settings.INSTITUTION)
+    response = calendar_response(request, lectures, name=name)
+    response["X-Robots-Tag"] = "noindex"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
