@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campus.web.views import account, calendars, classes, media, recordings, results
+from campus.web.views import account, calendars, classes, documents, media, recordings, results, students
 
 urlpatterns = [
     path("", classes.home, name="home"),
@@ -18,10 +18,13 @@ urlpatterns = [
     path("account/tokens/", account.token_new, name="account-token-new"),
     path("account/tokens/<int:pk>/revoke/", account.token_revoke, name="account-token-revoke"),
     path("classes/<int:pk>/", classes.course, name="course"),
-    path("classes/<int:pk>/register/", classes.register, name="register"),
+    path("classes/compare/", students.compare, name="compare"),
+    path("classes/<int:pk>/register/", documents.register_page, name="register"),
+    path("classes/<int:pk>/register/<str:kind>/", documents.register_file, name="register-file"),
     path("lectures/new/", classes.lecture_new, name="lecture-new"),
     path("lectures/<int:pk>/", classes.lecture, name="lecture"),
     path("lectures/<int:pk>/change/", classes.lecture_edit, name="lecture-edit"),
+    path("lectures/<int:pk>/attendance/<str:kind>/", documents.lecture_file, name="lecture-file"),
     path("lectures/<int:pk>/upload/", recordings.upload, name="upload"),
     path("recordings/<uuid:pk>/", recordings.recording, name="recording"),
     path("recordings/<uuid:pk>/progress/", recordings.progress_json, name="recording-progress"),
@@ -30,6 +33,8 @@ urlpatterns = [
     path("records/<int:pk>/<str:status>/", results.confirm, name="confirm"),
     path("calendar/", calendars.links, name="calendar-links"),
     path("calendar/<str:key>.ics", calendars.feed, name="calendar"),
+    path("students/", students.students, name="students"),
+    path("students/<int:pk>/", students.student, name="student"),
     path("reports/<uuid:pk>/", media.report, name="report"),
     path("chips/<int:pk>/<int:n>/", media.chip, name="chip"),
     path("unknown/<int:pk>/<int:n>/", media.unknown_chip, name="unknown-chip"),

@@ -149,7 +149,7 @@ def test_the_workbook_says_what_the_page_says(lecturer: Client, world: World, tm
 
 
 def test_the_register(lecturer: Client, world: World):
-    response = lecturer.post(reverse("register", args=[world.course.pk]), follow=True)
+    response = lecturer.get(reverse("register-file", args=[world.course.pk, "xlsx"]))
     assert response["Content-Type"].endswith("spreadsheetml.sheet")
     assert response["Content-Disposition"].startswith('attachment; filename="Register_of_CS101_')
 

@@ -1,0 +1,116 @@
+"""Attendance over time: a student in all classes, and classes beside each other, week by week."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Count
+from django.utils import timezone
+
+from campus.academics.models import Course, Student
+from campus.academics.selectors import AnyUser
+from campus.attendance.models import AttendanceRecord, RegisterPolicy
+from campus.attendance.register import EFFECTIVE, Tally, best_points, between, tally
+from campus.attendance.selectors import records_for
+from campus.attendance.statuses import Kind, kinds
+
+# The Monday of a week, and the share of the points that could be had in it, 0..1.
+Week = tuple[date, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """One lecture of a student: the record, and its status."""
+
+    record: AttendanceRecord
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ClassHistory:
+    """A student, or all students, in one class. `met` is empty where it is all students."""
+
+    course: Course
+    met: tuple[Met, ...]
+    tally: Tally
+    weeks: tuple[Week, ...]
+    least: float
+
+    @property
+    def below(self) -> bool:
+        return self.tally.share is not None and self.tally.share < self.least
+
+    @property
+    def best(self) -> Week | None:
+        return max(self.weeks, key=lambda week: week[1], default=None)
+
+    @property
+    def worst(self) -> Week | None:
+        return min(self.weeks, key=lambda week: week[1], default=None)
+
+
+def history(user: AnyUser, student: Student, *, since: date | None = None, until: date | None = None) -> list[ClassHistory]:
+    """The student in each class that the user may see, by the classes' codes, the lectures in the order of time."""
+    known = kinds()
+    records = records_for(user).filter(between(since, until, "lecture__starts_at"), student=student, lecture__cancelled=False)
+    by_course: dict[int, list[Met]] = {}
+    courses: dict[int, Course] = {}
+    for record in records.select_related("lecture__course").order_by("lecture__starts_at"):
+        kind = known.get(record.status)
+        if kind:
+            courses[record.lecture.course_id] = record.lecture.course
+            by_course.setdefault(record.lecture.course_id, []).append(Met(record, kind))
+    least = _least(courses)
+    best = best_points(known.values())
+    return [
+        ClassHistory(
+            course=course,
+            met=tuple(by_course[pk]),
+            tally=tally((met.kind for met in by_course[pk]), best),
+            weeks=_weeks([(met.record.lecture.starts_at, met.kind, 1) for met in by_course[pk]], known),
+            least=least[pk],
+        )
+        for pk, course in sorted(courses.items(), key=lambda item: item[1].code)
+    ]
+
+
+def weekly(courses: Sequence[Course], *, since: date | None = None, until: date | None = None) -> list[ClassHistory]:
+    """The classes beside each other. The caller has asked the selector which ones."""
+    known = kinds()
+    records = AttendanceRecord.objects.filter(
+        between(since, until, "lecture__starts_at"), lecture__course__in=courses, lecture__cancelled=False
+    ).order_by()
+    by_course: dict[int, list[tuple[datetime, Kind, int]]] = {}
+    rows = records.values("lecture__course", "lecture__starts_at", code=EFFECTIVE).annotate(n=Count("pk"))
+    for row in rows:
+        if kind := known.get(row["code"]):
+            by_course.setdefault(row["lecture__course"], []).append((row["lecture__starts_at"], kind, row["n"]))
+    least = _least(course.pk for course in courses)
+    best = best_points(known.values())
+    return [
+        ClassHistory(
+            course=course,
+            met=(),
+            tally=tally((kind for _, kind, n in by_course.get(course.pk, ()) for _ in range(n)), best),
+            weeks=_weeks(by_course.get(course.pk, ()), known),
+            least=least[course.pk],
+        )
+        for course in courses
+    ]
+
+
+def _least(courses: Iterable[int]) -> dict[int, float]:
+    courses = list(courses)
+    rows = dict(RegisterPolicy.objects.filter(course__in=courses).values_list("course", "least_percent"))
+    default = RegisterPolicy().least_percent
+    return {pk: rows.get(pk, default) / 100 for pk in courses}
+
+
+def _weeks(rows: Iterable[tuple[datetime, Kind, int]], known: dict[str, Kind]) -> tuple[Week, ...]:
+    best = best_points(known.values())
+    weeks: dict[date, list[Kind]] = {}
+    for starts_at, kind, n in rows:
+        day = timezone.localtime(starts_at).date()
+        weeks.setdefault(day - timedelta(days=day.weekday()), []).extend([kind] * n)
+    shares = ((monday, tally(weeks[monday], best).share) for monday in sorted(weeks))
+    return tuple((monday, share) for monday, share in shares if share is not None)

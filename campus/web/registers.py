@@ -1,0 +1,22 @@
+"""The lines of a register in the page. A large class has thousands of cells, so each status is written once."""
+
+from collections.abc import Iterable, Iterator
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from campus.attendance.register import RegisterLine
+from campus.attendance.statuses import Kind
+
+EMPTY = "<td></td>"
+
+
+def register_rows(lines: Iterable[RegisterLine]) -> Iterator[tuple[RegisterLine, SafeString]]:
+    """Each line with the cells of its statuses."""
+    cells: dict[Kind, str] = {}
+    for line in lines:
+        for kind in line.kinds:
+            if kind and kind not in cells:
+                cells[kind] = format_html('<td class="{}"><abbr title="{}">{}</abbr></td>', kind.like, kind.label, kind.letter)
+        # Each part was escaped above.
+        yield line, mark_safe("".join(cells[kind] if kind else EMPTY for kind in line.kinds))  # noqa: S308

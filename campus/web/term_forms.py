@@ -1,0 +1,63 @@
+"""Which days, and which classes, a page is about; asked in the address, so that it can be kept and sent."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from campus.academics.models import Course
+from campus.academics.selectors import AnyUser, courses_for
+from campus.web.term_plot import LINES
+
+TERM = timedelta(weeks=20)
+
+
+class DayInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class TermForm(forms.Form):
+    since = forms.DateField(label=_("From"), required=False, widget=DayInput)
+    until = forms.DateField(label=_("To"), required=False, widget=DayInput)
+
+    def clean(self) -> dict[str, Any]:
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("This is before the first day. Choose a later one."))
+        return self.cleaned_data
+
+    @property
+    def term(self) -> dict[str, date | None]:
+        """The days that were asked for; all where they make no sense."""
+        return {name: self.cleaned_data.get(name) if self.is_valid() else None for name in ("since", "until")}
+
+
+class CompareForm(TermForm):
+    """The user's classes; those of the last lectures where none was chosen."""
+
+    classes = forms.ModelMultipleChoiceField(
+        Course.objects.none(), label=_("Classes"), required=False, help_text=_("At most eight; with Ctrl or Cmd to choose several.")
+    )
+
+    def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mine = courses_for(user)
+        self.fields["classes"].queryset = self.mine  # type: ignore[attr-defined]
+        self.fields["classes"].widget.attrs["size"] = 6
+
+    def clean_classes(self) -> list[Course]:
+        chosen = list(self.cleaned_data["classes"])
+        if len(chosen) > LINES:
+            raise forms.ValidationError(_("Choose at most eight classes."))
+        return chosen
+
+    @property
+    def courses(self) -> list[Course]:
+        chosen = self.cleaned_data.get("classes") if self.is_valid() else []
+        recent = self.mine.filter(lectures__records__isnull=False, lectures__starts_at__gte=timezone.now() - TERM)
+        return chosen or list(recent.distinct().order_by("code")[:LINES])

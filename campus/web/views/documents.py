@@ -1,0 +1,116 @@
+"""The register of a class, and the files that a class or a lecture can be taken away in."""
+
+import io
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from campus.academics.models import Course, Lecture
+from campus.academics.selectors import courses_for, lectures_for
+from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.pdf import lecture_pdf, register_pdf
+from campus.attendance.register import Register, lecture_labels, register
+from campus.attendance.services import register_write
+from campus.downloads import workbook_response
+from campus.errors import DISK_FULL, UserError, disk_full
+from campus.web.registers import register_rows
+from campus.web.term_forms import TermForm
+from campus.web.views import StaffRequest
+
+LINES = 100
+
+# What a file is called at its end, and its type.
+CSV, PDF, ZIP = (".csv", "text/csv; charset=utf-8"), (".pdf", "application/pdf"), (".zip", "application/zip")
+REGISTER_FILES: dict[str, tuple[Callable[[Register], bytes], tuple[str, str]]] = {
+    "csv": (register_csv, CSV),
+    "pdf": (register_pdf, PDF),
+    "moodle": (lambda register: moodle_zip(register.course, register.lectures), ZIP),
+}
+LECTURE_FILES: dict[str, tuple[Callable[[Lecture], bytes], tuple[str, str]]] = {
+    "csv": (lecture_csv, CSV),
+    "pdf": (lecture_pdf, PDF),
+    "moodle": (moodle_marks, CSV),
+}
+
+
+@require_safe
+@login_required
+def register_page(request: StaffRequest, pk: int) -> HttpResponse:
+    course = get_object_or_404(courses_for(request.user), pk=pk)
+    form = TermForm(request.GET)
+    whole = register(course, **form.term)
+    below = "below" in request.GET
+    page = Paginator([line for line in whole.lines if line.below] if below else whole.lines, LINES).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "web/register.html",
+        {
+            "course": course,
+            "register": whole,
+            "form": form,
+            "only_below": below,
+            "page": page,
+            "rows": register_rows(page.object_list),
+            "labels": list(zip(whole.lectures, lecture_labels(whole.lectures), strict=True)),
+            "asked": _without_page(request),
+        },
+        status=HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK,
+    )
+
+
+def _without_page(request: StaffRequest) -> str:
+    asked = request.GET.copy()
+    asked.pop("page", None)
+    return asked.urlencode()
+
+
+@require_safe
+@login_required
+def register_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
+    course = get_object_or_404(courses_for(request.user), pk=pk)
+    if kind == "xlsx":
+        return _workbook(request, course)
+    if kind not in REGISTER_FILES:
+        raise Http404
+    make, (ending, content_type) = REGISTER_FILES[kind]
+    content = make(register(course, **TermForm(request.GET).term))
+    return _attachment(content, f"register-{slugify(course.code) or course.pk}{ending}", content_type)
+
+
+def _workbook(request: StaffRequest, course: Course) -> HttpResponseBase:
+    try:
+        return workbook_response(register_write(course=course))
+    except OSError as error:
+        if not disk_full(error):
+            raise
+        messages.error(request, DISK_FULL)
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("register", course.pk)
+
+
+@require_safe
+@login_required
+def lecture_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+    if kind not in LECTURE_FILES:
+        raise Http404
+    make, (ending, content_type) = LECTURE_FILES[kind]
+    when = timezone.localtime(lecture.starts_at)
+    about = "moodle" if kind == "moodle" else "attendance"
+    name = f"{about}-{slugify(lecture.course.code) or lecture.course_id}-{when:%Y-%m-%d-%H%M}{ending}"
+    return _attachment(make(lecture), name, content_type)
+
+
+def _attachment(content: bytes, name: str, content_type: str) -> FileResponse:
+    response = FileResponse(io.BytesIO(content), as_attachment=True, filename=name, content_type=content_type)
+    response["Cache-Control"] = "private, no-cache"
+    return response

@@ -1,0 +1,46 @@
+"""Students over all classes that the user may see: search, and each one's history."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Prefetch, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from campus.academics.models import Enrolment
+from campus.academics.selectors import courses_for, students_for
+from campus.attendance.history import history, weekly
+from campus.web.term_forms import CompareForm, TermForm
+from campus.web.term_plot import term_plot
+from campus.web.views import StaffRequest
+
+
+@require_safe
+@login_required
+def students(request: StaffRequest) -> HttpResponse:
+    found = students_for(request.user).order_by("name", "number")
+    wanted = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    for word in wanted.split()[:6]:
+        found = found.filter(Q(name__icontains=word) | Q(number__icontains=word))
+    mine = Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course").order_by("course__code")
+    page = Paginator(found.prefetch_related(Prefetch("enrolments", mine, to_attr="mine")), 50).get_page(request.GET.get("page"))
+    return render(request, "web/students.html", {"page": page, "wanted": wanted})
+
+
+@require_safe
+@login_required
+def student(request: StaffRequest, pk: int) -> HttpResponse:
+    student = get_object_or_404(students_for(request.user), pk=pk)
+    form = TermForm(request.GET)
+    classes = history(request.user, student, **form.term)
+    plot = term_plot({item.course.code: item.weeks for item in classes if len(item.weeks) > 1})
+    return render(request, "web/student.html", {"student": student, "classes": classes, "plot": plot, "form": form})
+
+
+@require_safe
+@login_required
+def compare(request: StaffRequest) -> HttpResponse:
+    form = CompareForm(request.GET or None, user=request.user)
+    compared = weekly(form.courses, **form.term)
+    plot = term_plot({item.course.code: item.weeks for item in compared})
+    return render(request, "web/compare.html", {"form": form, "compared": compared, "plot": plot})
