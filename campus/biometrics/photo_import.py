@@ -10,7 +10,7 @@ import unicodedata
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
@@ -36,12 +36,16 @@ AddPhoto = Callable[[Student, "File[Any]", str], FacePhoto]
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One file: `path` as it came, `student` where one was found, `reason` a sentence when it was not taken."""
+    """One file: `path` as it came, `student` where one was found, `photo` when it was taken, else `reason`, a sentence."""
 
     path: str
     student: Student | None = None
-    taken: bool = False
+    photo: FacePhoto | None = None
     reason: str = ""
+
+    @property
+    def taken(self) -> bool:
+        return self.photo is not None
 
 
 @dataclass(slots=True)
@@ -76,13 +80,13 @@ def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPh
                 raise UserError(entry.refusal)
             student = find(entry.path.parts[:-1])
             with entry.open() as content:
-                add(student, File(content, name=entry.path.name), entry.path.name)
+                photo = add(student, File(content, name=entry.path.name), entry.path.name)
         except UserError as error:
             result.rows.append(ImportRow(str(entry.path), student, reason=str(error)))
         except (OSError, zipfile.BadZipFile) as error:
             result.rows.append(ImportRow(str(entry.path), student, reason=f"The file can't be read: {error}."))
         else:
-            result.rows.append(ImportRow(str(entry.path), student, taken=True))
+            result.rows.append(ImportRow(str(entry.path), student, photo=photo))
     if not result.rows:
         raise UserError("There is nothing in it. It should hold a folder for each student, with photos in it.")
     return result
@@ -98,6 +102,13 @@ def folder_entries(folder: Path) -> Iterator[Entry]:
             continue
         refusal = "It is a link." if path.is_symlink() else refused(name, path.stat().st_size)
         yield Entry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
+
+
+def file_entries(files: Iterable[tuple[PurePosixPath, "File[Any]"]]) -> Iterator[Entry]:
+    """Files that came one by one, each with the path that it has on the sender's disk."""
+    for path, file in files:
+        if not is_junk(path):
+            yield Entry(path, refused(path, file.size), lambda file=file: nullcontext(file))  # type: ignore[misc]
 
 
 def zip_entries(file: IO[bytes]) -> Iterator[Entry]:

@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
-from campus.biometrics.photo_import import ImportResult, folder_entries, import_photos, zip_entries
+from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos, zip_entries
 from campus.biometrics.selectors import course_photos, gallery_is_due
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.names import clean
@@ -91,6 +92,11 @@ def photos_import_zip(*, file: IO[bytes], course: Course | None = None) -> Impor
 def photos_import_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
     """Take the photos of a folder of `<student number or name>/*.jpg`. Raises UserError where there are none."""
     return import_photos(folder_entries(folder), course=course, add=_add)
+
+
+def photos_import_files(*, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None) -> ImportResult:
+    """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are none."""
+    return import_photos(file_entries(files), course=course, add=_add)
 
 
 def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:

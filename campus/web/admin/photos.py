@@ -10,24 +10,23 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campus.academics.models import Course, Student
+from campus.academics.models import Student
 from campus.academics.selectors import students_for
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.downloads import picture_response
 from campus.errors import UserError
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, badge, change_link
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, badge
+from campus.web.admin.photo_upload import many_photos, upload_page, verdicts
 from campus.web.training import TrainingReport
 
 THUMBNAIL = 192
@@ -71,22 +70,6 @@ class PhotoInline(PhotoColumns, ReadOnlyInline):
     verbose_name_plural = "photos"
 
 
-class ZipForm(forms.Form):
-    file = forms.FileField(
-        label="Zip file",
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
-        help_text="A folder for each student, named by the student number or the name, with photos in it.",
-    )
-    course = forms.ModelChoiceField(
-        Course.objects.all(),
-        label="Class",
-        required=False,
-        empty_label="All students",
-        widget=UnfoldAdminSelectWidget(),
-        help_text="Only students on the roster of this class get photos.",
-    )
-
-
 class MoveForm(forms.Form):
     student = forms.CharField(label="Student number", max_length=40, widget=UnfoldAdminTextInputWidget())
 
@@ -95,25 +78,6 @@ class MoveForm(forms.Form):
         if student is None:
             raise ValidationError("There is no student with this number.")
         return student
-
-
-class ManyFilesWidget(forms.FileInput):
-    allow_multiple_selected = True
-
-
-class ManyFilesField(forms.FileField):
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        clean = super().clean
-        return [clean(file, initial) for file in data or [None]]
-
-
-class PhotosForm(forms.Form):
-    photos = ManyFilesField(
-        label="Photos",
-        allow_empty_file=True,
-        widget=ManyFilesWidget(attrs={"multiple": True, "accept": ",".join(sorted(PHOTO_SUFFIXES)), "class": " ".join(INPUT_CLASSES)}),
-        help_text="Several files at once, 100 at most. Ten photos from different days and angles are a good number.",
-    )
 
 
 @admin.register(FacePhoto)
@@ -144,7 +108,8 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             path("<uuid:pk>/thumbnail/", view(self.thumbnail_view), name="biometrics_facephoto_thumbnail"),
             path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
             path("<uuid:pk>/move/", view(self.move_view), name="biometrics_facephoto_move"),
-            path("zip/", view(self.zip_view), name="biometrics_facephoto_zip"),
+            path("zip/", view(many_photos), name="biometrics_facephoto_zip"),
+            path("verdicts/", view(verdicts), name="biometrics_facephoto_verdicts"),
             *super().get_urls(),
         ]
 
@@ -157,18 +122,6 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
         return picture_response(str(photo.file), download_name=photo.original_name)
-
-    def zip_view(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.user.has_perm("biometrics.add_facephoto"):
-            raise PermissionDenied
-        form = ZipForm(request.POST or None, request.FILES or None, initial={"course": request.GET.get("class")})
-        result = None
-        if form.is_valid():
-            try:
-                result = services.photos_import_zip(file=form.cleaned_data["file"], course=form.cleaned_data["course"])
-            except UserError as error:
-                form.add_error("file", str(error))
-        return upload_page(request, "Photos from a zip", form, result)
 
     def move_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         if not request.user.has_perm("biometrics.change_facephoto"):
@@ -238,31 +191,6 @@ class GalleryInline(GalleryColumns, ReadOnlyInline):
     readonly_fields = fields
     show_change_link = True
     per_page = 10
-
-
-def upload_page(request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, verb: str = "Upload") -> TemplateResponse:
-    """The form; after it was sent, what was taken and what was not, row by row."""
-    rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
-    context = {
-        **admin.site.each_context(request),
-        "title": title,
-        "form": form,
-        "result": result,
-        "verb": "Upload more" if result else verb,
-        "table": {
-            "headers": ["File", "Student", "", "Reason"],
-            "rows": [
-                [
-                    row.path,
-                    change_link(row.student) if row.student else "",
-                    badge("taken", "success") if row.taken else badge("not taken", "warning"),
-                    row.reason,
-                ]
-                for row in rows
-            ],
-        },
-    }
-    return TemplateResponse(request, "admin/rollcall/upload.html", context)
 
 
 def thumbnail(photo: FacePhoto) -> bytes:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -16,11 +15,10 @@ from unfold.decorators import action, display
 
 from campus.academics.models import Enrolment, Student
 from campus.biometrics import services
-from campus.biometrics.photo_import import ImportResult, ImportRow
 from campus.biometrics.selectors import USABLE
-from campus.errors import UserError
 from campus.web.admin.base import RegistrarAdmin, badge
-from campus.web.admin.photos import PhotoInline, PhotosForm, upload_page
+from campus.web.admin.photo_upload import student_photos
+from campus.web.admin.photos import PhotoInline
 from campus.web.admin.rosters import may_import, roster_urls
 
 
@@ -78,23 +76,7 @@ class StudentAdmin(RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("<int:pk>/photos/", view(self.photos_view), name="academics_student_photos"), *roster_urls(), *super().get_urls()]
-
-    def photos_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        if not request.user.has_perm("biometrics.add_facephoto"):
-            raise PermissionDenied
-        student = get_object_or_404(Student, pk=pk)
-        form = PhotosForm(request.POST or None, request.FILES or None)
-        result = None
-        if form.is_valid():
-            result = ImportResult()
-            for file in form.cleaned_data["photos"]:
-                try:
-                    services.photo_add(student=student, file=file, name=file.name)
-                    result.rows.append(ImportRow(file.name, student, taken=True))
-                except UserError as error:
-                    result.rows.append(ImportRow(file.name, student, reason=str(error)))
-        return upload_page(request, f"Photos of {student}", form, result)
+        return [path("<int:pk>/photos/", view(student_photos), name="academics_student_photos"), *roster_urls(), *super().get_urls()]
 
     def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")

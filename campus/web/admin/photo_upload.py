@@ -1,0 +1,192 @@
+"""Enrolment photos into the house: for one student, or for many from a folder or a zip; dropped, chosen, or taken with the camera.
+
+The page's script sends photos in small lots and shows the verdicts as they come; without it the same form sends all at once.
+"""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+
+from campus.academics.models import Course, Student
+from campus.academics.selectors import courses_for, students_for
+from campus.biometrics import services
+from campus.biometrics.models import FacePhoto
+from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult, ImportRow
+from campus.biometrics.selectors import photos_for
+from campus.errors import UserError
+from campus.web.admin.base import badge, change_link
+
+ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
+ASKED_AT_ONCE = 200  # verdicts
+
+
+class ManyFilesWidget(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        clean = super().clean
+        return [clean(file, initial) for file in data or [None]]
+
+
+class PhotosForm(forms.Form):
+    photos = ManyFilesField(
+        label=gettext_lazy("Photos"),
+        allow_empty_file=True,
+        widget=ManyFilesWidget(attrs={"multiple": True, "accept": ACCEPT, "class": " ".join(INPUT_CLASSES)}),
+        help_text=gettext_lazy("Several files at once. Ten photos from different days and angles are a good number."),
+    )
+
+
+class ZipForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("Zip file"),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
+        help_text=gettext_lazy("A folder for each student, named by the student number or the name, with photos in it."),
+    )
+    course = forms.ModelChoiceField(
+        Course.objects.none(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("All students"),
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy("Only students on the roster of this class get photos."),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
+
+
+def student_photos(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Photos of one student."""
+    _may_add(request)
+    student = get_object_or_404(students_for(request.user), pk=pk)
+    form = PhotosForm(request.POST or None, request.FILES or None)
+    result = _added(student, form.cleaned_data["photos"]) if form.is_valid() else None
+    if _asks_json(request):
+        return JsonResponse({"rows": _rows(result), "error": " ".join(form.errors.get("photos", []))})
+    return upload_page(request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True})
+
+
+def many_photos(request: HttpRequest) -> HttpResponseBase:
+    """Photos of many students: a zip by the form, a folder by the script, which sends each file with its path."""
+    _may_add(request)
+    paths, files = request.POST.getlist("path"), MultiValueDict(request.FILES).getlist("photos")
+    if _asks_json(request):
+        course = _course(request, request.POST.get("course", ""))
+        try:
+            result = services.photos_import_files(
+                files=[(PurePosixPath(path), file) for path, file in zip(paths, files, strict=False)], course=course
+            )
+        except UserError as error:
+            return JsonResponse({"rows": [], "error": str(error)})
+        return JsonResponse({"rows": _rows(result), "error": ""})
+    form = ZipForm(request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")})
+    done = None
+    if form.is_valid():
+        try:
+            done = services.photos_import_zip(file=form.cleaned_data["file"], course=form.cleaned_data["course"])
+        except UserError as error:
+            form.add_error("file", str(error))
+    return upload_page(request, _("Photos of many students"), form, done, drop={"folders": True})
+
+
+def verdicts(request: HttpRequest) -> HttpResponseBase:
+    """What is known by now of photos that were just added: a row each, those that are gone left out."""
+    ids = [pk for pk in request.GET.getlist("id")[:ASKED_AT_ONCE] if len(pk) == 36 and pk.replace("-", "").isalnum()]
+    try:
+        photos = list(photos_for(request.user).filter(pk__in=ids).select_related("student"))
+    except (ValueError, forms.ValidationError):
+        photos = []
+    return JsonResponse({"rows": [_verdict(photo) for photo in photos]})
+
+
+def _verdict(photo: FacePhoto) -> dict[str, str]:
+    pending = photo.state == FacePhoto.Verdict.PENDING
+    return {
+        "id": str(photo.pk),
+        "state": photo.state,
+        "label": str(photo.get_state_display()),
+        "reason": photo.reason,
+        "picture": "" if pending or not photo.chip else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+    }
+
+
+def upload_page(
+    request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, verb: str = "", drop: dict[str, bool] | None = None
+) -> TemplateResponse:
+    """The form; after it was sent, what was taken and what was not, row by row."""
+    rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
+    context = {
+        **admin.site.each_context(request),
+        "title": title,
+        "form": form,
+        "result": result,
+        "drop": drop,
+        "accept": ACCEPT,
+        "verb": verb or (_("Upload more") if result else _("Upload")),
+        "table": {
+            "headers": [_("File"), _("Student"), "", _("Reason")],
+            "rows": [
+                [
+                    row.path,
+                    change_link(row.student) if row.student else "",
+                    badge(_("taken"), "success") if row.taken else badge(_("not taken"), "warning"),
+                    row.reason,
+                ]
+                for row in rows
+            ],
+        },
+    }
+    return TemplateResponse(request, "admin/rollcall/upload.html", context)
+
+
+def _added(student: Student, files: Iterable[Any]) -> ImportResult:
+    result = ImportResult()
+    for file in files:
+        try:
+            photo = services.photo_add(student=student, file=file, name=file.name)
+            result.rows.append(ImportRow(file.name, student, photo=photo))
+        except UserError as error:
+            result.rows.append(ImportRow(file.name, student, reason=str(error)))
+    return result
+
+
+def _rows(result: ImportResult | None) -> list[dict[str, str]]:
+    """For the script: what became of each file, in the order in which they came."""
+    return [
+        {
+            "path": row.path,
+            "student": row.student.name if row.student else "",
+            "reason": row.reason,
+            "id": str(row.photo.pk) if row.photo else "",
+        }
+        for row in (result.rows if result else [])
+    ]
+
+
+def _course(request: HttpRequest, pk: str) -> Course | None:
+    return get_object_or_404(courses_for(request.user), pk=pk) if pk.isdecimal() else None
+
+
+def _may_add(request: HttpRequest) -> None:
+    if not request.user.has_perm("biometrics.add_facephoto"):
+        raise PermissionDenied
+
+
+def _asks_json(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.headers.get("Accept") == "application/json"
