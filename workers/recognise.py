@@ -1,17 +1,22 @@
 """One segment: find and follow its faces, and keep the tracks in a file of this attempt."""
 
+import logging
 import time
 from pathlib import Path
 
 from django.conf import settings
 
-from campus.footage.models import Segment
+from campus.academics.selectors import lecture_roster
+from campus.biometrics.selectors import gallery_of
+from campus.footage.models import Recording, Segment
 from campus.footage.selectors import video_info
 from campus.footage.services import segment_finished, segment_progress, segments_settled, tracks_folder
 from recognition import types
-from recognition.errors import Cancelled
+from recognition.errors import Cancelled, RecognitionError
 from workers.attempt import work
 from workers.vision import models, pipeline_settings
+
+log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 1.0
 
@@ -46,5 +51,25 @@ def recognise(segment: Segment) -> None:
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
     save(path, result)
     name = str(path.relative_to(settings.MEDIA_ROOT))
-    if not segment_finished(segment=segment, result=name, faces=result.faces, tracks=len(result.tracks)):
+    found = found_in(recording, result)
+    if not segment_finished(segment=segment, result=name, faces=result.faces, tracks=len(result.tracks), found=found):
         path.unlink(missing_ok=True)
+
+
+def found_in(recording: Recording, result: types.SegmentResult) -> list[int]:
+    """The ids of the students whom this part alone shows, for those who watch the work. The vote over all parts decides."""
+    from recognition.gallery import Gallery
+    from recognition.voting import Policy, vote
+
+    lecture = recording.lecture
+    row = gallery_of(lecture.course, recording.embedder)
+    if row is None:
+        return []  # the faces of the class are being learnt; the vote waits for that
+    roster = [str(pk) for pk in lecture_roster(lecture).values_list("pk", flat=True)]
+    try:
+        gallery = Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
+        attendance = vote([result], gallery, roster, video_info(recording), Policy(preset=lecture.course.sureness))
+    except (RecognitionError, OSError) as error:
+        log.warning("recording %s: nobody can be told before the vote: %s", recording.pk, error)
+        return []
+    return [int(presence.label) for presence in attendance.presences if presence.present]

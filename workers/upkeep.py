@@ -16,6 +16,7 @@ from kombu.exceptions import ChannelError
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
+from campus.footage.uploads import uploads_tidy
 from campus.work import KINDS, Kind, fail, free, publish
 from workers.celery import app
 
@@ -77,6 +78,7 @@ def upkeep() -> None:
         if folder.name not in at_work and folder.stat().st_mtime < before:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
+    uploads_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ class Segment(LeasedWork):
     faces = models.PositiveIntegerField(default=0)
     tracks = models.PositiveIntegerField(default=0)
     found = models.JSONField(
-        "students found in it alone", default=list, editable=False, help_text="Of each the id and a picture. The vote decides, not this."
+        "students found in it alone", default=list, editable=False, help_text="The ids. The vote over all parts decides, not this."
     )
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
 

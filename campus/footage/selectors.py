@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from campus.academics.models import Student
 from campus.academics.selectors import AnyUser, courses_for
 from campus.biometrics.selectors import queued_gallery
 from campus.footage.models import Recording, Segment, Upload
@@ -35,23 +37,23 @@ def progress(recording: Recording) -> dict[str, Any]:
     """How far a recording is.
 
     Keys: state, state_label, share (0..1), error, segments (each with index, start, end, state, running, progress, error),
-    faces (how many were found so far), eta_seconds (None where nobody can say yet).
+    faces (how many were found so far), found (id and name of each student whom the parts that are done show, until the vote
+    decides), eta_seconds (None where nobody can say yet).
     """
     segments = list(recording.segments.order_by("index"))
     whole = sum(_weight(segment) for segment in segments)
     worked = sum(_weight(segment) * (segment.progress if segment.state == Segment.State.PENDING else 1.0) for segment in segments)
     share = {Recording.State.DONE: 1.0, Recording.State.AGGREGATING: 0.97}.get(Recording.State(recording.state), 0.0)
-    eta = None
     if recording.state == Recording.State.PROCESSING and whole:
         share = 0.95 * worked / whole
-        if recording.planned_at and worked > 0.02 * whole:
-            eta = (timezone.now() - recording.planned_at).total_seconds() * (whole - worked) / worked
     label = recording.get_state_display()
     if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course, recording.embedder):
-        label = "waiting until the faces of the class are learnt"
+        label = _("waiting until the faces of the class are learnt")
+    ids = {student for segment in segments for student in segment.found} if recording.state in OPEN else set()
+    students = Student.objects.filter(pk__in=ids).order_by("name", "pk").values("id", "name") if ids else []
     return {
         "state": recording.state,
-        "state_label": label,
+        "state_label": str(label),
         "share": share,
         "error": recording.error,
         "segments": [
@@ -67,8 +69,21 @@ def progress(recording: Recording) -> dict[str, Any]:
             for segment in segments
         ],
         "faces": sum(segment.faces for segment in segments),
-        "eta_seconds": eta,
+        "found": list(students),
+        "eta_seconds": _eta(recording, segments, whole - worked),
     }
+
+
+def _eta(recording: Recording, segments: list[Segment], left: float) -> float | None:
+    """Seconds until the parts are done, by the pace since they were planned, or since a retry. Parts from before don't count."""
+    began = recording.planned_at
+    if recording.state != Recording.State.PROCESSING or began is None:
+        return None
+    since = [segment for segment in segments if segment.state == Segment.State.PENDING or (segment.finished_at or began) > began]
+    worked = sum(_weight(segment) * segment.progress for segment in since)
+    if worked <= 0.02 * sum(_weight(segment) for segment in since):
+        return None
+    return (timezone.now() - began).total_seconds() * left / worked
 
 
 def _weight(segment: Segment) -> float:

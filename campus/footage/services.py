@@ -195,13 +195,13 @@ def segment_progress(*, segment: Segment, share: float) -> bool:
     return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
 
 
-def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int, found: list[dict[str, Any]] | None = None) -> bool:
-    """The tracks are in the file. `found`: whom this part alone shows, to be told until the vote decides over all parts.
+def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int, found: Sequence[int] = ()) -> bool:
+    """The tracks are in the file. `found`: the ids of whom this part alone shows, told until the vote decides over all parts.
 
     False: this attempt lost its lease. `segments_settled` comes next, after the commit.
     """
     return finish(
-        segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, found=found or [], progress=1.0, finished_at=timezone.now()
+        segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, found=list(found), progress=1.0, finished_at=timezone.now()
     )
 
 

@@ -223,9 +223,10 @@ def test_the_vote_begins_when_no_segment_waits() -> None:
 
 
 def test_progress_is_told() -> None:
+    student = factories.student(name="Ada")
     recording = factories.planned(segments=4, planned_at=timezone.now() - timedelta(seconds=30))
     segments = list(recording.segments.order_by("index"))
-    Segment.objects.filter(pk=segments[0].pk).update(state="done", faces=7, progress=1)
+    Segment.objects.filter(pk=segments[0].pk).update(state="done", faces=7, progress=1, finished_at=timezone.now(), found=[student.pk])
     Segment.objects.filter(pk=segments[1].pk).update(
         progress=0.5, lease_owner="me", lease_until=timezone.now() + timedelta(minutes=1), faces=2
     )
@@ -233,8 +234,9 @@ def test_progress_is_told() -> None:
     told = progress(recording)
     assert told["state"] == "processing"
     assert told["share"] == pytest.approx(0.95 * 2.5 / 4)
-    assert told["eta_seconds"] == pytest.approx(30 * 1.5 / 2.5, abs=1)
+    assert told["eta_seconds"] == pytest.approx(30, abs=1), "what failed at once says nothing of the pace"
     assert told["faces"] == 9
+    assert told["found"] == [{"id": student.pk, "name": "Ada"}]
     assert [(part["state"], part["running"]) for part in told["segments"]] == [
         ("done", False),
         ("pending", True),
@@ -244,6 +246,20 @@ def test_progress_is_told() -> None:
     Recording.objects.filter(pk=recording.pk).update(state="done")
     recording.refresh_from_db()
     assert progress(recording)["share"] == 1
+    assert progress(recording)["found"] == [], "the vote has decided"
+
+
+def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
+    recording = factories.planned(segments=10, planned_at=timezone.now() - timedelta(hours=2))
+    recording.segments.filter(index__lt=8).update(state="done", progress=1, finished_at=timezone.now() - timedelta(hours=1))
+    recording.segments.filter(index__gte=8).update(state="failed")
+    Recording.objects.filter(pk=recording.pk).update(state="failed")
+    recording_retry(recording=recording, user=None)
+    Recording.objects.filter(pk=recording.pk).update(planned_at=timezone.now() - timedelta(seconds=20))
+    recording.segments.filter(index=8).update(progress=0.5)
+    recording.refresh_from_db()
+    told = progress(recording)
+    assert (told["share"], told["eta_seconds"]) == (pytest.approx(0.95 * 0.85), pytest.approx(60, abs=2))
 
 
 def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:

@@ -1,7 +1,6 @@
 """Uploads in pieces, by a tus client that knows nothing of this server, and by hand where such a client does no wrong."""
 
 import hashlib
-import io
 from base64 import b64encode
 from pathlib import Path
 
@@ -9,14 +8,9 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
-from rest_framework.authtoken.models import Token
-from tusclient.client import TusClient
-from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from campus.footage.models import Recording, Upload
-from campus.footage.uploads import KEEP, part_path, upload_write, uploads_tidy
-from tests.campus import factories
+from campus.footage.uploads import part_path
 from tests.campus.conftest import World
 
 FILE = bytes(range(256)) * 4096  # 1 MiB

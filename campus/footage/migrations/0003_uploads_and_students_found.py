@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='segment',
             name='found',
-            field=models.JSONField(default=list, editable=False, help_text='Of each the id and a picture. The vote decides, not this.', verbose_name='students found in it alone'),
+            field=models.JSONField(default=list, editable=False, help_text='The ids. The vote over all parts decides, not this.', verbose_name='students found in it alone'),
         ),
         migrations.CreateModel(
             name='Upload',
