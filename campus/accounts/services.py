@@ -70,7 +70,7 @@ def second_step_begin() -> str:
 
 def second_step_address(*, user: User, secret: str) -> str:
     """What the phone's app reads from a picture."""
-    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(user.get_username(), issuer_name=settings.INSTITUTION)
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(name=user.get_username(), issuer_name=settings.INSTITUTION)
 
 
 def second_step_confirm(*, user: User, secret: str, code: str) -> None:

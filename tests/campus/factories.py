@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
 from campus.academics.models import Course, Enrolment, Lecture, Student
-from campus.academics.selectors import REGISTRAR
+from campus.accounts.roles import Role
+from campus.accounts.services import role_set
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.footage.models import Recording, Segment
@@ -23,10 +24,15 @@ def user(**fields: Any) -> User:
     return User.objects.create_user(**{"username": f"user{next(_number)}", "password": "password"} | fields)
 
 
-def registrar(**fields: Any) -> User:
+def person(role: Role, **fields: Any) -> User:
+    """Somebody with a role."""
     who = user(**fields)
-    who.groups.add(Group.objects.get_or_create(name=REGISTRAR)[0])
+    role_set(user=who, role=role)
     return who
+
+
+def registrar(**fields: Any) -> User:
+    return person(Role.REGISTRAR, **fields)
 
 
 def course(*, lecturers: tuple[User, ...] = (), students: int = 0, **fields: Any) -> Course:

@@ -83,13 +83,12 @@ def test_nobody_else_sees_any(campus: Campus, who: str) -> None:
         assert response.url.startswith("/admin/login/"), page
 
 
-def test_a_lecturer_is_told_at_the_login_where_to_go(db: None) -> None:
-    client_of("lecturer")
-    client_of("registrar", registrar=True)
-    wrong = Client().post("/admin/login/", {"username": "lecturer", "password": "a long password"})
-    assert "Lecturers sign in on the staff" in wrong.content.decode()
-    right = Client().post("/admin/login/?next=/admin/academics/student/", {"username": "registrar", "password": "a long password"})
-    assert right.url == "/admin/academics/student/"
+def test_there_is_one_login_and_a_lecturer_is_told_where_to_go(db: None) -> None:
+    lecturer = client_of("lecturer").get("/admin/academics/student/", follow=True)
+    assert lecturer.status_code == 403
+    assert "Your classes are on the staff" in lecturer.content.decode()
+    login = Client().get("/admin/academics/student/", follow=True)
+    assert login.redirect_chain[-1][0] == "/login/?next=%2Fadmin%2Facademics%2Fstudent%2F"
 
 
 def test_pictures_are_shown_safely(campus: Campus, registrar: Client) -> None:

@@ -1,0 +1,310 @@
+"""The own account: tokens for programs, the second step of the login, a forgotten password, and how long a login lasts."""
+
+import hashlib
+import re
+from datetime import timedelta
+
+import pyotp
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campus.accounts.models import ApiToken, SecondStep
+from campus.accounts.roles import Role
+from campus.accounts.services import MOST_TOKENS, second_step_begin, second_step_confirm, token_create
+from campus.signin import HALF, TRIES
+from tests.campus import factories
+from tests.campus.conftest import World
+
+NEW = "correct horse battery"
+
+
+@pytest.fixture
+def own(client: Client, world: World) -> Client:
+    client.force_login(world.own)
+    return client
+
+
+def make_token(user: User, scope: str = "write", days: int = 30) -> tuple[ApiToken, str]:
+    return token_create(user=user, name="script", scope=scope, days=days)
+
+
+def with_token(secret: str, kind: str = "Bearer") -> APIClient:
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"{kind} {secret}")
+    return api
+
+
+class TestTokens:
+    def test_the_page_shows_the_secret_once_and_keeps_its_hash_only(self, own: Client, world: World):
+        answer = own.post(reverse("account-token-new"), {"name": "timetable", "scope": "read", "days": 30})
+        assert answer.status_code == 201
+        assert "no-store" in answer["Cache-Control"]
+        secret = re.search(r"rollcall_[\w-]{43}", answer.content.decode())
+        assert secret
+        token = ApiToken.objects.get()
+        assert token.digest == hashlib.sha256(secret[0].encode()).hexdigest()
+        assert token.start == secret[0][:13]
+        assert secret[0] not in own.get(reverse("account")).content.decode()
+        assert with_token(secret[0]).get("/api/v1/courses/").status_code == 200
+
+    def test_each_program_has_its_own_and_one_can_be_revoked(self, own: Client, world: World):
+        (first, one), (_, two) = make_token(world.own), make_token(world.own)
+        assert own.post(reverse("account-token-revoke", args=[first.pk])).status_code == 302
+        assert with_token(one).get("/api/v1/courses/").status_code == 401
+        assert with_token(two, "Token").get("/api/v1/courses/").status_code == 200
+
+    def test_another_ones_token_does_not_exist(self, own: Client, world: World):
+        token, _ = make_token(world.registrar)
+        assert own.post(reverse("account-token-revoke", args=[token.pk])).status_code == 404
+        assert ApiToken.objects.exists()
+
+    def test_a_reading_token_reads(self, world: World):
+        _, secret = make_token(world.registrar, "read")
+        api = with_token(secret)
+        assert api.get("/api/v1/attendance/").status_code == 200
+        refused = api.patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "excused"}, format="json")
+        assert refused.status_code == 403
+        assert "may read, and change nothing" in refused.json()["detail"]
+        assert api.post("/api/v1/lectures/", {}, format="json").status_code == 403
+        assert api.delete("/api/v1/token/").status_code == 204, "its own end it may bring about"
+
+    def test_it_ends(self, world: World):
+        token, secret = make_token(world.own)
+        ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+        answer = with_token(secret).get("/api/v1/courses/")
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+
+    def test_it_ends_with_the_account(self, world: World):
+        _, secret = make_token(world.own)
+        User.objects.filter(pk=world.own.pk).update(is_active=False)
+        assert with_token(secret).get("/api/v1/courses/").status_code == 401
+
+    @pytest.mark.parametrize("secret", ["", "nonsense", "rollcall_", "a b", "ü" * 5000, "\x00"])
+    def test_nonsense_opens_nothing(self, world: World, secret: str):
+        assert with_token(secret).get("/api/v1/courses/").status_code == 401
+
+    def test_the_last_use_is_noted_at_most_once_a_minute(self, world: World, django_assert_num_queries):
+        token, secret = make_token(world.own)
+        api = with_token(secret)
+        api.get("/api/v1/token/")
+        used = ApiToken.objects.get(pk=token.pk).last_used_at
+        assert used
+        with django_assert_num_queries(1):
+            assert api.get("/api/v1/token/").json()["scope"] == "write"
+        assert ApiToken.objects.get(pk=token.pk).last_used_at == used
+
+    def test_a_token_says_what_it_may(self, world: World):
+        _, secret = make_token(world.own, "read")
+        about = with_token(secret).get("/api/v1/token/").json()
+        assert (about["name"], about["scope"]) == ("script", "read")
+        assert secret not in str(about)
+
+    def test_there_are_only_so_many(self, own: Client, world: World):
+        for _ in range(MOST_TOKENS):
+            make_token(world.own)
+        answer = own.post(reverse("account-token-new"), {"name": "one more", "scope": "read", "days": 30})
+        assert answer.status_code == 400
+        assert "Revoke one" in answer.content.decode()
+
+    @pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "all"}, {"days": 100_000}])
+    def test_odd_wishes_are_refused(self, own: Client, world: World, wrong: dict[str, object]):
+        assert own.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30} | wrong).status_code == 400
+        assert not ApiToken.objects.exists()
+
+
+@pytest.fixture
+def phone(world: World) -> pyotp.TOTP:
+    """The app on `own`'s phone; its first code was used to set the step up two minutes ago."""
+    secret = second_step_begin()
+    second_step_confirm(user=world.own, secret=secret, code=pyotp.TOTP(secret).now())
+    SecondStep.objects.update(last_step=0)
+    return pyotp.TOTP(secret)
+
+
+def password(client: Client, next_: str = ""):
+    return client.post(reverse("login"), {"username": "own", "password": "password", "next": next_})
+
+
+class TestSecondStep:
+    def test_it_is_set_up_with_the_phone(self, own: Client, world: World):
+        page = own.get(reverse("account-code"))
+        secret = page.context["secret"]
+        assert f"secret={secret}" in page.context["address"]
+        assert "data:image/svg+xml" in page.content.decode()
+        assert own.post(reverse("account-code"), {"code": "000000"}).status_code == 400
+        assert not SecondStep.objects.exists()
+        assert own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()}).status_code == 302
+        assert SecondStep.objects.get().user == world.own
+
+    def test_the_password_alone_opens_nothing(self, client: Client, phone: pyotp.TOTP, world: World):
+        answer = password(client)
+        assert answer["Location"] == reverse("login-code")
+        assert client.get("/").status_code == 302
+        assert client.get("/admin/").status_code == 302
+        assert client.get("/api/v1/courses/").status_code == 401
+
+    def test_the_code_opens_and_leads_on(self, client: Client, phone: pyotp.TOTP, world: World):
+        where = reverse("lecture", args=[world.lecture.pk])
+        password(client, where)
+        before = client.session.session_key
+        assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == where
+        assert client.session.session_key != before
+        assert HALF not in client.session
+        assert client.get("/").status_code == 200
+
+    def test_no_code_is_good_twice(self, client: Client, phone: pyotp.TOTP, world: World):
+        code = phone.now()
+        password(client)
+        client.post(reverse("login-code"), {"code": code})
+        second = Client()
+        password(second)
+        assert "used already" in second.post(reverse("login-code"), {"code": code}).content.decode()
+        assert second.get("/").status_code == 302
+
+    def test_codes_cannot_be_tried_out(self, client: Client, phone: pyotp.TOTP, world: World):
+        for n in range(TRIES):
+            password(client)  # the right password between the tries does not help
+            client.post(reverse("login-code"), {"code": f"{n:06}"}, headers={"X-Forwarded-For": f"10.0.0.{n}"})
+        assert "Too many wrong codes" in client.post(reverse("login-code"), {"code": phone.now()}).content.decode()
+        assert client.get("/").status_code == 302
+
+    def test_without_a_password_there_is_no_code(self, client: Client, phone: pyotp.TOTP, world: World):
+        assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == reverse("login")
+        assert client.get("/").status_code == 302
+
+    def test_a_password_changed_meanwhile_ends_the_login(self, client: Client, phone: pyotp.TOTP, world: World):
+        password(client)
+        world.own.set_password(NEW)
+        world.own.save()
+        assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == reverse("login")
+
+    def test_half_a_login_does_not_wait_for_ever(self, client: Client, phone: pyotp.TOTP, world: World):
+        password(client)
+        session = client.session
+        session[HALF] |= {"until": 0}
+        session.save()
+        assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == reverse("login")
+
+    def test_the_api_asks_for_it_too(self, phone: pyotp.TOTP, world: World):
+        body = {"username": "own", "password": "password"}
+        refused = APIClient().post("/api/v1/token/", body, format="json")
+        assert refused.status_code == 401
+        assert "code" in refused.json()["detail"]
+        assert APIClient().post("/api/v1/token/", body | {"code": "123"}, format="json").status_code == 400
+        assert APIClient().post("/api/v1/token/", body | {"code": phone.now()}, format="json").status_code == 200
+
+    def test_it_is_switched_off_with_a_code(self, own: Client, phone: pyotp.TOTP, world: World):
+        assert own.post(reverse("account-code"), {"code": "000000"}).status_code == 400
+        assert SecondStep.objects.exists()
+        assert own.post(reverse("account-code"), {"code": phone.now()}).status_code == 302
+        assert not SecondStep.objects.exists()
+
+
+def link_of(message: mail.EmailMessage) -> str:
+    found = re.search(r"http://testserver(/password/reset/\S+)", str(message.body))
+    assert found
+    return found[1]
+
+
+class TestForgottenPassword:
+    def test_a_letter_leads_to_a_new_password(self, client: Client, world: World):
+        factories.user(username="zoe", email="Zoe@example.org")
+        assert client.post(reverse("password-reset"), {"email": "zoe@example.org"})["Location"] == "/login/"
+        link = link_of(mail.outbox[0])
+        form = client.get(link, follow=True)
+        assert form.status_code == 200
+        where = form.redirect_chain[-1][0]
+        assert client.post(where, {"new_password1": NEW, "new_password2": NEW})["Location"] == "/login/"
+        assert client.get("/").status_code == 302, "the letter alone logs nobody in"
+        assert Client().post(reverse("login"), {"username": "zoe", "password": NEW})["Location"] == "/"
+        assert "no longer good" in Client().get(link).content.decode()
+
+    def test_who_has_no_account_reads_the_same(self, client: Client, world: World):
+        factories.user(email="zoe@example.org")
+        answers = [
+            client.post(reverse("password-reset"), {"email": address}, follow=True) for address in ("zoe@example.org", "no@example.org")
+        ]
+        texts = [re.sub(r'value="[^"]*"', "", answer.content.decode()) for answer in answers]
+        assert texts[0] == texts[1]
+        assert len(mail.outbox) == 1
+
+    def test_a_closed_account_gets_no_letter(self, client: Client, db: None):
+        factories.user(email="gone@example.org", is_active=False)
+        client.post(reverse("password-reset"), {"email": "gone@example.org"})
+        assert not mail.outbox
+
+    def test_nobodys_letter_box_is_flooded(self, client: Client, settings, db: None):
+        settings.TRUSTED_PROXIES = 1
+        factories.user(email="zoe@example.org")
+        for n in range(TRIES + 5):
+            client.post(reverse("password-reset"), {"email": "zoe@example.org"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
+        assert len(mail.outbox) == TRIES
+
+    def test_letters_cannot_be_asked_for_at_speed(self, client: Client, db: None):
+        for n in range(TRIES):
+            client.post(reverse("password-reset"), {"email": f"{n}@example.org"})
+        assert "Wait a quarter of an hour" in client.post(reverse("password-reset"), {"email": "x@example.org"}).content.decode()
+
+    def test_another_host_s_name_gets_into_no_letter(self, client: Client, db: None):
+        factories.user(email="zoe@example.org")
+        assert client.post(reverse("password-reset"), {"email": "zoe@example.org"}, headers={"Host": "evil.example"}).status_code == 400
+        assert not mail.outbox
+
+
+class TestSession:
+    def test_a_login_ends(self, own: Client, world: World):
+        assert own.get("/").status_code == 200
+        session = own.session
+        assert session.get_expire_at_browser_close()
+        row = session.model.objects.get(session_key=session.session_key)
+        assert row.expire_date - timezone.now() <= timedelta(hours=12)
+        row.expire_date = timezone.now() - timedelta(seconds=1)
+        row.save()
+        assert own.get("/").status_code == 302
+
+    def test_a_new_password_logs_out_everywhere_else(self, own: Client, world: World):
+        elsewhere = Client()
+        elsewhere.force_login(world.own)
+        own.post(reverse("password"), {"old_password": "password", "new_password1": NEW, "new_password2": NEW})
+        assert own.get("/").status_code == 200
+        assert elsewhere.get("/").status_code == 302
+
+
+class TestAuditor:
+    """Reads everything and the log, and changes nothing: by page, API or admin."""
+
+    @pytest.fixture
+    def auditor(self, client: Client, world: World) -> Client:
+        who = factories.person(Role.AUDITOR, username="auditor")
+        world.course.lecturers.add(who)  # also where somebody made him or her a lecturer
+        client.force_login(who)
+        return client
+
+    def test_reads_all_classes_and_the_log(self, auditor: Client, world: World):
+        page = auditor.get("/").content.decode()
+        assert "CS101" in page
+        assert "MA202" in page
+        assert auditor.get(reverse("record", args=[world.record.pk])).status_code == 200
+        assert auditor.get("/admin/attendance/attendancechange/").status_code == 200
+
+    def test_changes_nothing(self, auditor: Client, world: World):
+        refused = auditor.post(reverse("record", args=[world.record.pk]), {"status": "excused", "reason": "bus"})
+        assert refused.status_code == 403
+        assert "change nothing" in refused.content.decode()
+        _, secret = make_token(User.objects.get(username="auditor"))
+        assert with_token(secret).patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "excused"}, format="json").status_code == 403
+        assert auditor.post("/admin/academics/course/add/", {"code": "X", "name": "X"}).status_code == 403
+        world.record.refresh_from_db()
+        assert world.record.override_status == ""
+
+    def test_keeps_the_own_account(self, auditor: Client, world: World):
+        new = {"old_password": "password", "new_password1": NEW, "new_password2": NEW}
+        assert auditor.post(reverse("password"), new).status_code == 302
+        assert auditor.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30}).status_code == 201
+        assert auditor.post(reverse("logout")).status_code == 302
