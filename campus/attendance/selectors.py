@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser, courses_for, is_registrar
 from campus.accounts.roles import is_auditor
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, UnknownPerson
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Still, UnknownPerson
 from campus.footage.models import Recording
 from campus.footage.selectors import recordings_for
 from recognition.types import Decision
@@ -21,6 +21,10 @@ def sightings_for(user: AnyUser) -> QuerySet[Sighting]:
 
 def unknown_people_for(user: AnyUser) -> QuerySet[UnknownPerson]:
     return UnknownPerson.objects.filter(recording__in=recordings_for(user))
+
+
+def stills_for(user: AnyUser) -> QuerySet[Still]:
+    return Still.objects.filter(recording__in=recordings_for(user))
 
 
 def changes_for(user: AnyUser) -> QuerySet[AttendanceChange]:

@@ -1,21 +1,29 @@
-"""The result of a lecture as its page shows it: who is to be confirmed, one row a student, the counts, the unknown people, the still
-faces and the changes."""
+"""The result of a lecture as its page shows it: who is to be confirmed, one card a student, the counts, the times, the unknown people,
+the still faces and the log."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import AnyUser
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, Status, UnknownPerson
-from campus.attendance.selectors import records_for, sightings_for, unknown_people_for
+from campus.attendance import statuses
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
+from campus.attendance.selectors import changes_for, may_decide, records_for, seen, unknown_people_for
 from campus.biometrics.selectors import USABLE, photos_for
 from campus.footage.models import Recording
+from campus.web.timeline import Timeline, timeline
 
 CHANGES_SHOWN = 50
 FACES_SHOWN = 3
+LOW = 0.65  # confidence below which somebody who counts as present is worth a look
+
+Seen = Sighting | UnknownPerson
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,19 @@ class Picture:
 class Row:
     record: AttendanceRecord
     picture: Picture | None
+
+    @property
+    def kind(self) -> str:
+        """Its class in the stylesheet."""
+        return statuses.like(self.record.status).value
+
+    @property
+    def doubtful(self) -> bool:
+        """Nobody has decided yet, and the machine is not sure."""
+        record = self.record
+        return not record.override_status and (
+            record.machine_status == Status.UNSURE or (record.machine_status != Status.ABSENT and record.confidence < LOW)
+        )
 
 
 @dataclass(frozen=True)
@@ -46,40 +67,79 @@ class Unknown:
 
 
 @dataclass(frozen=True)
+class Filter:
+    key: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
 class LectureResult:
+    """`rows` are those that pass the filter `show`; everything else is of the whole lecture."""
+
     rows: list[Row]
+    show: str
+    filters: list[Filter]
     unsure: list[Unsure]
     counts: list[tuple[str, str, int]]
+    timeline: Timeline | None
     unknown: list[Unknown]
+    known: list[Unknown]
     still: list[Unknown]
     changes: list[AttendanceChange]
+    signed: SignOff | None
+    may_decide: bool
+    statuses: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, user: AnyUser, lecture: Lecture, recording: Recording | None = None) -> Self:
-        """The lecture's records; pictures and unknown people of all its recordings, or of the one given."""
+    def of(cls, user: AnyUser, lecture: Lecture, recording: Recording | None = None, show: str = "") -> Self:
+        """The lecture's records; pictures, times and unknown people of all its recordings, or of the one given."""
         records = list(records_for(user).filter(lecture=lecture).select_related("student").order_by("student__name", "student__number"))
-        seen, strangers = sightings_for(user), unknown_people_for(user)
-        only = {"recording": recording} if recording else {"recording__lecture": lecture}
-        best: dict[int, Sighting] = {}
-        for sighting in seen.filter(**only).order_by("pk"):
-            if sighting.chips and (
-                sighting.student_id not in best or sighting.chips[0]["quality"] > best[sighting.student_id].chips[0]["quality"]
-            ):
-                best[sighting.student_id] = sighting
+        shown = seen(lecture, recording)
+        pictures = {student: best_picture(rows) for student, rows in shown.items()}
+        rows = [Row(record, next(iter(pictures.get(record.student_id, [])), None)) for record in records]
+        changed = set(changes_for(user).filter(lecture=lecture, record__isnull=False).order_by().values_list("record", flat=True))
+        passing = {
+            "": rows,
+            "check": [row for row in rows if row.doubtful],
+            "there": [row for row in rows if statuses.like(row.record.status) in statuses.ATTENDED],
+            "absent": [row for row in rows if statuses.like(row.record.status) == Status.ABSENT],
+            "changed": [row for row in rows if row.record.pk in changed],
+        }
+        names = {"": _("All"), "check": _("To check"), "there": _("There"), "absent": _("Absent"), "changed": _("Changed")}
         counted = Counter(record.status for record in records)
         unsure = [record for record in records if record.status == Status.UNSURE]
         enrolled = enrolled_faces(user, [record.student_id for record in unsure])
-        unknown = [Unknown(person, chip_pictures(person)) for person in strangers.filter(**only).order_by("recording", "index")]
+        strangers = unknown_people_for(user).filter(recording=recording) if recording else unknown_people_for(user)
+        unknown = unknowns(strangers.filter(recording__lecture=lecture))
+        open_ones = [one for one in unknown if one.person.decision is None]
+        changes = changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id")
         return cls(
-            rows=[Row(record, next(iter(chip_pictures(best.get(record.student_id))), None)) for record in records],
-            unsure=[Unsure(record, chip_pictures(best.get(record.student_id)), enrolled.get(record.student_id, [])) for record in unsure],
-            counts=[(status.value, str(status.label), counted[status]) for status in Status if counted[status]],
-            unknown=[one for one in unknown if not one.person.still],
-            still=[one for one in unknown if one.person.still],
-            changes=list(
-                AttendanceChange.objects.filter(record__in=records).select_related("record__student").order_by("-at", "-id")[:CHANGES_SHOWN]
-            ),
+            rows=passing.get(show, rows),
+            show=show if show in passing else "",
+            filters=[Filter(key, label, len(passing[key])) for key, label in names.items()],
+            unsure=[Unsure(record, pictures.get(record.student_id, []), enrolled.get(record.student_id, [])) for record in unsure],
+            counts=[(statuses.like(code).value, label, counted[code]) for code, label in statuses.every_status() if counted[code]],
+            timeline=timeline(lecture, records, shown),
+            unknown=[one for one in open_ones if not one.person.still],
+            known=[one for one in unknown if one.person.decision is not None],
+            still=[one for one in open_ones if one.person.still],
+            changes=list(changes[:CHANGES_SHOWN]),
+            signed=SignOff.objects.filter(lecture=lecture).first(),
+            may_decide=may_decide(user, lecture),
+            statuses=statuses.decisions(),
         )
+
+
+def unknowns(people: QuerySet[UnknownPerson]) -> list[Unknown]:
+    people = people.select_related("recording", "decision__student").order_by("recording__created_at", "index")
+    return [Unknown(person, chip_pictures(person)) for person in people]
+
+
+def best_picture(rows: Sequence[Seen]) -> list[Picture]:
+    """The pictures of the row with the best one, best first."""
+    with_chips = [row for row in rows if row.chips]
+    return chip_pictures(max(with_chips, key=lambda row: row.chips[0]["quality"], default=None))
 
 
 def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
@@ -94,7 +154,7 @@ def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
     return faces
 
 
-def chip_pictures(row: Sighting | UnknownPerson | None) -> list[Picture]:
+def chip_pictures(row: Seen | None) -> list[Picture]:
     """Where the pictures of a row are, best first."""
     if row is None:
         return []
@@ -102,7 +162,7 @@ def chip_pictures(row: Sighting | UnknownPerson | None) -> list[Picture]:
     return [Picture(reverse(name, args=[row.pk, n]), float(chip.get("time", 0))) for n, chip in enumerate(row.chips)]
 
 
-def sightings_of(user: AnyUser, record: AttendanceRecord) -> list[tuple[Sighting, list[Picture]]]:
-    """What each recording of the lecture says of the record's student."""
-    sightings = sightings_for(user).filter(recording__lecture=record.lecture_id, student=record.student_id).select_related("recording")
-    return [(sighting, chip_pictures(sighting)) for sighting in sightings.order_by("recording__created_at", "pk")]
+def denied(person: UnknownPerson) -> list[int]:
+    """The students of whom a person said that this is not them."""
+    rows = person.recording.face_decisions.filter(verdict=FaceDecision.Verdict.NOT, marks=person.marks)
+    return [pk for pk in rows.values_list("student", flat=True) if pk is not None]

@@ -107,6 +107,6 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"),
-        "result": LectureResult.of(request.user, lecture),
+        "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", "")),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)

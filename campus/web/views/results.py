@@ -1,24 +1,51 @@
-"""One student in one lecture: what was seen, what counts, and who changed it."""
+"""The result of a lecture: one student's status and the evidence for it, several at once, the unknown people, the sign-off."""
+
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from campus.attendance.decisions import override_set
-from campus.attendance.models import Status
-from campus.attendance.selectors import records_for
+from campus.academics.models import Lecture
+from campus.academics.selectors import lectures_for, students_for
+from campus.attendance import decisions, statuses
+from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
+from campus.attendance.selectors import changes_for, may_decide, records_for, sightings_for, stills_for, unknown_people_for
+from campus.downloads import picture_response
 from campus.errors import UserError
+from campus.web.evidence import Evidence, candidates, evidence_of
 from campus.web.forms import StatusForm
-from campus.web.results import sightings_of
+from campus.web.results import enrolled_faces
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
-    Status.PRESENT: "Confirmed by looking at the pictures.",
-    Status.ABSENT: "Somebody else, by looking at the pictures.",
+    Status.PRESENT: gettext_lazy("Confirmed by looking at the pictures."),
+    Status.ABSENT: gettext_lazy("Somebody else, by looking at the pictures."),
 }
+
+
+def _back(lecture_id: int, place: str = "result", show: str = "") -> HttpResponse:
+    return redirect(reverse("lecture", args=[lecture_id]) + (f"?show={show}" if show else "") + f"#{place}")
+
+
+def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusForm) -> HttpResponse:
+    lecture = record.lecture
+    context = {
+        "record": record,
+        "lecture": lecture,
+        "form": form,
+        "kind": statuses.like(record.status).value,
+        "evidence": evidence_of(record),
+        "enrolled": enrolled_faces(request.user, [record.student_id]).get(record.student_id, []),
+        "may_decide": may_decide(request.user, lecture),
+        "changes": changes_for(request.user).filter(record=record).order_by("-at", "-id"),
+    }
+    return render(request, "web/record.html", context, status=400 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,14 +55,13 @@ def record(request: StaffRequest, pk: int) -> HttpResponse:
     form = StatusForm(request.POST or None, initial={"status": record.override_status})
     if request.method == "POST" and form.is_valid():
         try:
-            override_set(record=record, user=request.user, **form.cleaned_data)
+            decisions.override_set(record=record, user=request.user, **form.cleaned_data)
         except UserError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{record.student.name}: saved.")
-            return redirect(reverse("lecture", args=[record.lecture_id]) + f"#student-{record.student_id}")
-    context = {"record": record, "lecture": record.lecture, "form": form, "sightings": sightings_of(request.user, record)}
-    return render(request, "web/record.html", context, status=400 if form.errors else 200)
+            messages.success(request, _("{name}: saved.").format(name=record.student.name))
+            return _back(record.lecture_id, f"student-{record.student_id}")
+    return _record_page(request, record, form)
 
 
 @require_POST
@@ -45,9 +71,155 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     record = get_object_or_404(records_for(request.user).select_related("student"), pk=pk)
     if status not in CONFIRMED:
         raise Http404
-    if record.status == Status.UNSURE:
-        record = override_set(record=record, status=status, reason=CONFIRMED[Status(status)], user=request.user)
-        messages.success(request, f"{record.student.name}: {record.get_status_display().lower()}.")
+    facts = {"name": record.student.name, "status": record.get_status_display().lower()}
+    if record.status != Status.UNSURE:
+        messages.info(request, _("{name} is settled already: {status}.").format(**facts))
+        return _back(record.lecture_id)
+    try:
+        record = decisions.override_set(record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user)
+    except UserError as error:
+        messages.error(request, str(error))
     else:
-        messages.info(request, f"{record.student.name} is settled already: {record.get_status_display().lower()}.")
-    return redirect(reverse("lecture", args=[record.lecture_id]) + "#result")
+        messages.success(request, f"{record.student.name}: {record.get_status_display().lower()}.")
+    return _back(record.lecture_id)
+
+
+@require_POST
+@login_required
+def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
+    """The status of the students that were picked, or of all that the page showed."""
+    lecture = get_object_or_404(lectures_for(request.user), pk=pk)
+    form = StatusForm(request.POST)
+    wanted = request.POST.getlist("shown" if request.POST.get("which") == "shown" else "records")
+    records = [int(one) for one in wanted if one.isdecimal() and len(one) < 19]
+    show = request.POST.get("show", "")
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+    elif not records:
+        messages.error(request, _("Nobody is selected. Tick the students first."))
+    else:
+        try:
+            changed = decisions.overrides_set(lecture=lecture, records=records, user=request.user, **form.cleaned_data)
+        except UserError as error:
+            messages.error(request, str(error))
+        else:
+            n = len(changed)
+            messages.success(request, ngettext("{n} status is changed.", "{n} statuses are changed.", n).format(n=n))
+    return _back(lecture.pk, show=show if show in ("check", "there", "absent", "changed") else "")
+
+
+@require_POST
+@login_required
+def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
+    return _whole(request, pk, lambda lecture: decisions.sign_off(lecture=lecture, user=request.user), _("The lecture is signed off."))
+
+
+@require_POST
+@login_required
+def reopen(request: StaffRequest, pk: int) -> HttpResponse:
+    reason = request.POST.get("reason", "")
+    return _whole(
+        request,
+        pk,
+        lambda lecture: decisions.reopen(lecture=lecture, user=request.user, reason=reason),
+        _("The lecture can be changed again."),
+    )
+
+
+def _whole(request: StaffRequest, pk: int, work: Callable[[Lecture], object], success: str) -> HttpResponse:
+    lecture = get_object_or_404(lectures_for(request.user), pk=pk)
+    try:
+        work(lecture)
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, success)
+    return _back(lecture.pk)
+
+
+# Whose face it is.
+
+
+@require_POST
+@login_required
+def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
+    """What the machine took for a student: it is somebody else, or its pictures shall be learnt."""
+    row = get_object_or_404(sightings_for(request.user).select_related("student", "recording__lecture"), pk=pk)
+    record = get_object_or_404(records_for(request.user), lecture=row.recording.lecture, student=row.student)
+    try:
+        if action == "deny":
+            decisions.face_deny(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
+            messages.success(request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name))
+        elif action == "learn":
+            _tell_learnt(request, decisions.pictures_learn(row=row, student=row.student, user=request.user))
+        else:
+            raise Http404
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("record", record.pk)
+
+
+def _tell_learnt(request: StaffRequest, taken: int) -> None:
+    if taken:
+        sentence = ngettext("{n} picture is added to the enrolment photos.", "{n} pictures are added to the enrolment photos.", taken)
+        messages.success(request, sentence.format(n=taken))
+    else:
+        messages.info(request, _("These pictures are among the enrolment photos already."))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def unknown(request: StaffRequest, pk: int) -> HttpResponse:
+    """Who is this? A student of the roster, a visitor, or nobody to keep."""
+    people = unknown_people_for(request.user).select_related("recording__lecture__course", "decision__student")
+    person = get_object_or_404(people, pk=pk)
+    lecture = person.recording.lecture
+    if request.method == "POST":
+        try:
+            sentence = _decided(request, person)
+        except UserError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, sentence)
+            return _back(lecture.pk)
+    context = {
+        "person": person,
+        "lecture": lecture,
+        "shown": Evidence.of(person),
+        "candidates": candidates(request.user, person),
+        "may_decide": may_decide(request.user, lecture),
+    }
+    return render(request, "web/unknown.html", context, status=400 if request.method == "POST" else 200)
+
+
+def _decided(request: StaffRequest, person: UnknownPerson) -> str:
+    action, reason, user = request.POST.get("action"), request.POST.get("reason", ""), request.user
+    if action == "visitor":
+        decisions.face_visitor(person=person, user=user, reason=reason)
+        return _("A visitor. This is remembered when attendance is taken again.")
+    if action == "delete":
+        decisions.face_delete(person=person, user=user, reason=reason)
+        return _("Deleted, with the pictures. Whoever it was will not come back when attendance is taken again.")
+    if action == "undo":
+        decisions.face_undo(person=person, user=user, reason=reason)
+        return _("Taken back: an unknown person again.")
+    chosen = request.POST.get("student", "")
+    student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
+    if action != "name" or student is None:
+        raise UserError(_("Choose who it is first."))
+    taken = decisions.face_name(person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST)
+    if "add_photos" in request.POST:
+        _tell_learnt(request, taken)
+    return _("This is {name}. It is remembered when attendance is taken again.").format(name=student.name)
+
+
+@require_safe
+@login_required
+def still(request: StaffRequest, pk: int) -> HttpResponse | FileResponse:
+    """The whole picture; 202 as long as it is being cut out."""
+    row = get_object_or_404(stills_for(request.user), pk=pk)
+    if row.state == Still.State.READY:
+        return picture_response(row.file)
+    if row.state == Still.State.FAILED:
+        raise Http404
+    return HttpResponse(status=202, headers={"Cache-Control": "no-store", "Retry-After": "1"})

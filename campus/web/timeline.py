@@ -1,0 +1,74 @@
+"""Who was there when: a bar a student over the length of the lecture. Positions are shares of the width, so that the page may have any."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import time_format
+
+from campus.academics.models import Lecture
+from campus.attendance import statuses
+from campus.attendance.intervals import merged
+from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
+from recognition.types import Interval
+
+STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # seconds
+TICKS = 6
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`x` and `width` as an SVG attribute takes them; `text` for who can't see it."""
+
+    x: str
+    width: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    address: str
+    status: str
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    ticks: list[tuple[str, str]]
+    lines: list[Line]
+
+
+def timeline(
+    lecture: Lecture, records: Sequence[AttendanceRecord], shown: Mapping[int, Sequence[Sighting | UnknownPerson]]
+) -> Timeline | None:
+    """The students who were seen, in the order of the records. None for photos, which last no time, and where nobody was seen."""
+    duration = max((row.recording.duration for rows in shown.values() for row in rows), default=0.0)
+    if not duration:
+        return None
+    step = next((step for step in STEPS if duration / step <= TICKS), STEPS[-1])
+    lines = []
+    for record in records:
+        intervals = merged((start, end) for row in shown.get(record.student_id, []) for start, end in row.intervals)
+        if intervals:
+            address = reverse("record", args=[record.pk])
+            bars = [_bar(lecture, interval, duration) for interval in intervals]
+            lines.append(Line(record.student.name, address, statuses.like(record.status).value, bars))
+    ticks = [(_share(second, duration), _clock(lecture, second, step < 60)) for second in range(0, int(duration), step)]
+    return Timeline(ticks, lines) if lines else None
+
+
+def _bar(lecture: Lecture, interval: Interval, duration: float) -> Bar:
+    start, end = interval
+    text = f"{_clock(lecture, start, True)}–{_clock(lecture, end, True)}"  # noqa: RUF001  (a range)
+    return Bar(_share(start, duration), _share(max(end - start, duration / 300), duration), text)
+
+
+def _share(seconds: float, duration: float) -> str:
+    return f"{100 * seconds / duration:.2f}%"
+
+
+def _clock(lecture: Lecture, seconds: float, exact: bool) -> str:
+    return time_format(timezone.localtime(lecture.starts_at + timedelta(seconds=seconds)), "H:i:s" if exact else "H:i")
