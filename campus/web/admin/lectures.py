@@ -114,7 +114,7 @@ class LectureAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Import a calendar"), url_path="calendar", icon="event_upcoming", permissions=["calendar"])
     def import_calendar(self, request: HttpRequest) -> HttpResponseBase:
-        return redirect("admin:academics_lecture_import_calendar")
+        return redirect("admin:academics_lecture_calendar_import")
 
     def has_calendar_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perms(WRITES)
@@ -129,7 +129,7 @@ class LectureAdmin(RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("import-calendar/", view(self.calendar_view), name="academics_lecture_import_calendar"), *super().get_urls()]
+        return [path("import-calendar/", view(self.calendar_view), name="academics_lecture_calendar_import"), *super().get_urls()]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
         """The file, then what it would change, then the lectures. Between the two the meetings travel in the page, signed."""
@@ -158,7 +158,7 @@ class LectureAdmin(RegistrarAdmin):
             payload = {}
         if payload.get("user") != user_of(request).pk:
             messages.error(request, _("This preview is too old. Choose the file once more."))
-            return redirect("admin:academics_lecture_import_calendar")
+            return redirect("admin:academics_lecture_calendar_import")
         meetings = [
             Meeting(uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem)
             for uid, summary, codes, room, start, end, cancelled, problem in payload["meetings"]
@@ -168,7 +168,7 @@ class LectureAdmin(RegistrarAdmin):
             done = timetable_import.save(timetable_import.compare(meetings, list(Course.objects.all()), course))
         except UserError as error:
             messages.error(request, str(error))
-            return redirect("admin:academics_lecture_import_calendar")
+            return redirect("admin:academics_lecture_calendar_import")
         said = _("The calendar is imported: %(new)s new, %(changed)s changed, %(kept)s left as they are, %(refused)s not taken.")
         messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
         return redirect("admin:academics_lecture_changelist")

@@ -171,6 +171,7 @@ def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
     same = sum(step.kind == Kind.SAME for step in steps)
     return {
         "series": series,
+        "heading": str(series),
         "agreed": timetable.fingerprint(steps),
         "writes": sum(step.kind in timetable.WRITES for step in steps),
         "same": ngettext("%(n)s lecture stays as it is.", "%(n)s lectures stay as they are.", same) % {"n": same} if same else "",

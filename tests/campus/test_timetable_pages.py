@@ -1,0 +1,225 @@
+"""The timetable's pages: the registrar's preview and import, the lecturer's day, and links for calendar programs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from icalendar import Calendar
+
+from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries
+from tests.campus import factories
+from tests.campus.conftest import World
+from tests.campus.test_timetable_ical import WEEKLY, ics, single
+
+SERIES = {
+    "title": "Waves",
+    "weekdays": ["0", "2"],
+    "every_weeks": "1",
+    "starts": "09:15",
+    "ends": "10:45",
+    "first_day": "2099-03-02",
+    "last_day": "2099-03-29",
+    "time_zone": "Europe/Berlin",
+}
+
+
+@pytest.fixture
+def registrar(client: Client, world: World) -> Client:
+    client.force_login(world.registrar)
+    return client
+
+
+def agreed(page) -> dict[str, str]:
+    return {f"agreed-{plan['series'].pk}": plan["agreed"] for plan in page.context["plans"]}
+
+
+def test_a_registrar_sees_the_lectures_of_a_series_before_they_are_made(registrar: Client, world: World):
+    answer = registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
+    series = LectureSeries.objects.get()
+    assert series.weekdays == [0, 2]
+    page = registrar.get(answer.url)
+    assert page.context["writes"] == 8
+    assert not series.lectures.exists()
+    registrar.post(answer.url, agreed(page))
+    assert series.lectures.count() == 8
+    assert "nothing to do" in registrar.get(answer.url).content.decode()
+
+
+def test_a_new_holiday_leads_to_the_plan_of_the_series_it_touches(registrar: Client, world: World):
+    registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
+    plan = reverse("admin:academics_lectureseries_preview")
+    registrar.post(plan, agreed(registrar.get(plan)))
+    days = {"first_day": "2099-03-02", "last_day": "2099-03-08"}
+    answer = registrar.post(reverse("admin:academics_holiday_add"), {"name": "Carnival", **days})
+    assert answer.url == plan
+    assert Lecture.objects.filter(series__isnull=False).count() == 8
+    registrar.post(plan, agreed(registrar.get(plan)))
+    assert Lecture.objects.filter(series__isnull=False).count() == 6
+    assert Holiday.objects.get().name == "Carnival"
+
+
+def test_a_plan_that_is_out_of_date_is_not_carried_out(registrar: Client, world: World):
+    registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
+    plan = reverse("admin:academics_lectureseries_preview")
+    seen = agreed(registrar.get(plan))
+    LectureSeries.objects.update(title="Other", starts="08:00")
+    answer = registrar.post(plan, seen, follow=True)
+    assert "once more" in answer.content.decode()
+    assert not Lecture.objects.filter(series__isnull=False).exists()
+
+
+@pytest.mark.parametrize("name", ["admin:academics_lectureseries_preview", "admin:academics_lecture_calendar_import"])
+def test_only_a_registrar_plans(client: Client, world: World, name: str):
+    assert client.get(reverse(name)).status_code == 302
+    client.force_login(world.own)
+    assert client.get(reverse(name)).status_code == 302
+    assert client.post(reverse(name), {}).status_code == 302
+
+
+def test_a_calendar_is_imported_after_a_look(registrar: Client, world: World):
+    address = reverse("admin:academics_lecture_calendar_import")
+    file = SimpleUploadedFile("term.ics", ics(WEEKLY, single("x", "20990501T080000Z", "SUMMARY:<script>alert(1)</script>")))
+    page = registrar.post(address, {"file": file})
+    assert page.context["writes"] == 3
+    assert "<script>alert" not in page.content.decode()
+    assert world.course.lectures.count() == 1
+    answer = registrar.post(address, {"payload": page.context["payload"]}, follow=True)
+    assert "3 new" in answer.content.decode()
+    assert world.course.lectures.count() == 4
+
+
+def test_a_forged_or_foreign_import_is_refused(registrar: Client, world: World):
+    address = reverse("admin:academics_lecture_calendar_import")
+    page = registrar.post(address, {"file": SimpleUploadedFile("term.ics", ics(WEEKLY))})
+    payload = page.context["payload"]
+    registrar.post(address, {"payload": payload[:-3] + "abc"})
+    registrar.force_login(factories.registrar(username="second"))
+    registrar.post(address, {"payload": payload})
+    assert world.course.lectures.count() == 1
+
+
+def test_what_is_no_calendar_is_told_at_the_field(registrar: Client):
+    page = registrar.post(reverse("admin:academics_lecture_calendar_import"), {"file": SimpleUploadedFile("a.ics", b"number;name")})
+    assert "no calendar file" in page.content.decode()
+
+
+def test_a_lecture_that_is_changed_in_the_admin_is_left_alone_by_its_series(registrar: Client, world: World):
+    registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
+    plan = reverse("admin:academics_lectureseries_preview")
+    registrar.post(plan, agreed(registrar.get(plan)))
+    first, second, *_ = Lecture.objects.filter(series__isnull=False).order_by("starts_at")
+    listing = reverse("admin:academics_lecture_changelist")
+    registrar.post(listing, {"action": "cancel_all", "_selected_action": [first.pk]})
+    first.refresh_from_db()
+    assert (first.cancelled, first.detached) == (True, True)
+    inline = {"recordings-TOTAL_FORMS": 0, "recordings-INITIAL_FORMS": 0}
+    form = {
+        "title": "Guest",
+        "room": "",
+        "starts_at_0": "2099-03-05",
+        "starts_at_1": "12:00",
+        "ends_at_0": "2099-03-05",
+        "ends_at_1": "13:00",
+    }
+    registrar.post(reverse("admin:academics_lecture_change", args=[second.pk]), form | inline)
+    second.refresh_from_db()
+    assert (second.title, second.detached) == ("Guest", True)
+
+
+def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, world: World):
+    noon = timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+    factories.lecture(world.course, starts_at=noon, title="Today's")
+    factories.lecture(world.course, starts_at=noon + timedelta(hours=3), title="Dropped", cancelled=True)
+    factories.lecture(world.course, starts_at=noon + timedelta(days=2), title="Soon")
+    forgotten = factories.lecture(world.course, starts_at=noon - timedelta(days=2), title="Forgotten")
+    world.sighting.present, world.sighting.unsure = False, True
+    client.force_login(world.own)
+    today = client.get("/").context["today"]
+    assert [lecture.title for lecture in today.lectures] == ["Today's", "Dropped"]
+    assert [lecture.title for lecture in today.coming] == ["Soon"]
+    sentences = {need.sentence for need in today.needs}
+    assert "loops-2.mp4 failed: The file is damaged. Upload another copy." in sentences
+    assert any(need.lecture == forgotten for need in today.needs)
+    client.force_login(world.other)
+    other = client.get("/").context["today"]
+    assert (other.lectures, other.coming) == ([], [])
+    assert not [need for need in other.needs if need.lecture.course == world.course]
+
+
+def test_the_day_asks_the_database_as_often_however_much_there_is(client: Client, world: World, django_assert_max_num_queries):
+    now = timezone.now()
+    for n in range(12):
+        course = factories.course(lecturers=(world.own,), students=1)
+        factories.recording(factories.lecture(course, starts_at=now - timedelta(hours=n % 3)))
+        factories.lecture(course, starts_at=now + timedelta(days=n + 1))
+    client.force_login(world.own)
+    with django_assert_max_num_queries(22):
+        client.get("/")
+    with django_assert_max_num_queries(18):
+        client.get(reverse("course", args=[world.course.pk]))
+
+
+def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: World):
+    client.force_login(world.own)
+    address = reverse("lecture-edit", args=[world.lecture.pk])
+    assert "Loops" in client.get(address).content.decode()
+    form = {"title": "Loops", "room": "C 3", "starts_at": "2026-11-17T10:00", "ends_at": "2026-11-17T11:30", "cancelled": "on"}
+    assert client.post(address, form).status_code == 302
+    world.lecture.refresh_from_db()
+    assert (world.lecture.room, world.lecture.cancelled) == ("C 3", True)
+    assert world.lecture.starts_at == datetime(2026, 11, 17, 10, 0, tzinfo=UTC)
+    assert "cancelled" in client.get(reverse("course", args=[world.course.pk])).content.decode()
+    assert client.post(address, form | {"ends_at": "2026-11-17T09:00"}).status_code == 400
+    client.force_login(world.other)
+    assert client.post(address, form).status_code == 404
+
+
+def test_a_private_link_gives_the_own_lectures_to_a_calendar_program(client: Client, world: World):
+    soon = timezone.now() + timedelta(days=1)
+    mine = factories.lecture(world.course, starts_at=soon, title="Mine")
+    factories.lecture(world.foreign.course, starts_at=soon, title="Not mine")
+    client.force_login(world.own)
+    client.post(reverse("calendar-links"), {"act": "renew", "course": ""})
+    ((link, address),) = client.get(reverse("calendar-links")).context["links"]
+    stranger = Client()  # a calendar program has no session
+    answer = stranger.get(address)
+    assert answer["Content-Type"].startswith("text/calendar")
+    assert [str(event["summary"]) for event in Calendar.from_ical(answer.content).walk("VEVENT")][-1] == "CS101 Mine"
+    assert b"Not mine" not in answer.content
+    assert b"Student" not in answer.content
+    assert CalendarLink.objects.get().used_at is not None
+    wrong = address.replace(link.pk.hex, link.pk.hex[::-1])
+    assert stranger.get(wrong).status_code == 404
+    assert stranger.get(address[:-5] + "0.ics").status_code == 404
+    world.course.lecturers.clear()
+    assert mine.title.encode() not in stranger.get(address).content
+    world.own.is_active = False
+    world.own.save()
+    assert stranger.get(address).status_code == 404
+
+
+def test_a_link_that_is_replaced_or_removed_stops_working(client: Client, world: World):
+    client.force_login(world.own)
+    links = reverse("calendar-links")
+    addresses = []
+    for _ in range(2):
+        client.post(links, {"act": "renew", "course": world.course.pk})
+        addresses.append(client.get(links).context["links"][0][1])
+    assert [client.get(address).status_code for address in addresses] == [404, 200]
+    client.post(links, {"act": "remove", "course": world.course.pk})
+    assert client.get(addresses[1]).status_code == 404
+    assert client.post(links, {"act": "renew", "course": world.foreign.course.pk}).status_code == 404
+
+
+def test_a_page_is_in_the_language_that_was_chosen_or_that_the_browser_asks_for(client: Client, world: World):
+    client.force_login(world.own)
+    assert 'lang="en-gb"' in client.get("/").content.decode()
+    assert 'lang="de"' in client.get("/", headers={"Accept-Language": "de-AT,de;q=0.9"}).content.decode()
+    assert 'lang="en-gb"' in client.get("/", headers={"Accept-Language": "en-US"}).content.decode()
+    client.post(reverse("set_language"), {"language": "de", "next": "/"})
+    assert 'lang="de"' in client.get("/", headers={"Accept-Language": "en-GB"}).content.decode()
+    away = client.post(reverse("set_language"), {"language": "en-gb", "next": "https://example.org/"})
+    assert away.url == "/"
