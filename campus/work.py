@@ -66,6 +66,7 @@ KINDS = {
     "rollcall.aggregate": Kind("aggregate", "footage.Recording", "aggregating"),
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
     "rollcall.still": Kind("ingest", "attendance.Still", "queued"),
+    "rollcall.deliver": Kind("upkeep", "outbox.Delivery", "queued"),
     "rollcall.check_photo": Kind("training", "biometrics.FacePhoto", "pending", failed="rejected", tells="reason"),
 }
 

@@ -21,7 +21,15 @@ VISIBILITY_SECONDS = 2 * HARD_SECONDS
 app = Celery(
     "rollcall",
     broker=settings.BROKER_URL,
-    include=["workers.ingest", "workers.recognise", "workers.aggregate", "workers.stills", "workers.training", "workers.upkeep"],
+    include=[
+        "workers.ingest",
+        "workers.recognise",
+        "workers.aggregate",
+        "workers.stills",
+        "workers.training",
+        "workers.upkeep",
+        "workers.outbox",
+    ],
 )
 app.conf.update(
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "upkeep")],
@@ -60,6 +68,7 @@ app.conf.update(
             "schedule": timedelta(seconds=settings.SWEEP_SECONDS),
             "options": {"queue": "upkeep", "expires": 3600},
         },
+        "outbox": {"task": "rollcall.outbox", "schedule": timedelta(minutes=1), "options": {"queue": "upkeep", "expires": 3600}},
         "upkeep": {"task": "rollcall.upkeep", "schedule": timedelta(hours=1), "options": {"queue": "upkeep", "expires": 3600}},
     },
 )

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "campus.academics.apps.AcademicsConfig",
     "campus.biometrics.apps.BiometricsConfig",
     "campus.footage.apps.FootageConfig",
+    "campus.outbox.apps.OutboxConfig",
     "campus.attendance.apps.AttendanceConfig",
     "campus.api.apps.ApiConfig",
     "campus.web.apps.WebConfig",
@@ -177,6 +178,13 @@ WEIGHTS_DIR = Path(env.str("ROLLCALL_WEIGHTS", default=str(VAR_DIR / "weights"))
 SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
 MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)
+# How many usable photos of each student are asked for.
+WANTED_PHOTOS = env.int("ROLLCALL_WANTED_PHOTOS", default=5)
+
+# Where people find the pages, for links in e-mails; without it the e-mails have none.
+ADDRESS = env.str("ROLLCALL_ADDRESS", default="").rstrip("/")
+# Private networks that a webhook may lead into, such as 10.20.0.0/16. All others are refused.
+WEBHOOK_NETWORKS: list[str] = env.list("ROLLCALL_WEBHOOK_NETWORKS", default=[])
 
 # Limits on what comes from outside.
 MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)

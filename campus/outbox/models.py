@@ -1,0 +1,97 @@
+"""What leaves the house by itself: e-mails and webhooks. Each is a row until it has arrived."""
+
+import base64
+import secrets
+import uuid
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from campus.academics.models import Course
+from campus.work import LeasedWork
+
+PREFIX = "whsec_"
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+class Webhook(models.Model):
+    """An address that is told what happens to attendance, signed as the Standard Webhooks say."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    url = models.CharField(
+        _("address"),
+        max_length=500,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text=_("Begins with https. Addresses inside your network have to be allowed by the administrator of the server."),
+    )
+    course = models.ForeignKey(
+        Course,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="webhooks",
+        verbose_name=_("class"),
+        help_text=_("Empty: all classes."),
+    )
+    active = models.BooleanField(_("active"), default=True)
+    secret = models.CharField(_("secret"), max_length=80, default=new_secret, editable=False)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["url"]
+
+    def __str__(self) -> str:
+        return self.url
+
+    def clean(self) -> None:
+        if "@" in self.url.split("://", 1)[-1].split("/", 1)[0]:
+            raise ValidationError({"url": _("Leave name and password out of the address; the receiver checks the signature.")})
+
+
+class Delivery(LeasedWork):
+    """One message to one address. `key` names what it is about: nothing is sent twice under one key."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("to be sent")
+        WAITING = "waiting", _("will be tried again")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("given up")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    webhook = models.ForeignKey(
+        Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("webhook")
+    )
+    to = models.EmailField(_("to"), blank=True)
+    event = models.CharField(_("event"), max_length=40)
+    subject = models.CharField(_("subject"), max_length=200, blank=True)
+    body = models.TextField(_("text"))
+    key = models.CharField(max_length=120, unique=True, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    due_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "due_at"], name="messages_that_are_due")]
+        constraints = [
+            models.CheckConstraint(condition=Q(webhook=None) ^ Q(to=""), name="a_message_has_one_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} → {self.address}"
+
+    @property
+    def address(self) -> str:
+        return self.webhook.url if self.webhook else self.to

@@ -1,0 +1,89 @@
+"""Everything that writes messages: put into the outbox, tried, tried again later, forgotten."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from campus.academics.models import Course
+from campus.errors import UserError
+from campus.outbox.models import Delivery, Webhook
+from campus.outbox.sending import NotSent, send
+from campus.work import WAITING, finish, request
+
+TASK = "rollcall.deliver"
+# How long after each failure it is tried again; after the last one it is given up.
+PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
+KEPT = timedelta(days=30)
+
+
+def mail(*, to: str, event: str, key: str, subject: str, body: str) -> None:
+    """An e-mail; nothing where one with that key was written before."""
+    _put(Delivery(to=to, event=event, key=f"{key}:{to}"[:120], subject=" ".join(subject.split())[:200], body=body))
+
+
+def publish_event(*, course: Course, event: str, key: str, data: Mapping[str, object]) -> None:
+    """Tell the webhooks of the class and those of all classes; nothing to those that were told under that key."""
+    body = json.dumps({"type": event, "timestamp": timezone.now().isoformat(), "data": data}, ensure_ascii=False)
+    for webhook in Webhook.objects.filter(Q(course=course) | Q(course=None), active=True):
+        _put(Delivery(webhook=webhook, event=event, key=f"{key}:{webhook.pk}"[:120], body=body))
+
+
+def _put(delivery: Delivery) -> None:
+    with transaction.atomic():
+        if Delivery.objects.bulk_create([delivery], ignore_conflicts=True) and Delivery.objects.filter(pk=delivery.pk).exists():
+            request(TASK, delivery.pk)
+
+
+def deliver(*, delivery: Delivery) -> None:
+    """One try, by whoever has claimed the row."""
+    now = timezone.now()
+    if delivery.webhook and not delivery.webhook.active:
+        finish(delivery, Delivery.State.FAILED, error="The webhook is switched off.")
+        return
+    try:
+        send(delivery, now)
+    except NotSent as error:
+        tries = delivery.tries + 1
+        if error.final or tries > len(PAUSES):
+            finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=str(error))
+            if delivery.webhook and error.gone:
+                Webhook.objects.filter(pk=delivery.webhook.pk).update(active=False)
+        else:
+            finish(delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=str(error))
+    else:
+        finish(delivery, Delivery.State.SENT, tries=delivery.tries + 1, due_at=None, sent_at=now)
+
+
+def wake_due() -> int:
+    """Ask again for what waits for its next try; returns how many."""
+    due = list(Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=timezone.now()).values_list("pk", flat=True)[:500])
+    with transaction.atomic():
+        Delivery.objects.filter(pk__in=due, state=Delivery.State.WAITING).update(state=Delivery.State.QUEUED, **WAITING)
+        request(TASK, *due)
+    return len(due)
+
+
+def forget_old() -> None:
+    """What was settled a month ago goes, with what it said of people."""
+    settled = Delivery.objects.filter(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
+    settled.filter(created_at__lt=timezone.now() - KEPT).delete()
+
+
+def retry(*, delivery: Delivery) -> None:
+    """Try once more what was given up, as if it were new."""
+    rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
+    with transaction.atomic():
+        if not rows.update(state=Delivery.State.QUEUED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+            raise UserError("This message is not waiting: it was sent, or is about to be.")
+        request(TASK, delivery.pk)
+
+
+def ping(*, webhook: Webhook) -> None:
+    """A message that says nothing, to try the receiver with."""
+    body = json.dumps({"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}})
+    _put(Delivery(webhook=webhook, event="ping", key=f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}", body=body))
