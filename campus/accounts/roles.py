@@ -18,13 +18,18 @@ class Role(models.TextChoices):
 
 
 def role_of(user: AnyUser) -> Role | None:
-    """None for who is not logged in, or has a closed account. A superuser is an administrator."""
+    """None for who is not logged in, or has a closed account. A superuser is an administrator.
+
+    Asked many times a page, so it is remembered with the user's object, as Django does with permissions.
+    """
     if not (user.is_active and isinstance(user, PermissionsMixin)):
         return None
     if user.is_superuser:
         return Role.ADMINISTRATOR
-    groups = set(user.groups.values_list("name", flat=True))
-    return next((role for role in Role if role in groups), Role.LECTURER)
+    if not hasattr(user, "_role"):
+        groups = set(user.groups.values_list("name", flat=True))
+        user._role = next((role for role in Role if role in groups), Role.LECTURER)  # type: ignore[attr-defined]
+    return user._role  # type: ignore[attr-defined, no-any-return]
 
 
 def is_administrator(user: AnyUser) -> bool:
