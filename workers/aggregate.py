@@ -8,6 +8,7 @@ from django.db import transaction
 from campus.academics.selectors import lecture_roster
 from campus.attendance.selectors import decisions_on_faces
 from campus.attendance.services import record_attendance, report_write
+from campus.attendance.telling import tell_counted
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
@@ -49,6 +50,7 @@ def aggregate(recording: Recording) -> None:
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)
         report_write(recording=recording)
+        tell_counted(recording=recording)
 
 
 def trained(recording: Recording) -> Gallery:

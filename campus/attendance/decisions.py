@@ -19,6 +19,7 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
 from campus.attendance.selectors import records_for, teaches
 from campus.attendance.services import drop_old_chips, lecture_count
+from campus.attendance.telling import tell_signed_off
 from campus.biometrics.services import photo_add
 from campus.errors import UserError
 from campus.footage.models import Recording
@@ -245,6 +246,7 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
         )
     signed = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
     _log(lecture, user, Kind.SIGNED)
+    tell_signed_off(lecture=lecture)
     return signed
 
 

@@ -50,7 +50,7 @@ def _register(writer: pd.ExcelWriter, register: Register) -> None:
     sums = ["Percentage", below, "Points", "Of", "Lectures that count", *(kind.label for kind in used)]
     rows: list[list[Value]] = []
     for line in register.lines:
-        letters = [kind and kind.letter for kind in line.kinds]
+        letters = [kind.letter if kind else None for kind in line.kinds]
         rows.append([line.student.number, line.student.name, *letters, *_sums(line.tally, used, "yes" if line.below else None)])
     rows.append([None, "Attended", *(column.attended for column in register.columns), *_sums(register.total, used, None)])
 
