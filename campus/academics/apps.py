@@ -2,12 +2,13 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_delete, post_save
+from django.utils.translation import gettext_lazy
 
 
 class AcademicsConfig(AppConfig):
     name = "campus.academics"
     default_auto_field = "django.db.models.BigAutoField"
-    verbose_name = "Teaching"
+    verbose_name = gettext_lazy("Teaching")
 
     def ready(self) -> None:
         for signal in (post_save, post_delete):

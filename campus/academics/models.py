@@ -14,60 +14,64 @@ __all__ = ["CalendarLink", "Course", "Embedder", "Enrolment", "Holiday", "Lectur
 class Sureness(models.TextChoices):
     """How sure the machine must be before it takes a face for a student's; the names of the gallery's presets."""
 
-    STRICT = "strict", "Strict"
-    BALANCED = "balanced", "Balanced"
-    LENIENT = "lenient", "Lenient"
+    STRICT = "strict", _("Strict")
+    BALANCED = "balanced", _("Balanced")
+    LENIENT = "lenient", _("Lenient")
 
 
 class Embedder(models.TextChoices):
     """The models that compare faces, by their ids."""
 
-    DLIB = "dlib-resnet-v1", "dlib ResNet (comes with Rollcall)"
-    FACENET = "facenet-20180402", "FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)"
-    FACENET_CASIA = "facenet-20180408", "FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)"
+    DLIB = "dlib-resnet-v1", _("dlib ResNet (comes with Rollcall)")
+    FACENET = "facenet-20180402", _("FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)")
+    FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)")
 
 
 class Course(models.Model):
     """A class."""
 
-    code = models.CharField("code", max_length=40, unique=True)
-    name = models.CharField("name", max_length=200)
-    coordinator_name = models.CharField("coordinator", max_length=200, blank=True)
-    coordinator_email = models.EmailField("coordinator's e-mail", blank=True)
+    code = models.CharField(_("code"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
+    coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
     lecturers = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, blank=True, related_name="courses", help_text="Who may upload for this class and see its attendance."
+        settings.AUTH_USER_MODEL, blank=True, related_name="courses", help_text=_("Who may upload for this class and see its attendance.")
     )
     students: "models.ManyToManyField[Student, Enrolment]" = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
     present_seconds = models.PositiveIntegerField(
-        "present from", default=2, help_text="Seconds that a student must be seen for. Of a recording under an hour, in proportion."
+        _("present from"), default=2, help_text=_("Seconds that a student must be seen for. Of a recording under an hour, in proportion.")
     )
     late_minutes = models.PositiveIntegerField(
-        "late after", default=10, help_text="Minutes into the lecture. Of a recording under an hour, in proportion."
+        _("late after"), default=10, help_text=_("Minutes into the lecture. Of a recording under an hour, in proportion.")
     )
     early_minutes = models.PositiveIntegerField(
-        "left early before the last", default=10, help_text="Minutes of the lecture. Of a recording under an hour, in proportion."
+        _("left early before the last"), default=10, help_text=_("Minutes of the lecture. Of a recording under an hour, in proportion.")
     )
 
     sureness = models.CharField(
         max_length=10,
         choices=Sureness.choices,
         default=Sureness.BALANCED,
-        help_text="How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient "
-        "the other way round. It counts from the next recording on.",
+        help_text=_(
+            "How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient "
+            "the other way round. It counts from the next recording on."
+        ),
     )
     embedder = models.CharField(
         "face model",
         max_length=60,
-        choices=[("", "as the server is set"), *Embedder.choices],
+        choices=[("", _("as the server is set")), *Embedder.choices],
         blank=True,
-        help_text="What compares the faces of this class. After a change the photos are looked at again, "
-        "and the present gallery stays in use until the new one is ready.",
+        help_text=_(
+            "What compares the faces of this class. After a change the photos are looked at again, "
+            "and the present gallery stays in use until the new one is ready."
+        ),
     )
-    faces_changed_at = models.DateTimeField(null=True, editable=False, help_text="Since then a training is due; empty when none is.")
+    faces_changed_at = models.DateTimeField(null=True, editable=False, help_text=_("Since then a training is due; empty when none is."))
 
     class Meta:
-        verbose_name = "class"
-        verbose_name_plural = "classes"
+        verbose_name = _("class")
+        verbose_name_plural = _("classes")
         ordering = ["code"]
 
     def __str__(self) -> str:
@@ -80,10 +84,10 @@ class Course(models.Model):
 
 
 class Student(models.Model):
-    number = models.CharField("student number", max_length=40, unique=True)
-    name = models.CharField("name", max_length=200)
-    email = models.EmailField("e-mail", blank=True)
-    guardian_phone = models.CharField("guardian's phone", max_length=40, blank=True)
+    number = models.CharField(_("student number"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    email = models.EmailField(_("e-mail"), blank=True)
+    guardian_phone = models.CharField(_("guardian's phone"), max_length=40, blank=True)
     guest = models.BooleanField(_("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later."))
 
     class Meta:
@@ -96,10 +100,10 @@ class Student(models.Model):
 class Enrolment(models.Model):
     """A student is on the roster of a class from one day to another (both included; open when empty)."""
 
-    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="enrolments", verbose_name="class")
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="enrolments", verbose_name=_("class"))
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments")
-    valid_from = models.DateField("from", default=timezone.localdate)
-    valid_to = models.DateField("to", null=True, blank=True)
+    valid_from = models.DateField(_("from"), default=timezone.localdate)
+    valid_to = models.DateField(_("to"), null=True, blank=True)
 
     class Meta:
         ordering = ["student__name"]
@@ -115,7 +119,7 @@ class Enrolment(models.Model):
 class Lecture(models.Model):
     """One meeting of a class."""
 
-    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name="class")
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name=_("class"))
     title = models.CharField(_("title"), max_length=200, blank=True)
     room = models.CharField(_("room"), max_length=100, blank=True)
     starts_at = models.DateTimeField(_("starts"))

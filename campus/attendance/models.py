@@ -41,7 +41,7 @@ class Sighting(models.Model):
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
     present = models.BooleanField()
-    unsure = models.BooleanField("to be confirmed", default=False)
+    unsure = models.BooleanField(_("to be confirmed"), default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     share = models.FloatField(default=0)
@@ -99,7 +99,7 @@ class UnknownPerson(models.Model):
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
     index = models.PositiveIntegerField()
-    still = models.BooleanField("no living person", default=False)
+    still = models.BooleanField(_("no living person"), default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     chips = models.JSONField(default=list)
@@ -107,7 +107,7 @@ class UnknownPerson(models.Model):
     decision = models.ForeignKey(FaceDecision, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:
-        verbose_name_plural = "unknown people"
+        verbose_name_plural = _("unknown people")
         ordering = ["recording", "index"]
         constraints = [models.UniqueConstraint(fields=["recording", "index"], name="one_unknown_person_a_place")]
 
@@ -135,12 +135,12 @@ class AttendanceRecord(models.Model):
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records")
-    machine_status = models.CharField("seen by the machine", max_length=10, choices=Status.choices, default=Status.ABSENT)
-    override_status = models.CharField("set by a person", max_length=10, choices=decisions, blank=True)
+    machine_status = models.CharField(_("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT)
+    override_status = models.CharField(_("set by a person"), max_length=10, choices=decisions, blank=True)
     first_seen = models.DateTimeField(null=True, blank=True)
     last_seen = models.DateTimeField(null=True, blank=True)
-    seconds = models.FloatField("seconds seen", default=0)
-    share = models.FloatField("share of the lecture", default=0)
+    seconds = models.FloatField(_("seconds seen"), default=0)
+    share = models.FloatField(_("share of the lecture"), default=0)
     confidence = models.FloatField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -198,7 +198,7 @@ class AttendanceChange(models.Model):
     about = models.CharField(max_length=300, blank=True)
     reason = models.CharField(max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    user_name = models.CharField(max_length=150, help_text="As it was then, should the account be deleted.")
+    user_name = models.CharField(max_length=150, help_text=_("As it was then, should the account be deleted."))
     at = models.DateTimeField(auto_now_add=True)
 
     objects = AppendOnly.as_manager()
@@ -240,7 +240,7 @@ class Still(LeasedWork):
         FAILED = "failed", _("failed")
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="stills")
-    time = models.FloatField("second of the recording")
+    time = models.FloatField(_("second of the recording"))
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     file = models.CharField(max_length=200, blank=True)
 
@@ -256,10 +256,10 @@ class Report(models.Model):
     """A workbook in Reports/: of a lecture's recording, or the register of a class when `recording` is empty."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name="class")
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name=_("class"))
     lecture = models.ForeignKey(Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports")
     recording = models.OneToOneField(Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report")
-    file_name = models.CharField("file in Reports/", max_length=200, unique=True)
+    file_name = models.CharField(_("file in Reports/"), max_length=200, unique=True)
     sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now=True)
 

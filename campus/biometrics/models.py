@@ -5,6 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
 from campus.names import suffix
@@ -32,9 +33,9 @@ class FacePhoto(LeasedWork):
     sha256 = models.CharField(max_length=64, editable=False)
     state = models.CharField(max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False)
     reason = models.CharField(max_length=300, blank=True, editable=False)
-    face_px = models.FloatField("face height in pixels", default=0, editable=False)
+    face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
     quality = models.FloatField(default=0, editable=False)
-    chip = models.FileField("face", upload_to="chips/photos", blank=True, editable=False)
+    chip = models.FileField(_("face"), upload_to="chips/photos", blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -50,7 +51,7 @@ class Embedding(models.Model):
 
     photo = models.ForeignKey(FacePhoto, on_delete=models.CASCADE, related_name="embeddings")
     embedder = models.CharField(max_length=60)
-    vector = models.BinaryField("float32 unit vector", null=True)
+    vector = models.BinaryField(_("float32 unit vector"), null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["photo", "embedder"], name="one_embedding_a_photo_and_embedder")]
@@ -68,9 +69,9 @@ class Gallery(LeasedWork):
         FAILED = "failed", "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name="class")
+    course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name=_("class"))
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, editable=False)
-    active = models.BooleanField(default=False, editable=False, help_text="The one that attendance is taken with.")
+    active = models.BooleanField(default=False, editable=False, help_text=_("The one that attendance is taken with."))
     embedder = models.CharField(max_length=60, blank=True, editable=False)
     path = models.CharField(max_length=200, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
@@ -78,12 +79,12 @@ class Gallery(LeasedWork):
     margin = models.FloatField(null=True, editable=False)
     students = models.PositiveIntegerField(default=0, editable=False)
     photos = models.PositiveIntegerField(default=0, editable=False)
-    inputs = models.CharField(max_length=64, blank=True, editable=False, help_text="The SHA-256 of which photos of whom it is made of.")
+    inputs = models.CharField(max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of."))
     report = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name_plural = "galleries"
+        verbose_name_plural = _("galleries")
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(fields=["course"], condition=Q(active=True), name="one_active_gallery_a_class"),

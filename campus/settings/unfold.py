@@ -4,6 +4,7 @@ from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 
 def unfold(institution: str) -> dict[str, Any]:
@@ -23,33 +24,41 @@ def unfold(institution: str) -> dict[str, Any]:
             "show_search": True,
             "navigation": [
                 {
-                    "title": "Teaching",
+                    "title": gettext_lazy("Teaching"),
                     "items": [
-                        _item("Classes", "school", "academics_course"),
-                        _item("Students", "person", "academics_student"),
-                        _item("Lectures", "calendar_month", "academics_lecture"),
-                        _item("Timetable", "event_repeat", "academics_lectureseries"),
-                        _item("Rooms", "meeting_room", "academics_room"),
-                        _item("Holidays", "beach_access", "academics_holiday"),
+                        _item(gettext_lazy("Classes"), "school", "academics_course"),
+                        _item(gettext_lazy("Students"), "person", "academics_student"),
+                        _item(gettext_lazy("Lectures"), "calendar_month", "academics_lecture"),
+                        _item(gettext_lazy("Timetable"), "event_repeat", "academics_lectureseries"),
+                        _item(gettext_lazy("Rooms"), "meeting_room", "academics_room"),
+                        _item(gettext_lazy("Holidays"), "beach_access", "academics_holiday"),
                     ],
                 },
                 {
-                    "title": "Attendance",
+                    "title": gettext_lazy("Attendance"),
                     "items": [
-                        _item("Recordings", "videocam", "footage_recording"),
-                        _item("Attendance", "fact_check", "attendance_attendancerecord"),
-                        _item("Reports", "table_view", "attendance_report"),
-                        _item("Corrections", "history", "attendance_attendancechange"),
+                        _item(gettext_lazy("Recordings"), "videocam", "footage_recording"),
+                        _item(gettext_lazy("Attendance"), "fact_check", "attendance_attendancerecord"),
+                        _item(gettext_lazy("Reports"), "table_view", "attendance_report"),
+                        _item(gettext_lazy("Corrections"), "history", "attendance_attendancechange"),
+                        _item(gettext_lazy("Statuses"), "rule", "attendance_attendancestatus"),
                     ],
                 },
                 {
-                    "title": "Faces",
+                    "title": gettext_lazy("Faces"),
                     "items": [
-                        _item("Photos", "add_a_photo", "biometrics_facephoto"),
-                        _item("Galleries", "familiar_face_and_zone", "biometrics_gallery"),
+                        _item(gettext_lazy("Photos"), "add_a_photo", "biometrics_facephoto"),
+                        _item(gettext_lazy("Galleries"), "familiar_face_and_zone", "biometrics_gallery"),
                     ],
                 },
-                {"title": "People", "items": [_item("Staff", "badge", "auth_user")]},
+                {
+                    "title": gettext_lazy("Outbox"),
+                    "items": [
+                        _item(gettext_lazy("Messages"), "outgoing_mail", "outbox_delivery"),
+                        _item(gettext_lazy("Webhooks"), "webhook", "outbox_webhook"),
+                    ],
+                },
+                {"title": gettext_lazy("People"), "items": [_item(gettext_lazy("Staff"), "badge", "auth_user")]},
             ],
         },
     }

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
@@ -41,7 +42,7 @@ class ChangeInline(ReadOnlyInline):
     model = AttendanceChange
     fields = ("at", "old", "new", "reason", "user_name")
     readonly_fields = fields
-    verbose_name_plural = "corrections"
+    verbose_name_plural = gettext_lazy("corrections")
 
 
 @admin.register(AttendanceRecord)
@@ -57,25 +58,28 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     list_select_related = ("student", "lecture__course")
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
-        ("What the machine saw", {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "sureness"), "updated_at")}),
+        (
+            gettext_lazy("What the machine saw"),
+            {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "sureness"), "updated_at")},
+        ),
     )
     readonly_fields = ("current", "minutes", "share_percent", "sureness")
     inlines = (ChangeInline,)
     actions_detail = ("correct",)
 
-    @display(description="Status")
+    @display(description=gettext_lazy("Status"))
     def current(self, record: AttendanceRecord) -> SafeString:
         return badge(record.get_status_display(), STATUSES[statuses.like(record.status)])
 
-    @display(description="Share of the lecture", ordering="share")
+    @display(description=gettext_lazy("Share of the lecture"), ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
         return f"{100 * record.share:.0f} %"
 
-    @display(description="Minutes seen", ordering="seconds")
+    @display(description=gettext_lazy("Minutes seen"), ordering="seconds")
     def minutes(self, record: AttendanceRecord) -> str:
         return f"{record.seconds / 60:.1f}"
 
-    @display(description="Confidence", ordering="confidence")
+    @display(description=gettext_lazy("Confidence"), ordering="confidence")
     def sureness(self, record: AttendanceRecord) -> str:
         return f"{100 * record.confidence:.0f} %"
 
@@ -83,15 +87,15 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         return request.user.has_perm("attendance.change_attendancerecord")
 
     @action(
-        description="Correct",
+        description=gettext_lazy("Correct"),
         url_path="correct",
         icon="edit",
         permissions=["correct"],
         dialog={
-            "title": "Correct the attendance",
-            "description": "What the machine saw stays beside it, and the correction is kept in the log with your name.",
+            "title": gettext_lazy("Correct the attendance"),
+            "description": gettext_lazy("What the machine saw stays beside it, and the correction is kept in the log with your name."),
             "form_class": CorrectionForm,
-            "form_submit_text": "Save",
+            "form_submit_text": gettext_lazy("Save"),
         },
     )
     def correct(self, request: HttpRequest, form: CorrectionForm, object_id: str) -> HttpResponseBase:
@@ -115,7 +119,7 @@ class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
     fields = ("at", "kind", "student", "lecture", "about", "old", "new", "reason", "user_name")
     readonly_fields = fields
 
-    @display(description="Student", ordering="record__student__name")
+    @display(description=gettext_lazy("Student"), ordering="record__student__name")
     def student(self, change: AttendanceChange) -> str:
         return str(change.record.student) if change.record else ""
 
@@ -136,10 +140,10 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
     def download_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return workbook_response(services.report_current(report=get_object_or_404(reports_for(request.user), pk=pk)))
 
-    @display(description="What")
+    @display(description=gettext_lazy("What"))
     def kind(self, report: Report) -> SafeString:
-        return badge("lecture", "info") if report.recording_id else badge("register of the class", "success")
+        return badge(_("lecture"), "info") if report.recording_id else badge(_("register of the class"), "success")
 
-    @display(description="Workbook")
+    @display(description=gettext_lazy("Workbook"))
     def download(self, report: Report) -> SafeString:
         return link(reverse("admin:attendance_report_download", args=[report.pk]), "Download")

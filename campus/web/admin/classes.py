@@ -10,6 +10,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -20,6 +22,7 @@ from campus.biometrics import services as biometrics
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import USABLE, active_gallery
 from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
+from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.training import rates_of
 
@@ -33,7 +36,7 @@ class EnrolmentInline(TabularInline):
     tab = True
     hide_title = True
     per_page = 50
-    verbose_name_plural = "roster"
+    verbose_name_plural = gettext_lazy("roster")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
         return super().get_queryset(request).select_related("student", "course")
@@ -49,16 +52,18 @@ class CourseAdmin(RegistrarAdmin):
     list_display_links = ("code", "name")
     search_fields = ("code", "name", "coordinator_name")
     autocomplete_fields = ("lecturers",)
-    inlines = (EnrolmentInline, GalleryInline)
+    inlines = (EnrolmentInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)
     actions_detail = ("train", "register", "photos_zip")
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
-        policy = ("When is a student present?", {"fields": ("present_seconds", "late_minutes", "early_minutes")})
-        sure = ("How are faces compared?", {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")})
-        return (about, policy, sure, ("Faces", {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy, sure)
+        policy = (gettext_lazy("When is a student present?"), {"fields": ("present_seconds", "late_minutes", "early_minutes")})
+        sure = (gettext_lazy("How are faces compared?"), {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")})
+        return (
+            (about, policy, sure, (gettext_lazy("Faces"), {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy, sure)
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
         enrolled = Enrolment.objects.filter(course=OuterRef("pk"))
@@ -75,26 +80,26 @@ class CourseAdmin(RegistrarAdmin):
             )
         )
 
-    @display(description="Students", ordering="students_n")
+    @display(description=gettext_lazy("Students"), ordering="students_n")
     def student_count(self, course: Any) -> int:
         return int(course.students_n)
 
-    @display(description="With photos", ordering="ready_n")
+    @display(description=gettext_lazy("With photos"), ordering="ready_n")
     def ready(self, course: Any) -> SafeString:
         if not course.students_n:
-            return badge("no students")
+            return badge(_("no students"))
         return badge(f"{course.ready_n} of {course.students_n}", "success" if course.ready_n == course.students_n else "warning")
 
-    @display(description="Gallery", ordering="gallery_state")
+    @display(description=gettext_lazy("Gallery"), ordering="gallery_state")
     def gallery(self, course: Any) -> SafeString:
         if not course.gallery_state:
-            return badge("none yet")
+            return badge(_("none yet"))
         if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
-            return badge("last training failed, the one before is in use", "warning")
+            return badge(_("last training failed, the one before is in use"), "warning")
         state = Gallery.State(course.gallery_state)
         return badge(str(state.label), GALLERY_STATES[state])
 
-    @display(description="To be expected with the present gallery")
+    @display(description=gettext_lazy("To be expected with the present gallery"))
     def rates(self, course: Course) -> SafeString | str:
         gallery = active_gallery(course)
         if gallery is None:
@@ -103,11 +108,11 @@ class CourseAdmin(RegistrarAdmin):
         table = render_to_string("admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.sureness})
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
 
-    @display(description="Lectures", ordering="lectures_n")
+    @display(description=gettext_lazy("Lectures"), ordering="lectures_n")
     def lecture_count(self, course: Any) -> SafeString:
         return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
 
-    @display(description="Students without usable photos")
+    @display(description=gettext_lazy("Students without usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
         students = Student.objects.filter(~has_usable_photo("pk"), enrolments__course=course)
         shown = format_html_join(", ", "{}", ((change_link(student),) for student in students[:SHOWN]))
@@ -128,21 +133,23 @@ class CourseAdmin(RegistrarAdmin):
     def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")
 
-    @action(description="Train the gallery", permissions=["train"])
+    @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
         attempt_all(request, queryset, lambda course: biometrics.gallery_request(course=course), "Training was asked for")
 
     @action(
-        description="Train the gallery",
+        description=gettext_lazy("Train the gallery"),
         url_path="train",
         icon="model_training",
         variant=ActionVariant.PRIMARY,
         permissions=["train"],
         dialog={
-            "title": "Train the gallery?",
-            "description": "A new gallery is made of the usable photos of this class. The present one stays in use until it is ready.",
+            "title": gettext_lazy("Train the gallery?"),
+            "description": gettext_lazy(
+                "A new gallery is made of the usable photos of this class. The present one stays in use until it is ready."
+            ),
             "form_class": None,
-            "form_submit_text": "Train",
+            "form_submit_text": gettext_lazy("Train"),
         },
     )
     def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
@@ -151,15 +158,15 @@ class CourseAdmin(RegistrarAdmin):
         return back(request, Course, object_id)
 
     @action(
-        description="Write the register",
+        description=gettext_lazy("Write the register"),
         url_path="register",
         icon="table_view",
         permissions=["register"],
         dialog={
-            "title": "Write the register?",
-            "description": "A workbook with all lectures of this class. The register that was written before is replaced.",
+            "title": gettext_lazy("Write the register?"),
+            "description": gettext_lazy("A workbook with all lectures of this class. The register that was written before is replaced."),
             "form_class": None,
-            "form_submit_text": "Write",
+            "form_submit_text": gettext_lazy("Write"),
         },
     )
     def register(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
@@ -170,6 +177,6 @@ class CourseAdmin(RegistrarAdmin):
             messages.success(request, format_html("The register is written. {}", link(address, "Download it")))
         return back(request, Course, object_id)
 
-    @action(description="Photos from a zip", url_path="photos", icon="folder_zip", permissions=["photos"])
+    @action(description=gettext_lazy("Photos from a zip"), url_path="photos", icon="folder_zip", permissions=["photos"])
     def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect(f"{reverse('admin:biometrics_facephoto_zip')}?class={object_id}")

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
@@ -43,7 +44,7 @@ GALLERY_STATES = {Gallery.State.QUEUED: "info", Gallery.State.READY: "success", 
 class PhotoColumns:
     """How a photo shows in lists."""
 
-    @display(description="Photo")
+    @display(description=gettext_lazy("Photo"))
     def thumbnail(self, photo: FacePhoto) -> SafeString:
         image = '<img src="{}" alt="{}" loading="lazy" class="rounded-default object-cover" style="height: 3.5rem; width: 3.5rem">'
         return format_html(
@@ -53,11 +54,11 @@ class PhotoColumns:
             f"Photo of {photo.student.name}",
         )
 
-    @display(description="Verdict", ordering="state")
+    @display(description=gettext_lazy("Verdict"), ordering="state")
     def verdict(self, photo: FacePhoto) -> SafeString:
         return badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
 
-    @display(description="Face height", ordering="face_px")
+    @display(description=gettext_lazy("Face height"), ordering="face_px")
     def face_height(self, photo: FacePhoto) -> str:
         return f"{photo.face_px:.0f} px" if photo.face_px else "-"
 
@@ -67,11 +68,11 @@ class PhotoInline(PhotoColumns, ReadOnlyInline):
     fields = ("thumbnail", "verdict", "reason", "face_height", "created_at")
     readonly_fields = fields
     show_change_link = True
-    verbose_name_plural = "photos"
+    verbose_name_plural = gettext_lazy("photos")
 
 
 class MoveForm(forms.Form):
-    student = forms.CharField(label="Student number", max_length=40, widget=UnfoldAdminTextInputWidget())
+    student = forms.CharField(label=gettext_lazy("Student number"), max_length=40, widget=UnfoldAdminTextInputWidget())
 
     def clean_student(self) -> Student:
         student = Student.objects.filter(number=self.cleaned_data["student"]).first()
@@ -144,14 +145,14 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.change_facephoto")
 
-    @action(description="Move to another student", url_path="to-another", icon="move_down", permissions=["move"])
+    @action(description=gettext_lazy("Move to another student"), url_path="to-another", icon="move_down", permissions=["move"])
     def to_another(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:biometrics_facephoto_move", pk=object_id)
 
     def has_zip_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")
 
-    @action(description="Photos from a zip", url_path="from-zip", icon="folder_zip", permissions=["zip"])
+    @action(description=gettext_lazy("Photos from a zip"), url_path="from-zip", icon="folder_zip", permissions=["zip"])
     def upload_zip(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:biometrics_facephoto_zip")
 
@@ -164,7 +165,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
 
 
 class GalleryColumns:
-    @display(description="State", ordering="state")
+    @display(description=gettext_lazy("State"), ordering="state")
     def gallery_state(self, gallery: Gallery) -> SafeString:
         return badge(gallery.get_state_display(), GALLERY_STATES[Gallery.State(gallery.state)])
 

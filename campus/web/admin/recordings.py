@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -29,18 +31,18 @@ STATES = {
 class RecordingColumns:
     """How a recording shows in lists."""
 
-    @display(description="State", ordering="state")
+    @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
         return badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
-    @display(description="Progress")
+    @display(description=gettext_lazy("Progress"))
     def progress(self, recording: Recording) -> SafeString:
         percent = round(100 * selectors.progress(recording)["share"])
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
         return format_html(f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent)
 
-    @display(description="Looked at", ordering="coverage")
+    @display(description=gettext_lazy("Looked at"), ordering="coverage")
     def coverage_share(self, recording: Recording) -> str:
         return f"{100 * recording.coverage:.0f} %" if recording.state == Recording.State.DONE else "-"
 
@@ -50,19 +52,19 @@ class SegmentInline(ReadOnlyInline):
     fields = ("part", "segment_state", "done_share", "faces", "tracks", "attempts", "error")
     readonly_fields = fields
     per_page = 30
-    verbose_name_plural = "parts"
+    verbose_name_plural = gettext_lazy("parts")
 
-    @display(description="Part")
+    @display(description=gettext_lazy("Part"))
     def part(self, segment: Segment) -> str:
         return f"{selectors.clock(segment.start)} to {selectors.clock(segment.end)}"
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def segment_state(self, segment: Segment) -> SafeString:
         if segment.state == Segment.State.PENDING:
-            return badge("in work" if segment.running else "waiting", "info")
+            return badge(_("in work") if segment.running else _("waiting"), "info")
         return badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
 
-    @display(description="Progress")
+    @display(description=gettext_lazy("Progress"))
     def done_share(self, segment: Segment) -> str:
         return f"{100 * (1 if segment.state == Segment.State.DONE else segment.progress):.0f} %"
 
@@ -80,8 +82,8 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress", "coverage_share"), "error")}),
-        ("File", {"fields": (("size", "duration"), "uploaded_by", ("created_at", "finished_at"), "sha256", "info")}),
-        ("Work", {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
+        (gettext_lazy("File"), {"fields": (("size", "duration"), "uploaded_by", ("created_at", "finished_at"), "sha256", "info")}),
+        (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
     readonly_fields = ("recording_state", "progress", "coverage_share")
     inlines = (SegmentInline,)
@@ -96,12 +98,12 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         attempt(request, lambda: service(recording=recording, user=user_of(request)), success)
         return back(request, Recording, object_id)
 
-    @action(description="Result", url_path="result", icon="fact_check")
+    @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("recording", pk=object_id)
 
     @action(
-        description="Take attendance again",
+        description=gettext_lazy("Take attendance again"),
         url_path="restart",
         icon="restart_alt",
         permissions=["steer"],
@@ -115,7 +117,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         return self._act(request, object_id, services.recording_restart, "Attendance is taken again.")
 
     @action(
-        description="Retry failed parts",
+        description=gettext_lazy("Retry failed parts"),
         url_path="retry",
         icon="refresh",
         permissions=["steer"],
@@ -127,7 +129,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         return self._act(request, object_id, services.recording_retry, "The failed parts are looked at again.")
 
     @action(
-        description="Cancel",
+        description=gettext_lazy("Cancel"),
         url_path="cancel",
         icon="cancel",
         variant=ActionVariant.DANGER,
@@ -137,7 +139,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         return self._act(request, object_id, services.recording_cancel, "The work on this recording was cancelled.")
 
-    @action(description="Retry failed parts", permissions=["steer"])
+    @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:
         attempt_all(
             request,

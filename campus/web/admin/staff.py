@@ -8,6 +8,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -33,19 +35,23 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("courses", "groups")
 
-    @display(description="Name")
+    @display(description=gettext_lazy("Name"))
     def full_name(self, user: User) -> str:
         return user.get_full_name()
 
-    @display(description="Classes")
+    @display(description=gettext_lazy("Classes"))
     def classes(self, user: User) -> str:
         return ", ".join(course.code for course in user.courses.all())
 
-    @display(description="Role")
+    @display(description=gettext_lazy("Role"))
     def role(self, user: User) -> SafeString:
         if user.is_superuser:
-            return badge("superuser", "warning")
-        return badge("registrar", "success") if any(group.name == REGISTRAR for group in user.groups.all()) else badge("lecturer", "info")
+            return badge(_("superuser"), "warning")
+        return (
+            badge(_("registrar"), "success")
+            if any(group.name == REGISTRAR for group in user.groups.all())
+            else badge(_("lecturer"), "info")
+        )
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
@@ -53,9 +59,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         rights = ("is_active", "groups", "is_superuser") if request.user.is_superuser else ("is_active",)
         return (
             (None, {"fields": ("username", "password")}),
-            ("Person", {"fields": (("first_name", "last_name"), "email")}),
-            ("Rights", {"fields": rights}),
-            ("Dates", {"fields": (("last_login", "date_joined"),)}),
+            (gettext_lazy("Person"), {"fields": (("first_name", "last_name"), "email")}),
+            (gettext_lazy("Rights"), {"fields": rights}),
+            (gettext_lazy("Dates"), {"fields": (("last_login", "date_joined"),)}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:

@@ -28,7 +28,7 @@ class StudentEnrolmentInline(TabularInline):
     extra = 0
     tab = True
     hide_title = True
-    verbose_name_plural = "classes"
+    verbose_name_plural = _("classes")
 
 
 @admin.register(Student)
@@ -52,11 +52,11 @@ class StudentAdmin(RegistrarAdmin):
             .prefetch_related("courses")
         )
 
-    @display(description="Classes")
+    @display(description=_("Classes"))
     def classes(self, student: Student) -> str:
         return ", ".join(course.code for course in student.courses.all())
 
-    @display(description="Usable photos", ordering="usable")
+    @display(description=_("Usable photos"), ordering="usable")
     def photo_state(self, student: Any) -> SafeString:
         return badge(f"{student.usable} of {student.all_photos}", "success" if student.usable else "danger")
 
@@ -81,7 +81,7 @@ class StudentAdmin(RegistrarAdmin):
     def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")
 
-    @action(description="Add photos", url_path="add-photos", icon="add_a_photo", permissions=["photos"])
+    @action(description=_("Add photos"), url_path="add-photos", icon="add_a_photo", permissions=["photos"])
     def add_photos(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:academics_student_photos", pk=object_id)
 
