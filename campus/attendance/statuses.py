@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.signals import request_started
 from django.core.validators import MinValueValidator
@@ -100,6 +101,13 @@ class AttendanceStatus(models.Model):
     @property
     def label(self) -> str:
         return str(Status(self.code).label) if self.built_in else self.name
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a record has it, or the log of changes names it."""
+        records, changes = (apps.get_model("attendance", name) for name in ("AttendanceRecord", "AttendanceChange"))
+        changed = changes.objects.filter(Q(old=self.code) | Q(new=self.code)).exists()
+        return changed or records.objects.filter(override_status=self.code).exists()
 
     def clean(self) -> None:
         if self.code == Status.UNSURE:

@@ -20,7 +20,14 @@ PERMISSIONS = {
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
     "footage": {"recording": "view add change", "segment": "view"},
-    "attendance": {"attendancerecord": "view change", "attendancechange": "view", "report": "view add"},
+    "attendance": {
+        "attendancerecord": "view change",
+        "attendancechange": "view",
+        "report": "view add",
+        "attendancestatus": "view add change delete",
+        "registerpolicy": "view add change",
+    },
+    "outbox": {"webhook": "view add change delete", "delivery": "view change"},
     "auth": {"user": "view add change"},
 }
 

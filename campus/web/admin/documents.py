@@ -1,0 +1,124 @@
+"""The institution's statuses, what a class asks of its register, and what leaves the house by itself."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import StackedInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+
+from campus.attendance.models import AttendanceStatus, RegisterPolicy
+from campus.outbox import services
+from campus.outbox.models import Delivery, Webhook
+from campus.web.admin.attendance import STATUSES
+from campus.web.admin.base import ReadOnly, RegistrarAdmin, attempt, back, badge
+
+DELIVERY_STATES = {
+    Delivery.State.QUEUED: "info",
+    Delivery.State.WAITING: "warning",
+    Delivery.State.SENT: "success",
+    Delivery.State.FAILED: "danger",
+}
+
+
+class RegisterPolicyInline(StackedInline):
+    """On the page of a class."""
+
+    model = RegisterPolicy
+    tab = True
+    hide_title = True
+
+
+@admin.register(AttendanceStatus)
+class AttendanceStatusAdmin(RegistrarAdmin):
+    list_display = ("shown", "letter", "points", "counts", "like", "moodle", "position")
+    fields = (("code", "name"), ("letter", "points", "counts"), ("like", "moodle"), "position")
+    search_fields = ("code", "name")
+
+    @display(description=gettext_lazy("Status"), ordering="position")
+    def shown(self, status: AttendanceStatus) -> SafeString:
+        return badge(status.label, STATUSES[status.like])  # type: ignore[index]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
+        """Records keep the code. A status that is always there keeps its name and its meaning too."""
+        if obj is None:
+            return ()
+        return ("code", "name", "like") if obj.built_in else ("code",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> bool:
+        if obj is None:
+            return False  # not several at once: some of them are always there, some are in use
+        return not obj.built_in and not obj.in_use and super().has_delete_permission(request, obj)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(RegistrarAdmin):
+    list_display = ("url", "course", "active", "created_at")
+    list_select_related = ("course",)
+    autocomplete_fields = ("course",)
+    search_fields = ("url",)
+    actions_detail = ("ping",)
+
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
+        """The secret is for those who may change the webhook, and so could read its messages anyway."""
+        secret = ("shared_secret",) if obj and self.has_change_permission(request, obj) else ()
+        return ("url", "course", "active", *secret)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
+        return ("shared_secret",)
+
+    @display(description=gettext_lazy("Secret, for checking the signature (Standard Webhooks)"))
+    def shared_secret(self, webhook: Webhook) -> str:
+        return webhook.secret
+
+    def has_ping_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("outbox.change_webhook")
+
+    @action(description=gettext_lazy("Send a trial message"), url_path="ping", icon="send", permissions=["ping"], dialog={
+        "title": gettext_lazy("Send a trial message?"),
+        "description": gettext_lazy("A message of the type “ping”. Whether it arrived is under “Messages”."),
+        "form_class": None,
+        "form_submit_text": gettext_lazy("Send"),
+    })  # fmt: skip
+    def ping(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        webhook = get_object_or_404(Webhook, pk=object_id)
+        attempt(request, lambda: services.ping(webhook=webhook), _("The trial message is on its way."))
+        return back(request, Webhook, object_id)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("created_at", "event", "receiver", "shown", "tries", "due_at", "error")
+    list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    list_select_related = ("webhook",)
+    search_fields = ("to", "event", "subject", "webhook__url")
+    fields = ("created_at", "event", "receiver", "shown", ("tries", "due_at", "sent_at"), "error", "subject", "body")
+    readonly_fields = ("receiver", "shown")
+    actions_detail = ("again",)
+
+    @display(description=gettext_lazy("State"), ordering="state")
+    def shown(self, delivery: Delivery) -> SafeString:
+        return badge(delivery.get_state_display(), DELIVERY_STATES[Delivery.State(delivery.state)])
+
+    @display(description=gettext_lazy("To"))
+    def receiver(self, delivery: Delivery) -> str:
+        return delivery.address
+
+    def has_again_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("outbox.change_delivery")
+
+    @action(description=gettext_lazy("Try again"), url_path="again", icon="refresh", permissions=["again"], dialog={
+        "title": gettext_lazy("Try again?"),
+        "description": gettext_lazy("The message is sent as if it were new."),
+        "form_class": None,
+        "form_submit_text": gettext_lazy("Try again"),
+    })  # fmt: skip
+    def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        delivery = get_object_or_404(Delivery, pk=object_id)
+        attempt(request, lambda: services.retry(delivery=delivery), _("The message is on its way."))
+        return back(request, Delivery, object_id)
