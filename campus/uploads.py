@@ -25,8 +25,8 @@ class NoRoom(UserError):
     """The disk can't take the body."""
 
 
-def check_size(size: int, folder: str | Path, *, reserved: int = 0) -> None:
-    """Whether a file of so many bytes may come, where `reserved` bytes of the folder's disk are promised to others.
+def check_size(size: int, folder: str | Path, *, coming: int | None = None, reserved: int = 0) -> None:
+    """Whether a file of so many bytes may come, `coming` of which are not on the folder's disk yet, `reserved` promised to others.
 
     Raises TooLarge or NoRoom, whose message is the sentence for people.
     """
@@ -37,7 +37,7 @@ def check_size(size: int, folder: str | Path, *, reserved: int = 0) -> None:
             + " "
             + _("Split it, or export it with a lower quality, and upload that.")
         )
-    if size + reserved + SPARE_BYTES > shutil.disk_usage(folder).free:
+    if (size if coming is None else coming) + reserved + SPARE_BYTES > shutil.disk_usage(folder).free:
         raise NoRoom(DISK_FULL)
 
 

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
@@ -24,30 +25,30 @@ class Recording(LeasedWork):
     """
 
     class State(models.TextChoices):
-        UPLOADED = "uploaded", "waiting"
-        PROCESSING = "processing", "looking for faces"
-        AGGREGATING = "aggregating", "counting"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled"
+        UPLOADED = "uploaded", _("waiting")
+        PROCESSING = "processing", _("looking for faces")
+        AGGREGATING = "aggregating", _("counting")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings")
     file = models.FileField(upload_to=recording_path, max_length=200)
     original_name = models.CharField(max_length=255)
-    size = models.PositiveBigIntegerField("size in bytes", editable=False)
+    size = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
     sha256 = models.CharField(max_length=64, editable=False)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     state = models.CharField(max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
-    run = models.PositiveIntegerField(default=1, editable=False, help_text="Grows each time attendance is taken again.")
-    info = models.JSONField("what the file is", default=dict, editable=False)
-    duration = models.FloatField("duration in seconds", default=0, editable=False)
-    embedder = models.CharField("face model", max_length=60, blank=True, editable=False, help_text="The same for all parts.")
+    run = models.PositiveIntegerField(default=1, editable=False, help_text=_("Grows each time attendance is taken again."))
+    info = models.JSONField(_("what the file is"), default=dict, editable=False)
+    duration = models.FloatField(_("duration in seconds"), default=0, editable=False)
+    embedder = models.CharField(_("face model"), max_length=60, blank=True, editable=False, help_text=_("The same for all parts."))
     gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False)
     sureness = models.CharField(max_length=10, choices=Sureness.choices, blank=True, editable=False)
-    coverage = models.FloatField("share that could be looked at", default=0, editable=False)
+    coverage = models.FloatField(_("share that could be looked at"), default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
 
@@ -66,21 +67,21 @@ class Segment(LeasedWork):
     """About a minute of a recording. Pending with a live lease means that a worker is at it."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "waiting or in work"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+        PENDING = "pending", _("waiting or in work")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="segments")
     index = models.PositiveIntegerField()
-    start = models.FloatField("from, in seconds")
-    end = models.FloatField("to, in seconds")
+    start = models.FloatField(_("from, in seconds"))
+    end = models.FloatField(_("to, in seconds"))
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
-    progress = models.FloatField(default=0, help_text="0 to 1, of the attempt in work")
-    result = models.CharField("file with the tracks", max_length=200, blank=True)
+    progress = models.FloatField(default=0, help_text=_("0 to 1, of the attempt in work"))
+    result = models.CharField(_("file with the tracks"), max_length=200, blank=True)
     faces = models.PositiveIntegerField(default=0)
     tracks = models.PositiveIntegerField(default=0)
     found = models.JSONField(
-        "students found in it alone", default=list, editable=False, help_text="The ids. The vote over all parts decides, not this."
+        "students found in it alone", default=list, editable=False, help_text=_("The ids. The vote over all parts decides, not this.")
     )
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -104,9 +105,9 @@ class Upload(models.Model):
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="uploads")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
     original_name = models.CharField(max_length=255)
-    size = models.PositiveBigIntegerField("size in bytes")
-    offset = models.PositiveBigIntegerField("bytes that are here", default=0)
-    sha256 = models.CharField(max_length=64, blank=True, help_text="As the sender says; empty where it did not.")
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+    offset = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
+    sha256 = models.CharField(max_length=64, blank=True, help_text=_("As the sender says; empty where it did not."))
     writer = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

@@ -24,12 +24,11 @@ from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import OPEN
 from campus.names import clean
+from campus.uploads import check_size
 from campus.work import WAITING, finish, request
 from recognition import types
 
 log = logging.getLogger(__name__)
-
-SPARE_BYTES = 256 * 1024**2  # of the disk are left for the database and the work itself
 
 
 def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
@@ -40,13 +39,10 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     name = clean(name)
     size = file.size or 0
     if not size:
-        raise UserError(f"{name} is empty. Choose another file.")
-    if size > settings.MAX_RECORDING_BYTES:
-        raise UserError(f"{name} is larger than {settings.MAX_RECORDING_BYTES / 1024**3:.0f} GB. Split it, or make it smaller.")
+        raise UserError(_("%(name)s is empty. Choose another file.") % {"name": name})
     # An upload is on this disk already and is only renamed.
-    needed = SPARE_BYTES + (0 if hasattr(file, "temporary_file_path") else size)
-    if shutil.disk_usage(settings.MEDIA_ROOT).free < needed:
-        raise UserError(DISK_FULL)
+    coming = 0 if hasattr(file, "temporary_file_path") else size
+    check_size(size, settings.MEDIA_ROOT, coming=coming)
     digest = hashlib.sha256()
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)
@@ -91,7 +87,7 @@ def recording_cancel(*, recording: Recording, user: User | None) -> None:
             state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **WAITING
         )
         if not stopped:
-            raise UserError("There is nothing to cancel: the work on this recording is over.")
+            raise UserError(_("There is nothing to cancel: the work on this recording is over."))
         _forget_segments(recording)
     recording.refresh_from_db()
     log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
@@ -106,7 +102,7 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
         failed = recording.state == Recording.State.FAILED
         gappy = recording.state == Recording.State.DONE and recording.coverage < 1
         if not failed and not gappy:
-            raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
+            raise UserError(_("Nothing failed in this recording. To have it looked at anew, take attendance again."))
         planned = recording.segments.exists()
         again.update(
             state=Segment.State.PENDING,

@@ -251,7 +251,9 @@ def test_progress_is_told() -> None:
 
 def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
     recording = factories.planned(segments=10, planned_at=timezone.now() - timedelta(hours=2))
-    recording.segments.filter(index__lt=8).update(state="done", progress=1, finished_at=timezone.now() - timedelta(hours=1))
+    recording.segments.filter(index__lt=8).update(
+        state="done", progress=1, result="tracks.npz", finished_at=timezone.now() - timedelta(hours=1)
+    )
     recording.segments.filter(index__gte=8).update(state="failed")
     Recording.objects.filter(pk=recording.pk).update(state="failed")
     recording_retry(recording=recording, user=None)

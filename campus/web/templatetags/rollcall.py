@@ -4,6 +4,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from campus.accounts import roles
 from campus.accounts.roles import AnyUser
@@ -49,3 +50,11 @@ def opens_admin(user: AnyUser) -> bool:
 def part(segment: dict[str, Any]) -> str:
     """What a part of a recording is at, in one word; also its class in the stylesheet."""
     return "running" if segment["running"] else {"pending": "waiting"}.get(segment["state"], segment["state"])
+
+
+PARTS = {"running": _("in work"), "waiting": _("waiting"), "done": _("done"), "failed": _("failed")}
+
+
+@register.filter
+def part_label(word: str) -> str:
+    return str(PARTS[word])

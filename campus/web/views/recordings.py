@@ -1,25 +1,30 @@
 """Uploading a recording, watching the work on it, and what may be asked of it."""
 
 from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
+from campus.attendance.selectors import may_decide
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording
 from campus.footage.selectors import OPEN, progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
 from campus.uploads import NoRoom, TooLarge, check_announced_size, drop_partial
 from campus.web.forms import UploadForm
-from campus.web.results import LectureResult
+from campus.web.results import LectureResult, enrolled_faces
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
@@ -30,6 +35,8 @@ from campus.web.views.classes import lecture_page
 @login_required
 def upload(request: StaffRequest, pk: int) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+    if not may_decide(request.user, lecture):
+        return _refused(request, lecture, str(SIGNED_OFF), 403)
     try:
         check_announced_size(request)
         return _receive(request, lecture)
@@ -76,14 +83,17 @@ def _refused(request: StaffRequest, lecture: Lecture, sentence: str, status: int
 
 @require_safe
 @login_required
-def recording(request: StaffRequest, pk: str) -> HttpResponse:
-    recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report")
+def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
+    recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report", "uploaded_by")
     recording = get_object_or_404(recordings, pk=pk)
+    told = progress(recording)
     context = {
         "recording": recording,
         "lecture": recording.lecture,
-        "progress": progress(recording),
+        "progress": told,
+        "found": with_faces(request.user, told["found"]),
         "in_work": recording.state in OPEN,
+        "may_decide": may_decide(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
         "result": LectureResult.of(request.user, recording.lecture, recording) if recording.state == Recording.State.DONE else None,
     }
@@ -92,30 +102,42 @@ def recording(request: StaffRequest, pk: str) -> HttpResponse:
 
 @require_safe
 @login_required
-def progress_json(request: StaffRequest, pk: str) -> JsonResponse:
-    response = JsonResponse(progress(get_object_or_404(recordings_for(request.user), pk=pk)))
+def progress_json(request: StaffRequest, pk: UUID) -> JsonResponse:
+    recording = get_object_or_404(recordings_for(request.user).select_related("lecture__course"), pk=pk)
+    told = progress(recording)
+    response = JsonResponse(told | {"found": with_faces(request.user, told["found"])})
     response["Cache-Control"] = "no-store"
     return response
 
 
+def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The students, each with where the face of the best enrolment photo is."""
+    faces = enrolled_faces(user, [student["id"] for student in students])
+    return [student | {"face": next(iter(faces.get(student["id"], [])), None)} for student in students]
+
+
 ACTIONS: dict[str, tuple[Callable[..., object], str]] = {
-    "cancel": (recording_cancel, "Cancelled. The file stays; attendance can be taken from it again."),
-    "retry": (recording_retry, "The failed parts are being looked at again."),
-    "restart": (recording_restart, "Attendance is being taken again. What people set by hand stays."),
+    "cancel": (recording_cancel, gettext_noop("Cancelled. The file stays; attendance can be taken from it again.")),
+    "retry": (recording_retry, gettext_noop("The failed parts are being looked at again.")),
+    "restart": (recording_restart, gettext_noop("Attendance is being taken again. What people set by hand stays.")),
 }
+SIGNED_OFF = gettext_lazy("This lecture is signed off. Ask a registrar to change it.")
 
 
 @require_POST
 @login_required
-def act(request: StaffRequest, pk: str, action: str) -> HttpResponse:
-    recording = get_object_or_404(recordings_for(request.user), pk=pk)
+def act(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
+    recording = get_object_or_404(recordings_for(request.user).select_related("lecture"), pk=pk)
     if action not in ACTIONS:
         raise Http404
+    if not may_decide(request.user, recording.lecture):
+        messages.error(request, SIGNED_OFF)
+        return redirect("recording", pk)
     service, sentence = ACTIONS[action]
     try:
         service(recording=recording, user=request.user)
     except UserError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, sentence)
+        messages.success(request, gettext(sentence))
     return redirect("recording", pk)

@@ -1,60 +1,81 @@
-// The page of a recording in work: asks for its progress, and loads itself again when the state has changed.
-const card = document.querySelector("[data-progress]");
+// The page of a recording in work: asks how far it is. Where the state has changed, the page's content is exchanged for the new one.
+const EVERY = 2000;
+const SLOWEST = 15000;
+let wait = EVERY;
+let told = -1;
+let timer = 0;
 
-if (card) {
+const clock = (seconds) => {
+  const whole = Math.round(seconds);
+  const tail = `${String(Math.floor(whole / 60) % 60)}:${String(whole % 60).padStart(2, "0")}`;
+  return whole >= 3600 ? `${Math.floor(whole / 3600)}:${tail.padStart(5, "0")}` : tail;
+};
+
+const watch = (card) => {
   const find = (name) => card.querySelector(`[data-${name}]`);
-  const EVERY = 1500;
-  const SLOWEST = 15000;
-  let wait = EVERY;
-  let told = -1;
-
-  const clock = (seconds) => {
-    const whole = Math.round(seconds);
-    const tail = `${String(Math.floor(whole / 60) % 60)}:${String(whole % 60).padStart(2, "0")}`;
-    return whole >= 3600 ? `${Math.floor(whole / 3600)}:${tail.padStart(5, "0")}` : tail;
-  };
-
+  const say = wordsOf(card.querySelector("template[data-words]"));
   const left = (seconds) => {
     if (seconds === null) return "";
-    return seconds < 90 ? `about ${Math.max(1, Math.round(seconds))} s left` : `about ${Math.round(seconds / 60)} min left`;
+    return seconds < 90 ? say("seconds", { n: Math.max(1, Math.round(seconds)) }) : say("minutes", { n: Math.round(seconds / 60) });
   };
 
   const strip = (parts) => {
-    const list = find("strip");
-    if (parts.length < 2) return;
-    if (!list || list.children.length !== parts.length) {
-      window.location.reload();
-      return;
-    }
     parts.forEach((part, n) => {
-      const item = list.children[n];
+      const item = find("strip").children[n];
       const name = part.running ? "running" : part.state === "pending" ? "waiting" : part.state;
       if (item.className === name) return;
       item.className = name;
-      item.title = `${clock(part.start)} to ${clock(part.end)}: ${name}`;
-      item.firstElementChild.textContent = `${clock(part.start)} ${name}`;
+      item.title = `${clock(part.start)} – ${clock(part.end)}: ${say(`part-${name}`)}`;
+      item.firstElementChild.textContent = `${clock(part.start)} ${say(`part-${name}`)}`;
     });
   };
 
-  const show = (progress) => {
-    if (progress.state !== card.dataset.state) {
-      window.location.reload();
-      return;
+  const found = (students) => {
+    const box = find("found");
+    const list = box.querySelector("ul");
+    const there = new Map([...list.children].map((item) => [item.dataset.student, item]));
+    box.hidden = !students.length;
+    find("found-count").textContent = students.length;
+    for (const student of students) {
+      const id = String(student.id);
+      if (!there.has(id)) {
+        const item = find("found-line").content.cloneNode(true).firstElementChild;
+        item.dataset.student = id;
+        item.querySelector("[data-name]").textContent = student.name;
+        if (student.face) item.querySelector(".noface").replaceWith(Object.assign(new Image(48, 48), { src: student.face, alt: "" }));
+        there.set(id, item);
+      }
+      list.append(there.get(id)); // in the order of names
+      there.delete(id);
+    }
+    there.forEach((item) => item.remove());
+  };
+
+  const show = async (progress) => {
+    const parts = progress.segments.length;
+    const strips = find("strip") ? find("strip").children.length : 0;
+    if (progress.state !== card.dataset.state || (parts > 1 && parts !== strips)) {
+      await exchange();
+      return false;
     }
     const percent = Math.round(progress.share * 100);
     find("state-label").textContent = progress.state_label;
     find("share").value = progress.share;
     find("percent").textContent = `${percent} %`;
     find("eta").textContent = left(progress.eta_seconds);
-    find("faces").textContent = `${progress.faces} faces found so far`;
-    strip(progress.segments);
+    find("faces").textContent = say("faces", { n: progress.faces });
+    if (parts > 1) strip(progress.segments);
+    found(progress.found);
     if (Math.floor(percent / 10) !== told) {
       told = Math.floor(percent / 10);
-      find("said").textContent = `${percent} % done ${left(progress.eta_seconds)}`;
+      find("said").textContent = say("done", { percent, left: left(progress.eta_seconds) });
     }
+    return true;
   };
 
   const ask = async () => {
+    clearTimeout(timer);
+    if (document.hidden) return; // it asks at once when it is looked at again
     try {
       const answer = await fetch(card.dataset.progress, { headers: { Accept: "application/json" }, redirect: "error" });
       if (answer.status === 404) {
@@ -62,16 +83,45 @@ if (card) {
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
-      show(await answer.json());
       wait = EVERY;
+      if (!(await show(await answer.json()))) return;
     } catch {
-      find("eta").textContent = "No answer from the server; asking again.";
+      find("eta").textContent = say("lost");
       wait = Math.min(wait * 2, SLOWEST);
     }
-    setTimeout(ask, wait);
+    timer = setTimeout(ask, wait);
   };
 
-  // A hidden page asks nothing; it asks at once when it is looked at again.
-  const start = () => (document.hidden ? document.addEventListener("visibilitychange", start, { once: true }) : ask());
-  start();
-}
+  ask();
+  return ask;
+};
+
+let again = () => {};
+
+// The new content in place of the old one: no flash, and the reader's place stays.
+const exchange = async () => {
+  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+  if (!answer.ok) throw new Error(String(answer.status));
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const loaded = [...document.scripts].map((one) => one.src);
+  const scripts = [...page.querySelectorAll("script[src]")].map((one) => one.src);
+  const old = document.querySelector("main");
+  const held = old.contains(document.activeElement);
+  const main = document.adoptNode(page.querySelector("main"));
+  const label = main.querySelector("[data-state-label]");
+  old.replaceWith(main);
+  if (held) main.focus({ preventScroll: true });
+  for (const src of scripts) {
+    if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // parsed ones never run
+  }
+  if (label) label.setAttribute("role", "status");
+  begin();
+};
+
+const begin = () => {
+  const card = document.querySelector("[data-progress]");
+  again = card ? watch(card) : () => {};
+};
+
+document.addEventListener("visibilitychange", () => !document.hidden && again());
+begin();

@@ -1,0 +1,87 @@
+"""The progress of a recording as server-sent events.
+
+A stream holds a thread of the web server. So it lasts some seconds, and only so many are held at once; who comes when all are
+taken gets what there is now. A browser's EventSource, and any client of the standard, comes again after `retry`, with the id of
+the last event that it has.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from campus.api.base import who
+from campus.footage.selectors import OPEN, progress, recordings_for
+
+EVENT_STREAM = "text/event-stream"
+LASTS_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+RETRY_MS = 2000
+LAST = OpenApiParameter("Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER, description="of the last event that is known")
+STREAMS = threading.BoundedSemaphore(2)  # of this process: most of its threads stay free for pages
+
+
+class EventsView(APIView):
+    renderer_classes = [JSONRenderer]  # of the refusals
+
+    @extend_schema(
+        operation_id="recordings_events",
+        parameters=[LAST],
+        responses={
+            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.STR, "events `progress`, whose data is what /progress/ answers"),
+            204: OpenApiResponse(description="the work is over, and the client knows its end"),
+        },
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
+        """Follow the work on a recording. Come again when the stream ends, until the answer is 204."""
+        known = request.headers.get("Last-Event-ID", "")
+        told = look(who(request), pk)
+        if told is None:
+            raise Http404
+        state, tag, _data = told
+        if state not in OPEN and tag == known:
+            return HttpResponse(status=204)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingHttpResponse(stream(who(request), pk, known), content_type=EVENT_STREAM, headers=headers)
+
+
+def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
+    """State, id and data of the event that says how far the recording is now; None where the user may not see it any more."""
+    recording = recordings_for(user).select_related("lecture__course").filter(pk=pk).first()
+    if recording is None:
+        return None
+    # The time left changes all the time and is no news of its own.
+    told: dict[str, Any] = progress(recording)
+    lasting = json.dumps(told | {"eta_seconds": None}, sort_keys=True)
+    return recording.state, hashlib.sha256(lasting.encode()).hexdigest()[:16], json.dumps(told)
+
+
+def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
+    yield f"retry: {RETRY_MS}\n\n"
+    held = STREAMS.acquire(blocking=False)
+    try:
+        ends = time.monotonic() + (LASTS_SECONDS if held else 0)
+        while (told := look(user, pk)) is not None:
+            state, tag, data = told
+            if tag != known:
+                yield f"event: progress\nid: {tag}\ndata: {data}\n\n"
+                known = tag
+            else:
+                yield ": still there\n\n"  # a client that went away is noticed by this
+            if state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
+                return
+            time.sleep(LOOK_SECONDS)
+    finally:
+        if held:
+            STREAMS.release()
