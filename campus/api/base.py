@@ -43,8 +43,11 @@ class RegistrarsOnly(IsAuthenticated):
 
 
 class RegistrarsWrite(RegistrarsOnly):
+    """Others read what is theirs to see."""
+
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in SAFE_METHODS or super().has_permission(request, view)
+        reads = request.method in SAFE_METHODS and IsAuthenticated().has_permission(request, view)
+        return reads or super().has_permission(request, view)
 
 
 def tag_of(data: Any) -> str:

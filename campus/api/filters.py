@@ -1,37 +1,98 @@
 """What lists may be narrowed by."""
 
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Coalesce, NullIf
-from django_filters import rest_framework as filters
+from datetime import datetime
+from typing import Any
 
-from campus.academics.models import Lecture, Student
-from campus.attendance.models import AttendanceRecord, Report, Status
-from campus.biometrics.models import Gallery
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
+from rest_framework.exceptions import ValidationError
+
+from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
+from campus.attendance import statuses
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.biometrics.models import FacePhoto, Gallery
 from campus.footage.models import Recording
 
 
+class IdFilter(filters.NumberFilter):
+    """A key: a whole number that the database can hold."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, min_value=0, max_value=2**63 - 1, **kwargs)
+
+
+class MomentField(IsoDateTimeField):
+    def to_python(self, value: Any) -> datetime | None:
+        try:
+            moment: datetime | None = super().to_python(value)
+        except OverflowError:
+            raise forms.ValidationError(OUT_OF_RANGE) from None
+        if moment is not None and not FIRST_DAY <= moment.date() <= LAST_DAY:
+            raise forms.ValidationError(OUT_OF_RANGE)
+        return moment
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    field_class = MomentField
+
+
+class CourseFilter(filters.FilterSet):
+    class Meta:
+        model = Course
+        fields = ["code"]
+
+
 class StudentFilter(filters.FilterSet):
-    course = filters.NumberFilter("enrolments__course", distinct=True)
+    course = IdFilter("enrolments__course", distinct=True)
+    name = filters.CharFilter("name", "icontains", label="a part of the name")
 
     class Meta:
         model = Student
-        fields = ["number"]
+        fields = ["number", "guest"]
+
+
+class EnrolmentFilter(filters.FilterSet):
+    course = IdFilter("course")
+    student = IdFilter("student")
+    day = filters.DateFilter(method="on_day", label="on the roster that day")
+
+    class Meta:
+        model = Enrolment
+        fields: list[str] = []
+
+    def on_day(self, queryset: QuerySet[Enrolment], name: str, value: datetime) -> QuerySet[Enrolment]:
+        return queryset.filter(Q(valid_to=None) | Q(valid_to__gte=value), valid_from__lte=value)
 
 
 class LectureFilter(filters.FilterSet):
-    after = filters.IsoDateTimeFilter("starts_at", "gte")
-    before = filters.IsoDateTimeFilter("starts_at", "lt")
+    course = IdFilter("course")
+    after = MomentFilter("starts_at", "gte")
+    before = MomentFilter("starts_at", "lt")
+    signed_off = filters.BooleanFilter("sign_off", "isnull", exclude=True)
 
     class Meta:
         model = Lecture
-        fields: list[str] = []
+        fields = ["cancelled"]
 
-    course = filters.NumberFilter("course")
+
+class PhotoFilter(filters.FilterSet):
+    student = IdFilter("student")
+    course = IdFilter("student__enrolments__course", distinct=True)
+
+    class Meta:
+        model = FacePhoto
+        fields = ["state"]
 
 
 class RecordingFilter(filters.FilterSet):
-    lecture = filters.NumberFilter("lecture")
-    course = filters.NumberFilter("lecture__course")
+    lecture = IdFilter("lecture")
+    course = IdFilter("lecture__course")
 
     class Meta:
         model = Recording
@@ -39,24 +100,60 @@ class RecordingFilter(filters.FilterSet):
 
 
 class RecordFilter(filters.FilterSet):
-    lecture = filters.NumberFilter("lecture")
-    course = filters.NumberFilter("lecture__course")
-    student = filters.NumberFilter("student")
-    status = filters.ChoiceFilter(
-        method="with_status", choices=Status.choices, label="what counts: a person's decision, or else the machine's"
-    )
+    lecture = IdFilter("lecture")
+    course = IdFilter("lecture__course")
+    student = IdFilter("student")
+    status = filters.CharFilter(method="with_status", label="what counts: a code of /statuses/")
+    changed = filters.BooleanFilter("override_status", "exact", method="decided", label="whether a person decided")
 
     class Meta:
         model = AttendanceRecord
         fields: list[str] = []
 
     def with_status(self, queryset: QuerySet[AttendanceRecord], name: str, value: str) -> QuerySet[AttendanceRecord]:
-        return queryset.alias(counts=Coalesce(NullIf("override_status", Value("")), "machine_status")).filter(counts=value)
+        if value not in statuses.kinds():
+            raise ValidationError({"status": _("There is no such status. Choose one of: {}.").format(", ".join(statuses.kinds()))})
+        return queryset.filter(Q(override_status=value) | Q(override_status="", machine_status=value))
+
+    def decided(self, queryset: QuerySet[AttendanceRecord], name: str, value: bool) -> QuerySet[AttendanceRecord]:
+        return queryset.exclude(override_status="") if value else queryset.filter(override_status="")
+
+
+class ChangeFilter(filters.FilterSet):
+    lecture = IdFilter("lecture")
+    course = IdFilter("lecture__course")
+    student = IdFilter("record__student")
+    after = MomentFilter("at", "gte")
+    before = MomentFilter("at", "lt")
+
+    class Meta:
+        model = AttendanceChange
+        fields = ["kind"]
+
+
+class SightingFilter(filters.FilterSet):
+    recording = filters.UUIDFilter("recording")
+    lecture = IdFilter("recording__lecture")
+    student = IdFilter("student")
+
+    class Meta:
+        model = Sighting
+        fields = ["present", "unsure"]
+
+
+class UnknownPersonFilter(filters.FilterSet):
+    recording = filters.UUIDFilter("recording")
+    lecture = IdFilter("recording__lecture")
+    open = filters.BooleanFilter("decision", "isnull", label="whether nobody has said yet who it is")
+
+    class Meta:
+        model = UnknownPerson
+        fields = ["still"]
 
 
 class ReportFilter(filters.FilterSet):
-    course = filters.NumberFilter("course")
-    lecture = filters.NumberFilter("lecture")
+    course = IdFilter("course")
+    lecture = IdFilter("lecture")
 
     class Meta:
         model = Report
@@ -64,7 +161,7 @@ class ReportFilter(filters.FilterSet):
 
 
 class GalleryFilter(filters.FilterSet):
-    course = filters.NumberFilter("course")
+    course = IdFilter("course")
 
     class Meta:
         model = Gallery

@@ -22,13 +22,14 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import APIException, PermissionDenied, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campus.academics.selectors import lectures_for
-from campus.api.serializers import DetailSerializer
+from campus.api.serializers.common import DetailSerializer
+from campus.attendance.selectors import may_decide
 from campus.footage.models import Recording, Upload
 from campus.footage.selectors import uploads_for
 from campus.footage.services import AlreadyHere
@@ -164,6 +165,8 @@ class UploadsView(TusView):
         lecture = lectures_for(request.user).filter(pk=int(told["lecture"])).first()
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
+        if not may_decide(request.user, lecture):
+            raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
         upload = upload_create(lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256)
         return Response(status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)})
 

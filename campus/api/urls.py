@@ -6,26 +6,37 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from campus.api.errors import NotThere
+from campus.api.events import EventsView
 from campus.api.token import TokenView
 from campus.api.uploads import UploadsView, UploadView
-from campus.api.views.academics import CourseViewSet, LectureViewSet, StudentViewSet
-from campus.api.views.attendance import AttendanceViewSet, ReportViewSet
-from campus.api.views.biometrics import GalleryViewSet
+from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
+from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusesView
+from campus.api.views.biometrics import GalleryViewSet, PhotoViewSet
+from campus.api.views.documents import ReportViewSet
+from campus.api.views.evidence import SightingViewSet, UnknownPersonViewSet
 from campus.api.views.footage import RecordingViewSet
 
 router = SimpleRouter()
 router.register("courses", CourseViewSet, "api-course")
 router.register("students", StudentViewSet, "api-student")
+router.register("enrolments", EnrolmentViewSet, "api-enrolment")
+router.register("photos", PhotoViewSet, "api-photo")
 router.register("lectures", LectureViewSet, "api-lecture")
 router.register("recordings", RecordingViewSet, "api-recording")
 router.register("attendance", AttendanceViewSet, "api-attendance")
+router.register("sightings", SightingViewSet, "api-sighting")
+router.register("unknown", UnknownPersonViewSet, "api-unknown")
+router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
 router.register("galleries", GalleryViewSet, "api-gallery")
 
 urlpatterns = [
+    path("recordings/<uuid:pk>/events/", EventsView.as_view(), name="api-recording-events"),
     path("", include(router.urls)),
     path("uploads/", UploadsView.as_view(), name="api-uploads"),
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
+    path("me/", MeView.as_view(), name="api-me"),
+    path("statuses/", StatusesView.as_view(), name="api-statuses"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),

@@ -146,8 +146,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "campus.api.schema.describe_refusals"],
     # "status" and "state" are fields of several things: each choice has one name.
     "ENUM_NAME_OVERRIDES": {
-        "AttendanceStatus": "campus.attendance.models.Status",
-        "AttendanceDecision": "campus.attendance.models.DECISIONS",
+        "MachineStatus": "campus.attendance.models.Status",
         "RecordingState": "campus.footage.models.Recording.State",
         "GalleryState": "campus.biometrics.models.Gallery.State",
         "SegmentState": "campus.footage.models.Segment.State",

@@ -1,60 +1,69 @@
-"""Classes, students and lectures."""
+"""Classes, students, who is enrolled where, and lectures."""
 
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
-from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, ModelSerializer
+from rest_framework.views import APIView
 
-from campus.academics.models import Course, Lecture, Student
+from campus.academics.editing import course_save, enrolment_delete, lecture_delete, row_save
+from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.academics.selectors import courses_for, is_registrar, lectures_for, students_for
-from campus.academics.services import lecture_create, sureness_set
+from campus.academics.services import lecture_create
+from campus.academics.timetable import lecture_change
 from campus.api import filters
-from campus.api import serializers as s
-from campus.api.base import Endpoint, RegistrarsOnly, who
-from campus.attendance.services import register_write
+from campus.api.base import Endpoint, RegistrarsWrite, who
+from campus.api.serializers import academics as s
+from campus.api.views.attendance import LectureResult
+from campus.api.views.documents import CourseFiles, LectureFiles
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import embedder_set
 
 
-class CourseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Course]):
+class MeView(APIView):
+    @extend_schema(responses=s.MeSerializer)
+    def get(self, request: Request) -> Response:
+        """Who you are, and your role."""
+        return Response(s.MeSerializer(who(request)).data, headers={"Cache-Control": "no-store"})
+
+
+class CourseViewSet(CourseFiles, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
     serializer_class = s.CourseSerializer
-    filterset_fields = ["code"]
+    permission_classes = [RegistrarsWrite]
+    filterset_class = filters.CourseFilter
     ordering_fields = ["code", "name"]
     ordering = ["code"]
 
     def get_queryset(self) -> QuerySet[Course]:
         in_use = Prefetch("galleries", Gallery.objects.filter(active=True), to_attr="galleries_in_use")
-        return courses_for(self.request.user).prefetch_related(in_use)
+        return courses_for(self.request.user).prefetch_related("lecturers", in_use)
 
-    @extend_schema(request=s.CourseFacesSerializer, responses=s.CourseSerializer)
+    @extend_schema(responses={201: s.CourseSerializer})
+    def create(self, request: Request) -> Response:
+        """A new class."""
+        wish = self.get_serializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self.shown(course_save(course=Course(), **wish.validated_data), status.HTTP_201_CREATED)
+
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Choose how sure the machine must be, and what compares the faces. Only a registrar may."""
+        """Change a class: who teaches it, its policy, how sure the machine must be, what compares the faces."""
         course = self.object_to_change()
-        if not is_registrar(who(request)):
-            raise PermissionDenied(RegistrarsOnly.message)
-        wish = s.CourseFacesSerializer(course, data=request.data, partial=True)
+        wish = self.get_serializer(course, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        if "sureness" in wish.validated_data:
-            sureness_set(course=course, sureness=wish.validated_data["sureness"])
-        if wish.validated_data.get("embedder", course.embedder) != course.embedder:
-            embedder_set(course=course, embedder=wish.validated_data["embedder"])
+        changes = dict(wish.validated_data)
+        embedder = changes.pop("embedder", course.embedder)
+        course_save(course=course, **changes)
+        if embedder != course.embedder:
+            embedder_set(course=course, embedder=embedder)
         return self.shown(course)
 
-    @extend_schema(request=None, responses={201: s.ReportSerializer})
-    @action(detail=True, methods=["post"])
-    def register(self, request: Request, pk: str) -> Response:
-        """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
-        return Response(s.ReportSerializer(register_write(course=self.get_object())).data, status=status.HTTP_201_CREATED)
 
-
-class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Student]):
-    serializer_class = s.StudentSerializer
+class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
+    permission_classes = [RegistrarsWrite]
     filterset_class = filters.StudentFilter
     ordering_fields = ["number", "name"]
     ordering = ["name"]
@@ -62,15 +71,76 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     def get_queryset(self) -> QuerySet[Student]:
         return students_for(self.request.user)
 
+    def get_serializer_class(self) -> type[ModelSerializer[Student]]:
+        office = getattr(self, "swagger_fake_view", False) or is_registrar(self.request.user)
+        return s.StudentFileSerializer if office else s.StudentSerializer
 
-class LectureViewSet(mixins.CreateModelMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Lecture]):
+    def perform_create(self, serializer: BaseSerializer[Student]) -> None:
+        serializer.instance = row_save(Student(), **serializer.validated_data)
+
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change a student."""
+        student = self.object_to_change()
+        wish = self.get_serializer(student, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(row_save(student, **wish.validated_data))
+
+
+class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Enrolment]):
+    serializer_class = s.EnrolmentSerializer
+    permission_classes = [RegistrarsWrite]
+    filterset_class = filters.EnrolmentFilter
+    ordering_fields = ["id", "valid_from"]
+    ordering = ["id"]
+
+    def get_queryset(self) -> QuerySet[Enrolment]:
+        return Enrolment.objects.filter(course__in=courses_for(self.request.user))
+
+    def perform_create(self, serializer: BaseSerializer[Enrolment]) -> None:
+        serializer.instance = row_save(Enrolment(), **serializer.validated_data)
+
+    @extend_schema(request=s.EnrolmentChangeSerializer, responses=s.EnrolmentSerializer)
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change from when to when. Who leaves the class gets a last day."""
+        enrolment = self.object_to_change()
+        wish = s.EnrolmentChangeSerializer(enrolment, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(row_save(enrolment, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Take back an enrolment that was made by mistake."""
+        enrolment_delete(enrolment=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LectureViewSet(LectureResult, LectureFiles, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
     serializer_class = s.LectureSerializer
     filterset_class = filters.LectureFilter
     ordering_fields = ["starts_at", "ends_at"]
     ordering = ["-starts_at"]
 
     def get_queryset(self) -> QuerySet[Lecture]:
-        return lectures_for(self.request.user)
+        return lectures_for(self.request.user).select_related("course", "sign_off")
 
     def perform_create(self, serializer: BaseSerializer[Lecture]) -> None:
         serializer.instance = lecture_create(**serializer.validated_data)
+
+    @extend_schema(request=s.LectureChangeSerializer, responses=s.LectureSerializer)
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Move, rename, cancel or bring back a lecture. Its series leaves it alone from then on."""
+        lecture = self.object_to_change()
+        wish = s.LectureChangeSerializer(lecture, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        fields = s.LectureChangeSerializer.Meta.fields
+        lecture_change(lecture=lecture, **{name: wish.validated_data.get(name, getattr(lecture, name)) for name in fields})
+        return self.shown(lecture)
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete a lecture of which nothing was recorded or counted."""
+        lecture_delete(lecture=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)

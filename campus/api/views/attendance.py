@@ -1,22 +1,30 @@
-"""Who was there, and the workbooks that say so."""
+"""Who was there: statuses, the log of what people changed, the sign-off."""
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from campus.academics.models import Lecture
 from campus.api import filters
-from campus.api import serializers as s
 from campus.api.base import Endpoint, who
-from campus.attendance.decisions import override_set
-from campus.attendance.models import AttendanceRecord, Report
-from campus.attendance.selectors import records_for, reports_for
-from campus.downloads import WORKBOOK_TYPE, workbook_response
+from campus.api.serializers import attendance as s
+from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
+from campus.attendance.decisions import override_set, overrides_set, reopen, sign_off
+from campus.attendance.models import AttendanceChange, AttendanceRecord
+from campus.attendance.selectors import changes_for, records_for
+from campus.attendance.statuses import kinds
+
+
+class StatusesView(APIView):
+    @extend_schema(responses=s.KindSerializer(many=True), operation_id="statuses_list")
+    def get(self, request: Request) -> Response:
+        """The institution's statuses, with what each is worth."""
+        return Response(s.KindSerializer(list(kinds().values()), many=True).data)
 
 
 class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceRecord]):
@@ -45,17 +53,45 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
         return Response(s.AttendanceChangeSerializer(self.get_object().changes.order_by("-at", "-id"), many=True).data)
 
 
-class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):
-    serializer_class = s.ReportSerializer
-    filterset_class = filters.ReportFilter
-    ordering_fields = ["created_at", "file_name"]
-    ordering = ["-created_at"]
+class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceChange]):
+    """The log: every change that a person made to a lecture's result."""
 
-    def get_queryset(self) -> QuerySet[Report]:
-        return reports_for(self.request.user)
+    serializer_class = s.AttendanceChangeSerializer
+    filterset_class = filters.ChangeFilter
+    ordering_fields = ["id"]
+    ordering = ["-id"]
 
-    @extend_schema(responses={(200, WORKBOOK_TYPE): OpenApiTypes.BINARY})
-    @action(detail=True)
-    def download(self, request: Request, pk: str) -> FileResponse:
-        """The workbook itself."""
-        return workbook_response(self.get_object())
+    def get_queryset(self) -> QuerySet[AttendanceChange]:
+        return changes_for(self.request.user)
+
+
+class LectureResult(Endpoint[Lecture]):
+    """The result of a lecture as a whole; under the lecture's address."""
+
+    @extend_schema(request=s.StatusesSerializer, responses=s.AttendanceRecordSerializer(many=True))
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def decide(self, request: Request, pk: str) -> Response:
+        """Set one status for several students of a lecture at once. Answers with the records that changed."""
+        lecture = self.get_object()
+        decision = s.StatusesSerializer(data=request.data)
+        decision.is_valid(raise_exception=True)
+        changed = overrides_set(lecture=lecture, user=who(request), **decision.validated_data)
+        return Response(s.AttendanceRecordSerializer(changed, many=True).data)
+
+    @extend_schema(request=None, responses=LectureSerializer)
+    @action(detail=True, methods=["post"], url_path="sign-off")
+    def sign_off(self, request: Request, pk: str) -> Response:
+        """Vouch for the result. Afterwards only a registrar changes it."""
+        lecture = self.get_object()
+        sign_off(lecture=lecture, user=who(request))
+        return self.shown(lecture)
+
+    @extend_schema(request=ReasonSerializer, responses=LectureSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Take the sign-off back. Only a registrar may."""
+        lecture = self.get_object()
+        why = ReasonSerializer(data=request.data)
+        why.is_valid(raise_exception=True)
+        reopen(lecture=lecture, user=who(request), **why.validated_data)
+        return self.shown(lecture)

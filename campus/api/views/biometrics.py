@@ -1,18 +1,78 @@
-"""Galleries: what is known of the faces of a class."""
+"""Enrolment photos, and galleries: what is known of the faces of a class."""
 
+from django.db import transaction
 from django.db.models import QuerySet
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api import serializers as s
-from campus.api.base import Endpoint, RegistrarsOnly
-from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import galleries_for
-from campus.biometrics.services import gallery_request
+from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite
+from campus.api.serializers import biometrics as s
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import galleries_for, photos_for
+from campus.biometrics.services import gallery_request, gallery_use, photo_add, photo_delete, photo_move
+from campus.downloads import picture_response
+
+PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
+
+
+class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[FacePhoto]):
+    serializer_class = s.PhotoSerializer
+    permission_classes = [RegistrarsWrite]
+    parser_classes = [MultiPartParser, JSONParser]
+    filterset_class = filters.PhotoFilter
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[FacePhoto]:
+        return photos_for(self.request.user)
+
+    @extend_schema(request={"multipart/form-data": s.PhotoUploadSerializer}, responses={201: s.PhotoSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not `pending`."""
+        upload = s.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
+        upload.is_valid(raise_exception=True)
+        file = upload.validated_data["file"]
+        photo = photo_add(student=upload.validated_data["student"], file=file, name=file.name)
+        return self.shown(photo, status.HTTP_201_CREATED)
+
+    @extend_schema(request={"application/json": s.PhotoMoveSerializer}, responses=s.PhotoSerializer)
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """It shows another student."""
+        photo = self.object_to_change()
+        wish = s.PhotoMoveSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        photo_move(photo=photo, student=wish.validated_data["student"])
+        return self.shown(photo)
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget a photo: the row, the file, and the face cut out of it."""
+        photo_delete(photo=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=PICTURE)
+    @action(detail=True)
+    def picture(self, request: Request, pk: str) -> FileResponse:
+        """The photo itself."""
+        photo = self.get_object()
+        return picture_response(str(photo.file.name), download_name=photo.original_name)
+
+    @extend_schema(responses=PICTURE)
+    @action(detail=True)
+    def face(self, request: Request, pk: str) -> FileResponse:
+        """The face that was found in it."""
+        photo = self.get_object()
+        if not photo.chip:
+            raise Http404
+        return picture_response(str(photo.chip.name))
 
 
 class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Gallery]):
@@ -32,3 +92,11 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
         wish.is_valid(raise_exception=True)
         gallery = gallery_request(course=wish.validated_data["course"])
         return Response(self.get_serializer(gallery).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses=s.GallerySerializer)
+    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    def use(self, request: Request, pk: str) -> Response:
+        """Go back to an earlier gallery: attendance is taken with it from now on."""
+        gallery = self.get_object()
+        gallery_use(gallery=gallery)
+        return self.shown(gallery)

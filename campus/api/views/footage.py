@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api import serializers as s
 from campus.api.base import Endpoint, who
+from campus.api.serializers import footage as s
 from campus.footage.models import Recording
 from campus.footage.selectors import progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry

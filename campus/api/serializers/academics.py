@@ -1,0 +1,135 @@
+"""Classes, students, enrolments and lectures."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.validators import UniqueTogetherValidator
+
+from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.accounts.roles import Role, role_of
+from campus.api.serializers.common import Moment, OwnCourse, OwnStudent
+from campus.attendance.models import SignOff
+
+ENDS_TOO_EARLY = _("The lecture ends before it starts. Set a later end.")
+TAKEN = _("This class has a lecture at that time already. Choose another time.")
+
+
+class MeSerializer(serializers.ModelSerializer[User]):
+    role = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "role"]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": Role.values})
+    def get_role(self, user: User) -> str:
+        return str(role_of(user))
+
+
+class RatesSerializer(serializers.Serializer[Any]):
+    fpir = serializers.FloatField(help_text="share of strangers who are taken for a student (0 to 1)")
+    miss = serializers.FloatField(help_text="share of the sights of a student that are missed (0 to 1)")
+    threshold = serializers.FloatField(help_text="the least cosine similarity")
+
+
+class CourseSerializer(serializers.ModelSerializer[Course]):
+    lecturers = serializers.SlugRelatedField[User](
+        many=True, required=False, slug_field="username", queryset=User.objects.filter(is_active=True), help_text="their user names"
+    )
+    rates = serializers.SerializerMethodField(help_text="what the training of the gallery in use measured, by sureness")
+
+    class Meta:
+        model = Course
+        fields = [
+            "id",
+            "code",
+            "name",
+            "coordinator_name",
+            "coordinator_email",
+            "lecturers",
+            "present_seconds",
+            "late_minutes",
+            "early_minutes",
+            "sureness",
+            "embedder",
+            "rates",
+        ]
+
+    @extend_schema_field(serializers.DictField(child=RatesSerializer()))
+    def get_rates(self, course: Any) -> dict[str, Any]:
+        return next((gallery.report.get("rates", {}) for gallery in course.galleries_in_use), {})
+
+
+class StudentSerializer(serializers.ModelSerializer[Student]):
+    class Meta:
+        model = Student
+        fields = ["id", "number", "name", "email", "guest"]
+
+
+class StudentFileSerializer(StudentSerializer):
+    """What the office knows besides."""
+
+    class Meta(StudentSerializer.Meta):
+        fields = [*StudentSerializer.Meta.fields, "guardian_phone"]
+
+
+class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
+    course = OwnCourse()
+    student = OwnStudent()
+
+    class Meta:
+        model = Enrolment
+        fields = ["id", "course", "student", "valid_from", "valid_to"]
+        validators = [
+            UniqueTogetherValidator(
+                Enrolment.objects.all(), ["course", "student"], message=_("This student is in the class already. Change that enrolment.")
+            )
+        ]
+
+
+class EnrolmentChangeSerializer(serializers.ModelSerializer[Enrolment]):
+    class Meta:
+        model = Enrolment
+        fields = ["valid_from", "valid_to"]
+
+
+class SignOffSerializer(serializers.ModelSerializer[SignOff]):
+    class Meta:
+        model = SignOff
+        fields = ["user_name", "at"]
+        read_only_fields = fields
+
+
+class LectureSerializer(serializers.ModelSerializer[Lecture]):
+    course = OwnCourse()
+    starts_at = Moment()
+    ends_at = Moment()
+    sign_off = SignOffSerializer(read_only=True, allow_null=True, default=None, help_text="who vouches for the result")
+
+    class Meta:
+        model = Lecture
+        fields = ["id", "course", "title", "room", "starts_at", "ends_at", "cancelled", "sign_off"]
+        read_only_fields = ["cancelled"]
+        validators = [UniqueTogetherValidator(Lecture.objects.all(), ["course", "starts_at"], message=TAKEN)]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["ends_at"] <= attrs["starts_at"]:
+            raise serializers.ValidationError({"ends_at": ENDS_TOO_EARLY})
+        return attrs
+
+
+class LectureChangeSerializer(serializers.ModelSerializer[Lecture]):
+    starts_at = Moment()
+    ends_at = Moment()
+
+    class Meta:
+        model = Lecture
+        fields = ["title", "room", "starts_at", "ends_at", "cancelled"]
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=300, allow_blank=True, default="")

@@ -1,0 +1,106 @@
+"""Who was there: statuses, what was seen, what people decided, and the documents that say so."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
+from campus.api.serializers.common import OwnStudent
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
+
+
+class KindSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    label = serializers.CharField()
+    letter = serializers.CharField(help_text="in the register")
+    points = serializers.FloatField()
+    counts = serializers.BooleanField(help_text="in the student's percentage")
+    like = serializers.CharField(help_text="the built-in status whose meaning it has")
+    moodle = serializers.CharField(allow_blank=True, help_text="the acronym in Moodle")
+
+
+class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
+    student = StudentSerializer()
+    status = serializers.CharField(help_text="what counts: a person's decision, or else the machine's; a code of /statuses/")
+    override_status = serializers.CharField(allow_blank=True, help_text="a person's decision; empty where there is none")
+
+    class Meta:
+        model = AttendanceRecord
+        fields = [
+            "id",
+            "lecture",
+            "student",
+            "status",
+            "machine_status",
+            "override_status",
+            "first_seen",
+            "last_seen",
+            "seconds",
+            "share",
+            "confidence",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+
+class StatusSerializer(ReasonSerializer):
+    status = serializers.CharField(
+        max_length=10, allow_blank=True, help_text="a code of /statuses/ other than unsure; empty: back to what the machine says"
+    )
+
+
+class StatusesSerializer(StatusSerializer):
+    records = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), max_length=5000, help_text="their ids"
+    )
+
+
+class AttendanceChangeSerializer(serializers.ModelSerializer[AttendanceChange]):
+    old = serializers.CharField(allow_blank=True)
+    new = serializers.CharField(allow_blank=True)
+
+    class Meta:
+        model = AttendanceChange
+        fields = ["id", "lecture", "record", "kind", "old", "new", "about", "reason", "user_name", "at"]
+        read_only_fields = fields
+
+
+class SeenSerializer(serializers.ModelSerializer[Any]):
+    intervals = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()), help_text="[from, to] in seconds of the recording"
+    )
+    pictures = serializers.SerializerMethodField(help_text="how many there are, best first: at .../pictures/{n}/, from 0 on")
+
+    def get_pictures(self, row: Sighting | UnknownPerson) -> int:
+        return len(row.chips)
+
+
+class SightingSerializer(SeenSerializer):
+    class Meta:
+        model = Sighting
+        fields = ["id", "recording", "student", "present", "unsure", "intervals", "seconds", "share", "confidence", "pictures"]
+        read_only_fields = fields
+
+
+class UnknownPersonSerializer(SeenSerializer):
+    student = serializers.IntegerField(source="student_id", allow_null=True, help_text="who it is, as a person said")
+    visitor = serializers.SerializerMethodField(help_text="whether a person said that it is one")
+
+    class Meta:
+        model = UnknownPerson
+        fields = ["id", "recording", "index", "still", "intervals", "seconds", "pictures", "student", "visitor"]
+        read_only_fields = fields
+
+    def get_visitor(self, person: UnknownPerson) -> bool:
+        return person.decision is not None and person.decision.verdict == "visitor"
+
+
+class NameSerializer(ReasonSerializer):
+    student = OwnStudent(help_text="who it is")
+    add_photos = serializers.BooleanField(default=False, help_text="also take the pictures for the student's enrolment photos")
+
+
+class ReportSerializer(serializers.ModelSerializer[Report]):
+    class Meta:
+        model = Report
+        fields = ["id", "course", "lecture", "recording", "file_name", "sha256", "created_at"]

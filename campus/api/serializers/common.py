@@ -1,0 +1,60 @@
+"""Fields that several things have."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from campus.academics.models import Course, Lecture, Student
+from campus.academics.selectors import courses_for, lectures_for, students_for
+
+# Beyond, the arithmetic of dates and zones overflows, and nobody means it.
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 31)
+OUT_OF_RANGE = _("Choose a day between 1970 and 2199.")
+
+
+@extend_schema_field(int)
+class OwnCourse(serializers.PrimaryKeyRelatedField[Course]):
+    """A class of the user's; another's does not exist."""
+
+    def get_queryset(self) -> QuerySet[Course]:
+        return courses_for(self.context["request"].user)
+
+
+@extend_schema_field(int)
+class OwnLecture(serializers.PrimaryKeyRelatedField[Lecture]):
+    """A lecture of a class of the user's; another's does not exist."""
+
+    def get_queryset(self) -> QuerySet[Lecture]:
+        return lectures_for(self.context["request"].user)
+
+
+@extend_schema_field(int)
+class OwnStudent(serializers.PrimaryKeyRelatedField[Student]):
+    """A student of a class of the user's; another's does not exist."""
+
+    def get_queryset(self) -> QuerySet[Student]:
+        return students_for(self.context["request"].user)
+
+
+class Day(serializers.DateField):
+    def to_internal_value(self, value: Any) -> date:
+        day: date = super().to_internal_value(value)
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise serializers.ValidationError(OUT_OF_RANGE)
+        return day
+
+
+class Moment(serializers.DateTimeField):
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if not FIRST_DAY <= value.date() <= LAST_DAY:
+            raise serializers.ValidationError(OUT_OF_RANGE)
+        moment: datetime = super().enforce_timezone(value)
+        return moment.astimezone(UTC)
+
+
+class DetailSerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField()

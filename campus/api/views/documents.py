@@ -1,0 +1,114 @@
+"""Workbooks, and the other forms in which attendance leaves the house."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpResponse
+from django.utils.text import get_valid_filename
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.academics.models import Course, Lecture
+from campus.api import filters
+from campus.api.base import Endpoint
+from campus.api.serializers import attendance as s
+from campus.api.serializers.common import Day
+from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.models import Report
+from campus.attendance.pdf import lecture_pdf, register_pdf
+from campus.attendance.register import Register, register
+from campus.attendance.selectors import reports_for
+from campus.attendance.services import register_write
+from campus.downloads import WORKBOOK_TYPE, workbook_response
+
+CSV, PDF, ZIP = "text/csv", "application/pdf", "application/zip"
+
+# Kind → (media type, ending, what makes it).
+OF_LECTURE: Final[dict[str, tuple[str, str, Callable[[Lecture], bytes]]]] = {
+    "csv": (CSV, "csv", lecture_csv),
+    "pdf": (PDF, "pdf", lecture_pdf),
+    "moodle": (CSV, "moodle.csv", moodle_marks),
+}
+OF_COURSE: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
+    "csv": (CSV, "csv", register_csv),
+    "pdf": (PDF, "pdf", register_pdf),
+    "moodle": (ZIP, "moodle.zip", lambda whole: moodle_zip(whole.course, whole.lectures)),
+}
+
+
+class DaysSerializer(serializers.Serializer[Any]):
+    since = Day(default=None, help_text="the first day")
+    until = Day(default=None, help_text="the last day")
+
+
+def _kind(known: dict[str, Any]) -> OpenApiParameter:
+    return OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports")
+
+
+def _file(content: bytes, media_type: str, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"', "Cache-Control": "private, no-cache"}
+    return HttpResponse(content, content_type=media_type, headers=headers)
+
+
+class LectureFiles(Endpoint[Lecture]):
+    """Under a lecture's address."""
+
+    @extend_schema(
+        operation_id="lectures_export",
+        parameters=[_kind(OF_LECTURE)],
+        responses={(200, CSV): OpenApiTypes.STR, (200, PDF): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(OF_LECTURE)})")
+    def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
+        """The attendance of a lecture as a file."""
+        lecture = self.get_object()
+        media_type, ending, made = OF_LECTURE[kind]
+        return _file(made(lecture), media_type, f"{lecture}.{ending}")
+
+
+class CourseFiles(Endpoint[Course]):
+    """Under a class's address."""
+
+    @extend_schema(request=None, responses={201: s.ReportSerializer})
+    @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated])
+    def register(self, request: Request, pk: str) -> Response:
+        """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
+        return Response(s.ReportSerializer(register_write(course=self.get_object())).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        operation_id="courses_export",
+        parameters=[_kind(OF_COURSE), DaysSerializer],
+        responses={(200, CSV): OpenApiTypes.STR, (200, PDF): OpenApiTypes.BINARY, (200, ZIP): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(OF_COURSE)})")
+    def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
+        """The register of a class as a file: of all its lectures, or of those between two days."""
+        course = self.get_object()
+        days = DaysSerializer(data=request.query_params)
+        days.is_valid(raise_exception=True)
+        given: dict[str, date | None] = days.validated_data
+        media_type, ending, made = OF_COURSE[kind]
+        return _file(made(register(course, **given)), media_type, f"{course.code}.{ending}")
+
+
+class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):
+    serializer_class = s.ReportSerializer
+    filterset_class = filters.ReportFilter
+    ordering_fields = ["created_at", "file_name"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[Report]:
+        return reports_for(self.request.user)
+
+    @extend_schema(responses={(200, WORKBOOK_TYPE): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def download(self, request: Request, pk: str) -> FileResponse:
+        """The workbook itself."""
+        return workbook_response(self.get_object())

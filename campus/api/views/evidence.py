@@ -1,0 +1,97 @@
+"""What was seen of whom, and what people say of it."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.api import filters
+from campus.api.base import Endpoint, Row, who
+from campus.api.serializers import attendance as s
+from campus.api.serializers.academics import ReasonSerializer
+from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor
+from campus.attendance.models import Sighting, UnknownPerson
+from campus.attendance.selectors import sightings_for, unknown_people_for
+from campus.downloads import picture_response
+
+
+class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
+    ordering_fields = ["id"]
+    ordering = ["id"]
+
+    @extend_schema(
+        responses={(200, "image/*"): OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("n", int, OpenApiParameter.PATH, description="from 0 on, the best first")],
+    )
+    @action(detail=True, url_path=r"pictures/(?P<n>\d{1,4})")
+    def picture(self, request: Request, pk: str, n: str) -> FileResponse:
+        """The face as it was seen."""
+        chips = self.get_object().chips  # type: ignore[attr-defined]
+        if int(n) >= len(chips):
+            raise Http404
+        return picture_response(chips[int(n)]["file"])
+
+    def reason(self) -> str:
+        why = ReasonSerializer(data=self.request.data)
+        why.is_valid(raise_exception=True)
+        return str(why.validated_data["reason"])
+
+
+class SightingViewSet(Seen[Sighting]):
+    serializer_class = s.SightingSerializer
+    filterset_class = filters.SightingFilter
+
+    def get_queryset(self) -> QuerySet[Sighting]:
+        return sightings_for(self.request.user)
+
+    @extend_schema(request=ReasonSerializer, responses={201: s.UnknownPersonSerializer})
+    @action(detail=True, methods=["post"])
+    def deny(self, request: Request, pk: str) -> Response:
+        """Not this person. Answers with the unknown person that it is now; a new run follows."""
+        person = face_deny(sighting=self.get_object(), user=who(request), reason=self.reason())
+        return Response(s.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
+
+
+class UnknownPersonViewSet(Seen[UnknownPerson]):
+    serializer_class = s.UnknownPersonSerializer
+    filterset_class = filters.UnknownPersonFilter
+
+    def get_queryset(self) -> QuerySet[UnknownPerson]:
+        return unknown_people_for(self.request.user).select_related("decision", "recording")
+
+    @extend_schema(request=s.NameSerializer, responses=s.UnknownPersonSerializer)
+    @action(detail=True, methods=["post"])
+    def identify(self, request: Request, pk: str) -> Response:
+        """This is that student. It is remembered over a new run."""
+        person = self.get_object()
+        wish = s.NameSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        face_name(person=person, user=who(request), **wish.validated_data)
+        return self.shown(person)
+
+    @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
+    @action(detail=True, methods=["post"])
+    def visitor(self, request: Request, pk: str) -> Response:
+        """Somebody who is welcome and on no roster."""
+        person = self.get_object()
+        face_visitor(person=person, user=who(request), reason=self.reason())
+        return self.shown(person)
+
+    @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, pk: str) -> Response:
+        """Take back who somebody is."""
+        person = self.get_object()
+        face_undo(person=person, user=who(request), reason=self.reason())
+        return self.shown(person)
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget an unknown person with the pictures, also in each next run."""
+        face_delete(person=self.object_to_change(), user=who(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
