@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
 from recognition.gallery import PRESETS, train, unit
-from recognition.types import Chip, Identity, SegmentResult, VideoInfo
+from recognition.types import Chip, Decision, Identity, SegmentResult, VideoInfo
 from recognition.voting import Policy, bridged, vote
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
@@ -227,3 +227,48 @@ def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap
 def test_the_gap_is_in_proportion_for_a_short_recording() -> None:
     assert Policy().bridged(3600) == 300
     assert Policy().bridged(60) == pytest.approx(9)
+
+
+def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
+    attendance = vote([result(track(3, ALL_MINUTE, x=300), track(600, ALL_MINUTE, x=800))], gallery, ROSTER, MINUTE)
+    (time, box), (unknown_time, unknown_box) = attendance.presences[3].marks[0], attendance.unknown[0].marks[0]
+    assert time in ALL_MINUTE
+    assert unknown_time in ALL_MINUTE
+    assert box[0] == pytest.approx(300, abs=20)
+    assert unknown_box[0] == pytest.approx(800, abs=20)
+    assert attendance.presences[3].chips[0].box[0] == pytest.approx(300, abs=20)
+
+
+@pytest.mark.parametrize("label", ["7", "new", None], ids=["of the gallery", "without photos", "a visitor"])
+@pytest.mark.parametrize("shift", [0.0, 1.0], ids=["same frames", "other frames"])
+def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, label: str | None, shift: float) -> None:
+    roster = [*ROSTER, "new"]
+    stranger = vote([result(track(600, ALL_MINUTE, x=800))], gallery, roster, MINUTE).unknown[0]
+    said = Decision("42", stranger.marks, label)
+    again = [result(track(600, ALL_MINUTE + shift, x=800), track(601, ALL_MINUTE + shift, x=1200), track(3, ALL_MINUTE + shift, x=100))]
+    attendance = vote(again, gallery, roster, MINUTE, decisions=[said])
+    assert present(attendance) == {"3"}
+    assert sorted(person.decision for person in attendance.unknown) == ["", "42"]
+
+
+def test_a_face_that_a_person_took_from_a_student_is_not_given_back_to_that_student(gallery) -> None:
+    recording = [result(track(3, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
+    three = vote(recording, gallery, ROSTER, MINUTE).presences[3]
+    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", three.marks, "3", denied=True)])
+    assert present(attendance) == {"5"}
+    assert [person.decision for person in attendance.unknown] == [""]
+
+
+def test_a_named_student_is_nobody_else_at_the_same_moments(gallery) -> None:
+    recording = [result(track(600, ALL_MINUTE, x=100), track(3, ALL_MINUTE, x=500))]
+    stranger = vote(recording, gallery, ROSTER, MINUTE).unknown[0]
+    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", stranger.marks, "3")])
+    assert not present(attendance)
+    assert sorted(person.decision for person in attendance.unknown) == ["", "1"]
+
+
+def test_what_was_said_last_of_a_face_counts(gallery) -> None:
+    recording = [result(track(600, ALL_MINUTE, x=100))]
+    marks = vote(recording, gallery, ROSTER, MINUTE).unknown[0].marks
+    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", marks, "3"), Decision("2", marks)])
+    assert [person.decision for person in attendance.unknown] == ["2"]

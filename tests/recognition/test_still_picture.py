@@ -1,0 +1,38 @@
+"""The whole picture at a moment is the one that was looked at."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recognition.errors import UnreadableRecording
+from recognition.still import SIDE, still
+from recognition.types import Segment
+from recognition.video import probe, sample
+from tests.recognition import media
+
+
+def shown(jpeg: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+
+
+@pytest.mark.parametrize("codec", ["h264", "mjpeg"])
+def test_it_is_the_frame_of_that_time(tmp_path: Path, codec: str) -> None:
+    path = media.video(tmp_path / "lecture.mp4", codec=codec, seconds=6)
+    info = probe(path)
+    for frame in sample(path, info, Segment(0, 0.0, info.duration), 2.0):
+        assert media.number_of(shown(still(path, info, frame.time))) == media.number_of(frame.image)
+
+
+def test_a_large_photo_is_made_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "room.jpg"
+    Image.new("RGB", (3000, 1500), "teal").save(path)
+    assert shown(still(path, probe(path), 0.0)).shape == (SIDE // 2, SIDE, 3)
+
+
+def test_beyond_the_end_there_is_nothing(tmp_path: Path) -> None:
+    path = media.video(tmp_path / "lecture.mp4", seconds=2)
+    with pytest.raises(UnreadableRecording):
+        still(path, probe(path), 60.0)
