@@ -1,0 +1,281 @@
+"""What people decide: whose face it is, several statuses at once, the sign-off, and the log of all of it."""
+
+import io
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
+from PIL import Image
+
+from campus.academics.models import Lecture
+from campus.attendance import decisions
+from campus.attendance.models import AttendanceChange, Sighting, SignOff, UnknownPerson
+from campus.attendance.selectors import decisions_on_faces, may_decide
+from campus.attendance.services import record_attendance, report_current, report_write
+from campus.biometrics.models import FacePhoto
+from campus.errors import UserError
+from campus.footage.models import Recording
+from recognition import types
+from recognition.types import Attendance, Chip, Presence
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+BOX = (10.0, 10.0, 50.0, 60.0)
+
+
+def face(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40), (shade, 0, 0)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def teacher() -> User:
+    return factories.user(username="teacher")
+
+
+@pytest.fixture
+def registrar() -> User:
+    return factories.registrar(username="registrar")
+
+
+@pytest.fixture
+def lecture(teacher: User) -> Lecture:
+    return factories.lecture(factories.course(lecturers=(teacher,), students=3))
+
+
+@pytest.fixture
+def recording(lecture: Lecture) -> Recording:
+    """The first student was seen, the others not; two unknown people were there."""
+    row = factories.recording(lecture, original_name="loops.mp4", duration=3600.0, state="done", coverage=1.0)
+    count(row)
+    return row
+
+
+def count(recording: Recording, *unknown: types.UnknownPerson) -> None:
+    first, second, third = recording.lecture.course.students.all()
+    seen = Presence(str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Chip(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),))
+    people = unknown or tuple(
+        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Chip(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),)) for i in range(2)
+    )
+    absent = (Presence(str(second.pk), False), Presence(str(third.pk), False))
+    record_attendance(recording=recording, attendance=Attendance(3600.0, (seen, *absent), people))
+
+
+def statuses(lecture: Lecture) -> list[str]:
+    return [record.status for record in lecture.records.order_by("student__name")]
+
+
+def log(lecture: Lecture) -> list[tuple[str, str, str]]:
+    return list(lecture.changes.order_by("pk").values_list("kind", "old", "new"))
+
+
+def test_an_unknown_person_gets_a_name(recording: Recording, teacher: User) -> None:
+    lecture = recording.lecture
+    _, second, _ = lecture.course.students.all()
+    person = recording.unknown_people.first()
+    decisions.face_name(person=person, student=second, user=teacher, reason="I know her")
+    assert statuses(lecture) == ["present", "present", "absent"]
+    record = lecture.records.get(student=second)
+    assert (record.override_status, record.confidence, record.seconds) == ("", 1.0, 3590.0)
+    change = AttendanceChange.objects.get()
+    assert (change.record, change.kind, change.old, change.new) == (record, "named", "absent", "present")
+    assert (change.reason, change.user_name, change.about) == ("I know her", "teacher", "loops.mp4, 0:00:00")
+    assert [(said.label, said.denied) for said in decisions_on_faces(recording)] == [(str(second.pk), False)]
+
+
+def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User) -> None:
+    _, second, _ = recording.lecture.course.students.all()
+    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
+    (said,) = decisions_on_faces(recording)
+    again = types.UnknownPerson(((0.0, 3500.0),), 3500.0, (Chip(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks)
+    count(recording, again)
+    assert statuses(recording.lecture) == ["present", "present", "absent"]
+    assert recording.unknown_people.get().student_id == second.pk
+
+
+def test_a_name_can_be_taken_back_and_given_to_somebody_else(recording: Recording, teacher: User) -> None:
+    lecture = recording.lecture
+    _, second, third = lecture.course.students.all()
+    person = recording.unknown_people.first()
+    decisions.face_name(person=person, student=second, user=teacher)
+    decisions.face_name(person=UnknownPerson.objects.get(pk=person.pk), student=third, user=teacher)
+    assert statuses(lecture) == ["present", "absent", "present"]
+    decisions.face_undo(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
+    assert statuses(lecture) == ["present", "absent", "absent"]
+    assert [kind for kind, _, _ in log(lecture)] == ["named", "undone", "named", "undone"]
+    assert decisions_on_faces(recording) == []
+    with pytest.raises(UserError, match="nothing to take back"):
+        decisions.face_undo(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
+
+
+def test_only_the_roster_has_names(recording: Recording, teacher: User) -> None:
+    with pytest.raises(UserError, match="not on the roster"):
+        decisions.face_name(person=recording.unknown_people.first(), student=factories.student(), user=teacher)
+
+
+def test_not_this_person(recording: Recording, teacher: User) -> None:
+    lecture = recording.lecture
+    first, *_ = lecture.course.students.all()
+    sighting = recording.sightings.get(student=first)
+    chips = sighting.chips
+    person = decisions.face_deny(sighting=sighting, user=teacher, reason="her sister")
+    assert statuses(lecture) == ["absent", "absent", "absent"]
+    assert (person.index, person.chips, person.student_id) == (2, chips, None)
+    assert log(lecture) == [("not", "present", "absent")]
+    (said,) = decisions_on_faces(recording)
+    assert (said.label, said.denied, said.marks) == (str(first.pk), True, ((5.0, BOX),))
+    with pytest.raises(UserError, match="nothing to take away"):
+        decisions.face_deny(sighting=Sighting.objects.get(pk=sighting.pk), user=teacher)
+
+
+def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
+    recording: Recording, teacher: User, django_capture_on_commit_callbacks
+) -> None:
+    visitor, unwanted = recording.unknown_people.order_by("index")
+    gone = recording.file.storage.path(unwanted.chips[0]["file"])
+    decisions.face_visitor(person=visitor, user=teacher)
+    with django_capture_on_commit_callbacks(execute=True):
+        decisions.face_delete(person=unwanted, user=teacher)
+    assert not recording.file.storage.exists(gone)
+    assert [kind for kind, _, _ in log(recording.lecture)] == ["visitor", "deleted"]
+    said = {decision.marks: decision.key for decision in decisions_on_faces(recording)}
+    again = [
+        types.UnknownPerson(((0.0, 9.0),), 9.0, (Chip(7.0, 0.9, face(50 + i)),), decision=said[marks], marks=marks)
+        for i, marks in enumerate([((7.0, BOX),), ((8.0, BOX),)])
+    ]
+    count(recording, *again)
+    (person,) = recording.unknown_people.all()
+    assert person.decision.verdict == "visitor"
+    assert statuses(recording.lecture) == ["present", "absent", "absent"]
+
+
+def test_the_gallery_learns_what_a_person_confirmed_and_nothing_twice(recording: Recording, teacher: User) -> None:
+    _, second, _ = recording.lecture.course.students.all()
+    person = recording.unknown_people.first()
+    assert not FacePhoto.objects.exists()
+    assert decisions.face_name(person=person, student=second, user=teacher, add_photos=True) == 1
+    assert FacePhoto.objects.get().student == second
+    assert decisions.pictures_learn(row=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher) == 0
+
+
+def test_several_at_once(recording: Recording, teacher: User) -> None:
+    lecture = recording.lecture
+    records = list(lecture.records.order_by("student__name").values_list("pk", flat=True))
+    elsewhere = factories.lecture(factories.course(students=1))
+    decisions.overrides_set(lecture=lecture, records=records[1:], status="excused", reason="fire alarm", user=teacher)
+    assert statuses(lecture) == ["present", "excused", "excused"]
+    changed = decisions.overrides_set(lecture=lecture, records=records, status="excused", reason="", user=teacher)
+    assert [record.pk for record in changed] == records[:1]
+    assert lecture.changes.count() == 3
+    assert decisions.overrides_set(lecture=elsewhere, records=records, status="late", reason="", user=factories.registrar()) == []
+    with pytest.raises(UserError):
+        decisions.overrides_set(lecture=lecture, records=records, status="unsure", reason="", user=teacher)
+
+
+def writes(recording: Recording, user: User) -> dict[str, Any]:
+    """Everything that a person can do to a result."""
+    person, sighting = recording.unknown_people.first(), recording.sightings.get(present=True)
+    record = recording.lecture.records.order_by("student__name").last()
+    return {
+        "status": lambda: decisions.override_set(record=record, status="late", reason="", user=user),
+        "name": lambda: decisions.face_name(person=person, student=record.student, user=user),
+        "deny": lambda: decisions.face_deny(sighting=sighting, user=user),
+        "visitor": lambda: decisions.face_visitor(person=person, user=user),
+        "delete": lambda: decisions.face_delete(person=person, user=user),
+        "undo": lambda: decisions.face_undo(person=person, user=user),
+        "learn": lambda: decisions.pictures_learn(row=person, student=record.student, user=user),
+        "sign": lambda: decisions.sign_off(lecture=recording.lecture, user=user),
+    }
+
+
+WRITES = ["status", "name", "deny", "visitor", "delete", "undo", "learn", "sign"]
+
+
+@pytest.mark.parametrize("what", WRITES)
+@pytest.mark.parametrize("who", ["stranger", "auditor"])
+def test_who_may_not(recording: Recording, what: str, who: str) -> None:
+    user = factories.user()
+    if who == "auditor":
+        user.groups.add(Group.objects.get_or_create(name="Auditor")[0])
+        recording.lecture.course.lecturers.add(user)
+    with pytest.raises(PermissionDenied):
+        writes(recording, user)[what]()
+    assert not AttendanceChange.objects.exists()
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(
+    recording: Recording, teacher: User, registrar: User, what: str
+) -> None:
+    decisions.sign_off(lecture=recording.lecture, user=teacher)
+    assert not may_decide(teacher, recording.lecture)
+    with pytest.raises(UserError, match="signed off"):
+        writes(recording, teacher)[what]()
+    assert log(recording.lecture) == [("signed", "", "")]
+    if what not in ("sign", "undo"):
+        writes(recording, registrar)[what]()
+
+
+def test_a_recording_that_comes_after_the_sign_off_changes_no_status(recording: Recording, teacher: User, registrar: User) -> None:
+    lecture = recording.lecture
+    first, second, _ = lecture.course.students.all()
+    decisions.sign_off(lecture=lecture, user=teacher)
+    later = factories.recording(lecture, duration=3600.0, state="done", coverage=1.0)
+    seen = Presence(str(second.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.9)
+    record_attendance(recording=later, attendance=Attendance(3600.0, (Presence(str(first.pk), False), seen), ()))
+    assert statuses(lecture) == ["present", "absent", "absent"]
+    with pytest.raises(PermissionDenied):
+        decisions.reopen(lecture=lecture, user=teacher)
+    decisions.reopen(lecture=lecture, user=registrar, reason="a second camera")
+    assert statuses(lecture) == ["present", "present", "absent"]
+    assert [kind for kind, _, _ in log(lecture)] == ["signed", "reopened"]
+    assert may_decide(teacher, lecture)
+
+
+def test_what_is_open_is_not_signed_off(lecture: Lecture, teacher: User) -> None:
+    with pytest.raises(UserError, match="no attendance"):
+        decisions.sign_off(lecture=lecture, user=teacher)
+    recording = factories.recording(lecture, duration=3600.0, state="done")
+    count(recording)
+    recording.sightings.filter(present=True).update(present=False, unsure=True)
+    decisions.face_visitor(person=recording.unknown_people.first(), user=teacher)  # counts again
+    with pytest.raises(UserError, match="1 student is still to be confirmed"):
+        decisions.sign_off(lecture=lecture, user=teacher)
+    decisions.override_set(record=lecture.records.get(machine_status="unsure"), status="absent", reason="", user=teacher)
+    Recording.objects.update(state="processing")
+    with pytest.raises(UserError, match="still in work"):
+        decisions.sign_off(lecture=lecture, user=teacher)
+    Recording.objects.update(state="done")
+    decisions.sign_off(lecture=lecture, user=teacher)
+    assert SignOff.objects.get().user_name == "teacher"
+    with pytest.raises(UserError, match="signed off"):
+        decisions.sign_off(lecture=lecture, user=teacher)
+
+
+def test_a_person_s_decision_survives_naming_and_counting(recording: Recording, teacher: User) -> None:
+    lecture = recording.lecture
+    _, second, _ = lecture.course.students.all()
+    decisions.override_set(record=lecture.records.get(student=second), status="excused", reason="ill", user=teacher)
+    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
+    record = lecture.records.get(student=second)
+    assert (record.status, record.machine_status) == ("excused", "present")
+    count(recording)
+    assert lecture.records.get(student=second).status == "excused"
+
+
+def test_the_workbook_follows(recording: Recording, teacher: User) -> None:
+    _, second, _ = recording.lecture.course.students.all()
+    before = report_write(recording=recording).sha256
+    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
+    assert report_current(report=recording.report).sha256 != before
+
+
+def test_the_log_cannot_be_changed(recording: Recording, teacher: User) -> None:
+    decisions.sign_off(lecture=recording.lecture, user=teacher)
+    change = AttendanceChange.objects.get()
+    for attempt in (change.save, change.delete, AttendanceChange.objects.all().delete, lambda: AttendanceChange.objects.update(reason="")):
+        with pytest.raises(TypeError, match="append-only"):
+            attempt()
