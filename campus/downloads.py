@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
+from django.utils.translation import gettext as _
 
 from campus.attendance.models import Report
 from campus.attendance.services import report_current
@@ -26,7 +27,7 @@ def workbook_response(report: Report) -> FileResponse:
     folder = Path(settings.REPORTS_DIR).resolve()
     path = (folder / report.file_name).resolve()
     if path.parent != folder or not path.is_file():
-        raise Http404("The workbook is no longer there. Take attendance again to have it written anew.")
+        raise Http404(_("The workbook is no longer there. Take attendance again to have it written anew."))
     response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=WORKBOOK_TYPE)
     response["Cache-Control"] = "private, no-cache"
     return response
@@ -37,7 +38,7 @@ def picture_response(name: str, *, download_name: str = "") -> FileResponse:
     try:
         file = default_storage.open(name)
     except (OSError, SuspiciousOperation) as error:
-        raise Http404("The picture is no longer there.") from error
+        raise Http404(_("The picture is no longer there.")) from error
     kind = PICTURE_TYPES.get(Path(name).suffix.lower())
     response = FileResponse(
         file, as_attachment=kind is None, filename=download_name or Path(name).name, content_type=kind or "application/octet-stream"

@@ -18,12 +18,12 @@ from campus.errors import UserError
 def lecture_create(*, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: str = "") -> Lecture:
     """A meeting of a class. Raises UserError where it ends before it starts, or the class has one at that time."""
     if ends_at <= starts_at:
-        raise UserError("The lecture ends before it starts. Set a later end.")
+        raise UserError(_("The lecture ends before it starts. Set a later end."))
     try:
         with transaction.atomic():
             return Lecture.objects.create(course=course, starts_at=starts_at, ends_at=ends_at, title=title, room=room)
     except IntegrityError as error:
-        raise UserError("This class has a lecture at that time already. Open that one, or choose another time.") from error
+        raise UserError(_("This class has a lecture at that time already. Open that one, or choose another time.")) from error
 
 
 def sureness_set(*, course: Course, sureness: str) -> None:
@@ -40,7 +40,9 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
             try:
                 student.full_clean()
             except ValidationError as error:
-                raise UserError(f"“{number}” can't be a student: {' '.join(error.messages)}") from error
+                raise UserError(
+                    _("“%(number)s” can't be a student: %(messages)s") % {"number": number, "messages": " ".join(error.messages)}
+                ) from error
             student.save()
         if course is not None:
             Enrolment.objects.get_or_create(course=course, student=student)

@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
@@ -84,23 +85,23 @@ def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPh
         except UserError as error:
             result.rows.append(ImportRow(str(entry.path), student, reason=str(error)))
         except (OSError, zipfile.BadZipFile) as error:
-            result.rows.append(ImportRow(str(entry.path), student, reason=f"The file can't be read: {error}."))
+            result.rows.append(ImportRow(str(entry.path), student, reason=_("The file can't be read: %(error)s.") % {"error": error}))
         else:
             result.rows.append(ImportRow(str(entry.path), student, photo=photo))
     if not result.rows:
-        raise UserError("There is nothing in it. It should hold a folder for each student, with photos in it.")
+        raise UserError(_("There is nothing in it. It should hold a folder for each student, with photos in it."))
     return result
 
 
 def folder_entries(folder: Path) -> Iterator[Entry]:
     """The files under `folder`, in natural order; links are refused, hidden files left out. Raises UserError."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder.")
+        raise UserError(_("%(folder)s is no folder.") % {"folder": folder})
     for path in sorted(folder.rglob("*"), key=lambda path: natural(str(path))):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if is_junk(name) or (path.is_dir() and not path.is_symlink()):
             continue
-        refusal = "It is a link." if path.is_symlink() else refused(name, path.stat().st_size)
+        refusal = _("It is a link.") if path.is_symlink() else refused(name, path.stat().st_size)
         yield Entry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
 
 
@@ -117,17 +118,21 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
         if end and end[5] > MAX_DIRECTORY_BYTES:
-            raise UserError(f"There are too many files in the zip. Make several zips of at most {MAX_FILES} files.")
+            raise UserError(_("There are too many files in the zip. Make several zips of at most %(n)s files.") % {"n": MAX_FILES})
         file.seek(0)
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError("This is no zip, or it is damaged. Make it again and upload it once more.") from error
+        raise UserError(_("This is no zip, or it is damaged. Make it again and upload it once more.")) from error
     with archive:
         infos = sorted(archive.infolist(), key=lambda info: natural(info.filename))
         if len(infos) > MAX_FILES:
-            raise UserError(f"There are {len(infos)} files in the zip. Make several zips of at most {MAX_FILES} files.")
+            raise UserError(
+                _("There are %(infos)s files in the zip. Make several zips of at most %(n)s files.") % {"infos": len(infos), "n": MAX_FILES}
+            )
         if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
-            raise UserError(f"Unpacked, the zip would be larger than {MAX_UNPACKED_BYTES // 1024**3} GB. Make several smaller ones.")
+            raise UserError(
+                _("Unpacked, the zip would be larger than %(n)s GB. Make several smaller ones.") % {"n": MAX_UNPACKED_BYTES // 1024**3}
+            )
         for info in infos:
             path = PurePosixPath(info.filename.replace("\\", "/"))
             if not info.is_dir() and not is_junk(path):
@@ -136,15 +141,15 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
 
 def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
     if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
-        return "Its path leads out of the zip."
+        return _("Its path leads out of the zip.")
     if stat.S_ISLNK(info.external_attr >> 16):
-        return "It is a link."
+        return _("It is a link.")
     if info.flag_bits & 1:
-        return "It is locked with a password."
+        return _("It is locked with a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "It is packed in an unusual way. Use ordinary zip compression."
+        return _("It is packed in an unusual way. Use ordinary zip compression.")
     if info.file_size > CHUNK and info.file_size > MAX_RATIO * info.compress_size:
-        return "It is no photo: photos can't be packed that small."
+        return _("It is no photo: photos can't be packed that small.")
     return refused(path, info.file_size)
 
 
@@ -166,11 +171,11 @@ def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
 
 def refused(path: PurePosixPath, size: int) -> str:
     if path.suffix.lower() not in PHOTO_SUFFIXES:
-        return "It is no photo. Photos are JPEG, PNG, WebP or HEIC files."
+        return _("It is no photo. Photos are JPEG, PNG, WebP or HEIC files.")
     if len(path.parts) < 2:
-        return "It lies in no student's folder."
+        return _("It lies in no student's folder.")
     if size > settings.MAX_PHOTO_BYTES:
-        return f"It is larger than {settings.MAX_PHOTO_BYTES // 1024**2} MB."
+        return _("It is larger than %(n)s MB.") % {"n": settings.MAX_PHOTO_BYTES // 1024**2}
     return ""
 
 
@@ -209,13 +214,16 @@ class StudentFinder:
             if found := self.candidates(folder.strip()):
                 break
         else:
-            raise UserError(f"No student has the number or name “{folders[-1]}”.")
+            raise UserError(_("No student has the number or name “%(folders)s”.") % {"folders": folders[-1]})
         here = [student for student in found if self.on_roster is None or student.pk in self.on_roster]
         if self.course is not None and not here:
-            raise UserError(f"{found[0]} is not on the roster of {self.course.code}.")
+            raise UserError(_("%(found)s is not on the roster of %(code)s.") % {"found": found[0], "code": self.course.code})
         if len(here) > 1:
             numbers = ", ".join(student.number for student in here)
-            raise UserError(f"Several students are called “{here[0].name}”: {numbers}. Name the folder by the student number.")
+            raise UserError(
+                _("Several students are called “%(name)s”: %(numbers)s. Name the folder by the student number.")
+                % {"name": here[0].name, "numbers": numbers}
+            )
         return here[0]
 
     def candidates(self, folder: str) -> list[Student]:

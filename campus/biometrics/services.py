@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
+from campus.biometrics.likeness import doubts
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos, zip_entries
 from campus.biometrics.selectors import course_photos, gallery_is_due
@@ -41,14 +42,17 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
     size = file.size or 0
     if not size:
-        raise UserError(f"{clean(name)} is empty. Choose another photo.")
+        raise UserError(_("%(name)s is empty. Choose another photo.") % {"name": clean(name)})
     if size > settings.MAX_PHOTO_BYTES:
-        raise UserError(f"{clean(name)} is larger than {settings.MAX_PHOTO_BYTES // 1024**2} MB. Make it smaller, or choose another photo.")
+        raise UserError(
+            _("%(name)s is larger than %(n)s MB. Make it smaller, or choose another photo.")
+            % {"name": clean(name), "n": settings.MAX_PHOTO_BYTES // 1024**2}
+        )
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
     photo = FacePhoto(student=student, original_name=clean(name), sha256=digest.hexdigest())
-    already_here = UserError(f"This photo of {student.name} is already here: {clean(name)}.")
+    already_here = UserError(_("This photo of %(name)s is already here: %(file)s.") % {"name": student.name, "file": clean(name)})
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise already_here
     try:
@@ -69,7 +73,7 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
 def photo_move(*, photo: FacePhoto, student: Student) -> None:
     """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
-        raise UserError(f"{student} has this photo already. Delete it here instead.")
+        raise UserError(_("%(student)s has this photo already. Delete it here instead.") % {"student": student})
     _changed(photo.student_id, student.pk)
     FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
 
@@ -104,9 +108,8 @@ def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 
 def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
-    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth.
-
-    Both follow from the file alone, so whoever comes first writes the same.
+    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth: by itself, and beside
+    the student's other photos and those of the class.
     """
     vector = None if result.embedding is None else result.embedding.astype("<f4").tobytes()
     with transaction.atomic():
@@ -119,9 +122,13 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
     if result.chip:
         with replacing(Path(settings.MEDIA_ROOT, chip)) as beside:
             beside.write_bytes(result.chip)
+    verdict, reason = result.verdict, result.reason
+    if result.chip and verdict != FacePhoto.Verdict.REJECTED:
+        doubt, why = doubts(photo, result, result.chip, embedder)
+        verdict, reason = doubt or verdict, why or reason
     written = FacePhoto.objects.filter(pk=photo.pk).update(
-        state=result.verdict,
-        reason=result.reason[:300],
+        state=verdict,
+        reason=reason[:300],
         face_px=result.face_px,
         quality=result.quality,
         chip=chip,
@@ -183,7 +190,9 @@ def embedder_set(*, course: Course, embedder: str) -> Gallery | None:
 
 
 def no_photos(course: Course) -> str:
-    return f"There are no usable photos of the students of {course}. Add some in their files, then take attendance again."
+    return _("There are no usable photos of the students of %(course)s. Add some in their files, then take attendance again.") % {
+        "course": course
+    }
 
 
 def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.ndarray]]:

@@ -114,4 +114,4 @@ def gaps(recording: Recording) -> str:
         else:
             parts.append([segment.start, segment.end])
     where = ", ".join(f"{clock(start)} to {clock(end)}" for start, end in parts)
-    return f"These parts could not be looked at: {where}. {failed[0].error}".strip()
+    return (_("These parts could not be looked at: %(where)s. %(error)s") % {"where": where, "error": failed[0].error}).strip()

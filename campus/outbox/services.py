@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Course
 from campus.errors import UserError
@@ -43,7 +44,7 @@ def deliver(*, delivery: Delivery) -> None:
     """One try, by whoever has claimed the row."""
     now = timezone.now()
     if delivery.webhook and not delivery.webhook.active:
-        finish(delivery, Delivery.State.FAILED, error="The webhook is switched off.")
+        finish(delivery, Delivery.State.FAILED, error=_("The webhook is switched off."))
         return
     try:
         send(delivery, now)
@@ -79,7 +80,7 @@ def retry(*, delivery: Delivery) -> None:
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
     with transaction.atomic():
         if not rows.update(state=Delivery.State.QUEUED, tries=0, due_at=None, error="", error_detail="", **WAITING):
-            raise UserError("This message is not waiting: it was sent, or is about to be.")
+            raise UserError(_("This message is not waiting: it was sent, or is about to be."))
         request(TASK, delivery.pk)
 
 

@@ -63,19 +63,24 @@ class LectureChangeForm(forms.Form):
 
 class UploadForm(forms.Form):
     file = forms.FileField(
-        label="Video or photo",
+        label=gettext_lazy("Video or photo"),
         allow_empty_file=True,
         max_length=255,
         error_messages={
-            "required": "Choose a video or a photo first.",
-            "max_length": "The file's name is longer than 255 letters. Rename it.",
+            "required": gettext_lazy("Choose a video or a photo first."),
+            "max_length": gettext_lazy("The file's name is longer than 255 letters. Rename it."),
         },
         widget=forms.FileInput(attrs={"accept": "video/*,image/*,.mkv,.mts,.m2ts,.ts,.avi,.heic,.heif"}),
     )
 
 
 class StatusForm(forms.Form):
-    status = forms.ChoiceField(choices=lambda: [("", _("What the recording says")), *statuses.decisions()], required=False, label="Status")
+    status = forms.ChoiceField(
+        choices=lambda: [("", _("What the recording says")), *statuses.decisions()], required=False, label=gettext_lazy("Status")
+    )
     reason = forms.CharField(
-        max_length=300, required=False, label="Reason", help_text="Kept with the change, for everybody who may see this class."
+        max_length=300,
+        required=False,
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("Kept with the change, for everybody who may see this class."),
     )

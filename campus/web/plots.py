@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 WIDTH, HEIGHT = 480, 270
 LEFT, RIGHT, TOP, BOTTOM = 16, 16, 66, 50
@@ -36,7 +37,7 @@ def similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[
         '<path class="{0}" d="{1}"><title>{2}</title></path>',
         (
             (name, _steps(curves[name], [x(edge) for edge in edges], floor), title)
-            for name, title in (("impostor", "Different people"), ("genuine", "The same person"))
+            for name, title in (("impostor", _("Different people")), ("genuine", _("The same person")))
         ),
     )
     axis = format_html_join(
@@ -60,9 +61,11 @@ def similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[
         ),
     )
     return format_html(
-        '<svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="How alike faces of the same person and of different people are">'
+        '<svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
         '{areas}<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>{axis}{lines}'
-        '<text x="{right}" y="{bottom}" text-anchor="end">similarity (cosine)</text></svg>',
+        '<text x="{right}" y="{bottom}" text-anchor="end">{unit}</text></svg>',
+        label=_("How alike faces of the same person and of different people are"),
+        unit=_("similarity (cosine)"),
         w=WIDTH,
         h=HEIGHT,
         left=LEFT,

@@ -105,7 +105,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
             lambda: decisions.override_set(
                 record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=user_of(request)
             ),
-            "The attendance is corrected.",
+            _("The attendance is corrected."),
         )
         return back(request, AttendanceRecord, object_id)
 

@@ -104,7 +104,7 @@ class CourseAdmin(RegistrarAdmin):
         gallery = active_gallery(course)
         if gallery is None:
             return "nothing yet: train the gallery"
-        report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), "Training report")
+        report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
         table = render_to_string("admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.sureness})
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
 
@@ -122,7 +122,7 @@ class CourseAdmin(RegistrarAdmin):
     def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "embedder" in form.changed_data and biometrics.embedder_set(course=obj, embedder=obj.embedder):
-            messages.info(request, "The photos are looked at with the other face model. The present gallery stays in use until then.")
+            messages.info(request, _("The photos are looked at with the other face model. The present gallery stays in use until then."))
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")
@@ -135,7 +135,7 @@ class CourseAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
-        attempt_all(request, queryset, lambda course: biometrics.gallery_request(course=course), "Training was asked for")
+        attempt_all(request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training was asked for"))
 
     @action(
         description=gettext_lazy("Train the gallery"),
@@ -154,7 +154,7 @@ class CourseAdmin(RegistrarAdmin):
     )
     def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        attempt(request, lambda: biometrics.gallery_request(course=course), "Training was asked for. Its state is under “Galleries”.")
+        attempt(request, lambda: biometrics.gallery_request(course=course), _("Training was asked for. Its state is under “Galleries”."))
         return back(request, Course, object_id)
 
     @action(
@@ -174,7 +174,7 @@ class CourseAdmin(RegistrarAdmin):
         report = attempt(request, lambda: attendance.register_write(course=course), "")
         if report is not None:
             address = reverse("admin:attendance_report_download", args=[report.pk])
-            messages.success(request, format_html("The register is written. {}", link(address, "Download it")))
+            messages.success(request, format_html(_("The register is written. {}"), link(address, _("Download it"))))
         return back(request, Course, object_id)
 
     @action(description=gettext_lazy("Photos from a zip"), url_path="photos", icon="folder_zip", permissions=["photos"])

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -51,7 +52,7 @@ class PhotoColumns:
             f'<a href="{{}}" target="_blank">{image}</a>',
             reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),
             reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
-            f"Photo of {photo.student.name}",
+            _("Photo of %(name)s") % {"name": photo.student.name},
         )
 
     @display(description=gettext_lazy("Verdict"), ordering="state")
@@ -77,7 +78,7 @@ class MoveForm(forms.Form):
     def clean_student(self) -> Student:
         student = Student.objects.filter(number=self.cleaned_data["student"]).first()
         if student is None:
-            raise ValidationError("There is no student with this number.")
+            raise ValidationError(_("There is no student with this number."))
         return student
 
 
@@ -131,16 +132,18 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         wish = request.GET.get("to", "")
         nearest = students_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
         form = MoveForm(request.POST or None, initial={"student": nearest.number if nearest else ""})
-        form.fields["student"].help_text = f"Now kept for {photo.student}. Train the galleries of both students' classes afterwards."
+        form.fields["student"].help_text = _("Now kept for %(student)s. Train the galleries of both students' classes afterwards.") % {
+            "student": photo.student
+        }
         if form.is_valid():
             try:
                 services.photo_move(photo=photo, student=form.cleaned_data["student"])
             except UserError as error:
                 form.add_error("student", str(error))
             else:
-                messages.success(request, f"The photo is {form.cleaned_data['student'].name}'s now.")
+                messages.success(request, _("The photo is %(name)s's now.") % {"name": form.cleaned_data["student"].name})
                 return redirect("admin:biometrics_facephoto_change", pk)
-        return upload_page(request, "Move a photo to another student", form, None, verb="Move")
+        return upload_page(request, _("Move a photo to another student"), form, None, verb="Move")
 
     def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.change_facephoto")
@@ -199,12 +202,12 @@ def thumbnail(photo: FacePhoto) -> bytes:
     try:
         with photo.file.open("rb") as file, Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise Http404("The picture is too large to show.")
+                raise Http404(_("The picture is too large to show."))
             image.draft("RGB", (THUMBNAIL, THUMBNAIL))
             small = ImageOps.exif_transpose(image).convert("RGB")
             small.thumbnail((THUMBNAIL, THUMBNAIL))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Http404("The picture can't be shown.") from error
+        raise Http404(_("The picture can't be shown.")) from error
     content = io.BytesIO()
     small.save(content, "JPEG", quality=80)
     return content.getvalue()

@@ -69,7 +69,7 @@ class SegmentInline(ReadOnlyInline):
         return f"{100 * (1 if segment.state == Segment.State.DONE else segment.progress):.0f} %"
 
 
-def dialog(title: str, description: str, submit: str) -> Any:
+def dialog(title: object, description: object, submit: object) -> Any:
     return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
 
 
@@ -108,13 +108,15 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         icon="restart_alt",
         permissions=["steer"],
         dialog=dialog(
-            "Take attendance again?",
-            "The recording is looked at anew from the start, and what the machine found before is replaced. What people set stays.",
-            "Take attendance again",
+            gettext_lazy("Take attendance again?"),
+            gettext_lazy(
+                "The recording is looked at anew from the start, and what the machine found before is replaced. What people set stays."
+            ),
+            gettext_lazy("Take attendance again"),
         ),
     )
     def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_restart, "Attendance is taken again.")
+        return self._act(request, object_id, services.recording_restart, _("Attendance is taken again."))
 
     @action(
         description=gettext_lazy("Retry failed parts"),
@@ -122,11 +124,13 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         icon="refresh",
         permissions=["steer"],
         dialog=dialog(
-            "Retry the failed parts?", "Only the parts that failed are looked at again, then everybody is counted anew.", "Retry"
+            gettext_lazy("Retry the failed parts?"),
+            gettext_lazy("Only the parts that failed are looked at again, then everybody is counted anew."),
+            gettext_lazy("Retry"),
         ),
     )
     def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_retry, "The failed parts are looked at again.")
+        return self._act(request, object_id, services.recording_retry, _("The failed parts are looked at again."))
 
     @action(
         description=gettext_lazy("Cancel"),
@@ -134,10 +138,14 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         icon="cancel",
         variant=ActionVariant.DANGER,
         permissions=["steer"],
-        dialog=dialog("Cancel the work?", "What was found so far in this run is lost. The recording itself stays.", "Cancel the work"),
+        dialog=dialog(
+            gettext_lazy("Cancel the work?"),
+            gettext_lazy("What was found so far in this run is lost. The recording itself stays."),
+            gettext_lazy("Cancel the work"),
+        ),
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_cancel, "The work on this recording was cancelled.")
+        return self._act(request, object_id, services.recording_cancel, _("The work on this recording was cancelled."))
 
     @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:
@@ -145,5 +153,5 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
             request,
             queryset,
             lambda recording: services.recording_retry(recording=recording, user=user_of(request)),
-            "Recordings that are looked at again",
+            _("Recordings that are looked at again"),
         )
