@@ -45,8 +45,8 @@ def register_csv(register: Register) -> bytes:
             line.student.name,
             *(kind.letter if kind else "" for kind in line.kinds),
             *(str(line.tally.counts.get(kind.code, 0)) for kind in used),
-            f"{line.tally.points:g}",
-            f"{line.tally.most:g}",
+            f"{float(line.tally.points):g}",
+            f"{float(line.tally.most):g}",
             "" if line.tally.share is None else f"{line.tally.share:.4f}",
             _("below") if line.below else "",
         ]

@@ -1,5 +1,6 @@
 """Lists on paper: the attendance of a lecture, and the register of a class, as PDF."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from campus.attendance.statuses import kinds, like
 from recognition.sheets import COLOURS, clean
 
 FONTS = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"  # the pages' own
+# Their news is of the glyphs that a font has.
+for name in ("fontTools", "fpdf"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+
 HEAD = (31, 56, 100)
 LINE = (190, 190, 190)
 ROW = 5.6  # millimetres, as everything here
@@ -147,7 +152,7 @@ def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None
 
 
 def _sums(line: RegisterLine) -> Iterator[str]:
-    yield f"{line.tally.points:g} / {line.tally.most:g}"
+    yield f"{float(line.tally.points):g} / {float(line.tally.most):g}"
     yield "" if line.tally.share is None else f"{100 * line.tally.share:.0f} %"
 
 

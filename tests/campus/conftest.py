@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from campus.academics.models import Course, Lecture, Student
+from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import lecture_count, register_write, report_write
 from campus.biometrics.models import FacePhoto, Gallery
@@ -30,6 +31,7 @@ def own_folders(settings, tmp_path: Path) -> None:
     for folder in ("media", "Reports", "uploads"):
         (tmp_path / folder).mkdir()
     cache.clear()
+    statuses.forget()
 
 
 def jpeg(size: int = 40) -> bytes:
