@@ -27,6 +27,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.api.serializers.common import DetailSerializer
 from campus.attendance.selectors import may_decide
@@ -165,8 +166,7 @@ class UploadsView(TusView):
         lecture = lectures_for(request.user).filter(pk=int(told["lecture"])).first()
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
-        if not may_decide(request.user, lecture):
-            raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
+        check_open(request, lecture)
         upload = upload_create(lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256)
         return Response(status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)})
 
@@ -202,6 +202,7 @@ class UploadView(TusView):
     def patch(self, request: Request, pk: UUID) -> Response:
         """The next bytes. After the last ones the file is checked, and attendance is taken."""
         upload = self.upload(pk)
+        check_open(request, upload.lecture)
         if request.content_type.split(";")[0].strip() != PATCH_TYPE:
             raise UnsupportedMediaType(request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE})
         if not request.META.get("CONTENT_LENGTH"):
@@ -225,6 +226,11 @@ class UploadView(TusView):
             return {}
         recording: Recording = upload.recording or upload_finish(upload=upload)
         return {"Rollcall-Recording": str(recording.pk)}
+
+
+def check_open(request: Request, lecture: Lecture) -> None:
+    if not may_decide(request.user, lecture):
+        raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
 
 
 def expires(upload: Upload) -> str:
