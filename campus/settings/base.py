@@ -104,6 +104,7 @@ LANGUAGE_CODE = "en-gb"
 # In their own names. The browser's wish counts until somebody chooses one.
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "campus" / "locale"]
+FORMAT_MODULE_PATH = ["campus.formats"]
 TIME_ZONE = env.str("ROLLCALL_TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True

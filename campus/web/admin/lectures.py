@@ -1,6 +1,7 @@
 """Lectures, what was recorded of them, and calendars from elsewhere."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -190,19 +191,18 @@ class _Json(signing.JSONSerializer):
 def _shown(rows: list[Row]) -> dict[str, Any]:
     """The rows as the page shows them: what happens, not what stays the same."""
     told = [row for row in rows if row.kind != Kind.SAME]
-    same = len(rows) - len(told)
-    counts = ", ".join(f"{kind.label}: {n}" for kind in Kind if (n := sum(row.kind == kind for row in rows)))
+    counts = Counter(row.kind for row in rows)
     left = len(told) - SHOWN
-    plan = {
-        "heading": counts or _("The calendar has no events."),
-        "same": ngettext("%(n)s lecture stays as it is.", "%(n)s lectures stay as they are.", same) % {"n": same} if same else "",
+    plan: dict[str, Any] = {
+        "heading": _("What the calendar changes"),
+        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind]) or _("The calendar has no events."),
         "table": {
             "headers": [_("When"), _("Class"), _("Title"), _("Room"), _("Lecture"), _("Remark")],
             "rows": [_cells(row) for row in told[:SHOWN]],
         },
     }
     if left > 0:
-        plan["same"] += " " + _("%(n)s more are not listed.") % {"n": left}
+        plan["more"] = _("%(n)s more are not listed.") % {"n": left}
     return {"plans": [plan], "writes": sum(row.kind in (Kind.NEW, Kind.CHANGED) for row in rows)}
 
 

@@ -1,5 +1,6 @@
 """The timetable: rooms, holidays, series of lectures. Nothing becomes a lecture before somebody looked at the plan."""
 
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, time_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -168,13 +169,13 @@ class LectureSeriesAdmin(RegistrarAdmin):
 
 def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
     """A plan as the page shows it: what happens, not what stays the same."""
-    same = sum(step.kind == Kind.SAME for step in steps)
+    counts = Counter(step.kind for step in steps)
     return {
         "series": series,
         "heading": str(series),
         "agreed": timetable.fingerprint(steps),
         "writes": sum(step.kind in timetable.WRITES for step in steps),
-        "same": ngettext("%(n)s lecture stays as it is.", "%(n)s lectures stay as they are.", same) % {"n": same} if same else "",
+        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind]),
         "table": {
             "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
             "rows": [
