@@ -39,7 +39,7 @@ class EventsView(APIView):
         operation_id="recordings_events",
         parameters=[LAST],
         responses={
-            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.STR, "events `progress`, whose data is what /progress/ answers"),
+            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.OBJECT, "events `progress`, whose data is what /progress/ answers"),
             204: OpenApiResponse(description="the work is over, and the client knows its end"),
         },
     )

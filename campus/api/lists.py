@@ -18,7 +18,7 @@ class Pages(CursorPagination):
     # Of rows that are equal in what a list is ordered by, the cursor counts how many were seen.
     offset_cutoff = 100_000
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValidationError, ValueError, TypeError, OverflowError) as error:

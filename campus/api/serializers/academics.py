@@ -18,6 +18,7 @@ TAKEN = _("This class has a lecture at that time already. Choose another time.")
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
+    email = serializers.CharField(read_only=True)  # it may be empty, which an address may not
     role = serializers.SerializerMethodField()
 
     class Meta:

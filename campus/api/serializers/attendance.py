@@ -11,7 +11,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, Report,
 
 class KindSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not the serializer's own label
     letter = serializers.CharField(help_text="in the register")
     points = serializers.FloatField()
     counts = serializers.BooleanField(help_text="in the student's percentage")

@@ -1,0 +1,52 @@
+"""A program that knows nothing but the description of the API talks nonsense to a running server, and gets no nonsense back."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from campus.accounts.services import token_create
+from campus.work import producer
+from tests.campus.conftest import World
+from tests.conftest import REPOSITORY
+
+SECONDS = 25  # at most
+
+
+@pytest.fixture
+def no_broker(settings):
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
+    producer.cache_clear()
+    yield
+    producer.cache_clear()
+
+
+def test_the_server_keeps_to_its_description(transactional_db, live_server, world: World, no_broker, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr("campus.api.events.LASTS_SECONDS", 0.1)
+    _, token = token_create(user=world.registrar, name="schemathesis", scope="write", days=1)
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{live_server.url}/api/v1/schema/",
+        *("--header", f"Authorization: Bearer {token}"),
+        *("--checks", checks),
+        *("--phases", "examples,coverage,fuzzing,stateful"),
+        *("--max-time", str(SECONDS)),
+        *("--seed", "7"),
+        *("--exclude-path", "/api/v1/token/"),  # it would revoke the very token
+        *("--generation-database", "none"),
+        "--no-color",
+    ]
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.campus.schemathesis_hooks", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-12_000:] + run.stderr[-2_000:]
