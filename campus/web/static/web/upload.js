@@ -209,10 +209,10 @@ if (form && window.tus) {
       const chosen = files.find((one) => one.state === "chosen");
       if (chosen) chosen.check();
     }
-    if (started) {
-      const room = AT_ONCE - files.filter((one) => ["sending", "lost"].includes(one.state)).length;
-      const ready = files.filter((one) => one.state === "ready");
-      ready.slice(0, Math.max(0, room)).forEach((one) => one.send());
+    while (started && files.filter((one) => ["sending", "lost"].includes(one.state)).length < AT_ONCE) {
+      const ready = files.find((one) => one.state === "ready");
+      if (!ready) break;
+      ready.send();
     }
     form.querySelector("[data-send]").hidden = started && files.length > 0;
   };
