@@ -144,7 +144,7 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     verdict, reason = enrolment_verdict(quality)
     large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
     if verdict == "accepted" and len(large) > 1:
-        verdict, reason = "warning", "Several faces are in the photo; the one nearest the centre was taken."
+        verdict, reason = "warning", f"Several faces ({len(large)}) are in the photo; the one nearest the centre was taken."
     vector = None if strict and verdict == "rejected" else models.enrol(chip)
     return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
 

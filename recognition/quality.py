@@ -79,9 +79,21 @@ def enrolment_verdict(quality: Quality) -> tuple[str, str]:
             f"The face is only {quality.face_px:.0f} pixels high; use a photo in which it is at least {FACE_PX[1]:.0f}.",
         ),
         # Before sharpness: in the dark nothing is sharp.
-        (quality.light, LIGHT, "The face is too dark; use a photo with more light."),
-        (quality.sharpness, SHARPNESS, "The face is blurred; use a sharper photo."),
-        (-quality.turned, (-TURNED[0], -TURNED[1]), "The face is turned away; use a photo that looks at the camera."),
+        (
+            quality.light,
+            LIGHT,
+            f"The face is too dark (brightness {quality.light:.0f} of 255, at least {LIGHT[1]:.0f}); use a photo with more light.",
+        ),
+        (
+            quality.sharpness,
+            SHARPNESS,
+            f"The face is blurred (sharpness {quality.sharpness:.0f}, at least {SHARPNESS[1]:.0f}); use a sharper photo.",
+        ),
+        (
+            -quality.turned,
+            (-TURNED[0], -TURNED[1]),
+            f"The face is turned away (by {quality.turned:.0f}°, at most {TURNED[1]:.0f}°); use a photo that looks at the camera.",
+        ),
     ]
     for value, (least, _), reason in checks:
         if value < least:
