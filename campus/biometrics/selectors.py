@@ -2,9 +2,12 @@
 
 import hashlib
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
-from campus.academics.models import Course
+from campus.academics.models import Course, Enrolment
 from campus.academics.selectors import AnyUser, courses_for, students_for
 from campus.biometrics.models import FacePhoto, Gallery
 
@@ -68,3 +71,11 @@ def gallery_is_due(course: Course) -> bool:
     if newest.inputs:
         return newest.inputs != gallery_inputs(course)
     return course_photos(course).filter(created_at__gt=newest.created_at).exists()
+
+
+def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
+    """The enrolments of today, in these classes, of students with fewer usable photos than are asked for; `usable` says how many."""
+    today = timezone.localdate()
+    here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
+    usable = FacePhoto.objects.filter(student=OuterRef("student"), state__in=USABLE).order_by().values("student").annotate(n=Count("pk"))
+    return here.annotate(usable=Coalesce(Subquery(usable.values("n")), 0)).filter(usable__lt=settings.WANTED_PHOTOS)

@@ -150,6 +150,7 @@ if (drop) {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     for (const entry of entries) add(await walk(entry));
   });
+  find("files").hasChangeListener = true; // the theme's own looks for a text box beside it
   find("files").addEventListener("change", (event) => {
     add([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
     event.target.value = "";

@@ -1,0 +1,221 @@
+"""The registrar's first page: today's lectures, recordings in work, what needs a person, and how the machines are."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from kombu.exceptions import OperationalError
+
+from campus.academics.models import Course, Lecture
+from campus.academics.selectors import AnyUser, courses_for, lectures_for
+from campus.attendance.models import AttendanceRecord, SignOff, Status
+from campus.attendance.selectors import records_for, unknown_people_for
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
+from campus.footage.models import Recording, Segment
+from campus.footage.selectors import OPEN, recordings_for
+from campus.work import KINDS, free, producer
+
+SHOWN = 6  # links of a kind
+IN_WORK = 20
+RECENT = timedelta(days=60)  # what is older waits for nobody any more
+PATIENCE = 0.7  # seconds for the workers to answer
+
+
+@dataclass(frozen=True)
+class Link:
+    text: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that only a person can settle: how many, in words, and where."""
+
+    text: str
+    icon: str
+    links: Sequence[Link]
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Today:
+    lecture: Lecture
+    address: str
+    state: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class InWork:
+    recording: Recording
+    address: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    name: str
+    waiting: int
+    running: int
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    lectures: list[Today]
+    in_work: list[InWork]
+    in_work_more: int
+    tasks: list[Task]
+    storage: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, user: AnyUser) -> "Dashboard":
+        work = recordings_for(user).filter(state__in=OPEN)
+        return cls(_today(user), _in_work(work), max(work.count() - IN_WORK, 0), [task for task in _tasks(user) if task], _storage(user))
+
+
+def _today(user: AnyUser) -> list[Today]:
+    start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
+    unsure = AttendanceRecord.objects.filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
+    lectures = (
+        lectures_for(user)
+        .filter(starts_at__gte=start, starts_at__lt=start + timedelta(days=1))
+        .select_related("course")
+        .prefetch_related("recordings")
+        .annotate(unsure=Exists(unsure), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
+        .order_by("starts_at", "course__code")
+    )
+    return [Today(lecture, reverse("lecture", args=[lecture.pk]), *_state(lecture)) for lecture in lectures]
+
+
+def _state(lecture: Any) -> tuple[str, str]:
+    """In a few words how far the lecture is, and the colour of that."""
+    states = {recording.state for recording in lecture.recordings.all()}
+    now = timezone.now()
+    if lecture.cancelled:
+        return _("cancelled"), ""
+    if lecture.signed:
+        return _("signed off"), "success"
+    if states & {Recording.State.FAILED, Recording.State.CANCELLED} and Recording.State.DONE not in states:
+        return _("recording failed"), "danger"
+    if states & set(OPEN):
+        return _("in work"), "info"
+    if lecture.unsure:
+        return _("to be confirmed"), "warning"
+    if states:
+        return _("counted"), "success"
+    if lecture.starts_at > now:
+        return _("to come"), ""
+    return (_("going on"), "info") if lecture.ends_at > now else (_("no recording yet"), "warning")
+
+
+def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
+    parts = recordings.select_related("lecture__course").annotate(
+        parts=Count("segments"), done=Count("segments", filter=~Q(segments__state=Segment.State.PENDING)), begun=Sum("segments__progress")
+    )
+    return [
+        InWork(row, reverse("admin:footage_recording_change", args=[row.pk]), _percent(row))
+        for row in parts.order_by("created_at")[:IN_WORK]
+    ]
+
+
+def _percent(recording: Any) -> int:
+    if recording.state == Recording.State.AGGREGATING:
+        return 97
+    return round(95 * max(recording.done, recording.begun or 0) / recording.parts) if recording.parts else 0
+
+
+def _tasks(user: AnyUser) -> Iterable[Task | None]:
+    since = timezone.now() - RECENT
+    recent = Q(lecture__starts_at__gte=since, lecture__sign_off=None)
+    unsure = records_for(user).filter(recent, machine_status=Status.UNSURE, override_status="")
+    yield _by_lecture(
+        unsure, "lecture", "person_search", lambda n: ngettext("%(n)d student to be confirmed", "%(n)d students to be confirmed", n)
+    )
+    of_recording = Q(recording__lecture__starts_at__gte=since, recording__lecture__sign_off=None)
+    unknown = unknown_people_for(user).filter(of_recording, still=False, decision=None)
+    yield _by_lecture(unknown, "recording__lecture", "no_accounts", lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n))
+    failed = recordings_for(user).filter(created_at__gte=since, state__in=(Recording.State.DONE, Recording.State.FAILED))
+    failed = failed.annotate(parts=Count("segments", filter=Q(segments__state=Segment.State.FAILED)))
+    yield _listed(
+        failed.filter(Q(state=Recording.State.FAILED) | Q(parts__gt=0)).select_related("lecture__course").order_by("-created_at"),
+        "admin:footage_recording_change",
+        "videocam_off",
+        lambda n: ngettext("%(n)d recording with failed parts", "%(n)d recordings with failed parts", n),
+    )
+    lacking = dict(lacking_photos(courses_for(user)).values_list("course").annotate(n=Count("pk")).values_list("course", "n"))
+    courses = Course.objects.in_bulk(sorted(lacking, key=lambda pk: -lacking[pk])[:SHOWN])
+    links = [
+        Link(f"{course.code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
+        for pk, course in sorted(courses.items(), key=lambda item: -lacking[item[0]])
+    ]
+    n = sum(lacking.values())
+    text = ngettext(
+        "%(n)d student with fewer than %(wanted)d usable photos", "%(n)d students with fewer than %(wanted)d usable photos", n
+    ) % {"n": n, "wanted": settings.WANTED_PHOTOS}
+    yield Task(text, "add_a_photo", links, len(lacking) - len(links)) if n else None
+    later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
+    yield _listed(
+        galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),
+        "admin:biometrics_gallery_change",
+        "model_training",
+        lambda n: ngettext("%(n)d training failed", "%(n)d trainings failed", n),
+    )
+
+
+def _by_lecture(rows: QuerySet[Any], path: str, icon: str, text: Any) -> Task | None:
+    counts = list(rows.order_by().values(path).annotate(n=Count("pk")).order_by(f"-{path}__starts_at").values_list(path, "n"))
+    if not counts:
+        return None
+    lectures = Lecture.objects.select_related("course").in_bulk([pk for pk, _n in counts[:SHOWN]])
+    links = [Link(f"{lectures[pk]}: {n}", reverse("lecture", args=[pk])) for pk, n in counts[:SHOWN]]
+    total = sum(n for _pk, n in counts)
+    return Task(text(total) % {"n": total}, icon, links, len(counts) - len(links))
+
+
+def _listed(rows: QuerySet[Any], address: str, icon: str, text: Any) -> Task | None:
+    n = rows.count()
+    links = [Link(str(row), reverse(address, args=[row.pk])) for row in rows[:SHOWN]]
+    return Task(text(n) % {"n": n}, icon, links, n - len(links)) if n else None
+
+
+def _storage(user: AnyUser) -> dict[str, Any]:
+    disk = shutil.disk_usage(settings.MEDIA_ROOT)
+    recordings = recordings_for(user).aggregate(n=Count("pk"), size=Sum("size"))
+    return {
+        "free": disk.free,
+        "total": disk.total,
+        "percent": round(100 * (disk.total - disk.free) / disk.total),
+        "recordings": recordings["n"],
+        "recordings_size": recordings["size"] or 0,
+        "photos": photos_for(user).count(),
+        "tight": disk.free < disk.total / 10,
+    }
+
+
+def queues() -> list[Queue]:
+    """How much work waits and is being done in each queue."""
+    found: dict[str, list[int]] = {}
+    for kind in KINDS.values():
+        rows = kind.rows.aggregate(waiting=Count("pk", filter=free()), running=Count("pk", filter=~free() & Q(lease_until__isnull=False)))
+        total = found.setdefault(kind.queue, [0, 0])
+        total[0] += rows["waiting"]
+        total[1] += rows["running"]
+    return [Queue(name, *counts) for name, counts in found.items()]
+
+
+def workers() -> dict[str, list[str]] | None:
+    """Who answers, and the queues that each works on. None: the broker cannot be reached."""
+    try:
+        answers = producer().control.inspect(timeout=PATIENCE).active_queues() or {}
+    except (OperationalError, OSError):
+        return None
+    return {name: sorted(queue["name"] for queue in found) for name, found in sorted(answers.items())}

@@ -1,0 +1,130 @@
+"""The registrar's first page: what needs a person, what is in work, and whether anybody works."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from campus.attendance.models import AttendanceRecord, SignOff, UnknownPerson
+from campus.biometrics.models import FacePhoto
+from campus.footage.models import Recording
+from campus.web.dashboard import Dashboard, Task
+from campus.work import claim, producer
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def registrar(client: Client) -> Client:
+    client.force_login(factories.registrar(username="registrar"))
+    return client
+
+
+@pytest.fixture
+def lecture() -> Any:
+    """Of today, going on."""
+    now = timezone.now()
+    return factories.lecture(factories.course(students=3, code="CS101"), starts_at=now, ends_at=now + timedelta(minutes=1), title="Loops")
+
+
+def dashboard(client: Client) -> Dashboard:
+    return client.get("/admin/").context["dashboard"]
+
+
+def tasks(client: Client) -> dict[str, Task]:
+    return {task.icon: task for task in dashboard(client).tasks}
+
+
+def test_nothing_to_do_is_said(registrar: Client) -> None:
+    page = registrar.get("/admin/").content.decode()
+    assert "Everybody is counted" in page
+    assert "no lectures today" in page
+    assert "No recording is in work" in page
+
+
+def test_what_needs_a_person_is_counted_with_the_way_there(registrar: Client, lecture: Any) -> None:
+    student = lecture.course.students.first()
+    recording = factories.planned(lecture, state=Recording.State.DONE)
+    recording.segments.filter(index=0).update(state="failed")
+    AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status="unsure")
+    UnknownPerson.objects.create(recording=recording, index=0)
+    UnknownPerson.objects.create(recording=recording, index=1, still=True)
+    for _ in range(5):
+        factories.photo(student)
+    factories.photo(lecture.course.students.last(), state=FacePhoto.Verdict.REJECTED)
+    factories.gallery(lecture.course, state="failed", active=False)
+    found = tasks(registrar)
+    assert {icon: task.text.split()[0] for icon, task in found.items()} == {
+        "person_search": "1",
+        "no_accounts": "1",
+        "videocam_off": "1",
+        "add_a_photo": "2",
+        "model_training": "1",
+    }
+    for task in found.values():
+        assert registrar.get(task.links[0].address).status_code == 200
+    AttendanceRecord.objects.update(override_status="present")
+    SignOff.objects.create(lecture=lecture, user_name="ada")
+    factories.gallery(lecture.course, active=False)
+    assert tasks(registrar).keys() == {"videocam_off", "add_a_photo"}
+
+
+def test_who_has_left_needs_no_photos(registrar: Client, lecture: Any) -> None:
+    lecture.course.enrolments.update(valid_to=timezone.localdate() - timedelta(days=1))
+    assert tasks(registrar) == {}
+
+
+def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) -> None:
+    def state() -> str:
+        (today,) = dashboard(registrar).lectures
+        return today.state
+
+    assert state() == "going on"
+    recording = factories.planned(lecture, segments=4)
+    recording.segments.filter(index=0).update(state="done", progress=1)
+    assert state() == "in work"
+    (work,) = dashboard(registrar).in_work
+    assert 0 < work.percent < 50
+    Recording.objects.update(state=Recording.State.FAILED)
+    assert state() == "recording failed"
+    Recording.objects.update(state=Recording.State.DONE)
+    assert state() == "counted"
+    AttendanceRecord.objects.create(lecture=lecture, student=lecture.course.students.first(), machine_status="unsure")
+    assert state() == "to be confirmed"
+    SignOff.objects.create(lecture=lecture, user_name="ada")
+    assert state() == "signed off"
+
+
+def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_max_num_queries: Any) -> None:
+    now = timezone.now()
+    for n in range(12):
+        one = factories.lecture(factories.course(students=2), starts_at=now - timedelta(minutes=n), ends_at=now + timedelta(hours=1))
+        recording = factories.planned(one)
+        AttendanceRecord.objects.create(lecture=one, student=one.course.students.first(), machine_status="unsure")
+        UnknownPerson.objects.create(recording=recording, index=0)
+        factories.planned(one, state=Recording.State.FAILED)
+    with django_assert_max_num_queries(30):
+        assert registrar.get("/admin/").status_code == 200
+
+
+def test_queues_and_workers(registrar: Client, lecture: Any, settings: Any) -> None:
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there
+    producer.cache_clear()
+    recording = factories.planned(lecture)
+    claim("rollcall.recognise", recording.segments.first().pk, "worker")
+    response = registrar.get("/admin/workers/")
+    producer.cache_clear()
+    assert "broker can&#x27;t be reached" in response.content.decode() or "broker can't be reached" in response.content.decode()
+    (vision,) = (queue for queue in response.context["queues"] if queue.name == "vision")
+    assert (vision.waiting, vision.running) == (1, 1)
+
+
+def test_nobody_else_sees_it(client: Client) -> None:
+    assert client.get("/admin/").status_code == 302
+    assert client.get("/admin/workers/").status_code == 302
+    client.force_login(factories.user())
+    assert client.get("/admin/").status_code in (302, 403)
+    assert client.get("/admin/workers/").status_code in (302, 403)
