@@ -23,7 +23,7 @@ FOR_READERS = frozenset(
         "account-token-revoke",
         "account-code",
         "set_language",
-        "register",
+        "calendar-links",
         "admin:logout",
         "admin:password_change",
         "api-token",

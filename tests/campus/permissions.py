@@ -1,0 +1,193 @@
+"""Who gets what: every address of the program, asked with every verb by every role. Nothing here lists the addresses."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPMethod
+from pathlib import Path
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.urls import NoReverseMatch, get_resolver, reverse
+from django.urls.resolvers import URLPattern, URLResolver
+from django.utils import timezone
+
+from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics.timetable_links import key_of, link_renew
+from campus.accounts.roles import Role
+from campus.accounts.services import token_create
+from campus.attendance.models import AttendanceChange, Still
+from campus.footage.models import Upload
+from campus.outbox.models import Delivery, Webhook
+from tests.campus import factories
+from tests.campus.conftest import World
+
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "permissions.csv"
+WHO = ("anonymous", "lecturer", "other lecturer", "auditor", "registrar", "administrator")
+YES, NO, HIDDEN, LOGIN, MISSING, FAULT = "yes", "no", "hidden", "login", "-", "fault"
+VERBS = (HTTPMethod.GET, HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE)
+# What stands for a part of an address that is no object's key.
+WORDS = {
+    "kind": "csv",
+    "action": "restart",
+    "status": "present",
+    "n": 0,
+    "uidb64": "x",
+    "token": "x",
+}
+# Addresses whose words are others.
+WORDS_OF = {"sighting": {"action": "deny"}}
+DAY = factories.STARTS.date()
+NO_ROUTES = {"admin:view_on_site", "admin:app_list", "api-not-there"}  # theirs is what they lead to
+
+
+@dataclass(frozen=True)
+class Route:
+    name: str
+    pattern: str
+    converters: dict[str, Any]
+
+    @property
+    def verbs(self) -> tuple[HTTPMethod, ...]:
+        return VERBS[:2] if self.name.startswith("admin:") else VERBS  # Django's admin takes any other verb for GET
+
+
+def routes() -> Iterator[Route]:
+    def walk(resolver: URLResolver, before: str, space: str, known: dict[str, Any]) -> Iterator[Route]:
+        for entry in resolver.url_patterns:
+            pattern = before + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", str(entry.pattern)).strip("^$")
+            converters = known | dict.fromkeys(re.findall(r"<(?:\w+:)?(\w+)>", pattern))
+            if isinstance(entry, URLResolver):
+                yield from walk(entry, pattern.replace("^", ""), f"{space}{entry.namespace}:" if entry.namespace else space, converters)
+            elif isinstance(entry, URLPattern) and entry.name and space + entry.name not in NO_ROUTES:
+                yield Route(space + entry.name, "/" + pattern.replace("$", "").replace("^", ""), converters)
+
+    yield from walk(get_resolver(), "", "", {})
+
+
+def things(world: World) -> dict[str, object]:
+    """The key of the object that an address is about, by the word before it. All of them belong to the class of `own`."""
+    change = AttendanceChange.objects.create(
+        lecture=world.lecture, record=world.record, old="present", new="late", user=world.own, user_name="own"
+    )
+    webhook = Webhook.objects.create(url="https://example.org/hook")
+    token, _ = token_create(user=world.own, name="script", scope="read", days=1)
+    keys = {
+        "classes courses course": world.course.pk,
+        "students student": world.student.pk,
+        "lectures lecture": world.lecture.pk,
+        "recordings recording": world.failed.pk,
+        "records attendance attendancerecord": world.record.pk,
+        "attendancechange changes": change.pk,
+        "enrolments": world.course.enrolments.get(student=world.student).pk,
+        "uploads": Upload.objects.create(lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)).pk,
+        "calendar": key_of(link_renew(user=world.own, course=world.course)),
+        "room": Room.objects.create(name="B 12").pk,
+        "webhook": webhook.pk,
+        "delivery": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
+        "group": Group.objects.get(name=Role.LECTURER).pk,
+        "lectureseries": LectureSeries.objects.create(course=world.course, starts="09:00", ends="10:30", first_day=DAY, last_day=DAY).pk,
+        "holiday": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
+        "reports report": world.report.pk,
+        "galleries gallery": world.gallery.pk,
+        "chips sightings": world.sighting.pk,
+        "unknown": world.unknown.pk,
+        "stills": Still.objects.create(recording=world.recording, time=5).pk,
+        "photos facephoto": world.photo.pk,
+        "tokens": token.pk,
+        "user": world.own.pk,
+    }
+    rows = {model._meta.model_name: model._default_manager.first() for model in admin.site._registry}
+    known = {name: row.pk for name, row in rows.items() if row is not None and name}
+    return known | {word: key for words, key in keys.items() for word in words.split()}
+
+
+def address(route: Route, keys: dict[str, object]) -> str:
+    words = WORDS | WORDS_OF.get(route.name, {})
+    arguments = {}
+    for name in route.converters:
+        before = re.search(rf"([\w-]+)/<(?:\w+:)?{name}>", route.pattern)
+        key = keys.get(before[1], 0) if before else 0
+        arguments[name] = words.get(name, key)
+    try:
+        return reverse(route.name, kwargs=arguments)
+    except NoReverseMatch:  # the key is a UUID
+        return reverse(route.name, kwargs={name: value or "00000000-0000-0000-0000-000000000000" for name, value in arguments.items()})
+
+
+def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
+    cache.clear()
+    cookies = client.cookies.copy()
+    with transaction.atomic():
+        body = "{}" if where.startswith("/api/") else ""
+        response = client.generic(verb, where, body, content_type="application/json", headers={"Tus-Resumable": "1.0.0"})
+        transaction.set_rollback(True)
+    client.cookies = cookies  # of who has logged out
+    if response.headers.get("Content-Type", "").startswith("text/html") and not where.startswith(("/admin/", "/api/v1/docs/")):
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy, where
+        assert "unsafe" not in policy, where
+        assert response.headers["X-Content-Type-Options"] == "nosniff", where
+    status, to = response.status_code, response.headers.get("Location", "")
+    if status >= 500 and status != 507:
+        return FAULT
+    if status == 401 or to.startswith(("/login/", "/admin/login/")):
+        return NO if known else LOGIN
+    if to == "/admin/" and where not in ("/admin/login/", "/admin/logout/"):  # how Django's admin says that a row does not exist
+        return HIDDEN
+    return {403: NO, 404: HIDDEN, 405: MISSING}.get(status, YES)
+
+
+def people(world: World) -> dict[str, Client]:
+    users: dict[str, User | None] = {
+        "anonymous": None,
+        "lecturer": world.own,
+        "other lecturer": world.other,
+        "auditor": factories.person(Role.AUDITOR),
+        "registrar": world.registrar,
+        "administrator": factories.person(Role.ADMINISTRATOR),
+    }
+    clients = {}
+    for who, user in users.items():
+        clients[who] = client = Client(raise_request_exception=False)
+        if user:
+            client.force_login(user)
+            _, secret = token_create(user=user, name="all", scope="write", days=1)
+            client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
+    return clients
+
+
+def table(world: World) -> list[dict[str, str]]:
+    """One row an address and verb that anybody may send."""
+    keys, clients = things(world), people(world)
+    found = []
+    for route in sorted(routes(), key=lambda route: (route.pattern, route.name)):
+        where = address(route, keys)
+        for verb in route.verbs:
+            answers = {"administrator": outcome(clients["administrator"], verb, where, known=True)}
+            if answers["administrator"] != MISSING:
+                others = {
+                    who: outcome(client, verb, where, known=who != "anonymous") for who, client in clients.items() if who not in answers
+                }
+                found.append({"address": route.pattern, "name": route.name, "verb": str(verb)} | others | answers)
+    return found
+
+
+def written(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["address", "name", "verb", *WHO], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def committed() -> list[dict[str, str]]:
+    with TABLE.open(newline="") as file:
+        return list(csv.DictReader(file))
