@@ -47,7 +47,7 @@ class WebServer:
             )
         deadline = time.monotonic() + PATIENCE
         while True:
-            with suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(f"{self.url}/login/", timeout=5):
+            with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(f"{self.url}/login/", timeout=5):
                 return
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
