@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Count
 from django.utils import timezone
@@ -28,7 +29,8 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class ClassHistory:
-    """A student, or all students, in one class. `met` is empty where it is all students."""
+    """A student, or all students, in one class. `met` is empty where it is all students; `weeks` are then each by itself, and of one
+    student all until the week."""
 
     course: Course
     met: tuple[Met, ...]
@@ -67,7 +69,7 @@ def history(user: AnyUser, student: Student, *, since: date | None = None, until
             course=course,
             met=tuple(by_course[pk]),
             tally=tally((met.kind for met in by_course[pk]), best),
-            weeks=_weeks([(met.record.lecture.starts_at, met.kind, 1) for met in by_course[pk]], known),
+            weeks=_running(by_course[pk], best),
             least=least[pk],
         )
         for pk, course in sorted(courses.items(), key=lambda item: item[1].code)
@@ -92,7 +94,7 @@ def weekly(courses: Sequence[Course], *, since: date | None = None, until: date 
             course=course,
             met=(),
             tally=tally((kind for _, kind, n in by_course.get(course.pk, ()) for _ in range(n)), best),
-            weeks=_weeks(by_course.get(course.pk, ()), known),
+            weeks=_weeks(by_course.get(course.pk, ()), best),
             least=least[course.pk],
         )
         for course in courses
@@ -106,11 +108,25 @@ def _least(courses: Iterable[int]) -> dict[int, float]:
     return {pk: rows.get(pk, default) / 100 for pk in courses}
 
 
-def _weeks(rows: Iterable[tuple[datetime, Kind, int]], known: dict[str, Kind]) -> tuple[Week, ...]:
-    best = best_points(known.values())
+def _monday(moment: datetime) -> date:
+    day = timezone.localtime(moment).date()
+    return day - timedelta(days=day.weekday())
+
+
+def _running(met: Sequence[Met], best: Decimal) -> tuple[Week, ...]:
+    """One student meets a class once or twice a week, so each week has the share of all that was until then."""
+    shares: dict[date, float] = {}
+    for n, one in enumerate(met, start=1):
+        share = tally((met.kind for met in met[:n]), best).share
+        if share is not None:
+            shares[_monday(one.record.lecture.starts_at)] = share
+    return tuple(shares.items())
+
+
+def _weeks(rows: Iterable[tuple[datetime, Kind, int]], best: Decimal) -> tuple[Week, ...]:
+    """Each week by itself."""
     weeks: dict[date, list[Kind]] = {}
     for starts_at, kind, n in rows:
-        day = timezone.localtime(starts_at).date()
-        weeks.setdefault(day - timedelta(days=day.weekday()), []).extend([kind] * n)
+        weeks.setdefault(_monday(starts_at), []).extend([kind] * n)
     shares = ((monday, tally(weeks[monday], best).share) for monday in sorted(weeks))
     return tuple((monday, share) for monday, share in shares if share is not None)

@@ -46,6 +46,7 @@ class CompareForm(TermForm):
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.order_fields(["classes", "since", "until"])
         self.mine = courses_for(user)
         self.fields["classes"].queryset = self.mine  # type: ignore[attr-defined]
         self.fields["classes"].widget.attrs["size"] = 6

@@ -1,5 +1,6 @@
 """How times and shares read in the pages."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -34,6 +35,12 @@ def minutes(seconds: float) -> str:
 @register.filter
 def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
+
+
+@register.filter
+def points(number: Decimal) -> str:
+    """Without zeros at the end."""
+    return f"{float(number):g}"
 
 
 @register.filter

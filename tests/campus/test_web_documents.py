@@ -1,0 +1,150 @@
+"""The register's page, the files, and students over all classes: right, complete, and for whom they are."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from campus.attendance import statuses
+from campus.attendance.models import AttendanceRecord, AttendanceStatus
+from tests.campus import factories
+from tests.campus.conftest import World
+
+pytestmark = pytest.mark.django_db
+
+
+def as_(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def lecturer(world: World) -> Client:
+    return as_(world.own)
+
+
+FILES = [
+    ("register-file", "xlsx", "spreadsheetml.sheet", b"PK"),
+    ("register-file", "csv", "text/csv; charset=utf-8", b"\xef\xbb\xbf"),
+    ("register-file", "pdf", "application/pdf", b"%PDF-"),
+    ("register-file", "moodle", "application/zip", b"PK"),
+    ("lecture-file", "csv", "text/csv; charset=utf-8", b"\xef\xbb\xbf"),
+    ("lecture-file", "pdf", "application/pdf", b"%PDF-"),
+    ("lecture-file", "moodle", "text/csv; charset=utf-8", b"idnumber,scantime,status"),
+]
+
+
+def address(name: str, world: World, *more: str) -> str:
+    return reverse(name, args=[world.lecture.pk if name.startswith("lecture") else world.course.pk, *more])
+
+
+@pytest.mark.parametrize(("name", "kind", "content_type", "begins"), FILES)
+def test_files_are_attachments_for_who_teaches_the_class(world: World, lecturer: Client, name, kind, content_type, begins) -> None:
+    response = lecturer.get(address(name, world, kind))
+    assert response.status_code == 200
+    assert response["Content-Type"].endswith(content_type)
+    assert response["Content-Disposition"].startswith("attachment;")
+    assert "private" in response["Cache-Control"]
+    assert b"".join(response.streaming_content).startswith(begins)
+    assert as_(world.other).get(address(name, world, kind)).status_code == 404
+    assert Client().get(address(name, world, kind)).status_code == 302
+    assert lecturer.post(address(name, world, kind)).status_code == 405
+
+
+@pytest.mark.parametrize("name", ["register-file", "lecture-file"])
+@pytest.mark.parametrize("kind", ["exe", "..", "XLSX", "xlsx%00"])
+def test_there_are_no_other_files(world: World, lecturer: Client, name: str, kind: str) -> None:
+    assert lecturer.get(address(name, world, kind)).status_code == 404
+
+
+def test_the_register_in_the_page(world: World, lecturer: Client) -> None:
+    page = lecturer.get(address("register", world)).content.decode()
+    assert '<td class="present"><abbr title="Present">P</abbr></td>' in page
+    assert "100 %" in page
+    assert page.count('<th scope="row">') == 3  # two students and the sums
+    assert reverse("student", args=[world.student.pk]) in page
+    assert as_(world.other).get(address("register", world)).status_code == 404
+    below = lecturer.get(address("register", world), {"below": "on"}).content.decode()
+    assert world.student.name not in below
+
+
+def test_a_name_is_text(world: World, lecturer: Client) -> None:
+    factories.enrol(world.course, student := factories.student(name="<script>alert(1)</script>"))
+    AttendanceStatus.objects.create(code="own", name='"><b>', letter="<i>", points=1, like="present")
+    AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="absent", override_status="own")
+    for path in (address("register", world), reverse("student", args=[student.pk]), reverse("students"), reverse("compare")):
+        page = lecturer.get(path).content.decode()
+        assert "<script>alert" not in page
+        assert "<i>" not in page
+        assert '"><b>' not in page
+
+
+@pytest.mark.parametrize("asked", [{"since": "yesterday"}, {"since": "2026-13-40"}, {"since": "2026-02-02", "until": "2026-01-01"}])
+def test_days_that_make_no_sense_are_told(world: World, lecturer: Client, asked: dict[str, str]) -> None:
+    response = lecturer.get(address("register", world), asked)
+    assert response.status_code == 400
+    assert 'role="alert"' in response.content.decode()
+    assert lecturer.get(address("register-file", world, "csv"), asked).status_code == 200
+    assert lecturer.get(reverse("compare"), asked).status_code == 200
+
+
+def test_search_finds_parts_of_names_and_numbers_in_the_own_classes_only(world: World, lecturer: Client) -> None:
+    foreign = factories.student(name="Zoë Foreign")
+    factories.enrol(world.foreign.course, foreign)
+    everybody = lecturer.get(reverse("students"), {"q": "foreign"}).content.decode()
+    assert "Zoë" not in everybody
+    assert "Zoë" in as_(world.registrar).get(reverse("students"), {"q": "FOREIGN zoë"}).content.decode()
+    found = lecturer.get(reverse("students"), {"q": world.student.number[-3:]}).content.decode()
+    assert world.student.name in found
+    assert "CS101" in found
+    for strange in ("%", "_", "'", '"', "\x00", "x" * 5000, "a b c d e f g h"):
+        assert lecturer.get(reverse("students"), {"q": strange}).status_code == 200
+
+
+def test_a_students_history_shows_no_class_of_others(world: World, lecturer: Client) -> None:
+    AttendanceRecord.objects.create(lecture=world.foreign, student=world.student, machine_status="absent")
+    page = lecturer.get(reverse("student", args=[world.student.pk])).content.decode()
+    assert "CS101" in page
+    assert "MA202" not in page
+    assert "MA202" in as_(world.registrar).get(reverse("student", args=[world.student.pk])).content.decode()
+    assert as_(world.other).get(reverse("student", args=[world.student.pk])).status_code == 404
+
+
+def test_classes_of_others_are_not_compared(world: World, lecturer: Client) -> None:
+    AttendanceRecord.objects.create(lecture=world.foreign, student=factories.student(), machine_status="present")
+    page = lecturer.get(reverse("compare"), {"classes": [world.foreign.course.pk, world.course.pk]}).content.decode()
+    assert "MA202" not in page
+    assert "<svg" in lecturer.get(reverse("compare"), {"classes": world.course.pk}).content.decode()
+    both = as_(world.registrar).get(reverse("compare"), {"classes": [world.foreign.course.pk, world.course.pk]}).content.decode()
+    assert "MA202" in both
+
+
+def test_pages_ask_the_database_a_fixed_number_of_times(world: World, lecturer: Client, django_assert_max_num_queries) -> None:
+    for n in range(6):
+        lecture = factories.lecture(world.course, starts_at=factories.STARTS.replace(month=10, day=1 + n))
+        for student in (*world.course.students.all(), factories.student()):
+            AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status="late")
+    paths = [address("register", world), reverse("student", args=[world.student.pk]), reverse("students"), reverse("compare")]
+    for path in paths:
+        with django_assert_max_num_queries(12):
+            assert lecturer.get(path).status_code == 200
+
+
+def test_the_admin_keeps_what_is_always_there(world: World) -> None:
+    boss = as_(world.registrar)
+    own = AttendanceStatus.objects.create(code="online", name="Online", letter="O", points=2, like="present")
+    present = AttendanceStatus.objects.get(code="present")
+
+    def delete(status: AttendanceStatus) -> int:
+        return boss.post(reverse("admin:attendance_attendancestatus_delete", args=[status.pk]), {"post": "yes"}).status_code
+
+    assert delete(present) == 403
+    AttendanceRecord.objects.filter(pk=world.record.pk).update(override_status="online")
+    assert delete(own) == 403  # a record has it
+    AttendanceRecord.objects.filter(pk=world.record.pk).update(override_status="")
+    assert delete(own) == 302
+    fields = {"letter": "P", "points": "3", "counts": "on", "moodle": "P", "position": "10", "code": "changed", "like": "absent"}
+    assert boss.post(reverse("admin:attendance_attendancestatus_change", args=[present.pk]), fields).status_code == 302
+    present.refresh_from_db()
+    assert (present.code, present.like, present.points) == ("present", "present", 3)
+    assert statuses.kinds()["present"].points == 3
