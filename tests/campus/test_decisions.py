@@ -207,9 +207,7 @@ def test_who_may_not(recording: Recording, what: str, who: str) -> None:
 
 
 @pytest.mark.parametrize("what", WRITES)
-def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(
-    recording: Recording, teacher: User, registrar: User, what: str
-) -> None:
+def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(recording: Recording, teacher: User, registrar: User, what: str) -> None:
     decisions.sign_off(lecture=recording.lecture, user=teacher)
     assert not may_decide(teacher, recording.lecture)
     with pytest.raises(UserError, match="signed off"):

@@ -205,7 +205,7 @@ def test_a_large_class_needs_few_queries(lecturer: Client, world: World, django_
         student = factories.student()
         factories.enrol(world.course, student)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         page(lecturer, "lecture", world.lecture.pk)
 
 

@@ -88,7 +88,7 @@ def test_from_login_to_workbook(browser: Browser, world: World, video: Path):
     count(recording, str(there.pk), str(absent.pk))
     browser.sees("Who was there")
     browser.sees("1 present")
-    faces = browser.driver.find_elements(By.CSS_SELECTOR, ".result .face img")
+    faces = browser.driver.find_elements(By.CSS_SELECTOR, ".people .face img")
     browser.wait(lambda driver: all(driver.execute_script("return arguments[0].naturalWidth", face) for face in faces))
     assert len(faces) == 1
 

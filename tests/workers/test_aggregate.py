@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 
+from campus.attendance.decisions import face_deny, face_name
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.services import gallery_request, photo_add, photo_checked
@@ -230,3 +231,29 @@ def test_nobody_enrolled_that_day_is_told() -> None:
     recording = vote(looked_at(course, [[0]]))
     assert recording.state == "failed"
     assert "Nobody is enrolled" in recording.error
+
+
+def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() -> None:
+    course = class_of(3)
+    trained(course)
+    recording = looked_at(course, [[0, 1, 9], [0, 1, 9]])
+    tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    results = dict(recording.segments.values_list("pk", "result"))
+    vote(recording)
+    first, _, third = course.students.order_by("name")
+    user = factories.registrar()
+    face_name(person=recording.unknown_people.get(), student=third, user=user)
+    face_deny(sighting=recording.sightings.get(student=first), user=user)
+    records = recording.lecture.records.order_by("student__name")
+    assert [record.status for record in records] == ["absent", "present", "present"]
+
+    tracks_folder(recording).mkdir(exist_ok=True)
+    for path, content in tracks.items():
+        path.write_bytes(content)
+    for pk, result in results.items():
+        Segment.objects.filter(pk=pk).update(result=result)
+    Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
+    vote(recording, "again")
+    assert [record.status for record in records.all()] == ["absent", "present", "present"]
+    assert recording.unknown_people.get(decision__isnull=False).student_id == third.pk
+    assert recording.unknown_people.filter(decision=None).count() == 1

@@ -1,0 +1,192 @@
+"""The lecture's page and the evidence behind it: filters, several statuses at once, unknown people, stills, the sign-off, the log."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from campus.academics.models import Student
+from campus.attendance.models import AttendanceChange, Sighting, SignOff, Still, UnknownPerson
+from campus.attendance.services import lecture_count, still_finished
+from campus.biometrics.models import FacePhoto
+from campus.work import claim
+from tests.campus import factories
+from tests.campus.conftest import World, jpeg
+
+
+@pytest.fixture
+def lecturer(client: Client, world: World) -> Client:
+    client.force_login(world.own)
+    return client
+
+
+@pytest.fixture
+def absent(world: World) -> Student:
+    return world.lecture.records.get(machine_status="absent").student
+
+
+def lecture_page(client: Client, world: World, show: str = "") -> str:
+    response = client.get(reverse("lecture", args=[world.lecture.pk]), {"show": show} if show else {})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def cards(text: str) -> set[int]:
+    return {int(pk) for pk in re.findall(r'id="student-(\d+)"', text)}
+
+
+def test_filters(lecturer: Client, world: World, absent: Student) -> None:
+    there = world.student
+    everybody = {there.pk, absent.pk}
+    assert cards(lecture_page(lecturer, world)) == everybody
+    assert cards(lecture_page(lecturer, world, "there")) == {there.pk}
+    assert cards(lecture_page(lecturer, world, "absent")) == {absent.pk}
+    assert cards(lecture_page(lecturer, world, "check")) == set()
+    assert cards(lecture_page(lecturer, world, "changed")) == set()
+    assert cards(lecture_page(lecturer, world, "nonsense")) == everybody
+    Sighting.objects.filter(pk=world.sighting.pk).update(confidence=0.55)
+    lecture_count(lecture=world.lecture)
+    assert cards(lecture_page(lecturer, world, "check")) == {there.pk}
+    lecturer.post(reverse("record", args=[world.record.pk]), {"status": "present", "reason": ""})
+    assert cards(lecture_page(lecturer, world, "check")) == set()
+    assert cards(lecture_page(lecturer, world, "changed")) == {there.pk}
+
+
+def test_the_times_of_the_class_are_drawn(lecturer: Client, world: World) -> None:
+    text = lecture_page(lecturer, world)
+    (bar,) = re.findall(r'<rect class="present" x="([\d.]+)%" width="([\d.]+)%"', text)
+    assert (float(bar[0]), float(bar[1])) == (0, pytest.approx(100 * 118 / 120, abs=0.01))
+    starts = timezone.localtime(world.lecture.starts_at)
+    assert f"{starts:%H}:00:00–{starts:%H}:01:58" in text
+
+
+@pytest.mark.parametrize(("which", "changed"), [("picked", 1), ("shown", 2)])
+def test_several_statuses_at_once(lecturer: Client, world: World, which: str, changed: int) -> None:
+    records = list(world.lecture.records.values_list("pk", flat=True))
+    form = {"records": records[:1], "shown": records, "which": which, "status": "excused", "reason": "Fire alarm", "show": "absent"}
+    response = lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
+    assert response["Location"].endswith("?show=absent#result")
+    assert world.lecture.records.filter(override_status="excused").count() == changed
+    assert set(AttendanceChange.objects.values_list("reason", flat=True)) == {"Fire alarm"}
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"status": "late"}, "Nobody is selected"),
+        ({"status": "asleep", "records": "1"}, "asleep"),
+        ({"status": "late", "records": ["-1", "x", "9" * 40]}, "Nobody is selected"),
+    ],
+)
+def test_what_cannot_be_set(lecturer: Client, world: World, form: dict[str, str], sentence: str) -> None:
+    response = lecturer.post(reverse("statuses", args=[world.lecture.pk]), form, follow=True)
+    assert sentence in response.content.decode()
+    assert not AttendanceChange.objects.exists()
+
+
+def test_records_of_another_lecture_are_not_touched(lecturer: Client, world: World) -> None:
+    other = factories.lecture(world.course)
+    lecture_count(lecture=other)
+    form = {"records": list(other.records.values_list("pk", flat=True)), "status": "excused"}
+    lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
+    assert not other.records.exclude(override_status="").exists()
+
+
+def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: Student) -> None:
+    url = reverse("unknown", args=[world.unknown.pk])
+    assert url in lecture_page(lecturer, world)
+    page = lecturer.get(url).content.decode()
+    assert page.index(absent.name) < page.index(world.student.name)  # who is missing comes first
+    response = lecturer.post(url, {"action": "name", "student": absent.pk, "add_photos": "on", "reason": "I know her"}, follow=True)
+    text = response.content.decode()
+    assert f"This is {absent.name}." in text
+    assert "2 present" in text
+    assert "I know her" in text
+    assert FacePhoto.objects.filter(student=absent).count() == 1
+    record = world.lecture.records.get(student=absent)
+    assert "own said that this is the student." in lecturer.get(reverse("record", args=[record.pk])).content.decode()
+    lecturer.post(url, {"action": "undo"})
+    assert "1 absent" in lecture_page(lecturer, world)
+
+
+@pytest.mark.parametrize("student", ["", "x", "999999", "9" * 40])
+def test_somebody_has_to_be_chosen(lecturer: Client, world: World, student: str) -> None:
+    response = lecturer.post(reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": student})
+    assert response.status_code == 400
+    assert "Choose who it is first." in response.content.decode()
+
+
+def test_visitor_and_delete(lecturer: Client, world: World) -> None:
+    url = reverse("unknown", args=[world.unknown.pk])
+    assert "A visitor." in lecturer.post(url, {"action": "visitor"}, follow=True).content.decode()
+    assert "visitor" in lecture_page(lecturer, world)
+    assert "Deleted" in lecturer.post(url, {"action": "delete"}, follow=True).content.decode()
+    assert not UnknownPerson.objects.exists()
+    assert lecturer.get(url).status_code == 404
+
+
+def test_not_this_person(lecturer: Client, world: World) -> None:
+    response = lecturer.post(reverse("sighting", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True)
+    text = response.content.decode()
+    assert "The face is among the unknown people now." in text
+    assert "Not seen in any recording." in text
+    assert "2 absent" in lecture_page(lecturer, world)
+    person = UnknownPerson.objects.order_by("index").last()
+    # Of whom somebody said "not this person", the page doesn't propose that person.
+    assert world.student.name not in lecturer.get(reverse("unknown", args=[person.pk])).content.decode()
+
+
+def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
+    url = reverse("sighting", args=[world.sighting.pk, "learn"])
+    before = world.student.photos.count()
+    assert "1 picture is added" in lecturer.post(url, follow=True).content.decode()
+    assert "among the enrolment photos already" in lecturer.post(url, follow=True).content.decode()
+    assert world.student.photos.count() == before + 1
+    assert lecturer.post(reverse("sighting", args=[world.sighting.pk, "explode"])).status_code == 404
+
+
+def test_a_still_is_cut_out_when_somebody_looks(lecturer: Client, world: World) -> None:
+    Sighting.objects.filter(pk=world.sighting.pk).update(chips=[{**world.sighting.chips[0], "box": [10, 20, 60, 80]}])
+    url = reverse("record", args=[world.record.pk])
+    assert not Still.objects.exists()
+    assert "data-still=" in lecturer.get(url).content.decode()
+    lecturer.get(url)
+    still = Still.objects.get()
+    picture = reverse("still", args=[still.pk])
+    assert lecturer.get(picture).status_code == 202
+    still_finished(still=claim("rollcall.still", still.pk, "me"), jpeg=jpeg(30))
+    text = lecturer.get(url).content.decode()
+    assert f'<image href="{picture}" width="1280" height="720"/><rect x="10" y="20" width="50" height="60"' in text
+    response = lecturer.get(picture)
+    assert b"".join(response.streaming_content) == jpeg(30)
+    assert response["Cache-Control"].startswith("private")
+    assert Path(world.recording.file.storage.path(Still.objects.get().file)).exists()
+
+
+def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
+    lecturer.post(reverse("sign-off", args=[world.lecture.pk]))
+    text = lecture_page(lecturer, world)
+    assert "Signed off by own" in text
+    assert "Set for the selected" not in text
+    assert "Open again" not in text
+    refused = lecturer.post(reverse("record", args=[world.record.pk]), {"status": "late", "reason": ""})
+    assert refused.status_code == 400
+    assert "signed off" in refused.content.decode()
+    assert lecturer.post(reverse("reopen", args=[world.lecture.pk])).status_code == 403
+    lecturer.force_login(world.registrar)
+    assert "Set for the selected" in lecture_page(lecturer, world)
+    lecturer.post(reverse("reopen", args=[world.lecture.pk]), {"reason": "A mistake"})
+    assert not SignOff.objects.exists()
+    assert "A mistake" in lecture_page(lecturer, world)
+
+
+def test_names_cannot_write_these_pages(lecturer: Client, world: World, absent: Student) -> None:
+    Student.objects.update(name="<img src=x onerror=alert(1)>")
+    lecturer.post(reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": absent.pk, "reason": "<b>bold</b>"})
+    for name, pk in (("lecture", world.lecture.pk), ("unknown", world.unknown.pk), ("record", world.record.pk)):
+        text = lecturer.get(reverse(name, args=[pk])).content.decode()
+        assert "<img src=x" not in text
+        assert "<b>bold" not in text
