@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import timedelta
+from importlib import import_module
 
 import pyotp
 from django.conf import settings
@@ -61,6 +62,15 @@ def token_use(*, secret: str) -> ApiToken | None:
 
 def token_revoke(*, token: ApiToken) -> None:
     token.delete()
+
+
+def tokens_revoke(*, user: User) -> None:
+    ApiToken.objects.filter(user=user).delete()
+
+
+def accounts_tidy() -> None:
+    """Remove the sessions that are over."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def second_step_begin() -> str:

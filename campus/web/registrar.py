@@ -9,6 +9,7 @@ from campus.accounts.roles import Role
 
 # What a registrar may. An auditor may view the same; an administrator may delete accounts besides; a lecturer has the pages.
 PERMISSIONS = {
+    "accounts": {"apitoken": "view"},
     "academics": {
         "course": "view add change delete",
         "student": "view add change delete",

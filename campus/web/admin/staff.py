@@ -1,39 +1,75 @@
-"""Staff accounts. A registrar looks after lecturers' accounts; only a superuser makes registrars or touches superusers."""
+"""Staff accounts. A registrar looks after lecturers' accounts; administrators give roles; only a superuser touches superusers."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from campus.academics.selectors import REGISTRAR, is_registrar
-from campus.web.admin.base import badge
+from campus.accounts.models import ApiToken
+from campus.accounts.roles import Role, is_administrator, role_of
+from campus.accounts.services import role_set, second_step_end, tokens_revoke
+from campus.web.admin.base import ReadOnlyInline, attempt, back, badge
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
+ROLES = {Role.ADMINISTRATOR: "warning", Role.AUDITOR: "", Role.REGISTRAR: "success", Role.LECTURER: "info"}
+
+
+class StaffForm(UserChangeForm):
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        choices=Role.choices,
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy("A lecturer sees the own classes, an auditor reads everything and changes nothing."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].initial = role_of(self.instance)
+
+
+class TokenInline(ReadOnlyInline):
+    model = ApiToken
+    fields = ("name", "start", "scope", "created_at", "expires_at", "last_used_at")
+    readonly_fields = fields
+    verbose_name_plural = gettext_lazy("API tokens")
+
+
+def dialog(title: Any, description: Any, submit: Any) -> Any:
+    return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
+
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    form = UserChangeForm
+    form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "full_name", "email", "classes", "role", "is_active")
-    list_filter = ("is_active", "groups")
+    list_display = ("username", "full_name", "email", "classes", "role_badge", "second_step_on", "is_active")
+    list_filter = ("is_active", ("groups", RelatedDropdownFilter))
     filter_horizontal = ()
     list_filter_submit = True
     compressed_fields = True
+    inlines = (TokenInline,)
+    actions_detail = ("revoke_tokens", "second_step_off")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("courses", "groups")
+        return super().get_queryset(request).select_related("second_step").prefetch_related("courses", "groups")
 
     @display(description=gettext_lazy("Name"))
     def full_name(self, user: User) -> str:
@@ -44,19 +80,24 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         return ", ".join(course.code for course in user.courses.all())
 
     @display(description=gettext_lazy("Role"))
-    def role(self, user: User) -> SafeString:
+    def role_badge(self, user: User) -> SafeString:
         if user.is_superuser:
             return badge(_("superuser"), "warning")
-        return (
-            badge(_("registrar"), "success")
-            if any(group.name == REGISTRAR for group in user.groups.all())
-            else badge(_("lecturer"), "info")
-        )
+        groups = {group.name for group in user.groups.all()}
+        role = next((role for role in Role if role in groups), Role.LECTURER)
+        return badge(str(role.label), ROLES[role])
+
+    @display(description=gettext_lazy("Second step"), boolean=True)
+    def second_step_on(self, user: User) -> bool:
+        return hasattr(user, "second_step")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        rights = ("is_active", "groups", "is_superuser") if request.user.is_superuser else ("is_active",)
+        gives_roles = is_administrator(request.user) and may_look_after(request, obj)
+        rights: tuple[str, ...] = ("is_active", "role" if gives_roles else "role_badge", "second_step_on")
+        if request.user.is_superuser:
+            rights = (*rights, "is_superuser")
         return (
             (None, {"fields": ("username", "password")}),
             (gettext_lazy("Person"), {"fields": (("first_name", "last_name"), "email")}),
@@ -65,12 +106,67 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        return ("last_login", "date_joined")
+        return ("last_login", "date_joined", "second_step_on", "role_badge")
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            role_set(user=obj, role=Role.LECTURER)
+        elif is_administrator(request.user) and (role := form.cleaned_data.get("role")):
+            role_set(user=obj, role=role)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and is_registrar(obj) and not request.user.is_superuser and obj != request.user:
-            return False
-        return bool(super().has_change_permission(request, obj))
+        return bool(super().has_change_permission(request, obj)) and (obj is None or may_look_after(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return bool(super().has_delete_permission(request, obj)) and (obj is None or may_look_after(request, obj))
+
+    def has_look_after_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        user = User.objects.filter(pk=object_id).first() if object_id else None
+        return bool(request.user.has_perm("auth.change_user")) and (user is None or may_look_after(request, user))
+
+    @action(
+        description=gettext_lazy("Switch off the second step"),
+        url_path="second-step-off",
+        icon="phonelink_erase",
+        permissions=["look_after"],
+        dialog=dialog(
+            gettext_lazy("Switch off the second step?"),
+            gettext_lazy("For who has lost the phone. From now on the password alone opens the account. Be sure who asks."),
+            gettext_lazy("Switch off"),
+        ),
+    )
+    def second_step_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        user = get_object_or_404(User, pk=object_id)
+        attempt(request, lambda: second_step_end(user=user), _("The second step is switched off."))
+        return back(request, User, object_id)
+
+    @action(
+        description=gettext_lazy("Revoke all tokens"),
+        url_path="revoke-tokens",
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+        permissions=["look_after"],
+        dialog=dialog(
+            gettext_lazy("Revoke all tokens?"),
+            gettext_lazy("Programs that work in this person's name get in no more."),
+            gettext_lazy("Revoke"),
+        ),
+    )
+    def revoke_tokens(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        user = get_object_or_404(User, pk=object_id)
+        attempt(request, lambda: tokens_revoke(user=user), _("All tokens are revoked."))
+        return back(request, User, object_id)
+
+
+def may_look_after(request: HttpRequest, user: User) -> bool:
+    """Whose account somebody with the right to change accounts may touch."""
+    if user == request.user or request.user.is_superuser:
+        return True
+    return not user.is_superuser and (is_administrator(request.user) or role_of(user) in (Role.LECTURER, None))
 
 
 @admin.register(Group)

@@ -1,0 +1,22 @@
+"""The way back in for an administrator who has lost the phone: `manage.py second_step_off NAME`."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campus.accounts.services import second_step_end
+
+
+class Command(BaseCommand):
+    help = "Switch off the second step of an account's login."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="the name that the person logs in with")
+
+    def handle(self, *args: Any, name: str, **options: Any) -> None:
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"There is no account named {name}.")
+        second_step_end(user=user)
+        self.stdout.write(f"From now on the password alone opens the account {name}.")
