@@ -1,0 +1,348 @@
+"""What every endpoint of the API promises: pages that neither repeat nor miss, nothing sent twice, written over unseen or made twice,
+and refusals that a program and a person can read."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campus.academics.models import Enrolment, Lecture, Student
+from campus.api.base import KEPT
+from campus.api.models import IdempotencyKey
+from campus.api.urls import router
+from campus.attendance.decisions import override_set
+from campus.biometrics.models import FacePhoto
+from tests.campus import factories
+from tests.campus.conftest import World, jpeg
+
+NEW = {"starts_at": "2026-12-01T09:00:00Z", "ends_at": "2026-12-01T10:30:00Z", "title": "Trees"}
+
+
+@pytest.fixture
+def api(world: World) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(world.own)
+    return client
+
+
+@pytest.fixture
+def office(world: World) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(world.registrar)
+    return client
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert body["title"]
+    return body
+
+
+# Pages.
+
+
+def walk(api: APIClient, url: str) -> list[Any]:
+    ids, following = [], url
+    while following:
+        page = api.get(following).json()
+        ids += [row["id"] for row in page["results"]]
+        following = page["next"]
+    return ids
+
+
+@pytest.mark.parametrize("ordering", ["name", "-name", "number", "-number"])
+def test_pages_hold_when_many_rows_are_equal_in_what_they_are_ordered_by(office: APIClient, world: World, ordering: str):
+    for number in range(7):
+        factories.student(number=f"T{number}", name="Tang, Li")
+    url = f"/api/v1/students/?ordering={ordering}&limit=2"
+    pages = walk(office, url)
+    assert len(pages) == len(set(pages)) == Student.objects.count()
+    assert pages == [row["id"] for row in office.get(url.replace("limit=2", "limit=500")).json()["results"]]
+
+
+def test_a_row_that_comes_meanwhile_shifts_no_page(office: APIClient, world: World):
+    factories.student(name="M")
+    first = office.get("/api/v1/students/?ordering=name&limit=2").json()
+    factories.student(name="A, who comes first")
+    ids = [row["id"] for row in first["results"]] + walk(office, first["next"])
+    assert len(ids) == len(set(ids)) == Student.objects.count() - 1
+    assert office.get(office.get(first["next"]).json()["previous"]).status_code == 200
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "cD1ub25zZW5zZQ==", "bz05OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "cD0="])
+def test_a_cursor_that_was_not_made_here(api: APIClient, cursor: str):
+    answer = api.get(f"/api/v1/lectures/?cursor={cursor}")
+    if answer.status_code != 200:
+        problem(answer, 404)
+
+
+@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry])
+def test_a_list_costs_the_same_queries_however_long(office: APIClient, world: World, path: str):
+    factories.gallery(factories.course(lecturers=(world.own, world.other)))
+    for lecture in (world.foreign, factories.lecture(world.course)):
+        for student in world.course.students.all():
+            override_set(record=lecture.records.create(student=student), status="late", reason="", user=world.registrar)
+            factories.photo(student)
+
+    def queries(limit: int) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert office.get(f"/api/v1/{path}/?limit={limit}").status_code == 200
+        return len(seen)
+
+    queries(1)  # the institution's statuses are remembered for some seconds
+    assert queries(500) == queries(1) <= 5
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "students/?course=99999999999999999999999",
+        "students/?course=1e999999999",
+        "lectures/?after=9999-12-31T23:59:59Z",
+        "lectures/?after=0001-01-01T00:00:00%2B14:00",
+        "attendance/?lecture=-1",
+        "sightings/?recording=here",
+    ],
+)
+def test_filters_that_nobody_can_mean(api: APIClient, query: str):
+    assert problem(api.get(f"/api/v1/{query}"), 400)["errors"]
+
+
+def test_filters(office: APIClient, world: World):
+    def ids(path: str) -> list[Any]:
+        return [row["id"] for row in office.get(f"/api/v1/{path}").json()["results"]]
+
+    assert ids(f"enrolments/?student={world.student.pk}&day=2026-11-16") == [world.course.enrolments.get(student=world.student).pk]
+    assert ids(f"enrolments/?student={world.student.pk}&day=2020-01-01") == []
+    assert ids(f"students/?name={world.student.name[-4:]}") == [world.student.pk]
+    assert ids(f"photos/?course={world.course.pk}&state=accepted") == [str(world.photo.pk)]
+    assert ids("unknown/?open=true") == [world.unknown.pk]
+    assert ids("unknown/?open=false") == []
+    assert ids(f"lectures/?signed_off=false&course={world.course.pk}") == [world.lecture.pk]
+    assert ids("lectures/?signed_off=true") == []
+    assert ids(f"attendance/?changed=true&lecture={world.lecture.pk}") == []
+    assert len(ids(f"attendance/?changed=false&lecture={world.lecture.pk}")) == 2
+
+
+# ETags.
+
+
+def test_a_list_that_changed_is_sent_again(api: APIClient, world: World):
+    first = api.get("/api/v1/lectures/")
+    assert first["Cache-Control"] == "private, no-cache"
+    known = {"If-None-Match": f'"other", W/{first["ETag"]}'}
+    assert api.get("/api/v1/lectures/", headers=known).status_code == 304
+    factories.lecture(world.course)
+    assert len(api.get("/api/v1/lectures/", headers=known).json()["results"]) == 2
+
+
+def test_what_somebody_else_changed_is_not_written_over(api: APIClient, office: APIClient, world: World):
+    url = f"/api/v1/lectures/{world.lecture.pk}/"
+    tag = api.get(url)["ETag"]
+    changed = office.patch(url, {"room": "C 1"}, format="json", headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["room"], changed["ETag"]) == (200, "C 1", api.get(url)["ETag"])
+    assert "since you read it" in problem(api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": tag}), 412)["detail"]
+    problem(api.delete(url, headers={"If-Match": tag}), 412)
+    assert api.get(url).json()["room"] == "C 1"
+    assert api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": "*"}).json()["room"] == "D 2"
+
+
+# Idempotency keys.
+
+
+def test_a_repeated_request_is_answered_as_before(api: APIClient, world: World):
+    body = NEW | {"course": world.course.pk}
+    first = api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "monday"})
+    again = api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "monday"})
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again["Idempotency-Replayed"] == "true"
+    assert world.course.lectures.count() == 2
+    other = api.post("/api/v1/lectures/", body | {"title": "Graphs"}, format="json", headers={"Idempotency-Key": "monday"})
+    assert "another request" in problem(other, 422)["detail"]
+
+
+def test_a_key_is_ones_own_and_every_post_takes_one(api: APIClient, world: World):
+    url = f"/api/v1/recordings/{world.recording.pk}/restart/"
+    runs = [api.post(url, headers={"Idempotency-Key": "again"}).json()["run"] for _ in range(2)]
+    assert runs == [2, 2]
+    stranger = APIClient()
+    stranger.force_authenticate(world.other)
+    problem(stranger.post(url, headers={"Idempotency-Key": "again"}), 404)
+    assert IdempotencyKey.objects.count() == 1
+
+
+def test_a_refused_request_leaves_its_key_free(api: APIClient, world: World):
+    key = {"Idempotency-Key": "friday"}
+    problem(api.post("/api/v1/lectures/", NEW | {"course": 0}, format="json", headers=key), 400)
+    assert api.post("/api/v1/lectures/", NEW | {"course": world.course.pk}, format="json", headers=key).status_code == 201
+
+
+def test_keys_are_forgotten_and_odd_ones_refused(api: APIClient, world: World):
+    body = NEW | {"course": world.course.pk}
+    api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"})
+    IdempotencyKey.objects.update(created_at=timezone.now() - 2 * KEPT)
+    problem(api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"}), 400)  # the time is taken
+    for key in ("", "x" * 256, "schlüssel"):
+        assert (
+            "Idempotency-Key"
+            in problem(api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": key}), 400)["detail"]
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_the_same_moment_make_one(world: World):
+    body = NEW | {"course": world.course.pk}
+    answers: list[int] = []
+
+    def ask() -> None:
+        client = APIClient()
+        client.force_authenticate(world.own)
+        answers.append(client.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "both"}).json()["id"])
+        connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(answers) == 3
+    assert len(set(answers)) == 1
+    assert Lecture.objects.filter(title="Trees").count() == 1
+
+
+# Problems.
+
+
+def test_wrong_fields_are_pointed_at(api: APIClient, world: World):
+    body = problem(api.post("/api/v1/lectures/", {"course": world.course.pk, "starts_at": "soon"}, format="json"), 400)
+    assert {error["pointer"] for error in body["errors"]} == {"#/starts_at", "#/ends_at"}
+    nested = {"records": [1, "x"], "status": "late"}
+    body = problem(api.post(f"/api/v1/lectures/{world.lecture.pk}/decide/", nested, format="json"), 400)
+    assert [error["pointer"] for error in body["errors"]] == ["#/records/1"]
+
+
+def test_every_refusal_is_a_problem(api: APIClient, world: World):
+    problem(APIClient().get("/api/v1/courses/"), 401)
+    problem(api.post("/api/v1/students/", {"number": "1", "name": "A"}, format="json"), 403)
+    problem(api.get("/api/v1/lectures/0/"), 404)
+    assert "/api/v1/docs/" in problem(api.get("/api/v1/nowhere/at/all"), 404)["detail"]
+    problem(api.put(f"/api/v1/lectures/{world.lecture.pk}/", {}, format="json"), 405)
+    problem(api.post("/api/v1/lectures/", "a,b", content_type="text/csv"), 415)
+    problem(api.post("/api/v1/lectures/", "{", content_type="application/json"), 400)
+
+
+def test_a_workbook_may_be_asked_for_by_its_type(api: APIClient, world: World):
+    accepts = {"Accept": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+    assert api.get(f"/api/v1/reports/{world.report.pk}/download/", headers=accepts).status_code == 200
+
+
+# The registrar's and the lecturer's writes.
+
+
+def test_who_i_am(api: APIClient):
+    assert api.get("/api/v1/me/").json()["role"] == "Lecturer"
+
+
+def test_a_class_with_its_students(office: APIClient, world: World):
+    course = office.post("/api/v1/courses/", {"code": "PH1", "name": "Physics", "lecturers": ["other"]}, format="json").json()
+    assert (course["lecturers"], course["sureness"]) == (["other"], "balanced")
+    problem(office.post("/api/v1/courses/", {"code": "PH1", "name": "Again"}, format="json"), 400)
+    student = office.post("/api/v1/students/", {"number": "P7", "name": "Ada"}, format="json").json()
+    wish = {"course": course["id"], "student": student["id"], "valid_from": "2026-10-01"}
+    enrolment = office.post("/api/v1/enrolments/", wish, format="json").json()
+    assert "in the class already" in problem(office.post("/api/v1/enrolments/", wish, format="json"), 400)["detail"]
+    url = f"/api/v1/enrolments/{enrolment['id']}/"
+    assert problem(office.patch(url, {"valid_to": "2026-09-01"}, format="json"), 400)
+    assert office.patch(url, {"valid_to": "2027-02-28"}, format="json").json()["valid_to"] == "2027-02-28"
+    other = APIClient()
+    other.force_authenticate(world.other)
+    assert other.get(f"/api/v1/students/{student['id']}/").json()["name"] == "Ada"
+    assert office.delete(url).status_code == 204
+    assert not Enrolment.objects.filter(pk=enrolment["id"]).exists()
+    assert office.patch(f"/api/v1/courses/{course['id']}/", {"lecturers": []}, format="json").json()["lecturers"] == []
+    problem(other.get(f"/api/v1/courses/{course['id']}/"), 404)
+
+
+def test_photos(office: APIClient, world: World, settings):
+    def add() -> Any:
+        return office.post(
+            "/api/v1/photos/", {"student": world.student.pk, "file": SimpleUploadedFile("me.jpg", jpeg())}, format="multipart"
+        )
+
+    photo = add().json()
+    assert (photo["state"], photo["student"], photo["original_name"]) == ("pending", world.student.pk, "me.jpg")
+    assert "already here" in problem(add(), 400)["detail"]
+    url = f"/api/v1/photos/{photo['id']}/"
+    assert b"".join(office.get(f"{url}picture/").streaming_content) == jpeg()
+    problem(office.get(f"{url}face/"), 404)
+    twin = world.course.students.exclude(pk=world.student.pk).get()
+    assert office.patch(url, {"student": twin.pk}, format="json").json()["student"] == twin.pk
+    assert office.delete(url).status_code == 204
+    assert not FacePhoto.objects.filter(pk=photo["id"]).exists()
+
+
+def test_a_lecture_is_moved_cancelled_and_deleted(api: APIClient, world: World):
+    lecture = api.post("/api/v1/lectures/", NEW | {"course": world.course.pk}, format="json").json()
+    url = f"/api/v1/lectures/{lecture['id']}/"
+    assert "Set a later end" in problem(api.patch(url, {"ends_at": "2026-12-01T08:00:00Z"}, format="json"), 400)["detail"]
+    assert api.patch(url, {"cancelled": True}, format="json").json()["cancelled"] is True
+    assert api.delete(url).status_code == 204
+    assert "so it stays" in problem(api.delete(f"/api/v1/lectures/{world.lecture.pk}/"), 400)["detail"]
+
+
+def test_the_result_is_corrected_signed_off_and_locked(api: APIClient, office: APIClient, world: World):
+    url = f"/api/v1/lectures/{world.lecture.pk}/"
+    world.failed.delete()
+    wish = {"records": list(world.lecture.records.values_list("pk", flat=True)), "status": "excused", "reason": "Strike"}
+    changed = api.post(f"{url}decide/", wish, format="json").json()
+    assert {row["status"] for row in changed} == {"excused"}
+    assert api.post(f"{url}sign-off/").json()["sign_off"]["user_name"] == "own"
+    assert "signed off" in problem(api.post(f"{url}decide/", wish | {"status": ""}, format="json"), 400)["detail"]
+    problem(api.post(f"{url}reopen/", {}, format="json"), 403)
+    assert office.post(f"{url}reopen/", {"reason": "A doctor's note came"}, format="json").json()["sign_off"] is None
+    log = api.get(f"/api/v1/changes/?lecture={world.lecture.pk}").json()["results"]
+    assert [row["kind"] for row in log] == ["reopened", "signed", "status", "status"]
+    assert log[0]["reason"] == "A doctor's note came"
+
+
+def test_somebody_unknown_is_named(api: APIClient, world: World):
+    twin = world.course.students.exclude(pk=world.student.pk).get()
+    url = f"/api/v1/unknown/{world.unknown.pk}/"
+    assert api.get(f"{url}pictures/0/")["Content-Type"] == "image/jpeg"
+    problem(api.get(f"{url}pictures/9/"), 404)
+    stranger = world.foreign.course.students.get()
+    problem(api.post(f"{url}identify/", {"student": stranger.pk}, format="json"), 400)
+    assert api.post(f"{url}identify/", {"student": twin.pk}, format="json").json()["student"] == twin.pk
+    status = api.get(f"/api/v1/attendance/?lecture={world.lecture.pk}&student={twin.pk}").json()["results"][0]["status"]
+    assert status == "present"
+    assert api.post(f"{url}undo/", {}, format="json").json()["student"] is None
+    person = api.post(f"/api/v1/sightings/{world.sighting.pk}/deny/", {"reason": "The brother"}, format="json").json()
+    assert person["student"] is None
+    world.record.refresh_from_db()
+    assert world.record.status == "absent"
+
+
+def test_exports(api: APIClient, world: World):
+    lecture = api.get(f"/api/v1/lectures/{world.lecture.pk}/export/csv/")
+    assert lecture["Content-Type"] == "text/csv"
+    assert lecture["Content-Disposition"].startswith("attachment; ")
+    assert world.student.number in lecture.content.decode("utf-8-sig")
+    assert api.get(f"/api/v1/lectures/{world.lecture.pk}/export/pdf/").content[:5] == b"%PDF-"
+    assert api.get(f"/api/v1/courses/{world.course.pk}/export/moodle/").content[:2] == b"PK"
+    register = api.get(f"/api/v1/courses/{world.course.pk}/export/csv/?since=2026-11-17")
+    assert world.student.number not in register.content.decode("utf-8-sig")
+    assert problem(api.get(f"/api/v1/courses/{world.course.pk}/export/csv/?until=9999-12-31"), 400)["errors"]
+    assert api.get(f"/api/v1/courses/{world.course.pk}/export/exe/").status_code == 404
+
+
+def test_the_statuses_are_the_institutions(api: APIClient):
+    assert {"present", "late", "excused", "absent", "unsure"} <= {row["code"] for row in api.get("/api/v1/statuses/").json()}
