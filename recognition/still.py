@@ -22,7 +22,7 @@ def still(path: Path, info: VideoInfo, time: float) -> bytes:
     image = frame.image
     shrunk = SIDE / max(image.shape[:2])
     if shrunk < 1:
-        image = cv2.resize(image, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        image = cv2.resize(image, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

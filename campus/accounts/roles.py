@@ -29,7 +29,7 @@ def role_of(user: AnyUser) -> Role | None:
     if not hasattr(user, "_role"):
         groups = set(user.groups.values_list("name", flat=True))
         user._role = next((role for role in Role if role in groups), Role.LECTURER)  # type: ignore[attr-defined]
-    return user._role  # type: ignore[attr-defined, no-any-return]
+    return user._role  # type: ignore[attr-defined]
 
 
 def is_administrator(user: AnyUser) -> bool:

@@ -49,9 +49,9 @@ def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list
     """Student id → what the lecture's recordings, or the one given, show of the student: by the machine, and by a person's word."""
     only = {"recording": recording} if recording else {"recording__lecture": lecture}
     rows: dict[int, list[Sighting | UnknownPerson]] = {}
-    for sighting in Sighting.objects.filter(**only).select_related("recording").order_by("recording__created_at", "pk"):
+    for sighting in Sighting.objects.filter(**only).select_related("recording").defer("marks").order_by("recording__created_at", "pk"):
         rows.setdefault(sighting.student_id, []).append(sighting)
-    named = UnknownPerson.objects.filter(**only, decision__student__isnull=False).select_related("recording", "decision")
+    named = UnknownPerson.objects.filter(**only, decision__student__isnull=False).select_related("recording", "decision").defer("marks")
     for person in named.order_by("recording__created_at", "pk"):
         if person.student_id is not None:
             rows.setdefault(person.student_id, []).append(person)
