@@ -35,7 +35,11 @@ class Course(models.Model):
     coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
     coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
     lecturers = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, blank=True, related_name="courses", help_text=_("Who may upload for this class and see its attendance.")
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="courses",
+        help_text=_("Who may upload for this class and see its attendance."),
+        verbose_name=_("lecturers"),
     )
     students: "models.ManyToManyField[Student, Enrolment]" = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
     present_seconds = models.PositiveIntegerField(
@@ -49,6 +53,7 @@ class Course(models.Model):
     )
 
     sureness = models.CharField(
+        _("sureness"),
         max_length=10,
         choices=Sureness.choices,
         default=Sureness.BALANCED,
@@ -91,6 +96,8 @@ class Student(models.Model):
     guest = models.BooleanField(_("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later."))
 
     class Meta:
+        verbose_name = _("student")
+        verbose_name_plural = _("students")
         ordering = ["name", "number"]
 
     def __str__(self) -> str:
@@ -101,11 +108,13 @@ class Enrolment(models.Model):
     """A student is on the roster of a class from one day to another (both included; open when empty)."""
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="enrolments", verbose_name=_("class"))
-    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments", verbose_name=_("student"))
     valid_from = models.DateField(_("from"), default=timezone.localdate)
     valid_to = models.DateField(_("to"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("enrolment")
+        verbose_name_plural = _("enrolments")
         ordering = ["student__name"]
         constraints = [
             models.UniqueConstraint(fields=["course", "student"], name="one_enrolment_a_student_and_class"),
@@ -135,6 +144,8 @@ class Lecture(models.Model):
     uid = models.CharField(max_length=300, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("lecture")
+        verbose_name_plural = _("lectures")
         ordering = ["-starts_at"]
         constraints = [
             models.UniqueConstraint(fields=["course", "starts_at"], name="one_lecture_a_class_and_time"),

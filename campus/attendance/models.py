@@ -133,18 +133,20 @@ class UnknownPerson(models.Model):
 class AttendanceRecord(models.Model):
     """A student in a lecture. The machine writes `machine_status` only, people write `override_status` only."""
 
-    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records")
-    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records")
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records", verbose_name=_("lecture"))
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records", verbose_name=_("student"))
     machine_status = models.CharField(_("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT)
     override_status = models.CharField(_("set by a person"), max_length=10, choices=decisions, blank=True)
-    first_seen = models.DateTimeField(null=True, blank=True)
-    last_seen = models.DateTimeField(null=True, blank=True)
+    first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
+    last_seen = models.DateTimeField(_("last seen"), null=True, blank=True)
     seconds = models.FloatField(_("seconds seen"), default=0)
     share = models.FloatField(_("share of the lecture"), default=0)
-    confidence = models.FloatField(default=0)
-    updated_at = models.DateTimeField(auto_now=True)
+    confidence = models.FloatField(_("confidence"), default=0)
+    updated_at = models.DateTimeField(_("changed at"), auto_now=True)
 
     class Meta:
+        verbose_name = _("attendance record")
+        verbose_name_plural = _("attendance records")
         ordering = ["lecture", "student__name"]
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
@@ -190,20 +192,22 @@ class AttendanceChange(models.Model):
         SIGNED = "signed", _("signed off")
         REOPENED = "reopened", _("opened again")
 
-    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes")
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))
     record = models.ForeignKey(AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes")
-    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.STATUS)
-    old = models.CharField(max_length=10, choices=every_status, blank=True)
-    new = models.CharField(max_length=10, choices=every_status, blank=True)
-    about = models.CharField(max_length=300, blank=True)
-    reason = models.CharField(max_length=300, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.STATUS)
+    old = models.CharField(_("before"), max_length=10, choices=every_status, blank=True)
+    new = models.CharField(_("after"), max_length=10, choices=every_status, blank=True)
+    about = models.CharField(_("about"), max_length=300, blank=True)
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    user_name = models.CharField(max_length=150, help_text=_("As it was then, should the account be deleted."))
-    at = models.DateTimeField(auto_now_add=True)
+    user_name = models.CharField(_("by"), max_length=150, help_text=_("As it was then, should the account be deleted."))
+    at = models.DateTimeField(_("when"), auto_now_add=True)
 
     objects = AppendOnly.as_manager()
 
     class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:
@@ -257,13 +261,17 @@ class Report(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name=_("class"))
-    lecture = models.ForeignKey(Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports")
-    recording = models.OneToOneField(Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report")
+    lecture = models.ForeignKey(Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports", verbose_name=_("lecture"))
+    recording = models.OneToOneField(
+        Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report", verbose_name=_("recording")
+    )
     file_name = models.CharField(_("file in Reports/"), max_length=200, unique=True)
-    sha256 = models.CharField(max_length=64)
-    created_at = models.DateTimeField(auto_now=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    created_at = models.DateTimeField(_("made at"), auto_now=True)
 
     class Meta:
+        verbose_name = _("report")
+        verbose_name_plural = _("reports")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:

@@ -27,18 +27,20 @@ class FacePhoto(LeasedWork):
         REJECTED = "rejected", "rejected"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="photos")
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="photos", verbose_name=_("student"))
     file = models.FileField(upload_to=photo_path)
-    original_name = models.CharField(max_length=255, blank=True, editable=False)
+    original_name = models.CharField(_("file name"), max_length=255, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, editable=False)
-    state = models.CharField(max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False)
-    reason = models.CharField(max_length=300, blank=True, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False)
+    reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
     face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
-    quality = models.FloatField(default=0, editable=False)
+    quality = models.FloatField(_("quality"), default=0, editable=False)
     chip = models.FileField(_("face"), upload_to="chips/photos", blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = _("photo")
+        verbose_name_plural = _("photos")
         ordering = ["student__name", "created_at"]
         constraints = [models.UniqueConstraint(fields=["student", "sha256"], name="a_photo_once_a_student")]
 
@@ -70,20 +72,21 @@ class Gallery(LeasedWork):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name=_("class"))
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, editable=False)
-    active = models.BooleanField(default=False, editable=False, help_text=_("The one that attendance is taken with."))
-    embedder = models.CharField(max_length=60, blank=True, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False)
+    active = models.BooleanField(_("active"), default=False, editable=False, help_text=_("The one that attendance is taken with."))
+    embedder = models.CharField(_("face model"), max_length=60, blank=True, editable=False)
     path = models.CharField(max_length=200, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
-    threshold = models.FloatField(null=True, editable=False)
-    margin = models.FloatField(null=True, editable=False)
-    students = models.PositiveIntegerField(default=0, editable=False)
-    photos = models.PositiveIntegerField(default=0, editable=False)
+    threshold = models.FloatField(_("threshold"), null=True, editable=False)
+    margin = models.FloatField(_("margin"), null=True, editable=False)
+    students = models.PositiveIntegerField(_("students"), default=0, editable=False)
+    photos = models.PositiveIntegerField(_("photos"), default=0, editable=False)
     inputs = models.CharField(max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of."))
     report = models.JSONField(default=dict, blank=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("gallery")
         verbose_name_plural = _("galleries")
         ordering = ["-created_at"]
         constraints = [

@@ -33,26 +33,30 @@ class Recording(LeasedWork):
         CANCELLED = "cancelled", _("cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings")
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("lecture"))
     file = models.FileField(upload_to=recording_path, max_length=200)
-    original_name = models.CharField(max_length=255)
+    original_name = models.CharField(_("file name"), max_length=255)
     size = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
-    sha256 = models.CharField(max_length=64, editable=False)
-    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, editable=False)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("uploaded by")
+    )
+    created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 
-    state = models.CharField(max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
-    run = models.PositiveIntegerField(default=1, editable=False, help_text=_("Grows each time attendance is taken again."))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
+    run = models.PositiveIntegerField(_("run"), default=1, editable=False, help_text=_("Grows each time attendance is taken again."))
     info = models.JSONField(_("what the file is"), default=dict, editable=False)
     duration = models.FloatField(_("duration in seconds"), default=0, editable=False)
     embedder = models.CharField(_("face model"), max_length=60, blank=True, editable=False, help_text=_("The same for all parts."))
-    gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False)
+    gallery = models.ForeignKey(Gallery, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("gallery"))
     sureness = models.CharField(max_length=10, choices=Sureness.choices, blank=True, editable=False)
     coverage = models.FloatField(_("share that could be looked at"), default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
-    finished_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
 
     class Meta:
+        verbose_name = _("recording")
+        verbose_name_plural = _("recordings")
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(fields=["lecture", "sha256"], name="a_recording_once_a_lecture"),
@@ -71,21 +75,23 @@ class Segment(LeasedWork):
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="segments")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="segments", verbose_name=_("recording"))
     index = models.PositiveIntegerField()
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
-    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
-    progress = models.FloatField(default=0, help_text=_("0 to 1, of the attempt in work"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
+    progress = models.FloatField(_("progress"), default=0, help_text=_("0 to 1, of the attempt in work"))
     result = models.CharField(_("file with the tracks"), max_length=200, blank=True)
-    faces = models.PositiveIntegerField(default=0)
-    tracks = models.PositiveIntegerField(default=0)
+    faces = models.PositiveIntegerField(_("faces"), default=0)
+    tracks = models.PositiveIntegerField(_("tracks"), default=0)
     found = models.JSONField(
         "students found in it alone", default=list, editable=False, help_text=_("The ids. The vote over all parts decides, not this.")
     )
-    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("part")
+        verbose_name_plural = _("parts")
         ordering = ["recording", "index"]
         constraints = [
             models.UniqueConstraint(fields=["recording", "index"], name="one_segment_a_place"),
