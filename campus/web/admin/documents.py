@@ -105,7 +105,7 @@ class DeliveryAdmin(ReadOnly, RegistrarAdmin):
     def shown(self, delivery: Delivery) -> SafeString:
         return badge(delivery.get_state_display(), DELIVERY_STATES[Delivery.State(delivery.state)])
 
-    @display(description=gettext_lazy("To"))
+    @display(description=gettext_lazy("Recipient"))
     def receiver(self, delivery: Delivery) -> str:
         return delivery.address
 

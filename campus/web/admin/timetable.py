@@ -188,7 +188,7 @@ def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
 
 
 def _day(step: Step) -> str:
-    return date_format(step.day, "D j M Y")
+    return date_format(step.day, _("D j M Y"))
 
 
 def _times(series: LectureSeries, step: Step) -> str:

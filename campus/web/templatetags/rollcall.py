@@ -18,6 +18,12 @@ def institution() -> str:
     return str(settings.INSTITUTION)
 
 
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """Each in its own name, whatever the page's language is."""
+    return list(settings.LANGUAGES)
+
+
 @register.filter
 def clock(seconds: float) -> str:
     """A position in a recording: 65 -> 1:05, 3700 -> 1:01:40."""
