@@ -49,6 +49,13 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
     return student
 
 
+def guest_number() -> str:
+    """A number for a guest, who has none."""
+    taken = Student.objects.filter(number__startswith="guest-").values_list("number", flat=True)
+    used = {int(number[6:]) for number in taken if number[6:].isdecimal()}
+    return f"guest-{max(used, default=0) + 1}"
+
+
 def faces_changed(*, courses: QuerySet[Course]) -> None:
     """Other students, or other photos of them: these classes are due a training once nothing changes any more."""
     courses.order_by().update(faces_changed_at=timezone.now())

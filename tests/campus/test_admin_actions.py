@@ -56,7 +56,8 @@ def test_train_several_classes_names_those_that_cannot(campus: Campus, registrar
     assert Gallery.objects.get().course == campus.course
 
 
-def test_the_class_page_names_students_without_photos(campus: Campus, registrar: Client) -> None:
+def test_the_class_page_names_students_with_too_few_photos(campus: Campus, registrar: Client, settings: Any) -> None:
+    settings.WANTED_PHOTOS = 1
     add_photo(campus.ann, state=FacePhoto.Verdict.ACCEPTED)
     add_photo(campus.bob, state=FacePhoto.Verdict.REJECTED)
     response = registrar.get(reverse("admin:academics_course_change", args=[campus.course.pk]))
@@ -65,6 +66,10 @@ def test_the_class_page_names_students_without_photos(campus: Campus, registrar:
     assert str(campus.bob) in course_admin.lacking(course)
     assert str(campus.ann) not in course_admin.lacking(course)
     assert "1 of 2" in course_admin.ready(course)
+    settings.WANTED_PHOTOS = 2
+    course = course_admin.get_queryset(response.wsgi_request).get()
+    assert str(campus.ann) in course_admin.lacking(course)
+    assert "0 of 2" in course_admin.ready(course)
 
 
 def test_the_register_is_written_and_can_be_downloaded(campus: Campus, registrar: Client) -> None:

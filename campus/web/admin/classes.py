@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,14 +17,15 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Lecture
 from campus.attendance import services as attendance
 from campus.biometrics import services as biometrics
-from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import USABLE, active_gallery
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import active_gallery, lacking_photos
 from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
+from campus.web.admin.rosters import may_import
 from campus.web.training import rates_of
 
 SHOWN = 60
@@ -42,10 +44,6 @@ class EnrolmentInline(TabularInline):
         return super().get_queryset(request).select_related("student", "course")
 
 
-def has_usable_photo(student: str) -> Exists:
-    return Exists(FacePhoto.objects.filter(student=OuterRef(student), state__in=USABLE))
-
-
 @admin.register(Course)
 class CourseAdmin(RegistrarAdmin):
     list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
@@ -54,7 +52,7 @@ class CourseAdmin(RegistrarAdmin):
     autocomplete_fields = ("lecturers",)
     inlines = (EnrolmentInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)
-    actions_detail = ("train", "register", "photos_zip")
+    actions_detail = ("train", "register", "roster_in", "photos_zip")
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
@@ -66,14 +64,16 @@ class CourseAdmin(RegistrarAdmin):
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
-        enrolled = Enrolment.objects.filter(course=OuterRef("pk"))
+        today = timezone.localdate()
+        enrolled = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course=OuterRef("pk"))
+        lacking = lacking_photos(Course.objects.all()).filter(course=OuterRef("pk"))
         galleries = Gallery.objects.filter(course=OuterRef("pk")).order_by("-created_at")
         return (
             super()
             .get_queryset(request)
             .annotate(
                 students_n=counted(enrolled, "course"),
-                ready_n=counted(enrolled.filter(has_usable_photo("student")), "course"),
+                lacking_n=counted(lacking, "course"),
                 lectures_n=counted(Lecture.objects.filter(course=OuterRef("pk")), "course"),
                 gallery_state=Subquery(galleries.values("state")[:1]),
                 has_gallery=Exists(galleries.filter(active=True)),
@@ -84,11 +84,12 @@ class CourseAdmin(RegistrarAdmin):
     def student_count(self, course: Any) -> int:
         return int(course.students_n)
 
-    @display(description=gettext_lazy("With photos"), ordering="ready_n")
+    @display(description=gettext_lazy("With enough photos"), ordering="lacking_n")
     def ready(self, course: Any) -> SafeString:
         if not course.students_n:
             return badge(_("no students"))
-        return badge(f"{course.ready_n} of {course.students_n}", "success" if course.ready_n == course.students_n else "warning")
+        text = _("%(ready)d of %(all)d") % {"ready": course.students_n - course.lacking_n, "all": course.students_n}
+        return badge(text, "warning" if course.lacking_n else "success")
 
     @display(description=gettext_lazy("Gallery"), ordering="gallery_state")
     def gallery(self, course: Any) -> SafeString:
@@ -103,7 +104,7 @@ class CourseAdmin(RegistrarAdmin):
     def rates(self, course: Course) -> SafeString | str:
         gallery = active_gallery(course)
         if gallery is None:
-            return "nothing yet: train the gallery"
+            return _("nothing yet: train the gallery")
         report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
         table = render_to_string("admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.sureness})
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
@@ -112,12 +113,14 @@ class CourseAdmin(RegistrarAdmin):
     def lecture_count(self, course: Any) -> SafeString:
         return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
 
-    @display(description=gettext_lazy("Students without usable photos"))
+    @display(description=gettext_lazy("Students with too few usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
-        students = Student.objects.filter(~has_usable_photo("pk"), enrolments__course=course)
-        shown = format_html_join(", ", "{}", ((change_link(student),) for student in students[:SHOWN]))
-        more = students.count() - SHOWN
-        return format_html("{} and {} more", shown, more) if more > 0 else shown or "none"
+        rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").order_by("usable", "student__name")
+        shown = format_html_join(", ", "{} ({})", ((change_link(row.student), row.usable) for row in rows[:SHOWN]))  # type: ignore[attr-defined]
+        more = rows.count() - SHOWN
+        if more > 0:
+            return format_html(_("{} and {} more"), shown, more)
+        return shown or _("none")
 
     def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -177,6 +180,13 @@ class CourseAdmin(RegistrarAdmin):
             messages.success(request, format_html(_("The register is written. {}"), link(address, _("Download it"))))
         return back(request, Course, object_id)
 
-    @action(description=gettext_lazy("Photos from a zip"), url_path="photos", icon="folder_zip", permissions=["photos"])
+    def has_roster_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may_import(request)
+
+    @action(description=gettext_lazy("Import the roster"), url_path="roster", icon="upload_file", permissions=["roster"])
+    def roster_in(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(f"{reverse('admin:academics_student_import')}?class={object_id}")
+
+    @action(description=gettext_lazy("Photos from a folder or zip"), url_path="photos", icon="folder_zip", permissions=["photos"])
     def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect(f"{reverse('admin:biometrics_facephoto_zip')}?class={object_id}")

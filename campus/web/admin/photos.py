@@ -27,7 +27,7 @@ from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.downloads import picture_response
 from campus.errors import UserError
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, badge
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge
 from campus.web.admin.photo_upload import many_photos, upload_page, verdicts
 from campus.web.training import TrainingReport
 
@@ -182,6 +182,27 @@ class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
     list_select_related = ("course",)
     fields = (("course", "created_at"), ("gallery_state", "active"), ("students", "photos"), ("embedder", "threshold", "margin"), "error")
     readonly_fields = ("gallery_state",)
+    actions_detail = ("use",)
+
+    def has_use_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("biometrics.add_gallery")
+
+    @action(
+        description=gettext_lazy("Use this gallery"),
+        url_path="use",
+        icon="settings_backup_restore",
+        permissions=["use"],
+        dialog={
+            "title": gettext_lazy("Use this gallery?"),
+            "description": gettext_lazy("Attendance of the class is taken with it until the next training."),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Use it"),
+        },
+    )
+    def use(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
+        attempt(request, lambda: services.gallery_use(gallery=gallery), _("Attendance is taken with this gallery now."))
+        return back(request, Gallery, object_id)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
         gallery = galleries_for(request.user).select_related("course").filter(pk=object_id).first()

@@ -2,21 +2,28 @@
 
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Enrolment, Student
+from campus.academics.services import guest_number
+from campus.attendance.guests import guest_merge
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE
-from campus.web.admin.base import RegistrarAdmin, badge
+from campus.web.admin.base import RegistrarAdmin, attempt, back, badge, user_of
 from campus.web.admin.photo_upload import student_photos
 from campus.web.admin.photos import PhotoInline
 from campus.web.admin.rosters import may_import, roster_urls
@@ -31,15 +38,50 @@ class StudentEnrolmentInline(TabularInline):
     verbose_name_plural = _("classes")
 
 
+class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A guest needs no number."""
+
+    class Meta:
+        model = Student
+        fields = ("number", "name", "email", "guardian_phone", "guest")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "number" in self.fields:  # it is not for who only reads
+            self.fields["number"].required = False
+            self.fields["number"].help_text = _("May stay empty for a guest.")
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.cleaned_data.get("number") and "number" not in self.errors:
+            if self.cleaned_data.get("guest"):
+                self.cleaned_data["number"] = guest_number()
+            else:
+                self.add_error("number", _("A student needs a number; a guest gets one."))
+        return cleaned
+
+
+class MergeForm(BaseDialogForm):
+    student = forms.CharField(label=_("Student number"), max_length=40, widget=UnfoldAdminTextInputWidget())
+
+    def clean_student(self) -> Student:
+        student = Student.objects.filter(number=self.cleaned_data["student"]).first()
+        if student is None:
+            raise forms.ValidationError(_("There is no student with this number."))
+        return student
+
+
 @admin.register(Student)
 class StudentAdmin(RegistrarAdmin):
+    form = StudentForm
     list_display = ("number", "name", "email", "guardian_phone", "classes", "photo_state")
     list_display_links = ("number", "name")
-    list_filter = (("courses", RelatedDropdownFilter),)
+    list_filter = (("courses", RelatedDropdownFilter), "guest")
+    fields = (("number", "name"), ("email", "guardian_phone"), "guest")
     search_fields = ("number", "name", "email")
     inlines = (StudentEnrolmentInline, PhotoInline)
     actions_list = ("roster_in", "roster_out")
-    actions_detail = ("add_photos",)
+    actions_detail = ("add_photos", "merge")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Student]:
         return (
@@ -58,7 +100,9 @@ class StudentAdmin(RegistrarAdmin):
 
     @display(description=_("Usable photos"), ordering="usable")
     def photo_state(self, student: Any) -> SafeString:
-        return badge(f"{student.usable} of {student.all_photos}", "success" if student.usable else "danger")
+        text = gettext("%(usable)d of %(all)d") % {"usable": student.usable, "all": student.all_photos}
+        enough = student.usable >= settings.WANTED_PHOTOS
+        return badge(text, "success" if enough else "warning" if student.usable else "danger")
 
     def has_import_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may_import(request)
@@ -84,6 +128,28 @@ class StudentAdmin(RegistrarAdmin):
     @action(description=_("Add photos"), url_path="add-photos", icon="add_a_photo", permissions=["photos"])
     def add_photos(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:academics_student_photos", pk=object_id)
+
+    def has_merge_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        may = request.user.has_perms(["academics.change_student", "academics.delete_student"])
+        return may and (object_id is None or Student.objects.filter(pk=object_id, guest=True).exists())
+
+    @action(
+        description=_("Merge into a student"),
+        url_path="merge",
+        icon="merge",
+        permissions=["merge"],
+        dialog={
+            "title": _("Who is this guest?"),
+            "description": _("Enrolments, photos and attendance go over to the student, and the guest is deleted. This can't be undone."),
+            "form_class": MergeForm,
+            "form_submit_text": _("Merge"),
+        },
+    )
+    def merge(self, request: HttpRequest, form: MergeForm, object_id: str) -> HttpResponseBase:
+        guest, student = get_object_or_404(Student, pk=object_id), form.cleaned_data["student"]
+        done = gettext("%(guest)s is %(student)s now.") % {"guest": guest.name, "student": student}
+        attempt(request, lambda: guest_merge(guest=guest, student=student, user=user_of(request)), done)
+        return back(request, Student, student.pk)
 
     def delete_model(self, request: HttpRequest, obj: Student) -> None:
         for photo in obj.photos.all():

@@ -1,0 +1,74 @@
+"""A guest turns out to be a student: what is known of the two becomes one person's."""
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture, Student
+from campus.attendance.decisions import override_set
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting
+from campus.attendance.services import lecture_count
+from campus.biometrics.services import photo_delete, photo_move
+from campus.errors import UserError
+
+
+@transaction.atomic
+def guest_merge(*, guest: Student, student: Student, user: User) -> None:
+    """The guest is this student: enrolments, photos and attendance go over, and the guest is gone.
+
+    What people decided on the student counts more than what they decided on the guest; the log keeps both. Raises UserError.
+    """
+    if not guest.guest or guest == student:
+        raise UserError(_("Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be."))
+    _merge_enrolments(guest, student)
+    for photo in guest.photos.all():
+        if student.photos.filter(sha256=photo.sha256).exists():
+            photo_delete(photo=photo)
+        else:
+            photo_move(photo=photo, student=student)
+    seen = _merge_sightings(guest, student)
+    FaceDecision.objects.filter(student=guest).update(student=student)
+    _merge_records(guest, student, user)
+    for lecture in Lecture.objects.filter(pk__in=seen):
+        lecture_count(lecture=lecture)
+    guest.delete()
+
+
+def _merge_enrolments(guest: Student, student: Student) -> None:
+    for row in guest.enrolments.all():
+        own = student.enrolments.filter(course=row.course_id).first()
+        if own is None:
+            row.student = student
+            row.save()
+            continue
+        own.valid_from = min(own.valid_from, row.valid_from)
+        own.valid_to = max(own.valid_to, row.valid_to) if own.valid_to and row.valid_to else None
+        own.save()
+
+
+def _merge_sightings(guest: Student, student: Student) -> set[int]:
+    """Returns the lectures in which the guest was looked for."""
+    lectures = set()
+    for sighting in Sighting.objects.filter(student=guest).select_related("recording"):
+        lectures.add(sighting.recording.lecture_id)
+        own = Sighting.objects.filter(recording=sighting.recording_id, student=student)
+        if own.filter(present=True).exists():
+            sighting.delete()
+        else:
+            own.delete()
+            Sighting.objects.filter(pk=sighting.pk).update(student=student)
+    return lectures
+
+
+def _merge_records(guest: Student, student: Student, user: User) -> None:
+    for record in AttendanceRecord.objects.filter(student=guest).select_related("lecture"):
+        own = AttendanceRecord.objects.filter(lecture=record.lecture_id, student=student).first()
+        if own is None:
+            AttendanceRecord.objects.filter(pk=record.pk).update(student=student)
+            continue
+        if record.override_status and not own.override_status:
+            reason = _("was the guest %(guest)s") % {"guest": guest}
+            override_set(record=own, status=record.override_status, reason=reason, user=user)
+        # The rows say what they said; only whose record they belong to is new.
+        AttendanceChange._base_manager.filter(record=record).update(record=own)
+        record.delete()

@@ -1,0 +1,88 @@
+"""Guests are on the roster like students, and become one of them later without losing anything."""
+
+from datetime import date
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from campus.academics.models import Student
+from campus.attendance.decisions import override_set
+from campus.attendance.guests import guest_merge
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting
+from campus.attendance.services import lecture_count
+from campus.errors import UserError
+from campus.footage.models import Recording
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_all_that_is_known_of_the_two_becomes_one_person_s() -> None:
+    registrar = factories.registrar(username="registrar")
+    course, other = factories.course(code="CS101"), factories.course(code="MA202")
+    guest, student = factories.student(name="Guest", guest=True), factories.student(name="Ann")
+    factories.enrol(course, guest, valid_from=date(2026, 10, 1))
+    factories.enrol(other, guest)
+    factories.enrol(course, student, valid_from=date(2026, 11, 1), valid_to=date(2027, 1, 31))
+    both, alone = factories.lecture(course), factories.lecture(other)
+    recording = factories.planned(both, state=Recording.State.DONE)
+    Sighting.objects.create(recording=recording, student=student, present=False)
+    Sighting.objects.create(recording=recording, student=guest, present=True, intervals=[[0, 118]], seconds=118, share=0.98)
+    for lecture in (both, alone):
+        lecture_count(lecture=lecture)
+    override_set(record=AttendanceRecord.objects.get(lecture=alone), status="excused", reason="ill", user=registrar)
+    override_set(record=AttendanceRecord.objects.get(lecture=both, student=guest), status="late", reason="bus", user=registrar)
+    factories.photo(guest, content=b"one")
+    factories.photo(guest, content=b"both")
+    factories.photo(student, content=b"both")
+
+    guest_merge(guest=guest, student=student, user=registrar)
+
+    assert list(Student.objects.all()) == [student]
+    enrolment = student.enrolments.get(course=course)
+    assert (enrolment.valid_from, enrolment.valid_to) == (date(2026, 10, 1), None)
+    assert student.enrolments.count() == 2
+    assert student.photos.count() == 2
+    assert Sighting.objects.get().student == student
+    record = AttendanceRecord.objects.get(lecture=both)
+    assert (record.student, record.machine_status, record.status) == (student, "present", "late")
+    assert AttendanceRecord.objects.get(lecture=alone).status == "excused"
+    assert {change.reason for change in AttendanceChange.objects.all()} >= {"ill", "bus"}, "the log is whole"
+
+
+def test_what_was_decided_on_the_student_counts() -> None:
+    registrar, course = factories.registrar(username="registrar"), factories.course()
+    guest, student = factories.student(guest=True), factories.student()
+    for one in (guest, student):
+        factories.enrol(course, one)
+    lecture = factories.lecture(course)
+    lecture_count(lecture=lecture)
+    for one, status in ((guest, "present"), (student, "excused")):
+        override_set(record=AttendanceRecord.objects.get(lecture=lecture, student=one), status=status, reason="", user=registrar)
+    guest_merge(guest=guest, student=student, user=registrar)
+    assert AttendanceRecord.objects.get().status == "excused"
+
+
+def test_only_a_guest_is_merged_and_into_somebody_else() -> None:
+    registrar, student, guest = factories.registrar(), factories.student(), factories.student(guest=True)
+    for one, into in ((student, guest), (guest, guest)):
+        with pytest.raises(UserError, match="Only a guest"):
+            guest_merge(guest=one, student=into, user=registrar)
+
+
+def test_in_the_admin_a_guest_gets_a_number_and_is_merged_by_a_dialog(client: Client) -> None:
+    client.force_login(factories.registrar(username="registrar"))
+    inlines = {f"{name}-{count}_FORMS": "0" for name in ("enrolments", "photos") for count in ("TOTAL", "INITIAL")}
+    add = reverse("admin:academics_student_add")
+    assert "number" in client.post(add, {"name": "Nobody", **inlines}).context["adminform"].form.errors
+    client.post(add, {"name": "Visitor", "guest": "on", **inlines})
+    client.post(add, {"name": "Second", "guest": "on", **inlines})
+    guest = Student.objects.get(name="Visitor")
+    assert (guest.guest, guest.number, Student.objects.get(name="Second").number) == (True, "guest-1", "guest-2")
+    student = factories.student()
+    address = reverse("admin:academics_student_merge", args=[guest.pk])
+    assert "no student with this number" in client.post(address, {"_form_submitted": "True", "student": "nobody"}).content.decode()
+    response = client.post(address, {"_form_submitted": "True", "student": student.number}, headers={"HX-Request": "true"})
+    assert response["HX-Redirect"] == reverse("admin:academics_student_change", args=[student.pk])
+    assert not Student.objects.filter(pk=guest.pk).exists()
