@@ -115,7 +115,7 @@ def sign_in_half(request: HttpRequest, user: User, next_: str) -> None:
     request.session[HALF] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
-        "backend": user.backend,  # type: ignore[attr-defined]
+        "backend": user.backend,
         "until": time.time() + HALF_SECONDS,
         "next": next_,
     }

@@ -6,11 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
-from campus.accounts.roles import AnyUser as AnyUser
-from campus.accounts.roles import is_registrar as is_registrar
-from campus.accounts.roles import sees_everything
-
-REGISTRAR = "Registrar"
+from campus.accounts.roles import AnyUser, sees_everything
 
 
 def courses_for(user: AnyUser) -> QuerySet[Course]:

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from campus.academics.selectors import is_registrar
+from campus.accounts.roles import is_registrar
 from campus.api.errors import KeyUsedOtherwise, PreconditionFailed
 from campus.api.models import IdempotencyKey
 

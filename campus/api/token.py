@@ -3,7 +3,6 @@
 from typing import Any, cast
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -97,7 +96,7 @@ class TokenView(APIView):
         wish.is_valid(raise_exception=True)
         given = dict(wish.validated_data)
         username, password, code = given.pop("username"), given.pop("password"), given.pop("code")
-        user = cast(User | None, authenticate(request._request, username=username, password=password))
+        user = authenticate(request._request, username=username, password=password)
         if user is None:
             if is_blocked(request._request, username):
                 raise Throttled(detail=too_many())

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture, Student
-from campus.academics.selectors import is_registrar, lecture_roster
+from campus.academics.selectors import lecture_roster
+from campus.accounts.roles import is_registrar
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
 from campus.attendance.selectors import records_for, teaches

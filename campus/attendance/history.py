@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
-from campus.academics.selectors import AnyUser
+from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, RegisterPolicy
 from campus.attendance.register import EFFECTIVE, Tally, best_points, between, tally
 from campus.attendance.selectors import records_for

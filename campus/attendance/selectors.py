@@ -3,8 +3,8 @@
 from django.db.models import QuerySet
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import AnyUser, courses_for, is_registrar
-from campus.accounts.roles import is_auditor
+from campus.academics.selectors import courses_for
+from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Still, UnknownPerson
 from campus.footage.models import Recording
 from campus.footage.selectors import recordings_for

@@ -8,7 +8,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment
-from campus.academics.selectors import AnyUser, courses_for, students_for
+from campus.academics.selectors import courses_for, students_for
+from campus.accounts.roles import AnyUser
 from campus.biometrics.models import FacePhoto, Gallery
 
 USABLE = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Student
-from campus.academics.selectors import AnyUser, courses_for
+from campus.academics.selectors import courses_for
+from campus.accounts.roles import AnyUser
 from campus.biometrics.selectors import queued_gallery
 from campus.footage.models import Recording, Segment, Upload
 from recognition.types import VideoInfo

@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 from kombu.exceptions import OperationalError
 
 from campus.academics.models import Course, Lecture
-from campus.academics.selectors import AnyUser, courses_for, lectures_for
+from campus.academics.selectors import courses_for, lectures_for
+from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery

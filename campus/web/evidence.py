@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from campus.academics.models import Student
-from campus.academics.selectors import AnyUser, lecture_roster
+from campus.academics.selectors import lecture_roster
+from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
 from campus.attendance.selectors import records_for, seen
 from campus.attendance.services import still_wanted

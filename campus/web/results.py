@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import AnyUser
+from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
 from campus.attendance.selectors import changes_for, may_decide, records_for, seen, unknown_people_for

@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
-from campus.academics.selectors import AnyUser, courses_for
+from campus.academics.selectors import courses_for
+from campus.accounts.roles import AnyUser
 from campus.web.term_plot import LINES
 
 TERM = timedelta(weeks=20)

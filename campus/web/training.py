@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from campus.academics.models import Student, Sureness
-from campus.academics.selectors import AnyUser, students_for
+from campus.academics.selectors import students_for
+from campus.accounts.roles import AnyUser
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE, photos_for
 from campus.web.plots import similarity_plot

@@ -11,9 +11,10 @@ from rest_framework.views import APIView
 
 from campus.academics.editing import course_save, enrolment_delete, lecture_delete, row_save
 from campus.academics.models import Course, Enrolment, Lecture, Student
-from campus.academics.selectors import courses_for, is_registrar, lectures_for, students_for
+from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
+from campus.accounts.roles import is_registrar
 from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsWrite, who
 from campus.api.serializers import academics as s
