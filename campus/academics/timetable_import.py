@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
@@ -81,7 +82,7 @@ def _row(
     meeting: Meeting,
     course: Course | None,
     by_uid: dict[tuple[int, str], Lecture],
-    by_time: dict[tuple[int, object], Lecture],
+    by_time: dict[tuple[int, datetime], Lecture],
 ) -> Row:
     if meeting.problem or meeting.starts_at is None or meeting.ends_at is None:
         return Row(Kind.REFUSED, meeting, remark=meeting.problem)

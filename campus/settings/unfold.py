@@ -64,5 +64,5 @@ def unfold(institution: str) -> dict[str, Any]:
     }
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def _item(title: object, icon: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}

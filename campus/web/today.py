@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -38,7 +39,7 @@ class Today:
     needs: list[Need]
 
 
-def with_unsure(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Lecture]:
+def with_unsure(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
     """With `unsure`: how many students a person has to confirm."""
     waiting = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
     return lectures.annotate(unsure=Subquery(waiting.order_by().values("lecture").annotate(n=Count("pk")).values("n")))

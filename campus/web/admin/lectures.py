@@ -210,4 +210,4 @@ def _cells(row: Row) -> list[Any]:
     when = date_format(row.meeting.starts_at.astimezone(), _("D j M Y, H:i")) if row.meeting.starts_at else "–"  # noqa: RUF001
     course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.meeting.summary)  # noqa: RUF001
     remark = row.remark or (_("cancelled") if row.meeting.cancelled else "")
-    return [when, course, title or "–", row.meeting.room or "–", badge(row.kind.label, VARIANTS[row.kind]), remark]  # noqa: RUF001
+    return [when, course, title or "–", row.meeting.room or "–", badge(str(row.kind.label), VARIANTS[row.kind]), remark]  # noqa: RUF001

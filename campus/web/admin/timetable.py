@@ -179,7 +179,7 @@ def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
         "table": {
             "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
             "rows": [
-                [_day(step), _times(series, step), badge(step.kind.label, VARIANTS[step.kind]), step.remark]
+                [_day(step), _times(series, step), badge(str(step.kind.label), VARIANTS[step.kind]), step.remark]
                 for step in steps
                 if step.kind != Kind.SAME
             ],
