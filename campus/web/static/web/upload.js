@@ -45,7 +45,7 @@ if (form && window.tus) {
       this.state = state;
       this.find("state").textContent = sentence;
       this.find("pause").hidden = !["sending", "lost"].includes(state);
-      this.find("resume").hidden = !["paused", "refused"].includes(state) || !this.sha256Known;
+      this.find("resume").hidden = !(state === "paused" || (state === "refused" && this.upload && this.find("open").hidden));
       this.find("remove").hidden = state === "done";
       this.bar.hidden = ["done", "refused"].includes(state);
       next();
@@ -85,7 +85,6 @@ if (form && window.tus) {
     // Without a SHA-256 (a browser too old for it) the server still makes one at the end.
     async lookFor(sha256) {
       this.sha256 = sha256;
-      this.sha256Known = true;
       this.bar.value = 0;
       let earlier = null;
       if (sha256) {
