@@ -2,11 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,14 +39,15 @@ class WebServer:
         }
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "tests.web_app", "--bind", f"127.0.0.1:{self.port}", "--workers", "2", "--threads", "4"]
+        processes = ["--workers", "2", "--threads", "4"]
+        command = [sys.executable, "-m", "gunicorn", "tests.web_app", "--bind", f"127.0.0.1:{self.port}", *processes]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         deadline = time.monotonic() + PATIENCE
         while True:
-            with suppress(urllib.error.URLError, ConnectionError, TimeoutError), urllib.request.urlopen(f"{self.url}/login/", timeout=5):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
                 return
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()

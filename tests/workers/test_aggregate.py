@@ -21,6 +21,7 @@ from tests.faults import fake_vision
 from workers import aggregate as aggregates
 from workers.aggregate import aggregate
 from workers.attempt import Postponed, attempt
+from workers.recognise import found_in
 from workers.training import train
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -257,3 +258,15 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
     assert [record.status for record in records.all()] == ["absent", "present", "present"]
     assert recording.unknown_people.get(decision__isnull=False).student_id == third.pk
     assert recording.unknown_people.filter(decision=None).count() == 1
+
+
+def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
+    course = class_of(3)
+    recording = looked_at(course, [[0, 1, 9], [2]])
+    result = tracks_file.load(Path(recording.file.storage.location, recording.segments.get(index=0).result))
+    assert found_in(recording, result) == [], "nobody has learnt the faces yet"
+    gallery = trained(course)
+    students = course.students.order_by("name").values_list("pk", flat=True)
+    assert found_in(recording, result) == list(students[:2])
+    Path(recording.file.storage.location, gallery.path).write_bytes(b"damaged")
+    assert found_in(recording, result) == [], "the work goes on; the vote will say what is wrong"
