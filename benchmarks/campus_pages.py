@@ -101,12 +101,24 @@ def addresses() -> Iterator[tuple[str, str]]:
 
     course = Course.objects.filter(lecturers__username="lecturer").earliest("pk")
     record = AttendanceRecord.objects.filter(lecture__course=course).latest("lecture__starts_at", "pk")
-    for name in ("home", "lecture-new", "password", "api-course-list", "api-student-list", "api-lecture-list", "api-attendance-list"):
+    for name in (
+        "home",
+        "students",
+        "compare",
+        "lecture-new",
+        "password",
+        "api-course-list",
+        "api-student-list",
+        "api-lecture-list",
+        "api-attendance-list",
+    ):
         yield "lecturer", reverse(name)
     for name, key in (
         ("course", course.pk),
         ("lecture", record.lecture_id),
         ("record", record.pk),
+        ("register", course.pk),
+        ("student", record.student_id),
         ("api-course-detail", course.pk),
         ("api-lecture-detail", record.lecture_id),
     ):
@@ -117,6 +129,10 @@ def addresses() -> Iterator[tuple[str, str]]:
         yield "registrar", reverse(f"admin:{name}_changelist")
         if (row := model._default_manager.order_by("pk").first()) is not None:
             yield "registrar", reverse(f"admin:{name}_change", args=[row.pk])
+    for kind in ("xlsx", "csv", "pdf", "moodle"):
+        yield "lecturer", reverse("register-file", args=[course.pk, kind])
+    yield "registrar", reverse("students") + "?q=00042"
+    yield "registrar", reverse("compare")
     yield "registrar", reverse("admin:academics_student_changelist") + "?q=00042"
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Lecture
+from campus.academics.models import Course, Lecture, Student
 from campus.attendance.register import Register, lecture_labels
-from campus.attendance.statuses import kinds
+from campus.attendance.statuses import Kind, kinds
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -56,34 +56,35 @@ def register_csv(register: Register) -> bytes:
 
 
 def moodle_marks(lecture: Lecture) -> bytes:
-    """What “Import attendance marks” of a session in Moodle takes: who by the ID number, when scanned (empty, or Moodle would work
-    out the status from it), and the acronym of the status. Whom nobody has confirmed yet is left out.
-    """
+    """What “Import attendance marks” of a session in Moodle takes."""
     known = kinds()
-    rows = []
-    for record in lecture.records.select_related("student").order_by("student__number"):
-        kind = known.get(record.status)
-        if kind and kind.moodle:
-            rows.append((record.student.number, "", kind.moodle))
-    return _plain([("idnumber", "scantime", "status"), *rows])
+    records = lecture.records.select_related("student").order_by("student__name", "student__number")
+    return _marks((record.student, known.get(record.status)) for record in records)
 
 
-def moodle_zip(course: Course, lectures: Iterable[Lecture]) -> bytes:
+def moodle_zip(register: Register) -> bytes:
     """Moodle takes one file a session, so the class is a zip: the sessions to be made, and the marks of each."""
-    lectures = list(lectures)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(
-            "sessions.csv", _plain([("course", "groups", "sessiondate", "from", "to", "description"), *map(_session, lectures)])
-        )
-        for lecture, label in zip(lectures, lecture_labels(lectures), strict=True):
-            archive.writestr(f"marks_{label.replace(' ', '_').replace(':', '')}.csv", moodle_marks(lecture))
+        head = ("course", "groups", "sessiondate", "from", "to", "description")
+        archive.writestr("sessions.csv", _plain([head, *(_session(register.course, lecture) for lecture in register.lectures)]))
+        for n, label in enumerate(lecture_labels(register.lectures)):
+            marks = _marks((line.student, line.kinds[n]) for line in register.lines)
+            archive.writestr(f"marks_{label.replace(' ', '_').replace(':', '')}.csv", marks)
     return buffer.getvalue()
 
 
-def _session(lecture: Lecture) -> tuple[str, ...]:
+def _marks(students: Iterable[tuple[Student, Kind | None]]) -> bytes:
+    """Who by the ID number, when scanned (empty, or Moodle would work out the status from it), and the acronym of the status. Whom
+    nobody has confirmed yet is left out.
+    """
+    rows = [(student.number, "", kind.moodle) for student, kind in students if kind and kind.moodle]
+    return _plain([("idnumber", "scantime", "status"), *rows])
+
+
+def _session(course: Course, lecture: Lecture) -> tuple[str, ...]:
     start, end = timezone.localtime(lecture.starts_at), timezone.localtime(lecture.ends_at)
-    return (lecture.course.code, "", f"{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end:%H:%M}", lecture.title)
+    return (course.code, "", f"{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end:%H:%M}", lecture.title)
 
 
 def _clock(when: object) -> str:

@@ -159,8 +159,9 @@ def test_moodle_gets_acronyms_and_no_times(course: Course) -> None:
     assert moodle_marks(second).decode() == "idnumber,scantime,status\r\n007,,L\r\n012,,A\r\n"
     last = course.lectures.order_by("starts_at")[3]
     assert moodle_marks(last).decode().splitlines()[1:] == ["007,,P", "012,,E"]
-    with zipfile.ZipFile(io.BytesIO(moodle_zip(course, register(course).lectures))) as archive:
+    with zipfile.ZipFile(io.BytesIO(moodle_zip(register(course)))) as archive:
         assert archive.namelist() == ["sessions.csv", *(f"marks_2026-{day}.csv" for day in ("11-16", "11-23", "11-30", "12-07"))]
+        assert archive.read("marks_2026-11-23.csv") == moodle_marks(second)
         assert archive.read("sessions.csv").decode().splitlines()[1] == "CS101,,2026-11-16,09:00,10:30,"
 
 

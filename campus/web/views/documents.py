@@ -32,7 +32,7 @@ CSV, PDF, ZIP = (".csv", "text/csv; charset=utf-8"), (".pdf", "application/pdf")
 REGISTER_FILES: dict[str, tuple[Callable[[Register], bytes], tuple[str, str]]] = {
     "csv": (register_csv, CSV),
     "pdf": (register_pdf, PDF),
-    "moodle": (lambda register: moodle_zip(register.course, register.lectures), ZIP),
+    "moodle": (moodle_zip, ZIP),
 }
 LECTURE_FILES: dict[str, tuple[Callable[[Lecture], bytes], tuple[str, str]]] = {
     "csv": (lecture_csv, CSV),
