@@ -87,18 +87,21 @@ class LectureResult:
     known: list[Unknown]
     still: list[Unknown]
     changes: list[AttendanceChange]
+    changes_left: int
     signed: SignOff | None
     may_decide: bool
     statuses: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, user: AnyUser, lecture: Lecture, recording: Recording | None = None, show: str = "") -> Self:
+    def of(cls, user: AnyUser, lecture: Lecture, recording: Recording | None = None, show: str = "", *, whole_log: bool = False) -> Self:
         """The lecture's records; pictures, times and unknown people of all its recordings, or of the one given."""
         records = list(records_for(user).filter(lecture=lecture).select_related("student").order_by("student__name", "student__number"))
         shown = seen(lecture, recording)
         pictures = {student: best_picture(rows) for student, rows in shown.items()}
+        changes = list(changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id"))
+        changed = {change.record_id for change in changes}
+        shown_changes = len(changes) if whole_log else CHANGES_SHOWN
         rows = [Row(record, next(iter(pictures.get(record.student_id, [])), None)) for record in records]
-        changed = set(changes_for(user).filter(lecture=lecture, record__isnull=False).order_by().values_list("record", flat=True))
         passing = {
             "": rows,
             "check": [row for row in rows if row.doubtful],
@@ -113,7 +116,6 @@ class LectureResult:
         strangers = unknown_people_for(user).filter(recording=recording) if recording else unknown_people_for(user)
         unknown = unknowns(strangers.filter(recording__lecture=lecture))
         open_ones = [one for one in unknown if one.person.decision is None]
-        changes = changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id")
         return cls(
             rows=passing.get(show, rows),
             show=show if show in passing else "",
@@ -124,7 +126,8 @@ class LectureResult:
             unknown=[one for one in open_ones if not one.person.still],
             known=[one for one in unknown if one.person.decision is not None],
             still=[one for one in open_ones if one.person.still],
-            changes=list(changes[:CHANGES_SHOWN]),
+            changes=changes[:shown_changes],
+            changes_left=len(changes[shown_changes:]),
             signed=SignOff.objects.filter(lecture=lecture).first(),
             may_decide=may_decide(user, lecture),
             statuses=statuses.decisions(),

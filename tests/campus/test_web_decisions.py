@@ -190,3 +190,15 @@ def test_names_cannot_write_these_pages(lecturer: Client, world: World, absent: 
         text = lecturer.get(reverse(name, args=[pk])).content.decode()
         assert "<img src=x" not in text
         assert "<b>bold" not in text
+
+
+def test_a_long_log_is_shown_in_part_and_whole_when_asked(lecturer: Client, world: World) -> None:
+    for n in range(60):
+        AttendanceChange.objects.create(lecture=world.lecture, kind="visitor", reason=f"entry {n:02}", user_name="own")
+    text = lecture_page(lecturer, world)
+    assert "entry 59" in text
+    assert "entry 00" not in text
+    assert "10 earlier entries" in text
+    whole = lecturer.get(reverse("lecture", args=[world.lecture.pk]), {"log": "all"}).content.decode()
+    assert "entry 00" in whole
+    assert "earlier entries" not in whole

@@ -4,11 +4,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q
 from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -25,16 +26,23 @@ from campus.web.views import StaffRequest
 
 LATEST = 4
 COMING = 5
+TILES = 24
 
 
 @require_safe
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
-    courses = courses_for(request.user).annotate(roster=Count("enrolments", distinct=True))
+    wanted = request.GET.get("q", "").strip()[:100]
+    courses = courses_for(request.user).filter(Q(code__icontains=wanted) | Q(name__icontains=wanted))
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).order_by("-starts_at")
+    shown = courses.annotate(roster=Count("enrolments", distinct=True)).prefetch_related(
+        Prefetch("lectures", held[:LATEST], to_attr="latest")
+    )
     in_work = recordings_for(request.user).filter(state__in=OPEN).select_related("lecture__course").order_by("created_at", "pk")
     context = {
-        "courses": courses.prefetch_related(Prefetch("lectures", held[:LATEST], to_attr="latest")),
+        "page": Paginator(shown, TILES).get_page(request.GET.get("page")),
+        "wanted": wanted,
+        "asked": urlencode({"q": wanted}) if wanted else "",
         "in_work": in_work,
         "today": today_of(request.user),
         "day": timezone.localdate(),
@@ -107,6 +115,6 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"),
-        "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", "")),
+        "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)
