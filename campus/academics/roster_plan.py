@@ -89,7 +89,8 @@ class _Planner:
         return enrolment.valid_to is None or enrolment.valid_to >= self.today
 
     def row(self, line: int, values: dict[str, str]) -> None:
-        number, reasons = values.get("number", ""), []
+        number = values.get("number", "")
+        reasons: list[str] = []
         student, changes = self.student(line, number, values, reasons)
         course = self.class_of(values.get("class", ""), reasons)
         key = (number, course.pk if course else None)

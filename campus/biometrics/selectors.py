@@ -1,6 +1,7 @@
 """Which enrolment photos and galleries a user may see, and which of them a class's recordings need."""
 
 import hashlib
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -74,7 +75,7 @@ def gallery_is_due(course: Course) -> bool:
     return course_photos(course).filter(created_at__gt=newest.created_at).exists()
 
 
-def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
+def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Any]:
     """The enrolments of today, in these classes, of students with fewer usable photos than are asked for; `usable` says how many."""
     today = timezone.localdate()
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)

@@ -23,6 +23,7 @@ def unfold(institution: str) -> dict[str, Any]:
         "SIDEBAR": {
             "show_search": True,
             "navigation": [
+                {"items": [{"title": gettext_lazy("Today"), "icon": "dashboard", "link": reverse_lazy("admin:index")}]},
                 {
                     "title": gettext_lazy("Teaching"),
                     "items": [

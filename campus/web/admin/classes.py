@@ -116,7 +116,7 @@ class CourseAdmin(RegistrarAdmin):
     @display(description=gettext_lazy("Students with too few usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
         rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").order_by("usable", "student__name")
-        shown = format_html_join(", ", "{} ({})", ((change_link(row.student), row.usable) for row in rows[:SHOWN]))  # type: ignore[attr-defined]
+        shown = format_html_join(", ", "{} ({})", ((change_link(row.student), row.usable) for row in rows[:SHOWN]))
         more = rows.count() - SHOWN
         if more > 0:
             return format_html(_("{} and {} more"), shown, more)

@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -78,14 +77,14 @@ def student_photos(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = PhotosForm(request.POST or None, request.FILES or None)
     result = _added(student, form.cleaned_data["photos"]) if form.is_valid() else None
     if _asks_json(request):
-        return JsonResponse({"rows": _rows(result), "error": " ".join(form.errors.get("photos", []))})
+        return JsonResponse({"rows": _rows(result), "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"]))})
     return upload_page(request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True})
 
 
 def many_photos(request: HttpRequest) -> HttpResponseBase:
     """Photos of many students: a zip by the form, a folder by the script, which sends each file with its path."""
     _may_add(request)
-    paths, files = request.POST.getlist("path"), MultiValueDict(request.FILES).getlist("photos")
+    paths, files = request.POST.getlist("path"), request.FILES.getlist("photos")
     if _asks_json(request):
         course = _course(request, request.POST.get("course", ""))
         try:

@@ -129,7 +129,7 @@ class StudentAdmin(RegistrarAdmin):
     def add_photos(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:academics_student_photos", pk=object_id)
 
-    def has_merge_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+    def has_merge_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         may = request.user.has_perms(["academics.change_student", "academics.delete_student"])
         return may and (object_id is None or Student.objects.filter(pk=object_id, guest=True).exists())
 
