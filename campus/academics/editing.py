@@ -6,15 +6,15 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Holiday, Lecture, LectureSeries, Room, Student
 from campus.academics.timetable import with_use
 from campus.errors import UserError
 
-Row = TypeVar("Row", Student, Enrolment, Course)
+Row = TypeVar("Row", Course, Student, Enrolment, Room, Holiday, LectureSeries)
 
 
 def row_save(row: Row, **changes: object) -> Row:
-    """Write a student, an enrolment or a class after the model's own checks. Raises ValidationError by field, or UserError."""
+    """Write a row after the model's own checks. Raises ValidationError by field, or UserError."""
     for name, value in changes.items():
         setattr(row, name, value)
     row.full_clean()

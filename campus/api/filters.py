@@ -10,7 +10,7 @@ from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 from rest_framework.exceptions import ValidationError
 
-from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Lecture, LectureSeries, Student
 from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
@@ -79,6 +79,14 @@ class LectureFilter(filters.FilterSet):
     class Meta:
         model = Lecture
         fields = ["cancelled"]
+
+
+class SeriesFilter(filters.FilterSet):
+    course = IdFilter("course")
+
+    class Meta:
+        model = LectureSeries
+        fields: list[str] = []
 
 
 class PhotoFilter(filters.FilterSet):

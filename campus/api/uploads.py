@@ -29,7 +29,6 @@ from rest_framework.views import APIView
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.api.serializers.common import DetailSerializer
 from campus.attendance.selectors import may_decide
 from campus.footage.models import Recording, Upload
 from campus.footage.selectors import uploads_for
@@ -77,23 +76,10 @@ def header(name: str, about: str, *, required: bool = True) -> OpenApiParameter:
 
 
 TUS = header("Tus-Resumable", "1.0.0")
-PROBLEMS = {
-    status: OpenApiResponse(DetailSerializer, about)
-    for status, about in {
-        400: "a header is missing or says nothing that can be done",
-        409: "the file is here already, or the bytes do not follow those that are here",
-        411: "the length of the body is not given",
-        412: "another version of tus",
-        413: "larger than a recording may be",
-        415: "another type than application/offset+octet-stream",
-        460: "the bytes were damaged on their way",
-        507: "no room on the disk",
-    }.items()
-}
 
 
-def problems(*statuses: int) -> dict[int, OpenApiResponse]:
-    return {status: PROBLEMS[status] for status in statuses}
+def refused(*statuses: int) -> dict[int, OpenApiResponse]:
+    return dict.fromkeys(statuses, OpenApiResponse(description="a problem"))
 
 
 class TusView(APIView):
@@ -135,7 +121,7 @@ class TusView(APIView):
 
 class UploadsView(TusView):
     @extend_schema(
-        operation_id="uploads_list", parameters=[UploadQuerySerializer], responses={200: UploadSerializer(many=True), **problems(400)}
+        operation_id="uploads_list", parameters=[UploadQuerySerializer], responses={200: UploadSerializer(many=True), **refused(400)}
     )
     def get(self, request: Request) -> Response:
         """The user's uploads that are not finished, to go on with one. The file itself is known by its SHA-256."""
@@ -152,7 +138,7 @@ class UploadsView(TusView):
             header("Upload-Metadata", "lecture, filename and sha256 (which may be missing), each with its value in base64"),
         ],
         request=None,
-        responses={201: OpenApiResponse(description="announced; PATCH its bytes to Location"), **problems(400, 409, 412, 413, 507)},
+        responses={201: OpenApiResponse(description="announced; PATCH its bytes to Location"), **refused(400, 409, 412, 413, 507)},
     )
     def post(self, request: Request) -> Response:
         """Announce a file. It is refused now if it is too large, here already, or if the disk has no room for it."""
@@ -196,7 +182,7 @@ class UploadView(TusView):
         request={PATCH_TYPE: OpenApiTypes.BINARY},
         responses={
             204: OpenApiResponse(description="Upload-Offset says how many are here"),
-            **problems(400, 409, 411, 412, 413, 415, 460, 507),
+            **refused(400, 409, 411, 412, 413, 415, 460, 507),
         },
     )
     def patch(self, request: Request, pk: UUID) -> Response:
@@ -214,7 +200,7 @@ class UploadView(TusView):
             status=204, headers={"Upload-Offset": str(upload.offset), "Upload-Expires": expires(upload)} | self.finished(upload)
         )
 
-    @extend_schema(operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **problems(412)})
+    @extend_schema(operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **refused(412)})
     def delete(self, request: Request, pk: UUID) -> Response:
         """Give an upload up; its bytes are deleted. A recording that it became stays."""
         upload_remove(upload=self.upload(pk))

@@ -13,8 +13,9 @@ from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureV
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusesView
 from campus.api.views.biometrics import GalleryViewSet, PhotoViewSet
 from campus.api.views.documents import ReportViewSet
-from campus.api.views.evidence import SightingViewSet, UnknownPersonViewSet
+from campus.api.views.evidence import SightingViewSet, StillViewSet, UnknownPersonViewSet
 from campus.api.views.footage import RecordingViewSet
+from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
 
 router = SimpleRouter()
 router.register("courses", CourseViewSet, "api-course")
@@ -22,9 +23,13 @@ router.register("students", StudentViewSet, "api-student")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("photos", PhotoViewSet, "api-photo")
 router.register("lectures", LectureViewSet, "api-lecture")
+router.register("rooms", RoomViewSet, "api-room")
+router.register("holidays", HolidayViewSet, "api-holiday")
+router.register("series", SeriesViewSet, "api-series")
 router.register("recordings", RecordingViewSet, "api-recording")
 router.register("attendance", AttendanceViewSet, "api-attendance")
 router.register("sightings", SightingViewSet, "api-sighting")
+router.register("stills", StillViewSet, "api-still")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")

@@ -89,12 +89,14 @@ def things(world: World) -> dict[str, object]:
         "enrolments": world.course.enrolments.get(student=world.student).pk,
         "uploads": Upload.objects.create(lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)).pk,
         "calendar": key_of(link_renew(user=world.own, course=world.course)),
-        "room": Room.objects.create(name="B 12").pk,
+        "room rooms": Room.objects.create(name="B 12").pk,
         "webhook": webhook.pk,
         "delivery": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
         "group": Group.objects.get(name=Role.LECTURER).pk,
-        "lectureseries": LectureSeries.objects.create(course=world.course, starts="09:00", ends="10:30", first_day=DAY, last_day=DAY).pk,
-        "holiday": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
+        "lectureseries series": LectureSeries.objects.create(
+            course=world.course, starts="09:00", ends="10:30", first_day=DAY, last_day=DAY
+        ).pk,
+        "holiday holidays": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
         "reports report": world.report.pk,
         "galleries gallery": world.gallery.pk,
         "chips sightings": world.sighting.pk,

@@ -84,7 +84,7 @@ def test_a_cursor_that_was_not_made_here(api: APIClient, cursor: str):
         problem(answer, 404)
 
 
-@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry])
+@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry if prefix != "stills"])
 def test_a_list_costs_the_same_queries_however_long(office: APIClient, world: World, path: str):
     factories.gallery(factories.course(lecturers=(world.own, world.other)))
     for lecture in (world.foreign, factories.lecture(world.course)):
@@ -346,3 +346,64 @@ def test_exports(api: APIClient, world: World):
 
 def test_the_statuses_are_the_institutions(api: APIClient):
     assert {"present", "late", "excused", "absent", "unsure"} <= {row["code"] for row in api.get("/api/v1/statuses/").json()}
+
+
+def test_the_roster_comes_as_a_file(office: APIClient, world: World):
+    url = f"/api/v1/courses/{world.course.pk}/roster/"
+
+    def send(**more: str) -> Any:
+        table = f"number;name;email\n{world.student.number};{world.student.name};new@example.org\nN-9;Grace Hopper;\n"
+        return office.post(url, {"file": SimpleUploadedFile("roster.csv", table.encode()), **more}, format="multipart")
+
+    told = send(dry_run="true").json()
+    assert (told["done"], [row["number"] for row in told["new"]]) == (False, ["N-9"])
+    assert told["changed"][0]["changes"][0][2] == "new@example.org"
+    assert world.course.students.count() == 2
+    assert send(complete="true").json()["leaving"] != []
+    assert send(complete="true").json()["new"] == []
+    assert "Grace Hopper" in office.get(f"{url}csv/").content.decode("utf-8-sig")
+    assert office.get(f"{url}xlsx/").content[:2] == b"PK"
+    assert problem(office.post(url, {"file": SimpleUploadedFile("r.csv", b"a;b\n1;2\n")}, format="multipart"), 400)
+
+
+def test_a_series_of_lectures_is_planned_then_made(office: APIClient, world: World):
+    wish = {
+        "course": world.course.pk,
+        "weekdays": [0, 2],
+        "starts": "14:00",
+        "ends": "15:30",
+        "first_day": "2026-11-30",
+        "last_day": "2026-12-13",
+    }
+    series = office.post("/api/v1/series/", wish, format="json").json()
+    url = f"/api/v1/series/{series['id']}/"
+    office.post("/api/v1/holidays/", {"name": "Dies", "first_day": "2026-12-02", "last_day": "2026-12-02"}, format="json")
+    plan = office.get(f"{url}plan/").json()
+    assert [step["kind"] for step in plan["steps"]] == ["new", "holiday", "new", "new"]
+    problem(office.post(f"{url}apply/", {"agreed": "another"}, format="json"), 400)
+    assert office.post(f"{url}apply/", {"agreed": plan["agreed"]}, format="json").json() == {"new": 3, "holiday": 1}
+    assert world.course.lectures.count() == 4
+    assert problem(office.patch(url, {"weekdays": [7]}, format="json"), 400)["errors"][0]["pointer"] == "#/weekdays"
+
+
+def test_a_student_over_all_classes(api: APIClient, world: World):
+    (line,) = api.get(f"/api/v1/students/{world.student.pk}/history/").json()
+    assert (line["course"], line["share"], [met["status"] for met in line["lectures"]]) == (world.course.pk, 1.0, ["present"])
+    assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
+
+
+def test_a_still_is_asked_for_once(api: APIClient, world: World):
+    wish = {"recording": str(world.recording.pk), "time": 5}
+    still = api.post("/api/v1/stills/", wish, format="json")
+    assert (still.status_code, still.json()["state"]) == (202, "queued")
+    assert api.post("/api/v1/stills/", wish, format="json").json() == still.json()
+    for time in (-1, 1e9, "nan"):
+        assert problem(api.post("/api/v1/stills/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"] == "#/time"
+
+
+def test_what_is_signed_off_takes_no_recording(api: APIClient, world: World):
+    world.failed.delete()
+    assert api.post(f"/api/v1/lectures/{world.lecture.pk}/sign-off/").status_code == 200
+    file = SimpleUploadedFile("more.mp4", b"more")
+    problem(api.post("/api/v1/recordings/", {"lecture": world.lecture.pk, "file": file}, format="multipart"), 403)
+    problem(api.post(f"/api/v1/recordings/{world.recording.pk}/restart/"), 403)

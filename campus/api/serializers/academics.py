@@ -78,6 +78,10 @@ class StudentFileSerializer(StudentSerializer):
         fields = [*StudentSerializer.Meta.fields, "guardian_phone"]
 
 
+class MergeSerializer(serializers.Serializer[Any]):
+    student = OwnStudent(help_text="who the guest is")
+
+
 class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
     course = OwnCourse()
     student = OwnStudent()

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
-from campus.api.serializers.common import OwnStudent
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.api.serializers.common import OwnRecording, OwnStudent
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Still, UnknownPerson
 
 
 class KindSerializer(serializers.Serializer[Any]):
@@ -98,6 +99,39 @@ class UnknownPersonSerializer(SeenSerializer):
 class NameSerializer(ReasonSerializer):
     student = OwnStudent(help_text="who it is")
     add_photos = serializers.BooleanField(default=False, help_text="also take the pictures for the student's enrolment photos")
+
+
+class MetSerializer(serializers.Serializer[Any]):
+    lecture = serializers.IntegerField(source="record.lecture_id")
+    starts_at = serializers.DateTimeField(source="record.lecture.starts_at")
+    record = serializers.IntegerField(source="record.pk")
+    status = serializers.CharField(source="kind.code")
+
+
+class ClassHistorySerializer(serializers.Serializer[Any]):
+    """A student in one class."""
+
+    course = serializers.IntegerField(source="course.pk")
+    points = serializers.FloatField(source="tally.points")
+    most = serializers.FloatField(source="tally.most", help_text="points that could be had")
+    share = serializers.FloatField(source="tally.share", allow_null=True, help_text="0 to 1; null where nothing counts yet")
+    below = serializers.BooleanField(help_text="less than the class asks for")
+    lectures = MetSerializer(source="met", many=True)
+
+
+class StillSerializer(serializers.ModelSerializer[Still]):
+    recording = OwnRecording()
+
+    class Meta:
+        model = Still
+        fields = ["id", "recording", "time", "state"]
+        read_only_fields = ["state"]
+        validators = ()  # who asks for the same picture again gets the same
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not 0 <= attrs["time"] <= attrs["recording"].duration:
+            raise serializers.ValidationError({"time": _("The recording has no such second.")})
+        return attrs
 
 
 class ReportSerializer(serializers.ModelSerializer[Report]):

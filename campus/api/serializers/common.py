@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,8 @@ from rest_framework import serializers
 
 from campus.academics.models import Course, Lecture, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
+from campus.footage.models import Recording
+from campus.footage.selectors import recordings_for
 
 # Beyond, the arithmetic of dates and zones overflows, and nobody means it.
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 31)
@@ -40,6 +43,17 @@ class OwnStudent(serializers.PrimaryKeyRelatedField[Student]):
         return students_for(self.context["request"].user)
 
 
+@extend_schema_field(UUID)
+class OwnRecording(serializers.PrimaryKeyRelatedField[Recording]):
+    """A recording of a class of the user's; another's does not exist."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(pk_field=serializers.UUIDField(), **kwargs)
+
+    def get_queryset(self) -> QuerySet[Recording]:
+        return recordings_for(self.context["request"].user)
+
+
 class Day(serializers.DateField):
     def to_internal_value(self, value: Any) -> date:
         day: date = super().to_internal_value(value)
@@ -54,6 +68,11 @@ class Moment(serializers.DateTimeField):
             raise serializers.ValidationError(OUT_OF_RANGE)
         moment: datetime = super().enforce_timezone(value)
         return moment.astimezone(UTC)
+
+
+class DaysSerializer(serializers.Serializer[Any]):
+    since = Day(default=None, help_text="the first day")
+    until = Day(default=None, help_text="the last day")
 
 
 class DetailSerializer(serializers.Serializer[Any]):

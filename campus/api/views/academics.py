@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ModelSerializer
@@ -16,10 +17,15 @@ from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
 from campus.accounts.roles import is_registrar
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsWrite, who
+from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import academics as s
+from campus.api.serializers.attendance import ClassHistorySerializer
+from campus.api.serializers.common import DaysSerializer
 from campus.api.views.attendance import LectureResult
 from campus.api.views.documents import CourseFiles, LectureFiles
+from campus.api.views.rosters import CourseRoster
+from campus.attendance.guests import guest_merge
+from campus.attendance.history import history
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import embedder_set
 
@@ -31,7 +37,7 @@ class MeView(APIView):
         return Response(s.MeSerializer(who(request)).data, headers={"Cache-Control": "no-store"})
 
 
-class CourseViewSet(CourseFiles, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
+class CourseViewSet(CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
     serializer_class = s.CourseSerializer
     permission_classes = [RegistrarsWrite]
     filterset_class = filters.CourseFilter
@@ -86,6 +92,25 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         wish = self.get_serializer(student, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         return self.shown(row_save(student, **wish.validated_data))
+
+    @extend_schema(parameters=[DaysSerializer], responses=ClassHistorySerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def history(self, request: Request, pk: str) -> Response:
+        """A student in all classes that you may see, lecture by lecture."""
+        student = self.get_object()
+        days = DaysSerializer(data=request.query_params)
+        days.is_valid(raise_exception=True)
+        return Response(ClassHistorySerializer(history(who(request), student, **days.validated_data), many=True).data)
+
+    @extend_schema(request=s.MergeSerializer, responses=s.StudentFileSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    def merge(self, request: Request, pk: str) -> Response:
+        """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the student."""
+        guest = self.get_object()
+        wish = s.MergeSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        guest_merge(guest=guest, student=wish.validated_data["student"], user=who(request))
+        return self.shown(wish.validated_data["student"])
 
 
 class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Enrolment]):

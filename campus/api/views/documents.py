@@ -9,7 +9,7 @@ from django.http import FileResponse, HttpResponse
 from django.utils.text import get_valid_filename
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, serializers, status
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -19,7 +19,7 @@ from campus.academics.models import Course, Lecture
 from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.serializers import attendance as s
-from campus.api.serializers.common import Day
+from campus.api.serializers.common import DaysSerializer
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
@@ -39,20 +39,15 @@ OF_LECTURE: Final[dict[str, tuple[str, str, Callable[[Lecture], bytes]]]] = {
 OF_COURSE: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
     "csv": (CSV, "csv", register_csv),
     "pdf": (PDF, "pdf", register_pdf),
-    "moodle": (ZIP, "moodle.zip", lambda whole: moodle_zip(whole.course, whole.lectures)),
+    "moodle": (ZIP, "moodle.zip", moodle_zip),
 }
-
-
-class DaysSerializer(serializers.Serializer[Any]):
-    since = Day(default=None, help_text="the first day")
-    until = Day(default=None, help_text="the last day")
 
 
 def _kind(known: dict[str, Any]) -> OpenApiParameter:
     return OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports")
 
 
-def _file(content: bytes, media_type: str, name: str) -> HttpResponse:
+def as_file(content: bytes, media_type: str, name: str) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"', "Cache-Control": "private, no-cache"}
     return HttpResponse(content, content_type=media_type, headers=headers)
 
@@ -70,7 +65,7 @@ class LectureFiles(Endpoint[Lecture]):
         """The attendance of a lecture as a file."""
         lecture = self.get_object()
         media_type, ending, made = OF_LECTURE[kind]
-        return _file(made(lecture), media_type, f"{lecture}.{ending}")
+        return as_file(made(lecture), media_type, f"{lecture}.{ending}")
 
 
 class CourseFiles(Endpoint[Course]):
@@ -95,7 +90,7 @@ class CourseFiles(Endpoint[Course]):
         days.is_valid(raise_exception=True)
         given: dict[str, date | None] = days.validated_data
         media_type, ending, made = OF_COURSE[kind]
-        return _file(made(register(course, **given)), media_type, f"{course.code}.{ending}")
+        return as_file(made(register(course, **given)), media_type, f"{course.code}.{ending}")
 
 
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):

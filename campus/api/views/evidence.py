@@ -15,8 +15,9 @@ from campus.api.base import Endpoint, Row, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import ReasonSerializer
 from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor
-from campus.attendance.models import Sighting, UnknownPerson
-from campus.attendance.selectors import sightings_for, unknown_people_for
+from campus.attendance.models import Sighting, Still, UnknownPerson
+from campus.attendance.selectors import sightings_for, stills_for, unknown_people_for
+from campus.attendance.services import still_wanted
 from campus.downloads import picture_response
 
 
@@ -40,6 +41,31 @@ class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
         why = ReasonSerializer(data=self.request.data)
         why.is_valid(raise_exception=True)
         return str(why.validated_data["reason"])
+
+
+class StillViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Still]):
+    """Whole pictures of recordings, cut out by a worker when somebody asks."""
+
+    serializer_class = s.StillSerializer
+
+    def get_queryset(self) -> QuerySet[Still]:
+        return stills_for(self.request.user)
+
+    @extend_schema(responses={202: s.StillSerializer})
+    def create(self, request: Request) -> Response:
+        """Ask for the picture at a second of a recording; fetch it when its state is `ready`."""
+        wish = self.get_serializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self.shown(still_wanted(**wish.validated_data), status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def picture(self, request: Request, pk: str) -> FileResponse:
+        """The picture itself."""
+        still = self.get_object()
+        if still.state != Still.State.READY:
+            raise Http404
+        return picture_response(still.file)
 
 
 class SightingViewSet(Seen[Sighting]):

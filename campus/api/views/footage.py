@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from campus.api import filters
 from campus.api.base import Endpoint, who
 from campus.api.serializers import footage as s
+from campus.api.uploads import check_open
 from campus.footage.models import Recording
 from campus.footage.selectors import progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
@@ -28,7 +29,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     parser_classes = [MultiPartParser]
 
     def get_queryset(self) -> QuerySet[Recording]:
-        return recordings_for(self.request.user).select_related("report")
+        return recordings_for(self.request.user).select_related("lecture", "report")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -46,12 +47,14 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; follow `progress`."""
         upload = s.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
-        file = upload.validated_data["file"]
-        recording = recording_create(lecture=upload.validated_data["lecture"], file=file, name=file.name, user=who(request))
+        file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
+        check_open(request, lecture)
+        recording = recording_create(lecture=lecture, file=file, name=file.name, user=who(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
     def _ask(self, service: Any) -> Response:
         recording = self.get_object()
+        check_open(self.request, recording.lecture)
         service(recording=recording, user=who(self.request))
         return self.shown(recording)
 

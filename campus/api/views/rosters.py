@@ -1,0 +1,94 @@
+"""The roster of a class in and out; under the class's address."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.academics.models import Course, Student
+from campus.academics.roster import guess_columns, read_table, roster_rows, write_csv, write_workbook
+from campus.academics.roster_plan import RosterPlan, plan_roster
+from campus.academics.services import roster_import
+from campus.api.base import Endpoint, RegistrarsOnly
+from campus.api.views.documents import CSV, as_file
+from campus.downloads import WORKBOOK_TYPE
+
+FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = {
+    "csv": (CSV, write_csv),
+    "xlsx": (WORKBOOK_TYPE, write_workbook),
+}
+
+
+class RosterFileSerializer(serializers.Serializer[Any]):
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel; the first row names the columns")
+    complete = serializers.BooleanField(default=False, help_text="it is the whole roster: who is not in it leaves the class")
+    dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
+
+
+class RosterStudentSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    number = serializers.CharField(source="student.number")
+    name = serializers.CharField(source="student.name")
+    changes = serializers.ListField(child=serializers.ListField(child=serializers.CharField()), help_text="[field, before, after]")
+
+
+class RosterErrorSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    number = serializers.CharField(allow_blank=True)
+    name = serializers.CharField(allow_blank=True)
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class RosterPlanSerializer(serializers.Serializer[RosterPlan]):
+    done = serializers.BooleanField(help_text="false for a dry run, and where rows are wrong: then nothing was written")
+    new = RosterStudentSerializer(many=True)
+    changed = RosterStudentSerializer(many=True)
+    leaving = serializers.ListField(child=serializers.CharField(), help_text="numbers of who is not in the file")
+    unchanged = serializers.IntegerField()
+    errors = RosterErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
+
+
+class CourseRoster(Endpoint[Course]):
+    @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly], parser_classes=[MultiPartParser])
+    def roster(self, request: Request, pk: str) -> Response:
+        """Import the roster of a class: all of it, or with errors by row nothing. The same file again changes nothing."""
+        course = self.get_object()
+        wish = RosterFileSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        given = wish.validated_data
+        table = read_table(given["file"].read())
+        columns = guess_columns(table.headers)
+        plan = plan_roster(table, columns, course)
+        done = not (plan.errors or given["dry_run"])
+        if done:
+            plan = roster_import(table=table, columns=columns, course=course, complete=given["complete"])
+        told = {
+            "done": done,
+            "new": plan.new,
+            "changed": plan.changed,
+            "leaving": [enrolment.student.number for enrolment in plan.leaving] if given["complete"] else [],
+            "unchanged": plan.unchanged,
+            "errors": plan.errors,
+        }
+        return Response(RosterPlanSerializer(told).data)
+
+    @extend_schema(
+        operation_id="courses_roster_export",
+        parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(FORMATS))],
+        responses={(200, CSV): OpenApiTypes.STR, (200, WORKBOOK_TYPE): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, url_path=f"roster/(?P<kind>{'|'.join(FORMATS)})", permission_classes=[RegistrarsOnly])
+    def roster_file(self, request: Request, pk: str, kind: str) -> HttpResponse:
+        """The roster as a file that can be imported again."""
+        course = self.get_object()
+        media_type, written = FORMATS[kind]
+        students = Student.objects.filter(enrolments__course=course).order_by("name", "number")
+        return as_file(written(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")
