@@ -303,6 +303,13 @@ class TestAuditor:
         world.record.refresh_from_db()
         assert world.record.override_status == ""
 
+    def test_sees_no_form_that_would_be_refused(self, auditor: Client, world: World):
+        for path in ("/", reverse("course", args=[world.course.pk]), reverse("lecture", args=[world.lecture.pk])):
+            page = auditor.get(path).content.decode()
+            assert "New lecture" not in page
+            assert "Move or cancel" not in page
+            assert 'enctype="multipart/form-data"' not in page
+
     def test_keeps_the_own_account(self, auditor: Client, world: World):
         new = {"old_password": "password", "new_password1": NEW, "new_password2": NEW}
         assert auditor.post(reverse("password"), new).status_code == 302

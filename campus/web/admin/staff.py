@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -148,7 +147,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         description=gettext_lazy("Revoke all tokens"),
         url_path="revoke-tokens",
         icon="key_off",
-        variant=ActionVariant.DANGER,
         permissions=["look_after"],
         dialog=dialog(
             gettext_lazy("Revoke all tokens?"),

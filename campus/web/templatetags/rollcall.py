@@ -55,6 +55,12 @@ def is_registrar(user: AnyUser) -> bool:
 
 
 @register.filter
+def may_write(user: AnyUser) -> bool:
+    """Whether forms are shown; what each may change is the services' to say."""
+    return not roles.is_auditor(user)
+
+
+@register.filter
 def opens_admin(user: AnyUser) -> bool:
     return roles.sees_everything(user)
 
