@@ -223,3 +223,14 @@ def test_a_page_is_in_the_language_that_was_chosen_or_that_the_browser_asks_for(
     assert 'lang="de"' in client.get("/", headers={"Accept-Language": "en-GB"}).content.decode()
     away = client.post(reverse("set_language"), {"language": "en-gb", "next": "https://example.org/"})
     assert away.url == "/"
+
+
+def test_who_sees_many_classes_finds_one_by_code_or_name(client: Client, world: World):
+    for n in range(30):
+        factories.course(code=f"X{n:02}", name="Extra" if n else "Astronomy")
+    client.force_login(world.registrar)
+    first = client.get("/")
+    assert "?page=2" in first.content.decode()
+    assert len(first.context["page"]) == 24
+    assert [course.code for course in client.get("/", {"q": "astro"}).context["page"]] == ["X00"]
+    assert "No class has this code" in client.get("/", {"q": "<nothing>"}).content.decode()

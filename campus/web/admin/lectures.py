@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Count, QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -29,7 +29,7 @@ from campus.academics.timetable_ical import Meeting, read_calendar
 from campus.academics.timetable_import import Kind, Row
 from campus.errors import UserError
 from campus.footage.models import Recording
-from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, user_of
+from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, counted, user_of
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendars import calendar_response
 
@@ -69,7 +69,6 @@ class LectureAdmin(RegistrarAdmin):
     list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter), "cancelled")
     search_fields = ("course__code", "course__name", "title", "room")
     list_select_related = ("course",)
-    date_hierarchy = "starts_at"
     autocomplete_fields = ("course",)
     inlines = (RecordingInline,)
     actions = ("cancel_all", "bring_back_all", "as_calendar")
@@ -77,7 +76,7 @@ class LectureAdmin(RegistrarAdmin):
     actions_detail = ("staff_page", "upload")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lecture]:
-        return super().get_queryset(request).annotate(n=Count("recordings"))
+        return super().get_queryset(request).annotate(n=counted(Recording.objects.filter(lecture=OuterRef("pk")), "lecture"))
 
     def get_fields(self, request: HttpRequest, obj: Lecture | None = None) -> Any:
         own = ("course", ("title", "room"), "starts_at", "ends_at")

@@ -35,8 +35,10 @@ def home(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()[:100]
     courses = courses_for(request.user).filter(Q(code__icontains=wanted) | Q(name__icontains=wanted))
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).order_by("-starts_at")
-    shown = courses.annotate(roster=Count("enrolments", distinct=True)).prefetch_related(
-        Prefetch("lectures", held[:LATEST], to_attr="latest")
+    shown = (
+        courses.annotate(roster=Count("enrolments", distinct=True))
+        .order_by("code")
+        .prefetch_related(Prefetch("lectures", held[:LATEST], to_attr="latest"))
     )
     in_work = recordings_for(request.user).filter(state__in=OPEN).select_related("lecture__course").order_by("created_at", "pk")
     context = {
