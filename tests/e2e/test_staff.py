@@ -223,6 +223,8 @@ def test_pages_can_be_used_by_everybody(browser: Browser, world: World, scheme: 
         "/about/",
         "/password/",
         reverse("lecture-new"),
+        reverse("calendar-links"),
+        reverse("lecture-edit", args=[world.lecture.pk]),
         reverse("course", args=[world.course.pk]),
         reverse("lecture", args=[world.lecture.pk]),
         reverse("recording", args=[work.pk]),
