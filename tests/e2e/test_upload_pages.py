@@ -12,9 +12,12 @@ from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.common.by import By
 
 from campus.footage.models import Recording, Upload
+from campus.footage.services import segment_finished
+from campus.work import claim, fail, finish
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.e2e.conftest import Browser
+from tests.e2e.test_staff import end, plan, take
 from tests.web_server import WebServer
 
 MiB = 1024 * 1024
@@ -120,3 +123,28 @@ def test_what_is_wrong_is_said_before_it_is_sent(browser: Browser, world: World,
         browser.press("Remove")
     browser.wait(lambda driver: not driver.find_elements(By.CSS_SELECTOR, ".upload"))
     assert not Upload.objects.exists()
+
+
+def test_who_watches_sees_all_of_it_without_a_reload(browser: Browser, world: World, web: WebServer):
+    recording = factories.recording(world.lecture)
+    browser.log_in("own")
+    browser.open(reverse("recording", args=[recording.pk]))
+    browser.driver.execute_script("window.sameDocument = true")
+    browser.sees("waiting")
+    plan(recording)
+    browser.sees("looking for faces")
+    web.kill()
+    browser.sees("No answer from the server; asking again.")
+    part = take(recording, 0)
+    assert segment_finished(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
+    web.start()
+    browser.sees("12 faces found so far")
+    browser.sees(world.student.name)
+    fail("rollcall.recognise", take(recording, 1), "That part is damaged.", "")
+    browser.wait(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".strip .failed"))
+    end(take(recording, 2), faces=3)
+    browser.sees("counting")
+    held = claim("rollcall.aggregate", recording.pk, "counter")
+    assert finish(held, Recording.State.DONE, coverage=0.67)
+    browser.sees("Try the failed parts again")
+    assert browser.driver.execute_script("return window.sameDocument")
