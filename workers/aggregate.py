@@ -44,11 +44,14 @@ def aggregate(recording: Recording) -> None:
         gallery_discard(gallery=row, error=str(error))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
-    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions_on_faces(recording))
+    decisions = decisions_on_faces(recording)
+    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions)
     with transaction.atomic():
         if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=share, error=missing):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)
+        if decisions_on_faces(recording) != decisions:
+            raise Postponed  # somebody said whose face it is while the vote was on
         report_write(recording=recording)
         tell_counted(recording=recording)
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -26,6 +27,7 @@ from campus.errors import UserError
 from campus.footage.models import Recording
 from campus.footage.selectors import OPEN, clock
 
+Row = TypeVar("Row", UnknownPerson, Sighting)
 Kind = AttendanceChange.Kind
 Verdict = FaceDecision.Verdict
 
@@ -39,6 +41,14 @@ def _hold(lecture_id: int, user: User) -> Lecture:
         if SignOff.objects.filter(lecture=lecture).exists():
             raise UserError(_("This lecture is signed off. Ask a registrar to change it."))
     return lecture
+
+
+def _again(row: Row) -> Row:
+    """The row as it is now, under the lecture's lock. Raises UserError where a new count has replaced it."""
+    current = type(row)._default_manager.select_related("recording").filter(pk=row.pk).first()
+    if current is None:
+        raise UserError(_("The recording was counted again meanwhile. Look at the lecture's page again."))
+    return current
 
 
 def _log(
@@ -129,6 +139,7 @@ def face_name(*, person: UnknownPerson, student: Student, user: User, reason: st
                 student=student
             )
         )
+    person = _again(person)
     if person.decision is not None:
         _undo(lecture, person, user)
     person.decision = _decide(person.recording, person.marks, Verdict.NAMED, student, user)
@@ -142,7 +153,7 @@ def face_deny(*, sighting: Sighting, user: User, reason: str = "") -> UnknownPer
     """Not this person: what the machine took for the student is somebody unknown, also for each next run."""
     recording = sighting.recording
     lecture = _hold(recording.lecture_id, user)
-    sighting = Sighting.objects.select_related("student", "recording").get(pk=sighting.pk)
+    sighting = _again(sighting)
     if not (sighting.present or sighting.unsure):
         raise UserError(_("The student was not seen in this recording: there is nothing to take away."))
     about = _about(sighting)
@@ -166,7 +177,7 @@ def face_deny(*, sighting: Sighting, user: User, reason: str = "") -> UnknownPer
 @transaction.atomic
 def face_visitor(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     """Somebody who is welcome and on no roster."""
-    lecture = _hold(person.recording.lecture_id, user)
+    lecture, person = _hold(person.recording.lecture_id, user), _again(person)
     if person.decision is not None:
         _undo(lecture, person, user)
     person.decision = _decide(person.recording, person.marks, Verdict.VISITOR, None, user)
@@ -178,6 +189,7 @@ def face_visitor(*, person: UnknownPerson, user: User, reason: str = "") -> None
 def face_delete(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     """Forget an unknown person with the pictures, also in each next run."""
     lecture, recording = _hold(person.recording.lecture_id, user), person.recording
+    person = _again(person)
     if person.decision is not None:
         _undo(lecture, person, user)
     _decide(recording, person.marks, Verdict.DELETED, None, user)
@@ -190,7 +202,7 @@ def face_delete(*, person: UnknownPerson, user: User, reason: str = "") -> None:
 @transaction.atomic
 def face_undo(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     """Take back who somebody is: an unknown person again."""
-    lecture = _hold(person.recording.lecture_id, user)
+    lecture, person = _hold(person.recording.lecture_id, user), _again(person)
     if person.decision is None:
         raise UserError(_("Nobody has said who this is. There is nothing to take back."))
     _undo(lecture, person, user, reason)

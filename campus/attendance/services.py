@@ -54,7 +54,8 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
         )
         for presence in attendance.presences
     )
-    unwanted = {str(pk) for pk in recording.face_decisions.filter(verdict=FaceDecision.Verdict.DELETED).values_list("pk", flat=True)}
+    verdicts = {str(pk): verdict for pk, verdict in recording.face_decisions.values_list("pk", "verdict")}
+    wanted = [person for person in attendance.unknown if verdicts.get(person.decision) != FaceDecision.Verdict.DELETED]
     UnknownPerson.objects.bulk_create(
         UnknownPerson(
             recording=recording,
@@ -64,9 +65,9 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             seconds=person.seconds,
             chips=_keep_chips(recording, person.chips),
             marks=person.marks,
-            decision_id=int(person.decision) if person.decision else None,
+            decision_id=int(person.decision) if person.decision in verdicts else None,
         )
-        for index, person in enumerate(person for person in attendance.unknown if person.decision not in unwanted)
+        for index, person in enumerate(wanted)
     )
     if not SignOff.objects.filter(lecture=recording.lecture).exists():
         lecture_count(lecture=recording.lecture)

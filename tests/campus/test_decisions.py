@@ -277,3 +277,11 @@ def test_the_log_cannot_be_changed(recording: Recording, teacher: User) -> None:
     for attempt in (change.save, change.delete, AttendanceChange.objects.all().delete, lambda: AttendanceChange.objects.update(reason="")):
         with pytest.raises(TypeError, match="append-only"):
             attempt()
+
+
+@pytest.mark.parametrize("what", ["name", "visitor", "delete", "undo"])
+def test_a_page_from_before_a_new_count_says_so(recording: Recording, teacher: User, what: str) -> None:
+    write = writes(recording, teacher)[what]
+    count(recording)
+    with pytest.raises(UserError, match="counted again"):
+        write()

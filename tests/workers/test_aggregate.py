@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 
 from campus.attendance.decisions import face_deny, face_name
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.attendance.services import record_attendance
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.services import gallery_request, photo_add, photo_checked
 from campus.footage.models import Recording, Segment
@@ -270,3 +271,31 @@ def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
     assert found_in(recording, result) == list(students[:2])
     Path(recording.file.storage.location, gallery.path).write_bytes(b"damaged")
     assert found_in(recording, result) == [], "the work goes on; the vote will say what is wrong"
+
+
+def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = class_of(3)
+    trained(course)
+    recording = looked_at(course, [[0, 9], [0, 9]])
+    tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    results = dict(recording.segments.values_list("pk", "result"))
+    vote(recording)
+    for path, content in tracks.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    for pk, result in results.items():
+        Segment.objects.filter(pk=pk).update(result=result)
+    Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
+    third = course.students.order_by("name").last()
+
+    def named_meanwhile(*given: Any, **more: Any) -> Any:
+        face_name(person=recording.unknown_people.get(), student=third, user=factories.registrar())
+        return record_attendance(*given, **more)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(aggregates, "record_attendance", named_meanwhile)
+        # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is made again.
+        assert vote(recording, "first").state == "aggregating"
+    face_name(person=recording.unknown_people.get(), student=third, user=factories.registrar())
+    assert vote(recording, "second").state == "done"
+    assert recording.lecture.records.get(student=third).status == "present"
