@@ -56,8 +56,10 @@ def test_guessing_is_stopped(client: Client, world: World):
 
 def test_the_pages_and_the_api_share_the_limit(client: Client, world: World):
     for n in range(TRIES):
-        client.post("/api/v1/token/", {"username": "own", "password": "guess"}) if n % 2 else sign_in(client, "own", "guess")
-    response = client.post("/api/v1/token/", {"username": "own", "password": "password"})
+        client.post("/api/v1/token/", {"username": "own", "password": "guess"}, "application/json") if n % 2 else sign_in(
+            client, "own", "guess"
+        )
+    response = client.post("/api/v1/token/", {"username": "own", "password": "password"}, "application/json")
     assert response.status_code == 429
     assert "Wait a quarter of an hour" in response.json()["detail"]
 
@@ -100,7 +102,7 @@ def test_the_password_can_be_changed(client: Client, world: World):
     wrong = client.post(reverse("password"), {"old_password": "guess", "new_password1": new, "new_password2": new})
     assert wrong.status_code == 200
     right = client.post(reverse("password"), {"old_password": "password", "new_password1": new, "new_password2": new})
-    assert right["Location"] == "/"
+    assert right["Location"] == reverse("account")
     assert client.get("/").status_code == 200, "the session outlives the change"
     assert sign_in(Client(), "own", new).status_code == 302
 
