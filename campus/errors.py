@@ -2,6 +2,8 @@
 
 import errno
 
+from django.utils.translation import gettext_lazy
+
 
 class UserError(Exception):
     """A request that cannot be done. The message is a sentence that says why, and what to do."""
@@ -12,4 +14,4 @@ def disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-DISK_FULL = "The disk is full. Ask the administrator to free some space, then try again."
+DISK_FULL = gettext_lazy("The disk is full. Ask the administrator to free some space, then try again.")
