@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
@@ -165,6 +165,7 @@ def still_finished(*, still: Still, jpeg: bytes) -> None:
     finish(still, Still.State.READY, file=name)
 
 
+@translation.override(settings.LANGUAGE_CODE)
 def report_write(*, recording: Recording) -> Report:
     """Write the workbook of a recording into Reports/, in place of an earlier one. Raises OSError when the disk is full."""
     lecture = recording.lecture
@@ -188,6 +189,7 @@ def report_current(*, report: Report) -> Report:
     return report
 
 
+@translation.override(settings.LANGUAGE_CODE)
 def register_write(*, course: Course) -> Report:
     """Write the register of a class over all its lectures into Reports/, in place of an earlier one."""
     name = f"Register_of_{_in_file_name(course.code)}_{course.pk}.xlsx"

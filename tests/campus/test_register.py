@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import translation
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
@@ -23,6 +24,7 @@ from campus.attendance.models import AttendanceRecord, AttendanceStatus, Registe
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
+from campus.attendance.services import register_write
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -228,3 +230,9 @@ def test_the_register_asks_the_database_a_fixed_number_of_times(course: Course, 
     statuses.forget()
     with django_assert_num_queries(5):
         register(course)
+
+
+def test_a_workbook_is_in_the_institutions_language_whoever_asks(course: Course, settings) -> None:
+    with translation.override("de"):
+        report = register_write(course=course)
+    assert "Late" in pd.read_excel(settings.REPORTS_DIR / report.file_name).columns
