@@ -47,7 +47,7 @@ def upload(request: StaffRequest, pk: int) -> HttpResponse:
     except OSError as error:
         if not disk_full(error):
             raise
-        return _refused(request, lecture, DISK_FULL, 507)
+        return _refused(request, lecture, str(DISK_FULL), 507)
     finally:
         drop_partial(request)
 
