@@ -233,6 +233,7 @@ if (form && window.tus) {
   input.multiple = true;
   input.required = false;
   input.addEventListener("change", () => take([...input.files]));
+  take([...input.files]); // chosen before this script was there
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!files.length) {
