@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from campus.accounts.roles import is_registrar
+from campus.accounts.roles import is_registrar, sees_everything
 from campus.api.errors import KeyUsedOtherwise, PreconditionFailed
 from campus.api.models import IdempotencyKey
 
@@ -48,6 +48,13 @@ class RegistrarsWrite(RegistrarsOnly):
     def has_permission(self, request: Request, view: APIView) -> bool:
         reads = request.method in SAFE_METHODS and IsAuthenticated().has_permission(request, view)
         return reads or super().has_permission(request, view)
+
+
+class OfficeReads(IsAuthenticated):
+    message = gettext_lazy("Only who looks after all classes may read this.")
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and sees_everything(who(request))
 
 
 def tag_of(data: Any) -> str:

@@ -140,7 +140,13 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rollcall",
-    "DESCRIPTION": "Attendance from lecture recordings, by face.",
+    "DESCRIPTION": (
+        "Attendance from lecture recordings, by face.\n\n"
+        "Send a token of your account page as `Authorization: Bearer ...`. Lists come in pages: follow `next`. "
+        "GET answers with an `ETag`: send it as `If-None-Match` to be told only what changed, and as `If-Match` with a change, "
+        "so that nothing is written over that you have not seen. Send an `Idempotency-Key` with a POST, and it can be repeated safely. "
+        "What is refused is `application/problem+json`, with a sentence in `detail`."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],

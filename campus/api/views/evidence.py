@@ -58,13 +58,15 @@ class StillViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[
         wish.is_valid(raise_exception=True)
         return self.shown(still_wanted(**wish.validated_data), status.HTTP_202_ACCEPTED)
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)
-    def picture(self, request: Request, pk: str) -> FileResponse:
-        """The picture itself."""
+    def picture(self, request: Request, pk: str) -> FileResponse | Response:
+        """The picture itself; 202 as long as it is being cut out."""
         still = self.get_object()
-        if still.state != Still.State.READY:
+        if still.state == Still.State.FAILED:
             raise Http404
+        if still.state == Still.State.QUEUED:
+            return Response(status=status.HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store", "Retry-After": "1"})
         return picture_response(still.file)
 
 
