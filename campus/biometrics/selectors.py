@@ -1,11 +1,9 @@
 """Which enrolment photos and galleries a user may see, and which of them a class's recordings need."""
 
 import hashlib
-from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment
@@ -75,9 +73,10 @@ def gallery_is_due(course: Course) -> bool:
     return course_photos(course).filter(created_at__gt=newest.created_at).exists()
 
 
-def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Any]:
-    """The enrolments of today, in these classes, of students with fewer usable photos than are asked for; `usable` says how many."""
+def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
+    """The enrolments of today, in these classes, of students with fewer usable photos than are asked for."""
     today = timezone.localdate()
+    usable = FacePhoto.objects.filter(state__in=USABLE).order_by().values("student").annotate(n=Count("pk"))
+    enough = usable.filter(n__gte=settings.WANTED_PHOTOS).values("student")
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
-    usable = FacePhoto.objects.filter(student=OuterRef("student"), state__in=USABLE).order_by().values("student").annotate(n=Count("pk"))
-    return here.annotate(usable=Coalesce(Subquery(usable.values("n")), 0)).filter(usable__lt=settings.WANTED_PHOTOS)
+    return here.exclude(student__in=enough)

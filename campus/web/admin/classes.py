@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -21,7 +21,7 @@ from campus.academics.models import Course, Enrolment, Lecture
 from campus.attendance import services as attendance
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import active_gallery, lacking_photos
+from campus.biometrics.selectors import USABLE, active_gallery, lacking_photos
 from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
@@ -37,7 +37,7 @@ class EnrolmentInline(TabularInline):
     extra = 0
     tab = True
     hide_title = True
-    per_page = 50
+    per_page = 15  # each row is a form with a search of its own
     verbose_name_plural = gettext_lazy("roster")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
@@ -115,7 +115,9 @@ class CourseAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Students with too few usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
-        rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").order_by("usable", "student__name")
+        usable = Count("student__photos", filter=Q(student__photos__state__in=USABLE))
+        rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").annotate(usable=usable)
+        rows = rows.order_by("usable", "student__name")
         shown = format_html_join(", ", "{} ({})", ((change_link(row.student), row.usable) for row in rows[:SHOWN]))
         more = rows.count() - SHOWN
         if more > 0:
