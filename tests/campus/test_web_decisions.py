@@ -172,6 +172,8 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
     assert "Signed off by own" in text
     assert "Set for the selected" not in text
     assert "Open again" not in text
+    for name, row in (("record", world.record), ("unknown", world.unknown)):
+        assert "Signed off by own" in lecturer.get(reverse(name, args=[row.pk])).content.decode()
     refused = lecturer.post(reverse("record", args=[world.record.pk]), {"status": "late", "reason": ""})
     assert refused.status_code == 400
     assert "signed off" in refused.content.decode()
