@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -136,6 +137,50 @@ def test_many_photos_of_a_student_at_once(campus: Campus, registrar: Client) -> 
     assert campus.ann.photos.count() == 2
     assert "2 taken, 2 not taken" in " ".join(response.content.decode().split())
     assert "already here" in response.content.decode()
+
+
+def test_photos_come_one_by_one_and_their_verdicts_are_told(campus: Campus, registrar: Client) -> None:
+    json = {"Accept": "application/json"}
+    files = [SimpleUploadedFile("a.jpg", picture()), SimpleUploadedFile("empty.jpg", b"")]
+    address = reverse("admin:academics_student_photos", args=[campus.ann.pk])
+    taken, refused = registrar.post(address, {"photos": files}, headers=json).json()["rows"]
+    assert (taken["reason"], refused["id"]) == ("", "")
+    assert "empty" in refused["reason"]
+    many = {
+        "course": campus.course.pk,
+        "path": ["people/008/1.jpg", "people/nobody/1.jpg"],
+        "photos": [SimpleUploadedFile("1.jpg", picture("blue")), SimpleUploadedFile("1.jpg", picture("green"))],
+    }
+    rows = registrar.post(reverse("admin:biometrics_facephoto_zip"), many, headers=json).json()["rows"]
+    assert [(row["path"], row["student"], bool(row["id"])) for row in rows] == [
+        ("people/008/1.jpg", "Bob Roe", True),
+        ("people/nobody/1.jpg", "", False),
+    ]
+    FacePhoto.objects.filter(pk=taken["id"]).update(state="rejected", reason="The face is blurred.")
+    verdicts = reverse("admin:biometrics_facephoto_verdicts")
+    told = registrar.get(verdicts, {"id": [taken["id"], "x" * 36, "../../etc"]}).json()["rows"]
+    assert [(row["id"], row["state"], row["reason"]) for row in told] == [(taken["id"], "rejected", "The face is blurred.")]
+    auditor = User.objects.create_user("auditor", password="a long password")
+    auditor.groups.add(Group.objects.get(name="Auditor"))
+    registrar.force_login(auditor)
+    assert registrar.post(address, {"photos": [SimpleUploadedFile("b.jpg", picture("pink"))]}, headers=json).status_code == 403
+    assert registrar.get(reverse("admin:academics_student_import")).status_code == 403
+
+
+def test_one_goes_back_to_an_earlier_gallery(campus: Campus, registrar: Client, settings: Any) -> None:
+    galleries = []
+    for n in range(2):
+        Gallery.objects.update(active=False)
+        row = Gallery.objects.create(course=campus.course, state="ready", active=True, embedder="e", path=f"galleries/{n}.npz")
+        path = Path(settings.MEDIA_ROOT, row.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"gallery")
+        galleries.append(row)
+    assert "taken with this gallery now" in press(registrar, "biometrics_gallery_use", galleries[0].pk)
+    assert Gallery.objects.get(active=True) == galleries[0]
+    Path(settings.MEDIA_ROOT, galleries[1].path).unlink()
+    assert "has no file any more" in press(registrar, "biometrics_gallery_use", galleries[1].pk)
+    assert Gallery.objects.get(active=True) == galleries[0]
 
 
 def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:

@@ -1,17 +1,19 @@
 """What a training writes down, and how sure the vote with it is."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.services import photo_move
+from campus.biometrics.selectors import gallery_inputs, gallery_is_due
+from campus.biometrics.services import photo_delete, photo_move
 from recognition import gallery as galleries
 from recognition.voting import Policy
 from tests.campus import factories
 from tests.workers.test_aggregate import add_photos, class_of, looked_at, trained, vote
-from workers import training
+from workers import training, upkeep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +30,19 @@ def test_a_mislabelled_photo_is_named_with_whom_it_looks_like() -> None:
     photo_move(photo=wrong, student=ann)
     gallery = trained(course)
     assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
+
+
+def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = class_of(2)
+    assert trained(course).inputs == gallery_inputs(course)
+    assert not gallery_is_due(course)
+    monkeypatch.setattr(upkeep, "ask_again", lambda connection: None)
+    monkeypatch.setattr("campus.biometrics.services.SETTLED", timedelta(0))
+    upkeep.sweep()
+    assert not course.galleries.filter(state="queued").exists(), "nothing is new"
+    photo_delete(photo=FacePhoto.objects.filter(student__courses=course).first())
+    upkeep.sweep()
+    assert course.galleries.filter(state="queued").count() == 1
 
 
 def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyPatch) -> None:

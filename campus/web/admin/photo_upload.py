@@ -6,6 +6,7 @@ The page's script sends photos in small lots and shows the verdicts as they come
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -106,12 +107,16 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
 
 def verdicts(request: HttpRequest) -> HttpResponseBase:
     """What is known by now of photos that were just added: a row each, those that are gone left out."""
-    ids = [pk for pk in request.GET.getlist("id")[:ASKED_AT_ONCE] if len(pk) == 36 and pk.replace("-", "").isalnum()]
-    try:
-        photos = list(photos_for(request.user).filter(pk__in=ids).select_related("student"))
-    except (ValueError, forms.ValidationError):
-        photos = []
+    ids = [pk for text in request.GET.getlist("id")[:ASKED_AT_ONCE] if (pk := _uuid(text))]
+    photos = photos_for(request.user).filter(pk__in=ids).select_related("student")
     return JsonResponse({"rows": [_verdict(photo) for photo in photos]})
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _verdict(photo: FacePhoto) -> dict[str, str]:
