@@ -21,10 +21,10 @@ class FacePhoto(LeasedWork):
     """An enrolment photo of a student, and the verdict on it (a worker gives it)."""
 
     class Verdict(models.TextChoices):
-        PENDING = "pending", "not looked at yet"
-        ACCEPTED = "accepted", "accepted"
-        WARNING = "warning", "usable, with a warning"
-        REJECTED = "rejected", "rejected"
+        PENDING = "pending", _("not looked at yet")
+        ACCEPTED = "accepted", _("accepted")
+        WARNING = "warning", _("usable, with a warning")
+        REJECTED = "rejected", _("rejected")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="photos", verbose_name=_("student"))
@@ -66,9 +66,9 @@ class Gallery(LeasedWork):
     """One training of a class: what its students' faces look like to one embedder. The file is npz + JSON beside it."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", "waiting or training"
-        READY = "ready", "ready"
-        FAILED = "failed", "failed"
+        QUEUED = "queued", _("waiting or training")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name=_("class"))
