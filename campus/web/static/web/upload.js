@@ -233,7 +233,7 @@ if (form && window.tus) {
   input.multiple = true;
   input.required = false;
   input.addEventListener("change", () => take([...input.files]));
-  take([...input.files]); // chosen before this script was there
+  if (input.files.length) take([...input.files]); // chosen before this script was there
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!files.length) {
