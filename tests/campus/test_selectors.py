@@ -4,10 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 
 from campus.academics.selectors import courses_for, lectures_for, students_for
-from campus.attendance.selectors import records_for, reports_for, sightings_for, unknown_people_for
+from campus.accounts.roles import Role, role_of
+from campus.attendance.history import history
+from campus.attendance.models import AttendanceChange, Still
+from campus.attendance.selectors import changes_for, records_for, reports_for, sightings_for, stills_for, unknown_people_for
+from campus.attendance.services import lecture_count
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.footage.selectors import recordings_for
 from tests.campus import factories
@@ -24,14 +28,19 @@ SELECTORS: list[Callable[[Any], Any]] = [
     unknown_people_for,
     photos_for,
     galleries_for,
+    stills_for,
+    changes_for,
 ]
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_each_sees_what_is_his_or_hers(world: World, selector: Callable[[Any], Any]) -> None:
+    Still.objects.create(recording=world.recording, time=5)
+    AttendanceChange.objects.create(lecture=world.lecture, record=world.record, old="absent", new="late", user_name="own")
     everything = set(selector(world.registrar))
     assert everything
-    assert set(selector(factories.user(is_superuser=True))) == everything
+    for who in (factories.user(is_superuser=True), factories.person(Role.ADMINISTRATOR), factories.person(Role.AUDITOR)):
+        assert set(selector(who)) == everything
     mine, theirs = set(selector(world.own)), set(selector(world.other))
     assert mine
     assert mine <= everything
@@ -45,3 +54,20 @@ def test_a_student_of_two_classes_is_seen_once(world: World) -> None:
     factories.enrol(second, world.student)
     assert students_for(world.own).filter(pk=world.student.pk).count() == 1
     assert photos_for(world.own).filter(pk=world.photo.pk).count() == 1
+
+
+def test_a_students_history_has_the_own_classes_only(world: World) -> None:
+    factories.enrol(world.foreign.course, world.student)
+    lecture_count(lecture=world.foreign)
+    assert [one.course.code for one in history(world.own, world.student)] == ["CS101"]
+    assert [one.course.code for one in history(world.other, world.student)] == ["MA202"]
+    assert {one.course.code for one in history(world.registrar, world.student)} == {"CS101", "MA202"}
+
+
+def test_of_several_roles_the_most_careful_counts(db: None) -> None:
+    who = factories.person(Role.REGISTRAR)
+    who.groups.add(Group.objects.get(name=Role.AUDITOR))
+    assert role_of(who) == Role.AUDITOR
+    assert role_of(factories.user()) == Role.LECTURER
+    assert role_of(factories.user(is_active=False)) is None
+    assert role_of(AnonymousUser()) is None
