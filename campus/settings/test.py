@@ -11,6 +11,8 @@ if env.str("ROLLCALL_TEST_POSTGRES_URL", default=""):
 else:
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
 
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # the threads of the live server end with their request
+
 SECRET_KEY = "only-for-the-tests-0123456789-0123456789-0123456789"  # noqa: S105
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {

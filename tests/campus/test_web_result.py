@@ -4,7 +4,10 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -70,7 +73,14 @@ def test_progress_is_what_the_row_says(lecturer: Client, world: World):
     assert first["Cache-Control"] == "no-store"
     assert (first.json()["state"], first.json()["faces"], len(first.json()["segments"])) == ("processing", 7, 4)
     work.segments.filter(index=1).update(state="done", progress=1)
+    with CaptureQueriesContext(connection) as asked:
+        assert lecturer.get(url).json() == first.json(), "within a second all who watch get the same answer"
+    assert len(asked) <= 4, "who asks, and whether he or she may see it"
+    cache.clear()  # a second has passed
     assert lecturer.get(url).json()["share"] > first.json()["share"]
+    work.segments.update(state="done", progress=1)
+    Recording.objects.filter(pk=work.pk).update(state="aggregating")
+    assert lecturer.get(url).json()["state"] == "aggregating", "another state is told at once"
     assert f'data-progress="{url}"' in page(lecturer, "recording", work.pk)
 
 
