@@ -1,11 +1,13 @@
 """The register's page, the files, and students over all classes: right, complete, and for whom they are."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, AttendanceStatus
+from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -148,3 +150,30 @@ def test_the_admin_keeps_what_is_always_there(world: World) -> None:
     present.refresh_from_db()
     assert (present.code, present.like, present.points) == ("present", "present", 3)
     assert statuses.kinds()["present"].points == 3
+
+
+def test_a_webhooks_secret_is_for_who_may_change_it(world: World) -> None:
+    hook = Webhook.objects.create(url="https://lms.example.org/hook")
+    page = reverse("admin:outbox_webhook_change", args=[hook.pk])
+    auditor = factories.user()
+    auditor.groups.add(Group.objects.get_or_create(name="Auditor")[0])
+    seen = as_(auditor).get(page)
+    assert (seen.status_code, hook.secret in seen.content.decode()) == (200, False)
+    assert hook.secret in as_(world.registrar).get(page).content.decode()
+    assert as_(world.own).get(page).status_code in (302, 403)
+
+
+SENT = {"_form_submitted": "True"}  # of a dialog
+
+
+def test_the_admin_sends_a_trial_message_and_tries_again(world: World) -> None:
+    boss = as_(world.registrar)
+    hook = Webhook.objects.create(url="https://lms.example.org/hook")
+    assert boss.post(reverse("admin:outbox_webhook_ping", args=[hook.pk]), SENT).status_code == 302
+    message = Delivery.objects.get(event="ping")
+    Delivery.objects.update(state="failed", tries=7)
+    for page in ("changelist", "change"):
+        assert boss.get(reverse(f"admin:outbox_delivery_{page}", args=[message.pk] if page == "change" else [])).status_code == 200
+    assert boss.post(reverse("admin:outbox_delivery_again", args=[message.pk]), SENT).status_code == 302
+    message.refresh_from_db()
+    assert (message.state, message.tries) == ("queued", 0)
