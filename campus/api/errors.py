@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as InvalidRow
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,12 +26,12 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 class PreconditionFailed(exceptions.APIException):
     status_code = status.HTTP_412_PRECONDITION_FAILED
-    default_detail = "It was changed since you read it. Read it again, then decide anew."
+    default_detail = gettext_lazy("It was changed since you read it. Read it again, then decide anew.")
 
 
 class KeyUsedOtherwise(exceptions.APIException):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
-    default_detail = "This Idempotency-Key came with another request before. Take a new key for a new request."
+    default_detail = gettext_lazy("This Idempotency-Key came with another request before. Take a new key for a new request.")
 
 
 def problem(code: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None) -> Response:

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 
 class OneFormat(DefaultContentNegotiation):
-    """Each endpoint has one, whatever a client says it accepts: a workbook, too, may be asked for with its own type."""
+    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for by its type."""
 
     def select_renderer(self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None) -> Any:
-        only = next(iter(renderers))
-        return only, only.media_type
+        only, *others = renderers
+        return super().select_renderer(request, [only, *others], format_suffix) if others else (only, only.media_type)

@@ -13,7 +13,7 @@ from campus.work import producer
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
 
-SECONDS = 25  # at most
+SECONDS = 15  # at most
 OPERATION = """
 [[operations]]
 include-path-regex = "^/api/v1/{path}/{{id}}/"
