@@ -10,6 +10,7 @@ from django.utils import timezone
 from icalendar import Calendar
 
 from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries
+from campus.attendance.models import SignOff
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.campus.test_timetable_ical import WEEKLY, ics, single
@@ -175,6 +176,18 @@ def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: Wor
     assert client.post(address, form | {"ends_at": "2026-11-17T09:00"}).status_code == 400
     client.force_login(world.other)
     assert client.post(address, form).status_code == 404
+
+
+def test_a_lecture_that_is_signed_off_is_moved_by_a_registrar_only(client: Client, world: World):
+    SignOff.objects.create(lecture=world.lecture, user=world.own, user_name="own")
+    address = reverse("lecture-edit", args=[world.lecture.pk])
+    form = {"title": "Late change", "room": "", "starts_at": "2026-11-17T10:00", "ends_at": "2026-11-17T11:30"}
+    client.force_login(world.own)
+    assert "signed off" in client.post(address, form).content.decode()
+    client.force_login(world.registrar)
+    client.post(address, form)
+    world.lecture.refresh_from_db()
+    assert world.lecture.title == "Late change"
 
 
 def test_a_private_link_gives_the_own_lectures_to_a_calendar_program(client: Client, world: World):

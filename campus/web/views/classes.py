@@ -17,6 +17,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
+from campus.attendance.selectors import may_decide
 from campus.errors import UserError
 from campus.footage.selectors import OPEN, recordings_for, uploads_for
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
@@ -90,6 +91,8 @@ def lecture_edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Move, rename or cancel one lecture."""
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = LectureChangeForm(request.POST or None, initial=model_to_dict(lecture, LectureChangeForm.base_fields))
+    if form.is_bound and not may_decide(request.user, lecture):
+        form.add_error(None, _("This lecture is signed off. Ask a registrar to change it."))
     if form.is_valid():
         try:
             lecture_change(lecture=lecture, **form.cleaned_data)
