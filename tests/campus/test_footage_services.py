@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(settings, monkeypatch:
                 raise OSError(errno.ENOSPC, "No space left on device")
             yield b"eo"
 
-    with pytest.raises(UserError, match=DISK_FULL):
+    with pytest.raises(UserError, match=str(DISK_FULL)):
         recording_create(lecture=factories.lecture(), file=Full(b"video"), name="lecture.mp4", user=None)
     assert not files(settings)
     assert not Recording.objects.exists()
