@@ -75,7 +75,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, SoftTimeLimitExceeded):
         return f"This took longer than {SOFT_SECONDS // 60} minutes and was stopped."
     if isinstance(error, OSError) and disk_full(error):
-        return DISK_FULL
+        return str(DISK_FULL)
     if isinstance(error, FileNotFoundError):
         return "A file is missing on the server. Upload it again, or ask the administrator."
     if isinstance(error, MemoryError):
