@@ -123,7 +123,7 @@ def test_a_registrar_cannot_become_a_superuser_nor_touch_one(campus: Campus, reg
     root, lecturer, me = (User.objects.get(username=name) for name in ("root", "lecturer", "registrar"))
     root.is_superuser = True
     root.save()
-    form = {"username": "registrar", "is_active": "on", "is_superuser": "on", "groups": [Group.objects.get().pk]}
+    form = {"username": "registrar", "is_active": "on", "is_superuser": "on", "groups": [Group.objects.get(name="Registrar").pk]}
     registrar.post(reverse("admin:auth_user_change", args=[me.pk]), form)
     me.refresh_from_db()
     assert not me.is_superuser

@@ -154,7 +154,7 @@ def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: 
     assert "about 2 of 100 sights of a student missed" in text
     assert "Strict lets fewer strangers pass" in text
     form = {"code": "CS101", "name": "Computing", "present_seconds": 2, "late_minutes": 10, "early_minutes": 10}
-    form |= {f"{name}-{key}": 0 for name in ("enrolments", "galleries") for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    form |= {f"{name}-{key}": 0 for name in ("enrolments", "galleries", "register_policy") for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
     response = registrar.post(address, form | {"sureness": "strict", "embedder": "facenet-20180402"})
     assert response.status_code == 302, response.context["errors"]
     course = Course.objects.get(pk=world.course.pk)
