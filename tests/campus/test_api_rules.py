@@ -401,9 +401,10 @@ def test_a_still_is_asked_for_once(api: APIClient, world: World):
         assert problem(api.post("/api/v1/stills/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"] == "#/time"
 
 
-def test_what_is_signed_off_takes_no_recording(api: APIClient, world: World):
+def test_what_is_signed_off_is_neither_moved_nor_recorded_anew(api: APIClient, world: World):
     world.failed.delete()
     assert api.post(f"/api/v1/lectures/{world.lecture.pk}/sign-off/").status_code == 200
+    problem(api.patch(f"/api/v1/lectures/{world.lecture.pk}/", {"title": "Trees"}, format="json"), 403)
     file = SimpleUploadedFile("more.mp4", b"more")
     problem(api.post("/api/v1/recordings/", {"lecture": world.lecture.pk, "file": file}, format="multipart"), 403)
     problem(api.post(f"/api/v1/recordings/{world.recording.pk}/restart/"), 403)

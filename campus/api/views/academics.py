@@ -21,6 +21,7 @@ from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import academics as s
 from campus.api.serializers.attendance import ClassHistorySerializer
 from campus.api.serializers.common import DaysSerializer
+from campus.api.uploads import check_open
 from campus.api.views.attendance import LectureResult
 from campus.api.views.documents import CourseFiles, LectureFiles
 from campus.api.views.rosters import CourseRoster
@@ -159,6 +160,7 @@ class LectureViewSet(LectureResult, LectureFiles, mixins.ListModelMixin, mixins.
     def partial_update(self, request: Request, pk: str) -> Response:
         """Move, rename, cancel or bring back a lecture. Its series leaves it alone from then on."""
         lecture = self.object_to_change()
+        check_open(request, lecture)
         wish = s.LectureChangeSerializer(lecture, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         fields = s.LectureChangeSerializer.Meta.fields
