@@ -1,0 +1,243 @@
+"""A registrar's and a lecturer's day with nothing replaced: servers, workers, models, browser, and a recording with known attendance."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from tests.conftest import REPOSITORY
+
+STUDENTS, ENROL = 30, 10
+PATIENCE = 120_000  # milliseconds for what workers do
+UPLOAD_SPEED = 500_000  # bytes a second, so that it isn't over before the server has stopped
+
+
+class Server:
+    """`make run` in a folder of its own."""
+
+    def __init__(self, var: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.root = f"http://127.0.0.1:{self.port}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLCALL_", "DJANGO_"))}
+        self.environment = environment | {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports")}
+        self.password = ""
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "campus.local", "--port", str(self.port)]
+        self.process = subprocess.Popen(command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        while "Rollcall is at" not in (line := self.process.stdout.readline()):
+            assert line, "Rollcall did not start"
+        if not self.password:
+            self.password = re.search(r"password (\S+)", self.process.stdout.readline())[1]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "var")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (Debian: apt install chromium)")
+    browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def lecture(shared_data: Path, tmp_path: Path) -> tuple[Path, dict]:
+    """A recording of 40 seconds and who was there."""
+    video = tmp_path / "Lecture 1.mp4"
+    roster = tmp_path / "names.txt"
+    people = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[:STUDENTS]
+    roster.write_text("\n".join(people))
+    program = shared_data.parent / "tools" / "make_lecture.py"
+    arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", roster, "--out", video]
+    arguments += ["--enrol", ENROL, "--unknown", 2, "--duration", 40, "--fps", 5, "--gop", 10]
+    subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
+    return video, json.loads(video.with_suffix(".json").read_text())
+
+
+@pytest.fixture
+def roster(shared_data: Path, tmp_path: Path, lecture: tuple[Path, dict]) -> tuple[Path, Path]:
+    """The roster as a CSV file and everybody's enrolment photos as a zip."""
+    sheet, photos = tmp_path / "roster.csv", tmp_path / "photos.zip"
+    with sheet.open("w", newline="") as file, zipfile.ZipFile(photos, "w") as archive:
+        rows = csv.writer(file)
+        rows.writerow(["Matrikel", "Full name", "E-mail"])
+        for number, name in enumerate(lecture[1]["roster"], start=1):
+            rows.writerow([f"M{number:03}", name.replace("_", " "), f"m{number:03}@example.org"])
+            pictures = sorted((shared_data / "people" / name).iterdir(), key=lambda path: int(re.sub(r"\D", "", path.stem)))
+            for picture in pictures[:ENROL]:
+                archive.write(picture, f"M{number:03}/{picture.name}")
+    return sheet, photos
+
+
+def log_in(browser: Browser, root: str, name: str, password: str) -> Page:
+    page = browser.new_context(locale="en-GB", accept_downloads=True).new_page()
+    page.goto(f"{root}/login/")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{root}/")
+    return page
+
+
+def registrar_prepares(page: Page, root: str, roster: tuple[Path, Path]) -> None:
+    """A lecturer, a class, its roster and the faces."""
+    page.goto(f"{root}/admin/auth/user/add/")
+    page.fill("[name=username]", "lecturer")
+    page.fill("[name=password1]", "a long password")
+    page.fill("[name=password2]", "a long password")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto(f"{root}/admin/academics/course/add/")
+    page.fill("[name=code]", "CS101")
+    page.fill("[name=name]", "Computing")
+    page.locator(".select2-selection--multiple").click()
+    page.locator(".select2-results__option", has_text="lecturer").click()
+    expect(page.locator(".select2-selection__choice")).to_contain_text("lecturer")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("body")).to_contain_text("was added successfully")
+
+    page.goto(f"{root}/admin/academics/student/import/")
+    page.set_input_files("[name=file]", roster[0])
+    page.select_option("[name=course]", label="CS101 Computing")
+    page.get_by_role("button", name="Look at").click()
+    page.get_by_label("Student number").select_option(label="Matrikel")
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator(".roster")).to_contain_text("Nothing is changed yet")
+    page.get_by_role("button", name="Import").click()
+    page.goto(f"{root}/admin/biometrics/facephoto/zip/")
+    page.set_input_files("[name=file]", roster[1])
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("body")).to_contain_text(f"{STUDENTS * ENROL} taken, 0 not taken", timeout=PATIENCE)
+
+
+def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
+    """A lecture, and its recording through the page while the server is restarted in the middle."""
+    page.get_by_role("link", name="New lecture", exact=True).click()
+    page.select_option("[name=course]", label="CS101 Computing")
+    page.fill("[name=title]", "Trees")
+    page.get_by_role("button", name="Create the lecture").click()
+    page.set_input_files("[data-upload] input[type=file]", video)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": UPLOAD_SPEED}
+    network.send("Network.emulateNetworkConditions", slow)
+    page.get_by_role("button", name="Upload and take attendance").click()
+    sent = page.locator(".upload progress")
+    expect(page.locator(".upload [data-state]")).to_have_text(re.compile(r"\([2-5]\d %\)"), timeout=PATIENCE)
+    server.stop()
+    expect(page.locator(".upload")).to_contain_text("No answer from the server", timeout=PATIENCE)
+    assert float(sent.get_attribute("value")) < 1
+    server.start()
+    network.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    page.wait_for_url("**/recordings/**", timeout=PATIENCE)
+
+
+def lecturer_watches(page: Page) -> None:
+    """Until it is done, without a reload."""
+    loads = []
+    page.on("load", lambda page: loads.append(page.url))
+    expect(page.get_by_role("heading", name="Who was there")).to_be_visible(timeout=PATIENCE)
+    assert not loads
+
+
+def shown(page: Page) -> dict[str, str]:
+    """Name -> status, as the lecture's page has them."""
+    people = page.locator(".people li").all()
+    return {
+        one.locator(".name").inner_text().rsplit(maxsplit=1)[0]: one.locator(".status").inner_text().removesuffix(" set by hand")
+        for one in people
+    }
+
+
+def change(page: Page, name: str, status: str, reason: str) -> None:
+    page.get_by_role("link", name=f"Change {name}", exact=True).click()
+    form = page.get_by_role("region", name="Set the status")
+    form.get_by_label("Status").select_option(label=status)
+    form.get_by_label("Reason").fill(reason)
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("main")).to_contain_text(reason)
+
+
+def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
+    """Two students are corrected, an unknown person is named, the lecture is signed off, and the workbook says all of it."""
+    there = {name.replace("_", " ") for name in truth["present"]}
+    page.get_by_role("navigation", name="You are here").get_by_role("link").last.click()
+    expect(page.locator(".people li")).to_have_count(STUDENTS)
+    statuses = shown(page)
+    assert {name for name, status in statuses.items() if status not in ("Absent", "To be confirmed")} == there
+    assert page.locator(".stranger").count() >= len(truth["strangers"])
+
+    address = page.url
+    absent, present = sorted(set(statuses) - there)[:2], sorted(there)[0]
+    change(page, absent[0], "Excused", "Doctor's note")
+    page.goto(address)
+    change(page, present, "Absent", "Somebody else sat there")
+    page.goto(address)
+    page.get_by_role("link", name="No. 1").click()
+    page.get_by_label(absent[1]).check()
+    page.get_by_label("Reason").fill("A new haircut")
+    page.get_by_role("button", name="This is the student").click()
+    expect(page.get_by_role("heading", name="Named by a person")).to_be_visible()
+    page.goto(address)
+    statuses |= {absent[0]: "Excused", present: "Absent", absent[1]: "Present"}
+    assert shown(page) == statuses
+    for sentence in ("Doctor's note", "Somebody else sat there", "A new haircut"):
+        expect(page.locator("main")).to_contain_text(sentence)
+
+    page.get_by_text("Sign off", exact=True).click()
+    page.get_by_role("button", name="Yes, sign off").click()
+    expect(page.locator("main")).to_contain_text("Signed off by lecturer")
+    expect(page.get_by_role("button", name="Set for the selected")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the workbook").click()
+    download.value.save_as(folder / "lecture.xlsx")
+    rows = load_workbook(folder / "lecture.xlsx")["Attendance"].iter_rows(min_row=2, values_only=True)
+    assert {row[1]: row[2] for row in rows if row[1] in statuses} == statuses
+
+
+def day(server: Server, chromium: Browser, lecture: tuple[Path, dict], roster: tuple[Path, Path], folder: Path) -> None:
+    registrar = log_in(chromium, server.root, "registrar", server.password)
+    registrar_prepares(registrar, server.root, roster)
+    page = log_in(chromium, server.root, "lecturer", "a long password")
+    lecturer_uploads(page, server, lecture[0])
+    lecturer_watches(page)
+
+    lecturer_corrects(page, lecture[1], folder)
+
+
+def test_from_the_roster_to_the_signed_workbook(
+    server: Server, chromium: Browser, lecture: tuple[Path, dict], roster: tuple[Path, Path], tmp_path: Path
+):
+    day(server, chromium, lecture, roster, tmp_path)
