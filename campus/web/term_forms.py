@@ -4,12 +4,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
+from campus.attendance.models import AttendanceRecord
 from campus.web.term_plot import LINES
 
 TERM = timedelta(weeks=20)
@@ -61,5 +63,5 @@ class CompareForm(TermForm):
     @property
     def courses(self) -> list[Course]:
         chosen = self.cleaned_data.get("classes") if self.is_valid() else []
-        recent = self.mine.filter(lectures__records__isnull=False, lectures__starts_at__gte=timezone.now() - TERM)
-        return chosen or list(recent.distinct().order_by("code")[:LINES])
+        held = AttendanceRecord.objects.filter(lecture__course=OuterRef("pk"), lecture__starts_at__gte=timezone.now() - TERM)
+        return chosen or list(self.mine.filter(Exists(held)).order_by("code")[:LINES])

@@ -56,6 +56,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     )
     search_fields = ("student__name", "student__number", "lecture__course__code", "lecture__title")
     list_select_related = ("student", "lecture__course")
+    ordering = ("-pk",)  # the newest lectures first; by their time, hundreds of thousands of rows would be sorted for each page
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
         (
