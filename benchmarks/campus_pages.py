@@ -22,6 +22,7 @@ from benchmarks.versus import REPOSITORY
 
 COURSES, STUDENTS, LECTURES, HELD, SEATS = 200, 10_000, 100, 30, 50  # the last three of a class
 MOST = 200  # milliseconds
+FILES = ("/xlsx/", "/pdf/")  # are made when they are asked for, and may take longer than a page
 BATCH = 5000
 
 
@@ -124,6 +125,8 @@ def addresses() -> Iterator[tuple[str, str]]:
     ):
         yield "lecturer", reverse(name, args=[key])
     yield "lecturer", reverse("api-attendance-list") + f"?lecture={record.lecture_id}"
+    yield "registrar", reverse("home")
+    yield "registrar", reverse("admin:index")
     for model in admin.site._registry:
         name = f"{model._meta.app_label}_{model._meta.model_name}"
         yield "registrar", reverse(f"admin:{name}_changelist")
@@ -186,7 +189,7 @@ def main() -> int:
         )
     if given.json:
         given.json.write_text(json.dumps([asdict(page) for page in pages], indent=1) + "\n")
-    return 0 if all(page.status == 200 and page.median <= MOST for page in pages) else 1
+    return 0 if all(page.status == 200 and (page.median <= MOST or page.address.endswith(FILES)) for page in pages) else 1
 
 
 if __name__ == "__main__":
