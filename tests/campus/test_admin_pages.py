@@ -124,6 +124,7 @@ def test_a_registrar_cannot_become_a_superuser_nor_touch_one(campus: Campus, reg
     root.is_superuser = True
     root.save()
     form = {"username": "registrar", "is_active": "on", "is_superuser": "on", "groups": [Group.objects.get(name="Registrar").pk]}
+    form |= {"api_tokens-TOTAL_FORMS": "0", "api_tokens-INITIAL_FORMS": "0"}
     registrar.post(reverse("admin:auth_user_change", args=[me.pk]), form)
     me.refresh_from_db()
     assert not me.is_superuser

@@ -96,7 +96,7 @@ def test_what_another_attempt_cannot_help_fails_at_once(segment: Segment, error:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OSError(28, "No space left on device"), DISK_FULL),
+        (OSError(28, "No space left on device"), str(DISK_FULL)),
         (SoftTimeLimitExceeded(), "longer than 14 minutes"),
         (MemoryError(), "out of memory"),
         (FileNotFoundError("gone"), "missing on the server"),
