@@ -14,6 +14,7 @@ from kombu import Connection
 from kombu.exceptions import ChannelError
 
 from campus.accounts.services import accounts_tidy
+from campus.attendance.services import stills_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
@@ -73,7 +74,7 @@ def queued(queue: str, connection: Connection) -> int:
 @app.task(name="rollcall.upkeep")
 def upkeep() -> None:
     """Remove tracks that nobody counts any more (they hold embeddings of bystanders), old galleries, uploads that broke
-    off, and logins that are over."""
+    off, pictures of the room that nobody looks at, and logins that are over."""
     before = time.time() - KEEP_SECONDS
     at_work = {str(pk) for pk in Recording.objects.filter(state__in=("processing", "aggregating")).values_list("pk", flat=True)}
     for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
@@ -81,6 +82,7 @@ def upkeep() -> None:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
     uploads_tidy()
+    stills_tidy()
     accounts_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:

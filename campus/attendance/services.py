@@ -28,6 +28,7 @@ from recognition.workbook import write_lecture
 log = logging.getLogger(__name__)
 
 FULL_LECTURE = 3600.0  # seconds
+STILLS_KEPT = timedelta(days=7)
 
 
 @transaction.atomic
@@ -163,6 +164,14 @@ def still_finished(*, still: Still, jpeg: bytes) -> None:
     with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
         beside.write_bytes(jpeg)
     finish(still, Still.State.READY, file=name)
+
+
+def stills_tidy() -> None:
+    """Remove pictures of the whole room that were asked for a while ago; who looks again has them cut out again."""
+    for still in Still.objects.exclude(state=Still.State.QUEUED).filter(published_at__lt=timezone.now() - STILLS_KEPT):
+        still.delete()
+        if still.file:
+            Path(settings.MEDIA_ROOT, still.file).unlink(missing_ok=True)
 
 
 @translation.override(settings.LANGUAGE_CODE)

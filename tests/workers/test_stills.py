@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 from PIL import Image
 
 from campus.attendance.models import Still
-from campus.attendance.services import still_wanted
+from campus.attendance.services import STILLS_KEPT, still_wanted
 from campus.footage.models import Recording
 from campus.work import claim
 from recognition.video import probe
@@ -17,6 +18,7 @@ from tests.campus import factories
 from tests.recognition import media
 from workers.attempt import attempt
 from workers.stills import cut_out
+from workers.upkeep import upkeep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,3 +52,12 @@ def test_a_moment_without_a_picture_says_so(recording: Recording) -> None:
     still = cut(still_wanted(recording=recording, time=100.0))
     assert still.state == "failed"
     assert still.error
+
+
+def test_pictures_of_the_room_are_not_kept_for_ever(recording: Recording, settings) -> None:
+    old, new = (cut(still_wanted(recording=recording, time=time)) for time in (1.0, 2.0))
+    Still.objects.filter(pk=old.pk).update(published_at=timezone.now() - STILLS_KEPT)
+    upkeep()
+    assert [Path(settings.MEDIA_ROOT, still.file).exists() for still in (old, new)] == [False, True]
+    assert list(Still.objects.all()) == [new]
+    assert cut(still_wanted(recording=recording, time=1.0)).state == "ready"
