@@ -115,9 +115,9 @@ class Processes:
         os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def worker(self) -> None:
-        """A worker for all queues. Two processes at least, so that a long recording does not hold up what is short."""
+        """A worker for all queues. Two processes at least, so that a long recording does not hold up what is short; the web goes first."""
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
-        self.start("worker", [sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", str(processes)])
+        self.start("worker", ["nice", sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", str(processes)])
 
     def scheduler(self) -> None:
         self.start("scheduler", [sys.executable, "-m", "celery", "-A", "workers", "beat", "--pidfile="])
