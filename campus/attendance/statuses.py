@@ -175,8 +175,3 @@ def like(code: str) -> Status:
         return Status(code)
     kind = kinds().get(code)
     return Status(kind.like) if kind else Status.EXCUSED
-
-
-def codes_like(*wanted: str) -> list[str]:
-    """The codes of all statuses with one of these meanings, for filters."""
-    return [kind.code for kind in kinds().values() if kind.like in wanted]

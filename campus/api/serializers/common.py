@@ -73,7 +73,3 @@ class Moment(serializers.DateTimeField):
 class DaysSerializer(serializers.Serializer[Any]):
     since = Day(default=None, help_text="the first day")
     until = Day(default=None, help_text="the last day")
-
-
-class DetailSerializer(serializers.Serializer[Any]):
-    detail = serializers.CharField()
