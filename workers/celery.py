@@ -32,7 +32,7 @@ app = Celery(
     ],
 )
 app.conf.update(
-    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "upkeep")],
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")],
     task_default_queue="upkeep",
     task_create_missing_queues=False,
     task_serializer="json",

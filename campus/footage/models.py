@@ -1,4 +1,6 @@
-"""Recordings, the segments that they are worked on in, and uploads that are on their way."""
+"""Recordings, the segments that they are worked on in, and uploads that are on their way. Footage that comes by itself is in
+`source_models`.
+"""
 
 import uuid
 
@@ -9,8 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
+from campus.footage.source_models import Camera, Collection, Piece, Source
 from campus.names import suffix
 from campus.work import LeasedWork
+
+__all__ = ["Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "Upload"]
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -22,6 +27,9 @@ class Recording(LeasedWork):
     """A lecture's video, or a photo of the classroom: a recording of one frame.
 
     uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the first three.
+
+    One that was collected is what a camera saw of the lecture: it has no file of its own but cuts of pieces, its second 0 is the
+    lecture's start, and it goes back from done to processing when another piece comes.
     """
 
     class State(models.TextChoices):
@@ -34,10 +42,14 @@ class Recording(LeasedWork):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("lecture"))
-    file = models.FileField(upload_to=recording_path, max_length=200)
+    file = models.FileField(upload_to=recording_path, max_length=200, blank=True)
+    camera = models.ForeignKey(
+        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="recordings", editable=False, verbose_name=_("camera")
+    )
+    provisional = models.BooleanField(_("provisional"), default=False, editable=False, help_text=_("More pieces may come."))
     original_name = models.CharField(_("file name"), max_length=255)
     size = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
-    sha256 = models.CharField(_("SHA-256"), max_length=64, editable=False)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, editable=False)
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("uploaded by")
     )
@@ -59,7 +71,8 @@ class Recording(LeasedWork):
         verbose_name_plural = _("recordings")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["lecture", "sha256"], name="a_recording_once_a_lecture"),
+            models.UniqueConstraint(fields=["lecture", "sha256"], condition=~Q(sha256=""), name="a_recording_once_a_lecture"),
+            models.UniqueConstraint(fields=["lecture", "camera"], name="one_recording_a_lecture_and_camera"),
             models.CheckConstraint(condition=Q(coverage__gte=0, coverage__lte=1), name="coverage_is_a_share"),
         ]
 
@@ -67,8 +80,30 @@ class Recording(LeasedWork):
         return f"{self.original_name} of {self.lecture}"
 
 
+class Cut(models.Model):
+    """What a collected recording has of a piece: the piece's seconds from `start` to `end`, at the recording's second `at`."""
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="cuts", verbose_name=_("recording"))
+    piece = models.ForeignKey(Piece, on_delete=models.CASCADE, related_name="cuts", verbose_name=_("piece"))
+    start = models.FloatField(_("from, in seconds"))
+    end = models.FloatField(_("to, in seconds"))
+    at = models.FloatField(_("at second of the recording"))
+
+    class Meta:
+        verbose_name = _("cut")
+        verbose_name_plural = _("cuts")
+        ordering = ["recording", "at"]
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "piece"], name="one_cut_a_recording_and_piece"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="cut_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:.0f} to {self.end:.0f} s of {self.piece}"
+
+
 class Segment(LeasedWork):
-    """About a minute of a recording. Pending with a live lease means that a worker is at it."""
+    """About a minute of a recording, in the recording's seconds. Pending with a live lease means that a worker is at it."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("waiting or in work")
@@ -76,6 +111,9 @@ class Segment(LeasedWork):
         FAILED = "failed", _("failed")
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="segments", verbose_name=_("recording"))
+    cut = models.ForeignKey(
+        Cut, null=True, blank=True, on_delete=models.CASCADE, related_name="segments", verbose_name=_("cut"), editable=False
+    )
     index = models.PositiveIntegerField()
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
