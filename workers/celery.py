@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
 
 from django.conf import settings
 
+QUEUES = ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
 SOFT_SECONDS = 14 * 60
 HARD_SECONDS = 15 * 60
 # Redis repeats a message that is not acknowledged for so long. Longer than any task may run, so that it means a dead worker.
@@ -32,7 +33,9 @@ app = Celery(
     ],
 )
 app.conf.update(
-    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")],
+    task_queues=[
+        Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
+    ],
     task_default_queue="upkeep",
     task_create_missing_queues=False,
     task_serializer="json",
