@@ -27,11 +27,12 @@ from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Peers
 from recognition.calibration import unit
 from recognition.gallery import PRESETS, Gallery, train
+from recognition.people import Person, stitched
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo, recognise_segment
 from recognition.types import SegmentResult, Track
 from recognition.video import plan, probe
-from recognition.voting import Person, Policy, identify, stitched, vote
+from recognition.voting import Policy, identify, vote
 
 SEEDS = range(1, 21)
 FPIRS = (0.01, 0.001)
