@@ -64,6 +64,7 @@ KINDS = {
     "rollcall.ingest": Kind("ingest", "footage.Recording", "uploaded"),
     "rollcall.recognise": Kind("vision", "footage.Segment", "pending"),
     "rollcall.scan": Kind("collect", "footage.Source", "scanning", failed="idle"),
+    "rollcall.test_source": Kind("collect", "footage.SourceTest", "queued"),
     "rollcall.fetch": Kind("collect", "footage.Piece", "wanted"),
     "rollcall.aggregate": Kind("aggregate", "footage.Recording", "aggregating"),
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),

@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
-from campus.footage.source_models import Camera, Collection, Piece, Source
+from campus.footage.source_models import Camera, Collection, Piece, Source, SourceTest
 from campus.names import suffix
 from campus.work import LeasedWork
 
-__all__ = ["Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "Upload"]
+__all__ = ["Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "SourceTest", "Upload"]
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -44,7 +44,7 @@ class Recording(LeasedWork):
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("lecture"))
     file = models.FileField(upload_to=recording_path, max_length=200, blank=True)
     camera = models.ForeignKey(
-        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="recordings", editable=False, verbose_name=_("camera")
+        Camera, null=True, blank=True, on_delete=models.PROTECT, related_name="recordings", editable=False, verbose_name=_("camera")
     )
     provisional = models.BooleanField(_("provisional"), default=False, editable=False, help_text=_("More pieces may come."))
     original_name = models.CharField(_("file name"), max_length=255)
@@ -84,7 +84,7 @@ class Cut(models.Model):
     """What a collected recording has of a piece: the piece's seconds from `start` to `end`, at the recording's second `at`."""
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="cuts", verbose_name=_("recording"))
-    piece = models.ForeignKey(Piece, on_delete=models.CASCADE, related_name="cuts", verbose_name=_("piece"))
+    piece = models.ForeignKey(Piece, on_delete=models.PROTECT, related_name="cuts", verbose_name=_("piece"))
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
     at = models.FloatField(_("at second of the recording"))

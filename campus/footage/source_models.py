@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Room
 from campus.academics.timetable_models import known_time_zone
+from campus.errors import UserError
+from campus.footage import patterns
 from campus.names import suffix
 from campus.work import LeasedWork
 
@@ -89,6 +91,32 @@ class Source(LeasedWork):
     def clean(self) -> None:
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
             raise ValidationError({"address": _("Leave name and password out of the address; they have fields of their own.")})
+        try:
+            patterns.compile(self.pattern)
+        except UserError as error:
+            raise ValidationError({"pattern": str(error)}) from error
+
+
+class SourceTest(LeasedWork):
+    """A look at a source that a person asked for, the last one. It lists what is there and fetches nothing."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("being looked at")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    source = models.OneToOneField(Source, on_delete=models.CASCADE, related_name="test", verbose_name=_("source"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    asked_at = models.DateTimeField(_("asked for at"), auto_now=True)
+    files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
+    count = models.PositiveIntegerField(_("files that are there"), default=0)
+
+    class Meta:
+        verbose_name = _("test of a source")
+        verbose_name_plural = _("tests of sources")
+
+    def __str__(self) -> str:
+        return f"test of {self.source}"
 
 
 class Camera(models.Model):
