@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
-from campus.footage.source_models import Camera, Collection, Piece, Source, SourceTest
+from campus.footage.source_models import Alarm, Camera, Collection, Piece, Source, SourceTest
 from campus.names import suffix
 from campus.work import LeasedWork
 
-__all__ = ["Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "SourceTest", "Upload"]
+__all__ = ["Alarm", "Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "SourceTest", "Upload"]
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -122,6 +122,8 @@ class Segment(LeasedWork):
     result = models.CharField(_("file with the tracks"), max_length=200, blank=True)
     faces = models.PositiveIntegerField(_("faces"), default=0)
     tracks = models.PositiveIntegerField(_("tracks"), default=0)
+    light = models.FloatField(_("brightness"), null=True, editable=False, help_text=_("Of the brightest picture, 0 to 1."))
+    motion = models.FloatField(_("motion"), null=True, editable=False, help_text=_("Of the greatest change between two pictures, 0 to 1."))
     found = models.JSONField(
         "students found in it alone", default=list, editable=False, help_text=_("The ids. The vote over all parts decides, not this.")
     )

@@ -77,6 +77,8 @@ class Source(LeasedWork):
     created_at = models.DateTimeField(auto_now_add=True)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.IDLE, editable=False)
+    tries = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
+    due_at = models.DateTimeField(_("next look"), null=True, editable=False)
     looked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
     heard_at = models.DateTimeField(_("last new file"), null=True, editable=False)
 
@@ -178,6 +180,7 @@ class Piece(LeasedWork):
     info = models.JSONField(_("what the file is"), default=dict)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     due_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    settled = models.BooleanField(_("no longer being written"), default=False, help_text=_("Found unchanged a while later."))
     note = models.CharField(_("note"), max_length=300, blank=True, help_text=_("What is odd about it: no lecture at that time, cut off, …"))
     seen_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     fetched_at = models.DateTimeField(_("fetched"), null=True)
@@ -211,6 +214,8 @@ class Collection(models.Model):
         OFF = "off", _("not collected")
 
     lecture = models.OneToOneField(Lecture, on_delete=models.CASCADE, related_name="collection", verbose_name=_("lecture"))
+    # When and where the lecture was when this was planned; another one means that it was moved.
+    slot = models.CharField(max_length=200, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     tries = models.PositiveSmallIntegerField(_("looks"), default=0)
     due_at = models.DateTimeField(_("next look"))
@@ -228,3 +233,30 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return f"footage of {self.lecture}"
+
+
+class Alarm(models.Model):
+    """Something that stopped: told to people when it begins and again when it is over. `key` names what it is about."""
+
+    class Kind(models.TextChoices):
+        UNREACHABLE = "unreachable", _("source can't be looked through")
+        SILENT = "silent", _("source is silent")
+        QUEUE = "queue", _("work waits too long")
+        DARK = "dark", _("camera shows nothing but black")
+        FROZEN = "frozen", _("camera's picture stands still")
+        FACELESS = "faceless", _("camera shows no faces")
+
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    key = models.CharField(max_length=80)
+    text = models.TextField(_("what happened"))
+    began_at = models.DateTimeField(_("since"), auto_now_add=True)
+    over_at = models.DateTimeField(_("over"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alarm")
+        verbose_name_plural = _("alarms")
+        ordering = ["-began_at"]
+        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(over_at=None), name="an_alarm_rings_once")]
+
+    def __str__(self) -> str:
+        return self.text
