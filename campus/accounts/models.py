@@ -1,4 +1,4 @@
-"""What a person gets in with besides the password: tokens for programs, and a second step."""
+"""What a person gets in with besides the password: tokens for programs, and a second step; and what the person likes."""
 
 from django.conf import settings
 from django.db import models
@@ -50,3 +50,23 @@ class SecondStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}"
+
+
+class RecoveryCode(models.Model):
+    """Good once, instead of a code from the phone. Only its hash is kept; used ones are gone, and all of them with the second step."""
+
+    step = models.ForeignKey(SecondStep, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"a recovery code of {self.step}"
+
+
+class Preferences(models.Model):
+    """What a person chose for the own account."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
+    language = models.CharField(max_length=10, blank=True, help_text=_("Of the pages and the letters; empty: as the browser asks."))
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.language or '-'}"

@@ -1,8 +1,12 @@
-"""What a person may see of the own account, and whether a second step is asked for."""
+"""What a person may see of the own account, whether a second step is asked for, and in which language to write to whom."""
 
+from contextlib import AbstractContextManager
+
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import translation
 
-from campus.accounts.models import ApiToken, SecondStep
+from campus.accounts.models import ApiToken, Preferences, RecoveryCode, SecondStep
 from campus.accounts.roles import AnyUser
 
 
@@ -13,3 +17,17 @@ def tokens_for(user: AnyUser) -> QuerySet[ApiToken]:
 
 def has_second_step(user: AnyUser) -> bool:
     return SecondStep.objects.filter(user=user.pk).exists()
+
+
+def recovery_codes_left(user: AnyUser) -> int:
+    return RecoveryCode.objects.filter(step__user=user.pk).count()
+
+
+def language_of(user: AnyUser) -> str:
+    """The code of the language that the person chose; "" for who leaves it to the browser."""
+    return Preferences.objects.filter(user=user.pk).values_list("language", flat=True).first() or ""
+
+
+def in_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
+    """Sentences in it are in the person's language; else, and for what has no reader yet, in the institution's."""
+    return translation.override((user and language_of(user)) or settings.LANGUAGE_CODE)

@@ -1,6 +1,7 @@
-"""Everything that writes tokens, second steps and roles."""
+"""Everything that writes tokens, second steps, roles and preferences."""
 
 import hashlib
+import re
 import secrets
 from datetime import timedelta
 from importlib import import_module
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.accounts.models import ApiToken, SecondStep
+from campus.accounts.models import ApiToken, Preferences, RecoveryCode, SecondStep
 from campus.accounts.roles import Role
 from campus.errors import UserError
 
@@ -22,6 +23,8 @@ MOST_DAYS = 366
 USE_NOTED_EVERY = timedelta(minutes=1)
 STEP_SECONDS = 30
 STEPS_ASIDE = 1  # that a phone's clock may be wrong by
+RECOVERY_CODES = 10
+RECOVERY_DIGITS = 20  # so many that a hash of them can't be tried out, and digits, for the field asks phones for those
 
 
 def _digest(secret: str) -> str:
@@ -103,6 +106,24 @@ def second_step_end(*, user: User) -> None:
     SecondStep.objects.filter(user=user).delete()
 
 
+@transaction.atomic
+def recovery_codes_renew(*, user: User) -> list[str]:
+    """A new set, which is nowhere kept; those of before open nothing more. Raises UserError where there is no second step."""
+    step = SecondStep.objects.select_for_update().filter(user=user).first()
+    if step is None:
+        raise UserError(_("Recovery codes are for a login with a second step. Set that up first."))
+    step.recovery_codes.all().delete()
+    codes = [f"{secrets.randbelow(10**RECOVERY_DIGITS):0{RECOVERY_DIGITS}}" for _n in range(RECOVERY_CODES)]
+    RecoveryCode.objects.bulk_create(RecoveryCode(step=step, digest=_digest(code)) for code in codes)
+    return [" ".join(code[n : n + 5] for n in range(0, RECOVERY_DIGITS, 5)) for code in codes]
+
+
+def recovery_code_use(*, user: User, code: str) -> bool:
+    """Whether it was one of the person's codes; it is none any more."""
+    digits = re.sub(r"[\s-]", "", code)
+    return bool(RecoveryCode.objects.filter(step__user=user, digest=_digest(digits)).delete()[0])
+
+
 def _step_of(secret: str, code: str) -> int | None:
     """The time step that a code belongs to, of those near now."""
     code = "".join(code.split())
@@ -121,3 +142,10 @@ def role_set(*, user: User, role: str) -> None:
     group = Group.objects.get_or_create(name=Role(role))[0]
     user.groups.remove(*user.groups.filter(name__in=Role.values))
     user.groups.add(group)
+
+
+def language_set(*, user: User, language: str) -> None:
+    """The language of a person's pages and letters, one of settings.LANGUAGES; "": as the browser asks."""
+    if language and language not in dict(settings.LANGUAGES):
+        raise UserError(_("There is no such language here. Choose one of: %(known)s.") % {"known": ", ".join(dict(settings.LANGUAGES))})
+    Preferences.objects.update_or_create(user=user, defaults={"language": language})
