@@ -3,6 +3,7 @@
 """
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -13,7 +14,7 @@ from campus.academics.models import Lecture, Sureness
 from campus.biometrics.models import Gallery
 from campus.footage.source_models import Alarm, Camera, Collection, Piece, Source, SourceTest
 from campus.names import suffix
-from campus.work import LeasedWork
+from campus.work import WAITING, LeasedWork
 
 __all__ = ["Alarm", "Camera", "Collection", "Cut", "Piece", "Recording", "Segment", "Source", "SourceTest", "Upload"]
 
@@ -79,6 +80,11 @@ class Recording(LeasedWork):
     def __str__(self) -> str:
         return f"{self.original_name} of {self.lecture}"
 
+    @property
+    def collected(self) -> bool:
+        """Whether it is made of cuts, and has no file of its own."""
+        return not self.file
+
 
 class Cut(models.Model):
     """What a collected recording has of a piece: the piece's seconds from `start` to `end`, at the recording's second `at`."""
@@ -88,6 +94,7 @@ class Cut(models.Model):
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
     at = models.FloatField(_("at second of the recording"))
+    sha256 = models.CharField(max_length=64, blank=True, editable=False, help_text=_("Of the piece as it was cut."))
 
     class Meta:
         verbose_name = _("cut")
@@ -140,6 +147,23 @@ class Segment(LeasedWork):
 
     def __str__(self) -> str:
         return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"
+
+
+# What a segment looks like that is to be looked at anew.
+ANEW: dict[str, Any] = {
+    "state": Segment.State.PENDING,
+    "progress": 0,
+    "faces": 0,
+    "tracks": 0,
+    "light": None,
+    "motion": None,
+    "found": [],
+    "result": "",
+    "error": "",
+    "error_detail": "",
+    "finished_at": None,
+    **WAITING,
+}
 
 
 class Upload(models.Model):

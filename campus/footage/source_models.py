@@ -168,6 +168,16 @@ class Piece(LeasedWork):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="pieces", verbose_name=_("source"))
     camera = models.ForeignKey(Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="pieces", verbose_name=_("camera"))
+    lecture = models.ForeignKey(
+        Lecture,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="pieces",
+        editable=False,
+        verbose_name=_("lecture"),
+        help_text=_("That a person said it shows. Empty: the lectures that were in the camera's room at its time."),
+    )
     path = models.CharField(_("path"), max_length=1000)
     size = models.PositiveBigIntegerField(_("size in bytes"), default=0)
     modified_at = models.DateTimeField(_("changed"), null=True)
