@@ -15,8 +15,9 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from campus.accounts.services import second_step_passed
+from campus.accounts.services import recovery_code_use, second_step_passed
 from campus.errors import UserError
+from campus.letters import recovery_code_used
 
 TRIES = 10
 SECONDS = 15 * 60
@@ -87,7 +88,7 @@ class LimitedBackend(ModelBackend):
 
 
 def check_code(*, user: User, code: str) -> None:
-    """The second step. Raises UserError for a wrong or used code, and for every code after ten of them.
+    """The second step: a code from the phone, or a recovery code. Raises UserError for a wrong or used one, and for all after ten.
 
     Counted for the account, from wherever: who gets here knows the password, and a code has six digits only.
     """
@@ -95,8 +96,10 @@ def check_code(*, user: User, code: str) -> None:
     if guesses.too_many:
         raise UserError(_("Too many wrong codes. Wait a quarter of an hour and try again, or ask an administrator."))
     if not second_step_passed(user=user, code=code):
-        guesses.count()
-        raise UserError(_("This code is wrong or was used already. Wait for the next one."))
+        if not recovery_code_use(user=user, code=code):
+            guesses.count()
+            raise UserError(_("This code is wrong or was used already. Wait for the next one."))
+        recovery_code_used(user=user)
     guesses.forget()
 
 

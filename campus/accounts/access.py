@@ -22,6 +22,7 @@ FOR_READERS = frozenset(
         "account-token-new",
         "account-token-revoke",
         "account-code",
+        "account-codes",
         "set_language",
         "calendar-links",
         "admin:logout",

@@ -44,7 +44,9 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 class TokenWishSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
-    code = serializers.CharField(max_length=10, default="", allow_blank=True, help_text="of the second step, where the account has one")
+    code = serializers.CharField(
+        max_length=40, default="", allow_blank=True, help_text="of the second step, or a recovery code, where the account has one"
+    )
     name = serializers.CharField(max_length=100, default="Program", help_text="what the token is for")
     scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.WRITE)
     days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DAYS, help_text="that it lives for")

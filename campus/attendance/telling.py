@@ -4,15 +4,16 @@ from collections import Counter
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
+from campus.accounts.selectors import in_language_of
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.policy import policy_of
 from campus.attendance.register import RegisterLine, register
-from campus.attendance.statuses import Status, kinds, like
+from campus.attendance.statuses import Status, kinds, label, like
 from campus.footage.models import Recording
 from campus.outbox.services import mail, publish_event
 
@@ -23,18 +24,19 @@ def tell_counted(*, recording: Recording) -> None:
     publish_event(course=lecture.course, event="attendance.counted", key=f"counted:{recording.pk}", data=_data(lecture))
     if not policy_of(lecture.course).mail_lecturers:
         return
-    with translation.override(settings.LANGUAGE_CODE):
-        counts = Counter(record.get_status_display() for record in lecture.records.all())
-        unsure = sum(record.status == Status.UNSURE for record in lecture.records.all())
-        context = _context(lecture) | {
-            "counts": dict(counts),
-            "unsure": unsure,
-            "unknown": recording.unknown_people.filter(still=False).count(),
-        }
-        subject = _("Attendance of %(lecture)s") % {"lecture": lecture}
-        for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
-            body = render_to_string("attendance/counted.txt", context | {"name": user.get_full_name() or user.get_username()})
-            mail(to=user.email, event="attendance.counted", key=f"counted:{recording.pk}", subject=subject, body=body)
+    counts = Counter(record.status for record in lecture.records.all())
+    unknown = recording.unknown_people.filter(still=False).count()
+    for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
+        with in_language_of(user):
+            context = _context(lecture) | {
+                "name": user.get_full_name() or user.get_username(),
+                "counts": {label(code): n for code, n in counts.items()},
+                "unsure": counts[Status.UNSURE],
+                "unknown": unknown,
+            }
+            subject = _("Attendance of %(lecture)s") % {"lecture": lecture}
+            body = render_to_string("attendance/counted.txt", context)
+        mail(to=user.email, event="attendance.counted", key=f"counted:{recording.pk}", subject=subject, body=body)
 
 
 def tell_signed_off(*, lecture: Lecture) -> None:
@@ -51,7 +53,7 @@ def tell_signed_off(*, lecture: Lecture) -> None:
     if absent:
         term = register(lecture.course)
         lines = {line.student.pk: line for line in term.lines}
-        with translation.override(settings.LANGUAGE_CODE):
+        with in_language_of():
             for record in absent:
                 _tell_absentee(record, lecture, lines.get(record.student_id), round(100 * term.least))
 

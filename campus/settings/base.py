@@ -102,7 +102,8 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("ROLLCALL_SESSION_HOURS", default=12) * 3600
 PASSWORD_RESET_TIMEOUT = 3600
 
-LANGUAGE_CODE = "en-gb"
+# The institution's: of letters, workbooks and whatever else nobody has asked for in another one.
+LANGUAGE_CODE = env.str("ROLLCALL_LANGUAGE", default="en-gb")
 # In their own names. The browser's wish counts until somebody chooses one.
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "campus" / "locale"]

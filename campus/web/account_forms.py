@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.models import ApiToken
+from campus.accounts.selectors import in_language_of
 from campus.signin import Guesses, client_address, is_blocked, too_many
 
 
@@ -27,7 +28,7 @@ class SignInForm(AuthenticationForm):
 class CodeForm(forms.Form):
     code = forms.CharField(
         label=_("Code of six digits"),
-        max_length=10,
+        max_length=40,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
 
@@ -47,11 +48,12 @@ class ForgottenForm(PasswordResetForm):
         asked.count()
         return super().clean()
 
-    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+    def send_mail(self, subject: str, template: str, context: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         letters = Guesses("letter", self.cleaned_data["email"].casefold())
         if not letters.too_many:
             letters.count()
-            super().send_mail(*args, **kwargs)
+            with in_language_of(context["user"]):
+                super().send_mail(subject, template, context, *args, **kwargs)
 
 
 class TokenForm(forms.Form):

@@ -15,6 +15,7 @@ urlpatterns = [
     path("password/reset/<uidb64>/<token>/", account.NewPassword.as_view(), name="password-reset-confirm"),
     path("account/", account.account, name="account"),
     path("account/code/", account.second_step, name="account-code"),
+    path("account/codes/", account.recovery_codes, name="account-codes"),
     path("account/tokens/", account.token_new, name="account-token-new"),
     path("account/tokens/<int:pk>/revoke/", account.token_revoke, name="account-token-revoke"),
     path("classes/<int:pk>/", classes.course, name="course"),

@@ -1,33 +1,38 @@
-"""Login, logout, the own account: password, second step, API tokens."""
+"""Login, logout, the own account: language, password, second step and its recovery codes, API tokens."""
 
 import tomllib
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, PasswordResetConfirmView, PasswordResetView
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.i18n import set_language
 
 from campus.accounts import services
 from campus.accounts.roles import role_of
-from campus.accounts.selectors import has_second_step, tokens_for
+from campus.accounts.selectors import has_second_step, language_of, recovery_codes_left, tokens_for
 from campus.errors import UserError
+from campus.letters import recovery_codes_made
 from campus.signin import check_code, half_signed_in, sign_in_half
 from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
 
 VERSION = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 NEW_SECRET = "new-second-step"  # noqa: S105 - the name of a place in the session
+
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 class SignIn(LoginView):
@@ -40,7 +45,7 @@ class SignIn(LoginView):
         if has_second_step(user):
             sign_in_half(self.request, user, self.get_redirect_url())
             return redirect("login-code")
-        return super().form_valid(form)
+        return _in_own_language(super().form_valid(form), user)
 
 
 @never_cache
@@ -60,8 +65,36 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
         else:
             request.session.flush()
             login(request, half.user, half.backend)
-            return redirect(half.next or settings.LOGIN_REDIRECT_URL)
+            return _in_own_language(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
+    form.fields["code"].help_text = _("Lost the phone? Type one of your recovery codes instead; each is good once.")
     return render(request, "web/login_code.html", {"form": form})
+
+
+def _in_own_language(response: Response, user: User) -> Response:
+    """The language that the person chose, on whichever machine, is this browser's from now on."""
+    if language := language_of(user):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            path=settings.LANGUAGE_COOKIE_PATH,
+            domain=settings.LANGUAGE_COOKIE_DOMAIN,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        )
+    return response
+
+
+def language(request: HttpRequest) -> HttpResponseBase:
+    """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is as the browser asks."""
+    response = set_language(request)
+    wish = request.POST.get("language")
+    if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
+        services.language_set(user=cast(User, request.user), language=wish)
+        if not wish:
+            response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN)
+    return response
 
 
 class SignOut(LogoutView):
@@ -105,6 +138,8 @@ def _account(request: StaffRequest, form: TokenForm, *, secret: str = "", status
         "form": form,
         "secret": secret,
         "second_step": has_second_step(request.user),
+        "codes_left": recovery_codes_left(request.user),
+        "chosen": language_of(request.user),
     }
     return render(request, "web/account.html", context, status=status)
 
@@ -145,7 +180,8 @@ def token_revoke(request: StaffRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def second_step(request: StaffRequest) -> HttpResponse:
-    """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does."""
+    """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does. Who sets it up is
+    given recovery codes."""
     on = has_second_step(request.user)
     form = CodeForm(request.POST or None)
     if form.is_valid():
@@ -157,10 +193,12 @@ def second_step(request: StaffRequest) -> HttpResponse:
                 secret = str(request.session.get(NEW_SECRET, ""))
                 services.second_step_confirm(user=request.user, secret=secret, code=form.cleaned_data["code"])
                 del request.session[NEW_SECRET]
+                messages.success(request, _("From now on a code is asked for at each login."))
+                return _recovery_codes(request)
         except UserError as error:
             form.add_error("code", str(error))
         else:
-            messages.success(request, _("The second step is switched off.") if on else _("From now on a code is asked for at each login."))
+            messages.success(request, _("The second step is switched off."))
             return redirect("account")
     context: dict[str, object] = {"form": form, "on": on}
     if not on:
@@ -169,6 +207,31 @@ def second_step(request: StaffRequest) -> HttpResponse:
         picture = segno.make(address, error="m").svg_data_uri(scale=5, light="#fff")
         context |= {"secret": secret, "picture": picture, "address": address}
     return render(request, "web/second_step.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def recovery_codes(request: StaffRequest) -> HttpResponse:
+    """A new set of recovery codes, for a code from the phone or the last one of before."""
+    if not has_second_step(request.user):
+        return redirect("account-code")
+    form = CodeForm(request.POST or None)
+    if form.is_valid():
+        try:
+            check_code(user=request.user, code=form.cleaned_data["code"])
+            return _recovery_codes(request)
+        except UserError as error:
+            form.add_error("code", str(error))
+    context = {"form": form, "left": recovery_codes_left(request.user)}
+    return render(request, "web/recovery_codes.html", context, status=400 if form.errors else 200)
+
+
+def _recovery_codes(request: StaffRequest) -> HttpResponse:
+    """The codes are in this answer and nowhere else."""
+    codes = services.recovery_codes_renew(user=request.user)
+    recovery_codes_made(user=request.user)
+    return render(request, "web/recovery_codes.html", {"codes": codes}, status=201)
 
 
 @require_safe
