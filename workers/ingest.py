@@ -8,6 +8,7 @@ from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
 from campus.footage.models import Recording
 from campus.footage.services import recording_planned
+from campus.footage.uploads import upload_verify
 from workers.attempt import work
 
 
@@ -15,6 +16,7 @@ from workers.attempt import work
 def ingest(recording: Recording) -> None:
     from recognition.video import plan, probe
 
+    upload_verify(recording=recording)
     path = Path(recording.file.path)
     info = probe(path)
     segments = plan(path, info, settings.SEGMENT_SECONDS)

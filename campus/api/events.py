@@ -2,15 +2,13 @@
 
 A stream holds a thread of the web server. So it lasts some seconds, and only so many are held at once; who comes when all are
 taken gets what there is now. A browser's EventSource, and any client of the standard, comes again after `retry`, with the id of
-the last event that it has.
+the last event that it has: while that is still the stamp of the progress, nothing more is asked of the database.
 """
 
-import hashlib
 import json
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -22,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from campus.api.base import who
-from campus.footage.selectors import OPEN, progress, recordings_for
+from campus.footage.selectors import OPEN, progress, progress_stamp, recordings_for
 
 EVENT_STREAM = "text/event-stream"
 LASTS_SECONDS = 20.0
@@ -46,25 +44,13 @@ class EventsView(APIView):
     def get(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
         """Follow the work on a recording. Come again when the stream ends, until the answer is 204."""
         known = request.headers.get("Last-Event-ID", "")
-        told = look(who(request), pk)
-        if told is None:
+        stamp = progress_stamp(who(request), pk)
+        if stamp is None:
             raise Http404
-        state, tag, _data = told
-        if state not in OPEN and tag == known:
+        if stamp.state not in OPEN and stamp.tag == known:
             return HttpResponse(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(stream(who(request), pk, known), content_type=EVENT_STREAM, headers=headers)
-
-
-def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
-    """State, id and data of the event that says how far the recording is now; None where the user may not see it any more."""
-    recording = recordings_for(user).select_related("lecture__course").filter(pk=pk).first()
-    if recording is None:
-        return None
-    # The time left changes all the time and is no news of its own.
-    told: dict[str, Any] = progress(recording)
-    lasting = json.dumps(told | {"eta_seconds": None}, sort_keys=True)
-    return recording.state, hashlib.sha256(lasting.encode()).hexdigest()[:16], json.dumps(told)
 
 
 def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
@@ -72,14 +58,17 @@ def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
     held = STREAMS.acquire(blocking=False)
     try:
         ends = time.monotonic() + (LASTS_SECONDS if held else 0)
-        while (told := look(user, pk)) is not None:
-            state, tag, data = told
-            if tag != known:
-                yield f"event: progress\nid: {tag}\ndata: {data}\n\n"
-                known = tag
+        # Asked each time, also by who may not see it any more.
+        while (stamp := progress_stamp(user, pk)) is not None:
+            if stamp.tag != known:
+                recording = recordings_for(user).select_related("lecture__course").filter(pk=pk).first()
+                if recording is None:
+                    return
+                yield f"event: progress\nid: {stamp.tag}\ndata: {json.dumps(progress(recording))}\n\n"
+                known = stamp.tag
             else:
                 yield ": still there\n\n"  # a client that went away is noticed by this
-            if state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
+            if stamp.state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
                 return
             time.sleep(LOOK_SECONDS)
     finally:

@@ -74,8 +74,8 @@ class AlreadyHere(UserError):
 
 
 def refuse_duplicate(lecture: Lecture, sha256: str) -> None:
-    """Raises AlreadyHere where the lecture has a recording with that SHA-256."""
-    twin = Recording.objects.filter(lecture=lecture, sha256=sha256).first()
+    """Raises AlreadyHere where the lecture has a recording with that SHA-256 ("": nobody knows it yet)."""
+    twin = Recording.objects.filter(lecture=lecture, sha256=sha256).exclude(sha256="").first()
     if twin:
         raise AlreadyHere(twin)
 

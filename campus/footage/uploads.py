@@ -135,7 +135,8 @@ def locked(file: IO[Any]) -> Iterator[None]:
 def upload_finish(*, upload: Upload) -> Recording:
     """All bytes are here: make the recording, and ask for its ingest. Whoever comes second gets the same recording.
 
-    Raises Damaged where the sender announced another SHA-256, AlreadyHere for a duplicate; the upload is gone then.
+    Takes no longer for a large file: the worker reads it, see `upload_verify`. Raises AlreadyHere for a duplicate, and Damaged
+    where the bytes are gone; the upload is gone then, too.
     """
     part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
     kept = Path(settings.MEDIA_ROOT, name)
@@ -150,30 +151,27 @@ def upload_finish(*, upload: Upload) -> Recording:
     with file, locked(file):
         if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return twin
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        recording = Recording(
+            pk=upload.pk,
+            lecture=upload.lecture,
+            file=name,
+            original_name=upload.original_name,
+            size=upload.size,
+            sha256=upload.sha256,
+            uploaded_by=upload.user,
+        )
         try:
-            if upload.sha256 and upload.sha256 != sha256:
-                raise Damaged(_("The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again."))
-            refuse_duplicate(upload.lecture, sha256)
+            refuse_duplicate(upload.lecture, upload.sha256)
             if part.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(kept)
-            recording = Recording(
-                pk=upload.pk,
-                lecture=upload.lecture,
-                file=name,
-                original_name=upload.original_name,
-                size=upload.size,
-                sha256=sha256,
-                uploaded_by=upload.user,
-            )
             try:
                 with transaction.atomic():
                     recording.save(force_insert=True)
                     Upload.objects.filter(pk=upload.pk).update(recording=recording)
                     request("rollcall.ingest", recording.pk)
             except IntegrityError:
-                refuse_duplicate(upload.lecture, sha256)
+                refuse_duplicate(upload.lecture, upload.sha256)
                 raise
         except UserError:
             kept.unlink(missing_ok=True)
@@ -182,6 +180,28 @@ def upload_finish(*, upload: Upload) -> Recording:
     upload.recording = recording
     log.info("recording %s: %d bytes for lecture %s, in pieces", recording.pk, recording.size, recording.lecture_id)
     return recording
+
+
+def upload_verify(*, recording: Recording) -> None:
+    """Make the SHA-256 of a file that came in pieces, and compare it with the sender's. For a worker: it reads the whole file.
+
+    Raises Damaged, or AlreadyHere where the sender announced none and the lecture has the file.
+    """
+    upload = Upload.objects.filter(recording=recording).first()
+    if upload is None:
+        return  # it came in another way, and is known
+    with Path(recording.file.path).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    mine = Recording.objects.filter(pk=recording.pk)
+    if upload.sha256 and upload.sha256 != sha256:
+        mine.update(sha256="")  # the undamaged file is no duplicate
+        raise Damaged(_("The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again."))
+    try:
+        with transaction.atomic():
+            mine.update(sha256=sha256)
+    except IntegrityError:
+        refuse_duplicate(recording.lecture, sha256)
+        raise
 
 
 def upload_remove(*, upload: Upload) -> None:

@@ -1,8 +1,10 @@
 // The page of a recording in work: asks how far it is. Where the state has changed, the page's content is exchanged for the new one.
 const EVERY = 2000;
-const SLOWEST = 15000;
+const QUIET = 6000; // while there is nothing new
+const SLOWEST = 15000; // while there is no answer
 let wait = EVERY;
 let told = -1;
+let tag = ""; // of the answer that is on the page
 let timer = 0;
 
 const clock = (seconds) => {
@@ -77,15 +79,22 @@ const watch = (card) => {
     clearTimeout(timer);
     if (document.hidden) return; // it asks at once when it is looked at again
     try {
-      const answer = await fetch(card.dataset.progress, { headers: { Accept: "application/json" }, redirect: "error" });
+      const headers = { Accept: "application/json", ...(tag && { "If-None-Match": tag }) };
+      const answer = await fetch(card.dataset.progress, { headers, redirect: "error" });
       if (answer.status === 404) {
         window.location.reload();
         return;
       }
-      if (!answer.ok) throw new Error(String(answer.status));
-      wait = EVERY;
-      if (!(await show(await answer.json()))) return;
+      if (answer.status === 304) {
+        wait = Math.min(wait * 1.5, QUIET);
+      } else {
+        if (!answer.ok) throw new Error(String(answer.status));
+        wait = EVERY;
+        if (!(await show(await answer.json()))) return;
+        tag = answer.headers.get("ETag") ?? "";
+      }
     } catch {
+      tag = "";
       find("eta").textContent = say("lost");
       wait = Math.min(wait * 2, SLOWEST);
     }
