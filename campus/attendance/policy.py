@@ -1,11 +1,29 @@
 """What a class asks of its students over the term, and who is told by e-mail."""
 
-from django.core.validators import MaxValueValidator
+import re
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
+
+MOST_ADDRESSES = 10
+
+
+def addresses(text: str) -> list[str]:
+    """The e-mail addresses in a text, which has commas, semicolons or white space between them."""
+    return [address for address in re.split(r"[\s,;]+", text) if address]
+
+
+def known_addresses(text: str) -> None:
+    found = addresses(text)
+    if len(found) > MOST_ADDRESSES:
+        raise ValidationError(_("At most %(n)d addresses can be named.") % {"n": MOST_ADDRESSES})
+    for address in found:
+        validate_email(address)
 
 
 class RegisterPolicy(models.Model):
@@ -25,6 +43,16 @@ class RegisterPolicy(models.Model):
         _("e-mail to absentees"),
         default=False,
         help_text=_("When a lecture is signed off, to students who were absent and have an address."),
+    )
+    mail_weekly = models.BooleanField(
+        _("weekly register"), default=False, help_text=_("To the registrars, after each week in which the class had lectures.")
+    )
+    warn = models.CharField(
+        _("warn of falling attendance"),
+        max_length=500,
+        blank=True,
+        validators=[known_addresses],
+        help_text=_("E-mail addresses of those who are told, once a week, which students fell below what is asked for."),
     )
 
     class Meta:
