@@ -116,7 +116,16 @@ def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
     more = max(students - len(own), 0)
     new = own.mean(axis=0) + own.std(axis=0) * np.random.default_rng(0).standard_normal((more, own.shape[1]))
     labels = (*trained.labels, *(f"synthetic {i}" for i in range(more)))
-    return replace(trained, labels=labels, templates=np.concatenate([own, gallery.unit(new.astype(np.float32))]))
+    templates = gallery.unit(new.astype(np.float32))
+    # An SVM points to its student, as far as the usual one of the class does.
+    weights = templates * np.linalg.norm(trained.coef, axis=1).mean()
+    return replace(
+        trained,
+        labels=labels,
+        templates=np.concatenate([own, templates]),
+        coef=np.concatenate([trained.coef, weights]),
+        intercept=np.append(trained.intercept, np.full(more, trained.intercept.mean())).astype(np.float32),
+    )
 
 
 def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float = 0.6) -> list[str | None]:
