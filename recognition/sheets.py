@@ -7,7 +7,7 @@ text: it never becomes a formula, an error value or a broken file.
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from openpyxl.xml.functions import tostring
 from recognition.files import replacing
 
 Value = str | float | datetime | None
+# What a heading is in the reader's language; `str` leaves it English.
+Say = Callable[[str], str]
 
 # The colour of each kind of status.
 COLOURS = {
@@ -31,14 +33,18 @@ COLOURS = {
     "excused": "DDEBF7",
     "absent": "FFC7CE",
 }
+PLAIN = "General"  # how Excel calls a value as it comes
 EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (Excel knows no time zones)
 # What XML cannot hold: control characters, half of a surrogate pair, two non-characters.
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 CELL_LIMIT = 32767
 
 
-def table(writer: pd.ExcelWriter, name: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], formats: dict[str, str]) -> Worksheet:
-    """A sheet with a frozen, filtered header in its first row; columns as wide as their text."""
+def table(
+    writer: pd.ExcelWriter, name: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], formats: dict[str, str], fixed: int = 0
+) -> Worksheet:
+    """A sheet with a filtered header in its first row, columns as wide as their text. The header stays in view, and so do the
+    `fixed` first columns."""
     frame = pd.DataFrame(
         [[clean(value) if isinstance(value, str) else value for value in row] for row in rows],
         columns=[clean(column) for column in columns],
@@ -57,7 +63,7 @@ def table(writer: pd.ExcelWriter, name: str, columns: Sequence[str], rows: Seque
     for cell in sheet[1]:
         cell.font = Font(name="Calibri", bold=True, color="FFFFFF")
         cell.fill = PatternFill("solid", start_color="1F3864")
-    sheet.freeze_panes = "C2" if columns[0] == "Number" else "A2"
+    sheet.freeze_panes = sheet.cell(2, fixed + 1).coordinate
     sheet.auto_filter.ref = sheet.dimensions
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
@@ -66,15 +72,13 @@ def table(writer: pd.ExcelWriter, name: str, columns: Sequence[str], rows: Seque
     return sheet
 
 
-def pairs(writer: pd.ExcelWriter, rows: Iterable[tuple[str, Value]]) -> None:
-    """The sheet Summary: what, and its value."""
-    sheet = table(writer, "Summary", ["What", "Value"], list(rows), {})
-    for name, value in sheet.iter_rows(min_row=2):
-        value.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True)
-        if name.value in {"Looked at", "Asked for"}:
-            value.number_format = "0%"
-        elif isinstance(value.value, float):
-            value.number_format = "0.000" if name.value in {"Threshold", "Margin"} else "0.0"
+def pairs(writer: pd.ExcelWriter, rows: Iterable[tuple[str, Value, str]], say: Say) -> None:
+    """The sheet Summary: what, its value, and the format that Excel shows it in."""
+    rows = list(rows)
+    sheet = table(writer, say("Summary"), [say("What"), say("Value")], [row[:2] for row in rows], {})
+    for cell, (_what, _value, format) in zip(sheet["B"][1:], rows, strict=True):
+        cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True)
+        cell.number_format = format
 
 
 def clean(text: str) -> str:

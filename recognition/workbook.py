@@ -15,7 +15,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
-from recognition.sheets import COLOURS, Value, fill, pairs, save, table
+from recognition.sheets import COLOURS, PLAIN, Say, Value, fill, pairs, save, table
 from recognition.types import Interval
 
 STILL = "E7E6E6"
@@ -81,41 +81,55 @@ class LectureReport:
     statuses: tuple[str, ...] = ("Present", "To be confirmed", "Absent")
 
 
-def write_lecture(path: Path, report: LectureReport) -> None:
+def write_lecture(path: Path, report: LectureReport, say: Say = str) -> None:
     """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a whole.
 
-    Raises OSError when the disk is full or the folder cannot be written; `path` is then as it was before.
+    `say` translates headings and names of sheets. Raises OSError when the disk is full or the folder cannot be written; `path` is
+    then as it was before.
     """
     buffer = io.BytesIO()
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        _attendance(writer, report)
-        _timeline(writer, report)
-        _unknown(writer, report)
+        _attendance(writer, report, say)
+        _timeline(writer, report, say)
+        _unknown(writer, report, say)
         counts = Counter(student.status for student in report.students)
         pairs(
             writer,
             [
-                ("Class", report.course),
-                ("Lecture", report.lecture),
-                ("Recording", report.recording),
-                ("Recording starts", report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}"),
-                ("Length in minutes", round(report.duration / 60, 1)),
-                ("Looked at", report.coverage),
-                ("Model", report.embedder),
-                ("Threshold", report.threshold),
-                ("Margin", report.margin),
-                *report.details,
-                ("On the roster", len(report.students)),
-                *((status, counts[status]) for status in report.statuses),
-                ("Unknown people", sum(not person.still for person in report.unknown)),
-                ("Still faces, not counted", sum(person.still for person in report.unknown)),
+                (say("Class"), report.course, PLAIN),
+                (say("Lecture"), report.lecture, PLAIN),
+                (say("Recording"), report.recording, PLAIN),
+                (say("Recording starts"), report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}", PLAIN),
+                (say("Length in minutes"), round(report.duration / 60, 1), "0.0"),
+                (say("Looked at"), report.coverage, "0%"),
+                (say("Model"), report.embedder, PLAIN),
+                (say("Threshold"), report.threshold, "0.000"),
+                (say("Margin"), report.margin, "0.000"),
+                *((what, value, PLAIN) for what, value in report.details),
+                (say("On the roster"), len(report.students), PLAIN),
+                *((status, counts[status], PLAIN) for status in report.statuses),
+                (say("Unknown people"), sum(not person.still for person in report.unknown), PLAIN),
+                (say("Still faces, not counted"), sum(person.still for person in report.unknown), PLAIN),
             ],
+            say,
         )
     save(path, buffer, report.course)
 
 
-def _attendance(writer: pd.ExcelWriter, report: LectureReport) -> None:
-    columns = ["Number", "Name", "Status", "First seen", "Last seen", "Minutes", "Share", "Confidence", "Source", "Picture"]
+def _attendance(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
+    clock = _clock_format(report)
+    formats = {
+        say("Number"): PLAIN,
+        say("Name"): PLAIN,
+        say("Status"): PLAIN,
+        say("First seen"): clock,
+        say("Last seen"): clock,
+        say("Minutes"): "0.0",
+        say("Share"): "0%",
+        say("Confidence"): "0%",
+        say("Source"): PLAIN,
+        say("Picture"): PLAIN,
+    }
     rows = [
         [
             student.number,
@@ -130,24 +144,22 @@ def _attendance(writer: pd.ExcelWriter, report: LectureReport) -> None:
         ]
         for student in report.students
     ]
-    clock = _clock_format(report)
-    formats = {"First seen": clock, "Last seen": clock, "Minutes": "0.0", "Share": "0%", "Confidence": "0%"}
-    sheet = table(writer, "Attendance", columns, rows, formats)
-    sheet.column_dimensions[get_column_letter(len(columns))].width = PICTURE_PX / 7 + 2
+    sheet = table(writer, say("Attendance"), list(formats), rows, formats, fixed=2)
+    sheet.column_dimensions[get_column_letter(len(formats))].width = PICTURE_PX / 7 + 2
     for row, student in enumerate(report.students, start=2):
         fill(sheet.cell(row, 3), COLOURS.get(student.kind))
         if student.picture:
-            _picture(sheet, row, len(columns), student.picture)
+            _picture(sheet, row, len(formats), student.picture)
 
 
-def _timeline(writer: pd.ExcelWriter, report: LectureReport) -> None:
+def _timeline(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
     step = next((step for step in STEPS if report.duration <= step * TIMELINE_COLUMNS), STEPS[-1])
     edges = [index * step for index in range(max(1, -int(-report.duration // step)))]
     labels = [_label(report, edge, step) for edge in edges]
     seen = [[1 if _overlaps(student.intervals, edge, edge + step) else None for edge in edges] for student in report.students]
     rows = [[student.number, student.name, *marks] for student, marks in zip(report.students, seen, strict=True)]
     # The 1 is there for formulas and filters; the format hides it behind the colour.
-    sheet = table(writer, "Timeline", ["Number", "Name", *labels], rows, dict.fromkeys(labels, ";;;"))
+    sheet = table(writer, say("Timeline"), [say("Number"), say("Name"), *labels], rows, dict.fromkeys(labels, ";;;"), fixed=2)
     for column in range(3, 3 + len(edges)):
         sheet.column_dimensions[get_column_letter(column)].width = 2.6
         sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
@@ -157,12 +169,14 @@ def _timeline(writer: pd.ExcelWriter, report: LectureReport) -> None:
             fill(sheet.cell(row, column), "5B9BD5" if mark else None)
 
 
-def _unknown(writer: pd.ExcelWriter, report: LectureReport) -> None:
+def _unknown(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
     people = sorted(report.unknown, key=lambda person: person.still)
     living = sum(not person.still for person in people)
     rows = [
         [
-            f"Still face {index - living} (portrait, poster or screen)" if person.still else f"Unknown {index}",
+            say("Still face {n} (portrait, poster or screen)").format(n=index - living)
+            if person.still
+            else say("Unknown {n}").format(n=index),
             *_first_and_last(report, person.intervals),
             person.seconds / 60,
             None,
@@ -172,8 +186,9 @@ def _unknown(writer: pd.ExcelWriter, report: LectureReport) -> None:
         for index, person in enumerate(people, start=1)
     ]
     clock = _clock_format(report)
-    columns = ["Person", "First seen", "Last seen", "Minutes", "Picture 1", "Picture 2", "Picture 3"]
-    sheet = table(writer, "Unknown", columns, rows, {"First seen": clock, "Last seen": clock, "Minutes": "0.0"})
+    formats = {say("Person"): PLAIN, say("First seen"): clock, say("Last seen"): clock, say("Minutes"): "0.0"}
+    pictures = [say("Picture {n}").format(n=n) for n in range(1, 4)]
+    sheet = table(writer, say("Unknown"), [*formats, *pictures], rows, formats)
     for row, person in enumerate(people, start=2):
         fill(sheet.cell(row, 1), STILL if person.still else None)
         for column, picture in enumerate(person.pictures[:3], start=5):

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from campus.attendance import statuses
 from campus.attendance.intervals import merged
@@ -38,12 +39,12 @@ def lecture_report(recording: Recording) -> LectureReport:
                 kind=statuses.like(record.status),
             )
         )
-    details = [("Sureness", recording.get_sureness_display())] if recording.sureness else []
+    details = [(_("Sureness"), recording.get_sureness_display())] if recording.sureness else []
     if recording.error:
-        details.append(("Gaps", recording.error))
+        details.append((_("Gaps"), recording.error))
     without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
     if names := [student.name for student in without]:
-        details.append(("No usable photos of", ", ".join(names)))
+        details.append((_("No usable photos of"), ", ".join(names)))
     return LectureReport(
         course=str(lecture.course),
         lecture=str(lecture),
@@ -62,13 +63,13 @@ def lecture_report(recording: Recording) -> LectureReport:
             for person in recording.unknown_people.exclude(decision__student__isnull=False).order_by("index")
         ),
         details=tuple(details),
-        statuses=tuple(label for _, label in statuses.every_status()),
+        statuses=tuple(label for _code, label in statuses.every_status()),
     )
 
 
 def _source(record: AttendanceRecord) -> str:
     change = record.changes.filter(kind=AttendanceChange.Kind.STATUS).first() if record.override_status else None
-    return f"{change.user_name}" if change else "machine"
+    return change.user_name if change else _("machine")
 
 
 def _pictures(chips: list[dict[str, str]]) -> list[bytes]:

@@ -4,12 +4,13 @@ import io
 from pathlib import Path
 
 import pandas as pd
+from django.utils.translation import gettext as _
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from campus.attendance.register import Register, Tally, lecture_labels
 from campus.attendance.statuses import Kind
-from recognition.sheets import COLOURS, Value, fill, pairs, save, table
+from recognition.sheets import COLOURS, PLAIN, Value, fill, pairs, save, table
 
 
 def write_register(path: Path, register: Register) -> None:
@@ -23,19 +24,22 @@ def write_register(path: Path, register: Register) -> None:
         pairs(
             writer,
             [
-                ("Class", str(register.course)),
-                ("Lectures", len(register.lectures)),
-                ("Students", len(register.lines)),
-                ("Asked for", register.least),
-                ("Below", register.below),
-                *((kind.letter, _meaning(kind.label, float(kind.points), kind.counts)) for kind in register.kinds),
+                (_("Class"), str(register.course), PLAIN),
+                (_("Lectures"), len(register.lectures), PLAIN),
+                (_("Students"), len(register.lines), PLAIN),
+                (_("Asked for"), register.least, "0%"),
+                (_("Below"), register.below, PLAIN),
+                *((kind.letter, _meaning(kind), PLAIN) for kind in register.kinds),
             ],
+            _,
         )
     save(path, buffer, str(register.course))
 
 
-def _meaning(label: str, points: float, counts: bool) -> str:
-    return f"{label}: {points:g} points" if counts else f"{label}: does not count"
+def _meaning(kind: Kind) -> str:
+    if not kind.counts:
+        return _("%(status)s: does not count") % {"status": kind.label}
+    return _("%(status)s: %(points)s points") % {"status": kind.label, "points": f"{float(kind.points):g}"}
 
 
 def _sums(tally: Tally, used: tuple[Kind, ...], below: str | None) -> list[Value]:
@@ -46,16 +50,16 @@ def _sums(tally: Tally, used: tuple[Kind, ...], below: str | None) -> list[Value
 def _register(writer: pd.ExcelWriter, register: Register) -> None:
     labels = lecture_labels(register.lectures)
     used = register.used
-    below = f"Below {register.least:.0%}"
-    sums = ["Percentage", below, "Points", "Of", "Lectures that count", *(kind.label for kind in used)]
+    share, below = _("Percentage"), _("Below %(share)s") % {"share": f"{register.least:.0%}"}
+    sums = [share, below, _("Points"), _("Of"), _("Lectures that count"), *(kind.label for kind in used)]
     rows: list[list[Value]] = []
     for line in register.lines:
         letters = [kind.letter if kind else None for kind in line.kinds]
-        rows.append([line.student.number, line.student.name, *letters, *_sums(line.tally, used, "yes" if line.below else None)])
-    rows.append([None, "Attended", *(column.attended for column in register.columns), *_sums(register.total, used, None)])
+        rows.append([line.student.number, line.student.name, *letters, *_sums(line.tally, used, _("yes") if line.below else None)])
+    rows.append([None, _("Attended"), *(column.attended for column in register.columns), *_sums(register.total, used, None)])
 
-    formats = {"Percentage": "0%", "Points": "0.##", "Of": "0.##"}
-    sheet = table(writer, "Register", ["Number", "Name", *labels, *sums], rows, formats)
+    formats = {share: "0%", _("Points"): "0.##", _("Of"): "0.##"}
+    sheet = table(writer, _("Register"), [_("Number"), _("Name"), *labels, *sums], rows, formats, fixed=2)
     for column in range(3, 3 + len(labels)):
         sheet.column_dimensions[get_column_letter(column)].width = 5
         for row in range(2, sheet.max_row + 1):

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
@@ -181,7 +182,7 @@ def report_write(*, recording: Recording) -> Report:
     when = timezone.localtime(lecture.starts_at)
     name = f"Report_for_{_in_file_name(lecture.course.code)}_{when:%Y_%m_%d-%H%M}_{recording.pk.hex[:8]}.xlsx"
     path = Path(settings.REPORTS_DIR, name)
-    write_lecture(path, documents.lecture_report(recording))
+    write_lecture(path, documents.lecture_report(recording), gettext)
     return Report.objects.update_or_create(
         recording=recording,
         defaults={"course": lecture.course, "lecture": lecture, "file_name": name, "sha256": _sha256(path)},
