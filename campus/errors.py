@@ -2,7 +2,10 @@
 
 import errno
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
+
+from recognition.errors import RecognitionError
+from recognition.sentence import Sentence
 
 
 class UserError(Exception):
@@ -15,3 +18,13 @@ def disk_full(error: OSError) -> bool:
 
 
 DISK_FULL = gettext_lazy("The disk is full. Ask the administrator to free some space, then try again.")
+
+
+def told(error: Exception) -> str:
+    """What people are told of it, in the language of now."""
+    return said(error.sentence) if isinstance(error, RecognitionError) else str(error)
+
+
+def said(text: str) -> str:
+    """What the recognition says of something, in the language of now."""
+    return text.said(gettext) if isinstance(text, Sentence) else text

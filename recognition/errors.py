@@ -1,8 +1,14 @@
 """One class for each thing that a person can act on. The message is a sentence that says what happened and what to do."""
 
+from recognition.sentence import Sentence
+
 
 class RecognitionError(Exception):
-    """Anything that stops the recognition for a reason that a person can understand."""
+    """Anything that stops the recognition for a reason that a person can understand: a template and the values in its {fields}."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.sentence = Sentence(template, **values)
+        super().__init__(self.sentence)
 
 
 class UnreadableRecording(RecognitionError):

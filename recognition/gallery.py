@@ -103,11 +103,15 @@ class Gallery:
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the class's gallery again.")
         except UNREADABLE as error:
-            raise GalleryMismatch(f"The gallery's file can't be read ({type(error).__name__}). Train the class's gallery again.") from error
+            raise GalleryMismatch(
+                "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
+            ) from error
         if manifest["embedder"] != embedder:
             raise GalleryMismatch(
-                f"The gallery was made with the embedder {manifest['embedder']}, and faces are now compared with {embedder}. "
-                "Train the class's gallery again, or set the embedder back."
+                "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
+                "Train the class's gallery again, or set the embedder back.",
+                made=manifest["embedder"],
+                now=embedder,
             )
         points = {
             preset: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])})) for preset, point in manifest["points"].items()

@@ -18,6 +18,7 @@ from recognition.gallery import unit
 from recognition.photo import read_photo
 from recognition.quality import assess, enrolment_verdict
 from recognition.search import search
+from recognition.sentence import Sentence
 from recognition.tracking import Look, OpenTrack, Tracker
 from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
 from recognition.video import sample
@@ -137,14 +138,16 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     height, width = image.shape[:2]
     found = Detector(DetectorSettings(min_face=PHOTO_MIN_FACE)).detect([image])[0]
     if not found:
-        return EnrolmentPhoto("rejected", "No face was found in the photo; use one that shows the student's face from the front.")
+        nobody = Sentence("No face was found in the photo; use one that shows the student's face from the front.")
+        return EnrolmentPhoto("rejected", nobody)
     face = min(found, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - (width / 2, height / 2)))))
     chip = aligned_chip(image, face, models.embedder.targets, models.embedder.chip_size)
     quality = assess(face, chip)
     verdict, reason = enrolment_verdict(quality)
     large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
     if verdict == "accepted" and len(large) > 1:
-        verdict, reason = "warning", f"Several faces ({len(large)}) are in the photo; the one nearest the centre was taken."
+        several = Sentence("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=len(large))
+        verdict, reason = "warning", several
     vector = None if strict and verdict == "rejected" else models.enrol(chip)
     return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
 

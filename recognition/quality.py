@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.sentence import Sentence
 from recognition.types import Face
 
 SHARPNESS_SIDE = 112
@@ -70,29 +71,45 @@ def assess(face: Face, chip: NDArray[np.uint8]) -> Quality:
     )
 
 
-def enrolment_verdict(quality: Quality) -> tuple[str, str]:
+def enrolment_verdict(quality: Quality) -> tuple[str, Sentence]:
     """("accepted" | "warning" | "rejected", sentence) for an enrolment photo whose face has this quality."""
     checks = [
         (
             quality.face_px,
             FACE_PX,
-            f"The face is only {quality.face_px:.0f} pixels high; use a photo in which it is at least {FACE_PX[1]:.0f}.",
+            Sentence(
+                "The face is only {px:.0f} pixels high; use a photo in which it is at least {least:.0f}.",
+                px=quality.face_px,
+                least=FACE_PX[1],
+            ),
         ),
         # Before sharpness: in the dark nothing is sharp.
         (
             quality.light,
             LIGHT,
-            f"The face is too dark (brightness {quality.light:.0f} of 255, at least {LIGHT[1]:.0f}); use a photo with more light.",
+            Sentence(
+                "The face is too dark (brightness {light:.0f} of 255, at least {least:.0f}); use a photo with more light.",
+                light=quality.light,
+                least=LIGHT[1],
+            ),
         ),
         (
             quality.sharpness,
             SHARPNESS,
-            f"The face is blurred (sharpness {quality.sharpness:.0f}, at least {SHARPNESS[1]:.0f}); use a sharper photo.",
+            Sentence(
+                "The face is blurred (sharpness {sharpness:.0f}, at least {least:.0f}); use a sharper photo.",
+                sharpness=quality.sharpness,
+                least=SHARPNESS[1],
+            ),
         ),
         (
             -quality.turned,
             (-TURNED[0], -TURNED[1]),
-            f"The face is turned away (by {quality.turned:.0f}°, at most {TURNED[1]:.0f}°); use a photo that looks at the camera.",
+            Sentence(
+                "The face is turned away (by {turned:.0f}°, at most {most:.0f}°); use a photo that looks at the camera.",
+                turned=quality.turned,
+                most=TURNED[1],
+            ),
         ),
     ]
     for value, (least, _), reason in checks:
@@ -101,4 +118,4 @@ def enrolment_verdict(quality: Quality) -> tuple[str, str]:
     for value, (_, wanted), reason in checks:
         if value < wanted:
             return "warning", reason
-    return "accepted", ""
+    return "accepted", Sentence("")

@@ -61,11 +61,15 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
         fps, duration = _rate(container, stream, limits.fps), _duration(container, stream)
         if fps > limits.fps:
             raise RecordingOutOfLimits(
-                f"The video claims {fps:.0f} pictures a second; at most {limits.fps:.0f} are read. Convert it to an ordinary frame rate."
+                "The video claims {fps:.0f} pictures a second; at most {most:.0f} are read. Convert it to an ordinary frame rate.",
+                fps=fps,
+                most=limits.fps,
             )
         if duration > limits.duration:
             raise RecordingOutOfLimits(
-                f"The video claims to last {duration / 3600:.0f} hours; at most {limits.duration / 3600:.0f} are read. Cut it into parts."
+                "The video claims to last {hours:.0f} hours; at most {most:.0f} are read. Cut it into parts.",
+                hours=duration / 3600,
+                most=limits.duration / 3600,
             )
         _seek(container, stream, BEFORE)
         first = next((picture for packet in _packets(container, stream) for picture in _decode(stream, packet)), None)
@@ -108,8 +112,9 @@ def sample(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) ->
             yield Frame(time, _upright(picture, info))
         if sampler.found_nothing:
             raise UnreadableRecording(
-                f"Nothing can be read between {segment.start:.0f} s and {segment.end:.0f} s: "
-                "that part of the recording is damaged or missing."
+                "Nothing can be read between {start:.0f} s and {end:.0f} s: that part of the recording is damaged or missing.",
+                start=segment.start,
+                end=segment.end,
             )
 
 
@@ -346,7 +351,7 @@ def _video_stream(container: Any, limits: Limits) -> Any:
     """The largest video stream whose coding is on the list, if what the file claims is within the limits."""
     if len(container.streams) > limits.streams:
         raise RecordingOutOfLimits(
-            f"The file has {len(container.streams)} streams; at most {limits.streams} are read. Export the video alone."
+            "The file has {n} streams; at most {most} are read. Export the video alone.", n=len(container.streams), most=limits.streams
         )
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
@@ -356,10 +361,15 @@ def _video_stream(container: Any, limits: Limits) -> Any:
         raise UnreadableRecording("The video's coding is not known here. Convert it to H.264 in MP4.")
     stream = max(known, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
     width, height = stream.codec_context.width, stream.codec_context.height
-    if not 0 < width * height <= limits.pixels:  # FFmpeg makes it 0 where it found more in the pictures themselves
-        size = f"are {width} x {height} pixels large" if width * height else "have no sensible size"
+    if not width * height:  # FFmpeg makes it so where it found more in the pictures themselves
+        raise RecordingOutOfLimits("The video's pictures have no sensible size. Convert it to a usual size.")
+    if width * height > limits.pixels:
         raise RecordingOutOfLimits(
-            f"The video's pictures {size}; at most {limits.pixels / 1e6:.1f} million pixels are read. Convert it to a usual size."
+            "The video's pictures are {width} x {height} pixels large; at most {most:.1f} million pixels are read. "
+            "Convert it to a usual size.",
+            width=width,
+            height=height,
+            most=limits.pixels / 1e6,
         )
     return stream
 

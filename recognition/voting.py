@@ -60,7 +60,9 @@ def vote(
     for result in results:
         if result.embedder != gallery.embedder:
             raise GalleryMismatch(
-                f"The faces were embedded with {result.embedder} and the gallery with {gallery.embedder}. Take attendance again."
+                "The faces were embedded with {faces} and the gallery with {gallery}. Take attendance again.",
+                faces=result.embedder,
+                gallery=gallery.embedder,
             )
     rate, margin = PRESETS[policy.preset], gallery.points[policy.preset].margin
     sightings = 1 if info.is_photo else policy.sightings

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from campus.academics.selectors import lecture_roster
 from campus.attendance.selectors import decisions_on_faces
@@ -12,7 +13,7 @@ from campus.attendance.telling import tell_counted
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
-from campus.errors import UserError
+from campus.errors import UserError, told
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import coverage, gaps, video_info
 from campus.footage.services import recording_counted, recording_restart
@@ -32,16 +33,18 @@ def aggregate(recording: Recording) -> None:
     course = recording.lecture.course
     share, missing = coverage(recording), gaps(recording)
     if share < LEAST_COVERAGE:
-        raise UserError(f"Only {share:.0%} of the recording could be looked at. {missing} Retry, or upload another copy.")
+        little = _("Only %(share)s of the recording could be looked at. %(missing)s Retry, or upload another copy.")
+        raise UserError(little % {"share": f"{share:.0%}", "missing": missing})
     roster = [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
     if not roster:
-        raise UserError(f"Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.")
+        nobody = _("Nobody is enrolled in %(course)s on the lecture's day. Add students to the class, then take attendance again.")
+        raise UserError(nobody % {"course": course})
     row = trained(recording)
     results = load_tracks(recording)
     try:
         gallery = galleries.Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
     except GalleryMismatch as error:
-        gallery_discard(gallery=row, error=str(error))
+        gallery_discard(gallery=row, error=told(error))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     decisions = decisions_on_faces(recording)

@@ -12,8 +12,9 @@ from uuid import uuid4
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.utils.translation import gettext as _
 
-from campus.errors import DISK_FULL, UserError, disk_full
+from campus.errors import DISK_FULL, UserError, disk_full, told
 from campus.work import VERSION, LeasedWork, claim, fail, postpone, release, renew
 from recognition.errors import Cancelled, RecognitionError
 from workers.celery import HARD_SECONDS, SOFT_SECONDS, app
@@ -61,7 +62,7 @@ def attempt(name: str, job: Job, row: LeasedWork) -> None:
         log.info("%s %s: not wanted any more", name, row.pk)
     except (RecognitionError, UserError) as error:
         log.warning("%s %s: %s", name, row.pk, error)
-        fail(name, row, str(error), traceback.format_exc())
+        fail(name, row, told(error), traceback.format_exc())
     except Exception as error:
         log.exception("%s %s: attempt %d failed", name, row.pk, row.attempts)
         give_back = fail if row.attempts >= settings.MAX_ATTEMPTS else release
@@ -73,14 +74,15 @@ def attempt(name: str, job: Job, row: LeasedWork) -> None:
 def sentence(error: Exception) -> str:
     """What people are told of an error that nobody expected."""
     if isinstance(error, SoftTimeLimitExceeded):
-        return f"This took longer than {SOFT_SECONDS // 60} minutes and was stopped."
+        return _("This took longer than %(n)d minutes and was stopped.") % {"n": SOFT_SECONDS // 60}
     if isinstance(error, OSError) and disk_full(error):
         return str(DISK_FULL)
     if isinstance(error, FileNotFoundError):
-        return "A file is missing on the server. Upload it again, or ask the administrator."
+        return _("A file is missing on the server. Upload it again, or ask the administrator.")
     if isinstance(error, MemoryError):
-        return "The server ran out of memory. Try again later, or ask the administrator."
-    return f"An unexpected error ({type(error).__name__}) stopped the work. Try again; the administrator sees the details."
+        return _("The server ran out of memory. Try again later, or ask the administrator.")
+    unexpected = _("An unexpected error (%(kind)s) stopped the work. Try again; the administrator sees the details.")
+    return unexpected % {"kind": type(error).__name__}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import course_photos, gallery_inputs
@@ -37,9 +38,9 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
     try:
         return pipeline.check_photo(Path(photo.file.path), loaded, strict=photo.state == FacePhoto.Verdict.PENDING)
     except RecognitionError as error:
-        return EnrolmentPhoto("rejected", str(error))
+        return EnrolmentPhoto("rejected", error.sentence)
     except FileNotFoundError:
-        return EnrolmentPhoto("rejected", "The photo's file is missing on the server. Add the photo again.")
+        return EnrolmentPhoto("rejected", _("The photo's file is missing on the server. Add the photo again."))
 
 
 def settled(gallery: Gallery) -> None:
