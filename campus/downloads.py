@@ -26,7 +26,7 @@ def workbook_response(report: Report) -> FileResponse:
         raise
     folder = Path(settings.REPORTS_DIR).resolve()
     path = (folder / report.file_name).resolve()
-    if path.parent != folder or not path.is_file():
+    if folder not in path.parents or not path.is_file():
         raise Http404(_("The workbook is no longer there. Take attendance again to have it written anew."))
     response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=WORKBOOK_TYPE)
     response["Cache-Control"] = "private, no-cache"

@@ -6,19 +6,21 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from campus.academics.models import Lecture
 from campus.attendance import statuses
-from campus.attendance.intervals import merged
-from campus.attendance.models import AttendanceChange, AttendanceRecord
+from campus.attendance.models import AttendanceChange, AttendanceRecord, UnknownPerson
 from campus.attendance.selectors import seen
 from campus.biometrics.selectors import threshold
 from campus.footage.models import Recording
+from campus.intervals import merged
 from recognition.workbook import LectureReport, StudentLine, UnknownLine
 
 
-def lecture_report(recording: Recording) -> LectureReport:
-    """One recording: the statuses are the lecture's, times and pictures are the recording's."""
-    lecture = recording.lecture
-    gallery = recording.gallery
+def lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
+    """One recording, or all that were counted: the statuses are the lecture's, times and pictures are the recordings'."""
+    counted = lecture.recordings.filter(state=Recording.State.DONE).select_related("gallery").order_by("original_name", "pk")
+    recordings = [recording] if recording else list(counted)
+    duration = max(one.duration for one in recordings)
     shown = seen(lecture, recording)
     lines = []
     for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
@@ -32,35 +34,38 @@ def lecture_report(recording: Recording) -> LectureReport:
                 status=record.get_status_display(),
                 intervals=tuple(intervals),
                 seconds=seconds,
-                share=min(seconds / recording.duration, 1.0) if recording.duration else max((row.share for row in rows), default=0.0),
+                share=min(seconds / duration, 1.0) if duration else max((row.share for row in rows), default=0.0),
                 confidence=max((row.confidence for row in rows), default=0.0),
                 source=_source(record),
                 picture=next(iter(_pictures([chip for row in rows for chip in row.chips])), None),
                 kind=statuses.like(record.status),
             )
         )
-    details = [(_("Sureness"), recording.get_sureness_display())] if recording.sureness else []
-    if recording.error:
-        details.append((_("Gaps"), recording.error))
+    first = recordings[0]
+    gallery = first.gallery
+    details = [(_("Sureness"), first.get_sureness_display())] if first.sureness else []
+    several = len(recordings) > 1
+    details += [(_("Gaps"), f"{one.original_name}: {one.error}" if several else one.error) for one in recordings if one.error]
     without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
     if names := [student.name for student in without]:
         details.append((_("No usable photos of"), ", ".join(names)))
+    unknown = UnknownPerson.objects.filter(recording__in=recordings).exclude(decision__student__isnull=False)
     return LectureReport(
         course=str(lecture.course),
         lecture=str(lecture),
-        recording=recording.original_name,
-        duration=recording.duration,
+        recording=", ".join(one.original_name for one in recordings),
+        duration=duration,
         started_at=local(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
-        threshold=threshold(gallery, recording.sureness) if gallery else None,
+        threshold=threshold(gallery, first.sureness) if gallery else None,
         margin=gallery.margin if gallery else None,
-        coverage=recording.coverage,
+        coverage=max(one.coverage for one in recordings),
         students=tuple(lines),
         unknown=tuple(
             UnknownLine(
                 tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)), person.still
             )
-            for person in recording.unknown_people.exclude(decision__student__isnull=False).order_by("index")
+            for person in unknown.order_by("recording__original_name", "recording", "index")
         ),
         details=tuple(details),
         statuses=tuple(label for _code, label in statuses.every_status()),

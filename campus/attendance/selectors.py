@@ -1,14 +1,15 @@
 """Which attendance and which workbooks a user may see, who may change them, and what a lecture's recordings show of whom."""
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Still, UnknownPerson
-from campus.footage.models import Recording
+from campus.footage.models import Recording, Segment
 from campus.footage.selectors import recordings_for
-from recognition.types import Decision
+from campus.intervals import merged
+from recognition.types import Decision, Interval
 
 
 def records_for(user: AnyUser) -> QuerySet[AttendanceRecord]:
@@ -56,6 +57,13 @@ def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list
         if person.student_id is not None:
             rows.setdefault(person.student_id, []).append(person)
     return rows
+
+
+def watched(lecture: Lecture) -> list[Interval]:
+    """When, in its seconds, the lecture was looked at by the recordings that say who was there; empty where nobody noted it."""
+    counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
+    parts = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
+    return merged(parts.values_list("start", "end"))
 
 
 def decisions_on_faces(recording: Recording) -> list[Decision]:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,20 +15,20 @@ from django.utils.translation import gettext
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance import documents
-from campus.attendance.intervals import merged
 from campus.attendance.models import AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Status, Still, UnknownPerson
+from campus.attendance.punctuality import machine_status, proportion
 from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
-from campus.attendance.selectors import seen
+from campus.attendance.selectors import seen, watched
 from campus.footage.models import Recording
+from campus.intervals import merged
 from campus.work import finish, request
 from recognition.files import replacing
-from recognition.types import Attendance, Chip
+from recognition.types import Attendance, Chip, Interval
 from recognition.workbook import write_lecture
 
 log = logging.getLogger(__name__)
 
-FULL_LECTURE = 3600.0  # seconds
 STILLS_KEPT = timedelta(days=7)
 
 
@@ -102,53 +102,37 @@ def lecture_count(*, lecture: Lecture) -> None:
 
     People's decisions stay, also those on students who have left the roster; other records of theirs go.
     """
-    shown = seen(lecture)
+    shown, looked_at = seen(lecture), watched(lecture)
     students = set(lecture_roster(lecture).values_list("pk", flat=True))
     for student in sorted(students):
-        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=_proposal(lecture, shown.get(student, [])))
+        proposal = _proposal(lecture, shown.get(student, []), looked_at)
+        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
     lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
 
 
-def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson]) -> dict[str, object]:
+def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looked_at: Sequence[Interval]) -> dict[str, object]:
     """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
     counted = [sighting for sighting in sightings if sighting.present] or [sighting for sighting in sightings if sighting.unsure]
     unsure = any(sighting.unsure for sighting in counted)
     intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
-    there = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * _proportion(duration))
+    whole = sum(end - start for start, end in looked_at) or duration
+    there = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * proportion(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
         "first_seen": None,
         "last_seen": None,
         "seconds": seconds,
-        "share": min(seconds / duration, 1.0) if duration else max((sighting.share for sighting in counted), default=0.0),
+        "share": min(seconds / whole, 1.0) if duration else max((sighting.share for sighting in counted), default=0.0),
         "confidence": max((sighting.confidence for sighting in counted), default=0.0),
     }
     if there:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
-        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration)
+        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, looked_at)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal
-
-
-def _proportion(duration: float) -> float:
-    """How much of a class's seconds and minutes counts in a recording of `duration` seconds."""
-    return min(duration / FULL_LECTURE, 1.0)
-
-
-def machine_status(course: Course, first: float, last: float, duration: float) -> Status:
-    """Present, late or left early, of a student seen from `first` to `last` second of a recording of `duration` seconds.
-
-    The class's minutes count in proportion where the recording is shorter than an hour. Who came late and left early is late.
-    """
-    minute = 60 * _proportion(duration)
-    if first > course.late_minutes * minute:
-        return Status.LATE
-    if last < duration - course.early_minutes * minute:
-        return Status.LEFT_EARLY
-    return Status.PRESENT
 
 
 def still_wanted(*, recording: Recording, time: float) -> Still:
@@ -175,27 +159,35 @@ def stills_tidy() -> None:
             Path(settings.MEDIA_ROOT, still.file).unlink(missing_ok=True)
 
 
-@translation.override(settings.LANGUAGE_CODE)
 def report_write(*, recording: Recording) -> Report:
     """Write the workbook of a recording into Reports/, in place of an earlier one. Raises OSError when the disk is full."""
-    lecture = recording.lecture
+    return _workbook(recording.lecture, recording, "", recording.pk.hex[:8])
+
+
+def lecture_report_write(*, lecture: Lecture) -> Report:
+    """Write the workbook of a lecture, over all its recordings, into its class's folder in Reports/, in place of an earlier one."""
+    return _workbook(lecture, None, f"{_in_file_name(lecture.course.code)}/", str(lecture.pk))
+
+
+@translation.override(settings.LANGUAGE_CODE)
+def _workbook(lecture: Lecture, recording: Recording | None, folder: str, ending: str) -> Report:
     when = timezone.localtime(lecture.starts_at)
-    name = f"Report_for_{_in_file_name(lecture.course.code)}_{when:%Y_%m_%d-%H%M}_{recording.pk.hex[:8]}.xlsx"
+    name = f"{folder}Report_for_{_in_file_name(lecture.course.code)}_{when:%Y_%m_%d-%H%M}_{ending}.xlsx"
     path = Path(settings.REPORTS_DIR, name)
-    write_lecture(path, documents.lecture_report(recording), gettext)
+    path.parent.mkdir(exist_ok=True)
+    write_lecture(path, documents.lecture_report(lecture, recording), gettext)
     return Report.objects.update_or_create(
-        recording=recording,
-        defaults={"course": lecture.course, "lecture": lecture, "file_name": name, "sha256": _sha256(path)},
+        recording=recording, lecture=lecture, defaults={"course": lecture.course, "file_name": name, "sha256": _sha256(path)}
     )[0]
 
 
 def report_current(*, report: Report) -> Report:
     """The report with a workbook that says what the records say now: it is written again if they changed since, or it is gone."""
-    if report.recording is None:
+    if report.lecture is None:
         return register_write(course=report.course)
-    changed = report.recording.lecture.records.filter(updated_at__gt=report.created_at).exists()
+    changed = report.lecture.records.filter(updated_at__gt=report.created_at).exists()
     if changed or not Path(settings.REPORTS_DIR, report.file_name).exists():
-        return report_write(recording=report.recording)
+        return report_write(recording=report.recording) if report.recording else lecture_report_write(lecture=report.lecture)
     return report
 
 

@@ -1,12 +1,15 @@
 """Which recordings a user may see, and how far one is."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,9 +18,13 @@ from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import queued_gallery
-from campus.footage.models import Recording, Segment, Upload
-from recognition.types import VideoInfo
+from campus.errors import UserError
+from campus.footage.models import Piece, Recording, Segment, Upload
+from campus.intervals import merged
+from recognition.types import Interval, VideoInfo
 
+SEAM = 5.0  # seconds
+SEAM_SHARE = 0.01  # of a lecture that is shorter; all seams together may be as much
 OPEN = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AGGREGATING)
 
 
@@ -30,9 +37,9 @@ def uploads_for(user: AnyUser) -> QuerySet[Upload]:
     return Upload.objects.filter(user=user.pk, lecture__course__in=courses_for(user))
 
 
-def video_info(recording: Recording) -> VideoInfo:
-    """What the file is, as the ingest wrote it down."""
-    values: dict[str, Any] = {field.name: recording.info[field.name] for field in fields(VideoInfo)}
+def video_info(row: Recording | Piece) -> VideoInfo:
+    """What the file is, as it was written down when it came."""
+    values: dict[str, Any] = {field.name: row.info[field.name] for field in fields(VideoInfo)}
     started = values.pop("started_at")
     return VideoInfo(**values, started_at=datetime.fromisoformat(started) if started else None)
 
@@ -82,7 +89,7 @@ def progress(recording: Recording) -> dict[str, Any]:
     faces (how many were found so far), found (id and name of each student whom the parts that are done show, until the vote
     decides), eta_seconds (None where nobody can say yet).
     """
-    segments = list(recording.segments.order_by("index"))
+    segments = list(recording.segments.order_by("start", "index"))
     whole = sum(_weight(segment) for segment in segments)
     worked = sum(_weight(segment) * (segment.progress if segment.state == Segment.State.PENDING else 1.0) for segment in segments)
     share = {Recording.State.DONE: 1.0, Recording.State.AGGREGATING: 0.97}.get(Recording.State(recording.state), 0.0)
@@ -91,6 +98,8 @@ def progress(recording: Recording) -> dict[str, Any]:
     label = recording.get_state_display()
     if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course, recording.embedder):
         label = _("waiting until the faces of the class are learnt")
+    if recording.state == Recording.State.DONE and recording.provisional:
+        label = _("counted so far; more footage is awaited")
     ids = {student for segment in segments for student in segment.found} if recording.state in OPEN else set()
     students = Student.objects.filter(pk__in=ids).order_by("name", "pk").values("id", "name") if ids else []
     return {
@@ -132,11 +141,19 @@ def _weight(segment: Segment) -> float:
     return (segment.end - segment.start) or 1.0  # a photo has no length
 
 
-def coverage(recording: Recording) -> float:
-    """The share of the recording that was looked at (0..1)."""
+def looked_at(recording: Recording) -> float:
+    """The share of what is here of the recording that could be looked at (0..1)."""
     segments = list(recording.segments.all())
     done = sum(_weight(segment) for segment in segments if segment.state == Segment.State.DONE)
     return done / sum(_weight(segment) for segment in segments) if segments else 0.0
+
+
+def coverage(recording: Recording) -> float:
+    """The share of the recording, of a collected one that of the lecture, that was looked at (0..1)."""
+    if not recording.collected:
+        return looked_at(recording)
+    done = recording.segments.filter(state=Segment.State.DONE).aggregate(seconds=Sum(F("end") - F("start")))["seconds"]
+    return min((done or 0.0) / recording.duration, 1.0)
 
 
 def clock(seconds: float) -> str:
@@ -145,15 +162,42 @@ def clock(seconds: float) -> str:
 
 
 def gaps(recording: Recording) -> str:
-    """A sentence that names the parts that could not be looked at; "" when there are none."""
-    failed = [segment for segment in recording.segments.order_by("index") if segment.state == Segment.State.FAILED]
-    if not failed:
-        return ""
-    parts: list[list[float]] = []
-    for segment in failed:
-        if parts and parts[-1][1] == segment.start:
-            parts[-1][1] = segment.end
-        else:
-            parts.append([segment.start, segment.end])
-    where = ", ".join(f"{clock(start)} to {clock(end)}" for start, end in parts)
-    return (_("These parts could not be looked at: %(where)s. %(error)s") % {"where": where, "error": failed[0].error}).strip()
+    """Sentences that name the parts that could not be looked at, and when there is no footage; "" where nothing is missing."""
+    told = []
+    failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
+    if failed:
+        where = _times(merged((segment.start, segment.end) for segment in failed))
+        told.append((_("These parts could not be looked at: %(where)s. %(error)s") % {"where": where, "error": failed[0].error}).strip())
+    if recording.collected and not recording.provisional:
+        shown = [(cut.at, cut.at + cut.end - cut.start) for cut in recording.cuts.order_by("at")]
+        if missing := holes(shown, recording.duration):
+            told.append(_("There is no footage of %(where)s.") % {"where": _times(missing)})
+    return " ".join(told)
+
+
+def _times(intervals: list[Interval]) -> str:
+    return ", ".join(f"{clock(start)} to {clock(end)}" for start, end in intervals)
+
+
+def seam(length: float) -> float:
+    """Seconds that may be missing between two pieces of a lecture of `length` seconds, or lie in both, without a word."""
+    return min(SEAM, SEAM_SHARE * length)
+
+
+def holes(covered: Iterable[Interval], length: float) -> list[Interval]:
+    """What intervals, in order and without overlap, leave out of [0, length]; seams are no holes."""
+    edges = [(0.0, 0.0), *covered, (length, length)]
+    return [(before[1], after[0]) for before, after in pairwise(edges) if after[0] - before[1] > seam(length)]
+
+
+def place(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
+    """The file that shows that second of the recording, what it is, and at which second of the recording it begins.
+
+    Raises UserError where there is no footage of that moment.
+    """
+    if not recording.collected:
+        return Path(recording.file.path), video_info(recording), 0.0
+    cut = recording.cuts.filter(at__lte=second).select_related("piece").order_by("-at").first()
+    if cut is None or second > cut.at + cut.end - cut.start:
+        raise UserError(_("There is no footage of that moment."))
+    return Path(cut.piece.file.path), video_info(cut.piece), cut.at - cut.start
