@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from itertools import combinations, islice
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import combinations, islice, pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
@@ -17,6 +16,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.footage import patterns
 from campus.footage.models import Camera, Collection, Piece, Source
+from campus.names import suffix
 from campus.work import WAITING, finish, request
 
 KEPT = timedelta(days=14)  # footage of older lectures is not looked for
@@ -27,6 +27,11 @@ SHORTEST = timedelta(seconds=5)  # of a lecture, for a file to be worth fetching
 CLASH = timedelta(minutes=15)  # that two lectures may be in a room at once, by a generous timetable
 REOPENED = timedelta(hours=1)  # that a lecture waits for more, once a file came late
 AT_ONCE = 8  # files of a source that are asked for; the others wait for their turn
+MOST_UNREAD = 200  # files whose names say too little, kept for a person to assign
+VIDEOS = frozenset(
+    f".{name}"
+    for name in ("mp4", "m4v", "mov", "mkv", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "webm", "flv", "asf", "wmv", "dav", "264", "265")
+)
 BATCH = 500
 
 
@@ -39,42 +44,9 @@ class RemoteFile:
     modified: datetime | None = None
 
 
-def zone_of(source: Source) -> ZoneInfo:
-    """The time zone of the times in its names."""
-    return ZoneInfo(source.time_zone or settings.TIME_ZONE)
-
-
-def days_to_look(source: Source, now: datetime) -> tuple[date, date]:
-    """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
-    yesterday's and today's."""
-    waiting = Collection.objects.filter(
-        state__in=(Collection.State.WAITING, Collection.State.COLLECTING), lecture__room__in=source.cameras.values("room__name")
-    )
-    starts = waiting.filter(lecture__starts_at__gt=now - KEPT).order_by("lecture__starts_at").values_list("lecture__starts_at", flat=True)
-    first = min(starts.first() or now, now - timedelta(days=1))
-    # A file may have begun before its lecture, and the clock of the camera may be wrong.
-    return (first - LONGEST).astimezone(zone_of(source)).date(), (now + timedelta(hours=1)).astimezone(zone_of(source)).date()
-
-
-def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
-    """A look at a claimed source is over: write down what is new, and ask for what lectures want.
-
-    False: this attempt lost its lease; what it found is kept nevertheless. Raises UserError where the pattern is wrong.
-    """
-    now = timezone.now()
-    readings = iter(read_names(source, files))
-    news = 0
-    while batch := list(islice(readings, BATCH)):
-        news += _keep(source, batch, now)
-    facts = {"heard_at": now} if news else {}
-    held = finish(source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts)
-    pieces_want(source=source)
-    return held
-
-
 @dataclass(slots=True)
 class Reading:
-    """What the name of a file says, by our clock, and which lectures it shows. `note` says why it is of no use by itself."""
+    """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself."""
 
     file: RemoteFile
     camera: Camera | None
@@ -84,86 +56,130 @@ class Reading:
     lectures: list[Lecture] = field(default_factory=list)
 
 
+def days_to_look(source: Source, now: datetime) -> tuple[date, date]:
+    """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
+    yesterday's and today's."""
+    rooms = {camera.room.name for camera in source.cameras.select_related("room")}
+    waiting = Collection.objects.filter(
+        _in_rooms(rooms, "lecture__room"), state__in=(Collection.State.WAITING, Collection.State.COLLECTING)
+    )
+    starts = waiting.filter(lecture__starts_at__gt=now - KEPT).order_by("lecture__starts_at").values_list("lecture__starts_at", flat=True)
+    first = min(starts.first() or now, now - timedelta(days=1))
+    zone = zone_of(source)
+    # A file may have begun before its lecture, and the clock of the camera may be wrong.
+    return (first - LONGEST).astimezone(zone).date(), (now + timedelta(hours=1)).astimezone(zone).date()
+
+
+def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
+    """A look at a claimed source is over: write down what is new, and ask for what lectures want.
+
+    False: this attempt lost its lease; what it found is kept nevertheless. Raises UserError where the pattern is wrong.
+    """
+    now = timezone.now()
+    found = iter(read_names(source, files))
+    news = 0
+    while batch := list(islice(found, BATCH)):
+        news += _keep(source, batch, now)
+    facts = {"heard_at": now} if news else {}
+    held = finish(source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts)
+    pieces_want(source=source)
+    return held
+
+
+def zone_of(source: Source) -> tzinfo:
+    """The time zone of the times in its names."""
+    return ZoneInfo(source.time_zone) if source.time_zone else timezone.get_default_timezone()
+
+
 def read_names(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
-    """The files whose names fit, by camera and time. Raises UserError where the pattern is wrong."""
-    pattern, zone, offset = patterns.compile(source.pattern), zone_of(source), timedelta(seconds=source.clock_offset)
+    """What the files are, by camera and time; at the end those of which the names do not say it.
+
+    Raises UserError where the source's pattern is wrong.
+    """
+    pattern, zone, ahead = patterns.compile(source.pattern), zone_of(source), timedelta(seconds=source.clock_offset)
     cameras = {camera.label.casefold(): camera for camera in source.cameras.select_related("room")}
-    by_room = {camera.room.name.casefold(): camera for camera in cameras.values()}
-    readings = []
+    clear: list[Reading] = []
+    unclear: list[Reading] = []
     for file in files:
+        if not _storable(file.path):
+            continue
         fields = pattern.match(file.path, zone)
+        label, starts, ends = (fields.label, fields.starts, fields.ends) if fields else ("", None, None)
+        camera = cameras.get(label.casefold()) or (next(iter(cameras.values())) if not label and len(cameras) == 1 else None)
+        reading = Reading(file, camera, starts and starts - ahead, ends and ends - ahead)
+        if camera and starts:
+            clear.append(reading)
+            continue
         if fields is None:
-            continue
-        label = fields.label.casefold()
-        camera = cameras.get(label) or by_room.get(label) or (next(iter(cameras.values())) if not label and len(cameras) == 1 else None)
-        reading = Reading(file, camera, fields.starts and fields.starts - offset, fields.ends and fields.ends - offset)
-        if reading.starts_at is None:
-            reading.note = _("Its name says no time. Assign it to a lecture, or correct the source's path pattern.")
+            reading.camera, reading.note = None, _("The path does not fit the source's pattern.")
         elif camera is None:
-            reading.note = _("The source has no camera called “%(label)s”.") % {"label": fields.label[:100]}
-        readings.append(reading)
-    readings.sort(key=lambda reading: (reading.camera.pk if reading.camera else 0, reading.starts_at or timezone.now(), reading.file.path))
-    _likely_ends(readings)
-    _say_which_lecture([reading for reading in readings if not reading.note])
-    return readings
+            reading.note = (
+                _("The source has no camera called “%(label)s”.") % {"label": label[:100]}
+                if label
+                else _("Nothing says which camera it is.")
+            )
+        else:
+            reading.note = _("Nothing says when it was recorded.")
+        if suffix(file.path) in VIDEOS:
+            unclear.append(reading)
+    clear.sort(key=lambda reading: (reading.camera.pk, reading.starts_at, reading.file.path))  # type: ignore[union-attr]
+    _likely_ends(clear)
+    _find_lectures(clear)
+    return clear + unclear[:MOST_UNREAD]
 
 
-def _likely_ends(readings: list[Reading]) -> None:
+def _storable(path: str) -> bool:
+    """Whether a database takes it: no half of a pair, no NUL, not too long."""
+    return len(path) <= 1000 and not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in path)
+
+
+def _likely_ends(found: Sequence[Reading]) -> None:
     """Where the name does not say it, a file ends when it was last written, or when the camera's next one begins."""
-    later: list[Reading | None] = [*readings[1:], None]
-    for reading, follower in zip(readings, later, strict=True):
-        if reading.starts_at is None or reading.ends_at is not None:
+    for one, follower in pairwise([*found, None]):
+        if one is None or one.starts_at is None or one.ends_at is not None:
             continue
-        ends = [reading.starts_at + LONGEST]
-        if reading.file.modified and reading.file.modified > reading.starts_at:
-            ends.append(reading.file.modified)
-        if follower and follower.camera == reading.camera and follower.starts_at and follower.starts_at > reading.starts_at:
+        ends = [one.starts_at + LONGEST]
+        if one.file.modified and one.file.modified > one.starts_at:
+            ends.append(one.file.modified)
+        if follower and follower.camera == one.camera and follower.starts_at and follower.starts_at > one.starts_at:
             ends.append(follower.starts_at)
-        reading.ends_at = min(ends)
+        one.ends_at = min(ends)
 
 
-def _say_which_lecture(readings: list[Reading]) -> None:
-    if not readings:
+def _find_lectures(found: Sequence[Reading]) -> None:
+    spans = [(one, one.camera.room.name, one.starts_at, one.ends_at) for one in found if one.camera and one.starts_at and one.ends_at]
+    if not spans:
         return
-    spans = [(reading, reading.camera, reading.starts_at, reading.ends_at) for reading in readings]
-    first = min(starts for _reading, _camera, starts, _ends in spans if starts)
-    last = max(ends for _reading, _camera, _starts, ends in spans if ends)
-    rooms = {camera.room.name for _reading, camera, _starts, _ends in spans if camera}
-    lectures = lectures_between(first, last).filter(room__in=rooms).select_related("course")
+    first, last = min(starts for _one, _room, starts, _ends in spans), max(ends for _one, _room, _starts, ends in spans)
     by_room: dict[str, list[Lecture]] = {}
-    for lecture in lectures:
-        by_room.setdefault(lecture.room, []).append(lecture)
-    for reading, camera, starts, ends in spans:
-        if not (camera and starts and ends):
-            continue
-        in_room = by_room.get(camera.room.name, [])
-        reading.lectures = [one for one in in_room if one.starts_at < ends - SHORTEST and one.ends_at > starts + SHORTEST]
-        if not reading.lectures:
-            reading.note = _("No lecture is in %(room)s then.") % {"room": camera.room.name}
-        elif clash := next((pair for pair in combinations(reading.lectures, 2) if clashing(*pair)), None):
-            reading.note = _("Two lectures are in the room then: %(one)s and %(other)s. Assign it to the right one.") % {
-                "one": clash[0].course.code,
-                "other": clash[1].course.code,
-            }
+    for lecture in lectures_between(first, last).select_related("course"):
+        by_room.setdefault(room_of(lecture), []).append(lecture)
+    for one, room, starts, ends in spans:
+        there = by_room.get(room.strip().casefold(), [])
+        one.lectures = [lecture for lecture in there if lecture.starts_at < ends - SHORTEST and lecture.ends_at > starts + SHORTEST]
+        if not one.lectures:
+            one.note = _("No lecture is in %(room)s then.") % {"room": room}
+        elif pair := next((pair for pair in combinations(one.lectures, 2) if clashing(*pair)), None):
+            one.note = clash_note(*pair)
 
 
-def _keep(source: Source, readings: Sequence[Reading], now: datetime) -> int:
+def _keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
     """Write down what is new or has changed; returns how many are new."""
-    known = {piece.path: piece for piece in source.pieces.filter(path__in=[reading.file.path for reading in readings])}
+    known = {piece.path: piece for piece in source.pieces.filter(path__in=[one.file.path for one in found])}
     new: dict[str, Piece] = {}
     settled = []
-    for reading in readings:
-        file, piece = reading.file, known.get(reading.file.path)
+    for one in found:
+        file, piece = one.file, known.get(one.file.path)
         still = file.modified is not None and file.modified <= now - STILL
-        fresh = {"size": file.size, "modified_at": file.modified}
-        read = {"camera": reading.camera, "starts_at": reading.starts_at, "ends_at": reading.ends_at, "note": reading.note[:300]}
+        facts = {"size": file.size, "modified_at": file.modified}
+        read = {"camera": one.camera, "starts_at": one.starts_at, "ends_at": one.ends_at, "note": one.note[:300]}
         if piece is None:
-            new[file.path] = Piece(source=source, path=file.path, settled=still, **fresh, **read)
+            new[file.path] = Piece(source=source, path=file.path, settled=still, **facts, **read)
         elif piece.state in (Piece.State.WANTED, Piece.State.DISCARDED):
             continue  # being fetched, which looks at the size itself; or of no interest
         elif (piece.size, piece.modified_at) != (file.size, file.modified):
             rows = source.pieces.filter(pk=piece.pk, state=piece.state)
-            rows.update(state=Piece.State.FOUND, settled=still, offset=0, sha256="", tries=0, due_at=None, error="", **fresh, **read)
+            rows.update(state=Piece.State.FOUND, settled=still, offset=0, tries=0, due_at=None, error="", **facts, **read)
         elif piece.state == Piece.State.FOUND:
             if not piece.settled:
                 settled.append(piece.pk)
@@ -174,6 +190,19 @@ def _keep(source: Source, readings: Sequence[Reading], now: datetime) -> int:
     return len(new)
 
 
+def room_of(lecture: Lecture) -> str:
+    """The room's name as it is compared."""
+    return lecture.room.strip().casefold()
+
+
+def _in_rooms(names: Iterable[str], path: str) -> Q:
+    """Capitals of a room's name do not matter."""
+    wanted = Q(pk__in=[])
+    for name in names:
+        wanted |= Q(**{f"{path}__iexact": name})
+    return wanted
+
+
 def lectures_between(starts_at: datetime, ends_at: datetime) -> QuerySet[Lecture]:
     """The lectures that take place at any moment between the two, by time."""
     return Lecture.objects.filter(cancelled=False, starts_at__lt=ends_at, ends_at__gt=starts_at).order_by("starts_at", "pk")
@@ -182,28 +211,30 @@ def lectures_between(starts_at: datetime, ends_at: datetime) -> QuerySet[Lecture
 def clashing(one: Lecture, other: Lecture) -> bool:
     """Whether both are in one room for so long that nobody but a person can say whose footage it is."""
     together = min(one.ends_at, other.ends_at) - max(one.starts_at, other.starts_at)
-    return one.room == other.room and together > min(CLASH, (one.ends_at - one.starts_at) / 2, (other.ends_at - other.starts_at) / 2)
+    shorter = min(one.ends_at - one.starts_at, other.ends_at - other.starts_at)
+    return room_of(one) == room_of(other) and together > min(CLASH, shorter / 2)
 
 
 def clash_of(lecture: Lecture) -> Lecture | None:
     """Another lecture that is in the room at the same time."""
-    others = lectures_between(lecture.starts_at, lecture.ends_at).filter(room=lecture.room).exclude(pk=lecture.pk)
-    return next((other for other in others.select_related("course") if clashing(lecture, other)), None)
+    others = lectures_between(lecture.starts_at, lecture.ends_at).exclude(pk=lecture.pk).select_related("course")
+    return next((other for other in others if clashing(lecture, other)), None)
 
 
-def lectures_of(camera: Camera, starts_at: datetime, ends_at: datetime) -> list[Lecture]:
-    """The lectures that a stretch of the camera's footage shows, by time; none of two that are in the room at once."""
-    found = lectures_between(starts_at + SHORTEST, ends_at - SHORTEST).filter(room=camera.room.name).select_related("course")
-    return [lecture for lecture in found if clash_of(lecture) is None]
+def clash_note(one: Lecture, other: Lecture) -> str:
+    codes = {"one": one.course.code, "other": other.course.code}
+    return _("Two lectures are in the room then: %(one)s and %(other)s. Assign the footage to the right one.") % codes
 
 
 def pieces_of(lecture: Lecture) -> QuerySet[Piece]:
-    """What was seen of a lecture by the cameras of its room, discarded files and all."""
-    return Piece.objects.filter(
-        camera__room__name=lecture.room,
+    """What was seen of a lecture by the cameras of its room, or is its own because a person said so; in the order of time."""
+    by_time = Q(
+        lecture=None,
+        camera__room__name__iexact=lecture.room.strip(),
         starts_at__range=(lecture.starts_at - AGO, lecture.ends_at - SHORTEST),
         ends_at__gt=lecture.starts_at + SHORTEST,
-    ).order_by("starts_at", "path")
+    )
+    return Piece.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
 
 
 def pieces_want(*, source: Source) -> int:
@@ -215,16 +246,18 @@ def pieces_want(*, source: Source) -> int:
     turns = AT_ONCE - source.pieces.filter(state=Piece.State.WANTED).count()
     ready = source.pieces.filter(Q(state=Piece.State.FOUND, settled=True) | Q(state=Piece.State.LATER, due_at__lte=now))
     shows = ready.filter(
-        camera__room__name=OuterRef("room"),
+        lecture=None,
+        camera__room__name__iexact=OuterRef("room"),
         starts_at__gt=OuterRef("starts_at") - AGO,
         starts_at__lt=OuterRef("ends_at") - SHORTEST,
         ends_at__gt=OuterRef("starts_at") + SHORTEST,
     )
-    begun = Lecture.objects.filter(cancelled=False, starts_at__range=(now - KEPT, now), collection__isnull=False)
-    wanting = begun.exclude(collection__state=Collection.State.OFF).filter(Exists(shows)).order_by("starts_at", "pk")
-    lectures = (lecture for lecture in wanting.iterator() if turns > 0 and clash_of(lecture) is None)
+    begun = Lecture.objects.filter(cancelled=False, starts_at__range=(now - KEPT, now)).exclude(collection__state=Collection.State.OFF)
+    wanting = begun.filter(Exists(shows), collection__isnull=False).order_by("starts_at", "pk")
     asked = 0
-    for lecture in lectures:
+    for lecture in wanting.iterator() if turns > 0 else ():
+        if clash_of(lecture):
+            continue
         for pk in list(pieces_of(lecture).filter(pk__in=ready).values_list("pk", flat=True)[: turns - asked]):
             asked += _want(lecture, pk, now)
         if asked >= turns:
@@ -233,13 +266,13 @@ def pieces_want(*, source: Source) -> int:
 
 
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
-    collections = Collection.objects.filter(lecture=lecture)
+    collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
         fresh = Piece.objects.filter(pk=pk, state__in=(Piece.State.FOUND, Piece.State.LATER))
         if not fresh.update(state=Piece.State.WANTED, due_at=None, note="", error="", error_detail="", **WAITING):
             return False
-        collections.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
-        collections.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
+        collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
+        collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
             state=Collection.State.COLLECTING,
             due_at=now + REOPENED,
             deadline_at=Greatest("deadline_at", now + REOPENED),
