@@ -35,7 +35,7 @@ lint: .venv/ready-for-tests
 	.venv/bin/lint-imports
 
 messages: .venv/ready
-	cd campus && ../.venv/bin/django-admin makemessages --locale de --add-location file --no-wrap
+	cd campus && ../.venv/bin/python ../manage.py makemessages --locale de --add-location file --no-wrap
 
 bench: .venv/ready .venv-peers/ready
 	@.venv/bin/python -m benchmarks --shared "$(SHARED)" $(if $(ONLY),--only "$(ONLY)") $(if $(LECTURE),--lecture "$(LECTURE)")

@@ -109,7 +109,7 @@ def _meetings(event: Any, moved: set[datetime]) -> Iterator[Meeting]:
 
 
 def _refused(event: Any, problem: str) -> Meeting:
-    return Meeting("", _text(event, "summary")[:300], [], "", None, None, cancelled=False, problem=problem)
+    return Meeting(_text(event, "uid")[:280], _text(event, "summary")[:300], [], "", None, None, cancelled=False, problem=problem)
 
 
 def _meeting(event: Any, uid: str, starts_at: datetime, length: timedelta) -> Meeting:

@@ -1,7 +1,7 @@
 """Another system's calendar becomes lectures: first a list to look at, then the lectures. Reading it again changes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ class Kind(models.TextChoices):
     CHANGED = "changed", gettext_lazy("changed")
     SAME = "same", gettext_lazy("unchanged")
     KEPT = "kept", gettext_lazy("left as it is")
+    GONE = "gone", gettext_lazy("no longer in the calendar")
     REFUSED = "refused", gettext_lazy("not taken")
 
 
@@ -35,7 +36,10 @@ class Row:
 
 
 def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course | None = None) -> list[Row]:
-    """What the meetings would change. Each belongs to the class `only`, or to that of `courses` whose code it names."""
+    """What the meetings would change. Each belongs to the class `only`, or to that of `courses` whose code it names.
+
+    What came from this calendar before and is not in it any more is GONE, in classes that it still knows a lecture of.
+    """
     by_code = {course.code.casefold(): course for course in courses}
     targets = [(meeting, only or _course_of(meeting, by_code)) for meeting in meetings]
     lectures = list(with_use(Lecture.objects.filter(course__in={course for _meeting, course in targets if course})))
@@ -51,13 +55,32 @@ def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course
                 row = Row(Kind.REFUSED, meeting, remark=_("The calendar has it twice: the same UID, or the same time in one class."))
             seen |= keys
         rows.append(row)
-    return rows
+    return [*rows, *_gone(lectures, rows)]
 
 
-def save(rows: Iterable[Row]) -> Counter[Kind]:
-    """Write what `compare` found. Raises UserError where somebody else changed the same lectures at that moment."""
-    rows = list(rows)
-    changed = [row.lecture for row in rows if row.kind == Kind.CHANGED and row.lecture]
+def _gone(lectures: Iterable[Lecture], rows: Iterable[Row]) -> Iterator[Row]:
+    now = timezone.now()
+    found = {row.lecture.pk for row in rows if row.lecture}
+    known = {row.lecture.course_id for row in rows if row.lecture and row.lecture.pk and row.lecture.uid == row.meeting.uid}
+    unread = {row.meeting.uid for row in rows if row.meeting.problem}
+    for lecture in sorted(lectures, key=lambda lecture: lecture.starts_at):
+        from_calendar = lecture.uid and lecture.course_id in known and not {lecture.uid, lecture.uid.rpartition("/")[0]} & unread
+        if from_calendar and lecture.pk not in found and not lecture.cancelled and lecture.starts_at > now:
+            was = Meeting(lecture.uid, lecture.title, [], lecture.room, lecture.starts_at, lecture.ends_at, cancelled=False)
+            if reason := why_kept(lecture, now, set(), None):
+                yield Row(Kind.KEPT, was, lecture, reason)
+            else:
+                lecture.cancelled = True
+                yield Row(Kind.GONE, was, lecture)
+
+
+def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
+    """Write what `compare` found. `complete`: it was the whole calendar, so that what is gone from it is cancelled.
+
+    Raises UserError where somebody else changed the same lectures at that moment.
+    """
+    rows = [row for row in rows if complete or row.kind != Kind.GONE]
+    changed = [row.lecture for row in rows if row.kind in (Kind.CHANGED, Kind.GONE) and row.lecture]
     try:
         with transaction.atomic():
             for lecture in changed:

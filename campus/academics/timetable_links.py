@@ -5,10 +5,13 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from campus.academics.models import CalendarLink, Course
+from campus.academics.models import CalendarLink, Course, Lecture
+from campus.academics.selectors import lectures_for
+from campus.accounts.roles import sees_everything
 
 SALT = "rollcall.calendar-link"
 NOTED = timedelta(hours=1)  # how exactly the last reading is known
@@ -16,6 +19,24 @@ NOTED = timedelta(hours=1)  # how exactly the last reading is known
 
 def key_of(link: CalendarLink) -> str:
     return link.pk.hex + salted_hmac(SALT, link.pk.hex, algorithm="sha256").hexdigest()[:32]
+
+
+def links_for(user: User) -> QuerySet[CalendarLink]:
+    """Each sees the own ones only, whatever the role."""
+    return CalendarLink.objects.filter(user=user).select_related("course").order_by("course__code", "created_at")
+
+
+def reads_all(user: User) -> bool:
+    """Whether a link without a class is to all of them: for who sees all and teaches none, such as an auditor."""
+    return sees_everything(user) and not Course.objects.filter(lecturers=user).exists()
+
+
+def link_lectures(link: CalendarLink) -> QuerySet[Lecture]:
+    """What the link's owner may see now."""
+    lectures = lectures_for(link.user)
+    if link.course:
+        return lectures.filter(course=link.course)
+    return lectures if reads_all(link.user) else lectures.filter(course__lecturers=link.user)
 
 
 def link_renew(*, user: User, course: Course | None) -> CalendarLink:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from campus.academics import timetable_import
 from campus.academics.models import Course, Lecture
@@ -36,7 +36,7 @@ from campus.web.calendars import calendar_response
 WRITES = ("academics.add_lecture", "academics.change_lecture")
 SALT = "calendar import"
 SHOWN = 500
-VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.KEPT: "warning", Kind.REFUSED: "danger", Kind.SAME: ""}
+VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.KEPT: "warning", Kind.GONE: "danger", Kind.REFUSED: "danger", Kind.SAME: ""}
 
 
 class RecordingInline(RecordingColumns, ReadOnlyInline):
@@ -165,11 +165,14 @@ class LectureAdmin(RegistrarAdmin):
         ]
         course = Course.objects.filter(pk=payload["course"]).first() if payload["course"] else None
         try:
-            done = timetable_import.save(timetable_import.compare(meetings, list(Course.objects.all()), course))
+            rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
+            done = timetable_import.save(rows, complete=request.POST.get("complete") == "on")
         except UserError as error:
             messages.error(request, str(error))
             return redirect("admin:academics_lecture_calendar_import")
-        said = _("The calendar is imported: %(new)s new, %(changed)s changed, %(kept)s left as they are, %(refused)s not taken.")
+        said = _(
+            "The calendar is imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, %(kept)s left as they are, %(refused)s not taken."
+        )
         messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
         return redirect("admin:academics_lecture_changelist")
 
@@ -202,7 +205,13 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
     }
     if left > 0:
         plan["more"] = _("%(n)s more are not listed.") % {"n": left}
-    return {"plans": [plan], "writes": sum(row.kind in (Kind.NEW, Kind.CHANGED) for row in rows)}
+    switch = UnfoldBooleanSwitchWidget().render("complete", True, {"id": "id_complete"})
+    return {
+        "plans": [plan],
+        "writes": sum(counts[kind] for kind in (Kind.NEW, Kind.CHANGED, Kind.GONE)),
+        "gone": counts[Kind.GONE],
+        "complete": switch,
+    }
 
 
 def _cells(row: Row) -> list[Any]:

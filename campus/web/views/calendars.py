@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campus.academics.models import CalendarLink
-from campus.academics.selectors import courses_for, lectures_for
-from campus.academics.timetable_links import key_of, link_read, link_renew
+from campus.academics.selectors import courses_for
+from campus.academics.timetable_links import key_of, link_lectures, link_read, link_renew, links_for, reads_all
 from campus.web.calendars import calendar_response
 from campus.web.views import StaffRequest
 
@@ -29,16 +28,20 @@ def links(request: StaffRequest) -> HttpResponse:
         wanted = request.POST.get("course", "")
         course = get_object_or_404(courses_for(request.user), pk=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else None
         if request.POST.get("act") == "remove":
-            CalendarLink.objects.filter(user=request.user, course=course).delete()
+            links_for(request.user).filter(course=course).delete()
             messages.success(request, _("The link is removed. Calendars that used it show nothing new."))
         else:
             link_renew(user=request.user, course=course)
             messages.success(request, _("The link is new. If there was one before, it stopped working."))
         return redirect("calendar-links")
-    made = CalendarLink.objects.filter(user=request.user).select_related("course").order_by("course__code")
-    shown = [(link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in made]
+    shown = [(link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in links_for(request.user)]
     without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])
-    context = {"links": shown, "has_all": any(link.course_id is None for link, _address in shown), "courses": without}
+    context = {
+        "links": shown,
+        "has_all": any(link.course_id is None for link, _address in shown),
+        "reads_all": reads_all(request.user),
+        "courses": without,
+    }
     return render(request, "web/calendar_links.html", context)
 
 
@@ -48,8 +51,7 @@ def feed(request: HttpRequest, key: str) -> HttpResponse:
     link = link_read(key)
     if link is None:
         raise Http404
-    lectures = lectures_for(link.user).filter(starts_at__gte=timezone.now() - PAST).select_related("course").order_by("starts_at", "pk")
-    lectures = lectures.filter(course=link.course) if link.course else lectures.filter(course__lecturers=link.user)
+    lectures = link_lectures(link).filter(starts_at__gte=timezone.now() - PAST).select_related("course").order_by("starts_at", "pk")
     name = f"{settings.INSTITUTION}: {link.course.code}" if link.course else str(settings.INSTITUTION)
     response = calendar_response(request, lectures, name=name)
     response["X-Robots-Tag"] = "noindex"
