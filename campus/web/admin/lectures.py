@@ -171,7 +171,8 @@ class LectureAdmin(RegistrarAdmin):
             messages.error(request, str(error))
             return redirect("admin:academics_lecture_calendar_import")
         said = _(
-            "The calendar is imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, %(kept)s left as they are, %(refused)s not taken."
+            "The calendar is imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
+            "%(kept)s left as they are, %(refused)s not taken."
         )
         messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
         return redirect("admin:academics_lecture_changelist")
