@@ -70,6 +70,7 @@ KINDS = {
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
     "rollcall.still": Kind("ingest", "attendance.Still", "queued"),
     "rollcall.deliver": Kind("upkeep", "outbox.Delivery", "queued"),
+    "rollcall.import_photos": Kind("ingest", "biometrics.PhotoImport", "queued"),
     "rollcall.check_photo": Kind("training", "biometrics.FacePhoto", "pending", failed="rejected", tells="reason"),
 }
 

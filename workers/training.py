@@ -1,4 +1,4 @@
-"""Enrolment photos get their verdict, and a class its gallery."""
+"""Enrolment photos come out of their zip and get their verdict, and a class its gallery."""
 
 import logging
 from pathlib import Path
@@ -7,9 +7,10 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.selectors import course_photos, gallery_inputs
 from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
+from campus.biometrics.zips import zip_take
 from campus.footage.services import gallery_settled
 from recognition import gallery
 from recognition.errors import RecognitionError, WeightsMissing
@@ -18,6 +19,12 @@ from workers.attempt import Postponed, work
 from workers.vision import models
 
 log = logging.getLogger(__name__)
+
+
+@work("rollcall.import_photos")
+def import_photos(row: PhotoImport) -> None:
+    if not zip_take(row=row):
+        raise Postponed  # a large one: the next attempt goes on
 
 
 @work("rollcall.check_photo")

@@ -16,6 +16,7 @@ from kombu.exceptions import ChannelError
 from campus.accounts.services import accounts_tidy
 from campus.attendance.services import stills_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
+from campus.biometrics.zips import zips_tidy
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
 from campus.footage.uploads import uploads_tidy
@@ -82,6 +83,7 @@ def upkeep() -> None:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
     uploads_tidy()
+    zips_tidy()
     stills_tidy()
     accounts_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):

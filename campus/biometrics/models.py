@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -46,6 +47,41 @@ class FacePhoto(LeasedWork):
 
     def __str__(self) -> str:
         return f"{self.student.name}: {self.original_name or self.id}"
+
+
+def zip_path(row: "PhotoImport", name: str) -> str:
+    return f"imports/{row.id}.zip"
+
+
+class PhotoImport(LeasedWork):
+    """A zip of enrolment photos that a worker takes apart; the zip goes when that is done, the row a week later."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("in work")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="photo_imports")
+    course = models.ForeignKey(Course, null=True, on_delete=models.CASCADE, related_name="photo_imports")
+    file = models.FileField(upload_to=zip_path)
+    original_name = models.CharField(max_length=255)
+    language = models.CharField(max_length=10, help_text="Of the reasons.")
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    total = models.PositiveIntegerField(help_text="Files in the zip.")
+    taken = models.PositiveIntegerField(default=0)
+    skipped = models.JSONField(default=list, help_text="Of each file that was not taken: its path, whose it is, and why.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.original_name
+
+    @property
+    def looked_at(self) -> int:
+        return self.taken + len(self.skipped)
 
 
 class Embedding(models.Model):

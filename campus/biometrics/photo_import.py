@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
@@ -32,7 +33,11 @@ MAX_DIRECTORY_BYTES = 16 * 1024**2
 MAX_RATIO = 100
 CHUNK = 1024 * 1024
 
-AddPhoto = Callable[[Student, "File[Any]", str], FacePhoto]
+NOTHING = gettext_lazy("There is nothing in it. It should hold a folder for each student, with photos in it.")
+
+
+class AddPhoto(Protocol):
+    def __call__(self, *, student: Student, file: "File[Any]", name: str) -> FacePhoto: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,9 @@ class Entry(NamedTuple):
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> ImportResult:
+def import_each(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> Iterator[ImportRow]:
     """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is given."""
     find = StudentFinder(course)
-    result = ImportResult()
     for entry in entries:
         student = None
         try:
@@ -81,15 +85,20 @@ def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPh
                 raise UserError(entry.refusal)
             student = find(entry.path.parts[:-1])
             with entry.open() as content:
-                photo = add(student, File(content, name=entry.path.name), entry.path.name)
+                photo = add(student=student, file=File(content, name=entry.path.name), name=entry.path.name)
         except UserError as error:
-            result.rows.append(ImportRow(str(entry.path), student, reason=str(error)))
+            yield ImportRow(str(entry.path), student, reason=str(error))
         except (OSError, zipfile.BadZipFile) as error:
-            result.rows.append(ImportRow(str(entry.path), student, reason=_("The file can't be read: %(error)s.") % {"error": error}))
+            yield ImportRow(str(entry.path), student, reason=_("The file can't be read: %(error)s.") % {"error": error})
         else:
-            result.rows.append(ImportRow(str(entry.path), student, photo=photo))
+            yield ImportRow(str(entry.path), student, photo=photo)
+
+
+def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> ImportResult:
+    """Add all of them. Raises UserError where there are none."""
+    result = ImportResult(list(import_each(entries, course=course, add=add)))
     if not result.rows:
-        raise UserError(_("There is nothing in it. It should hold a folder for each student, with photos in it."))
+        raise UserError(NOTHING)
     return result
 
 

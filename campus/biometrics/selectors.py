@@ -9,13 +9,18 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment
 from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 
 USABLE = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
 
 
 def photos_for(user: AnyUser) -> QuerySet[FacePhoto]:
     return FacePhoto.objects.filter(student__in=students_for(user))
+
+
+def photo_imports_for(user: AnyUser) -> QuerySet[PhotoImport]:
+    """The user's own: whose names are in a zip is nobody else's business."""
+    return PhotoImport.objects.filter(user=user.pk)
 
 
 def galleries_for(user: AnyUser) -> QuerySet[Gallery]:

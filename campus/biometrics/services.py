@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -22,9 +22,9 @@ from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
 from campus.biometrics.likeness import doubts
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
-from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos, zip_entries
+from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
 from campus.biometrics.selectors import course_photos, gallery_is_due
-from campus.errors import DISK_FULL, UserError, disk_full
+from campus.errors import DISK_FULL, UserError, disk_full, said
 from campus.names import clean
 from campus.work import finish, request
 from recognition.files import replacing
@@ -88,23 +88,14 @@ def photo_delete(*, photo: FacePhoto) -> None:
             transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
 
 
-def photos_import_zip(*, file: IO[bytes], course: Course | None = None) -> ImportResult:
-    """Take the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is refused."""
-    return import_photos(zip_entries(file), course=course, add=_add)
-
-
 def photos_import_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
     """Take the photos of a folder of `<student number or name>/*.jpg`. Raises UserError where there are none."""
-    return import_photos(folder_entries(folder), course=course, add=_add)
+    return import_photos(folder_entries(folder), course=course, add=photo_add)
 
 
 def photos_import_files(*, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None) -> ImportResult:
     """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are none."""
-    return import_photos(file_entries(files), course=course, add=_add)
-
-
-def _add(student: Student, file: "File[Any]", name: str) -> FacePhoto:
-    return photo_add(student=student, file=file, name=name)
+    return import_photos(file_entries(files), course=course, add=photo_add)
 
 
 def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
@@ -122,7 +113,7 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
     if result.chip:
         with replacing(Path(settings.MEDIA_ROOT, chip)) as beside:
             beside.write_bytes(result.chip)
-    verdict, reason = result.verdict, result.reason
+    verdict, reason = result.verdict, said(result.reason)
     if result.chip and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = doubts(photo, result, result.chip, embedder)
         verdict, reason = doubt or verdict, why or reason

@@ -13,8 +13,10 @@ from openpyxl import load_workbook
 
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.zips import zip_take
 from campus.footage.models import Recording, Segment
+from campus.work import claim
 from tests.campus.admin_tools import Campus, add_photo, client_of, picture
 from tests.campus.test_photo_import import zipped
 
@@ -186,9 +188,17 @@ def test_one_goes_back_to_an_earlier_gallery(campus: Campus, registrar: Client, 
 def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     address = reverse("admin:biometrics_facephoto_zip")
     file = SimpleUploadedFile("a.zip", zipped({"007/1.jpg": picture(), "<b>x</b>/1.jpg": picture()}).getvalue())
-    page = registrar.post(address, {"file": file, "course": campus.course.pk}).content.decode()
-    assert "1 taken, 1 not taken" in " ".join(page.split())
+    to = registrar.post(address, {"file": file, "course": campus.course.pk})["Location"]
+    page = registrar.get(to).content.decode()
+    assert "0 of 2 files looked at" in page
+    assert "data-again" in page
+    zip_take(row=claim("rollcall.import_photos", PhotoImport.objects.get().pk, owner="worker"))
+    page = registrar.get(to).content.decode()
+    assert "2 of 2 files looked at: 1 taken, 1 not taken" in page
+    assert "data-again" not in page
     assert "<b>x</b>" not in page
+    assert to in registrar.get(address).content.decode(), "it is found again"
+    assert client_of("another", registrar=True).get(to).status_code == 404
     broken = registrar.post(address, {"file": SimpleUploadedFile("a.zip", b"no zip")})
     assert "no zip, or it is damaged" in broken.content.decode()
 

@@ -1,5 +1,6 @@
 """Photos of many students at once: what is taken, what is not and why, and that no zip harms."""
 
+import os
 import stat
 import zipfile
 from io import BytesIO
@@ -7,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files import File
 from django.core.management import CommandError, call_command
+from django.utils import timezone, translation
 
 from campus.academics.models import Course, Student
-from campus.biometrics import photo_import, services
-from campus.biometrics.models import FacePhoto
+from campus.biometrics import photo_import, zips
+from campus.biometrics.models import FacePhoto, PhotoImport
+from campus.biometrics.photo_import import ImportResult, import_photos, zip_entries
+from campus.biometrics.services import photo_add
+from campus.biometrics.zips import zip_keep, zip_take, zips_tidy
 from campus.errors import UserError
+from campus.work import claim
+from recognition.errors import Cancelled
+from tests.campus import factories
 from tests.campus.admin_tools import Campus, picture
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +43,11 @@ def zipped(files: dict[str, bytes], **options: Any) -> BytesIO:
 
 def reasons(file: BytesIO, course: Course | None = None) -> dict[str, str]:
     """Path → reason, "" for what was taken."""
-    return {row.path: row.reason for row in services.photos_import_zip(file=file, course=course).rows}
+    return {row.path: row.reason for row in import_zip(file, course).rows}
+
+
+def import_zip(file: BytesIO, course: Course | None = None) -> ImportResult:
+    return import_photos(zip_entries(file), course=course, add=photo_add)
 
 
 def test_folders_are_found_by_number_then_by_name_whatever_the_case_accents_and_underscores(campus: Campus) -> None:
@@ -106,7 +119,7 @@ def test_bombs_are_refused_before_they_are_unpacked(campus: Campus, monkeypatch:
         with monkeypatch.context() as patch:
             patch.setattr(photo_import, limit, value)
             with pytest.raises(UserError, match=sentence):
-                services.photos_import_zip(file=zipped({"007/1.jpg": picture()}))
+                import_zip(zipped({"007/1.jpg": picture()}))
 
 
 def test_a_file_larger_than_a_photo_may_be_is_skipped(campus: Campus, settings: Any) -> None:
@@ -117,7 +130,7 @@ def test_a_file_larger_than_a_photo_may_be_is_skipped(campus: Campus, settings: 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 half a zip"])
 def test_what_is_no_zip_is_refused_with_a_sentence(campus: Campus, content: bytes) -> None:
     with pytest.raises(UserError, match="no zip, or it is damaged"):
-        services.photos_import_zip(file=BytesIO(content))
+        import_zip(BytesIO(content))
 
 
 def test_a_damaged_file_costs_only_itself(campus: Campus) -> None:
@@ -131,7 +144,7 @@ def test_a_damaged_file_costs_only_itself(campus: Campus) -> None:
 
 def test_an_empty_zip_says_so(campus: Campus) -> None:
     with pytest.raises(UserError, match="nothing in it"):
-        services.photos_import_zip(file=zipped({}))
+        import_zip(zipped({}))
 
 
 def test_the_command_takes_a_folder_and_makes_students_when_asked(campus: Campus, tmp_path: Path) -> None:
@@ -148,3 +161,55 @@ def test_the_command_takes_a_folder_and_makes_students_when_asked(campus: Campus
     for wrong in ((folder, {"course": "XX"}), (str(tmp_path / "none"), {}), (folder, {})):  # the last: all are here already
         with pytest.raises(CommandError):
             call_command("import_photos", wrong[0], **wrong[1])
+
+
+@pytest.fixture
+def row(campus: Campus) -> PhotoImport:
+    """A zip of four photos, one of which is nobody's, that a worker has begun with."""
+    files = {f"00{7 + n % 2}/{n}.jpg": picture(colour) for n, colour in enumerate(("red", "green", "blue"))}
+    file = File(zipped(files | {"nobody/1.jpg": picture()}), name="photos.zip")
+    with translation.override("de"):
+        kept = zip_keep(file=file, name="photos.zip", course=campus.course, user=factories.user())
+    return claim("rollcall.import_photos", kept.pk, owner="first")
+
+
+def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
+    assert (row.total, row.looked_at) == (4, 0)
+    assert zip_take(row=row)
+    row.refresh_from_db()
+    assert (row.state, row.taken, FacePhoto.objects.count()) == ("done", 3, 3)
+    ((path, student, reason),) = row.skipped
+    assert (path, student) == ("nobody/1.jpg", "")
+    assert reason.startswith("Niemand"), "in the language of who sent it"
+    assert not Path(row.file.path).exists()
+
+
+def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(zips, "SLICE_SECONDS", 0)
+        for looked_at in (1, 2):
+            assert not zip_take(row=row)
+            row.refresh_from_db()
+            assert (row.looked_at, row.state) == (looked_at, "queued")
+    assert zip_take(row=row)
+    row.refresh_from_db()
+    assert (row.taken, len(row.skipped)) == (3, 1)
+
+
+def test_who_lost_the_zip_writes_nothing_more(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zips, "NOTED_SECONDS", 0)
+    PhotoImport.objects.update(lease_owner="second", taken=2)
+    with pytest.raises(Cancelled):
+        zip_take(row=row)
+    assert PhotoImport.objects.get().taken == 2
+
+
+def test_a_zip_that_is_gone_is_a_sentence_and_old_ones_are_forgotten(row: PhotoImport, settings: Any) -> None:
+    zips_tidy()
+    assert Path(row.file.path).exists()
+    os.utime(row.file.path, (0, 0))
+    PhotoImport.objects.update(created_at=timezone.now() - zips.KEEP)
+    zips_tidy()
+    assert not PhotoImport.objects.exists()
+    with pytest.raises(UserError, match="Upload it again"):
+        zip_take(row=row)

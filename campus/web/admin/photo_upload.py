@@ -12,7 +12,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,14 +22,17 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdmi
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.biometrics import services
-from campus.biometrics.models import FacePhoto
+from campus.biometrics.models import FacePhoto, PhotoImport
 from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult, ImportRow
-from campus.biometrics.selectors import photos_for
+from campus.biometrics.selectors import photo_imports_for, photos_for
+from campus.biometrics.zips import zip_keep
 from campus.errors import UserError
-from campus.web.admin.base import badge, change_link
+from campus.web.admin.base import badge, change_link, user_of
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
 ASKED_AT_ONCE = 200  # verdicts
+ZIPS_SHOWN = 5
+SKIPPED_SHOWN = 500
 
 
 class ManyFilesWidget(forms.FileInput):
@@ -96,13 +99,33 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
             return JsonResponse({"rows": [], "error": str(error)})
         return JsonResponse({"rows": _rows(result), "error": ""})
     form = ZipForm(request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")})
-    done = None
     if form.is_valid():
+        file = form.cleaned_data["file"]
         try:
-            done = services.photos_import_zip(file=form.cleaned_data["file"], course=form.cleaned_data["course"])
+            row = zip_keep(file=file, name=file.name, course=form.cleaned_data["course"], user=user_of(request))
         except UserError as error:
             form.add_error("file", str(error))
-    return upload_page(request, _("Photos of many students"), form, done, drop={"folders": True})
+        else:
+            return redirect("admin:biometrics_facephoto_import", row.pk)
+    response = upload_page(request, _("Photos of many students"), form, None, drop={"folders": True})
+    response.context_data["zips"] = photo_imports_for(request.user)[:ZIPS_SHOWN]  # type: ignore[index]
+    return response
+
+
+def zip_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """How far the worker is with a zip, and what it did not take."""
+    _may_add(request)
+    row = get_object_or_404(photo_imports_for(request.user), pk=pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": row.original_name,
+        "zip": row,
+        "looked_at": row.looked_at,
+        "in_work": row.state == PhotoImport.State.QUEUED,
+        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped[:SKIPPED_SHOWN]},
+        "more": len(row.skipped[SKIPPED_SHOWN:]),
+    }
+    return TemplateResponse(request, "admin/rollcall/photo_zip.html", context)
 
 
 def verdicts(request: HttpRequest) -> HttpResponseBase:

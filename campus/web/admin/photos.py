@@ -28,7 +28,7 @@ from campus.biometrics.selectors import galleries_for, photos_for
 from campus.downloads import picture_response
 from campus.errors import UserError
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge
-from campus.web.admin.photo_upload import many_photos, upload_page, verdicts
+from campus.web.admin.photo_upload import many_photos, upload_page, verdicts, zip_page
 from campus.web.training import TrainingReport
 
 THUMBNAIL = 192
@@ -111,6 +111,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
             path("<uuid:pk>/move/", view(self.move_view), name="biometrics_facephoto_move"),
             path("zip/", view(many_photos), name="biometrics_facephoto_zip"),
+            path("zip/<uuid:pk>/", view(zip_page), name="biometrics_facephoto_import"),
             path("verdicts/", view(verdicts), name="biometrics_facephoto_verdicts"),
             *super().get_urls(),
         ]

@@ -1,0 +1,93 @@
+"""Zips of enrolment photos: kept in the request, taken apart by a worker. Everything that writes them."""
+
+import logging
+import time
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Course
+from campus.biometrics.models import PhotoImport
+from campus.biometrics.photo_import import NOTHING, import_each, zip_entries
+from campus.biometrics.services import photo_add
+from campus.errors import DISK_FULL, UserError, disk_full
+from campus.names import clean
+from campus.work import finish, request
+from recognition.errors import Cancelled
+
+log = logging.getLogger(__name__)
+
+KEEP = timedelta(days=7)
+NOTED_SECONDS = 1.0
+SLICE_SECONDS = 600.0  # of one attempt: well within what a task may take
+
+
+def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
+    """Ask a worker for the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is refused."""
+    total = sum(1 for _entry in zip_entries(file))
+    if not total:
+        raise UserError(NOTHING)
+    row = PhotoImport(user=user, course=course, original_name=clean(name), language=translation.get_language(), total=total)
+    try:
+        row.file.save("photos.zip", file, save=False)
+    except OSError as error:
+        if disk_full(error):
+            raise UserError(DISK_FULL) from error
+        raise
+    with transaction.atomic():
+        row.save(force_insert=True)
+        request("rollcall.import_photos", row.pk)
+    log.info("photo import %s: %d files from user %s", row.pk, total, user.pk)
+    return row
+
+
+def zip_take(*, row: PhotoImport) -> bool:
+    """Go on with a zip for some minutes, in the order of its files. False: there is more to do.
+
+    Raises UserError where the zip is gone, Cancelled where this attempt lost its lease.
+    """
+    over = time.monotonic() + SLICE_SECONDS
+    noted = time.monotonic()
+    try:
+        file = row.file.open("rb")
+    except FileNotFoundError:
+        raise UserError(_("The zip is no longer on the server. Upload it again.")) from None
+    with translation.override(row.language), file:
+        for found in import_each(islice(zip_entries(file), row.looked_at, None), course=row.course, add=photo_add):
+            if found.taken:
+                row.taken += 1
+            else:
+                row.skipped.append([found.path, found.student.name if found.student else "", found.reason])
+            now = time.monotonic()
+            if now >= over:
+                _write(row)
+                return False
+            if now - noted >= NOTED_SECONDS:
+                _write(row)
+                noted = now
+    if finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
+        row.file.storage.delete(row.file.name)
+    return True
+
+
+def _write(row: PhotoImport) -> None:
+    mine = PhotoImport.objects.filter(pk=row.pk, lease_owner=row.lease_owner, state=PhotoImport.State.QUEUED)
+    if not mine.update(taken=row.taken, skipped=row.skipped):
+        raise Cancelled("Somebody else goes on with the zip.")
+
+
+def zips_tidy() -> None:
+    """Remove what is older than a week: zips that could not be taken apart, and the names of who was in one."""
+    before = timezone.now() - KEEP
+    PhotoImport.objects.filter(created_at__lt=before).delete()
+    for path in Path(settings.MEDIA_ROOT, "imports").glob("*.zip"):
+        if path.stat().st_mtime < before.timestamp():
+            path.unlink(missing_ok=True)
