@@ -153,6 +153,10 @@ class AttendanceRecord(models.Model):
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
             models.CheckConstraint(condition=~Q(override_status="unsure"), name="override_is_a_decision"),
         ]
+        # The first pages ask how many wait for a person: few among all records of a faculty.
+        indexes = [
+            models.Index(fields=["lecture"], condition=Q(machine_status="unsure", override_status=""), name="records_to_be_confirmed")
+        ]
 
     def __str__(self) -> str:
         return f"{self.student} in {self.lecture}: {self.get_status_display()}"
