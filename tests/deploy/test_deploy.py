@@ -59,9 +59,11 @@ def test_commands_name_what_is_there(command: list[str]) -> None:
     assert importlib.util.find_spec(command[2])
     if command[2] == "gunicorn":
         assert importlib.util.find_spec(command[3])
-    else:
+    elif command[2] == "celery":
         assert command[3:5] == ["-A", "workers"]
         assert command[5] in {"worker", "beat"}
+    else:
+        assert command[2:] == ["workers.recorder"]
 
 
 def queues(command: list[str]) -> set[str]:
@@ -80,10 +82,21 @@ def test_there_is_one_scheduler(compose: dict[str, Any]) -> None:
     assert sum("beat" in command for unit in UNITS for command in unit_commands(unit)) == 1
 
 
+def test_cameras_are_recorded(compose: dict[str, Any]) -> None:
+    recorder = ["-m", "workers.recorder"]
+    assert any(service.get("command", [])[1:] == recorder and "profiles" not in service for service in compose["services"].values())
+    assert any(command[1:] == recorder for unit in UNITS for command in unit_commands(unit))
+
+
+def test_what_is_started_is_wanted_by_the_target() -> None:
+    wanted = re.findall(r"^Wants=(.*)$", (DEPLOY / "systemd" / "rollcall.target").read_text(), re.MULTILINE)
+    assert sorted(" ".join(wanted).split()) == [unit.name for unit in UNITS]
+
+
 def test_services_can_be_asked_how_they_are_and_given_time_to_stop(compose: dict[str, Any]) -> None:
-    for name in ("web", "worker", "vision-cpu", "vision-gpu", "redis", "postgres"):
+    for name in ("web", "worker", "collector", "vision-cpu", "vision-gpu", "redis", "postgres"):
         assert compose["services"][name]["healthcheck"]["test"]
-    for name in ("web", "worker", "vision-cpu", "vision-gpu", "postgres"):
+    for name in ("web", "worker", "collector", "recorder", "vision-cpu", "vision-gpu", "postgres"):
         assert compose["services"][name]["stop_grace_period"] == "60s"
 
 

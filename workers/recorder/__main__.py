@@ -1,0 +1,21 @@
+"""`python -m workers.recorder`: records until it is told to stop. Several may run; each camera is recorded by one of them."""
+
+import signal
+import sys
+
+import django
+
+
+def main() -> int:
+    django.setup()
+    from workers.recorder.supervisor import Supervisor
+
+    supervisor = Supervisor()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop())
+    supervisor.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

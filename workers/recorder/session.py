@@ -1,0 +1,85 @@
+"""One camera, recorded by a thread until it is told to stop, however often the connection breaks."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+
+from campus.errors import UserError
+from campus.footage.addresses import guarded
+from campus.footage.credentials import decrypt
+from campus.footage.models import Camera
+from workers.attempt import sentence
+from workers.recorder.camera import CameraError, Recording, Target, record
+
+log = logging.getLogger(__name__)
+
+PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # between tries; who changes the camera's settings here need not wait
+REFUSED_SECONDS = 600.0  # after a wrong password: many cameras lock everybody out who tries it often
+
+
+def target_of(camera: Camera) -> Target:
+    """Where the camera's stream is. Its label is what comes after the source's address, like `Streaming/Channels/101`.
+
+    Raises UserError, also where we may not go there.
+    """
+    source = camera.source
+    address = guarded(source)
+    path = quote(address.path, safe="/:@!$&'()*+,;=~%") + (f"?{address.query}" if address.query else "")
+    if camera.label:
+        path = f"{path.rstrip('/')}/{camera.label.lstrip('/')}"
+    tls_name = address.host if address.scheme == "rtsps" else ""
+    return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
+
+
+class Session:
+    """`trouble` is why nothing comes at the moment, in a sentence; "" while it records."""
+
+    def __init__(self, camera: Camera, folder: Path, closed: Callable[[], None]) -> None:
+        self.camera, self.folder, self.closed = camera, folder, closed
+        self.facts = facts(camera)
+        self.trouble = ""
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, name=f"camera {camera.pk}", daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        tries = 0
+        while not self.stopping.is_set():
+            most = self.camera.source.file_gib * 1024**3
+            recording = Recording(self.new_file, self.done, settings.PIECE_SECONDS, most)
+            pause = PAUSES[min(tries, len(PAUSES) - 1)]
+            try:
+                record(target_of(self.camera), recording, self.stopping)
+            except CameraError as error:
+                self.trouble = str(error)
+                pause = REFUSED_SECONDS if error.refused else pause
+            except UserError as error:
+                self.trouble, pause = str(error), PAUSES[-1]
+            except Exception as error:
+                self.trouble = sentence(error)
+                log.exception("camera %s", self.camera.pk)
+            if self.trouble:
+                log.warning("camera %s: %s", self.camera.pk, self.trouble)
+            tries = 0 if recording.heard else tries + 1
+            self.stopping.wait(pause)
+
+    def new_file(self, starts: float) -> Path:
+        self.trouble = ""
+        return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}.part"
+
+    def done(self, path: Path, starts: float, ends: float) -> None:
+        with suppress(FileNotFoundError):  # another recorder has taken it over: this one was not heard of for too long
+            path.rename(path.with_name(f"{self.camera.pk}-{starts * 1000:.0f}-{ends * 1000:.0f}.mp4"))
+        self.closed()
+
+
+def facts(camera: Camera) -> tuple[Any, ...]:
+    """What a session has to begin anew for when a person changes it."""
+    source = camera.source
+    return (camera.label, source.address, source.username, source.secret, source.file_gib)

@@ -1,0 +1,153 @@
+"""Which cameras this process records, and what becomes of the files. The cameras are recorded by a thread each."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from campus.footage.live import cameras_due, cameras_numbered, piece_recorded, recorded_today, source_hold, source_let_go, source_told
+from campus.footage.models import Camera
+from recognition.errors import RecognitionError
+from recognition.video import probe
+from workers.recorder.session import Session, facts
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 5.0
+STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
+SPENT = "The cameras have given as many bytes today as they may. Allow more, or record with a lower quality."
+
+
+class File(NamedTuple):
+    """Of which camera, and from when to when, in milliseconds since 1970; `ends` is 0 where it is not known."""
+
+    path: Path
+    camera: int
+    starts: int
+    ends: int
+
+
+class Supervisor:
+    """One recorder. What it records lies in a folder until a row knows it: `CAMERA-START.part` is being written and
+    `CAMERA-START-END.mp4` is whole. So nothing is lost where this process or the database is away for a while, and the next
+    recorder takes over what is left of a killed one.
+    """
+
+    def __init__(self) -> None:
+        self.owner = uuid4().hex
+        self.folder = Path(settings.MEDIA_ROOT, "live")
+        self.sessions: dict[int, Session] = {}
+        self.held: dict[int, float] = {}  # sources, and when they were taken or last kept
+        self.spent: set[int] = set()  # sources that gave all that they may in a day
+        self.told: dict[int, str] = {}
+        self.stopping = False
+        self.news = threading.Event()  # a file is whole, or it is time to stop
+
+    def stop(self) -> None:
+        """Let `run` come to its end. For signal handlers and other threads."""
+        self.stopping = True
+        self.news.set()
+
+    def run(self) -> None:
+        """Record until `stop` is called. What is whole by then has its row."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log.info("recorder %s: ready", self.owner)
+        while not self.stopping:
+            self.attempt(self.tick)
+            self.news.wait(TICK_SECONDS)
+            self.news.clear()
+        for session in self.sessions.values():
+            session.stopping.set()
+        deadline = time.monotonic() + STOP_SECONDS
+        for session in self.sessions.values():
+            session.thread.join(max(0.0, deadline - time.monotonic()))
+        self.attempt(self.finish)
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Where the database is away, recording goes on and the step is tried again later."""
+        try:
+            close_old_connections()
+            step()
+        except DatabaseError as error:
+            log.warning("The database cannot be reached (%s); what is recorded is kept until it is back.", type(error).__name__)
+
+    def tick(self) -> None:
+        due = {camera.pk: camera for camera in cameras_due(timezone.now())}
+        left = {camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})}
+        self.hold({camera.source_id for camera in (due | left).values()})
+        self.spent = {camera.source_id for camera in due.values() if recorded_today(camera.source) >= camera.source.day_gib * 1024**3}
+        wanted = {pk: camera for pk, camera in due.items() if camera.source_id in self.held and camera.source_id not in self.spent}
+        for pk, session in list(self.sessions.items()):
+            camera = wanted.get(pk)
+            if camera is None or session.facts != facts(camera):
+                session.stopping.set()
+            if not session.thread.is_alive():
+                del self.sessions[pk]
+        for pk, camera in wanted.items():
+            if pk not in self.sessions:
+                self.sessions[pk] = Session(camera, self.folder, self.news.set)
+        self.register(due | left)
+        self.tell()
+
+    def hold(self, wanted: set[int]) -> None:
+        """Take the sources that are wanted and keep those that are recorded; give the others back."""
+        recorded = {session.camera.source_id for session in self.sessions.values()}
+        for source_id in wanted | recorded:
+            if time.monotonic() - self.held.get(source_id, float("-inf")) < settings.LEASE_SECONDS / 3:
+                continue
+            if source_hold(source_id=source_id, owner=self.owner):
+                self.held[source_id] = time.monotonic()
+            elif self.held.pop(source_id, None):
+                log.warning("source %s: another recorder has taken it", source_id)
+        for source_id in self.held.keys() - wanted - recorded:
+            source_let_go(source_id=source_id, owner=self.owner)
+            del self.held[source_id]
+
+    def files(self) -> Iterator[File]:
+        for path in sorted(self.folder.iterdir()):
+            camera, starts, ends = (*path.stem.split("-"), "0")[:3]
+            yield File(path, int(camera), int(starts), int(ends))
+
+    def register(self, cameras: Mapping[int, Camera]) -> None:
+        """Give each whole file of the sources that are held its row. What nobody writes any more is whole, too."""
+        for file in self.files():
+            camera = cameras.get(file.camera)
+            if camera is None or camera.source_id not in self.held or (file.path.suffix == ".part" and file.camera in self.sessions):
+                continue
+            try:
+                info = probe(file.path)
+            except RecognitionError as error:
+                log.warning("%s is dropped: %s", file.path.name, error)
+                file.path.unlink()
+                continue
+            starts_at = datetime.fromtimestamp(file.starts / 1000, UTC)
+            ends_at = datetime.fromtimestamp(file.ends / 1000, UTC) if file.ends else starts_at + timedelta(seconds=info.duration)
+            with file.path.open("rb") as content:
+                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            piece_recorded(camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=asdict(info))
+
+    def tell(self) -> None:
+        """Keep with the source what is wrong with its cameras."""
+        for source_id in self.held:
+            troubles = [
+                f"{one.camera}: {one.trouble}" for one in self.sessions.values() if one.trouble and one.camera.source_id == source_id
+            ]
+            error = SPENT if source_id in self.spent else " ".join(troubles)
+            if self.told.get(source_id) != error:
+                source_told(source_id=source_id, owner=self.owner, error=error)
+                self.told[source_id] = error
+
+    def finish(self) -> None:
+        self.sessions.clear()
+        self.register({camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})})
+        self.hold(set())
