@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import hmac
-import ipaddress
-import socket
 from datetime import datetime
 from smtplib import SMTPException
 from urllib.parse import urlsplit
@@ -14,14 +12,11 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
 
+from campus.addresses import Inside, LeadsNowhere, resolve
 from campus.outbox.models import PREFIX, Delivery, Webhook
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 GONE = 410
-# Addresses that stand for others, private ones among them: NAT64 and 6to4.
-TRANSLATED = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")]
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotSent(Exception):
@@ -58,7 +53,10 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
         raise NotSent(_("The address is no valid one. Correct it."), final=True) from error
-    address, inside = allowed_address(host, port)
+    try:
+        address, inside = resolve(host, port, settings.WEBHOOK_NETWORKS, "ROLLCALL_WEBHOOK_NETWORKS")[0]
+    except (Inside, LeadsNowhere) as error:
+        raise NotSent(str(error), final=isinstance(error, Inside)) from error
     timestamp = int(now.timestamp())
     headers = {
         "Host": host if parts.port is None else f"{host}:{port}",
@@ -89,30 +87,3 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
         pool.close()
     if not 200 <= status < 300:
         raise NotSent(_("The receiver answered %(status)d.") % {"status": status}, final=status == GONE, gone=status == GONE)
-
-
-def allowed_address(host: str, port: int) -> tuple[Address, bool]:
-    """Where the name leads, and whether that is inside the networks that the administrator allows.
-
-    Raises NotSent where any of its addresses is private and not allowed: nobody reaches our own services through a webhook.
-    """
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError) as error:
-        raise NotSent(_("The name “%(host)s” leads nowhere.") % {"host": host}) from error
-    networks = [ipaddress.ip_network(net) for net in settings.WEBHOOK_NETWORKS]
-    addresses = []
-    for text in sorted(found, key=lambda text: (":" in str(text), text)):
-        address: Address = ipaddress.ip_address(str(text).split("%", 1)[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        inside = any(address in network for network in networks)
-        public = address.is_global and not address.is_multicast and not any(address in network for network in TRANSLATED)
-        if not (inside or public):
-            raise NotSent(
-                _("“%(host)s” is inside the server's own network. The administrator can allow it (ROLLCALL_WEBHOOK_NETWORKS).")
-                % {"host": host},
-                final=True,
-            )
-        addresses.append((address, inside))
-    return addresses[0]

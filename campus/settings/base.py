@@ -186,6 +186,8 @@ EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
 WEIGHTS_DIR = Path(env.str("ROLLCALL_WEIGHTS", default=str(VAR_DIR / "weights")))
 SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
+# How much of a camera (RTSP) is recorded before it is looked at.
+PIECE_SECONDS = env.float("ROLLCALL_PIECE_SECONDS", default=120.0)
 MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)
 # How many usable photos of each student are asked for.
 WANTED_PHOTOS = env.int("ROLLCALL_WANTED_PHOTOS", default=5)
@@ -194,6 +196,12 @@ WANTED_PHOTOS = env.int("ROLLCALL_WANTED_PHOTOS", default=5)
 ADDRESS = env.str("ROLLCALL_ADDRESS", default="").rstrip("/")
 # Private networks that a webhook may lead into, such as 10.20.0.0/16. All others are refused.
 WEBHOOK_NETWORKS: list[str] = env.list("ROLLCALL_WEBHOOK_NETWORKS", default=[])
+
+# Where footage may be fetched from besides public addresses: private networks, since cameras live there, and folders.
+SOURCE_NETWORKS: list[str] = env.list("ROLLCALL_SOURCE_NETWORKS", default=[])
+SOURCE_FOLDERS: list[str] = env.list("ROLLCALL_SOURCE_FOLDERS", default=[])
+# What the passwords of sources are encrypted with, the newest first. The secret key always fits, too.
+CREDENTIALS_KEYS: list[str] = env.list("ROLLCALL_CREDENTIALS_KEYS", default=[])
 
 # Limits on what comes from outside.
 MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)

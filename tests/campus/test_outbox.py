@@ -22,13 +22,13 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from campus.academics.models import Course
+from campus.addresses import Inside, resolve
 from campus.attendance.decisions import reopen, sign_off
 from campus.attendance.models import AttendanceRecord, RegisterPolicy
 from campus.attendance.telling import tell_counted, tell_signed_off
 from campus.errors import UserError
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
-from campus.outbox.sending import NotSent, allowed_address
 from campus.work import claim
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -192,18 +192,17 @@ PRIVATE = [
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_nobody_reaches_our_own_services_through_a_webhook(host: str) -> None:
-    with pytest.raises(NotSent) as refused:
-        allowed_address(host, 443)
-    assert refused.value.final
+    with pytest.raises(Inside):
+        resolve(host, 443, [], "SETTING")
 
 
 def test_a_name_with_one_private_address_is_refused(monkeypatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    with pytest.raises(NotSent):
-        allowed_address("rebinding.example", 443)
+    with pytest.raises(Inside):
+        resolve("rebinding.example", 443, [], "SETTING")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found[:1])
-    assert str(allowed_address("public.example", 443)[0]) == "93.184.216.34"
+    assert [str(address) for address, _ in resolve("public.example", 443, [], "SETTING")] == ["93.184.216.34"]
 
 
 def test_plain_http_is_for_allowed_networks_only(receiver: Receiver, settings) -> None:
