@@ -115,7 +115,7 @@ class Processes:
         os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def worker(self) -> None:
-        """A worker for what is here. Two processes at least, so that a long recording does not hold up what is short; the web goes first."""
+        """A worker for what is here. Two processes at least, so that a long recording doesn't hold up what is short; the web goes first."""
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
         self.start("worker", ["nice", sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", str(processes)])
 
