@@ -15,7 +15,8 @@ from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.footage.models import Recording
+from campus.footage.models import Collection, Piece, Recording
+from campus.footage.source_selectors import unclear, unmatched
 
 
 class IdFilter(filters.NumberFilter):
@@ -104,6 +105,40 @@ class RecordingFilter(filters.FilterSet):
 
     class Meta:
         model = Recording
+        fields = ["state"]
+
+
+class PieceFilter(filters.FilterSet):
+    source = IdFilter("source")
+    camera = IdFilter("camera")
+    lecture = IdFilter(method="shows", label="of this lecture")
+    after = MomentFilter("starts_at", "gte")
+    before = MomentFilter("starts_at", "lt")
+    unmatched = filters.BooleanFilter(method="of_no_lecture", label="whether it is of no lecture")
+    unclear = filters.BooleanFilter(method="for_a_person", label="whether only a person can tell what it is of")
+
+    class Meta:
+        model = Piece
+        fields = ["state"]
+
+    def shows(self, queryset: QuerySet[Piece], name: str, value: int) -> QuerySet[Piece]:
+        return queryset.filter(Q(cuts__recording__lecture=value) | Q(lecture=value)).distinct()
+
+    def of_no_lecture(self, queryset: QuerySet[Piece], name: str, value: bool) -> QuerySet[Piece]:
+        return unmatched(queryset) if value else queryset.exclude(pk__in=unmatched(queryset).values("pk"))
+
+    def for_a_person(self, queryset: QuerySet[Piece], name: str, value: bool) -> QuerySet[Piece]:
+        return unclear(queryset) if value else queryset.exclude(pk__in=unclear(queryset).values("pk"))
+
+
+class CollectionFilter(filters.FilterSet):
+    lecture = IdFilter("lecture")
+    course = IdFilter("lecture__course")
+    after = MomentFilter("lecture__starts_at", "gte")
+    before = MomentFilter("lecture__starts_at", "lt")
+
+    class Meta:
+        model = Collection
         fields = ["state"]
 
 

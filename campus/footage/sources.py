@@ -1,26 +1,74 @@
-"""Everything that people write about sources: what they are, a look at what they have, and what becomes of a file."""
+"""Everything that people write about sources: what they are, which cameras they show, and a look at what they have."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Protocol
+from functools import partial
+from typing import TypeVar
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext as _
 
-from campus.footage.models import Source, SourceTest
+from campus.errors import UserError
+from campus.footage import credentials
+from campus.footage.matching import RemoteFile
+from campus.footage.models import Camera, Source, SourceTest
 from campus.work import WAITING, finish, request
+
+Row = TypeVar("Row", Source, Camera)
 
 SHOWN = 200  # files of a test that are kept to be looked at
 
 
-class FileThere(Protocol):
-    """A file at a source: its path below the source's address, bytes, and when it was changed."""
+def source_save(*, source: Source, password: str | None = None, **changes: object) -> Source:
+    """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
 
-    @property
-    def path(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def modified(self) -> datetime | None: ...
+    Raises ValidationError by field, also where the address changes and the password was not given again.
+    """
+    for name, value in changes.items():
+        setattr(source, name, value)
+    check_password(source, password)
+    if password is not None:
+        source.secret = credentials.encrypt(password)
+    return _save(source)
+
+
+def check_password(source: Source, password: str | None) -> None:
+    """A password goes to the address only that it was given for: else who may edit a source could have it sent elsewhere.
+
+    Raises ValidationError.
+    """
+    before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
+    if before and password is None and (before.kind, before.address) != (source.kind, source.address):
+        raise ValidationError({"password": _("The address is another one. Enter the password again, or have it forgotten.")})
+
+
+def camera_save(*, camera: Camera, **changes: object) -> Camera:
+    """Write a camera after its own checks. Raises ValidationError by field."""
+    for name, value in changes.items():
+        setattr(camera, name, value)
+    return _save(camera)
+
+
+def _save(row: Row) -> Row:
+    row.full_clean()
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise UserError(_("Somebody else wrote the same at this moment. Look at it, then try again.")) from error
+    return row
+
+
+def row_delete(*, row: Source | Camera) -> None:
+    """Raises UserError where footage of it was counted."""
+    files = [piece.file for piece in row.pieces.exclude(file="")] if isinstance(row, Source) else []
+    try:
+        with transaction.atomic():
+            row.delete()
+            for file in files:
+                transaction.on_commit(partial(file.delete, save=False))
+    except models.ProtectedError as error:
+        raise UserError(_("Attendance was taken from footage of it, so it stays. Take the source out of use instead.")) from error
 
 
 def source_test(*, source: Source) -> SourceTest:
@@ -32,7 +80,7 @@ def source_test(*, source: Source) -> SourceTest:
     return test
 
 
-def source_tested(*, test: SourceTest, files: Iterable[FileThere]) -> bool:
+def source_tested(*, test: SourceTest, files: Iterable[RemoteFile]) -> bool:
     """What the worker saw; the newest are kept. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]

@@ -20,7 +20,15 @@ PERMISSIONS = {
         "holiday": "view add change delete",
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
-    "footage": {"recording": "view add change", "segment": "view"},
+    "footage": {
+        "recording": "view add change",
+        "segment": "view",
+        "source": "view add change delete",
+        "camera": "view add change delete",
+        "piece": "view change",
+        "cut": "view",
+        "collection": "view change",
+    },
     "attendance": {
         "attendancerecord": "view change",
         "attendancechange": "view",

@@ -72,8 +72,12 @@ def attempt_all(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[A
 
 
 def back(request: HttpRequest, model: type[Model], pk: object) -> HttpResponseBase:
-    """To the row's page, from a dialog (which htmx sends) as from a form."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    """To the row's page."""
+    return to(request, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk]))
+
+
+def to(request: HttpRequest, address: str) -> HttpResponseBase:
+    """To a page, from a dialog (which htmx sends) as from a form."""
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
