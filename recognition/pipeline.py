@@ -17,6 +17,7 @@ from recognition.embedders import Embedder, load_embedder
 from recognition.gallery import unit
 from recognition.photo import read_photo
 from recognition.quality import assess, enrolment_verdict
+from recognition.scene import Scene
 from recognition.search import search
 from recognition.sentence import Sentence
 from recognition.tracking import Look, OpenTrack, Tracker
@@ -84,21 +85,21 @@ def recognise_segment(
     Raises UnreadableRecording when nothing of the segment can be decoded.
     """
     settings = settings or Settings()
-    tracker = Tracker(info.duration)
+    tracker, scene = Tracker(info.duration), Scene()
     frames = faces = 0
     pictures = ahead(sample(path, info, segment, settings.every), AHEAD)
     for seen in ahead(search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE), AHEAD):
         looks = [models.look(seen.frame, face) for face in seen.faces]
         tracker.update(seen.frame.time, looks, seen.cut)
         tracker.watch(seen.frame)
+        scene.watch(seen.frame.image)
         frames += 1
         faces += len(looks)
         if on_progress:
             length = max(segment.end - segment.start, 1e-9)
             on_progress(float(np.clip((seen.frame.time - segment.start) / length, 0, 1)))
-    return SegmentResult(
-        models.embedder.id, frames, faces, tuple(_finished(tracker.tracks, segment, models.embed_once if info.is_photo else models.embed))
-    )
+    tracks = tuple(_finished(tracker.tracks, segment, models.embed_once if info.is_photo else models.embed))
+    return SegmentResult(models.embedder.id, frames, faces, tracks, scene.light, scene.motion)
 
 
 def _finished(

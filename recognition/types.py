@@ -1,6 +1,6 @@
 """What the parts of the vision library hand to each other. Times are seconds from the start of the recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -91,12 +91,27 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
-    """The tracks of one segment, which embedder made them, and how many frames and faces were looked at."""
+    """The tracks of one segment, which embedder made them, and how many frames and faces were looked at. `light` and `motion` are
+    as in `scene.Scene`; they are not kept in the file with the tracks."""
 
     embedder: str
     frames: int
     faces: int
     tracks: tuple[Track, ...]
+    light: float | None = None
+    motion: float | None = None
+
+    def later(self, seconds: float) -> "SegmentResult":
+        """The same in a recording in which all of it is so many seconds later."""
+        tracks = tuple(
+            replace(
+                track,
+                times=track.times + seconds,
+                chips=tuple(replace(chip, time=chip.time + seconds) for chip in track.chips),
+            )
+            for track in self.tracks
+        )
+        return replace(self, tracks=tracks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campus.academics.selectors import lecture_roster
+from campus.attendance.collected import lecture_settle
 from campus.attendance.selectors import decisions_on_faces
 from campus.attendance.services import record_attendance, report_write
 from campus.attendance.telling import tell_counted
@@ -15,7 +16,7 @@ from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gall
 from campus.biometrics.services import gallery_discard, gallery_request
 from campus.errors import UserError, told
 from campus.footage.models import Recording, Segment
-from campus.footage.selectors import coverage, gaps, video_info
+from campus.footage.selectors import coverage, gaps, looked_at, video_info
 from campus.footage.services import recording_counted, recording_restart
 from campus.work import renew
 from recognition.errors import Cancelled, GalleryMismatch
@@ -31,7 +32,7 @@ def aggregate(recording: Recording) -> None:
     from recognition.voting import Policy, vote
 
     course = recording.lecture.course
-    share, missing = coverage(recording), gaps(recording)
+    share, missing = looked_at(recording), gaps(recording)
     if share < LEAST_COVERAGE:
         little = _("Only %(share)s of the recording could be looked at. %(missing)s Retry, or upload another copy.")
         raise UserError(little % {"share": f"{share:.0%}", "missing": missing})
@@ -50,13 +51,16 @@ def aggregate(recording: Recording) -> None:
     decisions = decisions_on_faces(recording)
     attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions)
     with transaction.atomic():
-        if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=share, error=missing):
+        if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=coverage(recording), error=missing):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)
         if decisions_on_faces(recording) != decisions:
             raise Postponed  # somebody said whose face it is while the vote was on
-        report_write(recording=recording)
-        tell_counted(recording=recording)
+        if recording.collected:
+            lecture_settle(lecture=recording.lecture)
+        else:
+            report_write(recording=recording)
+            tell_counted(recording=recording)
 
 
 def trained(recording: Recording) -> Gallery:
@@ -83,5 +87,5 @@ def trained(recording: Recording) -> Gallery:
 def load_tracks(recording: Recording) -> list[SegmentResult]:
     from recognition.tracks_file import load
 
-    done = recording.segments.filter(state=Segment.State.DONE).order_by("index")
+    done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
     return [load(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]

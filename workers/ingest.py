@@ -1,26 +1,60 @@
-"""An upload becomes a plan: what the file is, and the segments to look at."""
+"""An upload, or what cameras left, becomes a plan: what it is, and the segments to look at."""
 
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
+from campus.academics.models import Lecture
+from campus.attendance.services import recording_delete
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
+from campus.errors import told
+from campus.footage.cuts import footage_of, piece_unreadable, recording_cut
 from campus.footage.models import Recording
-from campus.footage.services import recording_planned
-from campus.footage.uploads import upload_verify
-from workers.attempt import work
+from campus.footage.selectors import video_info
+from campus.footage.services import recording_planned, segments_settled
+from recognition.errors import Cancelled, RecognitionError
+from workers.attempt import Postponed, work
 
 
-@work("rollcall.ingest")
+def settled(recording: Recording) -> None:
+    segments_settled(recording_id=recording.pk)
+
+
+@work("rollcall.ingest", after=settled)
 def ingest(recording: Recording) -> None:
     from recognition.video import plan, probe
 
-    upload_verify(recording=recording)
-    path = Path(recording.file.path)
-    info = probe(path)
-    segments = plan(path, info, settings.SEGMENT_SECONDS)
     course = recording.lecture.course
     if gallery_is_due(course):
         gallery_request(course=course)
-    recording_planned(recording=recording, info=info, segments=segments)
+    if recording.collected:
+        join(recording)
+        return
+    path = Path(recording.file.path)
+    info = probe(path)
+    recording_planned(recording=recording, info=info, segments=plan(path, info, settings.SEGMENT_SECONDS))
+
+
+def join(recording: Recording) -> None:
+    """The pieces of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
+    from recognition.video import plan
+
+    fits = footage_of(recording.lecture).get(recording.camera, [])
+    if not fits:
+        with transaction.atomic():
+            lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
+            if not footage_of(lecture).get(recording.camera):
+                recording_delete(recording=recording)
+                return
+        raise Postponed
+    plans = {}
+    for piece in (fit.piece for fit in fits):
+        try:
+            plans[piece] = plan(Path(piece.file.path), video_info(piece), settings.SEGMENT_SECONDS)
+        except RecognitionError as error:
+            piece_unreadable(piece=piece, why=told(error))
+            raise Postponed from error
+    if not recording_cut(recording=recording, fits=fits, plans=plans):
+        raise Cancelled("More footage came meanwhile.")

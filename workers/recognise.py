@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.conf import settings
 from campus.academics.selectors import lecture_roster
 from campus.biometrics.selectors import gallery_of
 from campus.footage.models import Recording, Segment
-from campus.footage.selectors import video_info
+from campus.footage.selectors import place, video_info
 from campus.footage.services import segment_finished, segment_progress, segments_settled, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
@@ -40,19 +41,21 @@ def recognise(segment: Segment) -> None:
                 raise Cancelled("The work was cancelled, or somebody else does it.")
             written = time.monotonic()
 
+    path, info, begins = place(recording, segment.start)
     result = recognise_segment(
-        Path(recording.file.path),
-        video_info(recording),
-        types.Segment(segment.index, segment.start, segment.end),
+        path,
+        replace(info, duration=recording.duration),
+        types.Segment(segment.index, segment.start - begins, segment.end - begins),
         models(recording.embedder),
         pipeline_settings(),
         on_progress,
-    )
+    ).later(begins)
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
     save(path, result)
     name = str(path.relative_to(settings.MEDIA_ROOT))
     found = found_in(recording, result)
-    if not segment_finished(segment=segment, result=name, faces=result.faces, tracks=len(result.tracks), found=found):
+    facts = {"faces": result.faces, "tracks": len(result.tracks), "light": result.light, "motion": result.motion}
+    if not segment_finished(segment=segment, result=name, found=found, **facts):
         path.unlink(missing_ok=True)
 
 

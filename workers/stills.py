@@ -1,10 +1,8 @@
 """The whole picture at a moment of a recording, for who looks at the evidence."""
 
-from pathlib import Path
-
 from campus.attendance.models import Still
 from campus.attendance.services import still_finished
-from campus.footage.selectors import video_info
+from campus.footage.selectors import place
 from workers.attempt import work
 
 
@@ -12,5 +10,5 @@ from workers.attempt import work
 def cut_out(still: Still) -> None:
     from recognition.still import still as picture
 
-    recording = still.recording
-    still_finished(still=still, jpeg=picture(Path(recording.file.path), video_info(recording), still.time))
+    path, info, begins = place(still.recording, still.time)
+    still_finished(still=still, jpeg=picture(path, info, still.time - begins))

@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -133,6 +135,31 @@ def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looke
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal
+
+
+@transaction.atomic
+def recording_delete(*, recording: Recording) -> None:
+    """Delete a recording with its file, and all that was seen in it; the lecture is counted again without it.
+
+    What people decided on students stays, and so does a lecture that was signed off. Pieces of footage stay where they are.
+    """
+    lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
+    pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []
+    files += [Path(settings.REPORTS_DIR, name) for name in Report.objects.filter(recording=pk).values_list("file_name", flat=True)]
+    recording.delete()
+    if not SignOff.objects.filter(lecture=lecture).exists():
+        lecture_count(lecture=lecture)
+        if not Sighting.objects.filter(recording__lecture=lecture).exists():
+            lecture.records.filter(override_status="", changes=None).delete()  # nothing says who was there any more
+    transaction.on_commit(lambda: _forget_files(pk, files), robust=True)
+    log.info("recording %s: deleted", pk)
+
+
+def _forget_files(recording: UUID, files: Iterable[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+    for kind in ("tracks", "chips", "stills"):
+        shutil.rmtree(Path(settings.MEDIA_ROOT, kind, str(recording)), ignore_errors=True)
 
 
 def still_wanted(*, recording: Recording, time: float) -> Still:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.accounts.selectors import in_language_of
-from campus.attendance.models import AttendanceRecord
+from campus.attendance.models import AttendanceRecord, UnknownPerson
 from campus.attendance.policy import policy_of
 from campus.attendance.register import RegisterLine, register
 from campus.attendance.statuses import Status, kinds, label, like
@@ -20,12 +20,20 @@ from campus.outbox.services import mail, publish_event
 
 def tell_counted(*, recording: Recording) -> None:
     """The attendance of a lecture was counted from a recording. Counting the same recording again tells nobody a second time."""
-    lecture = recording.lecture
-    publish_event(course=lecture.course, event="attendance.counted", key=f"counted:{recording.pk}", data=_data(lecture))
+    _tell_counted(recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(still=False).count())
+
+
+def tell_lecture_counted(*, lecture: Lecture) -> None:
+    """The attendance of a lecture was counted from all that its cameras showed. Nobody is told a second time."""
+    unknown = UnknownPerson.objects.filter(recording__lecture=lecture, still=False)
+    _tell_counted(lecture, f"counted:lecture-{lecture.pk}", unknown.count())
+
+
+def _tell_counted(lecture: Lecture, key: str, unknown: int) -> None:
+    publish_event(course=lecture.course, event="attendance.counted", key=key, data=_data(lecture))
     if not policy_of(lecture.course).mail_lecturers:
         return
     counts = Counter(record.status for record in lecture.records.all())
-    unknown = recording.unknown_people.filter(still=False).count()
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with in_language_of(user):
             context = _context(lecture) | {
@@ -36,7 +44,7 @@ def tell_counted(*, recording: Recording) -> None:
             }
             subject = _("Attendance of %(lecture)s") % {"lecture": lecture}
             body = render_to_string("attendance/counted.txt", context)
-        mail(to=user.email, event="attendance.counted", key=f"counted:{recording.pk}", subject=subject, body=body)
+        mail(to=user.email, event="attendance.counted", key=key, subject=subject, body=body)
 
 
 def tell_signed_off(*, lecture: Lecture) -> None:

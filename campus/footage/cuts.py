@@ -108,6 +108,15 @@ def piece_arrived(*, piece: Piece) -> None:
 
 
 @transaction.atomic
+def piece_unreadable(*, piece: Piece, why: str) -> None:
+    """The piece is here, and nothing can be seen in it: its lectures do without."""
+    lectures = list(lectures_of(piece))
+    Piece.objects.filter(pk=piece.pk, state=Piece.State.HERE).update(state=Piece.State.FAILED, error=why)
+    for lecture in lectures:
+        lecture_footage(lecture=lecture)
+
+
+@transaction.atomic
 def lecture_footage(*, lecture: Lecture) -> None:
     """Let the lecture have what the pieces that are here show of it: each camera's recording is made, extended, changed or emptied.
 
@@ -154,11 +163,12 @@ def _coming(lecture: Lecture) -> bool:
 def lecture_complete(*, lecture: Lecture) -> None:
     """No more footage is waited for: what its recordings show is counted for good. Repeating it changes nothing."""
     Collection.objects.filter(lecture=lecture, state__in=COMING).update(state=Collection.State.COMPLETE, finished_at=timezone.now())
-    rows = Recording.objects.filter(lecture=lecture, provisional=True)
-    counted = list(rows.filter(state__in=(Recording.State.DONE, Recording.State.AGGREGATING)).values_list("pk", flat=True))
-    rows.update(provisional=False)
-    Recording.objects.filter(pk__in=counted).update(state=Recording.State.AGGREGATING, **WAITING)
-    request("rollcall.aggregate", *counted)
+    rows = list(Recording.objects.filter(lecture=lecture, provisional=True).values_list("pk", flat=True))
+    Recording.objects.filter(pk__in=rows).update(provisional=False)
+    counted = Recording.objects.filter(pk__in=rows, state__in=(Recording.State.DONE, Recording.State.AGGREGATING))
+    again = list(counted.values_list("pk", flat=True))
+    counted.update(state=Recording.State.AGGREGATING, **WAITING)
+    request("rollcall.aggregate", *again)
 
 
 # What the worker writes.

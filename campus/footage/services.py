@@ -21,7 +21,8 @@ from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.errors import DISK_FULL, UserError, disk_full
-from campus.footage.models import Recording, Segment
+from campus.footage.cuts import lecture_footage, lectures_of
+from campus.footage.models import ANEW, Piece, Recording, Segment
 from campus.footage.selectors import OPEN
 from campus.names import clean
 from campus.uploads import check_size
@@ -100,22 +101,11 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
         # Done parts whose tracks are deleted already have to be looked at again, too.
         again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
         failed = recording.state == Recording.State.FAILED
-        gappy = recording.state == Recording.State.DONE and recording.coverage < 1
+        gappy = recording.state == Recording.State.DONE and recording.segments.filter(state=Segment.State.FAILED).exists()
         if not failed and not gappy:
             raise UserError(_("Nothing failed in this recording. To have it looked at anew, take attendance again."))
         planned = recording.segments.exists()
-        again.update(
-            state=Segment.State.PENDING,
-            progress=0,
-            faces=0,
-            tracks=0,
-            found=[],
-            result="",
-            error="",
-            error_detail="",
-            finished_at=None,
-            **WAITING,
-        )
+        again.update(**ANEW)
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
             error="",
@@ -162,6 +152,52 @@ def tracks_folder(recording: Recording) -> Path:
     return Path(settings.MEDIA_ROOT, "tracks", str(recording.pk))
 
 
+# What people decide on footage that came by itself.
+
+
+@transaction.atomic
+def piece_assign(*, piece: Piece, lecture: Lecture, user: User | None = None) -> None:
+    """A person says that the piece shows that lecture, and no other. Where it is not here yet, it is fetched.
+
+    Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here under
+    another name.
+    """
+    piece = Piece.objects.select_for_update().get(pk=piece.pk)
+    if piece.state == Piece.State.DOUBLE:
+        raise UserError(_("The same file is here already under another name. Assign that one."))
+    before = list(lectures_of(piece))
+    ends = piece.ends_at or piece.starts_at
+    if piece.starts_at is None or ends is None or piece.starts_at >= lecture.ends_at or ends <= lecture.starts_at:
+        length = ends - piece.starts_at if piece.starts_at and ends else None
+        piece.starts_at, piece.ends_at = lecture.starts_at, length and lecture.starts_at + length
+    if piece.camera is None:
+        cameras = piece.source.cameras.all()
+        here = cameras.filter(room__name__iexact=lecture.room.strip())
+        piece.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
+    piece.lecture, piece.note = lecture, ""
+    piece.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
+    fetch = Piece.objects.filter(pk=piece.pk).exclude(state__in=(Piece.State.HERE, Piece.State.WANTED))
+    if fetch.update(state=Piece.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+        request("rollcall.fetch", piece.pk)
+    for one in {*before, lecture}:
+        lecture_footage(lecture=one)
+    log.info("piece %s: assigned to lecture %s by user %s", piece.pk, lecture.pk, user and user.pk)
+
+
+@transaction.atomic
+def piece_discard(*, piece: Piece, user: User | None = None) -> None:
+    """The piece is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
+    piece = Piece.objects.select_for_update().get(pk=piece.pk)
+    lectures, name = list(lectures_of(piece)), piece.file.name
+    gone = {"state": Piece.State.DISCARDED, "file": "", "offset": 0, "due_at": None, "lecture": None, "note": "", "error": ""}
+    Piece.objects.filter(pk=piece.pk).update(**gone | WAITING)
+    for lecture in lectures:
+        lecture_footage(lecture=lecture)
+    if name:
+        transaction.on_commit(lambda: Path(settings.MEDIA_ROOT, name).unlink(missing_ok=True), robust=True)
+    log.info("piece %s: discarded by user %s", piece.pk, user and user.pk)
+
+
 # The steps of the work.
 
 
@@ -191,14 +227,22 @@ def segment_progress(*, segment: Segment, share: float) -> bool:
     return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
 
 
-def segment_finished(*, segment: Segment, result: str, faces: int, tracks: int, found: Sequence[int] = ()) -> bool:
+def segment_finished(
+    *,
+    segment: Segment,
+    result: str,
+    faces: int,
+    tracks: int,
+    found: Sequence[int] = (),
+    light: float | None = None,
+    motion: float | None = None,
+) -> bool:
     """The tracks are in the file. `found`: the ids of whom this part alone shows, told until the vote decides over all parts.
 
     False: this attempt lost its lease. `segments_settled` comes next, after the commit.
     """
-    return finish(
-        segment, Segment.State.DONE, result=result, faces=faces, tracks=tracks, found=list(found), progress=1.0, finished_at=timezone.now()
-    )
+    facts = {"faces": faces, "tracks": tracks, "light": light, "motion": motion, "found": list(found)}
+    return finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
 
 
 def segments_settled(*, recording_id: UUID | None = None) -> int:
@@ -230,14 +274,14 @@ def gallery_settled(*, course: Course) -> None:
 def recording_counted(*, recording: Recording, gallery: Gallery, sureness: str, coverage: float, error: str) -> bool:
     """The vote with that gallery and sureness is over; `error` names the gaps. False: this attempt lost its lease.
 
-    To be called in the transaction that writes the attendance. The tracks are deleted after it, except where a retry of
-    failed parts may need them for another day.
+    To be called in the transaction that writes the attendance. The tracks are deleted after it, except where more footage is
+    awaited, or where a retry of failed parts, or footage that comes late, may need them for another day.
     """
     facts = {"gallery": gallery, "sureness": sureness, "coverage": coverage, "error": error, "finished_at": timezone.now()}
     counted = finish(recording, Recording.State.DONE, **facts)
     for name, value in facts.items():
         setattr(recording, name, value)
-    if counted and coverage == 1:
+    if counted and not error and not recording.provisional:
         transaction.on_commit(lambda: tracks_forget(recording_id=recording.pk))
     return counted
 

@@ -1,0 +1,43 @@
+"""The end of a lecture whose footage came by itself: one workbook and one e-mail over all its cameras."""
+
+import logging
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from campus.academics.models import Lecture
+from campus.attendance.models import Report
+from campus.attendance.services import lecture_report_write
+from campus.attendance.telling import tell_lecture_counted
+from campus.footage.models import Recording
+from campus.footage.selectors import OPEN
+
+log = logging.getLogger(__name__)
+
+UNSETTLED = Q(provisional=True) | Q(state__in=OPEN)
+
+
+@transaction.atomic
+def lecture_settle(*, lecture: Lecture) -> bool:
+    """Once all cameras are counted for good, write the lecture's workbook and tell its lecturers: a second time only the workbook.
+
+    Of several votes at once the last finds all others counted. False: something is to come yet, or nothing was counted.
+    """
+    lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
+    recordings = lecture.recordings.filter(file="")
+    if recordings.filter(UNSETTLED).exists() or not recordings.filter(state=Recording.State.DONE).exists():
+        return False
+    lecture_report_write(lecture=lecture)
+    tell_lecture_counted(lecture=lecture)
+    return True
+
+
+def lectures_settle() -> None:
+    """Settle the lectures whose last recording to be counted failed, so that no vote did it."""
+    collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
+    counted = Exists(collected.filter(state=Recording.State.DONE)) & ~Exists(collected.filter(UNSETTLED))
+    for lecture in Lecture.objects.filter(counted, ~Exists(Report.objects.filter(lecture=OuterRef("pk"), recording=None))):
+        try:
+            lecture_settle(lecture=lecture)
+        except OSError:
+            log.exception("lecture %s: its workbook could not be written", lecture.pk)
