@@ -14,6 +14,7 @@ from kombu import Connection
 from kombu.exceptions import ChannelError
 
 from campus.accounts.services import accounts_tidy
+from campus.attendance.collected import lectures_settle
 from campus.attendance.services import stills_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
@@ -33,6 +34,7 @@ def sweep() -> None:
     """Give up what failed too often, let votes and trainings begin that are due, and ask again for work whose message was lost."""
     give_up()
     segments_settled()
+    lectures_settle()
     galleries_train_due()
     with app.connection_for_read() as connection:
         ask_again(connection)
@@ -77,9 +79,10 @@ def upkeep() -> None:
     """Remove tracks that nobody counts any more (they hold embeddings of bystanders), old galleries, uploads that broke
     off, pictures of the room that nobody looks at, and logins that are over."""
     before = time.time() - KEEP_SECONDS
-    at_work = {str(pk) for pk in Recording.objects.filter(state__in=("processing", "aggregating")).values_list("pk", flat=True)}
+    at_work = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
+    wanted = {str(pk) for pk in Recording.objects.filter(at_work).values_list("pk", flat=True)}
     for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
-        if folder.name not in at_work and folder.stat().st_mtime < before:
+        if folder.name not in wanted and folder.stat().st_mtime < before:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
     uploads_tidy()
