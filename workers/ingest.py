@@ -14,6 +14,7 @@ from campus.footage.cuts import footage_of, piece_unreadable, recording_cut
 from campus.footage.models import Recording
 from campus.footage.selectors import video_info
 from campus.footage.services import recording_planned, segments_settled
+from campus.footage.uploads import upload_verify
 from recognition.errors import Cancelled, RecognitionError
 from workers.attempt import Postponed, work
 
@@ -32,6 +33,7 @@ def ingest(recording: Recording) -> None:
     if recording.collected:
         join(recording)
         return
+    upload_verify(recording=recording)
     path = Path(recording.file.path)
     info = probe(path)
     recording_planned(recording=recording, info=info, segments=plan(path, info, settings.SEGMENT_SECONDS))

@@ -71,14 +71,14 @@ def progress_stamp(user: AnyUser, pk: UUID) -> Stamp | None:
             seen=Sum("segments__faces"),
             learning=Exists(learning),
         )
-        .values_list("state", "run", "error", "parts", "worked", "waiting", "running", "runners", "seen", "learning")
+        .values_list("state", "run", "error", "provisional", "parts", "worked", "waiting", "running", "runners", "seen", "learning")
         .order_by("pk")
         .first()
     )
     if row is None:
         return None
-    state, run, error, parts, worked, *rest = row
-    told = (state, run, error, parts, parts and int(100 * worked / parts), *rest)
+    state, run, error, provisional, parts, worked, *rest = row
+    told = (state, run, error, provisional, parts, parts and int(100 * worked / parts), *rest)
     return Stamp(state, hashlib.sha256(repr(told).encode()).hexdigest()[:16])
 
 
