@@ -31,6 +31,13 @@ class Source(LeasedWork):
         S3 = "s3", _("S3 and compatible")
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
 
+    class ClockSeen(models.TextChoices):
+        """How far off the clock is was seen in these ways, the surest last."""
+
+        FILES = "files", _("names and times of the files")
+        STREAM = "stream", _("the camera says so")
+        PICTURE = "picture", _("the clock in the picture")
+
     class State(models.TextChoices):
         IDLE = "idle", _("at rest")
         SCANNING = "scanning", _("being looked through")
@@ -63,6 +70,11 @@ class Source(LeasedWork):
     clock_offset = models.FloatField(
         _("clock is ahead by"), default=0, help_text=_("Seconds by which the camera's clock is fast; negative when it is slow.")
     )
+    clock_follows = models.BooleanField(
+        _("put right by the clock in the picture"),
+        default=True,
+        help_text=_("Where the pictures show the time and it can be read. Otherwise, and without this, the number above counts."),
+    )
     delay_minutes = models.PositiveSmallIntegerField(_("first look after"), default=5, help_text=_("Minutes after the end of a lecture."))
     deadline_hours = models.PositiveSmallIntegerField(
         _("give up after"), default=24, help_text=_("Hours after the end of a lecture. Then a person is told what is missing.")
@@ -79,6 +91,9 @@ class Source(LeasedWork):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.IDLE, editable=False)
     tries = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
     due_at = models.DateTimeField(_("next look"), null=True, editable=False)
+    clock_seen = models.FloatField(_("clock seen to be ahead by"), null=True, editable=False, help_text=_("Seconds."))
+    clock_seen_by = models.CharField(_("seen by"), max_length=10, choices=ClockSeen.choices, blank=True, editable=False)
+    clock_seen_at = models.DateTimeField(_("seen at"), null=True, editable=False)
     looked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
     heard_at = models.DateTimeField(_("last new file"), null=True, editable=False)
 
