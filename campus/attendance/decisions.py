@@ -24,6 +24,7 @@ from campus.attendance.services import drop_old_chips, lecture_count
 from campus.attendance.telling import tell_signed_off
 from campus.biometrics.services import photo_add
 from campus.errors import UserError
+from campus.footage.cuts import lecture_complete
 from campus.footage.models import Recording
 from campus.footage.selectors import OPEN, clock
 
@@ -249,6 +250,8 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
         raise UserError(_("There is no attendance to sign off yet. Upload a recording first."))
     if lecture.recordings.filter(state__in=OPEN).exists():
         raise UserError(_("A recording is still in work. Wait until it is done, or cancel it, then sign off."))
+    if lecture.recordings.filter(provisional=True).exists():
+        raise UserError(_("More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off."))
     if unsure := sum(record.status == Status.UNSURE for record in records):
         raise UserError(
             ngettext(
@@ -261,6 +264,15 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
     _log(lecture, user, Kind.SIGNED)
     tell_signed_off(lecture=lecture)
     return signed
+
+
+@transaction.atomic
+def footage_enough(*, lecture: Lecture, user: User) -> None:
+    """Count for good with the footage that is here. Raises UserError where no more is awaited."""
+    lecture = _hold(lecture.pk, user)
+    if not lecture.recordings.filter(provisional=True).exists():
+        raise UserError(_("No more footage of this lecture is awaited."))
+    lecture_complete(lecture=lecture)
 
 
 @transaction.atomic

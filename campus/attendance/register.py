@@ -98,11 +98,12 @@ def _midnight(day: date) -> datetime:
 
 
 def register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
-    """The lectures that have records and were not cancelled, in the order of time; the students by name."""
+    """The lectures that have records for good and were not cancelled, in the order of time; the students by name."""
     known = kinds()
     best = best_points(known.values())
     least = policy_of(course).least_percent / 100
     held = Lecture.objects.filter(between(since, until), course=course, cancelled=False, records__isnull=False)
+    held = held.exclude(recordings__provisional=True)
     lectures = tuple(held.distinct().order_by("starts_at"))
     place = {lecture.pk: n for n, lecture in enumerate(lectures)}
     rows: dict[int, list[Kind | None]] = {}

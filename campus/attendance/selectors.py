@@ -1,11 +1,15 @@
 """Which attendance and which workbooks a user may see, who may change them, and what a lecture's recordings show of whom."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
 from django.db.models import F, QuerySet
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Still, UnknownPerson
+from campus.attendance.statuses import ATTENDED, like
 from campus.footage.models import Recording, Segment
 from campus.footage.selectors import recordings_for
 from campus.intervals import merged
@@ -64,6 +68,24 @@ def watched(lecture: Lecture) -> list[Interval]:
     counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
     parts = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
     return merged(parts.values_list("start", "end"))
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """How a lecture stands of which more footage is awaited: `there` of `students`, by what was watched until then."""
+
+    there: int
+    students: int
+    until: datetime | None
+
+
+def provisional(lecture: Lecture) -> Provisional | None:
+    """None where the result is final, or nothing comes by itself."""
+    if not lecture.recordings.filter(provisional=True).exists():
+        return None
+    found = [like(record.status) in ATTENDED for record in lecture.records.all()]
+    seconds = max((end for _start, end in watched(lecture)), default=None)
+    return Provisional(sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds))
 
 
 def decisions_on_faces(recording: Recording) -> list[Decision]:

@@ -108,6 +108,11 @@ class Cut(models.Model):
     def __str__(self) -> str:
         return f"{self.start:.0f} to {self.end:.0f} s of {self.piece}"
 
+    @property
+    def until(self) -> float:
+        """The recording's second at which it is over."""
+        return self.at + self.end - self.start
+
 
 class Segment(LeasedWork):
     """About a minute of a recording, in the recording's seconds. Pending with a live lease means that a worker is at it."""

@@ -169,7 +169,7 @@ def gaps(recording: Recording) -> str:
         where = _times(merged((segment.start, segment.end) for segment in failed))
         told.append((_("These parts could not be looked at: %(where)s. %(error)s") % {"where": where, "error": failed[0].error}).strip())
     if recording.collected and not recording.provisional:
-        shown = [(cut.at, cut.at + cut.end - cut.start) for cut in recording.cuts.order_by("at")]
+        shown = [(cut.at, cut.until) for cut in recording.cuts.order_by("at")]
         if missing := holes(shown, recording.duration):
             told.append(_("There is no footage of %(where)s.") % {"where": _times(missing)})
     return " ".join(told)
@@ -198,6 +198,6 @@ def place(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
     if not recording.collected:
         return Path(recording.file.path), video_info(recording), 0.0
     cut = recording.cuts.filter(at__lte=second).select_related("piece").order_by("-at").first()
-    if cut is None or second > cut.at + cut.end - cut.start:
+    if cut is None or second > cut.until:
         raise UserError(_("There is no footage of that moment."))
     return Path(cut.piece.file.path), video_info(cut.piece), cut.at - cut.start

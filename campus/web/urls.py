@@ -31,6 +31,7 @@ urlpatterns = [
     path("recordings/<uuid:pk>/progress/", recordings.progress_json, name="recording-progress"),
     path("recordings/<uuid:pk>/<str:action>/", recordings.act, name="recording-act"),
     path("lectures/<int:pk>/statuses/", results.set_statuses, name="statuses"),
+    path("lectures/<int:pk>/footage-enough/", results.footage_enough, name="footage-enough"),
     path("lectures/<int:pk>/sign-off/", results.sign_off, name="sign-off"),
     path("lectures/<int:pk>/reopen/", results.reopen, name="reopen"),
     path("records/<int:pk>/", results.record, name="record"),

@@ -17,7 +17,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
-from campus.attendance.selectors import may_decide
+from campus.attendance.selectors import may_decide, provisional, reports_for
 from campus.errors import UserError
 from campus.footage.selectors import OPEN, recordings_for, uploads_for
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
@@ -120,6 +120,9 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"),
+        "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first(),
+        "provisional": provisional(lecture),
+        "may_decide": may_decide(request.user, lecture),
         "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)

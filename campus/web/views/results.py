@@ -116,6 +116,17 @@ def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
+def footage_enough(request: StaffRequest, pk: int) -> HttpResponse:
+    return _whole(
+        request,
+        pk,
+        lambda lecture: decisions.footage_enough(lecture=lecture, user=request.user),
+        _("The lecture is counted with the footage that is here."),
+    )
+
+
+@require_POST
+@login_required
 def reopen(request: StaffRequest, pk: int) -> HttpResponse:
     reason = request.POST.get("reason", "")
     return _whole(
