@@ -1,0 +1,41 @@
+"""A recording that came in pieces is compared with its sender's SHA-256 before anything is done with it."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from campus.academics.models import Lecture
+from campus.footage.models import Recording
+from campus.footage.uploads import upload_create, upload_finish, upload_write
+from campus.work import claim
+from tests.campus import factories
+from tests.recognition import media
+from workers.attempt import attempt
+from workers.ingest import ingest
+
+pytestmark = pytest.mark.django_db
+
+
+def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
+    upload = upload_create(lecture=lecture, user=factories.user(), name="lecture.mp4", size=len(content), sha256=sha256)
+    upload_write(upload=upload, offset=0, body=io.BytesIO(content), length=len(content))
+    recording = upload_finish(upload=upload)
+    attempt("rollcall.ingest", ingest, claim("rollcall.ingest", recording.pk, "me"))
+    recording.refresh_from_db()
+    return recording
+
+
+def test_the_file_that_was_announced_and_no_other(tmp_path: Path, settings) -> None:
+    settings.BROKER_URL = "memory://"
+    content = media.video(tmp_path / "lecture.mp4", seconds=2).read_bytes()
+    sha256, lecture = hashlib.sha256(content).hexdigest(), factories.lecture()
+    damaged = sent(lecture, content[:-1] + b"?", sha256)
+    assert (damaged.state, damaged.sha256, damaged.segments.count()) == ("failed", "", 0)
+    assert "Upload it again" in damaged.error
+    again = sent(lecture, content, sha256)
+    assert (again.state, again.sha256, again.error) == ("processing", sha256, "")
+    twice = sent(lecture, content, "")
+    assert twice.state == "failed"
+    assert "already here" in twice.error
