@@ -23,6 +23,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "sha256",
             "created_at",
             "state",
+            "provisional",
             "run",
             "duration",
             "info",

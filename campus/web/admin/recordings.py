@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -14,8 +16,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from campus.attendance.services import recording_delete
 from campus.footage import selectors, services
-from campus.footage.models import Recording, Segment
+from campus.footage.models import Cut, Recording, Segment
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
 
 STATES = {
@@ -33,6 +36,8 @@ class RecordingColumns:
 
     @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
+        if recording.provisional and recording.state == Recording.State.DONE:
+            return badge(_("so far"), "info")
         return badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
     @display(description=gettext_lazy("Progress"))
@@ -69,6 +74,24 @@ class SegmentInline(ReadOnlyInline):
         return f"{100 * (1 if segment.state == Segment.State.DONE else segment.progress):.0f} %"
 
 
+class CutInline(ReadOnlyInline):
+    model = Cut
+    fields = ("when", "piece", "note")
+    readonly_fields = fields
+    verbose_name_plural = gettext_lazy("pieces of footage")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cut]:
+        return super().get_queryset(request).select_related("piece__source").order_by("at")
+
+    @display(description=gettext_lazy("When"))
+    def when(self, cut: Cut) -> str:
+        return f"{selectors.clock(cut.at)} to {selectors.clock(cut.until)}"
+
+    @display(description=gettext_lazy("Note"))
+    def note(self, cut: Cut) -> str:
+        return cut.piece.note
+
+
 def dialog(title: object, description: object, submit: object) -> Any:
     return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
 
@@ -86,9 +109,9 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
     readonly_fields = ("recording_state", "progress", "coverage_share")
-    inlines = (SegmentInline,)
+    inlines = (SegmentInline, CutInline)
     actions = ("retry_all",)
-    actions_detail = ("staff_page", "restart", "retry", "cancel")
+    actions_detail = ("staff_page", "restart", "retry", "cancel", "remove")
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("footage.change_recording")
@@ -146,6 +169,28 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         return self._act(request, object_id, services.recording_cancel, _("The work on this recording was cancelled."))
+
+    @action(
+        description=gettext_lazy("Delete"),
+        url_path="remove",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        permissions=["steer"],
+        dialog=dialog(
+            gettext_lazy("Delete the recording?"),
+            gettext_lazy(
+                "The file goes, with all that was seen in it, and the lecture is counted again without it. "
+                "What people set by hand stays, and so do pieces of footage."
+            ),
+            gettext_lazy("Delete the recording"),
+        ),
+    )
+    def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
+        recording_delete(recording=recording)
+        messages.success(request, _("The recording is deleted, and the lecture is counted again."))
+        address = reverse("admin:footage_recording_changelist")
+        return HttpResponse(headers={"HX-Redirect": address}) if request.headers.get("HX-Request") else redirect(address)
 
     @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:
