@@ -32,11 +32,10 @@ class Source(LeasedWork):
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
 
     class ClockSeen(models.TextChoices):
-        """How far off the clock is was seen in these ways, the surest last."""
+        """What shows how far off the clock is."""
 
-        FILES = "files", _("names and times of the files")
-        STREAM = "stream", _("the camera says so")
-        PICTURE = "picture", _("the clock in the picture")
+        FILES = "files", _("names of files, and when they were last written")
+        STREAM = "stream", _("the camera's own word")
 
     class State(models.TextChoices):
         IDLE = "idle", _("at rest")
@@ -68,12 +67,7 @@ class Source(LeasedWork):
         _("time zone"), max_length=60, blank=True, validators=[known_time_zone], help_text=_("Of the times in the names. Empty: ours.")
     )
     clock_offset = models.FloatField(
-        _("clock is ahead by"), default=0, help_text=_("Seconds by which the camera's clock is fast; negative when it is slow.")
-    )
-    clock_follows = models.BooleanField(
-        _("put right by the clock in the picture"),
-        default=True,
-        help_text=_("Where the pictures show the time and it can be read. Otherwise, and without this, the number above counts."),
+        _("clock is ahead by"), default=0, help_text=_("Seconds by which the clock in the names is fast; negative when it is slow.")
     )
     delay_minutes = models.PositiveSmallIntegerField(_("first look after"), default=5, help_text=_("Minutes after the end of a lecture."))
     deadline_hours = models.PositiveSmallIntegerField(
