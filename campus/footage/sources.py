@@ -1,18 +1,24 @@
-"""Everything that people write about sources: what they are, which cameras they show, and a look at what they have."""
+"""What people write about sources: what they are, which cameras they show, a look at what they have, and another chance."""
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TypeVar
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Greatest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.errors import UserError
 from campus.footage import credentials
-from campus.footage.matching import RemoteFile
-from campus.footage.models import Camera, Source, SourceTest
+from campus.footage.matching import REOPENED, RemoteFile, pieces_want
+from campus.footage.models import Camera, Collection, Piece, Source, SourceTest
 from campus.work import WAITING, finish, request
+
+log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", Source, Camera)
 
@@ -85,3 +91,31 @@ def source_tested(*, test: SourceTest, files: Iterable[RemoteFile]) -> bool:
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
     return finish(test, SourceTest.State.DONE, files=shown, count=len(seen))
+
+
+def piece_take_back(*, piece: Piece, user: User | None = None) -> None:
+    """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
+    if piece.source.kind == Source.Kind.RTSP:
+        raise UserError(_("This was recorded from a camera and nowhere else, so it is gone."))
+    if not Piece.objects.filter(pk=piece.pk, state=Piece.State.DISCARDED).update(state=Piece.State.FOUND, settled=True):
+        raise UserError(_("This file is not discarded."))
+    log.info("piece %s: taken back by user %s", piece.pk, user and user.pk)
+    pieces_want(source=piece.source)
+
+
+def collection_again(*, collection: Collection, user: User | None = None) -> None:
+    """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be looked for."""
+    now = timezone.now()
+    if collection.state == Collection.State.OFF:
+        raise UserError(_("The footage of this lecture is not collected: %(why)s") % {"why": collection.note})
+    if collection.lecture.starts_at > now:
+        raise UserError(_("This lecture has not begun yet."))
+    Collection.objects.filter(pk=collection.pk).exclude(state=Collection.State.OFF).update(
+        state=Collection.State.COLLECTING,
+        tries=0,
+        due_at=now,
+        deadline_at=Greatest("deadline_at", now + REOPENED),
+        finished_at=None,
+        note="",
+    )
+    log.info("lecture %s: looked for again by user %s", collection.lecture_id, user and user.pk)

@@ -46,6 +46,14 @@ def unfold(institution: str) -> dict[str, Any]:
                     ],
                 },
                 {
+                    "title": gettext_lazy("Cameras"),
+                    "items": [
+                        _item(gettext_lazy("Sources"), "nest_cam_indoor", "footage_source"),
+                        _item(gettext_lazy("Files"), "video_file", "footage_piece"),
+                        _item(gettext_lazy("Collected"), "cloud_download", "footage_collection"),
+                    ],
+                },
+                {
                     "title": gettext_lazy("Faces"),
                     "items": [
                         _item(gettext_lazy("Photos"), "add_a_photo", "biometrics_facephoto"),

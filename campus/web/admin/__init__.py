@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django_celery_beat import models as beat
 
-from campus.web.admin import attendance, classes, documents, lectures, photos, recordings, staff, students, timetable
+from campus.web.admin import attendance, classes, documents, lectures, photos, pieces, recordings, sources, staff, students, timetable
 
-__all__ = ["attendance", "classes", "documents", "lectures", "photos", "recordings", "staff", "students", "timetable"]
+__all__ = ["attendance", "classes", "documents", "lectures", "photos", "pieces", "recordings", "sources", "staff", "students", "timetable"]
 
 # Made by the program, nothing for people: the schedule.
 for model in (

@@ -1,0 +1,350 @@
+"""What came, or should have come, by itself: files of cameras, and how far the collection of each lecture's footage is."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from campus.academics.models import Lecture
+from campus.footage.models import Collection, Cut, Piece
+from campus.footage.selectors import clock
+from campus.footage.services import piece_assign, piece_discard
+from campus.footage.source_selectors import collections_for, lectures_near, pieces_for, unclear, unmatched
+from campus.footage.sources import collection_again, piece_take_back
+from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, change_link, user_of
+from campus.web.admin.photo_upload import upload_page
+from campus.web.admin.recordings import dialog
+
+AT_ONCE = 50  # files that are assigned
+CHOICES = 300  # lectures
+
+PIECE_STATES = {
+    Piece.State.FOUND: "",
+    Piece.State.WANTED: "info",
+    Piece.State.LATER: "warning",
+    Piece.State.HERE: "success",
+    Piece.State.DOUBLE: "",
+    Piece.State.FAILED: "danger",
+    Piece.State.DISCARDED: "",
+}
+COLLECTION_STATES = {
+    Collection.State.WAITING: "",
+    Collection.State.COLLECTING: "info",
+    Collection.State.COMPLETE: "success",
+    Collection.State.MISSING: "danger",
+    Collection.State.OFF: "",
+}
+
+
+class LectureFilter(admin.SimpleListFilter):
+    title = gettext_lazy("lecture")
+    parameter_name = "lecture"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("unclear", gettext_lazy("wants a person")),
+            ("none", gettext_lazy("of no lecture")),
+            ("some", gettext_lazy("of a lecture")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Piece]) -> QuerySet[Piece]:
+        match self.value():
+            case "unclear":
+                return unclear(queryset)
+            case "none":
+                return unmatched(queryset)
+            case "some":
+                return queryset.exclude(pk__in=unmatched(queryset).values("pk")).exclude(state=Piece.State.DISCARDED)
+        return queryset
+
+
+class CutInline(ReadOnlyInline):
+    model = Cut
+    fields = ("of", "seconds", "place")
+    readonly_fields = fields
+    verbose_name_plural = gettext_lazy("recordings that it is part of")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cut]:
+        return super().get_queryset(request).select_related("recording__lecture__course")
+
+    @display(description=gettext_lazy("Recording"))
+    def of(self, cut: Cut) -> SafeString:
+        return change_link(cut.recording)
+
+    @display(description=gettext_lazy("Of the piece"))
+    def seconds(self, cut: Cut) -> str:
+        return f"{clock(cut.start)} – {clock(cut.end)}"  # noqa: RUF001
+
+    @display(description=gettext_lazy("In the lecture"))
+    def place(self, cut: Cut) -> str:
+        return f"{clock(cut.at)} – {clock(cut.at + cut.end - cut.start)}"  # noqa: RUF001
+
+
+class AssignForm(forms.Form):
+    lecture = forms.ModelChoiceField(
+        Lecture.objects.none(),
+        label=gettext_lazy("Lecture"),
+        widget=UnfoldAdminSelect2Widget(),
+        help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it."),
+    )
+
+    def __init__(self, *args: Any, pieces: Sequence[Piece], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        moment = pieces[0].starts_at or pieces[0].modified_at or pieces[0].seen_at
+        room = pieces[0].camera.room.name if pieces[0].camera else ""
+        lectures = sorted(lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment)))[:CHOICES]
+        field = cast(forms.ModelChoiceField[Lecture], self.fields["lecture"])
+        field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
+        field.choices = [("", "---------"), *((lecture.pk, _named(lecture)) for lecture in lectures)]
+
+
+def _named(lecture: Lecture) -> str:
+    """A lecture as one finds it by room and time."""
+    starts, ends = timezone.localtime(lecture.starts_at), timezone.localtime(lecture.ends_at)
+    when = f"{date_format(starts, _('D j M Y, H:i'))}–{date_format(ends, 'H:i')}"  # noqa: RUF001
+    return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
+
+
+@admin.register(Piece)
+class PieceAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("path", "source", "room", "starts", "until", "lectures", "shown", "remark")
+    list_filter = (
+        LectureFilter,
+        ("state", ChoicesDropdownFilter),
+        ("source", RelatedDropdownFilter),
+        ("camera__room", RelatedDropdownFilter),
+        ("starts_at", RangeDateTimeFilter),
+    )
+    search_fields = ("path", "source__name", "camera__room__name")
+    list_select_related = ("source", "camera__room", "lecture__course")
+    fieldsets = (
+        (None, {"fields": (("source", "camera"), "path", ("starts", "until"), ("shown", "weight"), "lectures", "remark")}),
+        (
+            gettext_lazy("Work"),
+            {"fields": (("seen_at", "fetched_at"), ("tries", "due_at"), "info", "error_detail"), "classes": ("collapse",)},
+        ),
+    )
+    readonly_fields = ("starts", "until", "shown", "weight", "lectures", "remark")
+    inlines = (CutInline,)
+    actions = ("assign_all", "discard_all", "take_back_all")
+    actions_detail = ("assign_one", "discard_one", "take_back_one")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Piece]:
+        return super().get_queryset(request).prefetch_related("cuts__recording__lecture__course")
+
+    @display(description=gettext_lazy("Room"), ordering="camera__room__name")
+    def room(self, piece: Piece) -> str:
+        return str(piece.camera.room) if piece.camera else "-"
+
+    @display(description=gettext_lazy("From"), ordering="starts_at")
+    def starts(self, piece: Piece) -> str:
+        return date_format(timezone.localtime(piece.starts_at), _("D j M Y, H:i")) if piece.starts_at else "-"
+
+    @display(description=gettext_lazy("To"), ordering="ends_at")
+    def until(self, piece: Piece) -> str:
+        return date_format(timezone.localtime(piece.ends_at), "H:i") if piece.ends_at else "-"
+
+    @display(description=gettext_lazy("State"), ordering="state")
+    def shown(self, piece: Piece) -> SafeString:
+        return badge(piece.get_state_display(), PIECE_STATES[Piece.State(piece.state)])
+
+    @display(description=gettext_lazy("Size"), ordering="size")
+    def weight(self, piece: Piece) -> str:
+        return filesizeformat(piece.size)
+
+    @display(description=gettext_lazy("Lecture"))
+    def lectures(self, piece: Piece) -> str:
+        found = {cut.recording.lecture for cut in piece.cuts.all()} | ({piece.lecture} if piece.lecture else set())
+        links = ((change_link(lecture),) for lecture in sorted(found, key=lambda lecture: lecture.starts_at))
+        return format_html_join(mark_safe("<br>"), "{}", links) or "-"
+
+    @display(description=gettext_lazy("Remark"))
+    def remark(self, piece: Piece) -> str:
+        return piece.error or piece.note or "-"
+
+    def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
+        if not request.user.has_perm("footage.change_piece"):
+            return False
+        return object_id is None or Piece.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
+
+    def has_use_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return self._steers(request, object_id, set(Piece.State) - {Piece.State.DISCARDED, Piece.State.DOUBLE})
+
+    def has_take_back_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return self._steers(request, object_id, {Piece.State.DISCARDED})
+
+    @action(description=gettext_lazy("Assign to a lecture"), permissions=["use"])
+    def assign_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> HttpResponseBase:
+        return redirect(assign_address(queryset.values_list("pk", flat=True)[:AT_ONCE]))
+
+    @action(description=gettext_lazy("Assign to a lecture"), url_path="to-lecture", icon="event_available", permissions=["use"])
+    def assign_one(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(assign_address([object_id]))
+
+    @action(description=gettext_lazy("Discard"), permissions=["use"])
+    def discard_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> None:
+        attempt_all(
+            request,
+            queryset,
+            lambda piece: piece_discard(piece=piece, user=user_of(request)),
+            _("Discarded, and to be found under that state"),
+        )
+
+    @action(
+        description=gettext_lazy("Discard"),
+        url_path="discard",
+        icon="delete",
+        permissions=["use"],
+        dialog=dialog(
+            gettext_lazy("Discard this file?"),
+            gettext_lazy(
+                "What is here of it goes. At its source it stays, and can be taken back; what was recorded here is gone for good."
+            ),
+            gettext_lazy("Discard"),
+        ),
+    )
+    def discard_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        return self._act(request, object_id, piece_discard, _("The file is discarded."))
+
+    @action(description=gettext_lazy("Take back"), permissions=["use"])
+    def take_back_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> None:
+        attempt_all(request, queryset, lambda piece: piece_take_back(piece=piece, user=user_of(request)), _("Taken back"))
+
+    @action(
+        description=gettext_lazy("Take back"),
+        url_path="take-back",
+        icon="undo",
+        permissions=["take_back"],
+        dialog=dialog(
+            gettext_lazy("Take this file back?"),
+            gettext_lazy("It is as if it had just been seen: fetched, where a lecture wants it."),
+            gettext_lazy("Take back"),
+        ),
+    )
+    def take_back_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        return self._act(request, object_id, piece_take_back, _("The file is taken back."))
+
+    def _act(self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str) -> HttpResponseBase:
+        piece = get_object_or_404(pieces_for(request.user), pk=object_id)
+        attempt(request, lambda: service(piece=piece, user=user_of(request)), success)
+        return back(request, Piece, object_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [path("assign/", view(self.assign_view), name="footage_piece_assign"), *super().get_urls()]
+
+    def assign_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Which lecture the named files are of."""
+        if not self.has_use_permission(request):
+            raise PermissionDenied
+        chosen = pieces_for(request.user).filter(pk__in=_uuids(request.GET.getlist("piece"))).select_related("source", "camera__room")
+        pieces = list(chosen)
+        if not pieces:
+            messages.error(request, _("Choose the files first."))
+            return redirect("admin:footage_piece_changelist")
+        form = AssignForm(request.POST or None, pieces=pieces)
+        if form.is_valid():
+            lecture = form.cleaned_data["lecture"]
+            attempt_all(request, chosen, lambda piece: piece_assign(piece=piece, lecture=lecture, user=user_of(request)), _("Assigned"))
+            return redirect("admin:footage_piece_changelist")
+        title = ngettext("Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(pieces)) % {"n": len(pieces)}
+        return upload_page(request, title, form, None, verb=_("Assign"))
+
+
+def assign_address(pks: Iterable[object]) -> str:
+    return reverse("admin:footage_piece_assign", query={"piece": [str(pk) for pk in pks]})
+
+
+def _uuids(texts: Iterable[str]) -> list[UUID]:
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found[:AT_ONCE]
+
+
+@admin.register(Collection)
+class CollectionAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("lecture", "room", "shown", "missing", "tries", "due", "deadline_at")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("lecture__starts_at", RangeDateTimeFilter),
+        ("lecture__course", RelatedDropdownFilter),
+    )
+    search_fields = ("lecture__course__code", "lecture__course__name", "lecture__title", "lecture__room")
+    list_select_related = ("lecture__course",)
+    fields = ("lecture", "room", "shown", "missing", ("tries", "due", "deadline_at", "finished_at"))
+    readonly_fields = ("room", "shown", "missing", "due")
+    actions = ("look_again_all",)
+    actions_detail = ("staff_page", "files", "look_again")
+
+    @display(description=gettext_lazy("Room"), ordering="lecture__room")
+    def room(self, collection: Collection) -> str:
+        return collection.lecture.room or "-"
+
+    @display(description=gettext_lazy("State"), ordering="state")
+    def shown(self, collection: Collection) -> SafeString:
+        return badge(collection.get_state_display(), COLLECTION_STATES[Collection.State(collection.state)])
+
+    @display(description=gettext_lazy("What is missing"))
+    def missing(self, collection: Collection) -> str:
+        return collection.note or "-"
+
+    @display(description=gettext_lazy("Next look"), ordering="due_at")
+    def due(self, collection: Collection) -> Any:
+        waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
+        return date_format(timezone.localtime(collection.due_at), _("D j M Y, H:i")) if waits else "-"
+
+    def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("footage.change_collection")
+
+    @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
+    def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect("lecture", pk=get_object_or_404(collections_for(request.user), pk=object_id).lecture_id)
+
+    @action(description=gettext_lazy("Files of that day"), url_path="files", icon="video_file")
+    def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Of all rooms: the camera may have been another one."""
+        collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
+        day = timezone.localdate(collection.lecture.starts_at).isoformat()
+        span = {"starts_at_from_0": day, "starts_at_from_1": "00:00:00", "starts_at_to_0": day, "starts_at_to_1": "23:59:59"}
+        return redirect(reverse("admin:footage_piece_changelist", query=span))
+
+    @action(description=gettext_lazy("Look again"), permissions=["steer"])
+    def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        attempt_all(request, queryset, lambda row: collection_again(collection=row, user=user_of(request)), _("Looked for again"))
+
+    @action(
+        description=gettext_lazy("Look again"),
+        url_path="again",
+        icon="refresh",
+        permissions=["steer"],
+        dialog=dialog(
+            gettext_lazy("Look for this lecture's footage again?"),
+            gettext_lazy("The sources of its room are looked through now, and for an hour at least."),
+            gettext_lazy("Look again"),
+        ),
+    )
+    def look_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
+        attempt(request, lambda: collection_again(collection=collection, user=user_of(request)), _("It is looked for again."))
+        return back(request, Collection, object_id)

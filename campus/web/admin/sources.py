@@ -1,0 +1,223 @@
+"""Where footage comes from by itself: sources, their cameras, and what a look at a source shows."""
+
+from collections import Counter
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+
+from campus.errors import UserError
+from campus.footage import patterns
+from campus.footage.matching import Reading, zone_of
+from campus.footage.models import Camera, Piece, Source, SourceTest
+from campus.footage.patterns import Fields
+from campus.footage.source_selectors import Seen, sources_for, tested
+from campus.footage.sources import check_password, row_delete, source_save, source_test
+from campus.web.admin.base import RegistrarAdmin, badge, change_link, to
+from campus.web.admin.pieces import PIECE_STATES
+from campus.web.admin.recordings import dialog
+
+
+class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        required=False,
+        strip=False,
+        max_length=1000,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("Of S3 the secret key. It is kept encrypted and never shown. Empty: it stays as it is."),
+    )
+    forget_password = forms.BooleanField(
+        label=gettext_lazy("Forget the password"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=gettext_lazy("One is kept now."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.secret:
+            self.fields.pop("forget_password", None)
+
+    def new_password(self) -> str | None:
+        """None: it stays as it is."""
+        return self.cleaned_data.get("password") or ("" if self.cleaned_data.get("forget_password") else None)
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        try:
+            check_password(self.instance, self.new_password())
+        except ValidationError as error:
+            self.add_error(None, error)
+
+
+class CameraInline(TabularInline):
+    model = Camera
+    fields = ("label", "room")
+    autocomplete_fields = ("room",)
+    extra = 1
+    hide_title = True
+
+
+@admin.register(Source)
+class SourceAdmin(RegistrarAdmin):
+    form = SourceForm
+    list_display = ("name", "kind", "address", "rooms", "shown", "looked_at", "heard_at")
+    list_filter = (("kind", ChoicesDropdownFilter), "enabled")
+    search_fields = ("name", "address", "cameras__label", "cameras__room__name")
+    inlines = (CameraInline,)
+    actions_detail = ("files", "test_now")
+    readonly_fields = ("shown", "looked_at", "heard_at", "error")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        return super().get_queryset(request).prefetch_related("cameras__room")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
+        secret = ("password", "forget_password") if obj and obj.secret else ("password",)
+        who: tuple[Any, ...] = ("username", *secret) if self.has_change_permission(request, obj) else ("username",)
+        sets: list[Any] = [
+            (None, {"fields": (("name", "enabled"), ("kind", "address"), who, "host_key")}),
+            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"))}),
+            (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours", "look_minutes"),)}),
+            (gettext_lazy("Limits"), {"fields": (("rate_kib", "file_gib", "day_gib"),)}),
+        ]
+        if obj:
+            sets.insert(0, (gettext_lazy("State"), {"fields": (("shown", "looked_at", "heard_at"), "error")}))
+        return sets
+
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        source_save(source=obj, password=form.new_password())
+
+    @display(description=gettext_lazy("Rooms"))
+    def rooms(self, source: Source) -> str:
+        return ", ".join(dict.fromkeys(str(camera.room) for camera in source.cameras.all()))
+
+    @display(description=gettext_lazy("State"), ordering="state")
+    def shown(self, source: Source) -> SafeString:
+        if not source.enabled:
+            return badge(_("not in use"))
+        if source.state == Source.State.SCANNING:
+            return badge(source.get_state_display(), "info")
+        if source.error:
+            return badge(_("failed"), "danger")
+        return badge(source.get_state_display(), "success" if source.looked_at else "")
+
+    def delete_model(self, request: HttpRequest, obj: Source) -> None:
+        row_delete(row=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        for source in queryset:
+            row_delete(row=source)
+
+    @action(description=gettext_lazy("Files"), url_path="files", icon="video_file")
+    def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(reverse("admin:footage_piece_changelist", query={"source__id__exact": object_id}))
+
+    def has_test_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("footage.change_source")
+
+    @action(
+        description=gettext_lazy("Test now"),
+        url_path="test-now",
+        icon="troubleshoot",
+        permissions=["test"],
+        dialog=dialog(
+            gettext_lazy("Test this source?"),
+            gettext_lazy("A worker looks at what is there, and fetches nothing. You see how each name is read, and for which lecture."),
+            gettext_lazy("Test now"),
+        ),
+    )
+    def test_now(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        source_test(source=get_object_or_404(sources_for(request.user), pk=object_id))
+        return to(request, reverse("admin:footage_source_test", args=[object_id]))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [path("<int:pk>/test/", view(self.test_view), name="footage_source_test"), *super().get_urls()]
+
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """What the last test found; the page asks again by itself until it is there."""
+        source = get_object_or_404(sources_for(request.user).select_related("test"), pk=pk)
+        if request.method == "POST":
+            if not self.has_test_permission(request):
+                raise PermissionDenied
+            source_test(source=source)
+            return redirect("admin:footage_source_test", pk)
+        context = {
+            "title": _("Test of %(source)s") % {"source": source},
+            "source": source,
+            "may_test": self.has_test_permission(request),
+            **_result(getattr(source, "test", None)),
+        }
+        page = "admin/rollcall/_source_test.html" if request.headers.get("HX-Request") else "admin/rollcall/source_test.html"
+        return TemplateResponse(request, page, {**self.admin_site.each_context(request), **context})
+
+
+def _result(test: SourceTest | None) -> dict[str, Any]:
+    if test is None or test.state != SourceTest.State.DONE:
+        return {"test": test}
+    try:
+        rows = tested(test)
+    except UserError as error:
+        return {"test": test, "problem": str(error)}
+    fits = [row for row in rows if row.fits]
+    unknown = Counter(row.note for row in fits if row.reading and row.reading.starts_at and row.reading.camera is None)
+    return {
+        "test": test,
+        "shown": len(rows),
+        "fits": len(fits),
+        "matched": sum(bool(row.lectures) and not row.note for row in rows),
+        "unknown": [f"{note} ({n})" for note, n in unknown.most_common(10)],
+        "example": None if fits else _example(test.source),
+        "table": {
+            "headers": [_("Path"), _("Size"), _("Room"), _("From"), _("To"), _("Lecture"), _("Remark")],
+            "rows": [_cells(row) for row in rows],
+        },
+    }
+
+
+def _example(source: Source) -> str:
+    """What the pattern would call a file of this moment."""
+    camera = source.cameras.select_related("room").first()
+    fields = Fields(camera.label if camera else "camera", camera.room.name if camera else "room", timezone.now())
+    return patterns.compile(source.pattern).path(fields, zone_of(source))
+
+
+def _cells(row: Seen) -> list[Any]:
+    reading = row.reading
+    lectures = format_html_join(mark_safe("<br>"), "{}", ((change_link(lecture),) for lecture in row.lectures))
+    if row.piece:
+        remark: Any = badge(row.piece.get_state_display(), PIECE_STATES[Piece.State(row.piece.state)])
+    else:
+        remark = row.note or badge(_("would be fetched"), "info")
+    room = reading.camera.room if reading and reading.camera else "-"
+    return [
+        row.file.path,
+        filesizeformat(row.file.size),
+        room,
+        *(_time(reading, name) for name in ("starts_at", "ends_at")),
+        lectures or "-",
+        remark,
+    ]
+
+
+def _time(reading: Reading | None, name: str) -> str:
+    moment = getattr(reading, name, None)
+    return date_format(timezone.localtime(moment), _("D j M Y, H:i")) if moment else "-"
