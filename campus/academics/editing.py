@@ -4,13 +4,14 @@ from typing import TypeVar
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
+from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Enrolment, Holiday, Lecture, LectureSeries, Room, Student
+from campus.academics.models import Course, Enrolment, Lecture
 from campus.academics.timetable import with_use
 from campus.errors import UserError
 
-Row = TypeVar("Row", Course, Student, Enrolment, Room, Holiday, LectureSeries)
+Row = TypeVar("Row", bound=models.Model)
 
 
 def row_save(row: Row, **changes: object) -> Row:
@@ -24,6 +25,14 @@ def row_save(row: Row, **changes: object) -> Row:
     except IntegrityError as error:
         raise UserError(_("Somebody else wrote the same at this moment. Look at it, then try again.")) from error
     return row
+
+
+def row_delete(*, row: models.Model) -> None:
+    """Raises UserError where something else needs it."""
+    try:
+        row.delete()
+    except ProtectedError as error:
+        raise UserError(_("This is needed elsewhere, so it stays. Remove what needs it first.")) from error
 
 
 @transaction.atomic

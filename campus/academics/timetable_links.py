@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from campus.academics.models import CalendarLink, Course, Lecture
 from campus.academics.selectors import lectures_for
-from campus.accounts.roles import sees_everything
+from campus.accounts.roles import AnyUser, sees_everything
 
 SALT = "rollcall.calendar-link"
 NOTED = timedelta(hours=1)  # how exactly the last reading is known
@@ -21,9 +21,9 @@ def key_of(link: CalendarLink) -> str:
     return link.pk.hex + salted_hmac(SALT, link.pk.hex, algorithm="sha256").hexdigest()[:32]
 
 
-def links_for(user: User) -> QuerySet[CalendarLink]:
+def links_for(user: AnyUser) -> QuerySet[CalendarLink]:
     """Each sees the own ones only, whatever the role."""
-    return CalendarLink.objects.filter(user=user).select_related("course").order_by("course__code", "created_at")
+    return CalendarLink.objects.filter(user=user.pk).select_related("course").order_by("course__code", "created_at")
 
 
 def reads_all(user: User) -> bool:
@@ -44,6 +44,11 @@ def link_renew(*, user: User, course: Course | None) -> CalendarLink:
     with transaction.atomic():
         CalendarLink.objects.filter(user=user, course=course).delete()
         return CalendarLink.objects.create(user=user, course=course)
+
+
+def link_remove(*, link: CalendarLink) -> None:
+    """Calendars that used it show nothing new."""
+    link.delete()
 
 
 def link_read(key: str) -> CalendarLink | None:

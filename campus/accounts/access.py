@@ -28,6 +28,9 @@ FOR_READERS = frozenset(
         "admin:logout",
         "admin:password_change",
         "api-token",
+        "api-me",
+        "api-calendarlink-list",
+        "api-calendarlink-detail",
         "api-course-register",
     }
 )

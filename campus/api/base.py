@@ -101,7 +101,7 @@ class Endpoint(GenericViewSet[Row]):
 
     def shown(self, row: Row, status: int = 200) -> Response:
         """The object as it is now, and its ETag."""
-        self.kwargs[self.lookup_url_kwarg or self.lookup_field] = row.pk
+        self.kwargs[self.lookup_url_kwarg or self.lookup_field] = getattr(row, self.lookup_field)
         data = self.get_serializer(self.get_object()).data
         return Response(data, status=status, headers={"ETag": tag_of(data)})
 

@@ -11,12 +11,15 @@ from django_filters.fields import IsoDateTimeField
 from rest_framework.exceptions import ValidationError
 
 from campus.academics.models import Course, Enrolment, Lecture, LectureSeries, Student
+from campus.academics.selectors import courses_for
 from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.selectors import lacking_photos
 from campus.footage.models import Collection, Piece, Recording
 from campus.footage.source_selectors import unclear, unmatched
+from campus.outbox.models import Delivery, Webhook
 
 
 class IdFilter(filters.NumberFilter):
@@ -52,10 +55,15 @@ class CourseFilter(filters.FilterSet):
 class StudentFilter(filters.FilterSet):
     course = IdFilter("enrolments__course", distinct=True)
     name = filters.CharFilter("name", "icontains", label="a part of the name")
+    few_photos = filters.BooleanFilter(method="lacking", label="whether fewer usable photos are there than are asked for")
 
     class Meta:
         model = Student
         fields = ["number", "guest"]
+
+    def lacking(self, queryset: QuerySet[Student], name: str, value: bool) -> QuerySet[Student]:
+        lack = lacking_photos(courses_for(self.request.user)).values("student")
+        return queryset.filter(pk__in=lack) if value else queryset.exclude(pk__in=lack)
 
 
 class EnrolmentFilter(filters.FilterSet):
@@ -90,7 +98,12 @@ class SeriesFilter(filters.FilterSet):
         fields: list[str] = []
 
 
+class AnyOf(filters.BaseInFilter, filters.UUIDFilter):
+    """Several ids, with commas between them."""
+
+
 class PhotoFilter(filters.FilterSet):
+    id = AnyOf("id")
     student = IdFilter("student")
     course = IdFilter("student__enrolments__course", distinct=True)
 
@@ -192,6 +205,24 @@ class UnknownPersonFilter(filters.FilterSet):
     class Meta:
         model = UnknownPerson
         fields = ["still"]
+
+
+class WebhookFilter(filters.FilterSet):
+    course = IdFilter("course")
+
+    class Meta:
+        model = Webhook
+        fields = ["active"]
+
+
+class DeliveryFilter(filters.FilterSet):
+    webhook = filters.UUIDFilter("webhook")
+    after = MomentFilter("created_at", "gte")
+    before = MomentFilter("created_at", "lt")
+
+    class Meta:
+        model = Delivery
+        fields = ["state", "event"]
 
 
 class ReportFilter(filters.FilterSet):

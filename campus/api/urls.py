@@ -10,11 +10,14 @@ from campus.api.events import EventsView
 from campus.api.token import TokenView
 from campus.api.uploads import UploadsView, UploadView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
-from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusesView
+from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
 from campus.api.views.biometrics import GalleryViewSet, PhotoViewSet
+from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.evidence import SightingViewSet, StillViewSet, UnknownPersonViewSet
 from campus.api.views.footage import RecordingViewSet
+from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
+from campus.api.views.sources import CameraViewSet, CollectionViewSet, PieceViewSet, SourceViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
 
 router = SimpleRouter()
@@ -27,6 +30,10 @@ router.register("rooms", RoomViewSet, "api-room")
 router.register("holidays", HolidayViewSet, "api-holiday")
 router.register("series", SeriesViewSet, "api-series")
 router.register("recordings", RecordingViewSet, "api-recording")
+router.register("sources", SourceViewSet, "api-source")
+router.register("cameras", CameraViewSet, "api-camera")
+router.register("pieces", PieceViewSet, "api-piece")
+router.register("collections", CollectionViewSet, "api-collection")
 router.register("attendance", AttendanceViewSet, "api-attendance")
 router.register("sightings", SightingViewSet, "api-sighting")
 router.register("stills", StillViewSet, "api-still")
@@ -34,6 +41,10 @@ router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
 router.register("galleries", GalleryViewSet, "api-gallery")
+router.register("statuses", StatusViewSet, "api-status")
+router.register("calendar-links", CalendarLinkViewSet, "api-calendarlink")
+router.register("webhooks", WebhookViewSet, "api-webhook")
+router.register("deliveries", DeliveryViewSet, "api-delivery")
 
 urlpatterns = [
     path("recordings/<uuid:pk>/events/", EventsView.as_view(), name="api-recording-events"),
@@ -41,7 +52,6 @@ urlpatterns = [
     path("uploads/", UploadsView.as_view(), name="api-uploads"),
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
     path("me/", MeView.as_view(), name="api-me"),
-    path("statuses/", StatusesView.as_view(), name="api-statuses"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course
 from campus.errors import UserError
-from campus.outbox.models import Delivery, Webhook
+from campus.outbox.models import Delivery, Webhook, new_secret
 from campus.outbox.sending import NotSent, send
 from campus.work import WAITING, finish, request
 
@@ -27,7 +27,7 @@ def mail(*, to: str, event: str, key: str, subject: str, body: str) -> None:
     _put(Delivery(to=to, event=event, key=f"{key}:{to}"[:120], subject=" ".join(subject.split())[:200], body=body))
 
 
-def publish_event(*, course: Course, event: str, key: str, data: Mapping[str, object]) -> None:
+def publish_event(*, course: Course | None, event: str, key: str, data: Mapping[str, object]) -> None:
     """Tell the webhooks of the class and those of all classes; nothing to those that were told under that key."""
     body = json.dumps({"type": event, "timestamp": timezone.now().isoformat(), "data": data}, ensure_ascii=False)
     for webhook in Webhook.objects.filter(Q(course=course) | Q(course=None), active=True):
@@ -84,7 +84,16 @@ def retry(*, delivery: Delivery) -> None:
         request(TASK, delivery.pk)
 
 
-def ping(*, webhook: Webhook) -> None:
-    """A message that says nothing, to try the receiver with."""
+def secret_renew(*, webhook: Webhook) -> Webhook:
+    """What is sent from now on is signed with another secret."""
+    webhook.secret = new_secret()
+    webhook.save(update_fields=["secret"])
+    return webhook
+
+
+def ping(*, webhook: Webhook) -> Delivery:
+    """A message that says nothing, to try the receiver with; one a second at most."""
     body = json.dumps({"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}})
-    _put(Delivery(webhook=webhook, event="ping", key=f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}", body=body))
+    key = f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}"
+    _put(Delivery(webhook=webhook, event="ping", key=key, body=body))
+    return Delivery.objects.get(key=key)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
@@ -10,8 +11,9 @@ from rest_framework.validators import UniqueTogetherValidator
 
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.accounts.roles import Role, role_of
-from campus.api.serializers.common import Moment, OwnCourse, OwnStudent
-from campus.attendance.models import SignOff
+from campus.accounts.selectors import language_of
+from campus.api.serializers.common import DaysSerializer, Moment, OwnCourse, OwnStudent
+from campus.attendance.models import RegisterPolicy, SignOff
 
 ENDS_TOO_EARLY = _("The lecture ends before it starts. Set a later end.")
 TAKEN = _("This class has a lecture at that time already. Choose another time.")
@@ -20,15 +22,23 @@ TAKEN = _("This class has a lecture at that time already. Choose another time.")
 class MeSerializer(serializers.ModelSerializer[User]):
     email = serializers.CharField(read_only=True)  # it may be empty, which an address may not
     role = serializers.SerializerMethodField()
+    language = serializers.SerializerMethodField(help_text="of the pages, and of letters; empty: as the browser asks")
 
     class Meta:
         model = User
-        fields = ["username", "first_name", "last_name", "email", "role"]
+        fields = ["username", "first_name", "last_name", "email", "role", "language"]
         read_only_fields = fields
+
+    def get_language(self, user: User) -> str:
+        return language_of(user)
 
     @extend_schema_field({"type": "string", "enum": Role.values})
     def get_role(self, user: User) -> str:
         return str(role_of(user))
+
+
+class LanguageSerializer(serializers.Serializer[Any]):
+    language = serializers.ChoiceField(choices=settings.LANGUAGES, allow_blank=True)
 
 
 class RatesSerializer(serializers.Serializer[Any]):
@@ -37,10 +47,23 @@ class RatesSerializer(serializers.Serializer[Any]):
     threshold = serializers.FloatField(help_text="the least cosine similarity")
 
 
+class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
+    """A class without a row has the defaults."""
+
+    class Meta:
+        model = RegisterPolicy
+        fields = ["least_percent", "mail_lecturers", "mail_absentees", "mail_weekly", "warn"]
+
+    def get_attribute(self, instance: Course) -> RegisterPolicy:
+        policy: RegisterPolicy = getattr(instance, "register_policy", None) or RegisterPolicy(course=instance)
+        return policy
+
+
 class CourseSerializer(serializers.ModelSerializer[Course]):
     lecturers = serializers.SlugRelatedField[User](
         many=True, required=False, slug_field="username", queryset=User.objects.filter(is_active=True), help_text="their user names"
     )
+    register_policy = RegisterPolicySerializer(required=False, help_text="what it asks of its students, and who is told by e-mail")
     rates = serializers.SerializerMethodField(help_text="what the training of the gallery in use measured, by sureness")
 
     class Meta:
@@ -57,12 +80,17 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
             "early_minutes",
             "sureness",
             "embedder",
+            "register_policy",
             "rates",
         ]
 
     @extend_schema_field(serializers.DictField(child=RatesSerializer()))
     def get_rates(self, course: Any) -> dict[str, Any]:
         return next((gallery.report.get("rates", {}) for gallery in course.galleries_in_use), {})
+
+
+class WeeklySerializer(DaysSerializer):
+    course = OwnCourse(many=True, help_text="several: `course=1&course=2`")
 
 
 class StudentSerializer(serializers.ModelSerializer[Student]):

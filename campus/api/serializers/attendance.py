@@ -7,7 +7,25 @@ from rest_framework import serializers
 
 from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
 from campus.api.serializers.common import OwnRecording, OwnStudent
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, Still, UnknownPerson
+from campus.attendance.history import Week
+from campus.attendance.models import (
+    AttendanceChange,
+    AttendanceRecord,
+    AttendanceStatus,
+    Report,
+    Sighting,
+    Still,
+    UnknownPerson,
+)
+
+
+class StatusRowSerializer(serializers.ModelSerializer[AttendanceStatus]):
+    label = serializers.CharField(source="name", max_length=40, required=False)  # type: ignore[assignment]  # a field of that name
+    points = serializers.DecimalField(max_digits=5, decimal_places=2, min_value=0, coerce_to_string=False)
+
+    class Meta:
+        model = AttendanceStatus
+        fields = ["code", "label", "letter", "points", "counts", "like", "moodle", "position"]
 
 
 class KindSerializer(serializers.Serializer[Any]):
@@ -99,6 +117,27 @@ class UnknownPersonSerializer(SeenSerializer):
 class NameSerializer(ReasonSerializer):
     student = OwnStudent(help_text="who it is")
     add_photos = serializers.BooleanField(default=False, help_text="also take the pictures for the student's enrolment photos")
+
+
+class LearntSerializer(serializers.Serializer[Any]):
+    added = serializers.IntegerField(help_text="pictures that are new among the student's enrolment photos")
+
+
+class WeekSerializer(serializers.Serializer[Any]):
+    monday = serializers.DateField()
+    share = serializers.FloatField(help_text="of the points that could be had, 0 to 1")
+
+    def to_representation(self, instance: Week) -> dict[str, Any]:
+        return super().to_representation(dict(zip(("monday", "share"), instance, strict=True)))
+
+
+class ClassWeeksSerializer(serializers.Serializer[Any]):
+    """All students of a class, week by week."""
+
+    course = serializers.IntegerField(source="course.pk")
+    share = serializers.FloatField(source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null where nothing counts yet")
+    least = serializers.FloatField(help_text="what the class asks for, 0 to 1")
+    weeks = WeekSerializer(many=True)
 
 
 class MetSerializer(serializers.Serializer[Any]):

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from campus.api.serializers.academics import RatesSerializer
 from campus.api.serializers.common import OwnCourse, OwnStudent
 from campus.biometrics.models import FacePhoto, Gallery
 
@@ -29,6 +31,29 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
         model = Gallery
         fields = ["id", "course", "state", "active", "embedder", "threshold", "margin", "students", "photos", "error", "created_at"]
         read_only_fields = fields
+
+
+class SuspectSerializer(serializers.Serializer[Any]):
+    photo = serializers.UUIDField()
+    nearest = serializers.IntegerField(help_text="the other student, who is nearer")
+
+
+class TrainingReportSerializer(serializers.Serializer[Any]):
+    """Students are ids. What an older training did not measure is empty."""
+
+    rates = serializers.DictField(child=RatesSerializer(), default=dict, help_text="to be expected, by sureness")
+    without_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
+    few_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
+    too_alike = serializers.SerializerMethodField(help_text="pairs who look nearly the same")
+    suspect_photos = serializers.SerializerMethodField(help_text="that may show another student")
+
+    @extend_schema_field(serializers.ListField(child=serializers.ListField(child=serializers.IntegerField())))
+    def get_too_alike(self, report: dict[str, Any]) -> list[list[int]]:
+        return [[int(student) for student in pair[:2]] for pair in report.get("too_alike", [])]
+
+    @extend_schema_field(SuspectSerializer(many=True))
+    def get_suspect_photos(self, report: dict[str, Any]) -> Any:
+        return SuspectSerializer([one for photos in report.get("suspect_photos", {}).values() for one in photos], many=True).data
 
 
 class TrainSerializer(serializers.Serializer[Any]):

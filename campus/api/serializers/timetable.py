@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics import timetable_import
+from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.academics.timetable import Kind
+from campus.academics.timetable_links import key_of
 from campus.api.serializers.common import Day, OwnCourse
 
 
@@ -69,3 +72,42 @@ class PlanSerializer(serializers.Serializer[Any]):
 
 class AgreedSerializer(serializers.Serializer[Any]):
     agreed = serializers.CharField(max_length=64, help_text="of the plan")
+
+
+class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
+    course = OwnCourse(required=False, allow_null=True, default=None, help_text="null: all that you teach")
+    url = serializers.SerializerMethodField(help_text="for a calendar program; whoever has it reads when and where the lectures are")
+
+    class Meta:
+        model = CalendarLink
+        fields = ["id", "course", "url", "created_at", "used_at"]
+        read_only_fields = ["used_at"]
+        validators = ()  # a new link takes the place of the one before
+
+    def get_url(self, link: CalendarLink) -> str:
+        address: str = self.context["request"].build_absolute_uri(reverse("calendar", args=[key_of(link)]))
+        return address
+
+
+class CalendarFileSerializer(serializers.Serializer[Any]):
+    file = serializers.FileField(allow_empty_file=True, help_text="iCalendar (.ics)")
+    course = OwnCourse(required=False, allow_null=True, default=None, help_text="that all events are of; else each names its class")
+    complete = serializers.BooleanField(default=False, help_text="it is the whole calendar: lectures that are gone from it are cancelled")
+    dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
+
+
+class CalendarRowSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=timetable_import.Kind.choices)
+    course = serializers.IntegerField(source="lecture.course_id", default=None, allow_null=True)
+    lecture = serializers.IntegerField(source="lecture.pk", default=None, allow_null=True)
+    summary = serializers.CharField(source="meeting.summary", allow_blank=True)
+    starts_at = serializers.DateTimeField(source="meeting.starts_at", allow_null=True)
+    ends_at = serializers.DateTimeField(source="meeting.ends_at", allow_null=True)
+    room = serializers.CharField(source="meeting.room", allow_blank=True)
+    cancelled = serializers.BooleanField(source="meeting.cancelled")
+    remark = serializers.CharField(allow_blank=True)
+
+
+class CalendarPlanSerializer(serializers.Serializer[Any]):
+    done = serializers.BooleanField(help_text="false for a dry run: then nothing was written")
+    rows = CalendarRowSerializer(many=True, help_text="what becomes of each event, those that change nothing left out")

@@ -16,17 +16,20 @@ from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
 from campus.accounts.roles import sees_everything
+from campus.accounts.services import language_set
 from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import academics as s
-from campus.api.serializers.attendance import ClassHistorySerializer
+from campus.api.serializers.attendance import ClassHistorySerializer, ClassWeeksSerializer
 from campus.api.serializers.common import DaysSerializer
 from campus.api.uploads import check_open
 from campus.api.views.attendance import LectureResult
+from campus.api.views.calendars import LectureCalendars
 from campus.api.views.documents import CourseFiles, LectureFiles
 from campus.api.views.rosters import CourseRoster
+from campus.attendance.editing import policy_save
 from campus.attendance.guests import guest_merge
-from campus.attendance.history import history
+from campus.attendance.history import history, weekly
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import embedder_set
 
@@ -36,6 +39,14 @@ class MeView(APIView):
     def get(self, request: Request) -> Response:
         """Who you are, and your role."""
         return Response(s.MeSerializer(who(request)).data, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=s.LanguageSerializer, responses=s.MeSerializer)
+    def patch(self, request: Request) -> Response:
+        """Choose the language of your pages, and of letters to you."""
+        wish = s.LanguageSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        language_set(user=who(request), **wish.validated_data)
+        return self.get(request)
 
 
 class CourseViewSet(CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
@@ -47,14 +58,20 @@ class CourseViewSet(CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.Ret
 
     def get_queryset(self) -> QuerySet[Course]:
         in_use = Prefetch("galleries", Gallery.objects.filter(active=True), to_attr="galleries_in_use")
-        return courses_for(self.request.user).prefetch_related("lecturers", in_use)
+        return courses_for(self.request.user).select_related("register_policy").prefetch_related("lecturers", in_use)
 
     @extend_schema(responses={201: s.CourseSerializer})
+    @transaction.atomic
     def create(self, request: Request) -> Response:
         """A new class."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(course_save(course=Course(), **wish.validated_data), status.HTTP_201_CREATED)
+        facts = dict(wish.validated_data)
+        policy = facts.pop("register_policy", {})
+        course = course_save(course=Course(), **facts)
+        if policy:
+            policy_save(course=course, **policy)
+        return self.shown(course, status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -63,11 +80,22 @@ class CourseViewSet(CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.Ret
         wish = self.get_serializer(course, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         changes = dict(wish.validated_data)
-        embedder = changes.pop("embedder", course.embedder)
+        embedder, policy = changes.pop("embedder", course.embedder), changes.pop("register_policy", {})
         course_save(course=course, **changes)
+        if policy:
+            policy_save(course=course, **policy)
         if embedder != course.embedder:
             embedder_set(course=course, embedder=embedder)
         return self.shown(course)
+
+    @extend_schema(parameters=[s.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
+    @action(detail=False, pagination_class=None, filter_backends=[])
+    def weekly(self, request: Request) -> Response:
+        """Classes beside each other, week by week."""
+        wish = s.WeeklySerializer(data=request.query_params, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        given = dict(wish.validated_data)
+        return Response(ClassWeeksSerializer(weekly(given.pop("course"), **given), many=True).data)
 
 
 class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
@@ -143,7 +171,9 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class LectureViewSet(LectureResult, LectureFiles, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
+class LectureViewSet(
+    LectureResult, LectureFiles, LectureCalendars, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
+):
     serializer_class = s.LectureSerializer
     filterset_class = filters.LectureFilter
     ordering_fields = ["starts_at", "ends_at"]

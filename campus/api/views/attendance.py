@@ -3,28 +3,59 @@
 from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from campus.academics.models import Lecture
 from campus.api import filters
-from campus.api.base import Endpoint, who
+from campus.api.base import Endpoint, RegistrarsWrite, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
 from campus.attendance.decisions import override_set, overrides_set, reopen, sign_off
-from campus.attendance.models import AttendanceChange, AttendanceRecord
+from campus.attendance.editing import status_delete, status_save
+from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
 from campus.attendance.selectors import changes_for, records_for
 from campus.attendance.statuses import kinds
 
 
-class StatusesView(APIView):
-    @extend_schema(responses=s.KindSerializer(many=True), operation_id="statuses_list")
-    def get(self, request: Request) -> Response:
-        """The institution's statuses, with what each is worth."""
+class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
+    """The institution's statuses, with what each is worth."""
+
+    serializer_class = s.KindSerializer
+    permission_classes = [RegistrarsWrite]
+    queryset = AttendanceStatus.objects.all()  # no secret of any class
+    lookup_field = "code"
+    lookup_value_regex = r"[\w-]{1,10}"
+    pagination_class = None
+    filter_backends = ()
+
+    @extend_schema(responses=s.KindSerializer(many=True), filters=False)
+    def list(self, request: Request) -> Response:
         return Response(s.KindSerializer(list(kinds().values()), many=True).data)
+
+    @extend_schema(request=s.StatusRowSerializer, responses={201: s.KindSerializer})
+    def create(self, request: Request) -> Response:
+        """A status of the institution's own."""
+        wish = s.StatusRowSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self.shown(status_save(status=AttendanceStatus(), **wish.validated_data), status.HTTP_201_CREATED)
+
+    @extend_schema(request=s.StatusRowSerializer, responses=s.KindSerializer)
+    @transaction.atomic
+    def partial_update(self, request: Request, code: str) -> Response:
+        """Change what a status is worth. The code stays, and with those that are always there the name and the meaning."""
+        row = self.object_to_change()
+        wish = s.StatusRowSerializer(row, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(status_save(status=row, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, code: str) -> Response:
+        """Delete a status that nothing names."""
+        status_delete(status=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceRecord]):

@@ -93,6 +93,12 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
         gallery = gallery_request(course=wish.validated_data["course"])
         return Response(self.get_serializer(gallery).data, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(responses=s.TrainingReportSerializer)
+    @action(detail=True)
+    def report(self, request: Request, pk: str) -> Response:
+        """What the training says: rates to expect, and the students and photos to look at."""
+        return Response(s.TrainingReportSerializer(self.get_object().report).data)
+
     @extend_schema(request=None, responses=s.GallerySerializer)
     @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
     def use(self, request: Request, pk: str) -> Response:

@@ -14,7 +14,7 @@ from campus.api import filters
 from campus.api.base import Endpoint, Row, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import ReasonSerializer
-from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor
+from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor, pictures_learn
 from campus.attendance.models import Sighting, Still, UnknownPerson
 from campus.attendance.selectors import sightings_for, stills_for, unknown_people_for
 from campus.attendance.services import still_wanted
@@ -75,7 +75,7 @@ class SightingViewSet(Seen[Sighting]):
     filterset_class = filters.SightingFilter
 
     def get_queryset(self) -> QuerySet[Sighting]:
-        return sightings_for(self.request.user)
+        return sightings_for(self.request.user).select_related("student")
 
     @extend_schema(request=ReasonSerializer, responses={201: s.UnknownPersonSerializer})
     @action(detail=True, methods=["post"])
@@ -83,6 +83,14 @@ class SightingViewSet(Seen[Sighting]):
         """Not this person. Answers with the unknown person that it is now; a new run follows."""
         person = face_deny(sighting=self.get_object(), user=who(request), reason=self.reason())
         return Response(s.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=s.LearntSerializer)
+    @action(detail=True, methods=["post"])
+    def learn(self, request: Request, pk: str) -> Response:
+        """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other photo."""
+        sighting = self.get_object()
+        added = pictures_learn(row=sighting, student=sighting.student, user=who(request))
+        return Response(s.LearntSerializer({"added": added}).data)
 
 
 class UnknownPersonViewSet(Seen[UnknownPerson]):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.academics.models import Course, Student
-from campus.academics.roster import guess_columns, read_table, roster_rows, write_csv, write_workbook
+from campus.academics.roster import FIELDS, guess_columns, read_table, roster_rows, write_csv, write_workbook
 from campus.academics.roster_plan import plan_roster
 from campus.academics.services import roster_import
 from campus.api.base import Endpoint, OfficeReads, RegistrarsOnly
@@ -29,7 +30,15 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = 
 class RosterFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel; the first row names the columns")
     complete = serializers.BooleanField(default=False, help_text="it is the whole roster: who is not in it leaves the class")
+    columns = serializers.JSONField(
+        default=dict, help_text=f"what the columns are, where their names do not say so: field → name, of {', '.join(FIELDS)}"
+    )
     dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
+
+    def validate_columns(self, columns: Any) -> dict[str, str]:
+        if not isinstance(columns, dict) or not set(columns) <= set(FIELDS):
+            raise serializers.ValidationError(_("Name columns by their fields: %(fields)s.") % {"fields": ", ".join(FIELDS)})
+        return columns
 
 
 class RosterStudentSerializer(serializers.Serializer[Any]):
@@ -55,6 +64,12 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
     errors = RosterErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
 
 
+def _named(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
+    if strange := [name for name in columns.values() if name not in headers]:
+        raise serializers.ValidationError({"columns": _("The file has no column “%(name)s”.") % {"name": str(strange[0])[:100]}})
+    return {field: headers.index(name) for field, name in columns.items()}
+
+
 class CourseRoster(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
     @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly], parser_classes=[MultiPartParser])
@@ -65,7 +80,7 @@ class CourseRoster(Endpoint[Course]):
         wish.is_valid(raise_exception=True)
         given = wish.validated_data
         table = read_table(given["file"].read())
-        columns = guess_columns(table.headers)
+        columns = guess_columns(table.headers) | _named(given["columns"], table.headers)
         plan = plan_roster(table, columns, course)
         done = not (plan.errors or given["dry_run"])
         if done:

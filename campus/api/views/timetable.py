@@ -5,13 +5,13 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from campus.academics.editing import row_save
+from campus.academics.editing import row_delete, row_save
 from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.selectors import courses_for
 from campus.academics.timetable import apply, fingerprint, plan
@@ -39,6 +39,11 @@ class Registrars(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Create
         wish = self.get_serializer(row, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         return self.shown(row_save(row, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        row_delete(row=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class RoomViewSet(Registrars[Room]):

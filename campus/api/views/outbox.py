@@ -1,0 +1,86 @@
+"""Webhooks, and the messages that leave the house by themselves."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.academics.editing import row_delete, row_save
+from campus.api import filters
+from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite
+from campus.api.serializers import outbox as s
+from campus.outbox.models import Delivery, Webhook
+from campus.outbox.selectors import deliveries_for, webhooks_for
+from campus.outbox.services import ping, retry, secret_renew
+
+
+class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Webhook]):
+    """Addresses that are told what happens to attendance, signed as the Standard Webhooks say."""
+
+    serializer_class = s.WebhookSerializer
+    permission_classes = [RegistrarsWrite]
+    filterset_class = filters.WebhookFilter
+    ordering_fields = ["url", "created_at"]
+    ordering = ["url"]
+
+    def get_queryset(self) -> QuerySet[Webhook]:
+        return webhooks_for(self.request.user)
+
+    def _with_secret(self, webhook: Webhook, code: int) -> Response:
+        return Response(s.NewWebhookSerializer(webhook, context=self.get_serializer_context()).data, status=code)
+
+    @extend_schema(responses={201: s.NewWebhookSerializer})
+    def create(self, request: Request) -> Response:
+        """A new webhook. Its secret is in this answer alone."""
+        wish = self.get_serializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self._with_secret(row_save(Webhook(), **wish.validated_data), status.HTTP_201_CREATED)
+
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change where it leads or what it tells, or switch it off and on."""
+        webhook = self.object_to_change()
+        wish = self.get_serializer(webhook, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(row_save(webhook, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it with its messages."""
+        row_delete(row=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=s.NewWebhookSerializer)
+    @action(detail=True, methods=["post"])
+    def secret(self, request: Request, pk: str) -> Response:
+        """A new secret, in this answer alone. Messages are signed with it from now on."""
+        return self._with_secret(secret_renew(webhook=self.get_object()), status.HTTP_200_OK)
+
+    @extend_schema(request=None, responses={202: s.DeliverySerializer})
+    @action(detail=True, methods=["post"])
+    def ping(self, request: Request, pk: str) -> Response:
+        """Send a trial message of the type `ping`; ask for the delivery until its state is `sent`."""
+        return Response(s.DeliverySerializer(ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED)
+
+
+class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Delivery]):
+    """Messages to webhooks and by e-mail, kept for a month."""
+
+    serializer_class = s.DeliverySerializer
+    filterset_class = filters.DeliveryFilter
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        return deliveries_for(self.request.user)
+
+    @extend_schema(request=None, responses={202: s.DeliverySerializer})
+    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Try once more what was given up, as if it were new."""
+        delivery = self.get_object()
+        retry(delivery=delivery)
+        return self.shown(delivery, status.HTTP_202_ACCEPTED)
