@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from benchmarks.lectures import Truth, composed, end_to_end, enrolled, majorities, nearest, widened
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, in_turns
+from recognition import tracks_file
 from recognition.alignment import aligned_chip
 from recognition.gallery import Gallery
 from recognition.pipeline import Models, recognise_segment
@@ -117,16 +119,19 @@ def memory(field: str) -> int:
 
 
 def once(video: Path, trained: Gallery) -> dict[str, Any]:
-    """Attendance of one recording in this process, after one segment to warm up."""
+    """Attendance of one recording in this process, after one segment to warm up. As in a worker, the tracks go to files."""
     info, models = probe(video), Models.load(EMBEDDER)
     segments = plan(video, info)
     recognise_segment(video, info, segments[0], models)
     start = time.perf_counter()
-    results, held = [], []
-    for segment in segments:
-        results.append(recognise_segment(video, info, segment, models))
-        held.append(memory("VmRSS"))
-    looked = time.perf_counter() - start
+    held = []
+    with TemporaryDirectory() as folder:
+        files = [Path(folder, f"{segment.index}.npz") for segment in segments]
+        for segment, file in zip(segments, files, strict=True):
+            tracks_file.save(file, recognise_segment(video, info, segment, models))
+            held.append(memory("VmRSS"))
+        looked = time.perf_counter() - start
+        results = [tracks_file.load(file) for file in files]
     vote(results, trained, trained.labels, info)
     voted = time.perf_counter() - start - looked
     counts = {"frames": sum(result.frames for result in results), "faces": sum(result.faces for result in results)}
