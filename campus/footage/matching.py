@@ -79,7 +79,7 @@ def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     found = iter(read_names(source, files))
     news = 0
     while batch := list(islice(found, BATCH)):
-        news += _keep(source, batch, now)
+        news += pieces_keep(source, batch, now)
     facts = {"heard_at": now} if news else {}
     held = finish(source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts)
     pieces_want(source=source)
@@ -163,7 +163,7 @@ def _find_lectures(found: Sequence[Reading]) -> None:
             one.note = clash_note(*pair)
 
 
-def _keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
+def pieces_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
     """Write down what is new or has changed; returns how many are new."""
     known = {piece.path: piece for piece in source.pieces.filter(path__in=[one.file.path for one in found])}
     new: dict[str, Piece] = {}
