@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import celeryd_init, setup_logging
 from kombu import Exchange, Queue
 
@@ -30,6 +31,7 @@ app = Celery(
         "workers.training",
         "workers.upkeep",
         "workers.outbox",
+        "workers.timetable",
     ],
 )
 app.conf.update(
@@ -62,17 +64,20 @@ app.conf.update(
     worker_max_tasks_per_child=200,
     worker_soft_shutdown_timeout=30,
     timezone=settings.TIME_ZONE,
-    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
-    # Both may run twice, late or not at all without harm, so two schedulers double nothing. They expire late only: with a
-    # short time a clock that is wrong would silently throw all of them away.
+    beat_scheduler="workers.schedule:Scheduler",
+    # All may run twice, late or not at all without harm. They expire late only: with a short time a clock that is wrong would
+    # silently throw all of them away.
     beat_schedule={
-        "sweep": {
-            "task": "rollcall.sweep",
-            "schedule": timedelta(seconds=settings.SWEEP_SECONDS),
-            "options": {"queue": "upkeep", "expires": 3600},
-        },
-        "outbox": {"task": "rollcall.outbox", "schedule": timedelta(minutes=1), "options": {"queue": "upkeep", "expires": 3600}},
-        "upkeep": {"task": "rollcall.upkeep", "schedule": timedelta(hours=1), "options": {"queue": "upkeep", "expires": 3600}},
+        name: {"task": task, "schedule": schedule, "options": {"queue": "upkeep", "expire_seconds": 3600}}
+        for name, task, schedule in (
+            ("sweep", "rollcall.sweep", timedelta(seconds=settings.SWEEP_SECONDS)),
+            ("outbox", "rollcall.outbox", timedelta(minutes=1)),
+            ("upkeep", "rollcall.upkeep", timedelta(hours=1)),
+            ("footage", "rollcall.collect", timedelta(minutes=1)),
+            ("alarms", "rollcall.watch", timedelta(minutes=10)),
+            # Each day: the first time after a week is over counts, also when the messages of some days were lost.
+            ("week", "rollcall.week", crontab(hour=6, minute=30)),
+        )
     },
 )
 

@@ -266,18 +266,19 @@ def pieces_want(*, source: Source) -> int:
 
 
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
+    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", "error": "", "error_detail": "", **WAITING}
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
-        fresh = Piece.objects.filter(pk=pk, state__in=(Piece.State.FOUND, Piece.State.LATER))
-        if not fresh.update(state=Piece.State.WANTED, due_at=None, note="", error="", error_detail="", **WAITING):
+        if Piece.objects.filter(pk=pk, state=Piece.State.FOUND).update(**asked):
+            collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
+            collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
+                state=Collection.State.COLLECTING,
+                due_at=now + REOPENED,
+                deadline_at=Greatest("deadline_at", now + REOPENED),
+                finished_at=None,
+                note="",
+            )
+        elif not Piece.objects.filter(pk=pk, state=Piece.State.LATER).update(**asked):
             return False
-        collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
-        collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
-            state=Collection.State.COLLECTING,
-            due_at=now + REOPENED,
-            deadline_at=Greatest("deadline_at", now + REOPENED),
-            finished_at=None,
-            note="",
-        )
         request("rollcall.fetch", pk)
     return True

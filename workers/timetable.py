@@ -1,0 +1,24 @@
+"""What the clock drives: footage is looked for, what stopped is told, and the week's register goes out.
+
+Each of these may run twice, late or not at all for a while without harm.
+"""
+
+from campus.attendance.weekly import tell_week
+from campus.footage.collecting import collect as collect_footage
+from campus.footage.watching import watch as watch_footage
+from workers.celery import app
+
+
+@app.task(name="rollcall.collect")
+def collect() -> None:
+    collect_footage()
+
+
+@app.task(name="rollcall.watch")
+def watch() -> None:
+    watch_footage()
+
+
+@app.task(name="rollcall.week")
+def week() -> None:
+    tell_week()
