@@ -8,12 +8,12 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
-from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Lecture, Room, Student
 from campus.accounts.roles import Role
 from campus.accounts.services import role_set
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
-from campus.footage.models import Recording, Segment
+from campus.footage.models import Camera, Piece, Recording, Segment, Source
 
 STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 _number = count(1)
@@ -111,3 +111,39 @@ def gallery(course_: Course | None = None, **fields: Any) -> Gallery:
     """A ready, active gallery without a file."""
     ready = {"state": Gallery.State.READY, "active": True, "embedder": "dlib-resnet-v1", "threshold": 0.9, "margin": 0.05}
     return Gallery.objects.create(course=course_ or course(), **ready | fields)
+
+
+def source(**fields: Any) -> Source:
+    """A folder that footage comes from."""
+    return Source.objects.create(**{"name": f"nvr{next(_number)}", "kind": Source.Kind.FOLDER, "address": "/srv/cctv"} | fields)
+
+
+def camera(room: str = "B 12", source_: Source | None = None, **fields: Any) -> Camera:
+    """A camera in the room of that name."""
+    source_ = source_ or source()
+    return Camera.objects.create(
+        source=source_, room=Room.objects.get_or_create(name=room)[0], **{"label": f"cam{source_.cameras.count() + 1}"} | fields
+    )
+
+
+def piece(camera_: Camera | None, starts_at: datetime | None, minutes: float = 1.0, *, content: bytes = b"", **fields: Any) -> Piece:
+    """A piece of footage that is here; its file is no video unless `content` is one."""
+    content = content or f"piece {next(_number)}".encode()
+    info = INFO | {"duration": 60 * minutes}
+    row = Piece(
+        camera=camera_,
+        starts_at=starts_at,
+        ends_at=starts_at and starts_at + timedelta(minutes=minutes),
+        **{
+            "source": camera_.source if camera_ else fields.get("source") or source(),
+            "path": f"{next(_number)}.mp4",
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "state": Piece.State.HERE,
+            "info": info,
+        }
+        | fields,
+    )
+    row.file.save("piece.mp4", ContentFile(content), save=False)
+    row.save(force_insert=True)
+    return row

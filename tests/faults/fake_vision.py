@@ -92,7 +92,7 @@ def recognise_segment(
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
             chips=tuple(Chip(float(times[i]), 0.9 - 0.1 * i, picture(person, segment.index, i)) for i in range(3)),
         )
-        for person in told["segments"][segment.index]
+        for person in told["segments"][int(segment.start // 60)]
     )
     return SegmentResult(models.embedder, len(times), len(times) * len(tracks), tracks)
 
