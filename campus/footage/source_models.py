@@ -14,6 +14,8 @@ from campus.footage import patterns
 from campus.names import suffix
 from campus.work import LeasedWork
 
+DAY = 24 * 3600  # seconds
+
 
 class Source(LeasedWork):
     """A place that recordings are fetched from: a folder, a server, or a camera that is recorded while a lecture runs.
@@ -102,6 +104,8 @@ class Source(LeasedWork):
     def clean(self) -> None:
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
             raise ValidationError({"address": _("Leave name and password out of the address; they have fields of their own.")})
+        if not abs(self.clock_offset) <= DAY:  # nor what is no number
+            raise ValidationError({"clock_offset": _("A clock is off by a day at most.")})
         try:
             patterns.compile(self.pattern)
         except UserError as error:

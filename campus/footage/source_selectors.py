@@ -13,7 +13,7 @@ from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.footage import patterns
 from campus.footage.matching import Reading, RemoteFile, read_names, zone_of
-from campus.footage.models import Camera, Collection, Cut, Piece, Source, SourceTest
+from campus.footage.models import Alarm, Camera, Collection, Cut, Piece, Source, SourceTest
 
 NEAR = timedelta(days=4)  # how far from a piece the lectures are that it may be of
 
@@ -32,6 +32,10 @@ def pieces_for(user: AnyUser) -> QuerySet[Piece]:
 
 def collections_for(user: AnyUser) -> QuerySet[Collection]:
     return Collection.objects.filter(lecture__course__in=courses_for(user))
+
+
+def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
+    return Alarm.objects.all() if sees_everything(user) else Alarm.objects.none()
 
 
 def unmatched(pieces: QuerySet[Piece]) -> QuerySet[Piece]:

@@ -21,8 +21,9 @@ from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
-from campus.footage.models import Recording, Segment
+from campus.footage.models import Collection, Piece, Recording, Segment
 from campus.footage.selectors import OPEN, recordings_for
+from campus.footage.source_selectors import alarms_for, collections_for, pieces_for, unclear
 from campus.work import KINDS, free, producer
 
 SHOWN = 6  # links of a kind
@@ -152,6 +153,7 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
         "videocam_off",
         lambda n: ngettext("%(n)d recording with failed parts", "%(n)d recordings with failed parts", n),
     )
+    yield from _footage(user)
     lacking = dict(lacking_photos(courses_for(user)).values_list("course").annotate(n=Count("pk")).values_list("course", "n"))
     courses = Course.objects.in_bulk(sorted(lacking, key=lambda pk: -lacking[pk])[:SHOWN])
     links = [
@@ -169,6 +171,37 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
         "admin:biometrics_gallery_change",
         "model_training",
         lambda n: ngettext("%(n)d training failed", "%(n)d trainings failed", n),
+    )
+
+
+def _footage(user: AnyUser) -> Iterable[Task | None]:
+    """What stopped, what is missing, and what only a person can say of footage that comes by itself."""
+    since = timezone.now() - RECENT
+    yield _listed(
+        alarms_for(user).filter(over_at=None),
+        "admin:footage_alarm_change",
+        "e911_emergency",
+        lambda n: ngettext("%(n)d thing has stopped", "%(n)d things have stopped", n),
+    )
+    missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
+    yield _listed(
+        missing.select_related("lecture__course").order_by("-lecture__starts_at"),
+        "admin:footage_collection_change",
+        "videocam_alert",
+        lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
+    )
+    pieces = pieces_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
+    yield _listed(
+        unclear(pieces),
+        "admin:footage_piece_change",
+        "unknown_document",
+        lambda n: ngettext("%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n),
+    )
+    yield _listed(
+        pieces.filter(state=Piece.State.FAILED),
+        "admin:footage_piece_change",
+        "cloud_off",
+        lambda n: ngettext("%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n),
     )
 
 

@@ -28,6 +28,7 @@ PERMISSIONS = {
         "piece": "view change",
         "cut": "view",
         "collection": "view change",
+        "alarm": "view",
     },
     "attendance": {
         "attendancerecord": "view change",

@@ -1,6 +1,7 @@
 """Where footage comes from by itself: sources, their cameras, and what a look at a source shows."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -19,18 +20,18 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
 from campus.errors import UserError
 from campus.footage import patterns
 from campus.footage.matching import Reading, zone_of
-from campus.footage.models import Camera, Piece, Source, SourceTest
+from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
 from campus.footage.source_selectors import Seen, sources_for, tested
 from campus.footage.sources import check_password, row_delete, source_save, source_test
-from campus.web.admin.base import RegistrarAdmin, badge, change_link, to
+from campus.web.admin.base import ReadOnly, RegistrarAdmin, badge, change_link, to
 from campus.web.admin.pieces import PIECE_STATES
 from campus.web.admin.recordings import dialog
 
@@ -84,7 +85,7 @@ class SourceAdmin(RegistrarAdmin):
     search_fields = ("name", "address", "cameras__label", "cameras__room__name")
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
-    readonly_fields = ("shown", "looked_at", "heard_at", "error")
+    readonly_fields = ("shown", "looked_at", "heard_at", "error", "clock")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         return super().get_queryset(request).prefetch_related("cameras__room")
@@ -94,7 +95,7 @@ class SourceAdmin(RegistrarAdmin):
         who: tuple[Any, ...] = ("username", *secret) if self.has_change_permission(request, obj) else ("username",)
         sets: list[Any] = [
             (None, {"fields": (("name", "enabled"), ("kind", "address"), who, "host_key")}),
-            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"))}),
+            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset", "clock"))}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours", "look_minutes"),)}),
             (gettext_lazy("Limits"), {"fields": (("rate_kib", "file_gib", "day_gib"),)}),
         ]
@@ -118,6 +119,13 @@ class SourceAdmin(RegistrarAdmin):
         if source.error:
             return badge(_("failed"), "danger")
         return badge(source.get_state_display(), "success" if source.looked_at else "")
+
+    @display(description=gettext_lazy("Seen of the clock"))
+    def clock(self, source: Source) -> str:
+        if source.clock_seen is None or source.clock_seen_at is None:
+            return "-"
+        seen = {"seconds": round(source.clock_seen, 1), "by": source.get_clock_seen_by_display(), "when": _when(source.clock_seen_at)}
+        return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         row_delete(row=obj)
@@ -220,4 +228,21 @@ def _cells(row: Seen) -> list[Any]:
 
 def _time(reading: Reading | None, name: str) -> str:
     moment = getattr(reading, name, None)
-    return date_format(timezone.localtime(moment), _("D j M Y, H:i")) if moment else "-"
+    return _when(moment) if moment else "-"
+
+
+def _when(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
+
+
+@admin.register(Alarm)
+class AlarmAdmin(ReadOnly, RegistrarAdmin):
+    list_display = ("began_at", "kind", "text", "shown")
+    list_filter = (("kind", ChoicesDropdownFilter), ("over_at", admin.EmptyFieldListFilter), ("began_at", RangeDateTimeFilter))
+    search_fields = ("text",)
+    fields = (("kind", "shown"), ("began_at", "over_at"), "text")
+    readonly_fields = ("shown",)
+
+    @display(description=gettext_lazy("State"), ordering="over_at")
+    def shown(self, alarm: Alarm) -> SafeString:
+        return badge(_("over"), "success") if alarm.over_at else badge(_("goes on"), "danger")
