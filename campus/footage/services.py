@@ -169,7 +169,7 @@ def piece_assign(*, piece: Piece, lecture: Lecture, user: User | None = None) ->
     ends = piece.ends_at or piece.starts_at
     if piece.starts_at is None or ends is None or piece.starts_at >= lecture.ends_at or ends <= lecture.starts_at:
         length = ends - piece.starts_at if piece.starts_at and ends else None
-        piece.starts_at, piece.ends_at = lecture.starts_at, length and lecture.starts_at + length
+        piece.starts_at, piece.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
     if piece.camera is None:
         cameras = piece.source.cameras.all()
         here = cameras.filter(room__name__iexact=lecture.room.strip())

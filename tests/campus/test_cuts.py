@@ -1,0 +1,414 @@
+"""Pieces of footage laid over lectures: in any order, late, overlapping, cut off, of two lectures, discarded, assigned."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campus.academics.models import Lecture
+from campus.biometrics.selectors import embedder_in_use
+from campus.errors import UserError
+from campus.footage.cuts import (
+    Fit,
+    fitted,
+    footage_of,
+    lecture_complete,
+    lecture_footage,
+    lectures_of,
+    piece_arrived,
+    piece_unreadable,
+    recording_cut,
+    uncovered,
+)
+from campus.footage.models import Camera, Collection, Piece, Recording, Segment
+from campus.footage.selectors import coverage, gaps, holes, place, progress
+from campus.footage.services import piece_assign, piece_discard, recording_cancel, recording_restart, recording_retry
+from campus.work import claim
+from recognition import types
+from tests.campus import factories
+
+START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+MINUTES = 60
+ROOM = "B 12"
+
+
+def minute(n: float) -> datetime:
+    return START + timedelta(minutes=n)
+
+
+@pytest.fixture
+def lecture(db: None) -> Lecture:
+    """An hour in a room with one camera."""
+    return factories.lecture(starts_at=START, ends_at=minute(MINUTES), room=ROOM)
+
+
+@pytest.fixture
+def camera(db: None) -> Camera:
+    return factories.camera(ROOM)
+
+
+def arrives(*pieces: Piece) -> None:
+    for piece in pieces:
+        piece_arrived(piece=piece)
+
+
+def plans(fits: Iterable[Fit]) -> dict[Piece, list[types.Segment]]:
+    """A segment a minute, as the worker plans them for whole pieces."""
+    ends = {fit.piece: fit.piece.info["duration"] for fit in fits}
+    starts = {piece: [60.0 * n for n in range(int(-(-end // 60)))] for piece, end in ends.items()}
+    return {piece: [types.Segment(n, start, min(start + 60.0, ends[piece])) for n, start in enumerate(starts[piece])] for piece in ends}
+
+
+def cut(recording: Recording, owner: str = "worker") -> bool:
+    """What the worker does once it is asked."""
+    claimed = claim("rollcall.ingest", recording.pk, owner)
+    assert claimed
+    fits = footage_of(claimed.lecture)[claimed.camera]
+    done = recording_cut(recording=claimed, fits=fits, plans=plans(fits))
+    recording.refresh_from_db()
+    return done
+
+
+def looked_at(recording: Recording, **fields: Any) -> None:
+    recording.segments.filter(state="pending").update(**{"state": "done", "result": "tracks/x.npz", "progress": 1.0} | fields)
+
+
+def parts(recording: Recording) -> list[tuple[float, float]]:
+    return list(recording.segments.order_by("start").values_list("start", "end"))
+
+
+# Arithmetic.
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(0, 15), (15, 15), (30, 15), (45, 15)], [(0, 0, 15), (0, 15, 15), (0, 30, 15), (0, 45, 15)]),
+        ([(-5, 15), (50, 15)], [(5, 0, 10), (0, 50, 10)]),  # two that span other lectures
+        ([(0, 20), (15, 20)], [(0, 0, 20), (5, 20, 15)]),  # what both show is taken from the first
+        ([(0, 30), (10, 10), (20, 20)], [(0, 0, 30), (10, 30, 10)]),  # one within another
+        ([(0, 10), (0, 15)], [(0, 0, 15)]),  # cut off, and whole
+        ([(-20, 10), (70, 10)], []),
+        ([(-14.95, 15), (0.05, 15)], [(0, 0.05, 15)]),  # three seconds of the one before are a seam
+        ([(-10, 100)], [(10, 0, 60)]),
+        ([(0, 0), (10, 10)], [(0, 10, 10)]),  # a photo shows no time
+    ],
+)
+def test_pieces_are_laid_over_a_lecture(spans: list[tuple[float, float]], expected: list[tuple[float, float, float]]) -> None:
+    pieces = [Piece(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
+    for order in (pieces, pieces[::-1]):
+        fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in fitted(order, START, 3600.0)]
+        assert fits == [pytest.approx(one, abs=0.001) for one in expected]
+
+
+@given(st.lists(st.tuples(st.integers(-4000, 4000), st.integers(0, 4000)), max_size=8), st.randoms())
+def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple[int, int]], order: Any) -> None:
+    pieces = [Piece(starts_at=START + timedelta(seconds=at), info={"duration": float(length)}) for at, length in spans]
+    fits = fitted(pieces, START, 3600.0)
+    shuffled = [*pieces]
+    order.shuffle(shuffled)
+    assert fitted(shuffled, START, 3600.0) == fits
+    assert all(0 <= fit.start < fit.end <= fit.piece.info["duration"] for fit in fits)
+    assert all(one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits))
+    shown = sum(fit.end - fit.start for fit in fits)
+    seconds = {second for at, length in spans for second in range(max(at, 0), min(at + length, 3600))}
+    assert len(seconds) - 5 * len(spans) <= shown <= len(seconds) + 0.001, "all of it, but seams"
+
+
+def test_seams_are_no_holes() -> None:
+    assert holes([(0, 900), (902, 1800), (1800, 3598)], 3600) == []
+    assert holes([(60, 900), (910, 3000)], 3600) == [(0, 60), (900, 910), (3000, 3600)]
+    assert holes([], 60) == [(0, 60)]
+    assert holes([(0, 20), (21, 60)], 60) == [(20, 21)], "of a minute a second is much"
+
+
+# Rows.
+
+
+def test_pieces_become_one_recording_a_camera_in_whatever_order_they_come(lecture: Lecture, camera: Camera) -> None:
+    second = factories.camera(ROOM)
+    arrives(factories.piece(camera, minute(30), 30))
+    recording = lecture.recordings.get()
+    assert (recording.camera, recording.state, recording.provisional, recording.collected) == (camera, "uploaded", True, True)
+    assert cut(recording)
+    assert (recording.state, recording.duration, recording.info["duration"]) == ("processing", 3600, 3600)
+    assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(30, 60)]
+    looked_at(recording)
+    Recording.objects.update(state="done")
+
+    arrives(factories.piece(camera, minute(0), 30), factories.piece(second, minute(-1), 62))
+    assert lecture.recordings.count() == 2
+    recording.refresh_from_db()
+    assert (recording.state, recording.provisional) == ("uploaded", False), "all cameras show all of the lecture"
+    assert cut(recording)
+    assert recording.segments.filter(state="done").count() == 30, "what was looked at stays"
+    assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(60)]
+    assert len(set(recording.segments.values_list("index", flat=True))) == 60
+    assert [segment["start"] for segment in progress(recording)["segments"]] == [60.0 * n for n in range(60)]
+    assert cut(lecture.recordings.get(camera=second))
+    assert lecture.collection.state == "complete"
+
+
+def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> None:
+    piece = factories.piece(camera, minute(0), 30)
+    arrives(piece)
+    recording = lecture.recordings.get()
+    cut(recording)
+    before = list(Segment.objects.values_list("pk", flat=True)), list(recording.cuts.values())
+    arrives(piece, piece)
+    lecture_footage(lecture=lecture)
+    recording.refresh_from_db()
+    assert recording.state == "processing"
+    assert (list(Segment.objects.values_list("pk", flat=True)), list(recording.cuts.values())) == before
+
+
+def test_a_piece_that_comes_while_the_recording_is_being_cut_is_not_lost(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 15))
+    early = claim("rollcall.ingest", lecture.recordings.get().pk, "early")
+    fits = footage_of(lecture)[camera]
+    arrives(factories.piece(camera, minute(15), 15))
+    assert not recording_cut(recording=early, fits=fits, plans=plans(fits))
+    assert not early.cuts.exists()
+    assert cut(early, "later")
+    assert early.cuts.count() == 2
+
+
+def test_a_late_piece_takes_only_what_is_missing(lecture: Lecture, camera: Camera) -> None:
+    """A piece that begins in the one before loses its beginning, and only the minutes at the seam are looked at anew."""
+    arrives(factories.piece(camera, minute(14.9), 15))
+    recording = lecture.recordings.get()
+    cut(recording)
+    looked_at(recording)
+    done = set(recording.segments.values_list("pk", flat=True))
+    arrives(factories.piece(camera, minute(0), 15))
+    cut(recording)
+    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [(0, 900, 0), (pytest.approx(6), 900, 900)]
+    anew = recording.segments.exclude(pk__in=done)
+    assert parts(recording)[15] == (900, 954)
+    assert anew.filter(start__gte=900).count() == 1
+    assert all(one[1] <= other[0] for one, other in pairwise(parts(recording)))
+
+
+def test_a_piece_of_two_lectures_is_cut_by_time(lecture: Lecture, camera: Camera) -> None:
+    following = factories.lecture(starts_at=minute(MINUTES), ends_at=minute(2 * MINUTES), room=f" {ROOM.lower()} ".strip())
+    elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
+    piece = factories.piece(camera, minute(45), 30)
+    assert set(lectures_of(piece)) == {lecture, following}
+    arrives(piece)
+    assert not elsewhere.recordings.exists()
+    cuts = [(row.start, row.end, row.at) for one in (lecture, following) for row in _cut(one).cuts.all()]
+    assert cuts == [(0, 900, 2700), (900, 1800, 0)]
+
+
+def _cut(lecture: Lecture) -> Recording:
+    recording = lecture.recordings.get()
+    cut(recording, f"worker{lecture.pk}")
+    return recording
+
+
+def test_a_cut_off_piece_leaves_a_gap_that_is_told_once_no_more_is_awaited(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 20), factories.piece(camera, minute(30), 29))
+    recording = _cut(lecture)
+    looked_at(recording)
+    assert gaps(recording) == ""
+    lecture_complete(lecture=lecture)
+    recording.refresh_from_db()
+    assert gaps(recording) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
+    assert coverage(recording) == pytest.approx(49 / 60)
+    assert uncovered(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
+    recording.segments.filter(start=60).update(state="failed", error="That part is damaged.")
+    assert gaps(recording).startswith("These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no")
+
+
+def test_a_file_that_changed_replaces_its_cut(lecture: Lecture, camera: Camera) -> None:
+    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 20)
+    arrives(first, second)
+    recording = _cut(lecture)
+    looked_at(recording)
+    kept = set(recording.segments.filter(cut__piece=first).values_list("pk", flat=True))
+    Piece.objects.filter(pk=second.pk).update(state="wanted")
+    lecture_footage(lecture=lecture)
+    assert recording.cuts.count() == 2, "until it is fetched anew it is here as it was"
+    second.refresh_from_db()
+    second.state, second.sha256, second.info = "here", "0" * 64, second.info | {"duration": 1800.0}
+    second.save()
+    arrives(second)
+    cut(recording)
+    assert set(recording.segments.filter(state="done").values_list("pk", flat=True)) == kept
+    assert recording.segments.filter(cut__piece=second, state="pending").count() == 30
+
+
+def test_once_the_tracks_are_gone_a_late_piece_has_all_looked_at_again(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 30))
+    recording = _cut(lecture)
+    looked_at(recording, result="")
+    lecture_complete(lecture=lecture)
+    arrives(factories.piece(camera, minute(30), 30))
+    cut(recording)
+    assert recording.segments.filter(state="pending").count() == 60
+    assert not recording.provisional
+
+
+def test_a_late_piece_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(lecture: Lecture, camera: Camera) -> None:
+    Collection.objects.create(lecture=lecture, state="missing", due_at=START, deadline_at=START, finished_at=START)
+    arrives(factories.piece(camera, minute(0), 30))
+    assert lecture.recordings.get().provisional
+    collection = Collection.objects.get(lecture=lecture)
+    assert collection.state == "collecting"
+    assert collection.deadline_at > START
+
+
+def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 30))
+    recording = _cut(lecture)
+    Recording.objects.update(state="aggregating")
+    voting = claim("rollcall.aggregate", recording.pk, "voter")
+    lecture_complete(lecture=lecture)
+    recording.refresh_from_db()
+    assert (recording.state, recording.lease_owner, recording.provisional) == ("aggregating", "", False)
+    assert voting.lease_owner, "who counted it as provisional finishes nothing"
+    Recording.objects.update(state="done")
+    lecture_complete(lecture=lecture)
+    recording.refresh_from_db()
+    assert recording.state == "done"
+
+
+def test_what_a_person_cancelled_stays_so(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 30))
+    recording = _cut(lecture)
+    recording_cancel(recording=recording, user=None)
+    arrives(factories.piece(camera, minute(30), 10))
+    recording.refresh_from_db()
+    assert recording.state == "cancelled"
+    recording_restart(recording=recording, user=None)
+    cut(recording)
+    assert recording.segments.count() == 40
+
+
+def test_gaps_in_the_footage_are_nothing_to_retry(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 30))
+    recording = _cut(lecture)
+    looked_at(recording)
+    Recording.objects.update(state="done", coverage=0.5)
+    with pytest.raises(UserError, match="Nothing failed"):
+        recording_retry(recording=recording, user=None)
+
+
+def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(-10), 30), factories.piece(camera, minute(30), 30))
+    recording = _cut(lecture)
+    first, second = recording.cuts.order_by("at")
+    path, info, begins = place(recording, 600.0)
+    assert (path, info.duration, begins) == (Path(first.piece.file.path), 1800, -600), "that second is second 1200 of the file"
+    assert place(recording, 1800.0)[::2] == (Path(second.piece.file.path), 1800)
+    with pytest.raises(UserError, match="no footage"):
+        place(recording, 1500.0)
+    upload = factories.planned(lecture)
+    assert place(upload, 10.0)[::2] == (Path(upload.file.path), 0.0)
+
+
+def test_two_lectures_in_one_room_at_once_are_for_a_person_to_tell_apart(lecture: Lecture, camera: Camera) -> None:
+    other = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room=ROOM)
+    piece = factories.piece(camera, minute(0), 60)
+    arrives(piece)
+    assert not Recording.objects.exists()
+    piece_assign(piece=piece, lecture=other)
+    assert other.recordings.get().camera == camera
+    assert not lecture.recordings.exists()
+
+
+def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.piece(camera, minute(0), 60), factories.piece(camera, minute(60), 60))
+    recording = _cut(lecture)
+    looked_at(recording)
+    Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(30), ends_at=minute(90))
+    lecture_footage(lecture=lecture)
+    cut(recording)
+    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [(1800, 3600, 0), (0, 1800, 1800)]
+    assert recording.segments.filter(state="pending").count() == 60, "seconds mean something else now"
+    Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
+    lecture_footage(lecture=lecture)
+    recording.refresh_from_db()
+    assert recording.state == "uploaded"
+    assert not footage_of(Lecture.objects.get(pk=lecture.pk))
+
+
+# What people decide.
+
+
+def test_a_piece_of_the_wrong_room_is_assigned(lecture: Lecture, camera: Camera, settings: Any) -> None:
+    wrong = factories.camera("C 1")
+    piece = factories.piece(wrong, minute(0), 60)
+    arrives(piece)
+    assert not Recording.objects.exists()
+    piece_assign(piece=piece, lecture=lecture, user=factories.registrar())
+    recording = _cut(lecture)
+    assert recording.camera == wrong
+    assert recording.segments.count() == 60
+    elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
+    lecture_footage(lecture=elsewhere)
+    assert not elsewhere.recordings.exists(), "it is that lecture's and no other's"
+    piece_assign(piece=piece, lecture=elsewhere)
+    recording.refresh_from_db()
+    assert recording.state == "uploaded", "its footage is another lecture's now"
+    assert elsewhere.recordings.exists()
+
+
+def test_an_assigned_piece_without_a_time_begins_with_the_lecture(lecture: Lecture) -> None:
+    source = factories.source()
+    piece = factories.piece(None, None, 10, source=source)
+    piece_assign(piece=piece, lecture=lecture)
+    recording = _cut(lecture)
+    assert (recording.camera, recording.original_name) == (None, source.name)
+    assert parts(recording)[0] == (0, 60)
+    piece_assign(piece=piece, lecture=lecture)
+    assert lecture.recordings.count() == 1
+    wrong_clock = factories.piece(factories.camera(ROOM, source), minute(-600), 10)
+    piece_assign(piece=wrong_clock, lecture=lecture)
+    wrong_clock.refresh_from_db()
+    assert (wrong_clock.starts_at, wrong_clock.ends_at) == (START, minute(10))
+
+
+def test_an_assigned_piece_that_is_not_here_is_fetched(lecture: Lecture, camera: Camera) -> None:
+    piece = factories.piece(camera, minute(0), 60, state="failed", tries=5, error="The server was away.", info={})
+    Piece.objects.filter(pk=piece.pk).update(file="")
+    piece_assign(piece=piece, lecture=lecture)
+    piece.refresh_from_db()
+    assert (piece.state, piece.tries, piece.error, piece.lecture) == ("wanted", 0, "", lecture)
+    assert not lecture.recordings.exists()
+    twin = factories.piece(camera, minute(0), 60, state="double")
+    with pytest.raises(UserError, match="under another name"):
+        piece_assign(piece=twin, lecture=lecture)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_discarded_piece_goes_with_its_file_and_what_it_showed(settings: Any) -> None:
+    settings.BROKER_URL = "memory://"
+    lecture = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room=ROOM)
+    camera = factories.camera(ROOM)
+    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 30)
+    arrives(first, second)
+    recording = _cut(lecture)
+    path = Path(second.file.path)
+    piece_discard(piece=second, user=factories.registrar())
+    assert not path.exists()
+    cut(recording)
+    assert recording.segments.count() == 30
+    arrives(Piece.objects.get(pk=second.pk))
+    assert recording.cuts.count() == 1
+
+
+def test_a_piece_in_which_nothing_can_be_seen_is_done_without(lecture: Lecture, camera: Camera) -> None:
+    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 30)
+    arrives(first, second)
+    piece_unreadable(piece=second, why="It is damaged.")
+    recording = _cut(lecture)
+    assert recording.cuts.get().piece == first
+    second.refresh_from_db()
+    assert (second.state, second.error) == ("failed", "It is damaged.")
+    assert recording.embedder == embedder_in_use(lecture.course)
