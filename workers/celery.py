@@ -32,6 +32,7 @@ app = Celery(
         "workers.upkeep",
         "workers.outbox",
         "workers.timetable",
+        "workers.collect",
     ],
 )
 app.conf.update(

@@ -18,6 +18,7 @@ from campus.attendance.collected import lectures_settle
 from campus.attendance.services import stills_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
+from campus.footage.fetching import parts_tidy
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
 from campus.footage.uploads import uploads_tidy
@@ -86,6 +87,7 @@ def upkeep() -> None:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
     uploads_tidy()
+    parts_tidy()
     zips_tidy()
     stills_tidy()
     accounts_tidy()

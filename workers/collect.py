@@ -1,0 +1,239 @@
+"""Footage from sources: a look at what is there, and a file of it, brought here."""
+
+import fcntl
+import hashlib
+import logging
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn
+
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.errors import DISK_FULL, UserError, disk_full
+from campus.footage.fetching import bytes_of_the_day, fetching_now, part_path, piece_anew, piece_fetched, piece_later, piece_progress
+from campus.footage.matching import days_to_look, source_looked
+from campus.footage.models import Piece, Source, SourceTest
+from campus.footage.sources import source_tested
+from campus.uploads import check_size
+from campus.work import publish
+from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
+from workers.attempt import Postponed, sentence, work
+
+if TYPE_CHECKING:
+    from workers.line import Line
+    from workers.stores import Found
+
+log = logging.getLogger(__name__)
+
+SLICE_SECONDS = 9 * 60  # of a fetch; then it goes on in another task
+NOTE_SECONDS = 5  # between two notes of how far it is
+STALL_SECONDS = 60  # in which a server has to bring STALL_BYTES, or what its own rate allows
+STALL_BYTES = 1024 * 1024
+OVERHEAD, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024  # what encryption, packaging and talk may add to the bytes of a file
+BUSY, HOUR = timedelta(minutes=2), timedelta(hours=1)
+
+
+class Later(UserError):
+    """Try again after `pause`, else after one that grows, as after all that is not final."""
+
+    def __init__(self, sentence: str, pause: timedelta | None = None) -> None:
+        super().__init__(sentence)
+        self.pause = pause
+
+
+class Final(UserError):
+    """There is no use in trying again."""
+
+
+@work("rollcall.scan")
+def scan(source: Source) -> None:
+    from workers.looking import look
+
+    source_looked(source=source, files=look(source, days_to_look(source, timezone.now())))
+
+
+@work("rollcall.test_source")
+def test_source(test: SourceTest) -> None:
+    from workers.looking import look
+
+    source_tested(test=test, files=look(test.source, learn=True))
+
+
+def go_on(piece: Piece) -> None:
+    """A slice is over that was put off and not failed: ask for the next one."""
+    if Piece.objects.filter(pk=piece.pk, state=Piece.State.WANTED, lease_owner="", attempts=piece.attempts - 1).exists():
+        publish("rollcall.fetch", [piece.pk])
+
+
+@work("rollcall.fetch", after=go_on)
+def fetch(piece: Piece) -> None:
+    from recognition.video import probe
+
+    path = part_path(piece)
+    try:
+        with part_of(piece, path) as part:
+            sha256 = checked(piece, part, tag=bring(piece, part))
+            info = probe(path)
+            if info.is_photo:
+                raise Final(_("The file is a picture and no video."))
+            if not piece_fetched(piece=piece, part=path, sha256=sha256, info=info):
+                raise Cancelled("The piece was discarded, or somebody else fetched it.")
+    except (Final, RecordingOutOfLimits, UnreadableRecording):
+        path.unlink(missing_ok=True)
+        raise
+    except UserError as error:
+        log.warning("piece %s: later, since: %s", piece.pk, error)
+        piece_later(piece=piece, why=str(error), pause=error.pause if isinstance(error, Later) else None)
+
+
+@contextmanager
+def part_of(piece: Piece, path: Path) -> Iterator[IO[bytes]]:
+    """The part file, for this attempt alone. It holds exactly the bytes that were noted; or fewer, and then `offset` says so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as part:  # noqa: PTH123
+        try:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Postponed from error  # an attempt that lost its lease has not noticed it yet
+        piece.offset = min(piece.offset, os.fstat(part.fileno()).st_size)
+        part.truncate(piece.offset)
+        yield part
+
+
+def bring(piece: Piece, part: IO[bytes]) -> str:
+    """Fetch what is missing, in as many slices as it takes; returns the file's tag.
+
+    Raises Postponed when a slice is over, Cancelled, and UserError: Final, or anything else for another try.
+    """
+    from workers.looking import Unreachable, connected
+    from workers.stores import Writing
+
+    source = piece.source
+    if not source.enabled:
+        raise Later(_("The source is not in use."))
+    most = min(source.file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
+    try:
+        with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
+            before = there.look_at(piece.path)
+            check(piece, before, most)
+            up.budget += int((piece.size - piece.offset) * OVERHEAD)
+            copy(piece, part, there.read(piece.path, piece.offset), up)
+            if there.look_at(piece.path) != before:
+                anew(piece, before)
+            return before.tag
+    except Writing as error:
+        raise Later(str(error), BUSY) from error
+    except Unreachable as error:
+        if error.gone:
+            raise Final(_("The source does not have the file any more.")) from error
+        raise
+
+
+def check(piece: Piece, there: "Found", most: int) -> None:
+    """Whether the file is the one that was seen, ends at all, and has room here and within the bounds of its source."""
+    if there.size is None:
+        raise Final(_("The server does not say how large the file is. So it is not fetched: it might never end."))
+    if there.size > most:
+        bounds = {"size": filesizeformat(there.size), "most": filesizeformat(most)}
+        raise Final(_("The file has %(size)s; at most %(most)s are fetched from this source.") % bounds)
+    moved = there.modified and piece.modified_at and there.modified != piece.modified_at
+    if moved or there.size != piece.size:
+        anew(piece, there)
+    if bytes_of_the_day(piece.source) + there.size - piece.offset > piece.source.day_gib * 1024**3:
+        raise Later(_("The source's bytes of the day are used up."), HOUR)
+    check_size(there.size, settings.MEDIA_ROOT, coming=there.size - piece.offset)
+
+
+def anew(piece: Piece, there: "Found") -> NoReturn:
+    piece_anew(piece=piece, size=there.size or 0, modified=there.modified)
+    raise Later(_("The file is still being written, or was changed."), BUSY)
+
+
+def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
+    """Append to the part file until the file is whole; note how far it is, from time to time, once it is safe on the disk."""
+    began = noted = time.monotonic()
+    at = heard = piece.offset
+    pace = Pace(piece.source)
+    part.seek(at)
+    for chunk in chunks:
+        if at + len(chunk) > piece.size:
+            raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
+        write(part, chunk)
+        at += len(chunk)
+        up.wait(pace.pause(len(chunk)))
+        if at - heard >= pace.least:
+            up.more(STALL_SECONDS)
+            heard = at
+        if (now := time.monotonic()) - noted >= NOTE_SECONDS:
+            note(piece, part, at)
+            pace.share()
+            noted = now
+            if now - began >= SLICE_SECONDS and at < piece.size:
+                raise Postponed
+    note(piece, part, at)
+    up.more(STALL_SECONDS)
+    if at < piece.size:
+        raise Later(up.why or _("The connection to the server was refused, or it broke."))
+
+
+def write(part: IO[bytes], chunk: bytes) -> None:
+    try:
+        part.write(chunk)
+    except OSError as error:
+        raise Later(str(DISK_FULL) if disk_full(error) else sentence(error), HOUR) from error
+
+
+def note(piece: Piece, part: IO[bytes], at: int) -> None:
+    part.flush()
+    os.fdatasync(part.fileno())
+    if not piece_progress(piece=piece, offset=at):
+        raise Cancelled("The piece is not wanted any more, or somebody else fetches it.")
+
+
+class Pace:
+    """As fast as the source's rate allows, divided by those who fetch from it at the same time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.due = time.monotonic()
+        self.share()
+
+    def share(self) -> None:
+        self.rate = self.source.rate_kib * 1024 / max(1, fetching_now(self.source)) if self.source.rate_kib else math.inf
+
+    @property
+    def least(self) -> float:
+        """Bytes that have to come in STALL_SECONDS."""
+        return min(STALL_BYTES, self.rate * STALL_SECONDS / 4)
+
+    def pause(self, count: int) -> float:
+        """How many seconds to wait after so many bytes."""
+        now = time.monotonic()
+        self.due = max(self.due, now) + count / self.rate
+        return self.due - now
+
+
+def checked(piece: Piece, part: IO[bytes], tag: str) -> str:
+    """The SHA-256 of what came. Raises Later where the store has another MD5.
+
+    A store may have tags that only look like an MD5: bytes that come twice alike are believed.
+    """
+    sha256 = digest(part, "sha256")
+    if piece.source.kind == Source.Kind.S3 and re.fullmatch("[0-9a-f]{32}", tag) and digest(part, "md5") != tag and piece.sha256 != sha256:
+        piece_anew(piece=piece, size=piece.size, modified=piece.modified_at, sha256=sha256)
+        raise Later(_("The file was damaged on its way. It is fetched again."), BUSY)
+    return sha256
+
+
+def digest(part: IO[bytes], algorithm: str) -> str:
+    part.seek(0)
+    return hashlib.file_digest(part, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()  # type: ignore[arg-type]

@@ -1,0 +1,46 @@
+"""S3, by s3fs."""
+
+import os
+from collections.abc import Iterator
+
+from fsspec.asyn import sync
+from s3fs import S3FileSystem
+
+from campus.footage.addresses import Address
+from campus.footage.models import Source
+from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
+
+
+class S3(Store):
+    """S3 and what speaks like it: `https://server/bucket/prefix`, with `?region=` where the server has one of its own."""
+
+    def __init__(self, address: Address, source: Source, password: str) -> None:
+        amazon = address.host.removesuffix(".amazonaws.com").rpartition(".")[2] if address.host.endswith(".amazonaws.com") else "s3"
+        region = address.query.removeprefix("region=") or (amazon if amazon != "s3" else "us-east-1")
+        fs = S3FileSystem(
+            key=source.username or None,
+            secret=password or None,
+            anon=not source.username,
+            endpoint_url=address.origin,
+            client_kwargs={"region_name": region, "verify": os.environ.get("SSL_CERT_FILE") or True},
+            config_kwargs={
+                "s3": {"addressing_style": "path"},
+                "connect_timeout": CONNECT_SECONDS,
+                "read_timeout": READ_SECONDS,
+                "retries": {"max_attempts": 1},
+                "proxies": {},
+                "ignore_configured_endpoint_urls": True,
+            },
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
+        super().__init__(fs, address.path.strip("/"))
+
+    def read(self, path: str, offset: int) -> Iterator[bytes]:
+        bucket, key, _version = self.fs.split_path(self.name(path))
+        answer = self.fs.call_s3("get_object", Bucket=bucket, Key=key, **({"Range": f"bytes={offset}-"} if offset else {}))
+        while chunk := sync(self.fs.loop, answer["Body"].read, CHUNK):
+            yield chunk
+
+    def close(self) -> None:
+        self.fs.close_session(self.fs.loop, self.fs._s3)

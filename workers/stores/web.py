@@ -1,0 +1,93 @@
+"""Web servers: lists of links, and WebDAV."""
+
+import ssl
+from collections.abc import Iterator
+from http import HTTPStatus
+from urllib.parse import quote, unquote
+
+import aiohttp
+import httpx
+from django.utils.translation import gettext as _
+from fsspec.implementations.http import HTTPFileSystem
+from webdav4.fsspec import WebdavFileSystem
+
+from campus.errors import UserError
+from campus.footage.addresses import Address
+from campus.footage.models import Source
+from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, found, sound
+
+
+class Web(Store):
+    """A web server's list of files: links of an HTML page. Each file is asked for its size."""
+
+    def __init__(self, address: Address, source: Source, password: str) -> None:
+        auth = aiohttp.BasicAuth(source.username, password, encoding="utf-8") if source.username else None
+        fs = HTTPFileSystem(
+            encoded=True,
+            skip_instance_cache=True,
+            use_listings_cache=False,
+            client_kwargs={
+                "auth": auth,
+                "auto_decompress": False,
+                "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"},
+                "timeout": aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
+                "trust_env": False,
+            },
+        )
+        super().__init__(fs, address.origin + quote(address.path))
+
+    def name(self, path: str) -> str:
+        return f"{self.root}/{quote(path)}"
+
+    def entries(self, folder: str) -> Iterator[Found]:
+        base = self.name(folder).rstrip("/") + "/"
+        for info in self.fs.ls(base, detail=True):
+            url = str(info["name"])
+            last = unquote(url.removeprefix(base).rstrip("/"))
+            # Links that lead up, away, or are not files: "?C=N;O=D" sorts the page.
+            if url.startswith(base) and sound(last) and not {"?", "#"} & set(url):
+                yield Found(f"{folder}/{last}" if folder else last, url.endswith("/"))
+
+    def read(self, path: str, offset: int) -> Iterator[bytes]:
+        with self.fs.open(self.name(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}) as file:
+            partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
+            if partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+                raise UserError(_("The server sent another part of the file than was asked for."))
+            skip = 0 if partial else offset  # a server that knows no parts sends all of it
+            while chunk := file.read(CHUNK):
+                if rest := chunk[skip:]:
+                    yield rest
+                skip = max(0, skip - len(chunk))
+
+    def close(self) -> None:
+        if self.fs._session:
+            self.fs.close_session(self.fs.loop, self.fs._session)
+
+
+class WebDav(Web):
+    """WebDAV: its lists say all about a file, and it is read as any file of a web server."""
+
+    def __init__(self, address: Address, source: Source, password: str) -> None:
+        super().__init__(address, source, password)
+        self.dav = WebdavFileSystem(
+            self.root + "/",
+            auth=(source.username, password) if source.username else None,
+            retry=False,
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+            verify=ssl.create_default_context(),
+            skip_instance_cache=True,
+        )
+
+    def entries(self, folder: str) -> Iterator[Found]:
+        for info in self.dav.ls(folder, detail=True):
+            last = self.last_part(info)
+            if sound(last):
+                yield found(f"{folder}/{last}" if folder else last, info)
+
+    def look_at(self, path: str) -> Found:
+        return found(path, self.dav.info(path))
+
+    def close(self) -> None:
+        self.dav.client.http.close()
+        super().close()
