@@ -4,7 +4,10 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import manimgx_fonts
+import noto_cjk_sans_jp_regular
 import unfold
 from django.conf import settings
 from django.utils import timezone
@@ -22,6 +25,11 @@ from recognition.files import replacing
 from recognition.sheets import COLOURS, clean
 
 FONTS = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"  # the pages' own
+# Noto Sans, for names in the scripts that those lack; the large one last.
+OTHER_FONTS = [
+    *sorted(Path(manimgx_fonts.__file__).parent.glob("NotoSans*.ttf")),
+    *Path(noto_cjk_sans_jp_regular.__file__).parent.glob("*.otf"),
+]
 # Their news is of the glyphs that a font has.
 for name in ("fontTools", "fpdf"):
     logging.getLogger(name).setLevel(logging.ERROR)
@@ -43,6 +51,16 @@ def _font(name: str) -> Path:
         with replacing(path) as beside:
             font.save(beside)
     return path
+
+
+@cache
+def _characters(font: Path) -> frozenset[int]:
+    return frozenset(TTFont(font, lazy=True).getBestCmap())
+
+
+@cache
+def _font_with(character: str) -> Path | None:
+    return next((font for font in OTHER_FONTS if ord(character) in _characters(font)), None)
 
 
 class Paper(FPDF):
@@ -74,9 +92,26 @@ class Paper(FPDF):
         self.cell(w=self.epw / 2, text=str(settings.INSTITUTION))
         self.cell(w=self.epw / 2, text=_("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}, align="R")
 
+    def get_fallback_font(self, char: str, style: str = "") -> str | None:
+        """The key of a font that has the character, read into the document when it is first needed."""
+        font = _font_with(char)
+        key = font.stem.lower() if font else None
+        if font and key and key not in self.fonts:
+            self.add_font(key, fname=font)
+        return key
+
+    def cell(self, *args: Any, text: str = "", **kwargs: Any) -> Any:  # type: ignore[override]
+        self._shape(text)
+        return super().cell(*args, text=text, **kwargs)
+
+    def _shape(self, text: str) -> None:
+        """Join letters and order them as their script does, which takes long, where the pages' font has not all of them."""
+        self.set_text_shaping(any(ord(char) not in self.current_font.cmap for char in text))
+
     def fitting(self, text: str, width: float) -> str:
         """The text, cut to the width with an ellipsis."""
         text = " ".join(clean(text).split())
+        self._shape(text)
         if self.get_string_width(text) <= width - 2:
             return text
         while text and self.get_string_width(text + "…") > width - 2:
