@@ -238,8 +238,8 @@ def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str
             said.append(_("%(source)s can't be looked through: %(error)s") % {"source": camera.source, "error": camera.source.error})
     if clash := clash_of(lecture):
         said.append(clash_note(lecture, clash))
-    for piece in pieces_of(lecture).filter(state__in=(Piece.State.FAILED, Piece.State.LATER))[:5]:
-        said.append(f"{piece.path}: {piece.error or piece.note}".rstrip(": "))
+    for piece in pieces_of(lecture).exclude(error="")[:5]:
+        said.append(f"{piece.path}: {piece.error}")
     return "\n".join(dict.fromkeys(said))
 
 

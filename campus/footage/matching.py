@@ -266,7 +266,7 @@ def pieces_want(*, source: Source) -> int:
 
 
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
-    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", "error": "", "error_detail": "", **WAITING}
+    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", **WAITING}
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
         if Piece.objects.filter(pk=pk, state=Piece.State.FOUND).update(**asked):

@@ -1,0 +1,455 @@
+"""The timetable drives what is fetched: looks, files, deadlines, moved lectures, outages, two at once, summer time."""
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from campus.academics.models import Lecture, LectureSeries, Room
+from campus.academics.timetable import apply, fingerprint, lecture_change, plan
+from campus.footage.collecting import collect
+from campus.footage.fetching import part_path, piece_fetched, piece_later
+from campus.footage.matching import AT_ONCE, RemoteFile, source_looked
+from campus.footage.models import Collection, Piece, Source
+from campus.outbox.models import Delivery
+from campus.work import claim, fail
+from recognition.types import VideoInfo
+from tests.campus import factories
+from tests.campus.factories import STARTS
+
+pytestmark = pytest.mark.django_db
+
+State = Collection.State
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+
+
+class Clock:
+    """What the program takes for the time."""
+
+    def __init__(self) -> None:
+        self.now = STARTS
+
+    def run(self, until: datetime, step: timedelta = MINUTE, each: Callable[[], None] = collect) -> None:
+        while self.now < until:
+            self.now += step
+            each()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", lambda: clock.now)
+    return clock
+
+
+class Store:
+    """A folder of recordings, and a worker that looks through it and fetches from it."""
+
+    def __init__(self, source: Source, folder: Path) -> None:
+        self.source, self.folder = source, folder
+
+    def record(
+        self, starts: datetime, *, camera: str = "cam1", size: int = 100, written: datetime | None = None, zone: str = "UTC"
+    ) -> Path:
+        """A file that begins at `starts`, a quarter of an hour long."""
+        path = self.folder / camera / starts.astimezone(ZoneInfo(zone)).strftime("%Y%m%d/%H%M%S.mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+        stamp = (written or starts + QUARTER).timestamp()
+        os.utime(path, (stamp, stamp))
+        return path
+
+    def record_lecture(self, lecture: Lecture, **how: str) -> None:
+        moment = lecture.starts_at
+        while moment < lecture.ends_at:
+            self.record(moment, **how)
+            moment += QUARTER
+
+    def looked(self) -> bool:
+        """Look, if somebody asked for it."""
+        source = claim("rollcall.scan", self.source.pk, "worker")
+        if source is None:
+            return False
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        found = [
+            RemoteFile(str(path.relative_to(self.folder)), path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            for path in files
+        ]
+        return source_looked(source=source, files=found)
+
+    def broken(self) -> None:
+        source = claim("rollcall.scan", self.source.pk, "worker")
+        if source:
+            fail("rollcall.scan", source, "The server does not answer.", "")
+
+    def wanted(self) -> list[str]:
+        return list(self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True))
+
+    def fetched(self) -> int:
+        """Fetch what is wanted."""
+        n = 0
+        for pk in self.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
+            piece = claim("rollcall.fetch", pk, "worker")
+            data = (self.folder / piece.path).read_bytes()
+            part = part_path(piece)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
+            assert piece_fetched(piece=piece, part=part, sha256=data.hex()[:64], info=info)
+            n += 1
+        return n
+
+    def works(self) -> None:
+        """A minute of the whole thing."""
+        collect()
+        self.looked()
+        self.fetched()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "nvr").mkdir()
+    source = factories.source(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4")
+    Source.objects.update(created_at=STARTS - timedelta(days=60))
+    source.cameras.create(label="cam1", room=Room.objects.create(name="B 12"))
+    return Store(source, tmp_path / "nvr")
+
+
+@pytest.fixture
+def lecture() -> Lecture:
+    course = factories.course(lecturers=(factories.user(email="ada@example.org"),), coordinator_email="office@example.org", students=2)
+    return factories.lecture(course, room="B 12")
+
+
+def state_of(lecture: Lecture) -> str:
+    return Collection.objects.get(lecture=lecture).state
+
+
+def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.starts_at - timedelta(hours=2)
+    collect()
+    assert state_of(lecture) == State.WAITING
+    store.looked()  # a new source is looked through at once
+    store.record_lecture(lecture)
+    store.record(lecture.ends_at)  # the next hour's
+    clock.now = lecture.ends_at + MINUTE
+    store.source.refresh_from_db()
+    Source.objects.update(due_at=lecture.ends_at + timedelta(hours=1))
+    collect()
+    assert store.source.state == "idle", "not before the delay is over"
+    clock.now = lecture.ends_at + timedelta(minutes=5)
+    collect()
+    assert store.looked()
+    assert store.wanted() == [f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")]
+    assert state_of(lecture) == State.COLLECTING
+    store.fetched()
+    collect()
+    assert state_of(lecture) == State.COMPLETE
+    recording = lecture.recordings.get()
+    assert (recording.camera.label, recording.provisional) == ("cam1", False)
+    assert not Delivery.objects.exists()
+
+
+def test_files_come_while_the_lecture_runs(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.starts_at + timedelta(minutes=40)
+    store.record(lecture.starts_at)
+    store.record(lecture.starts_at + QUARTER)
+    store.record(lecture.starts_at + 2 * QUARTER, written=clock.now - MINUTE / 6)
+    store.works()
+    assert lecture.recordings.get().provisional
+    assert state_of(lecture) == State.COLLECTING
+    growing = store.source.pieces.get(path__contains="093000")
+    assert (growing.state, growing.settled) == (Piece.State.FOUND, False), "it is still being written"
+
+
+def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+
+    def look(size: int) -> list[str]:
+        clock.now += timedelta(hours=1)
+        collect()
+        source = claim("rollcall.scan", store.source.pk, "worker")
+        source_looked(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
+        return store.wanted()
+
+    assert look(100) == []
+    assert look(200) == [], "it grew"
+    assert look(200) == ["cam1/20261116/090000.mp4"]
+
+
+def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(store: Store, lecture: Lecture, clock: Clock) -> None:
+    factories.registrar(email="registrar@example.org")
+    clock.now = lecture.ends_at
+    looks: list[float] = []
+
+    def each() -> None:
+        collect()
+        if store.looked():
+            looks.append((clock.now - lecture.ends_at) / MINUTE)
+        collect()
+
+    Source.objects.update(look_minutes=120, due_at=lecture.ends_at + timedelta(days=2))
+    clock.run(lecture.ends_at + timedelta(minutes=45), each=each)
+    assert looks == [5, 7, 12, 22, 42]
+    assert state_of(lecture) == State.COLLECTING
+    assert not Delivery.objects.exists()
+    clock.run(lecture.ends_at + timedelta(hours=26), step=timedelta(hours=2), each=each)
+    assert state_of(lecture) == State.MISSING
+    letters = Delivery.objects.filter(event="footage.missing")
+    assert sorted(letters.values_list("to", flat=True)) == ["ada@example.org", "office@example.org", "registrar@example.org"]
+    assert "is missing" in letters[0].subject
+    assert str(lecture.course) in letters[0].body
+    assert "nothing" in letters[0].body
+    assert Collection.objects.get(lecture=lecture).note == f"{store.source.name}/cam1: nothing."
+
+
+def test_lectures_that_are_missing_together_are_one_letter(store: Store, clock: Clock) -> None:
+    course = factories.course(lecturers=(factories.user(email="ada@example.org"),))
+    for hour in range(3):
+        factories.lecture(course, room="B 12", starts_at=STARTS + timedelta(hours=2 * hour))
+    clock.now = STARTS + timedelta(hours=6)
+    store.works()
+    Collection.objects.update(deadline_at=clock.now)
+    store.works()
+    letter = Delivery.objects.get(event="footage.missing")
+    assert letter.subject == "3 recordings are missing"
+
+
+def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.record(lecture.starts_at)
+    store.works()
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    row = Collection.objects.get(lecture=lecture)
+    assert row.state == State.COMPLETE
+    assert "09:15:00 to 10:30:00" in row.note
+    assert "Parts of the recording" in Delivery.objects.filter(to="ada@example.org").get().subject
+    store.record_lecture(lecture)
+    clock.now += timedelta(days=3)
+    store.works()
+    assert state_of(lecture) == State.COMPLETE
+    assert lecture.recordings.get().provisional is False
+    assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
+    assert Delivery.objects.filter(to="ada@example.org").count() == 1, "told once"
+
+
+def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.record(lecture.starts_at)
+
+    def each() -> None:
+        collect()
+        store.looked()
+        for pk in store.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
+            piece_later(piece=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
+
+    clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
+    assert state_of(lecture) == State.MISSING
+    assert Delivery.objects.filter(to="ada@example.org").count() == 1
+    assert "The connection broke." in Collection.objects.get(lecture=lecture).note
+    assert store.source.pieces.get().tries > 12, "but it is tried on"
+
+
+def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.starts_at - timedelta(hours=1)
+    collect()
+    later = lecture.starts_at + timedelta(hours=3)
+    lecture_change(lecture=lecture, starts_at=later, ends_at=later + timedelta(minutes=90), title="", room="B 12")
+    store.record_lecture(lecture)
+    store.record(lecture.starts_at - timedelta(hours=3))
+    clock.now = lecture.ends_at + timedelta(minutes=5)
+    store.works()
+    assert {piece.path[-10:] for piece in Piece.objects.filter(state="here")} == {
+        f"{time}.mp4" for time in ("120000", "121500", "123000", "124500", "130000", "131500")
+    }
+    # And once more, when its footage is here already.
+    early = lecture.starts_at + 2 * QUARTER
+    lecture_change(lecture=lecture, starts_at=early, ends_at=early + timedelta(minutes=60), title="", room="B 12")
+    collect()
+    row = Collection.objects.get(lecture=lecture)
+    assert row.slot.startswith(early.isoformat())
+    collect()
+    assert lecture.recordings.get().state == "uploaded", "its footage is laid over the new time"
+
+
+def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.starts_at - timedelta(hours=1)
+    collect()
+    Lecture.objects.update(cancelled=True)
+    store.record_lecture(lecture)
+    clock.run(lecture.ends_at + timedelta(days=2), step=timedelta(hours=6), each=store.works)
+    assert state_of(lecture) == State.OFF
+    assert not store.source.pieces.exclude(state=Piece.State.FOUND).exists()
+    assert not Delivery.objects.exists()
+    assert store.source.pieces.first().note == "No lecture is in B 12 then."
+    Lecture.objects.update(cancelled=False)
+    store.works()
+    store.works()
+    assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
+
+
+def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock: Clock) -> None:
+    course = factories.course(students=1, lecturers=(factories.user(email="ada@example.org"),))
+    lectures = [factories.lecture(course, room="B 12", starts_at=STARTS + timedelta(hours=3 * n)) for n in range(4)]
+    clock.now = STARTS - timedelta(hours=1)
+    collect()
+    for lecture in reversed(lectures):
+        store.record_lecture(lecture)
+    clock.now = STARTS + timedelta(days=3)  # nothing ran until the deadlines were over
+    collect()
+    collect()
+    assert Collection.objects.filter(state=State.MISSING).count() == 0, "nobody looked yet"
+    assert store.looked()
+    assert len(store.wanted()) == AT_ONCE
+    assert store.wanted()[:6] == [f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")]
+    for _ in range(5):
+        collect()
+        store.fetched()
+    collect()
+    assert set(Collection.objects.values_list("state", flat=True)) == {State.COMPLETE}
+    assert not Delivery.objects.exists()
+
+
+def test_a_server_that_fails_is_asked_ever_less(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at
+    asked: list[float] = []
+
+    def each() -> None:
+        collect()
+        if Source.objects.get().state == Source.State.SCANNING:
+            asked.append((clock.now - lecture.ends_at) / MINUTE)
+            store.broken()
+
+    clock.run(lecture.ends_at + timedelta(minutes=40), each=each)
+    assert asked == [1, 2, 4, 9, 19, 39]
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    assert "The server does not answer." in Delivery.objects.filter(to="ada@example.org").get().body
+
+
+def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
+    other = factories.lecture(factories.course(), room="b 12 ", starts_at=lecture.starts_at + QUARTER)
+    store.record_lecture(lecture)
+    clock.now = other.ends_at + timedelta(minutes=10)
+    store.works()
+    assert store.wanted() == []
+    note = store.source.pieces.get(path__contains="093000").note
+    assert lecture.course.code in note
+    assert other.course.code in note
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    assert "Two lectures" in Collection.objects.get(lecture=lecture).note
+
+
+def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Clock) -> None:
+    for name in ("cam9/20261116/090000.mp4", "lecture.mp4", "Thumbs.db", "cam1/20261116/090000.mp4.tmp"):
+        path = store.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    store.works()
+    notes = dict(Piece.objects.values_list("path", "note"))
+    assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
+    assert "cam9" in notes["cam9/20261116/090000.mp4"]
+
+
+def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
+    store.source.cameras.all().delete()
+    store.record_lecture(lecture)
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+    store.works()
+    assert not Collection.objects.exists()
+    store.source.cameras.create(label="CAM1", room=Room.objects.get(name="B 12"))
+    clock.now += timedelta(minutes=16)
+    store.works()
+    collect()
+    store.works()
+    assert state_of(lecture) == State.COMPLETE
+
+
+def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.record(lecture.starts_at)
+    store.works()
+    before = Piece.objects.get()
+    store.record(lecture.starts_at, size=150)
+    clock.now += timedelta(hours=1)
+    collect()
+    store.looked()
+    assert store.wanted() == [before.path]
+    store.fetched()
+    after = Piece.objects.get()
+    assert (after.state, after.size) == (Piece.State.HERE, 150)
+    assert after.sha256 != before.sha256
+
+
+def test_the_camera_s_clock_is_put_right(store: Store, lecture: Lecture, clock: Clock) -> None:
+    Source.objects.update(clock_offset=120)
+    store.record(lecture.starts_at + timedelta(minutes=2))
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.works()
+    assert Piece.objects.get().starts_at == lecture.starts_at
+
+
+def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lecture, clock: Clock) -> None:
+    factories.recording(lecture)
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.works()
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    assert state_of(lecture) == State.COMPLETE
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(("day", "hour"), [("2026-03-28", 8), ("2026-03-29", 7), ("2026-10-24", 7), ("2026-10-25", 8)])
+def test_summer_time_moves_nothing(store: Store, clock: Clock, day: str, hour: int) -> None:
+    """Lectures at nine on the wall, files named by the wall's clock, on both sides of each change."""
+    date = datetime.fromisoformat(day).date()
+    Source.objects.update(time_zone="Europe/Berlin", created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    series = LectureSeries.objects.create(
+        course=factories.course(students=1), room=Room.objects.get(name="B 12"), weekdays=[date.weekday()], starts="09:00", ends="10:30",
+        first_day=date, last_day=date, time_zone="Europe/Berlin",
+    )  # fmt: skip
+    series.refresh_from_db()
+    clock.now = datetime(date.year, date.month, date.day, tzinfo=UTC) - timedelta(days=1)
+    apply(series=series, agreed=fingerprint(plan(series)))
+    lecture = Lecture.objects.get()
+    assert lecture.starts_at.hour == hour
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+    store.record_lecture(lecture, zone="Europe/Berlin")
+    assert (store.folder / f"cam1/{day.replace('-', '')}/090000.mp4").exists()
+    store.works()
+    assert state_of(lecture) == State.COMPLETE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_ask_once_and_tell_once(store: Store, lecture: Lecture, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+    asked: list[object] = []
+    monkeypatch.setattr("campus.work.publish", lambda task, pks: asked.extend((task, pk) for pk in pks))
+
+    def twice() -> None:
+        def run() -> None:
+            collect()
+            connection.close()
+
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    twice()
+    assert asked == [("rollcall.scan", store.source.pk)]
+    assert Collection.objects.get().tries == 1
+    store.looked()
+    Collection.objects.update(deadline_at=clock.now)
+    twice()
+    assert state_of(lecture) == State.MISSING
+    assert Delivery.objects.filter(event="footage.missing").count() == 2
