@@ -100,13 +100,13 @@ class Paper(FPDF):
             self.add_font(key, fname=font)
         return key
 
-    def cell(self, *args: Any, text: str = "", **kwargs: Any) -> Any:  # type: ignore[override]
+    def cell(self, w: float | None = None, h: float | None = None, text: str = "", *args: Any, **kwargs: Any) -> Any:
         self._shape(text)
-        return super().cell(*args, text=text, **kwargs)
+        return super().cell(w, h, text, *args, **kwargs)
 
     def _shape(self, text: str) -> None:
         """Join letters and order them as their script does, which takes long, where the pages' font has not all of them."""
-        self.set_text_shaping(any(ord(char) not in self.current_font.cmap for char in text))
+        self.set_text_shaping(any(ord(char) not in getattr(self.current_font, "cmap", ()) for char in text))
 
     def fitting(self, text: str, width: float) -> str:
         """The text, cut to the width with an ellipsis."""

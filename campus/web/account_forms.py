@@ -48,12 +48,20 @@ class ForgottenForm(PasswordResetForm):
         asked.count()
         return super().clean()
 
-    def send_mail(self, subject: str, template: str, context: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    def send_mail(
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
         letters = Guesses("letter", self.cleaned_data["email"].casefold())
         if not letters.too_many:
             letters.count()
             with in_language_of(context["user"]):
-                super().send_mail(subject, template, context, *args, **kwargs)
+                super().send_mail(subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name)
 
 
 class TokenForm(forms.Form):

@@ -54,7 +54,7 @@ class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
         model = RegisterPolicy
         fields = ["least_percent", "mail_lecturers", "mail_absentees", "mail_weekly", "warn"]
 
-    def get_attribute(self, instance: Course) -> RegisterPolicy:
+    def get_attribute(self, instance: Any) -> RegisterPolicy:
         policy: RegisterPolicy = getattr(instance, "register_policy", None) or RegisterPolicy(course=instance)
         return policy
 

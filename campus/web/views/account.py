@@ -1,7 +1,7 @@
 """Login, logout, the own account: language, password, second step and its recovery codes, API tokens."""
 
 import tomllib
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import segno
 from django.conf import settings
@@ -91,7 +91,7 @@ def language(request: HttpRequest) -> HttpResponseBase:
     response = set_language(request)
     wish = request.POST.get("language")
     if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
-        services.language_set(user=cast(User, request.user), language=wish)
+        services.language_set(user=request.user, language=wish)
         if not wish:
             response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN)
     return response
