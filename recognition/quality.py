@@ -71,7 +71,7 @@ def assess(face: Face, chip: NDArray[np.uint8]) -> Quality:
     )
 
 
-def enrolment_verdict(quality: Quality) -> tuple[str, Sentence]:
+def enrolment_verdict(quality: Quality) -> tuple[str, str]:
     """("accepted" | "warning" | "rejected", sentence) for an enrolment photo whose face has this quality."""
     checks = [
         (
@@ -118,4 +118,4 @@ def enrolment_verdict(quality: Quality) -> tuple[str, Sentence]:
     for value, (_, wanted), reason in checks:
         if value < wanted:
             return "warning", reason
-    return "accepted", Sentence("")
+    return "accepted", ""

@@ -22,7 +22,7 @@ from recognition.files import replacing
 
 Value = str | float | datetime | None
 # What a heading is in the reader's language; `str` leaves it English.
-Say = Callable[[str], str]
+Translate = Callable[[str], str]
 
 # The colour of each kind of status.
 COLOURS = {
@@ -72,10 +72,10 @@ def table(
     return sheet
 
 
-def pairs(writer: pd.ExcelWriter, rows: Iterable[tuple[str, Value, str]], say: Say) -> None:
+def pairs(writer: pd.ExcelWriter, rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
     """The sheet Summary: what, its value, and the format that Excel shows it in."""
     rows = list(rows)
-    sheet = table(writer, say("Summary"), [say("What"), say("Value")], [row[:2] for row in rows], {})
+    sheet = table(writer, translate("Summary"), [translate("What"), translate("Value")], [row[:2] for row in rows], {})
     for cell, (_what, _value, format) in zip(sheet["B"][1:], rows, strict=True):
         cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True)
         cell.number_format = format

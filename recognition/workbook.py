@@ -15,7 +15,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
-from recognition.sheets import COLOURS, PLAIN, Say, Value, fill, pairs, save, table
+from recognition.sheets import COLOURS, PLAIN, Translate, Value, fill, pairs, save, table
 from recognition.types import Interval
 
 STILL = "E7E6E6"
@@ -81,54 +81,54 @@ class LectureReport:
     statuses: tuple[str, ...] = ("Present", "To be confirmed", "Absent")
 
 
-def write_lecture(path: Path, report: LectureReport, say: Say = str) -> None:
+def write_lecture(path: Path, report: LectureReport, translate: Translate = str) -> None:
     """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a whole.
 
-    `say` translates headings and names of sheets. Raises OSError when the disk is full or the folder cannot be written; `path` is
+    `translate` is for headings and the sheets' names. Raises OSError when the disk is full or the folder cannot be written; `path` is
     then as it was before.
     """
     buffer = io.BytesIO()
     with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
-        _attendance(writer, report, say)
-        _timeline(writer, report, say)
-        _unknown(writer, report, say)
+        _attendance(writer, report, translate)
+        _timeline(writer, report, translate)
+        _unknown(writer, report, translate)
         counts = Counter(student.status for student in report.students)
         pairs(
             writer,
             [
-                (say("Class"), report.course, PLAIN),
-                (say("Lecture"), report.lecture, PLAIN),
-                (say("Recording"), report.recording, PLAIN),
-                (say("Recording starts"), report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}", PLAIN),
-                (say("Length in minutes"), round(report.duration / 60, 1), "0.0"),
-                (say("Looked at"), report.coverage, "0%"),
-                (say("Model"), report.embedder, PLAIN),
-                (say("Threshold"), report.threshold, "0.000"),
-                (say("Margin"), report.margin, "0.000"),
+                (translate("Class"), report.course, PLAIN),
+                (translate("Lecture"), report.lecture, PLAIN),
+                (translate("Recording"), report.recording, PLAIN),
+                (translate("Recording starts"), report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}", PLAIN),
+                (translate("Length in minutes"), round(report.duration / 60, 1), "0.0"),
+                (translate("Looked at"), report.coverage, "0%"),
+                (translate("Model"), report.embedder, PLAIN),
+                (translate("Threshold"), report.threshold, "0.000"),
+                (translate("Margin"), report.margin, "0.000"),
                 *((what, value, PLAIN) for what, value in report.details),
-                (say("On the roster"), len(report.students), PLAIN),
+                (translate("On the roster"), len(report.students), PLAIN),
                 *((status, counts[status], PLAIN) for status in report.statuses),
-                (say("Unknown people"), sum(not person.still for person in report.unknown), PLAIN),
-                (say("Still faces, not counted"), sum(person.still for person in report.unknown), PLAIN),
+                (translate("Unknown people"), sum(not person.still for person in report.unknown), PLAIN),
+                (translate("Still faces, not counted"), sum(person.still for person in report.unknown), PLAIN),
             ],
-            say,
+            translate,
         )
     save(path, buffer, report.course)
 
 
-def _attendance(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
+def _attendance(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
     clock = _clock_format(report)
     formats = {
-        say("Number"): PLAIN,
-        say("Name"): PLAIN,
-        say("Status"): PLAIN,
-        say("First seen"): clock,
-        say("Last seen"): clock,
-        say("Minutes"): "0.0",
-        say("Share"): "0%",
-        say("Confidence"): "0%",
-        say("Source"): PLAIN,
-        say("Picture"): PLAIN,
+        translate("Number"): PLAIN,
+        translate("Name"): PLAIN,
+        translate("Status"): PLAIN,
+        translate("First seen"): clock,
+        translate("Last seen"): clock,
+        translate("Minutes"): "0.0",
+        translate("Share"): "0%",
+        translate("Confidence"): "0%",
+        translate("Source"): PLAIN,
+        translate("Picture"): PLAIN,
     }
     rows = [
         [
@@ -144,7 +144,7 @@ def _attendance(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None
         ]
         for student in report.students
     ]
-    sheet = table(writer, say("Attendance"), list(formats), rows, formats, fixed=2)
+    sheet = table(writer, translate("Attendance"), list(formats), rows, formats, fixed=2)
     sheet.column_dimensions[get_column_letter(len(formats))].width = PICTURE_PX / 7 + 2
     for row, student in enumerate(report.students, start=2):
         fill(sheet.cell(row, 3), COLOURS.get(student.kind))
@@ -152,14 +152,16 @@ def _attendance(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None
             _picture(sheet, row, len(formats), student.picture)
 
 
-def _timeline(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
+def _timeline(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
     step = next((step for step in STEPS if report.duration <= step * TIMELINE_COLUMNS), STEPS[-1])
     edges = [index * step for index in range(max(1, -int(-report.duration // step)))]
     labels = [_label(report, edge, step) for edge in edges]
     seen = [[1 if _overlaps(student.intervals, edge, edge + step) else None for edge in edges] for student in report.students]
     rows = [[student.number, student.name, *marks] for student, marks in zip(report.students, seen, strict=True)]
     # The 1 is there for formulas and filters; the format hides it behind the colour.
-    sheet = table(writer, say("Timeline"), [say("Number"), say("Name"), *labels], rows, dict.fromkeys(labels, ";;;"), fixed=2)
+    sheet = table(
+        writer, translate("Timeline"), [translate("Number"), translate("Name"), *labels], rows, dict.fromkeys(labels, ";;;"), fixed=2
+    )
     for column in range(3, 3 + len(edges)):
         sheet.column_dimensions[get_column_letter(column)].width = 2.6
         sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
@@ -169,14 +171,14 @@ def _timeline(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
             fill(sheet.cell(row, column), "5B9BD5" if mark else None)
 
 
-def _unknown(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
+def _unknown(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
     people = sorted(report.unknown, key=lambda person: person.still)
     living = sum(not person.still for person in people)
     rows = [
         [
-            say("Still face {n} (portrait, poster or screen)").format(n=index - living)
+            translate("Still face {n} (portrait, poster or screen)").format(n=index - living)
             if person.still
-            else say("Unknown {n}").format(n=index),
+            else translate("Unknown {n}").format(n=index),
             *_first_and_last(report, person.intervals),
             person.seconds / 60,
             None,
@@ -186,9 +188,9 @@ def _unknown(writer: pd.ExcelWriter, report: LectureReport, say: Say) -> None:
         for index, person in enumerate(people, start=1)
     ]
     clock = _clock_format(report)
-    formats = {say("Person"): PLAIN, say("First seen"): clock, say("Last seen"): clock, say("Minutes"): "0.0"}
-    pictures = [say("Picture {n}").format(n=n) for n in range(1, 4)]
-    sheet = table(writer, say("Unknown"), [*formats, *pictures], rows, formats)
+    formats = {translate("Person"): PLAIN, translate("First seen"): clock, translate("Last seen"): clock, translate("Minutes"): "0.0"}
+    pictures = [translate("Picture {n}").format(n=n) for n in range(1, 4)]
+    sheet = table(writer, translate("Unknown"), [*formats, *pictures], rows, formats)
     for row, person in enumerate(people, start=2):
         fill(sheet.cell(row, 1), STILL if person.still else None)
         for column, picture in enumerate(person.pictures[:3], start=5):
