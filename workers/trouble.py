@@ -13,7 +13,7 @@ import httpx
 import paramiko
 from django.utils.translation import gettext as _
 from fsspec.exceptions import FSTimeoutError
-from smbprotocol.exceptions import SMBAuthenticationError
+from smbprotocol.exceptions import AccessDenied, LogonFailure, SMBAuthenticationError
 
 from workers.stores.sftp import WrongHostKey
 
@@ -60,7 +60,7 @@ def _missing(error: BaseException) -> bool:
 
 def _refused(error: BaseException) -> bool:
     return (
-        isinstance(error, paramiko.AuthenticationException | SMBAuthenticationError | PermissionError)
+        isinstance(error, paramiko.AuthenticationException | SMBAuthenticationError | LogonFailure | AccessDenied | PermissionError)
         or (isinstance(error, ftplib.error_perm) and str(error).startswith(FTP_LOGIN))
         or _status(error) in REFUSED_STATUS
         or getattr(error, "ntstatus", None) in REFUSED_NTSTATUS

@@ -21,9 +21,13 @@ class Smb(Store):
 
     def __init__(self, address: Address, source: Source, password: str) -> None:
         self.server, self.port = address.host, address.port
-        fs = SMBFileSystem(
-            address.host, address.port, source.username or None, password or None, timeout=CONNECT_SECONDS, skip_instance_cache=True
-        )
+        try:
+            fs = SMBFileSystem(
+                address.host, address.port, source.username or None, password or None, timeout=CONNECT_SECONDS, skip_instance_cache=True
+            )
+        except Exception:
+            self.close()  # else what is left of it would be used again
+            raise
         super().__init__(fs, address.path)
 
     def entries(self, folder: str) -> Iterator[Found]:

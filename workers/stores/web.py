@@ -26,6 +26,7 @@ class Web(Store):
             encoded=True,
             skip_instance_cache=True,
             use_listings_cache=False,
+            ssl=ssl.create_default_context(),
             client_kwargs={
                 "auth": auth,
                 "auto_decompress": False,
