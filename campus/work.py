@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class LeasedWork(models.Model):
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
-    error = models.TextField("what went wrong", blank=True, editable=False)
-    error_detail = models.TextField("details for the administrator", blank=True, editable=False)
+    error = models.TextField(_("what went wrong"), blank=True, editable=False)
+    error_detail = models.TextField(_("details for the administrator"), blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -63,7 +63,7 @@ class Course(models.Model):
         ),
     )
     embedder = models.CharField(
-        "face model",
+        _("face model"),
         max_length=60,
         choices=[("", _("as the server is set")), *Embedder.choices],
         blank=True,

@@ -6,7 +6,9 @@ from typing import Any, Self
 
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from campus.academics.models import Student, Sureness
 from campus.academics.selectors import students_for
@@ -126,17 +128,16 @@ def rates_of(gallery: Gallery | None) -> list[Rate]:
 
 
 def _strangers(rate: float) -> str:
-    return f"about {_one_in(rate)} taken for a student" if rate else "none of those tried taken for a student"
-
-
-def _one_in(rate: float) -> str:
+    if not rate:
+        return _("none of those tried taken for a student")
     within = round(1 / rate)
     digits = max(len(str(within)) - 2, 0)
-    return f"1 stranger in {round(within, -digits):,}"
+    return _("about 1 stranger in %(n)s taken for a student") % {"n": number_format(round(within, -digits), force_grouping=True)}
 
 
 def _missed(rate: float) -> str:
     if not rate:
-        return "none of those tried missed"
+        return _("none of those tried missed")
     of = next((of for of in (100, 1000, 10_000) if rate * of >= 1), 100_000)
-    return f"about {rate * of:.0f} of {of:,} sights of a student missed"
+    facts = {"n": round(rate * of), "of": number_format(of, force_grouping=True)}
+    return _("about %(n)s of %(of)s sights of a student missed") % facts

@@ -147,4 +147,4 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("Workbook"))
     def download(self, report: Report) -> SafeString:
-        return link(reverse("admin:attendance_report_download", args=[report.pk]), "Download")
+        return link(reverse("admin:attendance_report_download", args=[report.pk]), _("Download"))
