@@ -89,6 +89,6 @@ def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
     return [Seen(file, pattern.match(file.path, zone) is not None, readings.get(file), pieces.get(file.path)) for file in files]
 
 
-def tested(test: SourceTest) -> list[Seen]:
+def findings(test: SourceTest) -> list[Seen]:
     """What the last test of a source found. Raises UserError where the pattern is wrong."""
     return seen(test.source, [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files])

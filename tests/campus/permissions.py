@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.timetable_links import key_of, link_renew
@@ -26,7 +27,7 @@ from campus.accounts.roles import Role
 from campus.accounts.services import token_create
 from campus.attendance.models import AttendanceChange, Still
 from campus.biometrics.models import PhotoImport
-from campus.footage.models import Upload
+from campus.footage.models import Alarm, Collection, Upload
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -81,6 +82,8 @@ def things(world: World) -> dict[str, object]:
         lecture=world.lecture, record=world.record, old="present", new="late", user=world.own, user_name="own"
     )
     webhook = Webhook.objects.create(url="https://example.org/hook")
+    camera = factories.camera("B 13")
+    collection = Collection.objects.create(lecture=world.lecture, due_at=timezone.now(), deadline_at=timezone.now())
     token, _ = token_create(user=world.own, name="script", scope="read", days=1)
     keys = {
         "classes courses course": world.course.pk,
@@ -93,6 +96,14 @@ def things(world: World) -> dict[str, object]:
         "uploads": Upload.objects.create(lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)).pk,
         "calendar": key_of(link_renew(user=world.own, course=world.course)),
         "room rooms": Room.objects.create(name="B 12").pk,
+        "source sources": camera.source.pk,
+        "cameras": camera.pk,
+        "piece pieces": factories.piece(camera, factories.STARTS).pk,
+        "collection collections": collection.pk,
+        "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.").pk,
+        "periodictask": PeriodicTask.objects.create(
+            name="footage", task="rollcall.collect", interval=IntervalSchedule.objects.create(every=60, period="seconds")
+        ).pk,
         "webhook": webhook.pk,
         "delivery": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
         "group": Group.objects.get(name=Role.LECTURER).pk,

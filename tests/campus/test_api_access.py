@@ -10,6 +10,7 @@ from campus.academics.models import Holiday, LectureSeries, Room
 from campus.api.urls import router
 from campus.attendance.decisions import override_set
 from campus.attendance.models import Still
+from campus.footage.models import Camera, Collection, Piece, Source
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -31,6 +32,7 @@ class Matrix:
     # The same for what only a registrar may do; the lecturer gets 403.
     registrars: ClassVar[list[tuple[str, str, Any, int]]] = []
     lists, everybodys = True, False
+    office = False  # whether lecturers get none of it
     never: ClassVar[tuple[str, ...]] = ("put", "delete")
 
     def listing(self) -> str:
@@ -55,6 +57,12 @@ class Matrix:
             return api.get(self.detail(world) + suffix)
         return getattr(api, method)(self.detail(world) + suffix, body, format="json")
 
+    def refused(self, api: APIClient, world: World) -> None:
+        assert api.get(self.listing()).status_code == 403
+        assert api.get(self.detail(world)).status_code == 403
+        for action in [*self.actions, *self.registrars]:
+            assert self.ask(api, world, action).status_code == 403, action
+
     def test_without_a_login(self, api: APIClient, world: World):
         assert api.get(self.listing()).status_code == 401
         assert api.get(self.detail(world)).status_code == 401
@@ -63,6 +71,9 @@ class Matrix:
 
     def test_another_lecturer(self, api: APIClient, world: World):
         api.force_authenticate(world.other)
+        if self.office:
+            self.refused(api, world)
+            return
         assert self.listed(api, self.row(world)) is self.everybodys
         assert api.get(self.detail(world)).status_code == (200 if self.everybodys else 404)
         for action in self.actions:
@@ -73,6 +84,9 @@ class Matrix:
     @pytest.mark.parametrize("who", ["own", "registrar"])
     def test_lecturer_and_registrar(self, api: APIClient, world: World, who: str):
         api.force_authenticate(getattr(world, who))
+        if self.office and who == "own":
+            self.refused(api, world)
+            return
         assert self.listed(api, self.row(world))
         assert api.get(self.detail(world)).status_code == 200
         for action in self.actions:
@@ -98,7 +112,9 @@ class Matrix:
         again = api.get(self.detail(world), headers={"If-None-Match": tag})
         assert (again.status_code, again.content) == (304, b"")
         api.force_authenticate(world.other)
-        assert api.get(self.detail(world), headers={"If-None-Match": tag}).status_code == (304 if self.everybodys else 404)
+        assert api.get(self.detail(world), headers={"If-None-Match": tag}).status_code == (
+            304 if self.everybodys else 403 if self.office else 404
+        )
 
     def test_pages_neither_repeat_nor_miss(self, api: APIClient, world: World):
         if not self.lists:
@@ -114,7 +130,7 @@ class Matrix:
         assert len(set(whole)) == len(whole)
 
     def test_nonsense_is_refused(self, api: APIClient, world: World):
-        api.force_authenticate(world.own)
+        api.force_authenticate(world.registrar if self.office else world.own)
         assert api.get(f"{self.listing()}nonsense/").status_code == 404
 
 
@@ -214,6 +230,50 @@ class TestRecordings(Matrix):
         ("post", "cancel/", None, 200),
         ("post", "restart/", None, 200),
     ]
+
+
+class TestSources(Matrix):
+    path, office = "sources", True
+    registrars = [
+        ("patch", "", {"look_minutes": 30}, 200),
+        ("post", "test/", None, 202),
+        ("get", "test/", None, 200),
+        ("delete", "", None, 204),
+    ]
+    never = ("put",)
+
+    def row(self, world: World) -> Any:
+        return Source.objects.first() or factories.source()
+
+
+class TestCameras(Matrix):
+    path, office = "cameras", True
+    registrars = [("patch", "", {"label": "front"}, 200), ("delete", "", None, 204)]
+    never = ("put",)
+
+    def row(self, world: World) -> Any:
+        return Camera.objects.first() or factories.camera()
+
+
+class TestPieces(Matrix):
+    path, office = "pieces", True
+    registrars = [
+        ("post", "assign/", {}, 400),  # to which lecture?
+        ("post", "discard/", None, 200),
+        ("post", "take-back/", None, 200),
+    ]
+
+    def row(self, world: World) -> Any:
+        return Piece.objects.first() or factories.piece(factories.camera("B 13"), factories.STARTS)
+
+
+class TestCollections(Matrix):
+    path = "collections"
+    registrars = [("post", "again/", None, 200)]
+
+    def row(self, world: World) -> Any:
+        begun = {"due_at": factories.STARTS, "deadline_at": factories.STARTS}
+        return Collection.objects.get_or_create(lecture=world.lecture, defaults=begun)[0]
 
 
 class TestAttendance(Matrix):

@@ -16,7 +16,7 @@ from campus.api.base import Endpoint, OfficeReads, RegistrarsWrite, who
 from campus.api.serializers import sources as s
 from campus.footage.models import Camera, Collection, Piece, Source, SourceTest
 from campus.footage.services import piece_assign, piece_discard
-from campus.footage.source_selectors import cameras_for, collections_for, pieces_for, sources_for, tested
+from campus.footage.source_selectors import cameras_for, collections_for, findings, pieces_for, sources_for
 from campus.footage.sources import camera_save, collection_again, piece_take_back, row_delete, source_save, source_test
 
 Kept = TypeVar("Kept", Source, Camera, Piece)
@@ -74,7 +74,7 @@ class SourceViewSet(Office[Source]):
 
 
 def _tested(test: SourceTest, code: int) -> Response:
-    return Response(s.SourceTestSerializer({"test": test, "files": tested(test)}).data, status=code)
+    return Response(s.SourceTestSerializer({"test": test, "files": findings(test)}).data, status=code)
 
 
 class CameraViewSet(Office[Camera]):

@@ -29,7 +29,7 @@ from campus.footage import patterns
 from campus.footage.matching import Reading, zone_of
 from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
-from campus.footage.source_selectors import Seen, sources_for, tested
+from campus.footage.source_selectors import Seen, findings, sources_for
 from campus.footage.sources import check_password, row_delete, source_save, source_test
 from campus.web.admin.base import ReadOnly, RegistrarAdmin, badge, change_link, to
 from campus.web.admin.pieces import PIECE_STATES
@@ -182,7 +182,7 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
     if test is None or test.state != SourceTest.State.DONE:
         return {"test": test}
     try:
-        rows = tested(test)
+        rows = findings(test)
     except UserError as error:
         return {"test": test, "problem": str(error)}
     fits = [row for row in rows if row.fits]

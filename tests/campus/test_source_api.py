@@ -1,0 +1,111 @@
+"""Sources, and what came from them, over the API."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campus.footage import credentials
+from campus.footage.matching import RemoteFile
+from campus.footage.models import Collection, Piece, Source
+from campus.footage.sources import source_tested
+from campus.work import claim
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+NEW = {"name": "NVR", "kind": "sftp", "address": "sftp://nvr.example.org/rec", "username": "rollcall", "password": "correct horse"}
+NAMED = {"pattern": "{camera}/{start:%Y%m%dT%H%M%S}-{end:%H%M%S}.mp4"}
+
+
+@pytest.fixture
+def api() -> APIClient:
+    client = APIClient()
+    client.force_authenticate(factories.registrar())
+    return client
+
+
+def made(api: APIClient, **fields: Any) -> Any:
+    answer = api.post("/api/v1/sources/", NEW | NAMED | fields, format="json")
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def test_a_source_is_made_tested_and_changed_and_its_password_never_told(api: APIClient):
+    source = made(api)
+    where = f"/api/v1/sources/{source['id']}/"
+    assert (source["has_password"], "password" in source) == (True, False)
+    assert credentials.decrypt(Source.objects.get().secret) == "correct horse"
+    refused = api.patch(where, {"address": "sftp://elsewhere.example.org/"}, format="json")
+    assert refused.status_code == 400
+    assert "#/password" in refused.content.decode()
+    assert api.patch(where, {"password": "", "look_minutes": 30}, format="json").json()["has_password"] is False
+    assert b"horse" not in b"".join(api.get(address).content for address in (where, "/api/v1/sources/"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"pattern": "{cam}"}, {"clock_offset": "nan"}, {"time_zone": "Mars"}, {"address": "sftp://me:secret@example.org/"}, {"kind": "x"}],
+)
+def test_what_a_source_cannot_be_is_said_by_field(api: APIClient, wrong: dict[str, str]):
+    answer = api.post("/api/v1/sources/", NEW | NAMED | wrong, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == f"#/{next(iter(wrong))}"
+    assert not Source.objects.exists()
+
+
+def test_a_camera_is_of_one_room_and_its_name_of_one_camera(api: APIClient):
+    source = made(api)
+    room = api.post("/api/v1/rooms/", {"name": "B 12"}, format="json").json()
+    new = {"source": source["id"], "label": "one", "room": room["id"]}
+    assert api.post("/api/v1/cameras/", new, format="json").status_code == 201
+    assert "camera of that name" in api.post("/api/v1/cameras/", new, format="json").json()["detail"]
+    assert len(api.get(f"/api/v1/cameras/?room={room['id']}").json()["results"]) == 1
+
+
+def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIClient):
+    where = f"/api/v1/sources/{made(api)['id']}/test/"
+    assert api.get(where).status_code == 404
+    assert api.post(where).json()["state"] == "queued"
+    source = Source.objects.get()
+    camera = factories.camera("B 12", source, label="one")
+    lecture = factories.lecture(room="B 12")
+    source_tested(
+        test=claim("rollcall.test_source", source.test.pk, owner="worker"),
+        files=[RemoteFile("one/20261116T090000-091500.mp4", 7, timezone.now()), RemoteFile("readme.txt", 1, None)],
+    )
+    told = api.get(where).json()
+    assert (told["state"], told["count"]) == ("done", 2)
+    first, second = told["files"]
+    assert (first["fits"], first["camera"], first["lectures"], first["note"]) == (True, camera.pk, [lecture.pk], "")
+    assert first["starts_at"] == "2026-11-16T09:00:00Z"
+    assert (second["fits"], second["camera"], second["lectures"]) == (False, None, [])
+
+
+def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: APIClient):
+    lecture = factories.lecture(room="B 12")
+    stray = factories.piece(factories.camera("C 1"), factories.STARTS, minutes=15)
+    assert [row["id"] for row in api.get("/api/v1/pieces/?unmatched=true").json()["results"]] == [str(stray.pk)]
+    where = f"/api/v1/pieces/{stray.pk}/"
+    assert api.post(f"{where}assign/", {"lecture": lecture.pk}, format="json").json()["lecture"] == lecture.pk
+    assert [row["id"] for row in api.get(f"/api/v1/pieces/?lecture={lecture.pk}").json()["results"]] == [str(stray.pk)]
+    assert api.get("/api/v1/pieces/?unmatched=true").json()["results"] == []
+    assert api.post(f"{where}discard/").json()["state"] == "discarded"
+    assert api.post(f"{where}take-back/").json()["state"] == "found"
+    assert api.post(f"{where}take-back/").status_code == 400
+
+
+def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
+    teacher = factories.user()
+    lecture = factories.lecture(factories.course(lecturers=(teacher,), students=1), starts_at=timezone.now() - timedelta(days=1))
+    row = Collection.objects.create(
+        lecture=lecture, state="missing", note="cam1: nothing.", due_at=timezone.now(), deadline_at=timezone.now()
+    )
+    assert api.post(f"/api/v1/collections/{row.pk}/again/").json()["state"] == "collecting"
+    api.force_authenticate(teacher)
+    assert [one["lecture"] for one in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [lecture.pk]
+    assert api.post(f"/api/v1/collections/{row.pk}/again/").status_code == 403
+    assert api.get("/api/v1/pieces/").status_code == 403
+    assert not Piece.objects.exists()

@@ -1,0 +1,293 @@
+"""Sources: their secrets, what a test of one says, and what becomes of files that a person looks at."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from campus.errors import UserError
+from campus.footage import credentials
+from campus.footage.matching import RemoteFile
+from campus.footage.models import Camera, Collection, Cut, Piece, Source, SourceTest
+from campus.footage.services import piece_discard
+from campus.footage.source_selectors import (
+    cameras_for,
+    collections_for,
+    lectures_near,
+    pieces_for,
+    sources_for,
+    findings,
+    unclear,
+    unmatched,
+)
+from campus.footage.sources import collection_again, piece_take_back, row_delete, source_save, source_test, source_tested
+from campus.work import claim
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4"
+
+
+@pytest.fixture
+def nvr() -> Source:
+    """A server with a password, and one camera, in B 12."""
+    source = Source(name="NVR", kind="sftp", address="sftp://nvr.example.org/rec", pattern=PATTERN)
+    source_save(source=source, password="correct horse", username="rollcall")
+    factories.camera("B 12", source, label="one")
+    return source
+
+
+@pytest.fixture
+def lecture():
+    return factories.lecture(room="B 12")
+
+
+def path(minutes: int = 0, camera: str = "one") -> str:
+    """A quarter of an hour of a camera, so long after the lecture's start."""
+    starts = factories.STARTS + timedelta(minutes=minutes)
+    return f"{camera}/{starts:%Y%m%d}/{starts:%H%M%S}-{starts + timedelta(minutes=15):%H%M%S}.mp4"
+
+
+def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
+    assert credentials.decrypt(nvr.secret) == "correct horse"
+    assert "horse" not in nvr.secret
+    source_save(source=nvr, name="NVR 2")
+    assert credentials.decrypt(Source.objects.get().secret) == "correct horse"
+    for change in ({"address": "sftp://elsewhere.example.org/rec"}, {"kind": "smb"}):
+        with pytest.raises(ValidationError) as refusal:
+            source_save(source=Source.objects.get(), **change)
+        assert "password" in refusal.value.message_dict
+    source_save(source=Source.objects.get(), password="other", address="sftp://elsewhere.example.org/rec")
+    assert credentials.decrypt(Source.objects.get().secret) == "other"
+    source_save(source=Source.objects.get(), password="", address="sftp://nvr.example.org/rec")
+    assert Source.objects.get().secret == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("address", "sftp://me:secret@nvr.example.org/"),
+        ("pattern", "{cam}.mp4"),
+        ("time_zone", "Mars/Olympus"),
+        ("clock_offset", float("nan")),
+        ("clock_offset", 1e9),
+        ("name", "NVR"),
+    ],
+)
+def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value: object):
+    with pytest.raises(ValidationError) as refusal:
+        source_save(source=Source(kind="sftp", address="sftp://nvr.example.org/"), **{"name": "another", field: value})
+    assert field in refusal.value.message_dict
+
+
+def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
+    source_test(source=nvr)
+    test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
+    now = timezone.now()
+    files = [
+        RemoteFile(path(), 10, now),
+        RemoteFile(path(24 * 60), 10, now - timedelta(minutes=1)),
+        RemoteFile(path(camera="two"), 10, now - timedelta(minutes=2)),
+        RemoteFile("lost+found/old.mp4", 10, None),
+        RemoteFile("readme.txt", 10, now - timedelta(minutes=3)),
+    ]
+    factories.piece(nvr.cameras.get(), factories.STARTS, path=path(), state=Piece.State.HERE)
+    assert source_tested(test=test, files=files)
+    assert not source_tested(test=test, files=[])  # the attempt is over
+    test = SourceTest.objects.get()
+    assert (test.state, test.count) == (SourceTest.State.DONE, 5)
+    rows = {seen.file.path: seen for seen in findings(test)}
+    assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
+    assert rows[path()].lectures == [lecture]
+    assert rows[path()].piece is not None
+    assert rows[path()].note == ""
+    assert "No lecture" in rows[path(24 * 60)].note
+    assert "two" in rows[path(camera="two")].note
+    assert "pattern" in rows["lost+found/old.mp4"].note
+    assert rows["readme.txt"].lectures == []
+
+
+def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
+    source_test(source=nvr)
+    first = claim("rollcall.test_source", nvr.test.pk, owner="first")
+    source_test(source=nvr)
+    assert not source_tested(test=first, files=[])
+    assert claim("rollcall.test_source", nvr.test.pk, owner="second")
+    assert SourceTest.objects.count() == 1
+
+
+def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
+    teacher, other = factories.user(), factories.user()
+    lecture.course.lecturers.add(teacher)
+    factories.piece(nvr.cameras.get(), factories.STARTS)
+    Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now())
+    for rows in (sources_for, cameras_for, pieces_for):
+        assert rows(factories.registrar()).count() == 1
+        assert not rows(teacher).exists()
+    assert collections_for(teacher).count() == 1
+    assert not collections_for(other).exists()
+
+
+def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
+    camera = nvr.cameras.get()
+    piece = factories.piece(camera, factories.STARTS, minutes=15)
+    cut = Cut.objects.create(recording=factories.recording(lecture, camera=camera), piece=piece, start=0, end=900, at=0)
+    for row in (nvr, camera):
+        with pytest.raises(UserError, match="Attendance was taken"):
+            row_delete(row=row)
+    assert Path(piece.file.path).exists()
+    cut.recording.delete()
+
+
+def test_a_source_goes_with_all_that_came_from_it(nvr: Source, django_capture_on_commit_callbacks):
+    piece = factories.piece(nvr.cameras.get(), factories.STARTS)
+    with django_capture_on_commit_callbacks(execute=True):
+        row_delete(row=nvr)
+    assert not Piece.objects.exists()
+    assert not Path(piece.file.path).exists()
+
+
+def test_footage_that_wants_a_person(nvr: Source, lecture):
+    camera = nvr.cameras.get()
+
+    def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> Piece:
+        return factories.piece(camera_, starts_at, minutes=15, **{"source": nvr, "state": Piece.State.FOUND} | fields)
+
+    night = found(factories.STARTS - timedelta(hours=9), note="No lecture is in B 12 then.")
+    nobodys = found(factories.STARTS, None)
+    timeless = found(None)
+    clash = found(factories.STARTS, note="Two lectures are in the room then.")
+    found(factories.STARTS, state=Piece.State.DISCARDED)
+    found(factories.STARTS, None, lecture=lecture)
+    used = found(factories.STARTS, state=Piece.State.HERE)
+    Cut.objects.create(recording=factories.recording(lecture, camera=camera), piece=used, start=0, end=900, at=0)
+    unused = found(factories.STARTS - timedelta(hours=9), state=Piece.State.HERE)
+    assert set(unmatched(Piece.objects.all())) == {night, nobodys, timeless, clash, unused}
+    assert set(unclear(Piece.objects.all())) == {nobodys, timeless, clash}
+
+
+def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
+    far = factories.lecture(lecture.course, starts_at=factories.STARTS + timedelta(days=9))
+    factories.lecture(lecture.course, starts_at=factories.STARTS + timedelta(days=1), cancelled=True)
+    assert list(lectures_near(factories.STARTS)) == [lecture]
+    assert list(lectures_near(far.starts_at)) == [far]
+
+
+def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
+    lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(hours=2))
+    Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1))
+    piece = factories.piece(nvr.cameras.get(), lecture.starts_at, minutes=15, settled=True)
+    piece_discard(piece=piece)
+    piece_take_back(piece=piece)
+    piece.refresh_from_db()
+    assert piece.state == Piece.State.WANTED
+    with pytest.raises(UserError, match="not discarded"):
+        piece_take_back(piece=piece)
+
+
+def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
+    source = factories.source(kind=Source.Kind.RTSP, address="rtsp://10.0.0.7/")
+    piece = factories.piece(factories.camera("B 12", source), factories.STARTS)
+    piece_discard(piece=piece)
+    with pytest.raises(UserError, match="gone"):
+        piece_take_back(piece=piece)
+
+
+def test_a_missing_lecture_is_looked_for_again(lecture):
+    row = Collection.objects.create(
+        lecture=lecture, state="missing", note="Nothing came.", due_at=lecture.ends_at, deadline_at=lecture.ends_at
+    )
+    type(lecture).objects.filter(pk=lecture.pk).update(
+        starts_at=timezone.now() - timedelta(days=2), ends_at=timezone.now() - timedelta(days=1)
+    )
+    row = Collection.objects.select_related("lecture").get()
+    collection_again(collection=row)
+    row.refresh_from_db()
+    assert (row.state, row.note, row.tries) == (Collection.State.COLLECTING, "", 0)
+    assert row.due_at <= timezone.now() < row.deadline_at
+    Collection.objects.update(state="off", note="No camera in use is in the lecture's room.")
+    with pytest.raises(UserError, match="No camera in use"):
+        collection_again(collection=Collection.objects.get())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings) -> Path:
+    settings.SOURCE_FOLDERS = [str(tmp_path)]
+    folder = tmp_path / "old recordings"
+    for name in (path(), path(15), path(camera="two"), path(24 * 60), "notes.txt", ".hidden/x.mp4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    (folder / "link.mp4").symlink_to("/etc/passwd")
+    return folder
+
+
+def load(folder: Path, *more: str) -> None:
+    call_command(
+        "import_footage", str(folder), "--pattern", PATTERN, "--camera", "one=B 12", "--camera", "two=C 1", "--time-zone", "UTC", *more
+    )
+
+
+def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
+    factories.camera("B 12")
+    factories.camera("C 1")
+    before = Source.objects.count()
+    load(folder, "--dry-run")
+    said = capsys.readouterr().out
+    assert f"{path()}: 2026-11-16 09:00, {lecture}" in said
+    assert "No lecture is in C 1 then." in said
+    assert "hidden" not in said
+    assert "link" not in said
+    assert "4 files, 2 of them of a lecture." in said
+    assert Source.objects.count() == before
+    assert not Piece.objects.exists()
+
+
+def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeypatch):
+    factories.camera("B 12")
+    factories.camera("C 1")
+    monkeypatch.setattr("campus.footage.management.commands.import_footage.time.sleep", lambda _: Piece.objects.update(state="here"))
+    load(folder)
+    assert "2 to come" in capsys.readouterr().out
+    source = Source.objects.get(address=str(folder))
+    assert not source.enabled
+    assert source.pieces.count() == 4
+    assert Collection.objects.get().lecture == lecture
+    monkeypatch.setattr("campus.footage.management.commands.import_footage.time.sleep", None)
+    load(folder)  # all is here: nothing is waited for
+    assert source.pieces.count() == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--pattern", "{cam}"], "{cam}"),
+        (["--pattern", PATTERN], "no room “one”"),
+        (["--pattern", "*/*/*.mp4"], "which room"),
+        (["--pattern", PATTERN, "--time-zone", "x"], "time zone"),
+    ],
+)
+def test_a_load_that_cannot_be_says_why(folder: Path, arguments: list[str], says: str):
+    with pytest.raises(CommandError, match=says):
+        call_command("import_footage", str(folder), *arguments)
+    assert not Source.objects.exists()
+
+
+def test_only_allowed_folders_are_loaded(tmp_path: Path, settings):
+    settings.SOURCE_FOLDERS = []
+    with pytest.raises(CommandError, match="ROLLCALL_SOURCE_FOLDERS"):
+        load(tmp_path)
+
+
+def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, lecture):
+    source_save(source=nvr, time_zone="Europe/Berlin", clock_offset=90)
+    source_test(source=nvr)
+    test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
+    source_tested(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
+    (seen,) = findings(SourceTest.objects.select_related("source").get())
+    assert seen.reading is not None
+    assert seen.reading.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+    assert seen.lectures == [lecture]
