@@ -3,27 +3,27 @@
 import logging
 import os
 from collections.abc import Collection
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.footage.cuts import piece_arrived
+from campus.footage.cuts import length_of, piece_arrived, seam
 from campus.footage.matching import lectures_between
 from campus.footage.models import Camera, Piece, Source
 from campus.footage.source_models import piece_path
 from campus.work import free
+from recognition.types import VideoInfo
 
 log = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=1)  # before and after a lecture
-GAP = timedelta(seconds=3)  # shorter ones are not worth a word
 
 
 def cameras_due(now: datetime) -> list[Camera]:
@@ -40,12 +40,6 @@ def cameras_numbered(pks: Collection[int]) -> QuerySet[Camera]:
 
 def _recordable() -> QuerySet[Camera]:
     return Camera.objects.filter(source__kind=Source.Kind.RTSP).select_related("source", "room")
-
-
-def recorded_today(source: Source) -> int:
-    """Bytes that the source has given since midnight."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return int(source.pieces.filter(fetched_at__gte=midnight).aggregate(bytes=Sum("size"))["bytes"] or 0)
 
 
 def source_hold(*, source_id: int, owner: str) -> bool:
@@ -65,9 +59,7 @@ def source_told(*, source_id: int, owner: str, error: str) -> None:
     Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
 
 
-def piece_recorded(
-    *, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: dict[str, Any]
-) -> Piece | None:
+def piece_recorded(*, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: VideoInfo) -> Piece | None:
     """A camera was recorded into `file`, which is moved to where it belongs. None: this was told before.
 
     Told twice, or again after a crash in between, it makes one piece: its id is made of camera and time.
@@ -85,7 +77,7 @@ def piece_recorded(
         ends_at=ends_at,
         state=Piece.State.HERE,
         sha256=sha256,
-        info=info,
+        info=asdict(info),
         fetched_at=timezone.now(),
         note=_gap_before(camera, starts_at, ends_at),
     )
@@ -116,7 +108,7 @@ def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
         return ""
     before = Piece.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at).order_by("-ends_at").first()
     since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
-    if starts_at - since <= GAP:
+    if (starts_at - since).total_seconds() <= seam(length_of(lecture)):
         return ""
     times = {"since": f"{timezone.localtime(since):%H:%M:%S}", "until": f"{timezone.localtime(starts_at):%H:%M:%S}"}
     return _("Nothing could be recorded from %(since)s to %(until)s.") % times

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.rtsp import rtsp_camera
+
+__all__ = ["rtsp_camera"]
+
 
 @pytest.fixture(autouse=True)
 def own_folders(settings, tmp_path: Path) -> None:

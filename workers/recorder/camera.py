@@ -14,9 +14,9 @@ from urllib.parse import quote
 import av
 
 from recognition.video import CODECS
-from workers.relay import Relay
+from workers.recorder.relay import Relay
 
-OPEN_SECONDS = 20.0
+OPEN_SECONDS = 10.0
 READ_SECONDS = 10.0  # without a picture, until the camera counts as gone
 KEY_SECONDS = 60.0  # without a key frame
 SETTLE_SECONDS = 10.0  # that a camera may take to send what it has kept back for who comes anew
@@ -27,6 +27,8 @@ OPTIONS = {
     "allowed_media_types": "video",
     "protocol_whitelist": "rtsp,rtp,tcp",
     "codec_whitelist": ",".join(CODECS),
+    "analyzeduration": "8000000",  # microseconds: until the first key frame of whoever says nothing of the stream before
+    "fpsprobesize": "0",
 }
 # What is in the file can be read at any moment, also after a power cut; closed, it is an ordinary MP4.
 MP4 = {"movflags": "hybrid_fragmented+frag_keyframe"}
@@ -125,15 +127,16 @@ class Recording:
     """What a connection to a camera is to give.
 
     `new_file(starts)` says where the next file goes, by its first picture's time as far as known then; it may raise CameraError.
-    `done(path, starts, ends)` is told of each that is closed; times are seconds since 1970 by our clock. `seconds` is about how
-    long a file is to be, `most` how many bytes. `ahead` is by how much the camera's own clock is fast, once the camera says.
+    `done(path, starts, ends)` is told of each that is closed, `clock(ahead)` by how many seconds the camera's own clock is fast,
+    as often as the camera says so. Times are seconds since 1970 by our clock. `seconds` is about how long a file is to be, `most`
+    how many bytes. `heard`: a picture came.
     """
 
     new_file: Callable[[float], Path]
     done: Callable[[Path, float, float], None]
+    clock: Callable[[float], None]
     seconds: float
     most: int
-    ahead: float | None = None
     heard: bool = False
 
 
@@ -151,8 +154,8 @@ def look(target: Target) -> str:
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[tuple[Iterator[Any], Any]]:
-    """The packets of the camera's pictures, and their stream."""
+def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any]]:
+    """The camera's pictures, a packet each and when it came, and their stream."""
     try:
         relay = Relay(target.address, target.port, target.tls_name)
     except OSError as error:
@@ -167,9 +170,31 @@ def connected(target: Target) -> Iterator[tuple[Iterator[Any], Any]]:
                         "The camera sends no picture, or one in a coding that is not known here. Set it to H.264.", refused=True
                     )
                 stream = container.streams.video[0]
-                yield (packet for packet in container.demux(stream) if packet.size and packet.pts is not None), stream
+                yield joined(container.demux(stream)), stream
         except av.FFmpegError as error:
             raise explained(error, relay) from None  # its text has the address with the password
+
+
+def joined(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+    """Each picture with the time that it came, and how long it is shown, which the next one says.
+
+    Some cameras repeat what a decoder needs before each slice of a picture, and FFmpeg takes each for a picture of its own.
+    """
+    held, came = None, 0.0
+    for packet in packets:
+        now = time.time()
+        if not packet.size or packet.pts is None:
+            continue
+        if held is not None and packet.pts == held.pts:
+            whole = av.Packet(bytes(held) + bytes(packet))
+            whole.pts, whole.dts, whole.time_base, whole.is_keyframe = held.pts, held.dts, held.time_base, held.is_keyframe
+            held = whole
+            continue
+        if held is not None:
+            lasts = packet.pts - held.pts
+            held.duration = lasts if 0 < lasts * held.time_base < READ_SECONDS else 0
+            yield held, came
+        held, came = packet, now
 
 
 def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
@@ -180,7 +205,7 @@ def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
         return CameraError("The camera refuses the user name or the password. Correct them.", refused=True)
     if isinstance(error, av.HTTPNotFoundError):
         return CameraError("The camera has no stream of that name. Check the address and the camera's name in the path.", refused=True)
-    if isinstance(error, av.ExitError | av.TimeoutError):
+    if not relay.heard or isinstance(error, av.ExitError | av.TimeoutError):
         return CameraError("The camera sends nothing.")
     return CameraError(f"The connection to the camera broke off ({type(error).__name__}).")
 
@@ -195,12 +220,12 @@ class Cutter:
         self.end = 0.0  # the stream's second at which the last picture is over
         self.key_due = time.monotonic() + KEY_SECONDS
 
-    def run(self, packets: Iterator[Any], stopping: threading.Event) -> None:
+    def run(self, packets: Iterator[tuple[Any, float]], stopping: threading.Event) -> None:
         try:
-            for packet in packets:
+            for packet, came in packets:
                 if stopping.is_set():
                     return
-                self.take(packet, float(packet.pts * packet.time_base), time.time())
+                self.take(packet, float(packet.pts * packet.time_base), came)
         finally:
             self.close(self.end)
         raise CameraError("The camera ended the stream.")
@@ -213,29 +238,31 @@ class Cutter:
         if packet.is_keyframe:
             self.recording.heard = True
             self.key_due = time.monotonic() + KEY_SECONDS
-            self.measure(packet, pts)
             if self.part is None or self.full(self.part, pts):
                 starts = self.close(pts)
                 path = self.recording.new_file(starts or self.clock.at(pts))
                 self.part = Part(path, self.stream, pts, starts)
         elif time.monotonic() > self.key_due:
             raise CameraError(f"The camera sent no key frame for {KEY_SECONDS:.0f} s. Set it to one every two seconds.", refused=True)
+        self.measure(packet, pts)
         if self.part:
             if self.part.starts is None and self.clock.settled(now):
                 self.part.starts = self.clock.at(self.part.pts)
-            self.end = max(self.end, pts + float((packet.duration or 0) * packet.time_base))
+            self.end = max(self.end, pts + float(packet.duration * packet.time_base))
             self.part.add(packet)
 
     def full(self, part: Part, pts: float) -> bool:
-        """Whether it is long or large enough, or its times have drifted from ours."""
-        drifted = part.starts is not None and abs(self.clock.at(part.pts) - part.starts) > JUMP_SECONDS
+        """Whether it is long or large enough, or its times have drifted from ours. Never before it is known when it began."""
+        if part.starts is None:
+            return False
+        drifted = abs(self.clock.at(part.pts) - part.starts) > JUMP_SECONDS
         return drifted or pts - part.pts >= self.recording.seconds - 0.5 or part.file.tell() > self.recording.most
 
     def measure(self, packet: Any, pts: float) -> None:
         """The camera's own clock, where it has told it (RTCP)."""
         if packet.has_sidedata("prft"):
             (camera,) = struct.unpack_from("<q", bytes(packet.get_sidedata("prft")))
-            self.recording.ahead = camera / 1e6 - self.clock.at(pts)
+            self.recording.clock(camera / 1e6 - self.clock.at(pts))
 
     def close(self, end: float) -> float | None:
         """Hand the present part over; it is over at the stream's second `end`. Returns when that was."""

@@ -18,12 +18,12 @@ SETTLE_BYTES = 256 * 1024  # more than any camera says of itself before the pict
 class Relay:
     """One connection to a camera, open from the start of a `with` block to its end, or until `close` is called by any thread.
 
-    `port` is where FFmpeg finds it. `redirected`: the camera sent us elsewhere, which is not followed. Raises OSError where the
-    camera cannot be reached; ssl.SSLError is one.
+    `port` is where FFmpeg finds it. `heard`: the camera said something. `redirected`: it sent us elsewhere, which is not followed.
+    Raises OSError where the camera cannot be reached; ssl.SSLError is one.
     """
 
     def __init__(self, address: str, port: int, tls_name: str = "") -> None:
-        self.redirected = False
+        self.heard = self.redirected = False
         self.camera = socket.create_connection((address, port), CONNECT_SECONDS)
         try:
             if tls_name:
@@ -72,6 +72,7 @@ class Relay:
             if self.camera in ready:
                 # As much as one TLS record has is read at once, so that nothing waits where `select` does not see it.
                 answer = self.camera.recv(1 << 16)
+                self.heard = self.heard or bool(answer)
                 if not playing:
                     # FFmpeg takes a redirect until it asks for the pictures, and reads over returns wherever they are.
                     said += answer.replace(b"\r", b"").lower()

@@ -19,6 +19,7 @@ from workers.recorder.camera import CameraError, Recording, Target, record
 
 log = logging.getLogger(__name__)
 
+PART = ".part"  # a file that is being written
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # between tries; who changes the camera's settings here need not wait
 REFUSED_SECONDS = 600.0  # after a wrong password: many cameras lock everybody out who tries it often
 
@@ -38,21 +39,23 @@ def target_of(camera: Camera) -> Target:
 
 
 class Session:
-    """`trouble` is why nothing comes at the moment, in a sentence; "" while it records."""
+    """`trouble` is why nothing comes at the moment, in a sentence; "" while it records. `ahead`: by how many seconds the camera's own
+    clock is fast, once it has said so."""
 
     def __init__(self, camera: Camera, folder: Path, closed: Callable[[], None]) -> None:
         self.camera, self.folder, self.closed = camera, folder, closed
         self.facts = facts(camera)
         self.trouble = ""
+        self.ahead: float | None = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"camera {camera.pk}", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
-        tries = 0
+        tries, logged = 0, ""
         while not self.stopping.is_set():
             most = self.camera.source.file_gib * 1024**3
-            recording = Recording(self.new_file, self.done, settings.PIECE_SECONDS, most)
+            recording = Recording(self.new_file, self.done, self.clock, settings.PIECE_SECONDS, most)
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             try:
                 record(target_of(self.camera), recording, self.stopping)
@@ -64,14 +67,18 @@ class Session:
             except Exception as error:
                 self.trouble = sentence(error)
                 log.exception("camera %s", self.camera.pk)
-            if self.trouble:
+            if self.trouble not in ("", logged):
                 log.warning("camera %s: %s", self.camera.pk, self.trouble)
+            logged = self.trouble
             tries = 0 if recording.heard else tries + 1
             self.stopping.wait(pause)
 
     def new_file(self, starts: float) -> Path:
         self.trouble = ""
-        return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}.part"
+        return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}{PART}"
+
+    def clock(self, ahead: float) -> None:
+        self.ahead = ahead
 
     def done(self, path: Path, starts: float, ends: float) -> None:
         with suppress(FileNotFoundError):  # another recorder has taken it over: this one was not heard of for too long

@@ -2,10 +2,10 @@
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -15,16 +15,19 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from campus.footage.live import cameras_due, cameras_numbered, piece_recorded, recorded_today, source_hold, source_let_go, source_told
-from campus.footage.models import Camera
+from campus.footage.clocks import clock_seen
+from campus.footage.fetching import bytes_of_the_day
+from campus.footage.live import cameras_due, cameras_numbered, piece_recorded, source_hold, source_let_go, source_told
+from campus.footage.models import Camera, Source
 from recognition.errors import RecognitionError
 from recognition.video import probe
-from workers.recorder.session import Session, facts
+from workers.recorder.session import PART, Session, facts
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
 STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
+CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
 SPENT = "The cameras have given as many bytes today as they may. Allow more, or record with a lower quality."
 
 
@@ -50,6 +53,7 @@ class Supervisor:
         self.held: dict[int, float] = {}  # sources, and when they were taken or last kept
         self.spent: set[int] = set()  # sources that gave all that they may in a day
         self.told: dict[int, str] = {}
+        self.ahead: dict[int, float] = {}  # what the sources' clocks are known to be fast by
         self.stopping = False
         self.news = threading.Event()  # a file is whole, or it is time to stop
 
@@ -84,8 +88,8 @@ class Supervisor:
     def tick(self) -> None:
         due = {camera.pk: camera for camera in cameras_due(timezone.now())}
         left = {camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})}
-        self.hold({camera.source_id for camera in (due | left).values()})
-        self.spent = {camera.source_id for camera in due.values() if recorded_today(camera.source) >= camera.source.day_gib * 1024**3}
+        self.hold(due | left)
+        self.spent = {camera.source_id for camera in due.values() if bytes_of_the_day(camera.source) >= camera.source.day_gib * 1024**3}
         wanted = {pk: camera for pk, camera in due.items() if camera.source_id in self.held and camera.source_id not in self.spent}
         for pk, session in list(self.sessions.items()):
             camera = wanted.get(pk)
@@ -99,19 +103,28 @@ class Supervisor:
         self.register(due | left)
         self.tell()
 
-    def hold(self, wanted: set[int]) -> None:
-        """Take the sources that are wanted and keep those that are recorded; give the others back."""
+    def hold(self, wanted: Mapping[int, Camera]) -> None:
+        """Take the sources of the cameras that are wanted and keep those that are recorded; give the others back."""
         recorded = {session.camera.source_id for session in self.sessions.values()}
-        for source_id in wanted | recorded:
-            if time.monotonic() - self.held.get(source_id, float("-inf")) < settings.LEASE_SECONDS / 3:
+        sources = {camera.source_id for camera in wanted.values()} | recorded
+        for source_id in sources:
+            if time.monotonic() - self.held.get(source_id, -math.inf) < settings.LEASE_SECONDS / 3:
                 continue
             if source_hold(source_id=source_id, owner=self.owner):
+                if source_id not in self.held:
+                    self.take_over({pk for pk, camera in wanted.items() if camera.source_id == source_id})
                 self.held[source_id] = time.monotonic()
             elif self.held.pop(source_id, None):
                 log.warning("source %s: another recorder has taken it", source_id)
-        for source_id in self.held.keys() - wanted - recorded:
+        for source_id in self.held.keys() - sources:
             source_let_go(source_id=source_id, owner=self.owner)
             del self.held[source_id]
+
+    def take_over(self, cameras: set[int]) -> None:
+        """What a recorder that was killed was writing is whole as far as it got."""
+        for file in self.files():
+            if file.path.suffix == PART and file.camera in cameras - self.sessions.keys():
+                file.path.rename(file.path.with_name(f"{file.camera}-{file.starts}-0.mp4"))
 
     def files(self) -> Iterator[File]:
         for path in sorted(self.folder.iterdir()):
@@ -119,10 +132,10 @@ class Supervisor:
             yield File(path, int(camera), int(starts), int(ends))
 
     def register(self, cameras: Mapping[int, Camera]) -> None:
-        """Give each whole file of the sources that are held its row. What nobody writes any more is whole, too."""
+        """Give each whole file of the sources that are held its row."""
         for file in self.files():
             camera = cameras.get(file.camera)
-            if camera is None or camera.source_id not in self.held or (file.path.suffix == ".part" and file.camera in self.sessions):
+            if camera is None or camera.source_id not in self.held or file.path.suffix == PART:
                 continue
             try:
                 info = probe(file.path)
@@ -134,10 +147,10 @@ class Supervisor:
             ends_at = datetime.fromtimestamp(file.ends / 1000, UTC) if file.ends else starts_at + timedelta(seconds=info.duration)
             with file.path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            piece_recorded(camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=asdict(info))
+            piece_recorded(camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info)
 
     def tell(self) -> None:
-        """Keep with the source what is wrong with its cameras."""
+        """Keep with the source what is wrong with its cameras, and how right their clock is."""
         for source_id in self.held:
             troubles = [
                 f"{one.camera}: {one.trouble}" for one in self.sessions.values() if one.trouble and one.camera.source_id == source_id
@@ -146,8 +159,13 @@ class Supervisor:
             if self.told.get(source_id) != error:
                 source_told(source_id=source_id, owner=self.owner, error=error)
                 self.told[source_id] = error
+        for session in self.sessions.values():
+            ahead, source_id = session.ahead, session.camera.source_id
+            if ahead is not None and abs(ahead - self.ahead.get(source_id, math.inf)) > CLOCK_SECONDS:
+                clock_seen(source_id=source_id, ahead=ahead, by=Source.ClockSeen.STREAM)
+                self.ahead[source_id] = ahead
 
     def finish(self) -> None:
         self.sessions.clear()
         self.register({camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})})
-        self.hold(set())
+        self.hold({})

@@ -1,0 +1,280 @@
+"""Cameras are recorded while a lecture runs: a real RTSP server shows a film whose pictures say what time it is."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from campus.academics.models import Room
+from campus.footage.credentials import encrypt
+from campus.footage.models import Camera, Piece, Recording, Source
+from recognition.types import Segment
+from recognition.video import probe, sample
+from tests.campus import factories
+from tests.recognition import media
+from tests.servers.rtsp import RtspCamera
+from workers.recorder import camera as cameras
+from workers.recorder import session as sessions
+from workers.recorder import supervisor as supervisors
+from workers.recorder.camera import CameraError, Target, look
+from workers.recorder.supervisor import Supervisor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE = 30.0
+RATE = 10
+SECONDS = 20  # of the film
+SECRET = "Zimt&Zucker@7%"
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    return media.video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, rate=RATE, gop=RATE)
+
+
+@pytest.fixture(autouse=True)
+def impatient(settings, monkeypatch) -> None:
+    settings.BROKER_URL = "memory://"
+    settings.SOURCE_NETWORKS = ["127.0.0.0/8"]
+    settings.PIECE_SECONDS = 1.0
+    monkeypatch.setattr(cameras, "READ_SECONDS", 1.5)
+    monkeypatch.setattr(cameras, "OPEN_SECONDS", 2.5)
+    monkeypatch.setattr(cameras, "SETTLE_SECONDS", 1.5)
+    monkeypatch.setattr(sessions, "PAUSES", (0.2,))
+    monkeypatch.setattr(supervisors, "TICK_SECONDS", 0.2)
+
+
+def camera_of(address: str, **fields: Any) -> Camera:
+    """A camera in a room in which a lecture began ten seconds ago; it lasts two minutes."""
+    began = timezone.now() - timedelta(seconds=10)
+    factories.lecture(factories.course(students=1), room="B 12", starts_at=began, ends_at=began + timedelta(minutes=2))
+    source = Source.objects.create(name="Hall", kind=Source.Kind.RTSP, address=address, **fields)
+    return Camera.objects.create(source=source, label="lecture", room=Room.objects.create(name="B 12"))
+
+
+def camera_at(server: RtspCamera, password: str = "") -> Camera:
+    return camera_of(f"rtsp://127.0.0.1:{server.port}", username=server.username if password else "", secret=encrypt(password))
+
+
+class Running:
+    """Supervisors in threads of their own, as the processes that they are in earnest."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Supervisor, threading.Thread]] = []
+
+    def start(self) -> Supervisor:
+        supervisor = Supervisor()
+
+        def run() -> None:
+            try:
+                supervisor.run()
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.all.append((supervisor, thread))
+        return supervisor
+
+    def stop(self) -> None:
+        for supervisor, thread in self.all:
+            supervisor.stop()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def recorder() -> Iterator[Running]:
+    running = Running()
+    yield running
+    running.stop()
+
+
+def pieces() -> list[Piece]:
+    return list(Piece.objects.order_by("starts_at"))
+
+
+def number_at(moment: datetime) -> float:
+    """Which picture of the film the camera shows at that moment."""
+    return moment.timestamp() * RATE % (SECONDS * RATE)
+
+
+def first_number(piece: Piece) -> int:
+    path = Path(piece.file.path)
+    frame = next(iter(sample(path, probe(path), Segment(0, 0.0, 1.0), every=1.0)))
+    return media.number_of(frame.image)
+
+
+def assert_right(piece: Piece) -> None:
+    """It begins with a key frame, at the time by our clock that the picture shows."""
+    assert piece.state == Piece.State.HERE
+    assert piece.ends_at
+    assert piece.starts_at
+    with av.open(piece.file.path) as container:
+        assert next(container.demux(video=0)).is_keyframe
+    off = (first_number(piece) - number_at(piece.starts_at) + RATE * SECONDS / 2) % (RATE * SECONDS) - RATE * SECONDS / 2
+    assert abs(off) / RATE < 0.3
+    assert (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.3)
+
+
+def test_a_lecture_is_recorded_in_pieces_as_the_camera_coded_it(rtsp_camera, recorder: Running, film: Path) -> None:
+    camera = camera_at(rtsp_camera(film, password=SECRET), password=SECRET)
+    recorder.start()
+    until(lambda: len(pieces()) >= 3, "three pieces")
+    recorder.stop()
+    found = pieces()
+    for piece in found:
+        assert_right(piece)
+    for before, after in pairwise(found):
+        assert (after.starts_at, after.note) == (before.ends_at, "")
+    assert found[0].note.startswith("Nothing could be recorded from")  # the lecture had begun
+    with av.open(str(film)) as container:
+        coded = {bytes(packet) for packet in container.demux(video=0)}
+    with av.open(found[0].file.path) as container:
+        others = [bytes(packet) for packet in container.demux(video=0) if packet.size and not packet.is_keyframe]
+    assert others
+    assert set(others) <= coded
+    # The lecture has what there is so far; and nothing is left over.
+    recording = Recording.objects.get(camera=camera)
+    assert recording.provisional
+    assert not list(recorder.all[0][0].folder.iterdir())
+    camera.source.refresh_from_db()
+    assert (camera.source.error, camera.source.lease_owner) == ("", "")
+    assert camera.source.clock_seen == pytest.approx(0.0, abs=0.5)
+
+
+def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorder: Running, film: Path) -> None:
+    server = rtsp_camera(film)
+    camera = camera_at(server)
+    recorder.start()
+    until(pieces, "a piece")
+    server.kill()
+    until(lambda: Source.objects.get().error, "the trouble is told")
+    assert str(camera) in Source.objects.get().error
+    back = timezone.now()
+    server.start()
+    after = until(lambda: Piece.objects.filter(starts_at__gt=back).first(), "a piece after it")
+    assert_right(after)
+    before = Piece.objects.filter(starts_at__lt=back).latest("ends_at")
+    assert before.ends_at < back
+    assert f"{timezone.localtime(before.ends_at):%H:%M:%S}" in after.note
+    assert f"{timezone.localtime(after.starts_at):%H:%M:%S}" in after.note
+    until(lambda: not Source.objects.get().error, "the trouble is over")
+
+
+def test_two_recorders_record_once_and_one_takes_over_from_the_other(rtsp_camera, recorder: Running, film: Path) -> None:
+    camera_at(rtsp_camera(film))
+    first, second = recorder.start(), recorder.start()
+    until(pieces, "a piece")
+    busy, idle = (first, second) if first.sessions else (second, first)
+    assert not idle.sessions
+    busy.stop()
+    stopped = until(lambda: idle.sessions and pieces(), "the other has taken it")
+    until(lambda: len(pieces()) > len(stopped) + 1, "it records")
+    recorder.stop()
+    found = pieces()
+    for piece in found:
+        assert_right(piece)
+    for before, after in pairwise(found):
+        assert before.ends_at <= after.starts_at
+
+
+def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path, tmp_path: Path, settings) -> None:
+    camera = camera_of("rtsp://127.0.0.1:9")
+    began = timezone.now() - timedelta(seconds=30)
+    folder = Path(settings.MEDIA_ROOT, "live")
+    folder.mkdir()
+    left = folder / f"{camera.pk}-{began.timestamp() * 1000:.0f}.part"
+    unfinished = tmp_path / "unfinished"
+    with av.open(str(film)) as source, unfinished.open("wb") as file, av.open(file, "w", format="mp4", options=cameras.MP4) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux_one(packet)
+        file.flush()
+        left.write_bytes(unfinished.read_bytes()[:-1000])
+    recorder.start()
+    (piece,) = until(pieces, "a piece")
+    assert abs(piece.starts_at - began) < timedelta(milliseconds=1)
+    assert 3 < (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.01)
+    assert not left.exists()
+
+
+def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path) -> None:
+    server = rtsp_camera(film)
+    camera_at(server)
+    recorder.start()
+    until(lambda: pieces(), "a piece")
+    server.tell("mute")
+    until(lambda: "sends nothing" in Source.objects.get().error, "it is told")
+    for piece in pieces():
+        assert_right(piece)
+    server.tell("play")
+    until(lambda: not Source.objects.get().error, "it goes on")
+
+
+def test_one_that_takes_the_call_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(CameraError, match="sends nothing"):
+        look(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
+
+
+def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(rtsp_camera, recorder: Running, film: Path, caplog, settings) -> None:
+    server = rtsp_camera(film, password="another")
+    camera = camera_at(server, password=SECRET)
+    recorder.start()
+    until(lambda: Source.objects.get().error, "it is told")
+    recorder.stop()
+    source = Source.objects.get()
+    assert source.error == f"{camera}: The camera refuses the user name or the password. Correct them."
+    for place in (caplog.text, source.error, source.error_detail, source.secret):
+        assert SECRET not in place
+        assert "Zimt" not in place
+        assert "rtsp://" not in place
+    assert not pieces()
+
+
+def test_a_corrected_password_is_tried_at_once(rtsp_camera, recorder: Running, film: Path) -> None:
+    camera = camera_at(rtsp_camera(film, password=SECRET), password="wrong")
+    recorder.start()
+    until(lambda: Source.objects.get().error, "it is told")
+    Source.objects.filter(pk=camera.source_id).update(secret=encrypt(SECRET))
+    until(pieces, "a piece")
+
+
+def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
+    """FFmpeg would go there."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, socket.create_server(("127.0.0.1", 0)) as camera:
+
+        def answer() -> None:
+            caller, _ = camera.accept()
+            with caller:
+                caller.recv(4096)
+                to = f"rtsp://127.0.0.1:{elsewhere.getsockname()[1]}/"
+                caller.sendall(f"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLoc\ration: {to}\r\n\r\n".encode())
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(CameraError, match="another address"):
+            look(Target("127.0.0.1", camera.getsockname()[1], "/lecture"))
+        thread.join()
+        elsewhere.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
