@@ -1,10 +1,9 @@
-"""Who was on time: arithmetic over what of a lecture was watched at all."""
+"""Who was on time, by what of a lecture was watched at all: arithmetic."""
 
 from collections.abc import Sequence
 
 from campus.academics.models import Course
 from campus.attendance.statuses import Status
-from campus.footage.selectors import holes
 from recognition.types import Interval
 
 FULL_LECTURE = 3600.0  # seconds
@@ -16,19 +15,19 @@ def proportion(duration: float) -> float:
     return min(duration / FULL_LECTURE, 1.0)
 
 
-def machine_status(course: Course, first: float, last: float, duration: float, watched: Sequence[Interval] = ()) -> Status:
+def machine_status(course: Course, first: float, last: float, duration: float, unwatched: Sequence[Interval] = ()) -> Status:
     """Present, late or left early, of a student seen from `first` to `last` second of a recording of `duration` seconds.
 
     The class's minutes count in proportion where the recording is shorter than an hour. Who came late and left early is late.
-    `watched` is what was looked at (in order, without overlap; all where it is empty). Nobody is late who may have come before
-    the footage began, or left early who may have stayed after it ended: who is seen soon after or until shortly before is not.
+    `unwatched` is when the student could not be seen, in order and without overlap. Nobody is late who may have come while nobody
+    watched, or left early who may have stayed then: it is enough to be seen soon after it, or until shortly before.
     """
     late, early = course.late_minutes * 60 * proportion(duration), duration - course.early_minutes * 60 * proportion(duration)
-    soon = NOT_GONE * proportion(duration)
-    for start, end in holes(watched, duration) if watched else []:
-        if start <= late < end:
+    for start, end in unwatched:
+        soon = min(NOT_GONE * proportion(duration), end - start)
+        if start <= late < end + soon:
             late = end + soon
-        if start < early <= end:
+        if start - soon < early <= end:
             early = start - soon
     if first > late:
         return Status.LATE

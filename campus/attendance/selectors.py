@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import F, QuerySet
 
@@ -63,11 +64,14 @@ def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list
     return rows
 
 
-def watched(lecture: Lecture) -> list[Interval]:
-    """When, in its seconds, the lecture was looked at by the recordings that say who was there; empty where nobody noted it."""
+def watched(lecture: Lecture) -> dict[UUID, list[Interval]]:
+    """Recording → when, in its seconds, it was looked at: those that say who was there, where it was noted at all."""
     counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
     parts = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
-    return merged(parts.values_list("start", "end"))
+    found: dict[UUID, list[Interval]] = {}
+    for recording, start, end in parts.values_list("recording", "start", "end"):
+        found.setdefault(recording, []).append((start, end))
+    return {recording: merged(intervals) for recording, intervals in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def provisional(lecture: Lecture) -> Provisional | None:
     if not lecture.recordings.filter(provisional=True).exists():
         return None
     found = [like(record.status) in ATTENDED for record in lecture.records.all()]
-    seconds = max((end for _start, end in watched(lecture)), default=None)
+    seconds = max((intervals[-1][1] for intervals in watched(lecture).values()), default=None)
     return Provisional(sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds))
 
 

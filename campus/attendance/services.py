@@ -4,8 +4,9 @@ import hashlib
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
 from campus.attendance.selectors import seen, watched
 from campus.footage.models import Recording
+from campus.footage.selectors import holes
 from campus.intervals import merged
 from campus.work import finish, request
 from recognition.files import replacing
@@ -112,14 +114,16 @@ def lecture_count(*, lecture: Lecture) -> None:
     lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
 
 
-def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looked_at: Sequence[Interval]) -> dict[str, object]:
+def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looked_at: Mapping[UUID, list[Interval]]) -> dict[str, object]:
     """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
     counted = [sighting for sighting in sightings if sighting.present] or [sighting for sighting in sightings if sighting.unsure]
     unsure = any(sighting.unsure for sighting in counted)
     intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
-    whole = sum(end - start for start, end in looked_at) or duration
+    whole = sum(end - start for start, end in merged(chain.from_iterable(looked_at.values()))) or duration
+    seen_by = {sighting.recording_id for sighting in counted} & looked_at.keys()
+    unwatched = merged(hole for recording in seen_by for hole in holes(looked_at[recording], duration))
     there = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * proportion(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
@@ -131,7 +135,7 @@ def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looke
     }
     if there:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
-        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, looked_at)
+        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, unwatched)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 
 from campus.attendance.decisions import face_deny, face_name
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import record_attendance
-from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.services import gallery_request, photo_add, photo_checked
+from campus.biometrics.models import FacePhoto
+from campus.biometrics.services import gallery_request
 from campus.footage.models import Recording, Segment
 from campus.footage.services import segments_settled, tracks_folder
 from campus.work import claim
@@ -19,6 +18,7 @@ from recognition import tracks_file, types
 from recognition.errors import Cancelled, RecognitionError
 from tests.campus import factories
 from tests.faults import fake_vision
+from tests.workers.classroom import class_of, trained
 from workers import aggregate as aggregates
 from workers.aggregate import aggregate
 from workers.attempt import Postponed, attempt
@@ -34,29 +34,6 @@ AGGREGATE = "rollcall.aggregate"
 def no_broker(settings) -> None:
     """The messages are lost; the tests do the work themselves."""
     settings.BROKER_URL = "memory://"
-
-
-def add_photos(student: Any, person: int) -> None:
-    for look in range(4):
-        content = json.dumps({"person": person, "look": 1000 + look}).encode()
-        photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
-        photo_checked(photo=photo, result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()), embedder="dlib-resnet-v1")
-
-
-def trained(course: Any) -> Gallery:
-    row = claim("rollcall.train", gallery_request(course=course).pk, "trainer")
-    attempt("rollcall.train", train, row)
-    row.refresh_from_db()
-    return row
-
-
-def class_of(people: int) -> Any:
-    course = factories.course()
-    for person in range(people):
-        student = factories.student(name=f"Student {person}")
-        factories.enrol(course, student)
-        add_photos(student, person)
-    return course
 
 
 def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = ()) -> Recording:

@@ -1,0 +1,38 @@
+"""A class whose faces are learnt: the training is real, the faces are those of the stand-in for the vision."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import ContentFile
+
+from campus.biometrics.models import Gallery
+from campus.biometrics.services import gallery_request, photo_add, photo_checked
+from campus.work import claim
+from tests.campus import factories
+from tests.faults import fake_vision
+from workers.attempt import attempt
+from workers.training import train
+
+
+def add_photos(student: Any, person: int) -> None:
+    for look in range(4):
+        content = json.dumps({"person": person, "look": 1000 + look}).encode()
+        photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+        photo_checked(photo=photo, result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()), embedder="dlib-resnet-v1")
+
+
+def trained(course: Any) -> Gallery:
+    row = claim("rollcall.train", gallery_request(course=course).pk, "trainer")
+    attempt("rollcall.train", train, row)
+    row.refresh_from_db()
+    return row
+
+
+def class_of(people: int) -> Any:
+    course = factories.course()
+    for person in range(people):
+        student = factories.student(name=f"Student {person}")
+        factories.enrol(course, student)
+        add_photos(student, person)
+    return course

@@ -1,0 +1,315 @@
+"""Lectures whose footage comes in pieces, from two cameras, in any order: real workers' code, voting, gallery and workbooks on
+made-up tracks."""
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+
+from campus.academics.models import Course, Lecture
+from campus.attendance.decisions import face_name, footage_enough, override_set, sign_off
+from campus.attendance.models import Report
+from campus.attendance.policy import RegisterPolicy
+from campus.attendance.register import register
+from campus.attendance.selectors import provisional
+from campus.attendance.services import still_wanted
+from campus.errors import UserError
+from campus.footage.cuts import lecture_complete, lecture_footage, piece_arrived
+from campus.footage.models import Camera, Piece, Recording, Segment
+from campus.footage.services import piece_discard, recording_restart, segments_settled, tracks_folder
+from campus.outbox.models import Delivery
+from campus.work import KINDS, claim
+from tests.campus import factories
+from tests.faults import fake_vision
+from tests.workers.classroom import class_of, trained
+from workers.aggregate import aggregate
+from workers.attempt import attempt
+from workers.ingest import ingest
+from workers.recognise import recognise
+from workers.upkeep import lectures_settle, upkeep
+from workers.vision import models
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+MINUTES = 6  # so late is who comes after one, and early who leaves before the last
+JOBS = {"rollcall.ingest": ingest, "rollcall.recognise": recognise, "rollcall.aggregate": aggregate}
+STRANGER = 9
+
+
+def minute(n: float) -> datetime:
+    return START + timedelta(minutes=n)
+
+
+@pytest.fixture(autouse=True)
+def vision(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stand-in for the models; the messages are lost, and the tests do the work themselves."""
+    settings.BROKER_URL = "memory://"
+    monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
+    monkeypatch.setitem(sys.modules, "recognition.video", fake_vision)
+    models.cache_clear()
+    yield
+    models.cache_clear()
+
+
+@pytest.fixture
+def course() -> Course:
+    course = class_of(6)
+    course.lecturers.add(factories.user(email="lecturer@example.org"))
+    RegisterPolicy.objects.create(course=course, mail_lecturers=True)
+    trained(course)
+    return course
+
+
+@pytest.fixture
+def lecture(course: Course) -> Lecture:
+    return factories.lecture(course, starts_at=START, ends_at=minute(MINUTES), room="B 12")
+
+
+@pytest.fixture
+def cameras() -> tuple[Camera, Camera]:
+    return factories.camera("B 12"), factories.camera("B 12")
+
+
+def piece(camera: Camera, start: float, *minutes: list[int], **script: Any) -> Piece:
+    """Who is in each minute of a piece."""
+    content = json.dumps({"segments": minutes, **script}).encode()
+    return factories.piece(camera, minute(start), len(minutes), content=content)
+
+
+def work() -> None:
+    """Let workers do all that waits."""
+    for owner in count():
+        assert owner < 100, "it never ends"
+        waiting = [(task, pk) for task in JOBS for pk in KINDS[task].rows.values_list("pk", flat=True)]
+        if not waiting:
+            return
+        for task, pk in waiting:
+            if row := claim(task, pk, f"worker {owner}"):
+                attempt(task, JOBS[task], row)
+        segments_settled()
+
+
+def arrives(*pieces: Piece) -> None:
+    for one in pieces:
+        piece_arrived(piece=one)
+        work()
+
+
+def statuses(lecture: Lecture) -> list[str]:
+    return [record.status for record in lecture.records.order_by("student__name")]
+
+
+def told() -> int:
+    return Delivery.objects.filter(event="attendance.counted").count()
+
+
+# The first is seen by one camera and later by the other, the second comes late, the third leaves early, the fourth is seen by
+# the second camera alone, the fifth by both, and the sixth by none.
+LEFT = [[0, 2, 4], [0, 2, 4], [2, 4, 1], [1, 4], [1, 4, STRANGER], [1, 4]]
+RIGHT = [[3, 4], [3], [3, 0], [3, 0], [3, 0, 4], [3, 0]]
+EXPECTED = ["present", "late", "left_early", "present", "present", "absent"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_cameras_in_any_order_make_one_result(lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any, seed: int) -> None:
+    left, right = cameras
+    before = [[5], [5]]  # somebody of the lecture before, in a piece that spans both
+    footage = [
+        (left, -2, *before, *LEFT[:2]),
+        (left, 2, *LEFT[2:4]),
+        (left, 4, *LEFT[4:]),
+        (right, 0, *RIGHT[:3]),
+        (right, 2, *RIGHT[2:5]),  # begins before the one before is over
+        (right, 5, RIGHT[5], [5]),  # goes on after the lecture
+    ]
+    random.Random(seed).shuffle(footage)  # noqa: S311
+    for one in footage[:-1]:
+        arrives(piece(*one))
+    assert (told(), Report.objects.exists()) == (0, False), "not before all of it is here"
+    last = piece(*footage[-1])
+    arrives(last, last)
+    assert statuses(lecture) == EXPECTED
+    assert {one.provisional for one in lecture.recordings.all()} == {False}
+    assert {one.error for one in lecture.recordings.all()} == {""}
+    report = Report.objects.get()
+    folder = Path(settings.REPORTS_DIR, lecture.course.code)
+    assert [str(path.relative_to(settings.REPORTS_DIR)) for path in folder.iterdir()] == [report.file_name]
+    assert [path for path in Path(settings.REPORTS_DIR).iterdir() if path.is_file()] == []
+    rows = list(load_workbook(folder / Path(report.file_name).name)["Attendance"].values)
+    assert [row[rows[0].index("Status")] for row in rows[1:7]] == ["Present", "Late", "Left early", "Present", "Present", "Absent"]
+    assert told() == 1
+    assert lecture.recordings.filter(unknown_people__isnull=False).count() == 1
+    assert not any(tracks_folder(one).exists() for one in lecture.recordings.all())
+
+
+def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    left, right = cameras
+    arrives(piece(left, 0, *LEFT[:2]))
+    assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], "nobody has left a lecture that goes on"
+    so_far = provisional(lecture)
+    assert so_far
+    assert (so_far.there, so_far.students, so_far.until) == (3, 6, minute(2))
+    assert register(lecture.course).lectures == ()
+    with pytest.raises(UserError, match="More footage"):
+        sign_off(lecture=lecture, user=factories.registrar())
+    assert tracks_folder(lecture.recordings.get()).exists()
+    arrives(piece(right, 0, *RIGHT), piece(left, 2, *LEFT[2:]))
+    assert provisional(lecture) is None
+    assert register(lecture.course).lectures == (lecture,)
+    sign_off(lecture=lecture, user=factories.registrar())
+
+
+def test_tracks_are_kept_as_long_as_more_is_awaited(lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any) -> None:
+    arrives(piece(cameras[0], 0, *LEFT[:2]))
+    recording = lecture.recordings.get()
+    monkeypatch.setattr("workers.upkeep.KEEP_SECONDS", -1)
+    upkeep()
+    assert recording.segments.exclude(result="").count() == 2
+    assert tracks_folder(recording).exists()
+
+
+def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_early(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    left, _ = cameras
+    arrives(piece(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
+    footage_enough(lecture=lecture, user=factories.registrar())
+    work()
+    assert statuses(lecture) == ["present", "left_early", "late", "absent", "absent", "absent"]
+    recording = lecture.recordings.get()
+    assert recording.error == "There is no footage of 0:00:00 to 0:02:00, 0:05:00 to 0:06:00."
+    assert recording.coverage == pytest.approx(0.5)
+    assert lecture.records.get(student__name="Student 0").share == pytest.approx(1, abs=0.05), "of what could be watched"
+    assert told() == 1
+    with pytest.raises(UserError, match="No more footage"):
+        footage_enough(lecture=lecture, user=factories.registrar())
+
+
+def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
+    lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any
+) -> None:
+    left, right = cameras
+    user = factories.registrar()
+    arrives(piece(left, 0, *LEFT), piece(right, 0, *RIGHT[:3]))
+    lecture_complete(lecture=lecture)
+    work()
+    report = Report.objects.get()
+    students = {student.name: student for student in lecture.course.students.all()}
+    override_set(record=lecture.records.get(student=students["Student 4"]), status="excused", reason="ill", user=user)
+    stranger = lecture.recordings.get(camera=left).unknown_people.get()
+    face_name(person=stranger, student=students["Student 5"], user=user)
+    seen_by_the_right_camera = lecture.records.get(student=students["Student 3"])
+    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], "who may have stayed has not left"
+    assert seen_by_the_right_camera.last_seen < minute(3)
+
+    late = piece(right, 3, *RIGHT[3:])
+    arrives(late)
+    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"]
+    seen_by_the_right_camera.refresh_from_db()
+    assert seen_by_the_right_camera.last_seen > minute(5)
+    assert Report.objects.get().pk == report.pk
+    assert told() == 1, "nobody is told twice"
+    assert Path(settings.REPORTS_DIR, report.file_name).stat().st_mtime_ns > 0
+    for recording in lecture.recordings.all():
+        recording_restart(recording=recording, user=user)
+    work()
+    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], "all of it looked at again"
+    assert told() == 1
+
+
+def test_a_piece_of_two_lectures_counts_for_each_what_is_its_own(course: Course, cameras: tuple[Camera, Camera]) -> None:
+    Camera.objects.exclude(pk=cameras[0].pk).delete()
+    first = factories.lecture(course, starts_at=START, ends_at=minute(3), room="B 12")
+    second = factories.lecture(course, starts_at=minute(3), ends_at=minute(6), room="B 12")
+    arrives(piece(cameras[0], 0, [0], [0]), piece(cameras[0], 2, [0], [1], [1], [1]))
+    assert statuses(first) == ["present", *["absent"] * 5]
+    assert statuses(second) == ["absent", "present", *["absent"] * 4]
+    assert (Report.objects.count(), told()) == (2, 2)
+
+
+def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    left, right = cameras
+    broken = factories.piece(right, minute(0), MINUTES, content=b"no video")
+    half = piece(left, 0, *LEFT)
+    arrives(broken, half)
+    broken.refresh_from_db()
+    assert (broken.state, broken.error) == ("failed", "This is no video. Upload another file.")
+    assert not lecture.recordings.filter(camera=right).exists()
+    lecture_complete(lecture=lecture)
+    work()
+    assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
+    assert (Report.objects.count(), told()) == (1, 1)
+
+
+def test_where_one_camera_fails_the_others_result_is_told(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    left, right = cameras
+    arrives(piece(left, 0, *LEFT), piece(right, 0, *RIGHT, fail=list(range(6))))
+    assert lecture.recordings.get(camera=right).state == "failed"
+    lectures_settle()
+    lectures_settle()
+    assert (Report.objects.count(), told()) == (1, 1)
+    assert statuses(lecture)[1] == "late"
+
+
+def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    left, right = cameras
+    one, other = piece(left, 0, *LEFT), piece(right, 0, *RIGHT)
+    arrives(one, other)
+    assert statuses(lecture) == EXPECTED
+    user = factories.registrar()
+    override_set(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
+    piece_discard(piece=other, user=user)
+    work()
+    assert lecture.recordings.get().camera == left
+    assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "excused"]
+    piece_discard(piece=one, user=user)
+    work()
+    assert not Recording.objects.exists()
+    assert statuses(lecture) == ["excused"], "nothing but what a person said is left"
+
+
+def test_a_lecture_that_is_cancelled_or_moves_is_followed(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+    Camera.objects.exclude(pk=cameras[0].pk).delete()
+    arrives(piece(cameras[0], 0, *LEFT), piece(cameras[0], 6, [5], [5], [5], [5], [5], [5]))
+    assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
+    Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(6), ends_at=minute(12))
+    lecture.refresh_from_db()
+    lecture_footage(lecture=lecture)
+    work()
+    assert statuses(lecture) == ["absent"] * 5 + ["present"]
+    Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
+    lecture_footage(lecture=lecture)
+    work()
+    assert statuses(lecture) == []
+
+
+def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from_the_right_file(
+    lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
+) -> None:
+    arrives(piece(cameras[0], -1, [5], *LEFT[:3]), piece(cameras[0], 3, *LEFT[3:]))
+    recording = lecture.recordings.get()
+    sighting = recording.sightings.get(student__name="Student 1")
+    assert sighting.intervals[0][0] == pytest.approx(120, abs=2), "in the seconds of the lecture"
+    assert all(120 <= chip["time"] < 360 for chip in sighting.chips)
+    asked = []
+
+    def picture(path: Path, info: Any, time: float) -> bytes:
+        asked.append((path, time))
+        return b"jpeg"
+
+    monkeypatch.setitem(sys.modules, "recognition.still", SimpleNamespace(still=picture))
+    from workers.stills import cut_out
+
+    still = still_wanted(recording=recording, time=200.0)
+    attempt("rollcall.still", cut_out, claim("rollcall.still", still.pk, "me"))
+    still_wanted(recording=recording, time=10.0)
+    last = recording.cuts.order_by("at").last()
+    assert asked == [(Path(last.piece.file.path), 20.0)]
+    assert Segment.objects.filter(recording=recording, state="done").count() == 6
