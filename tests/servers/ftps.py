@@ -35,6 +35,7 @@ def main(port: str, folder: str, certificate: str, password: str) -> None:
         authorizer = DummyAuthorizer()
         certfile = certificate
         tls_control_required = tls_data_required = True
+        auth_failed_timeout = 0
 
     Handler.authorizer.add_user(USERNAME, Path(password).read_text(), folder, perm="elr")
     FTPServer(("127.0.0.1", int(port)), Handler).serve_forever()

@@ -21,16 +21,15 @@ class Web(Store):
     """A web server's list of files: links of an HTML page. Each file is asked for its size."""
 
     def __init__(self, address: Address, source: Source, password: str) -> None:
-        auth = aiohttp.BasicAuth(source.username, password, encoding="utf-8") if source.username else None
+        login = {"Authorization": aiohttp.encode_basic_auth(source.username, password, encoding="utf-8")} if source.username else {}
         fs = HTTPFileSystem(
             encoded=True,
             skip_instance_cache=True,
             use_listings_cache=False,
             ssl=ssl.create_default_context(),
             client_kwargs={
-                "auth": auth,
                 "auto_decompress": False,
-                "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"},
+                "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"} | login,
                 "timeout": aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
                 "trust_env": False,
             },
@@ -81,13 +80,13 @@ class WebDav(Web):
         )
 
     def entries(self, folder: str) -> Iterator[Found]:
-        for info in self.dav.ls(folder, detail=True):
+        for info in self.dav.ls(quote(folder), detail=True):
             last = self.last_part(info)
             if sound(last):
                 yield found(f"{folder}/{last}" if folder else last, info)
 
     def look_at(self, path: str) -> Found:
-        return found(path, self.dav.info(path))
+        return found(path, self.dav.info(quote(path)))
 
     def close(self) -> None:
         self.dav.client.http.close()

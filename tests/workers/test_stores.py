@@ -1,0 +1,219 @@
+"""Footage is fetched from real servers: listed, read from any byte, refused in words, and never from anybody else."""
+
+import base64
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from campus.errors import UserError
+from campus.footage.credentials import encrypt
+from campus.footage.models import Source
+from tests.campus import factories
+from tests.servers.ftps import PyFtpd
+from tests.servers.nginx import Nginx, NginxDav
+from tests.servers.openssh import OpenSsh
+from tests.servers.s3 import Moto
+from tests.servers.samba import Samba
+from tests.servers.stores import FileServer, file_servers  # noqa: F401
+from workers.looking import Unreachable, connected, look
+from workers.stores import Writing
+
+pytestmark = pytest.mark.django_db
+
+KINDS = [OpenSsh, Samba, PyFtpd, Nginx, NginxDav, Moto]
+PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4"
+CONTENT = bytes(range(256)) * 9001  # longer than what is read at once
+Servers = Callable[[type[FileServer]], Any]
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings: Any) -> None:
+    settings.SOURCE_NETWORKS = ["127.0.0.0/8", "::1/128"]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def server(request: pytest.FixtureRequest, file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: F811
+    return trusted(file_servers(request.param), monkeypatch)
+
+
+def trusted(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if (server.folder / "cert.pem").exists():
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.folder / "cert.pem"))
+    return server
+
+
+def source_of(server: FileServer, **fields: Any) -> Source:
+    """A source in the database, with the server's host key."""
+    known = {"host_key": server.host_key} if isinstance(server, OpenSsh) else {}
+    return factories.source(**{"pattern": PATTERN, "secret": encrypt(server.password)} | server.fields | known | fields)
+
+
+def read(source: Source, path: str, offset: int = 0) -> bytes:
+    with connected(source, seconds=30, budget=100_000_000) as (there, _line):
+        return b"".join(there.read(path, offset))
+
+
+def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
+    server.put("cam 1/20261123/090000.mp4", CONTENT)
+    server.put("cam 1/20261124/090000.mp4", b"tomorrow")
+    server.put("Zoë's #1 100%/20261123/100000.mp4", b"odd")
+    server.put("notes.txt", b"no footage")
+    source = source_of(server)
+    day = datetime(2026, 11, 23, tzinfo=UTC).date()
+    files = {file.path: file for file in look(source, (day, day))}
+    assert files.keys() == {"cam 1/20261123/090000.mp4", "Zoë's #1 100%/20261123/100000.mp4"}
+    file = files["cam 1/20261123/090000.mp4"]
+    assert file.size == len(CONTENT)
+    assert file.modified
+    age = 0 if isinstance(server, Moto) else 600
+    assert abs(datetime.now(UTC) - file.modified - timedelta(seconds=age)) < timedelta(minutes=2)
+    assert read(source, file.path) == CONTENT
+    assert read(source, file.path, offset=1_234_567) == CONTENT[1_234_567:]
+    assert read(source, "Zoë's #1 100%/20261123/100000.mp4", offset=1) == b"dd"
+    # Whoever looks at a source before its pattern is right sees everything.
+    assert {"notes.txt", "cam 1/20261124/090000.mp4"} < {file.path for file in look(source)}
+    # A look at the file says the same as the list: else each would pass for a changed one.
+    with connected(source, seconds=30, budget=1_000_000) as (there, _line):
+        now = there.look_at(file.path)
+        assert (now.size, now.modified) == (file.size, file.modified)
+
+
+def test_what_is_wrong_is_said_in_words(server: FileServer) -> None:
+    server.put("here.mp4", b"here")
+    with pytest.raises(Unreachable, match="password is wrong"):
+        look(source_of(server, secret=encrypt("not the password")))
+    with pytest.raises(Unreachable) as missing, connected(source_of(server), seconds=30, budget=1_000_000) as (there, _line):
+        there.look_at("nowhere.mp4")
+    assert missing.value.gone
+    source = source_of(server)
+    source.address = source.address.replace(f":{server.port}", ":1025")  # where nobody listens
+    with pytest.raises(Unreachable, match="refused, or it broke") as refused:
+        look(source)
+    assert not refused.value.gone
+
+
+def test_the_password_is_in_no_log_and_no_error(server: FileServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    server.put("here.mp4", b"here")
+    source = source_of(server)
+    look(source)
+    with pytest.raises(Unreachable) as missing:
+        read(source, "nowhere.mp4")
+    said = caplog.text + str(missing.getrepr(style="long"))
+    basic = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
+    assert not [secret for secret in (server.password, quote(server.password), basic) if secret in said]
+
+
+@pytest.mark.parametrize("kind", [PyFtpd, Nginx, NginxDav], ids=lambda kind: kind.__name__)
+def test_a_certificate_that_nobody_vouches_for_is_refused(kind: type[FileServer], file_servers: Servers) -> None:  # noqa: F811
+    with pytest.raises(Unreachable, match="certificate"):
+        look(source_of(file_servers(kind)))
+
+
+class TestHostKey:
+    """Of SFTP: taken over by a test that somebody looks at, and then the only one."""
+
+    @pytest.fixture
+    def server(self, tmp_path: Path, file_servers: Servers) -> Iterator[OpenSsh]:  # noqa: F811
+        file_servers(OpenSsh)  # skips where there is none
+        with OpenSsh(tmp_path / "sshd") as server:
+            yield server
+
+    def test_it_is_taken_over_once(self, server: OpenSsh) -> None:
+        source = source_of(server, host_key="")
+        with pytest.raises(UserError, match="Test the source"):
+            look(source)
+        look(source, learn=True)
+        source.refresh_from_db()
+        assert source.host_key == server.host_key
+        look(source)
+
+    @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+    def test_another_one_gets_no_password(self, server: OpenSsh, kind: str) -> None:
+        source = source_of(server)
+        server.stop()
+        server.new_host_key(kind)
+        server.start()
+        for learn in (False, True):
+            with pytest.raises(Unreachable, match="host key is another one"):
+                look(source, learn=learn)
+        assert "password" not in (server.folder / "log").read_text()
+
+
+def test_a_redirect_to_elsewhere_is_not_followed(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    server = trusted(file_servers(Nginx), monkeypatch)
+    source = source_of(server)
+    source.address = source.address.replace("/list", "/away")
+    with pytest.raises(Unreachable, match=r"sends us elsewhere \(to 169\.254\.169\.254:80\)"):
+        look(source)
+
+
+def test_a_windows_share_says_who_writes(file_servers: Servers) -> None:  # noqa: F811
+    import smbclient
+
+    server = file_servers(Samba)
+    server.put("busy.mp4", b"busy")
+    config = server.folder / "smb.conf"
+    assert "read only = yes" in config.read_text()  # so another one writes, beside Samba
+    share = {"username": server.username, "password": server.password, "port": server.port}
+    with smbclient.open_file(r"\\localhost\recordings\busy.mp4", "rb", share_access="", **share), pytest.raises(Writing):
+        read(source_of(server), "busy.mp4")
+
+
+class TestFolder:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, settings: Any) -> Path:
+        folder = tmp_path / "cctv"
+        (folder / "cam1" / "20261123").mkdir(parents=True)
+        settings.SOURCE_FOLDERS = [str(tmp_path / "cctv")]
+        return folder
+
+    def test_links_and_pipes_are_passed_over(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "secret.mp4").write_bytes(b"not ours")
+        day = folder / "cam1" / "20261123"
+        (day / "090000.mp4").write_bytes(b"film")
+        (day / "100000.mp4").symlink_to(tmp_path / "secret.mp4")
+        (folder / "cam2").symlink_to(tmp_path)
+        os.mkfifo(day / "110000.mp4")
+        source = factories.source(address=str(folder), pattern=PATTERN)
+        assert [file.path for file in look(source)] == ["cam1/20261123/090000.mp4"]
+        for path in ("cam1/20261123/100000.mp4", "cam2/secret.mp4", "../secret.mp4", "cam1/20261123/110000.mp4"):
+            with pytest.raises(Unreachable):
+                read(source, path)
+
+    def test_a_file_that_is_open_for_writing_is_not_read(self, folder: Path) -> None:
+        file = folder / "now.mp4"
+        source = factories.source(address=str(folder))
+        with file.open("wb") as writer:
+            writer.write(b"film")
+            writer.flush()
+            with pytest.raises(Writing):
+                read(source, "now.mp4")
+        assert read(source, "now.mp4") == b"film"
+
+    def test_a_writer_is_not_kept_waiting(self, folder: Path) -> None:
+        """Whoever wants to write while we read may do so at once."""
+        file = folder / "now.mp4"
+        file.write_bytes(CONTENT)
+        with connected(factories.source(address=str(folder)), seconds=30, budget=0) as (there, _line):
+            chunks = there.read("now.mp4", 0)
+            next(chunks)
+            writer = threading.Thread(target=lambda: file.open("ab").close())
+            writer.start()
+            writer.join(10)
+            assert not writer.is_alive()
+
+    def test_a_folder_that_is_not_listed_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        (folder / "way out").symlink_to(tmp_path / "other")
+        for address in (tmp_path / "other", folder / ".." / "other", folder / "way out", Path("cctv")):
+            with pytest.raises(UserError, match="ROLLCALL_SOURCE_FOLDERS"):
+                look(factories.source(address=str(address)))
+        with pytest.raises(UserError, match="Is it mounted"):
+            look(factories.source(address=str(folder / "nowhere")))
