@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campus.accounts.models import ApiToken, SecondStep
+from campus.accounts.models import ApiToken, RecoveryCode, SecondStep
 from campus.accounts.roles import Role
 from campus.accounts.services import MOST_TOKENS, second_step_begin, second_step_confirm, token_create
+from campus.outbox.models import Delivery
 from campus.signin import HALF, TRIES
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -139,7 +140,7 @@ class TestSecondStep:
         assert "data:image/svg+xml" in page.content.decode()
         assert own.post(reverse("account-code"), {"code": "000000"}).status_code == 400
         assert not SecondStep.objects.exists()
-        assert own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()}).status_code == 302
+        assert own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()}).status_code == 201
         assert SecondStep.objects.get().user == world.own
 
     def test_the_password_alone_opens_nothing(self, client: Client, phone: pyotp.TOTP, world: World):
@@ -204,6 +205,70 @@ class TestSecondStep:
         assert SecondStep.objects.exists()
         assert own.post(reverse("account-code"), {"code": phone.now()}).status_code == 302
         assert not SecondStep.objects.exists()
+
+
+class TestRecoveryCodes:
+    @pytest.fixture
+    def codes(self, own: Client, world: World, phone: pyotp.TOTP) -> list[str]:
+        world.own.email = "own@example.org"
+        world.own.save()
+        answer = own.post(reverse("account-codes"), {"code": phone.now()})
+        assert answer.status_code == 201
+        assert "no-store" in answer["Cache-Control"]
+        SecondStep.objects.update(last_step=0)
+        return re.findall(r"\d{5} \d{5} \d{5} \d{5}", answer.content.decode())
+
+    def test_who_sets_up_the_second_step_is_given_them_once(self, own: Client, world: World):
+        secret = own.get(reverse("account-code")).context["secret"]
+        page = own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()})
+        assert len(set(page.context["codes"])) == 10
+        assert not RecoveryCode.objects.filter(digest__in=page.context["codes"]).exists()
+        assert page.context["codes"][0] not in own.get(reverse("account-codes")).content.decode()
+        assert "10 recovery codes are left" in own.get(reverse("account")).content.decode()
+
+    def test_one_opens_once_and_the_person_is_told(self, codes: list[str], world: World):
+        for code, opens in ((codes[0], True), (codes[0], False), (codes[1].replace(" ", "-"), True)):
+            browser = Client()
+            password(browser)
+            browser.post(reverse("login-code"), {"code": code})
+            assert (browser.get("/").status_code == 200) is opens
+        assert RecoveryCode.objects.count() == 8
+        first, second = Delivery.objects.filter(subject__contains="was used").order_by("created_at")
+        assert first.to == second.to == "own@example.org"
+        assert ("9 recovery codes are left" in first.body, "8 recovery codes are left" in second.body) == (True, True)
+        assert codes[0] not in first.body
+
+    def test_a_new_set_replaces_the_one_before(self, own: Client, codes: list[str], phone: pyotp.TOTP):
+        page = own.post(reverse("account-codes"), {"code": codes[0]})  # the phone may be gone
+        assert page.status_code == 201
+        browser = Client()
+        password(browser)
+        assert "wrong or was used" in browser.post(reverse("login-code"), {"code": codes[1]}).content.decode()
+        browser.post(reverse("login-code"), {"code": page.context["codes"][0]})
+        assert browser.get("/").status_code == 200
+        assert Delivery.objects.filter(subject__contains="new recovery codes").count() == 2
+
+    def test_a_new_set_wants_a_code_and_a_second_step(self, own: Client, codes: list[str], world: World):
+        assert own.post(reverse("account-codes"), {"code": "000000"}).status_code == 400
+        assert RecoveryCode.objects.count() == 10
+        assert own.post(reverse("account-code"), {"code": codes[0]}).status_code == 302
+        assert not RecoveryCode.objects.exists(), "they end with the second step"
+        assert own.post(reverse("account-codes"), {"code": codes[1]})["Location"] == reverse("account-code")
+
+    def test_they_are_good_for_a_token_and_for_nobody_else(self, codes: list[str], world: World):
+        other = second_step_begin()
+        second_step_confirm(user=world.other, secret=other, code=pyotp.TOTP(other).now())
+        body = {"username": "other", "password": "password", "code": codes[0]}
+        assert APIClient().post("/api/v1/token/", body, format="json").status_code == 400
+        assert APIClient().post("/api/v1/token/", body | {"username": "own"}, format="json").status_code == 200
+
+    def test_they_cannot_be_tried_out(self, codes: list[str], world: World):
+        browser = Client()
+        for n in range(TRIES):
+            password(browser)
+            browser.post(reverse("login-code"), {"code": f"{n:020}"})
+        assert "Too many wrong codes" in browser.post(reverse("login-code"), {"code": codes[0]}).content.decode()
+        assert RecoveryCode.objects.count() == 10
 
 
 def link_of(message: mail.EmailMessage) -> str:

@@ -1,16 +1,39 @@
 """Other languages: what is translated is complete and keeps its placeholders, and pages are in it, with its dates and numbers."""
 
+import ast
+import io
 from pathlib import Path
 
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.conf import settings as project
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
+from openpyxl import load_workbook
+from pypdf import PdfReader
 
+from campus.academics.models import Course
+from campus.accounts.selectors import in_language_of, language_of
+from campus.accounts.services import language_set
+from campus.attendance.decisions import sign_off
+from campus.attendance.documents import lecture_report
+from campus.attendance.models import RegisterPolicy
+from campus.attendance.pdf import lecture_pdf
+from campus.attendance.register import register
+from campus.attendance.register_workbook import write_register
+from campus.attendance.telling import tell_counted
+from campus.errors import UserError, said, told
+from campus.outbox.models import Delivery
+from recognition.errors import RecordingOutOfLimits
+from recognition.quality import Quality, enrolment_verdict
+from recognition.workbook import write_lecture
 from tests.campus import factories
 from tests.campus.conftest import World
+from tests.conftest import REPOSITORY
 
 FILES = sorted(Path(project.LOCALE_PATHS[0]).glob("*/LC_MESSAGES/django.po"))
 
@@ -65,3 +88,131 @@ def test_dates_may_be_written_as_the_language_writes_them(client: Client, world:
     client.force_login(world.registrar)
     form = {"name": "Rosenmontag", "first_day": "11.02.2099", "last_day": "12.02.2099"}
     assert client.post(reverse("admin:academics_holiday_add"), form, headers=german).status_code == 302
+
+
+# A person's own language.
+
+
+def lang(client: Client, path: str = "/") -> str:
+    return "de" if '<html lang="de"' in client.get(path, headers={"Accept-Language": "en-GB"}).content.decode() else "en"
+
+
+def test_the_language_that_a_person_chose_is_there_on_the_next_machine(client: Client, world: World, german: dict[str, str]):
+    client.force_login(world.own)
+    client.post(reverse("set_language"), {"language": "de", "next": "/account/"})
+    assert (lang(client), language_of(world.own)) == ("de", "de")
+    assert '<option value="de" lang="de" selected>' in client.get("/account/").content.decode()
+    elsewhere = Client()
+    assert lang(elsewhere, "/login/") == "en"
+    elsewhere.post("/login/", {"username": "own", "password": "password"})
+    assert lang(elsewhere) == "de"
+    elsewhere.post(reverse("set_language"), {"language": "", "next": "/account/"})
+    assert (lang(elsewhere), language_of(world.own)) == ("en", "")
+
+
+def test_who_is_not_signed_in_and_odd_wishes_change_no_account(client: Client, world: World):
+    client.post(reverse("set_language"), {"language": "de"})
+    client.force_login(world.own)
+    for wish in ("xx", "../../etc", "de\x00"):
+        client.post(reverse("set_language"), {"language": wish})
+    assert language_of(world.own) == ""
+    with pytest.raises(UserError):
+        language_set(user=world.own, language="xx")
+
+
+def test_letters_are_in_the_language_of_who_gets_them(world: World, german: dict[str, str], settings):
+    RegisterPolicy.objects.create(course=world.course, mail_lecturers=True, mail_absentees=True)
+    second = factories.user(email="second@example.org")
+    world.course.lecturers.add(second)
+    User.objects.filter(pk=world.own.pk).update(email="own@example.org")
+    language_set(user=world.own, language="de")
+    tell_counted(recording=world.recording)
+    subjects = dict(Delivery.objects.values_list("to", "subject"))
+    assert subjects["own@example.org"].startswith("Anwesenheit: ")
+    assert subjects["second@example.org"].startswith("Attendance of ")
+    settings.LANGUAGE_CODE = "de"  # of the institution: for who has not chosen, and for students
+    world.course.students.update(email="student@example.org")
+    world.failed.delete()
+    sign_off(lecture=world.lecture, user=world.own)
+    absent = Delivery.objects.get(event="attendance.absent")
+    assert (absent.subject[:8], "sind Sie" in absent.body or "Sie sind" in absent.body) == ("Abwesend", True)
+
+
+def test_a_forgotten_password_is_written_about_in_the_own_language(client: Client, world: World, german: dict[str, str], mailoutbox):
+    User.objects.filter(pk=world.own.pk).update(email="own@example.org")
+    language_set(user=world.own, language="de")
+    client.post(reverse("password-reset"), {"email": "own@example.org"}, headers={"Accept-Language": "en-GB"})
+    assert "Passwort" in mailoutbox[0].subject
+
+
+# The institution's language.
+
+
+def headings(path: Path) -> dict[str, list[object]]:
+    return {sheet.title: [cell.value for cell in sheet[1]] for sheet in load_workbook(path)}
+
+
+def test_a_german_institution_has_german_workbooks(world: World, german: dict[str, str], settings, tmp_path: Path):
+    settings.LANGUAGE_CODE = "de"
+    with in_language_of():
+        write_lecture(tmp_path / "lecture.xlsx", lecture_report(world.lecture), gettext)
+        write_register(tmp_path / "register.xlsx", register(world.course))
+    lecture, term = headings(tmp_path / "lecture.xlsx"), headings(tmp_path / "register.xlsx")
+    assert list(lecture) == ["Anwesenheit", "Zeitleiste", "Unbekannt", "Übersicht"]
+    assert lecture["Anwesenheit"][:4] == ["Nummer", "Name", "Status", "Zuerst gesehen"]
+    assert list(term) == ["Anwesenheitsbuch", "Übersicht"]
+    assert "Unter 75%" in term["Anwesenheitsbuch"]
+    summary = {row[0].value: row[1] for row in load_workbook(tmp_path / "lecture.xlsx")["Übersicht"].iter_rows(min_row=2)}
+    assert (summary["Angesehen"].number_format, summary["Schwelle"].number_format) == ("0%", "0.000")
+    assert load_workbook(tmp_path / "lecture.xlsx")["Anwesenheit"]["C2"].value == "Anwesend"
+
+
+def test_what_the_vision_library_says_is_said_in_german(german: dict[str, str]):
+    error = RecordingOutOfLimits("The file has {n} streams; at most {most} are read. Export the video alone.", n=70, most=64)
+    _, reason = enrolment_verdict(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
+    assert told(error) == str(error)
+    with translation.override("de"):
+        assert told(error) == "Die Datei hat 70 Ströme; höchstens 64 werden gelesen. Exportieren Sie das Video allein."
+        assert said(reason) == "Das Gesicht ist nur 20 Pixel hoch; nehmen Sie ein Foto, in dem es mindestens 80 hoch ist."
+        assert told(UserError("as it is")) == said("as it is") == "as it is"
+
+
+SPOKEN = {"UnreadableRecording", "RecordingOutOfLimits", "NoEnrolment", "GalleryMismatch", "RecognitionError", "Sentence", "translate"}
+TERMINAL = {"commands", "embedders", "classifier.py"}  # said to who types commands, in English
+
+
+def spoken() -> set[str]:
+    """The sentences and headings in the vision library, as their templates."""
+    found = set()
+    for path in (REPOSITORY / "recognition").rglob("*.py"):
+        if not TERMINAL & set(path.relative_to(REPOSITORY).parts):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPOKEN and node.args:
+                    if isinstance(node.args[0], ast.Constant):
+                        found.add(node.args[0].value)
+                    else:
+                        assert not isinstance(node.args[0], ast.JoinedStr), f"{path}:{node.lineno}: values go beside the template"
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parts[-3])
+def test_every_sentence_of_the_vision_library_is_translated(file: Path):
+    catalog = catalogue(file)
+    assert sorted(sentence for sentence in spoken() if not catalog.get(sentence)) == []
+
+
+def test_names_in_every_script_are_on_paper(db: None):
+    course: Course = factories.course(name="Информатика")
+    names = ["محمد", "יצחק", "山田太郎", "李明", "김철수", "สมชาย", "राम", "Zoë Nguyễn"]
+    for name in names:
+        factories.enrol(course, factories.student(name=name))
+    lecture = factories.lecture(course)
+    for student in course.students.all():
+        lecture.records.create(student=student)
+    page = PdfReader(io.BytesIO(lecture_pdf(lecture))).pages[0]
+    embedded = {font.get_object()["/BaseFont"].partition("+")[2] for font in page["/Resources"]["/Font"].values()}
+    for script in ("Arabic", "Hebrew", "CJK", "Thai", "Devanagari"):
+        assert any(script in font for font in embedded), script
+    text = page.extract_text().replace("\x00", "")  # pypdf reads two bytes of each character of such a font
+    for name in ("Информатика", "山田太郎", "李明", "김철수", "Zoë Nguyễn"):
+        assert name in text
