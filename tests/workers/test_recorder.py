@@ -168,6 +168,7 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     server.kill()
     until(lambda: Source.objects.get().error, "the trouble is told")
     assert str(camera) in Source.objects.get().error
+    until(lambda: timezone.now() - pieces()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds")
     back = timezone.now()
     server.start()
     after = until(lambda: Piece.objects.filter(starts_at__gt=back).first(), "a piece after it")

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -170,7 +171,8 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
                         "The camera sends no picture, or one in a coding that is not known here. Set it to H.264.", refused=True
                     )
                 stream = container.streams.video[0]
-                yield joined(container.demux(stream)), stream
+                # Of the first picture the beginning may be missing: we came in the middle of it.
+                yield islice(joined(container.demux(stream)), 1, None), stream
         except av.FFmpegError as error:
             raise explained(error, relay) from None  # its text has the address with the password
 
