@@ -1,7 +1,7 @@
 """The registrar's first page: today's lectures, recordings in work, what needs a person, and how the machines are."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -189,6 +189,7 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
         "admin:footage_collection_change",
         "videocam_alert",
         lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
+        name=lambda collection: str(collection.lecture),
     )
     pieces = pieces_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
     yield _listed(
@@ -215,9 +216,9 @@ def _by_lecture(rows: QuerySet[Any], path: str, icon: str, text: Any) -> Task | 
     return Task(text(total) % {"n": total}, icon, links, len(counts) - len(links))
 
 
-def _listed(rows: QuerySet[Any], address: str, icon: str, text: Any) -> Task | None:
+def _listed(rows: QuerySet[Any], address: str, icon: str, text: Any, name: Callable[[Any], str] = str) -> Task | None:
     n = rows.count()
-    links = [Link(str(row), reverse(address, args=[row.pk])) for row in rows[:SHOWN]]
+    links = [Link(name(row), reverse(address, args=[row.pk])) for row in rows[:SHOWN]]
     return Task(text(n) % {"n": n}, icon, links, n - len(links)) if n else None
 
 

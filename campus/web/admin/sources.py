@@ -26,7 +26,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
 from campus.errors import UserError
 from campus.footage import patterns
-from campus.footage.matching import Reading, zone_of
+from campus.footage.matching import zone_of
 from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
 from campus.footage.source_selectors import Seen, findings, sources_for
@@ -91,16 +91,16 @@ class SourceAdmin(RegistrarAdmin):
         return super().get_queryset(request).prefetch_related("cameras__room")
 
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
-        secret = ("password", "forget_password") if obj and obj.secret else ("password",)
-        who: tuple[Any, ...] = ("username", *secret) if self.has_change_permission(request, obj) else ("username",)
+        secret = ("password",) if self.has_change_permission(request, obj) else ()
+        forget = ("forget_password",) if secret and obj and obj.secret else ()
         sets: list[Any] = [
-            (None, {"fields": (("name", "enabled"), ("kind", "address"), who, "host_key")}),
-            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset", "clock"))}),
-            (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours", "look_minutes"),)}),
-            (gettext_lazy("Limits"), {"fields": (("rate_kib", "file_gib", "day_gib"),)}),
+            (None, {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *forget, "host_key")}),
+            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
+            (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "look_minutes")}),
+            (gettext_lazy("Limits"), {"fields": (("file_gib", "day_gib"), "rate_kib")}),
         ]
         if obj:
-            sets.insert(0, (gettext_lazy("State"), {"fields": (("shown", "looked_at", "heard_at"), "error")}))
+            sets.insert(0, (gettext_lazy("State"), {"fields": ("shown", ("looked_at", "heard_at"), "error")}))
         return sets
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
@@ -220,15 +220,11 @@ def _cells(row: Seen) -> list[Any]:
         row.file.path,
         filesizeformat(row.file.size),
         room,
-        *(_time(reading, name) for name in ("starts_at", "ends_at")),
+        _when(reading.starts_at) if reading and reading.starts_at else "-",
+        date_format(timezone.localtime(reading.ends_at), "H:i") if reading and reading.ends_at else "-",
         lectures or "-",
         remark,
     ]
-
-
-def _time(reading: Reading | None, name: str) -> str:
-    moment = getattr(reading, name, None)
-    return _when(moment) if moment else "-"
 
 
 def _when(moment: datetime) -> str:
