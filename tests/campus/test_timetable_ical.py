@@ -41,8 +41,8 @@ def course(db: None) -> Course:
     return factories.course(code="CS101", name="Computing")
 
 
-def take(data: bytes, only: Course | None = None) -> dict[Kind, int]:
-    return save(compare(read_calendar(data), list(Course.objects.all()), only))
+def take(data: bytes, only: Course | None = None, *, complete: bool = False) -> dict[Kind, int]:
+    return save(compare(read_calendar(data), list(Course.objects.all()), only), complete=complete)
 
 
 def test_a_weekly_event_is_at_the_same_time_on_the_wall_in_summer_too():
@@ -154,6 +154,42 @@ def test_what_a_person_changed_or_recorded_here_stays(course: Course):
     done = take(ics(single("a", "20990325T090000Z"), single("b", "20990326T090000Z")))
     assert done == {Kind.KEPT: 2}
     assert set(course.lectures.values_list("starts_at", flat=True)) == {by_hand.starts_at, recorded.starts_at}
+
+
+def test_what_is_gone_from_the_calendar_is_cancelled_and_comes_back_with_it(course: Course):
+    take(ics(WEEKLY, single("a", "20990401T080000Z")))
+    less = ics([*WEEKLY, "EXDATE;TZID=Europe/Berlin:20990330T091500"])
+    assert take(less) == {Kind.SAME: 2}
+    assert take(less, complete=True) == {Kind.SAME: 2, Kind.GONE: 2}
+    gone = course.lectures.filter(cancelled=True)
+    assert {lecture.starts_at.day for lecture in gone} == {30, 1}
+    assert not gone.filter(detached=True).exists()
+    assert take(less, complete=True) == {Kind.SAME: 2}
+    assert take(ics(WEEKLY, single("a", "20990401T080000Z")), complete=True) == {Kind.SAME: 2, Kind.CHANGED: 2}
+    assert not course.lectures.filter(cancelled=True).exists()
+
+
+def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course: Course):
+    take(ics(*(single(uid, f"209903{day}T090000Z") for uid, day in (("a", 23), ("b", 24), ("c", 25), ("d", 26)))))
+    by_hand, recorded, over, _found = course.lectures.order_by("starts_at")
+    lecture_change(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room="")
+    factories.recording(recorded)
+    Lecture.objects.filter(pk=over.pk).update(starts_at=factories.STARTS - timedelta(days=900), ends_at=factories.STARTS)
+    factories.lecture(course, starts_at=datetime(2099, 5, 1, 9, 0, tzinfo=UTC))
+    other = factories.lecture(factories.course(code="MA202"), starts_at=datetime(2099, 5, 1, 9, 0, tzinfo=UTC), uid="z")
+    assert take(ics(single("d", "20990326T090000Z"), single("n", "20990701T090000Z", "SUMMARY:MA202")), complete=True) == {
+        Kind.SAME: 1,
+        Kind.NEW: 1,
+        Kind.KEPT: 2,
+    }
+    other.refresh_from_db()
+    assert not other.cancelled, "of another calendar: this one knows none of its class's lectures"
+
+
+def test_an_event_that_can_no_longer_be_read_is_not_gone(course: Course):
+    take(ics(WEEKLY, single("a", "20990401T080000Z")))
+    strange = [line.replace("FREQ=WEEKLY", "FREQ=MONTHLY") for line in WEEKLY]
+    assert take(ics(strange, single("a", "20990401T080000Z")), complete=True) == {Kind.REFUSED: 1, Kind.SAME: 1}
 
 
 def test_a_lecture_that_was_made_by_hand_is_recognised_by_its_time(course: Course):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from icalendar import Calendar
 
 from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries
+from campus.accounts.roles import Role
 from campus.attendance.models import SignOff
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -90,6 +91,23 @@ def test_a_calendar_is_imported_after_a_look(registrar: Client, world: World):
     answer = registrar.post(address, {"payload": page.context["payload"]}, follow=True)
     assert "3 new" in answer.content.decode()
     assert world.course.lectures.count() == 4
+
+
+def test_lectures_that_are_gone_are_shown_and_cancelled_with_the_tick(registrar: Client, world: World):
+    address = reverse("admin:academics_lecture_calendar_import")
+
+    def page(*events: list[str]):
+        return registrar.post(address, {"file": SimpleUploadedFile("term.ics", ics(*events))})
+
+    registrar.post(address, {"payload": page(WEEKLY, single("x", "20990501T080000Z")).context["payload"]})
+    shown = page(WEEKLY)
+    assert (shown.context["writes"], shown.context["gone"]) == (1, 1)
+    assert "no longer in the calendar" in shown.content.decode()
+    registrar.post(address, {"payload": shown.context["payload"]})
+    assert not world.course.lectures.filter(cancelled=True).exists()
+    answer = registrar.post(address, {"payload": page(WEEKLY).context["payload"], "complete": "on"}, follow=True)
+    assert "1 cancelled" in answer.content.decode()
+    assert world.course.lectures.get(uid="x").cancelled
 
 
 def test_a_forged_or_foreign_import_is_refused(registrar: Client, world: World):
@@ -212,6 +230,21 @@ def test_a_private_link_gives_the_own_lectures_to_a_calendar_program(client: Cli
     world.own.is_active = False
     world.own.save()
     assert stranger.get(address).status_code == 404
+
+
+def test_who_only_reads_has_links_too_to_one_class_or_to_all(client: Client, world: World):
+    soon = timezone.now() + timedelta(days=1)
+    for course in (world.course, world.foreign.course):
+        factories.lecture(course, starts_at=soon, title=f"Of {course.code}")
+    client.force_login(factories.person(Role.AUDITOR))
+    links = reverse("calendar-links")
+    client.post(links, {"act": "renew", "course": ""})
+    client.post(links, {"act": "renew", "course": world.course.pk})
+    page = client.get(links)
+    assert "All classes that you teach" not in page.content.decode()
+    found = {link.course: Client().get(address).content.decode() for link, address in page.context["links"]}
+    assert ("Of CS101" in found[None], "Of MA202" in found[None]) == (True, True)
+    assert ("Of CS101" in found[world.course], "Of MA202" in found[world.course]) == (True, False)
 
 
 def test_a_link_that_is_replaced_or_removed_stops_working(client: Client, world: World):

@@ -90,7 +90,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
 
 
 class WeeklySerializer(DaysSerializer):
-    course = OwnCourse(many=True, help_text="several: `course=1&course=2`")
+    course = OwnCourse(many=True, allow_empty=False, help_text="several: `course=1&course=2`")
 
 
 class StudentSerializer(serializers.ModelSerializer[Student]):

@@ -1,0 +1,245 @@
+"""The registrar's day by the API: webhooks, statuses, what a class asks, calendars, what a training says, and one's own language."""
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from campus.academics.models import CalendarLink, Room
+from campus.accounts.roles import Role
+from campus.accounts.selectors import language_of
+from campus.attendance.models import AttendanceStatus, RegisterPolicy
+from campus.biometrics.models import FacePhoto, Gallery
+from campus.outbox.models import Delivery, Webhook
+from tests.campus import factories
+from tests.campus.conftest import World
+from tests.campus.test_timetable_ical import WEEKLY, ics, single
+
+
+def client_of(user: Any) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def api(world: World) -> APIClient:
+    return client_of(world.own)
+
+
+@pytest.fixture
+def office(world: World) -> APIClient:
+    return client_of(world.registrar)
+
+
+def test_the_secret_of_a_webhook_is_shown_once(office: APIClient, world: World):
+    made = office.post("/api/v1/webhooks/", {"url": "https://example.org/hook", "course": world.course.pk}, format="json")
+    assert made.status_code == 201
+    first = made.json()["secret"]
+    url = f"/api/v1/webhooks/{made.json()['id']}/"
+    assert Webhook.objects.get().secret == first
+    for answer in (office.get(url), office.get("/api/v1/webhooks/"), office.patch(url, {"active": False}, format="json")):
+        assert answer.status_code == 200
+        assert first not in answer.content.decode()
+    second = office.post(f"{url}secret/").json()["secret"]
+    assert second == Webhook.objects.get().secret != first
+    assert office.delete(url).status_code == 204
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/", "https://me:secret@example.org/", "nonsense", ""])
+def test_an_address_that_is_none_is_refused(office: APIClient, url: str):
+    answer = office.post("/api/v1/webhooks/", {"url": url}, format="json")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "#/url")
+
+
+def test_a_webhook_is_tried_out_and_its_messages_are_followed(office: APIClient, world: World):
+    webhook = Webhook.objects.create(url="https://example.org/hook")
+    sent = office.post(f"/api/v1/webhooks/{webhook.pk}/ping/")
+    assert (sent.status_code, sent.json()["event"], sent.json()["state"]) == (202, "ping", "queued")
+    url = f"/api/v1/deliveries/{sent.json()['id']}/"
+    assert office.post(f"{url}retry/").status_code == 400, "it is about to be sent"
+    Delivery.objects.update(state="failed", tries=7, error="The receiver answered 500.")
+    (row,) = office.get(f"/api/v1/deliveries/?webhook={webhook.pk}&state=failed").json()["results"]
+    assert row["error"] == "The receiver answered 500."
+    assert office.post(f"{url}retry/").json()["state"] == "queued"
+
+
+def test_webhooks_and_messages_are_for_the_office_and_auditors_only_read(api: APIClient, world: World):
+    webhook = Webhook.objects.create(url="https://example.org/hook", course=world.course)
+    url = f"/api/v1/webhooks/{webhook.pk}/"
+    assert api.get("/api/v1/webhooks/").json()["results"] == []
+    assert (api.get(url).status_code, api.post(f"{url}secret/").status_code) == (404, 403)
+    auditor = client_of(factories.person(Role.AUDITOR))
+    assert auditor.get(url).status_code == 200
+    assert (auditor.patch(url, {"active": False}, format="json").status_code, auditor.post(f"{url}secret/").status_code) == (403, 403)
+
+
+def test_a_status_of_the_institutions_own(office: APIClient, api: APIClient, world: World):
+    wish = {"code": "trip", "label": "Excursion", "letter": "X", "points": 1.5, "counts": False, "like": "excused", "moodle": "E"}
+    made = office.post("/api/v1/statuses/", wish, format="json")
+    assert (made.status_code, made.json()) == (201, wish)
+    assert api.get("/api/v1/statuses/trip/").json() == wish
+    assert wish in api.get("/api/v1/statuses/").json()
+    assert api.post("/api/v1/statuses/", wish | {"code": "x"}, format="json").status_code == 403
+    changed = office.patch("/api/v1/statuses/trip/", {"points": 2, "label": "Trip"}, format="json", headers={"If-Match": made["ETag"]})
+    assert (changed.json()["points"], changed.json()["label"]) == (2, "Trip")
+    late = office.patch("/api/v1/statuses/trip/", {"points": 0}, format="json", headers={"If-Match": made["ETag"]})
+    assert late.status_code == 412
+    for wrong in ({"code": "other"}, {"points": -1}, {"letter": "P"}, {"like": "unsure"}):
+        assert office.patch("/api/v1/statuses/trip/", wrong, format="json").status_code == 400, wrong
+    assert api.patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "trip"}, format="json").status_code == 200
+    assert office.delete("/api/v1/statuses/trip/").status_code == 400, "a record has it"
+    AttendanceStatus.objects.create(code="unused", name="Unused", letter="U", points=0, like="absent")
+    assert office.delete("/api/v1/statuses/unused/").status_code == 204
+
+
+def test_a_status_that_is_always_there_keeps_its_meaning(office: APIClient, world: World):
+    assert office.patch("/api/v1/statuses/late/", {"points": 1.5, "letter": "T"}, format="json").json()["points"] == 1.5
+    for wrong in ({"like": "absent"}, {"label": "Tardy"}):
+        assert office.patch("/api/v1/statuses/late/", wrong, format="json").status_code == 400
+    assert office.delete("/api/v1/statuses/late/").status_code == 400
+
+
+def test_what_a_class_asks_of_its_students(office: APIClient, api: APIClient, world: World):
+    url = f"/api/v1/courses/{world.course.pk}/"
+    before = office.get(url)
+    assert before.json()["register_policy"]["least_percent"] == 75
+    assert not RegisterPolicy.objects.exists()
+    tag = {"If-Match": before["ETag"]}
+    changed = office.patch(url, {"register_policy": {"least_percent": 80, "mail_absentees": True}}, format="json", headers=tag)
+    assert changed.json()["register_policy"] == before.json()["register_policy"] | {"least_percent": 80, "mail_absentees": True}
+    assert office.patch(url, {"name": "Other"}, format="json", headers=tag).status_code == 412
+    wrong = office.patch(url, {"register_policy": {"least_percent": 101}}, format="json")
+    assert wrong.json()["errors"][0]["pointer"] == "#/register_policy/least_percent"
+    assert api.get(url).json()["register_policy"]["least_percent"] == 80
+    assert api.patch(url, {"register_policy": {"least_percent": 0}}, format="json").status_code == 403
+    made = office.post("/api/v1/courses/", {"code": "X1", "name": "X", "register_policy": {"least_percent": 60}}, format="json")
+    assert made.json()["register_policy"]["least_percent"] == 60
+
+
+def test_links_for_calendar_programs_are_everybodys_own(api: APIClient, world: World):
+    made = api.post("/api/v1/calendar-links/", {"course": world.course.pk}, format="json")
+    assert made.status_code == 201
+    assert APIClient().get(made.json()["url"])["Content-Type"].startswith("text/calendar")
+    assert api.post("/api/v1/calendar-links/", {"course": world.foreign.course.pk}, format="json").status_code == 400
+    auditor = client_of(factories.person(Role.AUDITOR))
+    assert auditor.get(f"/api/v1/calendar-links/{made.json()['id']}/").status_code == 404
+    own = auditor.post("/api/v1/calendar-links/", {}, format="json")
+    assert (own.status_code, own.json()["course"]) == (201, None)
+    assert auditor.delete(f"/api/v1/calendar-links/{own.json()['id']}/").status_code == 204
+    again = api.post("/api/v1/calendar-links/", {"course": world.course.pk}, format="json").json()
+    assert APIClient().get(made.json()["url"]).status_code == 404
+    assert [str(link.pk) for link in CalendarLink.objects.all()] == [again["id"]]
+
+
+def test_a_timetable_is_looked_at_then_imported(office: APIClient, api: APIClient, world: World):
+    def send(who: APIClient, *events: list[str], **more: str) -> Any:
+        return who.post("/api/v1/lectures/import/", {"file": SimpleUploadedFile("t.ics", ics(*events)), **more}, format="multipart")
+
+    told = send(office, WEEKLY, ["UID:a", "SUMMARY:Odd"], dry_run="true").json()
+    assert (told["done"], [row["kind"] for row in told["rows"]]) == (False, ["new", "new", "new", "refused"])
+    assert told["rows"][0] | {"lecture": None} == {
+        "kind": "new",
+        "course": world.course.pk,
+        "lecture": None,
+        "summary": "CS101 Loops",
+        "starts_at": "2099-03-23T08:15:00Z",
+        "ends_at": "2099-03-23T09:45:00Z",
+        "room": "H 1",
+        "cancelled": False,
+        "remark": "",
+    }
+    assert world.course.lectures.count() == 1
+    assert send(office, WEEKLY, single("x", "20990501T080000Z", "SUMMARY:Any"), course=str(world.course.pk)).json()["done"]
+    assert world.course.lectures.count() == 5
+    assert send(office, WEEKLY, course=str(world.course.pk), complete="true").json()["rows"][0]["kind"] == "gone"
+    assert world.course.lectures.get(uid="x").cancelled
+    assert send(office, WEEKLY).json()["rows"] == []
+    assert send(api, WEEKLY).status_code == 403
+    file = SimpleUploadedFile("t.ics", b"number;name")
+    assert office.post("/api/v1/lectures/import/", {"file": file}, format="multipart").status_code == 400
+
+
+def test_a_rosters_columns_are_named_where_they_do_not_say_what_they_are(office: APIClient, world: World):
+    url = f"/api/v1/courses/{world.course.pk}/roster/"
+
+    def send(columns: str) -> Any:
+        file = SimpleUploadedFile("r.csv", b"Kennung;Wer\nN-9;Grace Hopper\n")
+        return office.post(url, {"file": file, "columns": columns, "dry_run": "true"}, format="multipart")
+
+    assert [row["name"] for row in send('{"number": "Kennung", "name": "Wer"}').json()["new"]] == ["Grace Hopper"]
+    for wrong in ('{"number": "Nobody"}', '{"shoe": "Wer"}', "[]", '{"number": 1}', "{"):
+        assert send(wrong).json()["errors"][0]["pointer"] == "#/columns", wrong
+
+
+def test_what_a_training_says(api: APIClient, world: World):
+    suspect = {str(world.student.pk): [{"photo": str(world.photo.pk), "nearest": "7"}]}
+    rates = {"strict": {"fpir": 0.001, "miss": 0.02, "threshold": 0.9}}
+    Gallery.objects.update(report={"rates": rates, "few_photos": ["7"], "too_alike": [["7", "8", 0.99]], "suspect_photos": suspect})
+    told = api.get(f"/api/v1/galleries/{world.gallery.pk}/report/").json()
+    assert told == {
+        "rates": rates,
+        "without_photos": [],
+        "few_photos": [7],
+        "too_alike": [[7, 8]],
+        "suspect_photos": [{"photo": str(world.photo.pk), "nearest": 7}],
+    }
+    assert client_of(world.other).get(f"/api/v1/galleries/{world.gallery.pk}/report/").status_code == 404
+
+
+def test_verdicts_of_several_photos_and_who_lacks_some(office: APIClient, world: World):
+    other = factories.photo(world.student)
+    found = office.get(f"/api/v1/photos/?id={world.photo.pk},{other.pk}").json()["results"]
+    assert {row["id"] for row in found} == {str(world.photo.pk), str(other.pk)}
+    assert office.get("/api/v1/photos/?id=nonsense").status_code == 400
+    lacking = office.get(f"/api/v1/students/?few_photos=true&course={world.course.pk}").json()["results"]
+    assert len(lacking) == 2
+    for _ in range(5):
+        factories.photo(world.student)
+    lacking = office.get(f"/api/v1/students/?few_photos=true&course={world.course.pk}").json()["results"]
+    assert world.student.pk not in [row["id"] for row in lacking]
+
+
+def test_the_pictures_of_a_sighting_are_learnt(api: APIClient, world: World):
+    url = f"/api/v1/sightings/{world.sighting.pk}/learn/"
+    before = FacePhoto.objects.count()
+    assert api.post(url).json() == {"added": 1}
+    assert api.post(url).json() == {"added": 0}
+    assert FacePhoto.objects.count() == before + 1
+    assert client_of(world.other).post(url).status_code == 404
+
+
+def test_what_a_registrar_keeps_can_be_deleted(office: APIClient, api: APIClient, world: World):
+    room = Room.objects.create(name="H 9")
+    assert api.delete(f"/api/v1/rooms/{room.pk}/").status_code == 403
+    assert office.delete(f"/api/v1/rooms/{room.pk}/").status_code == 204
+    day = timezone.localdate()
+    for kind, wish in (
+        ("holidays", {"name": "Dies", "first_day": day, "last_day": day}),
+        ("series", {"course": world.course.pk, "weekdays": [0], "starts": "9:00", "ends": "10:00", "first_day": day, "last_day": day}),
+    ):
+        made = office.post(f"/api/v1/{kind}/", wish, format="json").json()
+        assert office.delete(f"/api/v1/{kind}/{made['id']}/").status_code == 204
+
+
+def test_classes_beside_each_other(api: APIClient, world: World):
+    (one,) = api.get(f"/api/v1/courses/weekly/?course={world.course.pk}").json()
+    assert (one["course"], one["share"], one["least"], one["weeks"]) == (
+        world.course.pk,
+        0.5,
+        0.75,
+        [{"monday": "2026-11-16", "share": 0.5}],
+    )
+    assert api.get(f"/api/v1/courses/weekly/?course={world.foreign.course.pk}").status_code == 400
+    assert api.get("/api/v1/courses/weekly/").status_code == 400
+
+
+def test_the_own_language(world: World):
+    auditor = factories.person(Role.AUDITOR)
+    client = client_of(auditor)
+    assert client.get("/api/v1/me/").json()["language"] == ""
+    assert client.patch("/api/v1/me/", {"language": "de"}, format="json").json()["language"] == "de"
+    assert language_of(auditor) == "de"
+    assert client.patch("/api/v1/me/", {"language": "xx"}, format="json").status_code == 400
