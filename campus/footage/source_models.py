@@ -125,6 +125,7 @@ class SourceTest(LeasedWork):
     asked_at = models.DateTimeField(_("asked for at"), auto_now=True)
     files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
     count = models.PositiveIntegerField(_("files that are there"), default=0)
+    told = models.TextField(_("what the cameras send"), blank=True, help_text="Of a source that has no files: a line a camera.")
 
     class Meta:
         verbose_name = _("test of a source")

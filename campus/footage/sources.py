@@ -80,17 +80,17 @@ def row_delete(*, row: Source | Camera) -> None:
 def source_test(*, source: Source) -> SourceTest:
     """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at anew."""
     with transaction.atomic():
-        queued = {"state": SourceTest.State.QUEUED, "files": [], "count": 0, "error": "", "error_detail": ""} | WAITING
+        queued = {"state": SourceTest.State.QUEUED, "files": [], "count": 0, "told": "", "error": "", "error_detail": ""} | WAITING
         test, _made = SourceTest.objects.update_or_create(source=source, defaults=queued)
         request("rollcall.test_source", test.pk)
     return test
 
 
-def source_tested(*, test: SourceTest, files: Iterable[RemoteFile]) -> bool:
-    """What the worker saw; the newest are kept. False: this attempt lost its lease."""
+def source_tested(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: str = "") -> bool:
+    """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
-    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen))
+    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told)
 
 
 def piece_take_back(*, piece: Piece, user: User | None = None) -> None:

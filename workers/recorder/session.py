@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from campus.errors import UserError
 from campus.footage.addresses import guarded
 from campus.footage.credentials import decrypt
-from campus.footage.models import Camera
+from campus.footage.models import Camera, Source
 from workers.attempt import sentence
-from workers.recorder.camera import CameraError, Recording, Target, record
+from workers.recorder.camera import CameraError, Recording, Target, look, record
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,20 @@ def target_of(camera: Camera) -> Target:
         path = f"{path.rstrip('/')}/{camera.label.lstrip('/')}"
     tls_name = address.host if address.scheme == "rtsps" else ""
     return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
+
+
+def told_by_cameras(source: Source) -> str:
+    """What each camera of a source sends, or why nothing, a line each. Raises UserError where there is none, or no address for them."""
+    guarded(source)
+    lines = []
+    for camera in source.cameras.select_related("room"):
+        try:
+            lines.append(f"{camera} ({camera.room}): {look(target_of(camera))}")
+        except CameraError as error:
+            lines.append(f"{camera} ({camera.room}): {error}")
+    if not lines:
+        raise UserError(_("The source has no camera yet."))
+    return "\n".join(lines)
 
 
 class Session:

@@ -77,6 +77,7 @@ class SourceTestSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(source="test.error", allow_blank=True)
     count = serializers.IntegerField(source="test.count", help_text="files that are there")
     files = SeenSerializer(many=True, help_text="the newest")
+    told = serializers.CharField(source="test.told", help_text="of a source without files: what each camera sends", allow_blank=True)
 
 
 class CutSerializer(serializers.ModelSerializer[Cut]):
