@@ -114,15 +114,16 @@ def lecture(request: StaffRequest, pk: int) -> HttpResponse:
 
 def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> HttpResponse:
     """Also what a refused upload shows, with the form's errors."""
+    recordings = list(recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"))
+    collected = any(one.collected for one in recordings)
     context = {
         "lecture": lecture,
         "form": form,
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
-        "recordings": recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"),
-        "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first(),
-        "provisional": provisional(lecture),
-        "may_decide": may_decide(request.user, lecture),
+        "recordings": recordings,
+        "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
+        "provisional": provisional(lecture) if collected else None,
         "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)
