@@ -35,7 +35,7 @@ class Line:
 
     def __init__(self, address: Address, seconds: float, budget: int) -> None:
         self.address, self.budget = address, budget
-        self.why = ""
+        self.why, self.was_cut = "", False
         self._deadline = time.monotonic() + seconds
         self._received: dict[int, int] = {}  # bytes by the socket's inode
         self._sockets: dict[int, int] = {}  # inode by descriptor: a descriptor is used again, an inode is not
@@ -90,8 +90,8 @@ class Line:
             self.cut(_("The server sends too slowly, or nothing at all. It is tried again later."))
 
     def cut(self, why: str = "") -> None:
-        """Break all connections; a `why` is what the user is told."""
-        self.why = self.why or why
+        """Break all connections; a `why` is what the user is told. A library may take it for the end of what it reads."""
+        self.why, self.was_cut = self.why or why, self.was_cut or bool(why)
         for _inode, sock in self._open():
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -1,9 +1,11 @@
 """Web servers: lists of links, and WebDAV."""
 
+import re
 import ssl
 from collections.abc import Iterator
+from html import unescape
 from http import HTTPStatus
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 import aiohttp
 import httpx
@@ -15,6 +17,9 @@ from campus.errors import UserError
 from campus.footage.addresses import Address
 from campus.footage.models import Source
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, found, sound
+
+LINK = re.compile(r"""\bhref=["']?([^"'<>\s]{1,2000})""", re.IGNORECASE)
+MOST_PAGE = 4 * 1024 * 1024
 
 
 class Web(Store):
@@ -41,12 +46,21 @@ class Web(Store):
 
     def entries(self, folder: str) -> Iterator[Found]:
         base = self.name(folder).rstrip("/") + "/"
-        for info in self.fs.ls(base, detail=True):
-            url = str(info["name"])
+        for url in self._links(base):
             last = unquote(url.removeprefix(base).rstrip("/"))
-            # Links that lead up, away, or are not files: "?C=N;O=D" sorts the page.
+            # Links that lead up or away, or that sort the page ("?C=N;O=D"), are no files.
             if url.startswith(base) and sound(last) and not {"?", "#"} & set(url):
                 yield Found(f"{folder}/{last}" if folder else last, url.endswith("/"))
+
+    def _links(self, url: str) -> set[str]:
+        """fsspec reads a page of any length, with expressions that a page can be written against."""
+        page = bytearray()
+        with self.fs.open(url, "rb", block_size=0) as file:
+            while chunk := file.read(CHUNK):
+                page += chunk
+                if len(page) > MOST_PAGE:
+                    raise UserError(_("The server's list of files is longer than any that is read. Narrow the address down to a folder."))
+        return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         with self.fs.open(self.name(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}) as file:
