@@ -52,6 +52,7 @@ def unfold(institution: str) -> dict[str, Any]:
                         _item(gettext_lazy("Files"), "video_file", "footage_piece"),
                         _item(gettext_lazy("Collected"), "cloud_download", "footage_collection"),
                         _item(gettext_lazy("Alarms"), "e911_emergency", "footage_alarm"),
+                        _item(gettext_lazy("Schedule"), "schedule", "django_celery_beat_periodictask"),
                     ],
                 },
                 {

@@ -37,6 +37,7 @@ PERMISSIONS = {
         "attendancestatus": "view add change delete",
         "registerpolicy": "view add change",
     },
+    "django_celery_beat": {"periodictask": "view change"},
     "outbox": {"webhook": "view add change delete", "delivery": "view change"},
     "auth": {"user": "view add change"},
 }

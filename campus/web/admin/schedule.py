@@ -1,0 +1,115 @@
+"""When the program's regular work runs. The rows are the program's; a person says how often, or when, and whether at all."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.formats import time_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django_celery_beat import models as beat
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTimeWidget
+
+from campus.academics.timetable_models import WEEKDAYS
+from campus.schedule import LONGEST, every_set, minutes_of, times_of, times_set
+from campus.web.admin.base import RegistrarAdmin, badge
+
+for model in (beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+WORK = {
+    "footage": gettext_lazy("Look for footage of lectures"),
+    "alarms": gettext_lazy("See whether sources, queues and cameras still work"),
+    "week": gettext_lazy("Send the registers and warnings of the week that is over"),
+    "outbox": gettext_lazy("Try messages again that could not be delivered"),
+    "upkeep": gettext_lazy("Throw away what nobody needs any more"),
+}
+
+
+class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
+    every = forms.IntegerField(
+        label=gettext_lazy("Every so many minutes"),
+        min_value=1,
+        max_value=LONGEST,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=gettext_lazy("60 is every hour, 1440 every day."),
+    )
+    at = forms.TimeField(label=gettext_lazy("At"), widget=UnfoldAdminTimeWidget())
+    days = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("Days of the week"), choices=WEEKDAYS, coerce=int, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+    )
+
+    class Meta:
+        model = beat.PeriodicTask
+        fields = ("enabled",)
+        labels = {"enabled": gettext_lazy("In use")}
+        help_texts = {"enabled": ""}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if times := times_of(self.instance):
+            self.initial |= {"at": times[0], "days": times[1]}
+        else:
+            self.initial |= {"every": minutes_of(self.instance)}
+
+
+@admin.register(beat.PeriodicTask)
+class PeriodicTaskAdmin(RegistrarAdmin):
+    form = ScheduleForm
+    list_display = ("what", "when", "in_use", "last_run_at")
+    readonly_fields = ("what", "when", "in_use", "last_run_at")
+    ordering = ("name",)
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[beat.PeriodicTask]:
+        return super().get_queryset(request).filter(name__in=WORK).select_related("interval", "crontab")
+
+    def get_fieldsets(self, request: HttpRequest, obj: beat.PeriodicTask | None = None) -> Any:
+        if not self.has_change_permission(request, obj):
+            return [(None, {"fields": ("what", "when", "in_use", "last_run_at")})]
+        when = ("at", "days") if obj and obj.crontab else ("every",)
+        return [(None, {"fields": ("what", *when, "enabled", "last_run_at")})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The field of the other kind is not asked for."""
+        kwargs["fields"] = ("enabled",)
+        form = super().get_form(request, obj, change, **kwargs)
+        for name in ("every",) if obj and obj.crontab else ("at", "days"):
+            form.base_fields.pop(name, None)
+        return form
+
+    @display(description=gettext_lazy("What"), ordering="name")
+    def what(self, task: beat.PeriodicTask) -> str:
+        return str(WORK.get(task.name, task.name))
+
+    @display(description=gettext_lazy("When"))
+    def when(self, task: beat.PeriodicTask) -> str:
+        if times := times_of(task):
+            at, days = times
+            which = _("every day") if len(days) == 7 else ", ".join(str(WEEKDAYS[day][1]) for day in days)
+            return f"{which}, {time_format(at, 'H:i')}"
+        minutes = minutes_of(task) or 1
+        if minutes % 60 == 0:
+            return ngettext("every hour", "every %(n)d hours", minutes // 60) % {"n": minutes // 60}
+        return ngettext("every minute", "every %(n)d minutes", minutes) % {"n": minutes}
+
+    @display(description=gettext_lazy("In use"), ordering="enabled")
+    def in_use(self, task: beat.PeriodicTask) -> SafeString:
+        return badge(_("yes"), "success") if task.enabled else badge(_("no"), "warning")
+
+    def save_model(self, request: HttpRequest, obj: beat.PeriodicTask, form: Any, change: bool) -> None:
+        if "every" in form.cleaned_data:
+            every_set(task=obj, minutes=form.cleaned_data["every"])
+        else:
+            times_set(task=obj, at=form.cleaned_data["at"], days=form.cleaned_data["days"])
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

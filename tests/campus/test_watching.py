@@ -1,0 +1,117 @@
+"""Calls home: each told once when something stops, and once when it is over."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from campus.footage.models import Alarm, Camera, Collection, Recording, Source
+from campus.footage.watching import watch
+from campus.outbox.models import Delivery, Webhook
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def registrar() -> None:
+    factories.registrar(email="registrar@example.org")
+
+
+@pytest.fixture
+def camera() -> Camera:
+    """Of a source that is looked through and brings something."""
+    camera = factories.camera("B 12")
+    Source.objects.update(looked_at=timezone.now(), heard_at=timezone.now(), created_at=timezone.now() - timedelta(days=30))
+    return camera
+
+
+def ringing() -> list[str]:
+    watch()
+    watch()
+    return sorted(Alarm.objects.filter(over_at=None).values_list("kind", flat=True))
+
+
+def letters() -> list[str]:
+    return list(Delivery.objects.filter(event="footage.alarm").order_by("created_at").values_list("subject", flat=True))
+
+
+def counted(camera: Camera, days_ago: int, *, faces: int = 5, light: float | None = 0.5, motion: float | None = 0.02) -> Recording:
+    """A lecture that was counted by the camera."""
+    lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(days=days_ago))
+    recording = factories.planned(lecture, camera=camera, state=Recording.State.DONE, file="")
+    recording.segments.update(state="done", faces=faces, light=light, motion=motion)
+    return recording
+
+
+def test_all_well_is_no_news(camera: Camera) -> None:
+    for day in (3, 2, 1):
+        counted(camera, day)
+    assert ringing() == []
+    assert letters() == []
+
+
+def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_is_over(camera: Camera) -> None:
+    hook = Webhook.objects.create(url="https://example.org/hook")
+    Source.objects.update(looked_at=timezone.now() - timedelta(minutes=29))
+    assert ringing() == []
+    Source.objects.update(looked_at=timezone.now() - timedelta(minutes=36), error="The server does not answer.")
+    assert ringing() == ["unreachable"]
+    assert letters() == ["Footage: something needs a look"]
+    assert "The server does not answer." in Delivery.objects.get(event="footage.alarm").body
+    Source.objects.update(looked_at=timezone.now(), error="")
+    assert ringing() == []
+    assert letters() == ["Footage: something needs a look", "Footage: it goes on again"]
+    assert list(hook.deliveries.order_by("created_at").values_list("event", flat=True)) == ["alarm.begun", "alarm.over"]
+    Source.objects.update(looked_at=timezone.now() - timedelta(hours=2))
+    assert ringing() == ["unreachable"]
+    assert len(letters()) == 3, "a second time is news"
+
+
+def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
+    for day in (2, 1):
+        lecture = factories.lecture(room="b 12", starts_at=timezone.now() - timedelta(days=day))
+        Collection.objects.create(lecture=lecture, due_at=lecture.ends_at, deadline_at=lecture.ends_at, state="missing")
+    Source.objects.update(heard_at=timezone.now() - timedelta(days=1, hours=12))
+    assert ringing() == [], "of one of them it brought something"
+    Source.objects.update(heard_at=timezone.now() - timedelta(days=3))
+    assert ringing() == ["silent"]
+    Source.objects.update(enabled=False)
+    assert ringing() == []
+
+
+def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
+    recording = factories.planned()
+    recording.segments.update(published_at=timezone.now() - timedelta(minutes=59))
+    assert ringing() == []
+    recording.segments.filter(index=0).update(published_at=timezone.now() - timedelta(minutes=61))
+    assert ringing() == ["queue"]
+    assert "vision" in Alarm.objects.get().text
+    recording.segments.filter(index=0).update(lease_until=timezone.now() + timedelta(minutes=1))
+    assert ringing() == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"), [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")]
+)
+def test_a_camera_that_shows_black_or_stands_still(camera: Camera, facts: dict[str, float], kind: str) -> None:
+    counted(camera, 3)
+    counted(camera, 2, **facts)
+    assert ringing() == [kind]
+    counted(camera, 1)
+    assert ringing() == []
+
+
+def test_a_camera_without_a_face_in_three_lectures(camera: Camera) -> None:
+    counted(camera, 4)
+    counted(camera, 3, faces=0)
+    counted(camera, 2, faces=0)
+    assert ringing() == []
+    counted(camera, 1, faces=0)
+    assert ringing() == ["faceless"]
+    assert "turned away" in Alarm.objects.get().text
+
+
+def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:
+    counted(camera, 1, light=None, motion=None)
+    assert ringing() == []
