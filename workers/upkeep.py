@@ -18,6 +18,7 @@ from campus.attendance.collected import lectures_settle
 from campus.attendance.services import stills_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
+from campus.footage.clocks import clocks_look
 from campus.footage.fetching import parts_tidy
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
@@ -78,7 +79,7 @@ def queued(queue: str, connection: Connection) -> int:
 @app.task(name="rollcall.upkeep")
 def upkeep() -> None:
     """Remove tracks that nobody counts any more (they hold embeddings of bystanders), old galleries, uploads that broke
-    off, pictures of the room that nobody looks at, and logins that are over."""
+    off, pictures of the room that nobody looks at, and logins that are over. See how right the clocks of the cameras are."""
     before = time.time() - KEEP_SECONDS
     at_work = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
     wanted = {str(pk) for pk in Recording.objects.filter(at_work).values_list("pk", flat=True)}
@@ -91,6 +92,7 @@ def upkeep() -> None:
     zips_tidy()
     stills_tidy()
     accounts_tidy()
+    clocks_look()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

@@ -14,9 +14,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.footage.cuts import length_of, piece_arrived, seam
-from campus.footage.matching import lectures_between
+from campus.footage.cuts import length_of, piece_arrived
+from campus.footage.matching import lectures_between, room_of
 from campus.footage.models import Camera, Piece, Source
+from campus.footage.selectors import seam
 from campus.footage.source_models import piece_path
 from campus.work import free
 from recognition.types import VideoInfo
@@ -24,13 +25,13 @@ from recognition.types import VideoInfo
 log = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=1)  # before and after a lecture
+PATIENCE = timedelta(minutes=3)  # without anything of a lecture that runs, until somebody is told
 
 
 def cameras_due(now: datetime) -> list[Camera]:
     """The cameras that are to be recorded now, with their sources: a lecture is in their room, or is about to be."""
-    lectures = lectures_between(now - MARGIN, now + MARGIN)
-    rooms = {room.strip().casefold() for room in lectures.values_list("room", flat=True)}
-    return [camera for camera in _recordable().filter(source__enabled=True) if camera.room.name.casefold() in rooms]
+    rooms = {room_of(lecture) for lecture in lectures_between(now - MARGIN, now + MARGIN)}
+    return [camera for camera in _recordable().filter(source__enabled=True) if camera.room.name.strip().casefold() in rooms]
 
 
 def cameras_numbered(pks: Collection[int]) -> QuerySet[Camera]:
@@ -40,6 +41,16 @@ def cameras_numbered(pks: Collection[int]) -> QuerySet[Camera]:
 
 def _recordable() -> QuerySet[Camera]:
     return Camera.objects.filter(source__kind=Source.Kind.RTSP).select_related("source", "room")
+
+
+def unrecorded_since(source: Source, now: datetime) -> datetime | None:
+    """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing has to be."""
+    rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
+    running = [lecture for lecture in lectures_between(now, now) if room_of(lecture) in rooms]
+    if not running:
+        return None
+    since = max(min(lecture.starts_at for lecture in running), source.heard_at or source.created_at)
+    return since if since < now - PATIENCE - timedelta(seconds=settings.PIECE_SECONDS) else None
 
 
 def source_hold(*, source_id: int, owner: str) -> bool:
@@ -103,7 +114,8 @@ def _name_of(camera: Camera, path: str) -> UUID:
 
 def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
     """What the lecture lacks between the piece before and this one, in words."""
-    lecture = lectures_between(starts_at, ends_at).filter(room__iexact=camera.room.name).first()
+    room = camera.room.name.strip().casefold()
+    lecture = next((one for one in lectures_between(starts_at, ends_at) if room_of(one) == room), None)
     if lecture is None:
         return ""
     before = Piece.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at).order_by("-ends_at").first()

@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.accounts.selectors import in_language_of
+from campus.footage.live import unrecorded_since
 from campus.footage.matching import room_of
 from campus.footage.models import Alarm, Camera, Collection, Recording, Source
 from campus.footage.telling import tell_alarms
@@ -62,6 +63,13 @@ def _sources() -> Found:
                 "error": source.error,
             }
             yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=text.strip())
+        elif source.kind == Source.Kind.RTSP and (unrecorded := unrecorded_since(source, now)):
+            text = _("A lecture runs, and nothing was recorded by %(source)s since %(when)s. %(error)s") % {
+                "source": source,
+                "when": _moment(unrecorded),
+                "error": source.error,
+            }
+            yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unrecorded:{source.pk}", text=text.strip())
         elif quiet := _silent_lectures(source):
             text = _("%(source)s brought nothing of the last %(n)d lectures in its rooms, since %(when)s. %(error)s") % {
                 "source": source,

@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campus.academics.models import Room
+from campus.errors import UserError
 from campus.footage.credentials import encrypt
 from campus.footage.models import Camera, Piece, Recording, Source
 from recognition.types import Segment
@@ -22,6 +23,7 @@ from recognition.video import probe, sample
 from tests.campus import factories
 from tests.recognition import media
 from tests.servers.rtsp import RtspCamera
+from workers.looking import look as look_at
 from workers.recorder import camera as cameras
 from workers.recorder import session as sessions
 from workers.recorder import supervisor as supervisors
@@ -279,3 +281,12 @@ def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
         elsewhere.settimeout(0.5)
         with pytest.raises(TimeoutError):
             elsewhere.accept()
+
+
+def test_a_test_tells_which_cameras_answer(rtsp_camera, film: Path) -> None:
+    source = camera_at(rtsp_camera(film, password=SECRET), password=SECRET).source
+    assert [file.path for file in look_at(source)] == ["lecture"]
+    other = Camera.objects.create(source=source, label="hall", room=Room.objects.get())
+    with pytest.raises(UserError) as refusal:
+        look_at(source)
+    assert str(refusal.value).startswith(f"{other}: The camera has no stream of that name.")

@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.errors import UserError
 from campus.footage.addresses import guarded
 from campus.footage.credentials import decrypt
+from campus.footage.matching import RemoteFile
 from campus.footage.models import Camera, Source
 from workers.attempt import sentence
 from workers.recorder.camera import CameraError, Recording, Target, look, record
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 PART = ".part"  # a file that is being written
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # between tries; who changes the camera's settings here need not wait
 REFUSED_SECONDS = 600.0  # after a wrong password: many cameras lock everybody out who tries it often
+AS_IS = "/:@!$&'()*+,;=~"  # in a path
 
 
 def target_of(camera: Camera) -> Target:
@@ -32,9 +35,9 @@ def target_of(camera: Camera) -> Target:
     """
     source = camera.source
     address = guarded(source)
-    path = quote(address.path, safe="/:@!$&'()*+,;=~%") + (f"?{address.query}" if address.query else "")
+    path = quote(address.path, safe=AS_IS) + (f"?{address.query}" if address.query else "")
     if camera.label:
-        path = f"{path.rstrip('/')}/{camera.label.lstrip('/')}"
+        path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=AS_IS + '?%')}"
     tls_name = address.host if address.scheme == "rtsps" else ""
     return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
 
@@ -51,6 +54,18 @@ def told_by_cameras(source: Source) -> str:
     if not lines:
         raise UserError(_("The source has no camera yet."))
     return "\n".join(lines)
+
+
+def answering(source: Source) -> list[RemoteFile]:
+    """The cameras of the source that answer now: each stream as a file without an end. Raises UserError for the first that does not."""
+    streams = []
+    for camera in source.cameras.all():
+        try:
+            look(target_of(camera))
+        except CameraError as error:
+            raise UserError(f"{camera}: {error}") from error
+        streams.append(RemoteFile(camera.label or "/", 0, timezone.now()))
+    return streams
 
 
 class Session:

@@ -1,0 +1,64 @@
+"""How far the clock in the names of files is off, seen by when the files were last written."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from campus.footage.clocks import ahead_by_files, clock_seen, clocks_look
+from campus.footage.models import Camera, Piece, Source
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+LENGTH = timedelta(minutes=15)
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return factories.camera(source_=factories.source(pattern="{date:%Y%m%d}/{start:%H%M%S}.mp4", time_zone="Europe/Berlin"))
+
+
+def files(camera: Camera, ahead: float, delays: list[float]) -> None:
+    """Files one after the other, by a clock that is fast; each was written so many seconds after it was over."""
+    for number, delay in enumerate(delays):
+        starts = STARTS + number * LENGTH
+        named = starts + timedelta(seconds=ahead, hours=1)  # in Berlin
+        Piece.objects.create(
+            source=camera.source,
+            camera=camera,
+            path=f"{named:%Y%m%d/%H%M%S}.mp4",
+            state=Piece.State.HERE,
+            starts_at=starts,
+            info={"duration": LENGTH.total_seconds()},
+            modified_at=starts + LENGTH + timedelta(seconds=delay),
+            fetched_at=starts + LENGTH,
+        )
+
+
+@pytest.mark.parametrize("ahead", [0.0, 95.0, -240.0])
+def test_files_that_are_written_to_their_end_say_it(camera: Camera, ahead: float) -> None:
+    files(camera, ahead, [1, 0, 2, 1, 0, 1])
+    assert ahead_by_files(camera.source) == pytest.approx(ahead, abs=1)
+    clocks_look()
+    camera.source.refresh_from_db()
+    assert camera.source.clock_seen == pytest.approx(ahead, abs=1)
+    assert camera.source.clock_seen_by == Source.ClockSeen.FILES
+    assert camera.source.clock_offset == 0  # a person decides
+
+
+def test_a_few_that_were_copied_later_do_not_count(camera: Camera) -> None:
+    files(camera, 30.0, [1, 3600, 0, 1, 7200, 2, 0])
+    assert ahead_by_files(camera.source) == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("delays", [[], [0, 0, 0], [10, 250, 3600, 40, 900, 1800, 77, 5000]])
+def test_where_they_do_not_agree_nothing_is_said(camera: Camera, delays: list[float]) -> None:
+    files(camera, 30.0, delays)
+    assert ahead_by_files(camera.source) is None
+
+
+def test_a_clock_that_was_never_set_is_passed_over(camera: Camera) -> None:
+    clock_seen(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockSeen.STREAM)
+    camera.source.refresh_from_db()
+    assert camera.source.clock_seen is None

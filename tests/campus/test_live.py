@@ -1,0 +1,118 @@
+"""Which cameras are recorded, by whom, and what becomes of a file."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from campus.footage.live import MARGIN, cameras_due, piece_recorded, source_hold, source_let_go, unrecorded_since
+from campus.footage.models import Camera, Piece, Recording, Source
+from campus.work import KINDS
+from recognition.types import VideoInfo
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now().replace(microsecond=0)
+INFO = VideoInfo("mov", "h264", 1280, 720, 0, 25.0, 120.0)
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return factories.camera("B 12", factories.source(kind=Source.Kind.RTSP, address="rtsp://127.0.0.1:8554", pattern=""))
+
+
+def lecture(begins: timedelta = timedelta(0), **fields):
+    return factories.lecture(**{"room": "b 12", "starts_at": NOW + begins, "ends_at": NOW + begins + timedelta(hours=1)} | fields)
+
+
+@pytest.mark.parametrize(
+    ("begins", "fields", "due"),
+    [
+        (timedelta(minutes=-30), {}, True),
+        (MARGIN / 2, {}, True),
+        (MARGIN * 2, {}, False),
+        (-timedelta(hours=1) - MARGIN / 2, {}, True),
+        (-timedelta(hours=1) - MARGIN * 2, {}, False),
+        (timedelta(minutes=-30), {"cancelled": True}, False),
+        (timedelta(minutes=-30), {"room": "C 3"}, False),
+    ],
+)
+def test_a_camera_is_due_while_a_lecture_is_in_its_room(camera: Camera, begins: timedelta, fields, due: bool) -> None:
+    lecture(begins, **fields)
+    assert [one.pk for one in cameras_due(NOW)] == [camera.pk] * due
+    Source.objects.update(enabled=False)
+    assert cameras_due(NOW) == []
+
+
+def test_one_recorder_holds_a_source_until_it_is_not_heard_of(camera: Camera) -> None:
+    assert source_hold(source_id=camera.source_id, owner="one")
+    assert not source_hold(source_id=camera.source_id, owner="two")
+    assert source_hold(source_id=camera.source_id, owner="one")
+    Source.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert source_hold(source_id=camera.source_id, owner="two")
+    assert not source_hold(source_id=camera.source_id, owner="one")
+    source_let_go(source_id=camera.source_id, owner="one")  # it has nothing to give
+    assert not source_hold(source_id=camera.source_id, owner="one")
+    source_let_go(source_id=camera.source_id, owner="two")
+    assert source_hold(source_id=camera.source_id, owner="one")
+
+
+def test_a_file_becomes_one_piece_however_often_it_is_told(camera: Camera, tmp_path: Path) -> None:
+    its = lecture(timedelta(minutes=-30))
+    facts = {
+        "camera": camera,
+        "starts_at": its.starts_at,
+        "ends_at": its.starts_at + timedelta(seconds=120),
+        "sha256": "a" * 64,
+        "info": INFO,
+    }
+    file = tmp_path / "1-2-3.mp4"
+    for _ in range(2):
+        file.write_bytes(b"film")
+        piece_recorded(file=file, **facts)
+        assert not file.exists()
+    piece = Piece.objects.get()
+    assert (piece.state, piece.note, piece.size) == (Piece.State.HERE, "", 4)
+    assert Path(piece.file.path).read_bytes() == b"film"
+    assert Recording.objects.get(camera=camera).lecture == its
+    camera.source.refresh_from_db()
+    assert camera.source.heard_at
+
+
+def test_a_gap_is_said_where_the_lecture_misses_something(camera: Camera, tmp_path: Path) -> None:
+    its = lecture(timedelta(minutes=-30))
+
+    def recorded(second: float) -> str:
+        file = tmp_path / f"{second}.mp4"
+        file.write_bytes(str(second).encode())
+        starts = its.starts_at + timedelta(seconds=second)
+        ends = starts + timedelta(seconds=120)
+        return piece_recorded(camera=camera, file=file, starts_at=starts, ends_at=ends, sha256=str(second).ljust(64, "0"), info=INFO).note
+
+    def clock(second: float) -> str:
+        return f"{timezone.localtime(its.starts_at + timedelta(seconds=second)):%H:%M:%S}"
+
+    assert recorded(-60) == ""
+    assert recorded(60) == ""
+    assert recorded(183) == ""  # shorter than a seam
+    assert recorded(403) == f"Nothing could be recorded from {clock(303)} to {clock(403)}."
+    assert recorded(3700) == ""  # the lecture is over
+
+
+def test_a_camera_that_brings_nothing_of_a_lecture_is_noticed_while_it_runs(camera: Camera) -> None:
+    Source.objects.update(created_at=NOW - timedelta(days=1))
+    camera.source.refresh_from_db()
+    assert unrecorded_since(camera.source, NOW) is None
+    its = lecture(timedelta(minutes=-30))
+    assert unrecorded_since(camera.source, NOW) == its.starts_at
+    camera.source.heard_at = NOW - timedelta(minutes=1)
+    assert unrecorded_since(camera.source, NOW) is None
+    camera.source.heard_at = NOW - timedelta(minutes=10)
+    assert unrecorded_since(camera.source, NOW) == camera.source.heard_at
+
+
+def test_no_sweeper_asks_for_a_source_that_is_recorded(camera: Camera) -> None:
+    source_hold(source_id=camera.source_id, owner="one")
+    assert not KINDS["rollcall.scan"].rows.exists()
