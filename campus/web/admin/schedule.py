@@ -53,9 +53,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if times := times_of(self.instance):
-            self.initial |= {"at": times[0], "days": times[1]}
+            self.initial.update({"at": times[0], "days": times[1]})
         else:
-            self.initial |= {"every": minutes_of(self.instance)}
+            self.initial.update({"every": minutes_of(self.instance)})
 
 
 @admin.register(beat.PeriodicTask)
