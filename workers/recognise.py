@@ -54,8 +54,15 @@ def recognise(segment: Segment) -> None:
     save(path, result)
     name = str(path.relative_to(settings.MEDIA_ROOT))
     found = found_in(recording, result)
-    facts = {"faces": result.faces, "tracks": len(result.tracks), "light": result.light, "motion": result.motion}
-    if not segment_finished(segment=segment, result=name, found=found, **facts):
+    if not segment_finished(
+        segment=segment,
+        result=name,
+        faces=result.faces,
+        tracks=len(result.tracks),
+        found=found,
+        light=result.light,
+        motion=result.motion,
+    ):
         path.unlink(missing_ok=True)
 
 
