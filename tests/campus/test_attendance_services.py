@@ -16,6 +16,7 @@ from campus.attendance.services import (
     machine_status,
     merged,
     record_attendance,
+    recording_delete,
     register_write,
     report_current,
     report_write,
@@ -123,6 +124,46 @@ def test_a_photo_says_present(lecture: Lecture) -> None:
 )
 def test_statuses_follow_from_the_class_rules(first: float, last: float, duration: float, status: str) -> None:
     assert machine_status(factories.course(), first, last, duration) == status
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "unwatched", "status"),
+    [
+        (24, 90, [(0, 20)], "present"),  # soon after the footage begins
+        (26, 90, [(0, 20)], "late"),
+        (12, 90, [(0, 3)], "late"),  # the footage begins before it matters
+        (12, 90, [(9, 9.5)], "late"),
+        (9.9, 90, [(9, 9.5)], "present"),
+        (24, 90, [(5, 20)], "present"),  # may have come in between
+        (24, 90, [(12, 20)], "late"),  # was not there when it mattered
+        (0, 56, [(60, 90)], "present"),  # until shortly before the footage ends
+        (0, 54, [(60, 90)], "left_early"),
+        (0, 79, [(79.5, 90)], "present"),
+        (0, 79, [(88, 90)], "left_early"),
+        (31, 33, [(0, 30), (34, 90)], "present"),
+        (41, 60, [(0, 30), (64, 90)], "late"),
+    ],
+)
+def test_nobody_is_late_or_gone_for_want_of_footage(first: float, last: float, unwatched: list[tuple[float, float]], status: str) -> None:
+    holes = [(start * MINUTE, end * MINUTE) for start, end in unwatched]
+    assert machine_status(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
+
+
+def test_a_deleted_recording_is_counted_out(lecture: Lecture, recording: Recording, settings, django_capture_on_commit_callbacks) -> None:
+    first, second, third = lecture.course.students.all()
+    other = factories.recording(lecture, duration=3600.0, state="done")
+    write(recording, seen(first, (0, 3600)), unknown=1)
+    write(other, seen(second, (0, 3600)))
+    report = report_write(recording=recording)
+    override_set(record=lecture.records.get(student=third), status="excused", reason="ill", user=factories.registrar())
+    chips, file = Path(settings.MEDIA_ROOT, "chips", str(recording.pk)), Path(recording.file.path)
+    assert chips.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        recording_delete(recording=recording)
+    assert statuses(lecture) == ["absent", "present", "excused"]
+    assert not any(path.exists() for path in (chips, file, Path(settings.REPORTS_DIR, report.file_name)))
+    recording_delete(recording=other)
+    assert [(record.student, record.status) for record in lecture.records.all()] == [(third, "excused")]
 
 
 def test_a_class_has_rules_of_its_own(recording: Recording) -> None:
