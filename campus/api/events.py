@@ -2,7 +2,7 @@
 
 A stream holds a thread of the web server. So it lasts some seconds, and only so many are held at once; who comes when all are
 taken gets what there is now. A browser's EventSource, and any client of the standard, comes again after `retry`, with the id of
-the last event that it has: while that is still the stamp of the progress, nothing more is asked of the database.
+the last event that it has.
 """
 
 import json
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.utils.translation import get_language
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.renderers import JSONRenderer
@@ -20,7 +21,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from campus.api.base import who
-from campus.footage.selectors import OPEN, progress, progress_stamp, recordings_for
+from campus.footage.models import Recording
+from campus.footage.selectors import OPEN, progress, progress_tag, recordings_for
+from campus.sharing import shared
 
 EVENT_STREAM = "text/event-stream"
 LASTS_SECONDS = 20.0
@@ -44,13 +47,29 @@ class EventsView(APIView):
     def get(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
         """Follow the work on a recording. Come again when the stream ends, until the answer is 204."""
         known = request.headers.get("Last-Event-ID", "")
-        stamp = progress_stamp(who(request), pk)
-        if stamp is None:
+        told = look(who(request), pk)
+        if told is None:
             raise Http404
-        if stamp.state not in OPEN and stamp.tag == known:
+        state, tag, _data = told
+        if state not in OPEN and tag == known:
             return HttpResponse(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(stream(who(request), pk, known), content_type=EVENT_STREAM, headers=headers)
+
+
+def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
+    """State, id and data of the event that says how far the recording is now; None where the user may not see it any more."""
+    recordings = recordings_for(user).filter(pk=pk)
+
+    def told() -> tuple[str, str, str]:
+        now = progress(recordings.select_related("lecture__course").get())
+        return now["state"], progress_tag(now), json.dumps(now)
+
+    try:
+        run, state = recordings.values_list("run", "state").get()
+        return shared(f"events-{pk}-{run}-{state}-{get_language()}", told)
+    except Recording.DoesNotExist:
+        return None
 
 
 def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
@@ -58,17 +77,14 @@ def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
     held = STREAMS.acquire(blocking=False)
     try:
         ends = time.monotonic() + (LASTS_SECONDS if held else 0)
-        # Asked each time, also by who may not see it any more.
-        while (stamp := progress_stamp(user, pk)) is not None:
-            if stamp.tag != known:
-                recording = recordings_for(user).select_related("lecture__course").filter(pk=pk).first()
-                if recording is None:
-                    return
-                yield f"event: progress\nid: {stamp.tag}\ndata: {json.dumps(progress(recording))}\n\n"
-                known = stamp.tag
+        while (told := look(user, pk)) is not None:
+            state, tag, data = told
+            if tag != known:
+                yield f"event: progress\nid: {tag}\ndata: {data}\n\n"
+                known = tag
             else:
                 yield ": still there\n\n"  # a client that went away is noticed by this
-            if stamp.state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
+            if state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
                 return
             time.sleep(LOOK_SECONDS)
     finally:

@@ -1,22 +1,21 @@
 """Which recordings a user may see, and how far one is."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Student
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
-from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import queued_gallery
 from campus.errors import UserError
 from campus.footage.models import Piece, Recording, Segment, Upload
@@ -42,44 +41,6 @@ def video_info(row: Recording | Piece) -> VideoInfo:
     values: dict[str, Any] = {field.name: row.info[field.name] for field in fields(VideoInfo)}
     started = values.pop("started_at")
     return VideoInfo(**values, started_at=datetime.fromisoformat(started) if started else None)
-
-
-class Stamp(NamedTuple):
-    """`tag` is another one whenever `progress` has something new to tell: a part that begins or ends, a whole percent, a state."""
-
-    state: str
-    tag: str
-
-
-def progress_stamp(user: AnyUser, pk: UUID) -> Stamp | None:
-    """What everybody who watches asks for all the time: one query, whatever the number of parts.
-
-    None: there is no such recording, or the user may not see it.
-    """
-    waiting = Q(segments__state=Segment.State.PENDING)
-    running = waiting & Q(segments__lease_until__gt=timezone.now())
-    learning = Gallery.objects.filter(course=OuterRef("lecture__course"), embedder=OuterRef("embedder"), state=Gallery.State.QUEUED)
-    row = (
-        recordings_for(user)
-        .filter(pk=pk)
-        .annotate(
-            parts=Count("segments"),
-            worked=Sum("segments__progress"),
-            waiting=Count("segments", filter=waiting),
-            running=Sum("segments__index", filter=running),
-            runners=Count("segments", filter=running),
-            seen=Sum("segments__faces"),
-            learning=Exists(learning),
-        )
-        .values_list("state", "run", "error", "provisional", "parts", "worked", "waiting", "running", "runners", "seen", "learning")
-        .order_by("pk")
-        .first()
-    )
-    if row is None:
-        return None
-    state, run, error, provisional, parts, worked, *rest = row
-    told = (state, run, error, provisional, parts, parts and int(100 * worked / parts), *rest)
-    return Stamp(state, hashlib.sha256(repr(told).encode()).hexdigest()[:16])
 
 
 def progress(recording: Recording) -> dict[str, Any]:
@@ -123,6 +84,13 @@ def progress(recording: Recording) -> dict[str, Any]:
         "found": list(students),
         "eta_seconds": _eta(recording, segments, whole - worked),
     }
+
+
+def progress_tag(told: dict[str, Any]) -> str:
+    """Another one for what is news to people: a state, a part that begins or ends, a face, a whole percent."""
+    parts = [part | {"progress": None} for part in told["segments"]]
+    news = told | {"eta_seconds": None, "share": round(told["share"], 2), "segments": parts}
+    return hashlib.sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _eta(recording: Recording, segments: list[Segment], left: float) -> float | None:

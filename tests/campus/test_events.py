@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from campus import sharing
 from campus.api import events
 from campus.footage.models import Recording
 from tests.campus import factories
@@ -17,6 +18,7 @@ from tests.campus.conftest import World
 def work(world: World, monkeypatch) -> Recording:
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(events, "LASTS_SECONDS", 0.05)
+    monkeypatch.setattr(sharing, "NEW_SECONDS", 0)
     return factories.planned(world.lecture, segments=2)
 
 

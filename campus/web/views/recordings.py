@@ -8,7 +8,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,15 +22,14 @@ from campus.academics.selectors import lectures_for
 from campus.attendance.selectors import may_decide
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.models import Recording
-from campus.footage.selectors import OPEN, progress, progress_stamp, recordings_for
+from campus.footage.selectors import OPEN, progress, progress_tag, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
+from campus.sharing import shared
 from campus.uploads import NoRoom, TooLarge, check_announced_size, drop_partial
 from campus.web.forms import UploadForm
 from campus.web.results import LectureResult, enrolled_faces
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
-
-TOLD_SECONDS = 60  # that an answer is kept for the others who watch; a student's new name comes after it at the latest
 
 
 # The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in `_receive`.
@@ -109,22 +107,17 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def progress_json(request: StaffRequest, pk: UUID) -> HttpResponse:
-    """Asked by everybody who watches, all the time: one query says whether there is anything new, and all get the same answer."""
-    stamp = progress_stamp(request.user, pk)
-    if stamp is None:
-        raise Http404
-    tag = f'"{stamp.tag}-{get_language()}"'
-    answer = HttpResponse(content_type="application/json", headers={"Cache-Control": "no-store", "ETag": tag})
-    if (unchanged := get_conditional_response(request, etag=tag, response=answer)) is not answer:
-        return unchanged
-    key = f"progress-{pk}-{tag}"
-    body = cache.get(key)
-    if body is None:
-        told = progress(get_object_or_404(recordings_for(request.user).select_related("lecture__course"), pk=pk))
-        body = json.dumps(told | {"found": with_faces(request.user, told["found"])})
-        cache.set(key, body, TOLD_SECONDS)
-    answer.content = body
-    return answer
+    """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two seconds."""
+    recordings = recordings_for(request.user).filter(pk=pk)
+    run, state = get_object_or_404(recordings.values_list("run", "state"))
+
+    def told() -> tuple[str, str]:
+        now = progress(get_object_or_404(recordings.select_related("lecture__course")))
+        return progress_tag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
+
+    tag, body = shared(f"progress-{pk}-{run}-{state}-{get_language()}", told)
+    answer = HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'})
+    return get_conditional_response(request, etag=f'"{tag}"', response=answer)
 
 
 def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any]]:
