@@ -27,13 +27,13 @@ def settled(recording: Recording) -> None:
 def ingest(recording: Recording) -> None:
     from recognition.video import plan, probe
 
+    upload_verify(recording=recording)
     course = recording.lecture.course
     if gallery_is_due(course):
         gallery_request(course=course)
     if recording.collected:
         join(recording)
         return
-    upload_verify(recording=recording)
     path = Path(recording.file.path)
     info = probe(path)
     recording_planned(recording=recording, info=info, segments=plan(path, info, settings.SEGMENT_SECONDS))

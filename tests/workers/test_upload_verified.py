@@ -30,7 +30,8 @@ def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
 def test_the_file_that_was_announced_and_no_other(tmp_path: Path, settings) -> None:
     settings.BROKER_URL = "memory://"
     content = media.video(tmp_path / "lecture.mp4", seconds=2).read_bytes()
-    sha256, lecture = hashlib.sha256(content).hexdigest(), factories.lecture()
+    sha256, lecture = hashlib.sha256(content).hexdigest(), factories.lecture(factories.course(students=1))
+    factories.photo(lecture.course.students.get())
     damaged = sent(lecture, content[:-1] + b"?", sha256)
     assert (damaged.state, damaged.sha256, damaged.segments.count()) == ("failed", "", 0)
     assert "Upload it again" in damaged.error
