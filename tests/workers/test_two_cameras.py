@@ -1,0 +1,138 @@
+"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in pieces that overlap and come
+in another order: real models, nothing replaced."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+
+from campus.attendance.models import Report
+from campus.biometrics.models import FacePhoto
+from campus.biometrics.services import gallery_request, photo_add
+from campus.footage.cuts import piece_arrived
+from campus.footage.models import Camera
+from campus.footage.services import segments_settled
+from campus.work import KINDS, claim
+from recognition.video import probe
+from tests.campus import factories
+from workers.aggregate import aggregate
+from workers.attempt import attempt
+from workers.ingest import ingest
+from workers.recognise import recognise
+from workers.training import check_photo, train
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+SECONDS, FPS, PEOPLE, ENROL = 24, 5, 8, 4
+JOBS = {
+    "rollcall.check_photo": check_photo,
+    "rollcall.train": train,
+    "rollcall.ingest": ingest,
+    "rollcall.recognise": recognise,
+    "rollcall.aggregate": aggregate,
+}
+# Of which part of the width, and from when to when in seconds of the film.
+LEFT = [(0, 0.65, 16, 24), (0, 0.65, 0, 9), (0, 0.65, 8, 16)]
+RIGHT = [(0.35, 1, 7, 24), (0.35, 1, 0, 7)]
+
+
+@pytest.fixture(scope="module")
+def film(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, Any]]:
+    """The pictures, and the truth."""
+    folder = tmp_path_factory.mktemp("film")
+    names = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[:PEOPLE]
+    (folder / "names.txt").write_text("\n".join(names))
+    arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", folder / "names.txt"]
+    arguments += ["--out", folder / "film.mp4", "--enrol", ENROL, "--absent", 2, "--late", 2, "--leave", 1, "--unknown", 1, "--seed", 5]
+    arguments += ["--duration", SECONDS, "--fps", FPS, "--gop", 10, "--size", "1280x720", "--face", "55-90"]
+    subprocess.run([sys.executable, shared_data.parent / "tools" / "make_lecture.py", *map(str, arguments)], check=True)
+    with av.open(str(folder / "film.mp4")) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return pictures, json.loads((folder / "film.json").read_text())
+
+
+def filmed(pictures: list[Any], view: tuple[float, float, int, int], path: Path) -> bytes:
+    """What a camera kept: a part of the room, for a while."""
+    left, right, begin, end = view
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "18"})
+        shown = [picture[:, round(left * 1280) // 2 * 2 : round(right * 1280) // 2 * 2] for picture in pictures[begin * FPS : end * FPS]]
+        stream.height, stream.width = shown[0].shape[:2]
+        stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 2 * FPS
+        for index, picture in enumerate(shown):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+def work() -> None:
+    """Let workers do all that waits."""
+    while waiting := [(task, pk) for task in JOBS for pk in KINDS[task].rows.values_list("pk", flat=True)]:
+        for task, pk in waiting:
+            if row := claim(task, pk, "worker"):
+                attempt(task, JOBS[task], row)
+        segments_settled()
+
+
+def expected(truth: dict[str, Any]) -> dict[str, str]:
+    special = {name: status for status in ("late", "left_early", "absent") for name in truth[status]}
+    return {name: special.get(name, "present") for name in truth["roster"]}
+
+
+def test_two_cameras_see_the_truth_together(
+    film: tuple[list[Any], dict[str, Any]], shared_data: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.BROKER_URL = "memory://"
+    settings.SEGMENT_SECONDS, settings.SAMPLE_EVERY = 8.0, 1.0
+    pictures, truth = film
+    course = factories.course()
+    for name in truth["roster"]:
+        student = factories.student(name=name)
+        factories.enrol(course, student)
+        for number in range(1, ENROL + 1):
+            photo = next((shared_data / "people" / name).glob(f"{number}.*"))
+            photo_add(student=student, file=ContentFile(photo.read_bytes()), name=photo.name)
+    lecture = factories.lecture(course, starts_at=START, ends_at=START + timedelta(seconds=SECONDS), room="B 12")
+    left, right = factories.camera("B 12"), factories.camera("B 12")
+    work()
+    assert not FacePhoto.objects.filter(state="pending").exists()
+    gallery_request(course=course)
+    work()
+
+    def arrives(camera: Camera, view: tuple[float, float, int, int]) -> None:
+        path = tmp_path / f"{camera.pk}-{view[2]}.mp4"
+        content = filmed(pictures, view, path)
+        info = probe(path)
+        piece = factories.piece(
+            camera, START + timedelta(seconds=view[2]), info.duration / 60, content=content, info=asdict(info) | {"started_at": None}
+        )
+        piece_arrived(piece=piece)
+        work()
+
+    for camera, view in [(left, LEFT[0]), (right, RIGHT[0]), (left, LEFT[1]), (right, RIGHT[1])]:
+        arrives(camera, view)
+        assert lecture.recordings.filter(provisional=True).count() == lecture.recordings.count()
+    assert not Report.objects.exists()
+    arrives(left, LEFT[2])
+    assert {record.student.name: record.status for record in lecture.records.select_related("student")} == expected(truth)
+    seen_by = {
+        camera: set(camera.recordings.get().sightings.filter(present=True).values_list("student", flat=True)) for camera in (left, right)
+    }
+    assert seen_by[left] - seen_by[right], "neither camera sees all"
+    assert seen_by[right] - seen_by[left]
+    assert Report.objects.filter(lecture=lecture, recording=None).count() == Report.objects.count() == 1
+    segments = [segment for recording in lecture.recordings.all() for segment in recording.segments.all()]
+    assert {segment.state for segment in segments} == {"done"}
+    assert all(segment.light > 0.1 and segment.motion > 0.001 for segment in segments), "a living picture"
