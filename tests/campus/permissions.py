@@ -85,6 +85,7 @@ def things(world: World) -> dict[str, object]:
     camera = factories.camera("B 13")
     collection = Collection.objects.create(lecture=world.lecture, due_at=timezone.now(), deadline_at=timezone.now())
     token, _ = token_create(user=world.own, name="script", scope="read", days=1)
+    link = link_renew(user=world.own, course=world.course)
     keys = {
         "classes courses course": world.course.pk,
         "students student": world.student.pk,
@@ -94,7 +95,9 @@ def things(world: World) -> dict[str, object]:
         "attendancechange changes": change.pk,
         "enrolments": world.course.enrolments.get(student=world.student).pk,
         "uploads": Upload.objects.create(lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)).pk,
-        "calendar": key_of(link_renew(user=world.own, course=world.course)),
+        "calendar": key_of(link),
+        "calendar-links": link.pk,
+        "statuses": "late",
         "room rooms": Room.objects.create(name="B 12").pk,
         "source sources": camera.source.pk,
         "cameras": camera.pk,
@@ -104,8 +107,8 @@ def things(world: World) -> dict[str, object]:
         "periodictask": PeriodicTask.objects.create(
             name="footage", task="rollcall.collect", interval=IntervalSchedule.objects.create(every=60, period="seconds")
         ).pk,
-        "webhook": webhook.pk,
-        "delivery": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
+        "webhook webhooks": webhook.pk,
+        "delivery deliveries": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
         "group": Group.objects.get(name=Role.LECTURER).pk,
         "lectureseries series": LectureSeries.objects.create(
             course=world.course, starts="09:00", ends="10:30", first_day=DAY, last_day=DAY

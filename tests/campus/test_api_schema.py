@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from campus.accounts.services import token_create
+from campus.outbox.models import Webhook
 from campus.work import producer
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
@@ -35,6 +36,7 @@ def rows(world: World) -> dict[str, Any]:
         "unknown": world.unknown,
         "reports": world.report,
         "galleries": world.gallery,
+        "webhooks": Webhook.objects.create(url="http://127.0.0.1:1/hook"),
     }
 
 
