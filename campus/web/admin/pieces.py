@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminSelect2Widget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Lecture
 from campus.footage.models import Collection, Cut, Piece
@@ -33,7 +33,7 @@ from campus.web.admin.photo_upload import upload_page
 from campus.web.admin.recordings import dialog
 
 AT_ONCE = 50  # files that are assigned
-CHOICES = 300  # lectures
+CHOICES = 100  # lectures
 
 PIECE_STATES = {
     Piece.State.FOUND: "",
@@ -101,7 +101,7 @@ class AssignForm(forms.Form):
     lecture = forms.ModelChoiceField(
         Lecture.objects.none(),
         label=gettext_lazy("Lecture"),
-        widget=UnfoldAdminSelect2Widget(),
+        widget=UnfoldAdminSelectWidget(),
         help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it."),
     )
 
@@ -110,7 +110,7 @@ class AssignForm(forms.Form):
         moment = pieces[0].starts_at or pieces[0].modified_at or pieces[0].seen_at
         room = pieces[0].camera.room.name if pieces[0].camera else ""
         lectures = sorted(lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment)))[:CHOICES]
-        field = cast(forms.ModelChoiceField[Lecture], self.fields["lecture"])
+        field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
         field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
         field.choices = [("", "---------"), *((lecture.pk, _named(lecture)) for lecture in lectures)]
 
@@ -124,7 +124,7 @@ def _named(lecture: Lecture) -> str:
 
 @admin.register(Piece)
 class PieceAdmin(ReadOnly, RegistrarAdmin):
-    list_display = ("path", "source", "room", "starts", "until", "lectures", "shown", "remark")
+    list_display = ("path", "room", "starts", "until", "lectures", "shown", "remark")
     list_filter = (
         LectureFilter,
         ("state", ChoicesDropdownFilter),
@@ -292,7 +292,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     )
     search_fields = ("lecture__course__code", "lecture__course__name", "lecture__title", "lecture__room")
     list_select_related = ("lecture__course",)
-    fields = ("lecture", "room", "shown", "missing", ("tries", "due", "deadline_at", "finished_at"))
+    fields = ("lecture", "room", "shown", "missing", ("due", "tries"), ("deadline_at", "finished_at"))
     readonly_fields = ("room", "shown", "missing", "due")
     actions = ("look_again_all",)
     actions_detail = ("staff_page", "files", "look_again")

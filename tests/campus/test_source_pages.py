@@ -1,0 +1,201 @@
+"""The admin's pages of sources, of their files, and of what is collected."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from campus.accounts.roles import Role
+from campus.footage import credentials
+from campus.footage.matching import RemoteFile
+from campus.footage.models import Alarm, Collection, Piece, Source, SourceTest
+from campus.footage.sources import source_test, source_tested
+from campus.web.dashboard import Dashboard
+from campus.work import claim
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+PATTERN = "{camera}/{start:%Y%m%dT%H%M%S}-{end:%H%M%S}.mp4"
+
+
+@pytest.fixture
+def office(db: None) -> Client:
+    client = Client()
+    client.force_login(factories.registrar(username="registrar"))
+    return client
+
+
+def sent(page: Any, **changes: object) -> dict[str, object]:
+    """What the page's form would send."""
+    form = page.context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    cameras = page.context["inline_admin_formsets"][0].formset
+    values |= {f"cameras-{name}": cameras.management_form[name].value() for name in cameras.management_form.fields}
+    for row in cameras.forms:
+        values |= {row.add_prefix(name): row[name].value() for name in row.fields}
+    return {name: value for name, value in (values | changes).items() if value is not None and value is not False}
+
+
+def press(client: Client, action: str, pk: object) -> str:
+    address = reverse(f"admin:{action}", args=[pk])
+    assert client.get(address).status_code == 200
+    response = client.post(address, {"_form_submitted": "True"}, headers={"HX-Request": "true"})
+    return client.get(response["HX-Redirect"]).content.decode()
+
+
+def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: Client):
+    room = factories.camera("B 12").room
+    new = {"name": "NVR", "kind": "sftp", "address": "sftp://nvr.example.org/", "password": "correct horse", "pattern": PATTERN}
+    cameras = {"cameras-0-label": "one", "cameras-0-room": room.pk, "cameras-TOTAL_FORMS": 1}
+    page = office.get(reverse("admin:footage_source_add"))
+    page = office.post(reverse("admin:footage_source_add"), sent(page, **new, **cameras), follow=True)
+    source = Source.objects.get(name="NVR")
+    assert [(camera.label, camera.room) for camera in source.cameras.all()] == [("one", room)]
+    assert credentials.decrypt(source.secret) == "correct horse"
+    where = reverse("admin:footage_source_change", args=[source.pk])
+    page = office.get(where)
+    assert "horse" not in page.content.decode()
+    assert source.secret not in page.content.decode()
+    office.post(where, sent(page, look_minutes=30))
+    assert credentials.decrypt(Source.objects.get(name="NVR").secret) == "correct horse"
+    refused = office.post(where, sent(page, address="sftp://elsewhere.example.org/"))
+    assert "Enter the password again" in refused.content.decode()
+    refused = office.post(where, sent(page, pattern="{cam}.mp4", clock_offset="1e9"))
+    assert {"pattern", "clock_offset"} <= refused.context["adminform"].form.errors.keys()
+    office.post(where, sent(page, forget_password="on"))
+    assert Source.objects.get(name="NVR").secret == ""
+
+
+def test_a_camera_whose_footage_was_counted_stays(office: Client):
+    camera = factories.camera("B 12", factories.source(pattern=PATTERN), label="one")
+    factories.recording(factories.lecture(), camera=camera)
+    where = reverse("admin:footage_source_change", args=[camera.source.pk])
+    page = office.post(where, sent(office.get(where), **{"cameras-0-DELETE": "on"}))
+    assert "protected" in page.content.decode()
+    assert camera.source.cameras.exists()
+    page = office.post(reverse("admin:footage_source_delete", args=[camera.source.pk]), {"post": "yes"}, follow=True)
+    assert Source.objects.filter(pk=camera.source.pk).exists()
+
+
+def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
+    source = factories.source(pattern=PATTERN)
+    factories.camera("B 12", source, label="one")
+    lecture = factories.lecture(room="B 12", title="Loops")
+    where = reverse("admin:footage_source_test", args=[source.pk])
+    assert "never tested" in office.get(where).content.decode()
+    assert "A worker looks" in press(office, "footage_source_test_now", source.pk)
+    part = office.get(where, headers={"HX-Request": "true"}).content.decode()
+    assert 'hx-trigger="every 2s"' in part
+    assert "<html" not in part
+    files = [RemoteFile(path, 7, timezone.now()) for path in ("one/20261116T090000-091500.mp4", "two/20261116T090000-091500.mp4", "x.mp4")]
+    source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=files)
+    page = office.get(where, headers={"HX-Request": "true"}).content.decode()
+    assert "hx-trigger" not in page
+    assert str(lecture) in page
+    assert "would be fetched" in page
+    assert "no camera called “two”" in page
+    assert "2 fit the pattern and 1 are of a lecture" in " ".join(page.split())
+    Source.objects.update(pattern="{room}/{date}/{start}.mp4")
+    assert "would be called “B 12/" in office.get(where).content.decode()
+    SourceTest.objects.update(state="failed", error="The name leads nowhere.")
+    assert "The name leads nowhere." in office.get(where).content.decode()
+    office.post(where)
+    assert SourceTest.objects.get().state == SourceTest.State.QUEUED
+
+
+def test_names_from_outside_are_no_markup(office: Client):
+    source = factories.source(pattern=PATTERN)
+    source_test(source=source)
+    nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
+    source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)])
+    piece = factories.piece(None, None, source=source, path=nasty, state="found", note="<script>alert(2)</script>")
+    for address in (
+        reverse("admin:footage_source_test", args=[source.pk]),
+        reverse("admin:footage_piece_changelist"),
+        reverse("admin:footage_piece_change", args=[piece.pk]),
+        reverse("admin:index"),
+    ):
+        page = office.get(address).content.decode()
+        assert "alert(1)" in page
+        assert "<script>alert" not in page
+
+
+def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client):
+    lecture = factories.lecture(room="B 12", title="Loops")
+    factories.lecture(room="C 1", title="Sound", starts_at=factories.STARTS + timedelta(hours=1))
+    camera = factories.camera("B 12")
+    strays = [factories.piece(None, factories.STARTS, 15, source=camera.source, state="found", path=f"stray{n}.mp4") for n in (1, 2)]
+    factories.piece(camera, factories.STARTS - timedelta(hours=9), state="found", path="night.mp4", note="No lecture is in B 12 then.")
+    lists = reverse("admin:footage_piece_changelist")
+    unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
+    assert ("stray1" in unclear, "stray2" in unclear, "night" in unclear) == (True, True, False)
+    assert ("stray1" in none, "night" in none) == (True, True)
+    chosen = {"_selected_action": [str(stray.pk) for stray in strays]}
+    page = office.post(lists, {"action": "assign_all", **chosen}, follow=True)
+    assert "these 2 files" in page.content.decode()
+    where = page.redirect_chain[-1][0]
+    assert [value for value, _name in page.context["form"].fields["lecture"].choices][1] == lecture.pk
+    assert "Assigned: 2." in office.post(where, {"lecture": lecture.pk}, follow=True).content.decode()
+    assert {piece.lecture for piece in Piece.objects.filter(path__startswith="stray")} == {lecture}
+    assert not strays[0].cuts.exists()
+    assert "stray1" not in office.get(lists, {"lecture": "none"}).content.decode()
+    office.post(lists, {"action": "discard_all", **chosen})
+    assert set(Piece.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
+    assert "Taken back: 2." in office.post(lists, {"action": "take_back_all", **chosen}, follow=True).content.decode()
+    assert "The file is discarded." in press(office, "footage_piece_discard_one", strays[0].pk)
+    assert "The file is taken back." in press(office, "footage_piece_take_back_one", strays[0].pk)
+    assert (
+        "Choose the files first" in office.get(reverse("admin:footage_piece_assign"), {"piece": "nonsense"}, follow=True).content.decode()
+    )
+
+
+def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
+    now = timezone.now()
+    lecture = factories.lecture(room="B 12", starts_at=now - timedelta(days=1), title="Loops")
+    row = Collection.objects.create(lecture=lecture, state="missing", note="cam1: nothing.", due_at=now, deadline_at=now)
+    assert "cam1: nothing." in office.get(reverse("admin:footage_collection_changelist")).content.decode()
+    assert "It is looked for again." in press(office, "footage_collection_look_again", row.pk)
+    row.refresh_from_db()
+    assert row.state == Collection.State.COLLECTING
+    piece = factories.piece(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")
+    page = office.get(reverse("admin:footage_collection_files", args=[row.pk]), follow=True).content.decode()
+    assert piece.path in page
+
+
+def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
+    registrar, now = factories.registrar(), timezone.now()
+    lecture = factories.lecture(starts_at=now - timedelta(days=1), title="Loops")
+    Collection.objects.create(lecture=lecture, state="missing", due_at=now, deadline_at=now)
+    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.")
+    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text="Work waited.", over_at=now)
+    source = factories.source()
+    factories.piece(None, None, source=source, state="found", path="stray.mp4")
+    factories.piece(None, None, source=source, state="failed", path="broken.mp4")
+    said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
+    assert said["e911_emergency"] == ("1 thing has stopped", ["Work waits."])
+    assert said["videocam_alert"] == ("1 lecture of which no footage came", [str(lecture)])
+    assert said["unknown_document"][1] == [f"stray.mp4 of {source}"]
+    assert said["cloud_off"][1] == [f"broken.mp4 of {source}"]
+
+
+def test_an_auditor_reads_and_presses_nothing():
+    auditor = Client()
+    auditor.force_login(factories.person(Role.AUDITOR))
+    source = factories.source(secret="token", username="rollcall")
+    piece = factories.piece(factories.camera("B 12", source), factories.STARTS)
+    page = auditor.get(reverse("admin:footage_source_change", args=[source.pk])).content.decode()
+    assert "rollcall" in page
+    assert "token" not in page.replace("csrfmiddlewaretoken", "")
+    assert "password" not in page.casefold().split("<main")[-1] or 'type="password"' not in page
+    assert auditor.get(reverse("admin:footage_source_test", args=[source.pk])).status_code == 200
+    for address in (
+        reverse("admin:footage_source_test", args=[source.pk]),
+        reverse("admin:footage_source_test_now", args=[source.pk]),
+        reverse("admin:footage_piece_discard_one", args=[piece.pk]),
+        reverse("admin:footage_piece_assign", query={"piece": str(piece.pk)}),
+    ):
+        assert auditor.post(address, {"_form_submitted": "True"}).status_code == 403
