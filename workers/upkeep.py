@@ -20,9 +20,11 @@ from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
 from campus.footage.clocks import clocks_look
 from campus.footage.fetching import parts_tidy
+from campus.footage.matching import pieces_forget
 from campus.footage.models import Recording
 from campus.footage.services import segments_settled, tracks_forget
 from campus.footage.uploads import uploads_tidy
+from campus.footage.watching import alarms_tidy
 from campus.work import KINDS, Kind, fail, free, publish
 from workers.celery import app
 
@@ -93,6 +95,8 @@ def upkeep() -> None:
     stills_tidy()
     accounts_tidy()
     clocks_look()
+    pieces_forget()
+    alarms_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

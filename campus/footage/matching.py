@@ -76,9 +76,9 @@ def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     False: this attempt lost its lease; what it found is kept nevertheless. Raises UserError where the pattern is wrong.
     """
     now = timezone.now()
-    found = iter(read_names(source, files))
+    recent = (one for one in read_names(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT)
     news = 0
-    while batch := list(islice(found, BATCH)):
+    while batch := list(islice(recent, BATCH)):
         news += pieces_keep(source, batch, now)
     facts = {"heard_at": now} if news else {}
     held = finish(source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts)
@@ -282,3 +282,9 @@ def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
             return False
         request("rollcall.fetch", pk)
     return True
+
+
+def pieces_forget() -> None:
+    """Forget the files that nobody wanted while they were new enough; they are no longer looked for."""
+    old = timezone.now() - 2 * KEPT
+    Piece.objects.filter(state=Piece.State.FOUND, file="", lecture=None, seen_at__lt=old).exclude(starts_at__gt=old).delete()

@@ -15,7 +15,7 @@ from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
 from campus.footage.collecting import collect
 from campus.footage.fetching import part_path, piece_fetched, piece_later
-from campus.footage.matching import AT_ONCE, RemoteFile, source_looked
+from campus.footage.matching import AT_ONCE, RemoteFile, pieces_forget, source_looked
 from campus.footage.models import Collection, Piece, Source
 from campus.outbox.models import Delivery
 from campus.work import claim, fail
@@ -357,6 +357,19 @@ def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Cl
     notes = dict(Piece.objects.values_list("path", "note"))
     assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
     assert "cam9" in notes["cam9/20261116/090000.mp4"]
+
+
+def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store: Store, clock: Clock) -> None:
+    lecture = factories.lecture(room="B 12", starts_at=STARTS - timedelta(days=15))
+    store.record_lecture(lecture)
+    store.record(STARTS - timedelta(hours=20))
+    clock.now = STARTS
+    store.works()
+    assert Piece.objects.get().path == "cam1/20261115/130000.mp4"
+    clock.now += timedelta(days=29)
+    Piece.objects.update(seen_at=STARTS)
+    pieces_forget()
+    assert not Piece.objects.exists()
 
 
 def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:

@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.formats import time_format
+from django.utils import timezone
+from django.utils.formats import date_format, time_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -61,8 +62,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(beat.PeriodicTask)
 class PeriodicTaskAdmin(RegistrarAdmin):
     form = ScheduleForm
-    list_display = ("what", "when", "in_use", "last_run_at")
-    readonly_fields = ("what", "when", "in_use", "last_run_at")
+    list_display = ("what", "when", "in_use", "last_run")
+    readonly_fields = ("what", "when", "in_use", "last_run")
     ordering = ("name",)
     search_fields = ("name",)
 
@@ -71,9 +72,9 @@ class PeriodicTaskAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: beat.PeriodicTask | None = None) -> Any:
         if not self.has_change_permission(request, obj):
-            return [(None, {"fields": ("what", "when", "in_use", "last_run_at")})]
+            return [(None, {"fields": ("what", "when", "in_use", "last_run")})]
         when = ("at", "days") if obj and obj.crontab else ("every",)
-        return [(None, {"fields": ("what", *when, "enabled", "last_run_at")})]
+        return [(None, {"fields": ("what", *when, "enabled", "last_run")})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The field of the other kind is not asked for."""
@@ -101,6 +102,10 @@ class PeriodicTaskAdmin(RegistrarAdmin):
     @display(description=gettext_lazy("In use"), ordering="enabled")
     def in_use(self, task: beat.PeriodicTask) -> SafeString:
         return badge(_("yes"), "success") if task.enabled else badge(_("no"), "warning")
+
+    @display(description=gettext_lazy("Last run"), ordering="last_run_at")
+    def last_run(self, task: beat.PeriodicTask) -> Any:
+        return task.last_run_at and date_format(timezone.localtime(task.last_run_at), _("D j M Y, H:i"))
 
     def save_model(self, request: HttpRequest, obj: beat.PeriodicTask, form: Any, change: bool) -> None:
         if "every" in form.cleaned_data:
