@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import av
+from django.utils.translation import gettext as _
 
 from recognition.video import CODECS
 from workers.recorder.relay import Relay
@@ -150,7 +151,7 @@ def record(target: Target, recording: Recording, stopping: threading.Event) -> N
 
 def look(target: Target) -> str:
     """What a camera sends, such as "h264, 1920 x 1080". Raises CameraError."""
-    with connected(target) as (_, stream):
+    with connected(target) as (_packets, stream):
         return f"{stream.codec_context.name}, {stream.codec_context.width} x {stream.codec_context.height}"
 
 
@@ -161,14 +162,14 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
         relay = Relay(target.address, target.port, target.tls_name)
     except OSError as error:
         raise CameraError(
-            f"The camera cannot be reached ({type(error).__name__}). Is it switched on, and are address and port right?"
+            _("The camera cannot be reached (%(why)s). Is it switched on, and are address and port right?") % {"why": type(error).__name__}
         ) from error
     with relay:
         try:
             with av.open(target.url(relay.port), format="rtsp", options=OPTIONS, timeout=(OPEN_SECONDS, READ_SECONDS)) as container:
                 if not container.streams.video:
                     raise CameraError(
-                        "The camera sends no picture, or one in a coding that is not known here. Set it to H.264.", refused=True
+                        _("The camera sends no picture, or one in a coding that is not known here. Set it to H.264."), refused=True
                     )
                 stream = container.streams.video[0]
                 # Of the first picture the beginning may be missing: we came in the middle of it.
@@ -202,14 +203,16 @@ def joined(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
 def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
     """A sentence in place of FFmpeg's text."""
     if relay.redirected:
-        return CameraError("The camera sends us to another address, which is not followed. Enter the address that it means.", refused=True)
+        return CameraError(
+            _("The camera sends us to another address, which is not followed. Enter the address that it means."), refused=True
+        )
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-        return CameraError("The camera refuses the user name or the password. Correct them.", refused=True)
+        return CameraError(_("The camera refuses the user name or the password. Correct them."), refused=True)
     if isinstance(error, av.HTTPNotFoundError):
-        return CameraError("The camera has no stream of that name. Check the address and the camera's name in the path.", refused=True)
+        return CameraError(_("The camera has no stream of that name. Check the address and the camera's name in the path."), refused=True)
     if not relay.heard or isinstance(error, av.ExitError | av.TimeoutError):
-        return CameraError("The camera sends nothing.")
-    return CameraError(f"The connection to the camera broke off ({type(error).__name__}).")
+        return CameraError(_("The camera sends nothing."))
+    return CameraError(_("The connection to the camera broke off (%(why)s).") % {"why": type(error).__name__})
 
 
 class Cutter:
@@ -230,7 +233,7 @@ class Cutter:
                 self.take(packet, float(packet.pts * packet.time_base), came)
         finally:
             self.close(self.end)
-        raise CameraError("The camera ended the stream.")
+        raise CameraError(_("The camera ended the stream."))
 
     def take(self, packet: Any, pts: float, now: float) -> None:
         if self.clock.jumps(pts, now):
@@ -245,7 +248,9 @@ class Cutter:
                 path = self.recording.new_file(starts or self.clock.at(pts))
                 self.part = Part(path, self.stream, pts, starts)
         elif time.monotonic() > self.key_due:
-            raise CameraError(f"The camera sent no key frame for {KEY_SECONDS:.0f} s. Set it to one every two seconds.", refused=True)
+            raise CameraError(
+                _("The camera sent no key frame for %(n)d seconds. Set it to one every two seconds.") % {"n": KEY_SECONDS}, refused=True
+            )
         self.measure(packet, pts)
         if self.part:
             if self.part.starts is None and self.clock.settled(now):

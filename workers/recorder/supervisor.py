@@ -14,6 +14,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from campus.footage.clocks import clock_seen
 from campus.footage.fetching import bytes_of_the_day
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 5.0
 STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
 CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
-SPENT = "The cameras have given as many bytes today as they may. Allow more, or record with a lower quality."
+SPENT = gettext_lazy("The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality.")
 
 
 class File(NamedTuple):
@@ -155,7 +156,7 @@ class Supervisor:
             troubles = [
                 f"{one.camera}: {one.trouble}" for one in self.sessions.values() if one.trouble and one.camera.source_id == source_id
             ]
-            error = SPENT if source_id in self.spent else " ".join(troubles)
+            error = str(SPENT) if source_id in self.spent else " ".join(troubles)
             if self.told.get(source_id) != error:
                 source_told(source_id=source_id, owner=self.owner, error=error)
                 self.told[source_id] = error
