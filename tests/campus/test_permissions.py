@@ -14,7 +14,7 @@ from tests.campus.permissions import FAULT, HIDDEN, LOGIN, NO, TABLE, YES, commi
 # What is there without a login: how to get in, the language, and a calendar's link, which is a secret of its own.
 PUBLIC = {"login", "login-code", "password-reset", "password-reset-confirm", "api-token", "set_language", "calendar", "admin:logout"}
 # What belongs to no class.
-EVERYBODYS = {"api-room-detail", "api-holiday-detail"}
+EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail"}
 # Forms of the admin, which an auditor does not need to read.
 READABLE = ("changelist", "change", "history", "download", "picture", "thumbnail")
 

@@ -107,6 +107,11 @@ def test_lists_go_on_to_their_end(rollcall, world: World):
     assert len(ids) == 2
 
 
+def test_a_calendar_program_reads_the_lectures(rollcall, world: World):
+    with rollcall.opener.open(rollcall.calendar(rollcall.course("CS101"))) as answer:
+        assert answer.read().startswith(b"BEGIN:VCALENDAR")
+
+
 def test_the_token_stays_with_its_server(rollcall):
     with pytest.raises(ValueError, match="is not on"):
         rollcall.open("GET", "https://elsewhere.example/api/v1/me/")
