@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from campus.errors import DISK_FULL, UserError, disk_full
 from campus.footage.fetching import bytes_of_the_day, fetching_now, part_path, piece_anew, piece_fetched, piece_later, piece_progress
-from campus.footage.matching import days_to_look, source_looked
+from campus.footage.matching import days_to_look, pieces_want, source_looked
 from campus.footage.models import Piece, Source, SourceTest
 from campus.footage.sources import source_tested
 from campus.uploads import check_size
@@ -73,9 +73,11 @@ def test_source(test: SourceTest) -> None:
 
 
 def go_on(piece: Piece) -> None:
-    """A slice is over that was put off and not failed: ask for the next one."""
+    """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
     if Piece.objects.filter(pk=piece.pk, state=Piece.State.WANTED, lease_owner="", attempts=piece.attempts - 1).exists():
         publish("rollcall.fetch", [piece.pk])
+    else:
+        pieces_want(source=piece.source)
 
 
 @work("rollcall.fetch", after=go_on)
@@ -168,22 +170,24 @@ def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> 
     at = heard = piece.offset
     pace = Pace(piece.source)
     part.seek(at)
-    for chunk in chunks:
-        if at + len(chunk) > piece.size:
-            raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
-        write(part, chunk)
-        at += len(chunk)
-        up.wait(pace.pause(len(chunk)))
-        if at - heard >= pace.least:
-            up.more(STALL_SECONDS)
-            heard = at
-        if (now := time.monotonic()) - noted >= NOTE_SECONDS:
-            note(piece, part, at)
-            pace.share()
-            noted = now
-            if now - began >= SLICE_SECONDS and at < piece.size:
-                raise Postponed
-    note(piece, part, at)
+    try:
+        for chunk in chunks:
+            if at + len(chunk) > piece.size:
+                raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
+            write(part, chunk)
+            at += len(chunk)
+            up.wait(pace.pause(len(chunk)))
+            if at - heard >= pace.least:
+                up.more(STALL_SECONDS)
+                heard = at
+            if (now := time.monotonic()) - noted >= NOTE_SECONDS:
+                note(piece, part, at)
+                pace.share()
+                noted = now
+                if now - began >= SLICE_SECONDS and at < piece.size:
+                    raise Postponed
+    finally:
+        note(piece, part, at)
     up.more(STALL_SECONDS)
     if at < piece.size:
         raise Later(up.why or _("The connection to the server was refused, or it broke."))

@@ -70,7 +70,7 @@ def guarded(source: Source) -> Address:
     if not host or parts.username is not None or parts.fragment:
         example = f"{next(iter(schemes))}://nvr.example.org/recordings"
         raise UserError(_("The address has to name a server, without user name and password, like %(example)s.") % {"example": example})
-    port = port or schemes[parts.scheme]
+    port = schemes[parts.scheme] if port is None else port
     if port not in schemes.values() and (port < UNPRIVILEGED or port in NEVER):
         raise UserError(_("Port %(port)d is not one where footage is fetched from.") % {"port": port})
     found = resolve(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")

@@ -60,15 +60,18 @@ def piece_fetched(*, piece: Piece, part: Path, sha256: str, info: VideoInfo) -> 
     with transaction.atomic():
         # One at a time: of two names for the same bytes one has to be the second.
         Source.objects.select_for_update().get(pk=piece.source_id)
-        if twin := _twin(piece, sha256):
-            transaction.on_commit(lambda: part.unlink(missing_ok=True))
-            return finish(piece, Piece.State.DOUBLE, note=_("The same as %(path)s.") % {"path": twin.path[:200]}, **facts)
-        if not finish(piece, Piece.State.HERE, file=name, fetched_at=timezone.now(), **facts, **_times(piece, info)):
-            return False
-        piece.refresh_from_db()
-        piece_arrived(piece=piece)
-        part.replace(Path(settings.MEDIA_ROOT, name))
-    return True
+        twin = _twin(piece, sha256)
+        if twin:
+            done = finish(piece, Piece.State.DOUBLE, note=_("The same as %(path)s.") % {"path": twin.path[:200]}, **facts)
+        else:
+            done = finish(piece, Piece.State.HERE, file=name, fetched_at=timezone.now(), **facts, **_times(piece, info))
+            if done:
+                piece.refresh_from_db()
+                piece_arrived(piece=piece)
+                part.replace(Path(settings.MEDIA_ROOT, name))
+    if twin and done:
+        part.unlink(missing_ok=True)
+    return done
 
 
 def _times(piece: Piece, info: VideoInfo) -> dict[str, object]:

@@ -186,8 +186,8 @@ class TestHostileServer:
             .. ../ // /// ../up.mp4 a/../../up.mp4 %2e%2e/up.mp4 %2e%2e ..%2fup.mp4 a%2f..%2fup.mp4 c:%5cup.mp4 a%00.mp4 a%0d%0aHost:x.mp4
             /etc/passwd //other.example/cctv/up.mp4 http://other.example/cctv/up.mp4 ?C=M;O=D up.mp4?x # javascript:alert(1)
             good.mp4 /cctv/well.mp4
-        """.split()
-        found = self.look(self.page("".join(f'<a href="{link}">x</a>' for link in links)))
+        """
+        found = self.look(self.page("".join(f'<a href="{link}">x</a>' for link in links.split())))
         assert set(found) == {"good.mp4", "well.mp4"}
 
     def test_more_folders_than_anybody_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
