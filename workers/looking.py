@@ -18,7 +18,6 @@ from campus.footage.models import Source
 from recognition.errors import RecognitionError
 from workers.attempt import Postponed
 from workers.line import Line, line
-from workers.recorder.session import answering
 from workers.stores import Found, Sftp, Store, store
 from workers.trouble import explain, gone
 
@@ -64,12 +63,9 @@ def connected(source: Source, *, seconds: float, budget: int, learn: bool = Fals
 
 def look(source: Source, days: Days | None = None, *, learn: bool = False) -> list[RemoteFile]:
     """The files of a source. With `days`, the first and the last in its time zone: only those that its pattern reads as begun then.
-    Of one that is recorded live the cameras, if all of them answer.
 
     Raises UserError, also where there is too much to look at.
     """
-    if source.kind == Source.Kind.RTSP:
-        return answering(source)
     with connected(source, seconds=LOOK_SECONDS, budget=LOOK_BYTES, learn=learn) as (there, up):
         return list(_walk(source, there, up, days))
 

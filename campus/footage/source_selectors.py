@@ -91,8 +91,4 @@ def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
 
 def findings(test: SourceTest) -> list[Seen]:
     """What the last test of a source found. Raises UserError where the pattern is wrong."""
-    files = [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files]
-    if test.source.kind != Source.Kind.RTSP:
-        return seen(test.source, files)
-    cameras = {camera.label or "/": camera for camera in test.source.cameras.select_related("room")}
-    return [Seen(file, True, Reading(file, cameras.get(file.path), None, None), None) for file in files]
+    return seen(test.source, [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files])

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,13 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.errors import UserError
 from campus.footage.addresses import guarded
 from campus.footage.credentials import decrypt
-from campus.footage.matching import RemoteFile
 from campus.footage.models import Camera, Source
 from workers.attempt import sentence
 from workers.recorder.camera import CameraError, Recording, Target, look, record
@@ -56,18 +55,6 @@ def told_by_cameras(source: Source) -> str:
     return "\n".join(lines)
 
 
-def answering(source: Source) -> list[RemoteFile]:
-    """The cameras of the source that answer now: each stream as a file without an end. Raises UserError for the first that does not."""
-    streams = []
-    for camera in source.cameras.all():
-        try:
-            look(target_of(camera))
-        except CameraError as error:
-            raise UserError(f"{camera}: {error}") from error
-        streams.append(RemoteFile(camera.label or "/", 0, timezone.now()))
-    return streams
-
-
 class Session:
     """`trouble` is why nothing comes at the moment, in a sentence; "" while it records. `ahead`: by how many seconds the camera's own
     clock is fast, once it has said so."""
@@ -96,7 +83,8 @@ class Session:
                 self.trouble, pause = str(error), PAUSES[-1]
             except Exception as error:
                 self.trouble = sentence(error)
-                log.exception("camera %s", self.camera.pk)
+                # Without what led to it: FFmpeg's errors have the address with the password.
+                log.error("camera %s: %s", self.camera.pk, "".join(traceback.format_exception(error, chain=False)))
             if self.trouble not in ("", logged):
                 log.warning("camera %s: %s", self.camera.pk, self.trouble)
             logged = self.trouble
