@@ -102,14 +102,17 @@ class Source(LeasedWork):
         return self.name
 
     def clean(self) -> None:
+        wrong = {}
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
-            raise ValidationError({"address": _("Leave name and password out of the address; they have fields of their own.")})
+            wrong["address"] = _("Leave name and password out of the address; they have fields of their own.")
         if not abs(self.clock_offset) <= DAY:  # nor what is no number
-            raise ValidationError({"clock_offset": _("A clock is off by a day at most.")})
+            wrong["clock_offset"] = _("A clock is off by a day at most.")
         try:
             patterns.compile(self.pattern)
         except UserError as error:
-            raise ValidationError({"pattern": str(error)}) from error
+            wrong["pattern"] = str(error)
+        if wrong:
+            raise ValidationError(wrong)
 
 
 class SourceTest(LeasedWork):
