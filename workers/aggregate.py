@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance.collected import lecture_settle
 from campus.attendance.selectors import decisions_on_faces
@@ -51,6 +52,7 @@ def aggregate(recording: Recording) -> None:
     decisions = decisions_on_faces(recording)
     attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions)
     with transaction.atomic():
+        Lecture.objects.select_for_update().get(pk=recording.lecture_id)  # before its recordings, as when a piece of footage comes
         if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=coverage(recording), error=missing):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)

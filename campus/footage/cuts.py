@@ -112,6 +112,7 @@ def piece_unreadable(*, piece: Piece, why: str) -> None:
     """The piece is here, and nothing can be seen in it: its lectures do without."""
     lectures = list(lectures_of(piece))
     Piece.objects.filter(pk=piece.pk, state=Piece.State.HERE).update(state=Piece.State.FAILED, error=why)
+    Piece.objects.filter(pk=piece.pk).exclude(state=Piece.State.FAILED).update(file="")  # being fetched anew
     for lecture in lectures:
         lecture_footage(lecture=lecture)
 

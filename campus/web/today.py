@@ -15,7 +15,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.models import Status
 from campus.attendance.selectors import records_for
-from campus.footage.models import Recording
+from campus.footage.models import Collection, Recording
 from campus.footage.selectors import recordings_for
 
 SHOWN = 8  # of each list; a registrar sees all classes
@@ -82,6 +82,7 @@ def _unsure(user: User, now: datetime) -> list[Need]:
 
 def _missing(user: User, now: datetime) -> list[Need]:
     over = lectures_for(user).filter(ends_at__gt=now - RECENT, ends_at__lte=now, cancelled=False, recordings=None, records=None)
+    over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
         Need(one, _("No recording yet."), reverse("lecture", args=[one.pk]))
         for one in over.select_related("course").order_by("-starts_at", "pk")[:SHOWN]

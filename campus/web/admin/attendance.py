@@ -143,7 +143,7 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("What"))
     def kind(self, report: Report) -> SafeString:
-        return badge(_("lecture"), "info") if report.recording_id else badge(_("register of the class"), "success")
+        return badge(_("lecture"), "info") if report.lecture_id else badge(_("register of the class"), "success")
 
     @display(description=gettext_lazy("Workbook"))
     def download(self, report: Report) -> SafeString:
