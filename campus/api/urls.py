@@ -11,7 +11,7 @@ from campus.api.token import TokenView
 from campus.api.uploads import UploadsView, UploadView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
-from campus.api.views.biometrics import GalleryViewSet, PhotoViewSet
+from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.evidence import SightingViewSet, StillViewSet, UnknownPersonViewSet
@@ -40,6 +40,7 @@ router.register("stills", StillViewSet, "api-still")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
+router.register("photo-imports", PhotoImportViewSet, "api-photoimport")
 router.register("galleries", GalleryViewSet, "api-gallery")
 router.register("statuses", StatusViewSet, "api-status")
 router.register("calendar-links", CalendarLinkViewSet, "api-calendarlink")

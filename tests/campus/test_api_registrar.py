@@ -1,5 +1,7 @@
 """The registrar's day by the API: webhooks, statuses, what a class asks, calendars, what a training says, and one's own language."""
 
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -12,9 +14,12 @@ from campus.accounts.roles import Role
 from campus.accounts.selectors import language_of
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.zips import zip_take
+from campus.footage.models import Recording
 from campus.outbox.models import Delivery, Webhook
+from campus.work import claim
 from tests.campus import factories
-from tests.campus.conftest import World
+from tests.campus.conftest import World, jpeg
 from tests.campus.test_timetable_ical import WEEKLY, ics, single
 
 
@@ -200,6 +205,45 @@ def test_verdicts_of_several_photos_and_who_lacks_some(office: APIClient, world:
         factories.photo(world.student)
     lacking = office.get(f"/api/v1/students/?few_photos=true&course={world.course.pk}").json()["results"]
     assert world.student.pk not in [row["id"] for row in lacking]
+
+
+def zipped(*names: str) -> SimpleUploadedFile:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, jpeg())
+    return SimpleUploadedFile("photos.zip", content.getvalue())
+
+
+def test_a_zip_of_photos_is_given_to_a_worker(office: APIClient, api: APIClient, world: World):
+    wish = {"file": zipped(f"{world.student.number}/1.jpg", "nobody/1.jpg"), "course": world.course.pk}
+    sent = office.post("/api/v1/photo-imports/", wish, format="multipart")
+    assert (sent.status_code, sent.json()["state"], sent.json()["total"]) == (202, "queued", 2)
+    row = claim("rollcall.import_photos", sent.json()["id"], owner="worker")
+    assert zip_take(row=row)
+    told = office.get(f"/api/v1/photo-imports/{row.pk}/").json()
+    assert (told["state"], told["taken"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
+    assert office.post("/api/v1/photo-imports/", {"file": SimpleUploadedFile("a.zip", b"no")}, format="multipart").status_code == 400
+    assert api.get("/api/v1/photo-imports/").json()["results"] == []
+    assert api.post("/api/v1/photo-imports/", wish).status_code == 403
+    assert client_of(factories.registrar()).get(f"/api/v1/photo-imports/{row.pk}/").status_code == 404
+
+
+def test_a_registrar_deletes_a_recording_and_lecturers_do_not(office: APIClient, api: APIClient, world: World):
+    url = f"/api/v1/recordings/{world.recording.pk}/"
+    assert api.delete(url).status_code == 403
+    assert client_of(world.other).delete(url).status_code == 403
+    assert office.delete(url).status_code == 204
+    assert not Recording.objects.filter(pk=world.recording.pk).exists()
+
+
+def test_who_waits_for_no_more_footage_says_so(api: APIClient, world: World):
+    url = f"/api/v1/lectures/{world.lecture.pk}/footage-enough/"
+    assert api.post(url).status_code == 400, "none is awaited"
+    Recording.objects.filter(pk=world.recording.pk).update(provisional=True)
+    assert client_of(world.other).post(url).status_code == 404
+    assert api.post(url).status_code == 200
+    assert not Recording.objects.filter(provisional=True).exists()
 
 
 def test_the_pictures_of_a_sighting_are_learnt(api: APIClient, world: World):

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from campus.api.serializers.academics import RatesSerializer
 from campus.api.serializers.common import OwnCourse, OwnStudent
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 
 
 class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
@@ -20,6 +20,22 @@ class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
 class PhotoUploadSerializer(serializers.Serializer[Any]):
     student = OwnStudent()
     file = serializers.FileField(max_length=255, allow_empty_file=True)
+
+
+class PhotoZipSerializer(serializers.Serializer[Any]):
+    file = serializers.FileField(max_length=255, allow_empty_file=True, help_text="a zip of `<student number or name>/*.jpg`")
+    course = OwnCourse(required=False, allow_null=True, default=None, help_text="only its students get photos")
+
+
+class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
+    skipped = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="of each file that was not taken: path, student, and why"
+    )
+
+    class Meta:
+        model = PhotoImport
+        fields = ["id", "course", "original_name", "state", "total", "taken", "skipped", "error", "created_at"]
+        read_only_fields = fields
 
 
 class PhotoMoveSerializer(serializers.Serializer[Any]):

@@ -18,6 +18,8 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
         fields = [
             "id",
             "lecture",
+            "camera",
+            "provisional",
             "original_name",
             "size",
             "sha256",

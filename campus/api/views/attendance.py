@@ -13,7 +13,7 @@ from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsWrite, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
-from campus.attendance.decisions import override_set, overrides_set, reopen, sign_off
+from campus.attendance.decisions import footage_enough, override_set, overrides_set, reopen, sign_off
 from campus.attendance.editing import status_delete, status_save
 from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
 from campus.attendance.selectors import changes_for, records_for
@@ -115,6 +115,14 @@ class LectureResult(Endpoint[Lecture]):
         """Vouch for the result. Afterwards only a registrar changes it."""
         lecture = self.get_object()
         sign_off(lecture=lecture, user=who(request))
+        return self.shown(lecture)
+
+    @extend_schema(request=None, responses=LectureSerializer)
+    @action(detail=True, methods=["post"], url_path="footage-enough")
+    def footage_enough(self, request: Request, pk: str) -> Response:
+        """Wait for no more footage of the cameras: count for good with what is here."""
+        lecture = self.get_object()
+        footage_enough(lecture=lecture, user=who(request))
         return self.shown(lecture)
 
     @extend_schema(request=ReasonSerializer, responses=LectureSerializer)

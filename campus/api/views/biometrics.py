@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite
+from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import biometrics as s
-from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import galleries_for, photos_for
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.selectors import galleries_for, photo_imports_for, photos_for
 from campus.biometrics.services import gallery_request, gallery_use, photo_add, photo_delete, photo_move
+from campus.biometrics.zips import zip_keep
 from campus.downloads import picture_response
 
 PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
@@ -73,6 +74,28 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         if not photo.chip:
             raise Http404
         return picture_response(str(photo.chip.name))
+
+
+class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoImport]):
+    """Your zips of enrolment photos, for a week."""
+
+    serializer_class = s.PhotoImportSerializer
+    permission_classes = [RegistrarsWrite]
+    parser_classes = [MultiPartParser]
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[PhotoImport]:
+        return photo_imports_for(self.request.user)
+
+    @extend_schema(request={"multipart/form-data": s.PhotoZipSerializer}, responses={202: s.PhotoImportSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload many photos at once. A worker takes them apart: ask again until its state is not `queued`."""
+        upload = s.PhotoZipSerializer(data=request.data, context=self.get_serializer_context())
+        upload.is_valid(raise_exception=True)
+        file = upload.validated_data["file"]
+        row = zip_keep(file=file, name=file.name, course=upload.validated_data["course"], user=who(request))
+        return self.shown(row, status.HTTP_202_ACCEPTED)
 
 
 class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Gallery]):

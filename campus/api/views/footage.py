@@ -2,19 +2,22 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, who
+from campus.api.base import Endpoint, RegistrarsOnly, who
 from campus.api.serializers import footage as s
 from campus.api.uploads import check_open
+from campus.attendance.services import recording_delete
 from campus.footage.models import Recording
 from campus.footage.selectors import progress, recordings_for
 from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
@@ -51,6 +54,15 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         check_open(request, lecture)
         recording = recording_create(lecture=lecture, file=file, name=file.name, user=who(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [RegistrarsOnly()] if self.action == "destroy" else super().get_permissions()
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it with its file and what was seen in it; the lecture is counted again without it."""
+        recording_delete(recording=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _ask(self, service: Any) -> Response:
         recording = self.get_object()
