@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 5.0
 STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
+KEEP_SECONDS = 24 * 3600
 CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
 SPENT = gettext_lazy("The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality.")
 
@@ -136,6 +137,8 @@ class Supervisor:
         """Give each whole file of the sources that are held its row."""
         for file in self.files():
             camera = cameras.get(file.camera)
+            if camera is None and file.path.stat().st_mtime < time.time() - KEEP_SECONDS:
+                file.path.unlink()  # the camera was deleted
             if camera is None or camera.source_id not in self.held or file.path.suffix == PART:
                 continue
             try:
