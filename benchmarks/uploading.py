@@ -14,7 +14,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -88,7 +87,7 @@ def send(var: Path, size: int) -> int:
             processes.start("web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB])
 
             def answers() -> bool:
-                with suppress(urllib.error.URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=5):
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=5):
                     return True
                 return False
 
