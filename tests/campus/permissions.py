@@ -27,7 +27,7 @@ from campus.accounts.roles import Role
 from campus.accounts.services import token_create
 from campus.attendance.models import AttendanceChange, Still
 from campus.biometrics.models import PhotoImport
-from campus.footage.models import Alarm, Collection, Upload
+from campus.footage.models import Alarm, Collection, SourceTest, Upload
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -83,6 +83,7 @@ def things(world: World) -> dict[str, object]:
     )
     webhook = Webhook.objects.create(url="https://example.org/hook")
     camera = factories.camera("B 13")
+    SourceTest.objects.create(source=camera.source)
     collection = Collection.objects.create(lecture=world.lecture, due_at=timezone.now(), deadline_at=timezone.now())
     token, _ = token_create(user=world.own, name="script", scope="read", days=1)
     link = link_renew(user=world.own, course=world.course)

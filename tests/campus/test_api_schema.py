@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from campus.accounts.services import token_create
+from campus.footage.models import Collection
 from campus.outbox.models import Webhook
 from campus.work import producer
+from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
 
@@ -24,7 +26,12 @@ parameters = {{ id = "{id}" }}
 
 def rows(world: World) -> dict[str, Any]:
     """One that is there of each kind."""
+    camera = factories.camera()
     return {
+        "sources": camera.source,
+        "cameras": camera,
+        "pieces": factories.piece(camera, factories.STARTS),
+        "collections": Collection.objects.create(lecture=world.foreign, due_at=factories.STARTS, deadline_at=factories.STARTS),
         "courses": world.course,
         "students": world.student,
         "enrolments": world.course.enrolments.first(),

@@ -108,7 +108,7 @@ class CameraViewSet(Office[Camera]):
 class PieceViewSet(Office[Piece]):
     serializer_class = s.PieceSerializer
     filterset_class = filters.PieceFilter
-    ordering_fields = ["starts_at", "seen_at", "path"]
+    ordering_fields = ["seen_at", "path"]
     ordering = ["-seen_at"]
 
     def get_queryset(self) -> QuerySet[Piece]:
