@@ -60,7 +60,7 @@ def collections_plan(now: datetime) -> None:
             if near_enough(lecture, sources, now):
                 new.append(Collection(lecture=lecture, **_plan(lecture, sources, now)))
         elif lecture.cancelled or not sources:
-            _leave(row, lecture)
+            _leave(row, lecture, now)
         elif row.slot != _slot(lecture) or (row.state == Collection.State.OFF and near_enough(lecture, sources, now)):
             _follow(row, lecture, sources, now)
     Collection.objects.bulk_create(new, ignore_conflicts=True)
@@ -94,14 +94,18 @@ def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[st
     }
 
 
-def _leave(row: Collection, lecture: Lecture) -> None:
-    note = _("The lecture was cancelled.") if lecture.cancelled else _("No camera in use is in the lecture's room.")
-    concerned = Collection.objects.filter(pk=row.pk).exclude(state=Collection.State.OFF)
-    if not lecture.cancelled:
-        concerned = concerned.filter(state__in=OPEN)
+def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
+    """What came of a lecture whose cameras went is all that comes; a cancelled one shows nothing."""
+    if lecture.cancelled:
+        state, note = Collection.State.OFF, _("The lecture was cancelled.")
+        leaves = row.state != Collection.State.OFF
+    else:
+        state = Collection.State.COMPLETE if footage_of(lecture) else Collection.State.OFF
+        note = _("No camera in use is in the lecture's room.")
+        leaves = row.state in OPEN
     with transaction.atomic():
-        if concerned.update(state=Collection.State.OFF, note=note, slot=_slot(lecture)):
-            log.info("lecture %s: no longer collected", lecture.pk)
+        if leaves and _finish(Verdict(row, state, note), now):
+            Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
             lecture_footage(lecture=lecture)
 
 

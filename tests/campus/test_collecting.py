@@ -295,6 +295,22 @@ def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: L
     assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
 
 
+def test_a_source_that_is_switched_off_leaves_what_came(store: Store, lecture: Lecture, clock: Clock) -> None:
+    empty = factories.lecture(lecture.course, room="B 12", starts_at=lecture.ends_at + timedelta(hours=1))
+    store.record(lecture.starts_at)
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.works()
+    collect()
+    assert lecture.recordings.get().provisional
+    Source.objects.update(enabled=False)
+    collect()
+    assert (state_of(lecture), state_of(empty)) == (State.COMPLETE, State.OFF)
+    assert not lecture.recordings.get().provisional
+    Source.objects.update(enabled=True)
+    collect()
+    assert (state_of(lecture), state_of(empty)) == (State.COMPLETE, State.WAITING)
+
+
 def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock: Clock) -> None:
     course = factories.course(students=1, lecturers=(factories.user(email="ada@example.org"),))
     lectures = [factories.lecture(course, room="B 12", starts_at=STARTS + timedelta(hours=3 * n)) for n in range(4)]

@@ -1,0 +1,178 @@
+"""A day of the timetable with the real looks and fetches: some files late, one missing, one double, one cut off, one of the wrong room.
+
+Every message comes twice, and some are lost.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from campus.academics.models import Lecture, Room
+from campus.footage.models import Collection, Piece, Source
+from campus.outbox.models import Delivery
+from campus.work import KINDS, VERSION
+from tests.campus import factories
+from tests.campus.factories import STARTS
+from tests.recognition.media import video
+from workers.celery import app
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MINUTE = timedelta(minutes=1)
+RUN = ("rollcall.scan", "rollcall.fetch", "rollcall.ingest")
+
+
+class Day:
+    """The clock, the messages that wait, and a folder that a recorder writes into."""
+
+    def __init__(self, folder: Path, films: dict[int, Path]) -> None:
+        self.now = STARTS
+        self.folder, self.films = folder, films
+        self.messages: list[tuple[str, str]] = []
+        self.lost = 0
+
+    def publish(self, task: str, pks: Iterable[object]) -> int:
+        sent = list(pks)
+        self.messages += [(task, str(pk)) for pk in sent]
+        KINDS[task].rows.filter(pk__in=sent).update(published_at=self.now)
+        return len(sent)
+
+    def record(self, room: str, starts: datetime, *, seconds: int = 60, take: int = 0, name: str = "") -> None:
+        """A piece of a minute; cut off it has fewer `seconds`. What another `take` shows has other bytes."""
+        path = self.folder / room / (name or f"{starts:%Y%m%d-%H%M%S}.mp4")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(
+            self.films[seconds].read_bytes() + (16).to_bytes(4, "big") + b"free" + (take or int(starts.timestamp())).to_bytes(8, "big")
+        )
+        stamp = (starts + MINUTE).timestamp()
+        os.utime(path, (stamp, stamp))
+
+    def minute(self) -> None:
+        """The clock strikes: the beat's tasks run, then the workers, until nothing waits."""
+        self.now += MINUTE
+        app.tasks["rollcall.collect"]()
+        while self.messages:
+            task, pk = self.messages.pop(0)
+            if task in RUN:
+                for _ in range(2):
+                    app.tasks[task](VERSION, pk)
+
+    def lose(self) -> None:
+        """The broker restarts: what waited is gone. The sweeper asks again."""
+        self.now += MINUTE
+        app.tasks["rollcall.collect"]()
+        self.lost += len(self.messages)
+        self.messages.clear()
+        for task in RUN:
+            self.publish(task, KINDS[task].rows.values_list("pk", flat=True))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    folder = tmp_path_factory.mktemp("films")
+    return {seconds: video(folder / f"{seconds}.mp4", seconds=seconds, rate=2, gop=4) for seconds in (60, 25)}
+
+
+@pytest.fixture
+def day(tmp_path: Path, films: dict[int, Path], settings: Any, monkeypatch: pytest.MonkeyPatch) -> Day:
+    folder = tmp_path / "nvr"
+    folder.mkdir()
+    settings.SOURCE_FOLDERS = [str(folder)]
+    app.loader.import_default_modules()
+    day = Day(folder, films)
+    monkeypatch.setattr(timezone, "now", lambda: day.now)
+    monkeypatch.setattr("campus.work.publish", day.publish)
+    monkeypatch.setattr("workers.collect.publish", day.publish)
+    source = factories.source(address=str(folder), pattern="{room}/{date:%Y%m%d}-{start:%H%M%S}.mp4", look_minutes=30)
+    Source.objects.update(created_at=STARTS - timedelta(days=3))
+    for name in ("A1", "B2", "C3"):
+        source.cameras.create(label=name, room=Room.objects.create(name=name))
+    return day
+
+
+def lecture(room: str, starts: datetime, minutes: int = 4) -> Lecture:
+    course = factories.course(lecturers=(factories.user(email=f"{room}-{starts:%H}@example.org"),), students=1)
+    factories.gallery(course)
+    return factories.lecture(course, room=room, starts_at=starts, ends_at=starts + minutes * MINUTE)
+
+
+def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_twice(day: Day) -> None:
+    whole, late, missing = (lecture(room, STARTS) for room in ("A1", "B2", "C3"))
+    next_one = lecture("A1", whole.ends_at)  # no pause between them
+    day.now = STARTS - timedelta(hours=1)
+    day.minute()
+    for minute in range(9):
+        # Pieces begin at half minutes: the middle one shows both lectures. The last but one is cut off.
+        day.record("A1", STARTS + (minute - 0.5) * MINUTE, seconds=25 if minute == 7 else 60)
+    day.record(
+        "A1",
+        STARTS + 1.5 * MINUTE,
+        name=f"{STARTS + timedelta(seconds=91):%Y%m%d-%H%M%S}.mp4",
+        take=int((STARTS + 1.5 * MINUTE).timestamp()),
+    )
+    for minute in (0, 1, 3):
+        day.record("B2", STARTS + minute * MINUTE)
+    day.record("C3", STARTS + timedelta(hours=3))
+    day.now = next_one.ends_at + 3 * MINUTE
+    day.lose()
+    for _ in range(4):
+        day.minute()
+    assert day.lost, "something was lost on the way"
+    states = {row.lecture_id: row.state for row in Collection.objects.all()}
+    assert states[whole.pk] == Collection.State.COMPLETE
+    assert {states[late.pk], states[missing.pk]} == {Collection.State.COLLECTING}
+    cuts = whole.recordings.get().cuts.order_by("at")
+    assert [(cut.at, cut.at + cut.end - cut.start) for cut in cuts] == [(0, 30), (30, 90), (90, 150), (150, 210), (210, 240)]
+    shared = cuts.last().piece
+    assert shared in {cut.piece for cut in next_one.recordings.get().cuts.all()}, "one piece, two lectures"
+    assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
+    assert Piece.objects.get(path__startswith="C3").note == "No lecture is in C3 then."
+    assert late.recordings.get().provisional
+
+    day.record("B2", STARTS + 2 * MINUTE)
+    for _ in range(6):
+        day.now += 10 * MINUTE
+        day.minute()
+    assert Collection.objects.get(lecture=late).state == Collection.State.COMPLETE
+    assert late.recordings.get().cuts.count() == 4
+    assert not Delivery.objects.filter(event="footage.missing").exists()
+
+    day.now = STARTS + timedelta(hours=26)
+    for _ in range(3):
+        day.minute()
+    assert Collection.objects.get(lecture=missing).state == Collection.State.MISSING
+    assert Collection.objects.get(lecture=next_one).state == Collection.State.COMPLETE
+    letters = Delivery.objects.filter(event="footage.missing")
+    assert sorted(letters.values_list("to", flat=True)) == ["A1-09@example.org", "C3-09@example.org"]
+    assert Piece.objects.get(info__duration__lt=30).note, "it says that it is short"
+    assert "09:06:55 to 09:07:30" in Collection.objects.get(lecture=next_one).note
+    assert Lecture.objects.filter(recordings__isnull=False).distinct().count() == 3
+    assert not {recording.provisional for one in (whole, late, next_one) for recording in one.recordings.all()} - {False}
+    kept = list((day.folder.parent / "media" / "footage").glob("*"))
+    assert len(kept) == Piece.objects.filter(state=Piece.State.HERE).count(), "no bytes are left that belong to nothing"
+
+
+def test_a_store_that_goes_away_is_told_and_its_files_come_when_it_is_back(day: Day) -> None:
+    one = lecture("A1", STARTS)
+    for minute in range(4):
+        day.record("A1", STARTS + minute * MINUTE)
+    away = day.folder.with_name("away")
+    shutil.move(day.folder, away)
+    day.now = one.ends_at + 4 * MINUTE
+    for _ in range(5):
+        day.minute()
+    source = Source.objects.get()
+    assert source.error
+    assert source.tries > 1
+    shutil.move(away, day.folder)
+    for _ in range(8):
+        day.now += 10 * MINUTE
+        day.minute()
+    assert Collection.objects.get(lecture=one).state == Collection.State.COMPLETE
+    assert Source.objects.get().error == ""
