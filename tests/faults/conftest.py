@@ -26,6 +26,10 @@ from campus.biometrics.services import photo_add
 from campus.footage.models import Recording
 from campus.footage.services import recording_create
 from tests.campus import factories
+from tests.servers.rtsp import rtsp_camera
+from tests.servers.stores import file_servers
+
+__all__ = ["file_servers", "rtsp_camera"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 3

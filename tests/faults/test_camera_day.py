@@ -1,0 +1,299 @@
+"""A day of a campus with cameras, with nothing replaced: an SFTP server, an S3 server, a folder and an RTSP camera, real workers and
+models, and recordings with known attendance. Hours pass by moving the appointments in the database; lectures last 42 seconds.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from openpyxl import load_workbook
+
+from campus import work
+from campus.academics.models import Course, Lecture, Room
+from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
+from campus.biometrics.services import photo_add
+from campus.footage.credentials import encrypt
+from campus.footage.models import Camera, Collection, Piece, Recording, Source
+from campus.outbox.models import Delivery
+from tests.campus import factories
+from tests.conftest import REPOSITORY
+from tests.faults.conftest import Redis, until
+from tests.servers.openssh import OpenSsh
+from tests.servers.rtsp import RtspCamera
+from tests.servers.s3 import Moto
+from workers.celery import QUEUES
+
+SECONDS, PIECES = 42, 3
+STUDENTS, ENROL, ABSENT = 10, 6, 4
+PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}*.mp4"
+PATIENCE = 300.0
+
+
+class Film:
+    """A recording of which it is known who is in it, and the pieces that a recorder would have cut it into."""
+
+    def __init__(self, shared_data: Path, folder: Path, seed: int) -> None:
+        self.path = folder / f"film-{seed}.mp4"
+        names = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[-STUDENTS:]
+        roster = folder / "names.txt"
+        roster.write_text("\n".join(names))
+        arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", roster, "--out", self.path]
+        arguments += ["--seed", seed, "--enrol", ENROL, "--absent", ABSENT, "--late", 0, "--leave", 0, "--unknown", 1, "--face", "60-100"]
+        arguments += ["--duration", SECONDS, "--fps", 5, "--gop", 10, "--size", "1280x720", "--bitrate", 2_000_000]
+        program = shared_data.parent / "tools" / "make_lecture.py"
+        subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
+        self.truth = json.loads(self.path.with_suffix(".json").read_text())
+
+    def piece(self, number: int, camera: str) -> bytes:
+        """As a camera's recorder would have written it."""
+        out = self.path.with_name(f"{self.path.stem}-{number}-{camera}.mp4")
+        begin, end = (SECONDS / PIECES * part for part in (number, number + 1))
+        with av.open(str(self.path)) as source, av.open(str(out), "w") as target:
+            target.metadata["title"] = camera
+            stream = source.streams.video[0]
+            copy = target.add_stream_from_template(stream)
+            for packet in source.demux(stream):
+                if packet.dts is not None and begin <= packet.pts * stream.time_base < end:
+                    packet.pts, packet.dts = (value - round(begin / stream.time_base) for value in (packet.pts, packet.dts))
+                    packet.stream = copy
+                    target.mux(packet)
+        return out.read_bytes()
+
+    @property
+    def present(self) -> set[str]:
+        return set(self.truth["present"])
+
+
+@pytest.fixture(scope="module")
+def films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Film]:
+    folder = tmp_path_factory.mktemp("films")
+    films = [Film(shared_data, folder, seed) for seed in (1, 2, 3)]
+    assert len({frozenset(film.present) for film in films}) == len(films)
+    return films
+
+
+@pytest.fixture
+def processes(redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Callable[..., None]]:
+    """Starts workers that share the tests' database; their logs are shown when the test fails."""
+    redis_server.client.flushall()
+    settings.BROKER_URL = redis_server.url
+    settings.MEDIA_ROOT = tmp_path / "var" / "media"
+    settings.REPORTS_DIR = tmp_path / "reports"
+    work.producer.cache_clear()
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
+    if connection.vendor == "postgresql":
+        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "campus.settings.test",
+        "ROLLCALL_TEST_POSTGRES_URL": "",
+        "ROLLCALL_DATABASE_URL": url,
+        "ROLLCALL_REDIS_URL": redis_server.url,
+        "ROLLCALL_VAR": str(tmp_path / "var"),
+        "ROLLCALL_REPORTS": str(tmp_path / "reports"),
+        "ROLLCALL_SWEEP_SECONDS": "2",
+        "ROLLCALL_SOURCE_NETWORKS": "127.0.0.0/8,::1/128",
+        "ROLLCALL_SOURCE_FOLDERS": str(tmp_path / "cctv"),
+        "ROLLCALL_SEGMENT_SECONDS": "20",
+        "ROLLCALL_PIECE_SECONDS": "10",
+    }
+    running: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def start(name: str, *command: str) -> None:
+        log = tmp_path / f"{name}.log"
+        with log.open("wb") as output:
+            running[log] = subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    yield start
+    for process in running.values():
+        process.terminate()
+    for log, process in running.items():
+        process.wait(60)
+        print(f"--- {log.name}\n{log.read_text()}")
+    work.producer.cache_clear()
+
+
+@pytest.fixture
+def course(shared_data: Path, films: list[Film]) -> Course:
+    """The class, whose registrar and lecturer read e-mails."""
+    factories.registrar(email="registrar@example.org")
+    course = factories.course(code="CS101", lecturers=(factories.user(email="lecturer@example.org"),))
+    RegisterPolicy.objects.create(course=course, mail_lecturers=True)
+    for number, name in enumerate(films[0].truth["roster"]):
+        student = factories.student(name=name, number=f"M{number:03}")
+        factories.enrol(course, student)
+        pictures = sorted((shared_data / "people" / name).iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem)) or 0))
+        for picture in pictures[:ENROL]:
+            photo_add(student=student, file=ContentFile(picture.read_bytes(), picture.name), name=picture.name)
+    return course
+
+
+def source(rooms: dict[str, Room], *, password: str = "", **fields: Any) -> Source:
+    row = Source.objects.create(**{"pattern": PATTERN, "delay_minutes": 0, "secret": encrypt(password) if password else ""} | fields)
+    for label, room in rooms.items():
+        Camera.objects.create(source=row, label=label, room=room)
+    return row
+
+
+def lecture(course: Course, room: Room, *, ago: timedelta = timedelta()) -> Lecture:
+    starts = (timezone.now() - ago).replace(microsecond=0)
+    return Lecture.objects.create(course=course, room=room.name, starts_at=starts, ends_at=starts + timedelta(seconds=SECONDS))
+
+
+def path_of(camera: str, lecture: Lecture, number: int, copy: str = "") -> str:
+    starts, ends = (lecture.starts_at + timedelta(seconds=SECONDS / PIECES * part) for part in (number, number + 1))
+    return f"{camera}/{starts:%Y%m%d}/{starts:%H%M%S}-{ends:%H%M%S}{copy}.mp4"
+
+
+def hours_pass(hours: float) -> None:
+    """All that was to happen until then is due."""
+    ago = timedelta(hours=hours)
+    Collection.objects.update(due_at=F("due_at") - ago, deadline_at=F("deadline_at") - ago)
+    Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+    Piece.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+
+
+def found(lecture: Lecture) -> set[str]:
+    """Who was there."""
+    records = AttendanceRecord.objects.filter(lecture=lecture).select_related("student")
+    assert "unsure" not in {record.status for record in records}
+    return {record.student.name for record in records if record.status != "absent"}
+
+
+def state(lecture: Lecture) -> str:
+    """Of its footage; "counted" once the attendance is counted for good as well."""
+    row = Collection.objects.filter(lecture=lecture).first()
+    open_ = Recording.objects.filter(lecture=lecture).exclude(state=Recording.State.DONE, provisional=False)
+    done = row and row.state == Collection.State.COMPLETE and Report.objects.filter(lecture=lecture).exists() and not open_.exists()
+    return "counted" if done else str(row and row.state)
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> None:
+    """The appointments of the next hours come, one after the other, until it is so; but no deadline does."""
+    last = time.monotonic()
+
+    def so() -> bool:
+        nonlocal last
+        if time.monotonic() - last > 4:
+            ago = timedelta(minutes=10)
+            Collection.objects.update(due_at=F("due_at") - ago)
+            Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+            Piece.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+            last = time.monotonic()
+        return bool(condition())
+
+    try:
+        until(so, what, PATIENCE)
+    except AssertionError:
+        for row in Collection.objects.select_related("lecture"):
+            print(
+                row,
+                state(row.lecture),
+                row.tries,
+                row.note,
+                list(row.lecture.recordings.values_list("camera", "state", "provisional", "error")),
+            )
+        for piece in Piece.objects.all():
+            print(piece, piece.state, piece.starts_at, piece.ends_at, piece.note, piece.error, piece.info.get("duration"))
+        raise
+
+
+def test_every_lecture_with_footage_gets_its_report_by_itself(
+    processes: Callable[..., None],
+    redis_server: Redis,
+    file_servers: Callable[..., Any],
+    rtsp_camera: Callable[..., RtspCamera],
+    films: list[Film],
+    course: Course,
+    tmp_path: Path,
+) -> None:
+    hall, lab, studio = (Room.objects.create(name=name) for name in ("Hall", "Lab", "Studio"))
+    sftp, s3, camera = file_servers(OpenSsh), file_servers(Moto), rtsp_camera(films[0].path, password="seen by nobody")
+    folder = tmp_path / "cctv"
+    folder.mkdir()
+    source({"door": hall}, name="NVR", password=sftp.password, host_key=sftp.host_key, **sftp.fields)
+    source({"board": hall}, name="Cloud", password=s3.password, **s3.fields)
+    source({"lab": lab}, name="Share", kind=Source.Kind.FOLDER, address=str(folder))
+
+    def in_folder(path: str, content: bytes) -> None:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+        os.utime(folder / path, (time.time() - 600,) * 2)
+
+    hour = timedelta(hours=1)
+    both, late, double, short, missing = (
+        lecture(course, room, ago=ago * hour) for room, ago in ((hall, 8), (hall, 6), (lab, 7), (lab, 5), (lab, 3))
+    )
+    truth = {both: films[0].present, late: films[1].present, double: films[2].present, short: films[1].present}
+    for number in range(PIECES):
+        sftp.put(path_of("door", both, number), films[0].piece(number, "door"))
+        s3.put(path_of("board", both, number), films[0].piece(number, "board"))
+        s3.put(path_of("board", late, number), films[1].piece(number, "board"))
+        if number < PIECES - 1:
+            sftp.put(path_of("door", late, number), films[1].piece(number, "door"))
+        in_folder(path_of("lab", double, number), films[2].piece(number, "lab"))
+        whole = films[1].piece(number, "lab")
+        in_folder(path_of("lab", short, number), whole if number != 1 else whole[: len(whole) // 2])
+    in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].piece(1, "lab"))
+    # Of the wrong room: nobody has a lecture in the laboratory then.
+    nobody = Lecture(course=course, room="Lab", starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour)
+    in_folder(path_of("lab", nobody, 0), films[0].piece(0, "lab"))
+
+    often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.create(name="footage", task="rollcall.collect", interval=often)
+    source({"": studio}, name="Studio", kind=Source.Kind.RTSP, pattern="", password=camera.password, username=camera.username,
+                  address=f"rtsp://127.0.0.1:{camera.port}{camera.path}")  # fmt: skip
+    now = lecture(course, studio, ago=-timedelta(seconds=30))
+    truth[now] = films[0].present
+    processes("recorder", "workers.recorder")
+    processes("worker", "celery", "-A", "workers", "worker", "-B", "-c", "2", "-Q", ",".join(QUEUES), "-s", str(tmp_path / "beat"))
+
+    wait_for(lambda: Piece.objects.filter(state=Piece.State.HERE).count() >= 4, "some files are here")
+    redis_server.stop()
+    redis_server.start()
+    wait_for(lambda: state(both) == state(double) == "counted", "what is all there is counted")
+    assert state(late) == "collecting"
+    assert found(late) == films[1].present, "the provisional result"
+    sftp.put(path_of("door", late, PIECES - 1), films[1].piece(PIECES - 1, "door"))
+    wait_for(lambda: state(late) == "counted", "what came late is counted")
+    wait_for(lambda: state(now) == "counted", "the camera was recorded and counted")
+    assert Collection.objects.get(lecture=missing).state == Collection.State.COLLECTING
+    hours_pass(30)
+    wait_for(lambda: (state(short), state(missing)) == ("counted", "missing"), "the deadline is over")
+
+    assert {one.pk: found(one) for one in truth} == {one.pk: present for one, present in truth.items()}
+    for one in truth:
+        report = Report.objects.get(lecture=one)
+        rows = load_workbook(tmp_path / "reports" / report.file_name)["Attendance"].iter_rows(min_row=2, values_only=True)
+        assert {row[1] for row in rows if row[2] not in ("Absent", None)} >= truth[one]
+    assert not AttendanceRecord.objects.filter(lecture=missing).exists()
+    # Nothing twice.
+    assert Counter(Recording.objects.values_list("lecture", flat=True)) == {both.pk: 2, late.pk: 2, double.pk: 1, short.pk: 1, now.pk: 1}
+    assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
+    unplaced = Piece.objects.get(path=path_of("lab", nobody, 0))
+    assert (unplaced.state, unplaced.note) == (Piece.State.FOUND, "No lecture is in Lab then.")
+    damaged = Piece.objects.get(path=path_of("lab", short, 1))
+    assert damaged.state == Piece.State.FAILED
+    assert damaged.error
+    written = Counter(Delivery.objects.filter(to="lecturer@example.org").values_list("event", flat=True))
+    assert written["attendance.counted"] == len(truth)
+    letters = Delivery.objects.filter(to="registrar@example.org", event="footage.missing")
+    assert any("missing" in letter.subject for letter in letters)
+    secrets = (sftp.password, s3.password, camera.password)
+    assert not any(secret in log.read_text() for log in tmp_path.glob("*.log") for secret in secrets)
