@@ -94,6 +94,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "recording": recording,
         "lecture": recording.lecture,
         "progress": told,
+        "provisional": recording.provisional,
         "cuts": recording.cuts.select_related("piece").order_by("at"),
         "found": with_faces(request.user, told["found"]),
         "in_work": recording.state in OPEN,
