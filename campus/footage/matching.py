@@ -46,13 +46,15 @@ class RemoteFile:
 
 @dataclass(slots=True)
 class Reading:
-    """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself."""
+    """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself, `unclear`
+    that only a person can tell what it is; of a camera that the source does not have nobody asks."""
 
     file: RemoteFile
     camera: Camera | None
     starts_at: datetime | None
     ends_at: datetime | None
     note: str = ""
+    unclear: bool = False
     lectures: list[Lecture] = field(default_factory=list)
 
 
@@ -120,6 +122,7 @@ def read_names(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
             )
         else:
             reading.note = _("Nothing says when it was recorded.")
+        reading.unclear = not label or starts is None
         if suffix(file.path) in VIDEOS:
             unclear.append(reading)
     clear.sort(key=lambda reading: (reading.camera.pk, reading.starts_at, reading.file.path))  # type: ignore[union-attr]
@@ -160,7 +163,7 @@ def _find_lectures(found: Sequence[Reading]) -> None:
         if not one.lectures:
             one.note = _("No lecture is in %(room)s then.") % {"room": room}
         elif pair := next((pair for pair in combinations(one.lectures, 2) if clashing(*pair)), None):
-            one.note = clash_note(*pair)
+            one.note, one.unclear = clash_note(*pair), True
 
 
 def pieces_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
@@ -172,7 +175,7 @@ def pieces_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
         file, piece = one.file, known.get(one.file.path)
         still = file.modified is not None and file.modified <= now - STILL
         facts = {"size": file.size, "modified_at": file.modified}
-        read = {"camera": one.camera, "starts_at": one.starts_at, "ends_at": one.ends_at, "note": one.note[:300]}
+        read = {"camera": one.camera, "starts_at": one.starts_at, "ends_at": one.ends_at, "note": one.note[:300], "unclear": one.unclear}
         if piece is None:
             new[file.path] = Piece(source=source, path=file.path, settled=still, **facts, **read)
         elif piece.state in (Piece.State.WANTED, Piece.State.DISCARDED):

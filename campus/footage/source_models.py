@@ -209,6 +209,7 @@ class Piece(LeasedWork):
     due_at = models.DateTimeField(_("next try"), null=True, blank=True)
     settled = models.BooleanField(_("no longer being written"), default=False, help_text=_("Found unchanged a while later."))
     note = models.CharField(_("note"), max_length=300, blank=True, help_text=_("What is odd about it: no lecture at that time, cut off, …"))
+    unclear = models.BooleanField(default=False, editable=False, help_text="Only a person can tell what it shows.")
     seen_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     fetched_at = models.DateTimeField(_("fetched"), null=True)
 
@@ -220,6 +221,7 @@ class Piece(LeasedWork):
         indexes = [
             models.Index(fields=["camera", "starts_at"], name="pieces_of_a_camera_and_time"),
             models.Index(fields=["state", "due_at"], name="pieces_that_are_due"),
+            models.Index(fields=["seen_at"], condition=Q(unclear=True), name="pieces_that_want_a_person"),
         ]
 
     def __str__(self) -> str:

@@ -49,10 +49,7 @@ def unclear(pieces: QuerySet[Piece]) -> QuerySet[Piece]:
 
     Not the others: a room is filmed at night, too.
     """
-    there = Lecture.objects.filter(
-        room=OuterRef("camera__room__name"), cancelled=False, starts_at__lt=OuterRef("ends_at"), ends_at__gt=OuterRef("starts_at")
-    )
-    return unmatched(pieces).filter(Q(camera=None) | Q(starts_at=None) | (~Q(note="") & Exists(there)))
+    return unmatched(pieces).filter(unclear=True)
 
 
 def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:

@@ -112,7 +112,7 @@ def test_names_from_outside_are_no_markup(office: Client):
     source_test(source=source)
     nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
     source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)])
-    piece = factories.piece(None, None, source=source, path=nasty, state="found", note="<script>alert(2)</script>")
+    piece = factories.piece(None, None, source=source, path=nasty, state="found", unclear=True, note="<script>alert(2)</script>")
     for address in (
         reverse("admin:footage_source_test", args=[source.pk]),
         reverse("admin:footage_piece_changelist"),
@@ -128,7 +128,9 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     lecture = factories.lecture(room="B 12", title="Loops")
     factories.lecture(room="C 1", title="Sound", starts_at=factories.STARTS + timedelta(hours=1))
     camera = factories.camera("B 12")
-    strays = [factories.piece(None, factories.STARTS, 15, source=camera.source, state="found", path=f"stray{n}.mp4") for n in (1, 2)]
+    strays = [
+        factories.piece(None, factories.STARTS, 15, source=camera.source, state="found", unclear=True, path=f"stray{n}.mp4") for n in (1, 2)
+    ]
     factories.piece(camera, factories.STARTS - timedelta(hours=9), state="found", path="night.mp4", note="No lecture is in B 12 then.")
     lists = reverse("admin:footage_piece_changelist")
     unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
@@ -173,7 +175,7 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.")
     Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text="Work waited.", over_at=now)
     source = factories.source()
-    factories.piece(None, None, source=source, state="found", path="stray.mp4")
+    factories.piece(None, None, source=source, state="found", unclear=True, path="stray.mp4")
     factories.piece(None, None, source=source, state="failed", path="broken.mp4")
     said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
     assert said["e911_emergency"] == ("1 thing has stopped", ["Work waits."])

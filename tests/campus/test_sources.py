@@ -16,10 +16,10 @@ from campus.footage.services import piece_discard
 from campus.footage.source_selectors import (
     cameras_for,
     collections_for,
+    findings,
     lectures_near,
     pieces_for,
     sources_for,
-    findings,
     unclear,
     unmatched,
 )
@@ -158,11 +158,11 @@ def test_footage_that_wants_a_person(nvr: Source, lecture):
         return factories.piece(camera_, starts_at, minutes=15, **{"source": nvr, "state": Piece.State.FOUND} | fields)
 
     night = found(factories.STARTS - timedelta(hours=9), note="No lecture is in B 12 then.")
-    nobodys = found(factories.STARTS, None)
-    timeless = found(None)
-    clash = found(factories.STARTS, note="Two lectures are in the room then.")
-    found(factories.STARTS, state=Piece.State.DISCARDED)
-    found(factories.STARTS, None, lecture=lecture)
+    nobodys = found(factories.STARTS, None, unclear=True)
+    timeless = found(None, unclear=True)
+    clash = found(factories.STARTS, unclear=True)
+    found(factories.STARTS, state=Piece.State.DISCARDED, unclear=True)
+    found(factories.STARTS, None, lecture=lecture, unclear=True)
     used = found(factories.STARTS, state=Piece.State.HERE)
     Cut.objects.create(recording=factories.recording(lecture, camera=camera), piece=used, start=0, end=900, at=0)
     unused = found(factories.STARTS - timedelta(hours=9), state=Piece.State.HERE)
