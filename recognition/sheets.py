@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from openpyxl.cell.cell import Cell
 from openpyxl.packaging.core import DocumentProperties
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -19,6 +19,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.functions import tostring
 
 from recognition.files import replacing
+
+if TYPE_CHECKING:
+    from pandas import ExcelWriter
 
 Value = str | float | datetime | None
 # What a heading is in the reader's language; `str` leaves it English.
@@ -40,12 +43,21 @@ ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uf
 CELL_LIMIT = 32767
 
 
+def workbook(buffer: io.BytesIO) -> "ExcelWriter":
+    """A workbook to write tables into. Pandas takes 30 MB, and most processes never write one."""
+    from pandas import ExcelWriter
+
+    return ExcelWriter(buffer, engine="openpyxl")
+
+
 def table(
-    writer: pd.ExcelWriter, name: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], formats: dict[str, str], fixed: int = 0
+    writer: "ExcelWriter", name: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], formats: dict[str, str], fixed: int = 0
 ) -> Worksheet:
     """A sheet with a filtered header in its first row, columns as wide as their text. The header stays in view, and so do the
     `fixed` first columns."""
-    frame = pd.DataFrame(
+    from pandas import DataFrame
+
+    frame = DataFrame(
         [[clean(value) if isinstance(value, str) else value for value in row] for row in rows],
         columns=[clean(column) for column in columns],
         dtype=object,
@@ -72,7 +84,7 @@ def table(
     return sheet
 
 
-def pairs(writer: pd.ExcelWriter, rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
+def pairs(writer: "ExcelWriter", rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
     """The sheet Summary: what, its value, and the format that Excel shows it in."""
     rows = list(rows)
     sheet = table(writer, translate("Summary"), [translate("What"), translate("Value")], [row[:2] for row in rows], {})

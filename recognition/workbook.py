@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from openpyxl.drawing.image import Image
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 from openpyxl.styles import Alignment
@@ -15,8 +15,11 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
-from recognition.sheets import COLOURS, PLAIN, Translate, Value, fill, pairs, save, table
+from recognition.sheets import COLOURS, PLAIN, Translate, Value, fill, pairs, save, table, workbook
 from recognition.types import Interval
+
+if TYPE_CHECKING:
+    from pandas import ExcelWriter
 
 STILL = "E7E6E6"
 
@@ -88,7 +91,7 @@ def write_lecture(path: Path, report: LectureReport, translate: Translate = str)
     then as it was before.
     """
     buffer = io.BytesIO()
-    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
+    with workbook(buffer) as writer:
         _attendance(writer, report, translate)
         _timeline(writer, report, translate)
         _unknown(writer, report, translate)
@@ -116,7 +119,7 @@ def write_lecture(path: Path, report: LectureReport, translate: Translate = str)
     save(path, buffer, report.course)
 
 
-def _attendance(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
+def _attendance(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     clock = _clock_format(report)
     formats = {
         translate("Number"): PLAIN,
@@ -152,7 +155,7 @@ def _attendance(writer: pd.ExcelWriter, report: LectureReport, translate: Transl
             _picture(sheet, row, len(formats), student.picture)
 
 
-def _timeline(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
+def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     step = next((step for step in STEPS if report.duration <= step * TIMELINE_COLUMNS), STEPS[-1])
     edges = [index * step for index in range(max(1, -int(-report.duration // step)))]
     labels = [_label(report, edge, step) for edge in edges]
@@ -171,7 +174,7 @@ def _timeline(writer: pd.ExcelWriter, report: LectureReport, translate: Translat
             fill(sheet.cell(row, column), "5B9BD5" if mark else None)
 
 
-def _unknown(writer: pd.ExcelWriter, report: LectureReport, translate: Translate) -> None:
+def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     people = sorted(report.unknown, key=lambda person: person.still)
     living = sum(not person.still for person in people)
     rows = [

@@ -2,15 +2,18 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from django.utils.translation import gettext as _
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from campus.attendance.register import Register, Tally, lecture_labels
 from campus.attendance.statuses import Kind
-from recognition.sheets import COLOURS, PLAIN, Value, fill, pairs, save, table
+from recognition.sheets import COLOURS, PLAIN, Value, fill, pairs, save, table, workbook
+
+if TYPE_CHECKING:
+    from pandas import ExcelWriter
 
 
 def write_register(path: Path, register: Register) -> None:
@@ -19,7 +22,7 @@ def write_register(path: Path, register: Register) -> None:
     Raises OSError when the disk is full or the folder cannot be written; `path` is then as it was before.
     """
     buffer = io.BytesIO()
-    with pd.ExcelWriter(buffer, engine="openpyxl") as writer:
+    with workbook(buffer) as writer:
         _register(writer, register)
         pairs(
             writer,
@@ -47,7 +50,7 @@ def _sums(tally: Tally, used: tuple[Kind, ...], below: str | None) -> list[Value
     return [tally.share, below, float(tally.points), float(tally.most), tally.counted, *counts]
 
 
-def _register(writer: pd.ExcelWriter, register: Register) -> None:
+def _register(writer: "ExcelWriter", register: Register) -> None:
     labels = lecture_labels(register.lectures)
     used = register.used
     share, below = _("Percentage"), _("Below %(share)s") % {"share": f"{register.least:.0%}"}
