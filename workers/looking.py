@@ -18,7 +18,7 @@ from campus.footage.models import Source
 from recognition.errors import RecognitionError
 from workers.attempt import Postponed
 from workers.line import Line, line
-from workers.stores import Found, Sftp, Store, store
+from workers.stores import Found, Store, store
 from workers.trouble import explain, gone
 
 LOOK_SECONDS = 300  # of a whole look
@@ -50,7 +50,7 @@ def connected(source: Source, *, seconds: float, budget: int, learn: bool = Fals
     with line(address, seconds=seconds, budget=budget) as up:
         try:
             with closing(store(source, address, learn=learn)) as there:
-                if learn and isinstance(there, Sftp):
+                if learn and there.host_key:
                     host_key_keep(source=source, key=there.host_key)
                 yield there, up
             if up.was_cut:

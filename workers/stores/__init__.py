@@ -11,29 +11,46 @@ from campus.footage.addresses import Address
 from campus.footage.credentials import decrypt
 from campus.footage.models import Source
 from workers.stores.base import Found, Store, Writing
-from workers.stores.folder import Folder
-from workers.stores.ftps import Ftps
-from workers.stores.s3 import S3
-from workers.stores.sftp import Sftp
-from workers.stores.smb import Smb
-from workers.stores.web import Web, WebDav
 
-__all__ = ["Found", "Sftp", "Store", "Writing", "store"]
-
-PLAIN = {Source.Kind.FTPS: Ftps, Source.Kind.SMB: Smb, Source.Kind.WEBDAV: WebDav, Source.Kind.HTTP: Web, Source.Kind.S3: S3}
+__all__ = ["Found", "Store", "Writing", "store"]
 
 
 def store(source: Source, address: Address, *, learn: bool = False) -> Store:
     """Connect to a source at its guarded address. `learn`: an SFTP server whose key is not known yet may show one.
 
-    Raises UserError where the source lacks something, and whatever its library raises.
+    Raises UserError where the source lacks something, and whatever its library raises. Each kind's library is loaded at its
+    first need: all of them together take 30 MB.
     """
-    if source.kind == Source.Kind.FOLDER:
-        return Folder(address)
-    if source.kind == Source.Kind.SFTP:
-        if not source.host_key and not learn:
-            raise UserError(_("The server's host key is not known yet. Test the source: its key is taken over then."))
-        return Sftp(address, source, decrypt(source.secret), learn=learn)
-    if source.kind not in PLAIN:
-        raise UserError(_("A camera is recorded while a lecture runs; it has no files to look through."))
-    return PLAIN[Source.Kind(source.kind)](address, source, decrypt(source.secret))
+    password = decrypt(source.secret)
+    match source.kind:
+        case Source.Kind.FOLDER:
+            from workers.stores.folder import Folder
+
+            return Folder(address)
+        case Source.Kind.SFTP:
+            from workers.stores.sftp import Sftp
+
+            if not source.host_key and not learn:
+                raise UserError(_("The server's host key is not known yet. Test the source: its key is taken over then."))
+            return Sftp(address, source, password, learn=learn)
+        case Source.Kind.FTPS:
+            from workers.stores.ftps import Ftps
+
+            return Ftps(address, source, password)
+        case Source.Kind.SMB:
+            from workers.stores.smb import Smb
+
+            return Smb(address, source, password)
+        case Source.Kind.HTTP:
+            from workers.stores.web import Web
+
+            return Web(address, source, password)
+        case Source.Kind.WEBDAV:
+            from workers.stores.webdav import WebDav
+
+            return WebDav(address, source, password)
+        case Source.Kind.S3:
+            from workers.stores.s3 import S3
+
+            return S3(address, source, password)
+    raise UserError(_("A camera is recorded while a lecture runs; it has no files to look through."))

@@ -39,6 +39,7 @@ class Store:
     """A store, by paths that are relative to the source's address. What goes wrong is raised as the library has it."""
 
     opening: dict[str, Any] = {}
+    host_key = ""  # that the server showed, where it has one
 
     def __init__(self, fs: Any, root: str) -> None:
         self.fs, self.root = fs, root.rstrip("/")

@@ -1,4 +1,4 @@
-"""Web servers: lists of links, and WebDAV."""
+"""Web servers with a list of files."""
 
 import re
 import ssl
@@ -8,15 +8,13 @@ from http import HTTPStatus
 from urllib.parse import quote, unquote, urljoin
 
 import aiohttp
-import httpx
 from django.utils.translation import gettext as _
 from fsspec.implementations.http import HTTPFileSystem
-from webdav4.fsspec import WebdavFileSystem
 
 from campus.errors import UserError
 from campus.footage.addresses import Address
 from campus.footage.models import Source
-from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, found, sound
+from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, sound
 
 LINK = re.compile(r"""\bhref=["']?([^"'<>\s]{1,2000})""", re.IGNORECASE)
 MOST_PAGE = 4 * 1024 * 1024
@@ -76,32 +74,3 @@ class Web(Store):
     def close(self) -> None:
         if self.fs._session:
             self.fs.close_session(self.fs.loop, self.fs._session)
-
-
-class WebDav(Web):
-    """WebDAV: its lists say all about a file, and it is read as any file of a web server."""
-
-    def __init__(self, address: Address, source: Source, password: str) -> None:
-        super().__init__(address, source, password)
-        self.dav = WebdavFileSystem(
-            self.root + "/",
-            auth=(source.username, password) if source.username else None,
-            retry=False,
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            trust_env=False,
-            verify=ssl.create_default_context(),
-            skip_instance_cache=True,
-        )
-
-    def entries(self, folder: str) -> Iterator[Found]:
-        for info in self.dav.ls(quote(folder), detail=True):
-            last = self.last_part(info)
-            if sound(last):
-                yield found(f"{folder}/{last}" if folder else last, info)
-
-    def look_at(self, path: str) -> Found:
-        return found(path, self.dav.info(quote(path)))
-
-    def close(self) -> None:
-        self.dav.client.http.close()
-        super().close()

@@ -1,0 +1,138 @@
+"""How fast footage is fetched, and in how little memory: `python -m benchmarks.fetching [--gib 4] [--only OpenSsh ...]`.
+
+Starts each of the servers that the tests use, on loopback, lets it have a sparse file of so many GiB (S3, whose server keeps it in memory,
+gets half a GiB), and fetches that as a worker does, in a process of its own. Prints MB a second with and without the SHA-256 of it
+all, and the process's peak memory; exits with 1 when that is over 200 MB. Server and client share the machine's cores, so on a
+network of its own each would be faster.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+MOST = 200.0  # MB
+GIB = 1024**3
+S3_GIB = 0.5
+FILE = "cam1/090000.mp4"
+
+
+def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dict[str, float]:
+    """In this process, by the worker's own steps: connect, look, copy, hash."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    from campus.footage.credentials import encrypt
+    from campus.footage.models import Piece, Source
+    from workers import collect
+
+    settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = ["127.0.0.0/8", "::1/128"], ["/"], str(folder)
+    # No database: the rows are here only.
+    collect.piece_progress = lambda **_: True
+    collect.fetching_now = collect.bytes_of_the_day = lambda _source: 0
+    source = Source(pk=1, secret=encrypt(password), file_gib=64, **fields)
+    piece = Piece(source=source, path=FILE, size=size)
+    path = collect.part_path(piece)
+    began = time.monotonic()
+    with collect.part_of(piece, path) as part:
+        collect.bring(piece, part)
+        copied = time.monotonic()
+        hashed = collect.digest(part, "sha256")
+        over = time.monotonic()
+    path.unlink()
+    if hashed != nothing(size):
+        raise SystemExit("These are not the bytes of the file.")
+    # Not getrusage's, which begins with the memory of the process that started this one.
+    peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1.024e-3
+    return {"copied": size / 1e6 / (copied - began), "hashed": size / 1e6 / (over - began), "peak": peak}
+
+
+def nothing(size: int) -> str:
+    """The SHA-256 of so many zeros."""
+    digest, block = hashlib.sha256(), bytes(1024**2)
+    for _ in range(size // len(block)):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gib", type=float, default=4.0)
+    parser.add_argument("--only", nargs="*", default=[])
+    given = parser.parse_args()
+    from tests.servers.ftps import PyFtpd
+    from tests.servers.nginx import Nginx, NginxDav
+    from tests.servers.openssh import OpenSsh
+    from tests.servers.s3 import Moto
+    from tests.servers.samba import Samba
+    from tests.servers.stores import FileServer, Missing
+
+    class Folder(FileServer):
+        kind = "folder"
+
+        @property
+        def address(self) -> str:
+            return str(self.files)
+
+        def start(self) -> None:
+            """There is nobody to serve it."""
+
+    worst = 0.0
+    for kind in (Folder, OpenSsh, Samba, PyFtpd, Nginx, NginxDav, Moto):
+        if given.only and kind.__name__ not in given.only:
+            continue
+        size = int((min(S3_GIB, given.gib) if kind is Moto else given.gib) * GIB)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            try:
+                server: Any = stack.enter_context(kind(folder / "server"))
+            except Missing as missing:
+                print(f"{kind.__name__:10} {missing}")
+                continue
+            if kind is Moto:
+                server.put(FILE, bytes(size))
+            else:
+                (server.files / FILE).parent.mkdir()
+                with (server.files / FILE).open("wb") as file:
+                    file.truncate(size)
+            fields = server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {})
+            environment = os.environ | {"DJANGO_SETTINGS_MODULE": "campus.settings.test", "SSL_CERT_FILE": str(server.folder / "cert.pem")}
+            task = json.dumps({"fields": fields, "password": server.password, "size": size, "folder": str(folder)})
+            answer = subprocess.run(
+                [sys.executable, "-m", "benchmarks.fetching", "--fetch"],
+                input=task,
+                capture_output=True,
+                text=True,
+                env=environment,
+                check=False,
+            )
+            if answer.returncode:
+                print(f"{kind.__name__:10} failed: {answer.stderr.strip().splitlines()[-1]}")
+                worst = float("inf")
+                continue
+            found = json.loads(answer.stdout.splitlines()[-1])
+        worst = max(worst, found["peak"])
+        print(
+            f"{kind.__name__:10} {size / GIB:.1f} GiB: {found['copied']:5.0f} MB/s, {found['hashed']:5.0f} MB/s with its SHA-256, "
+            f"at most {found['peak']:.0f} MB of memory",
+            flush=True,
+        )
+    return 0 if worst <= MOST else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--fetch"]:
+        task = json.loads(sys.stdin.read())
+        print(json.dumps(fetch(task["fields"], task["password"], task["size"], Path(task["folder"]))))
+        sys.exit(0)
+    sys.exit(main())
