@@ -5,8 +5,8 @@ or cancelled by hand, and what has a recording or attendance.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -42,16 +42,45 @@ class Step:
 
 
 WRITES = (Kind.NEW, Kind.CHANGED, Kind.REMOVED)
+DAY = timedelta(days=1)
 
 
 def plan(series: LectureSeries) -> list[Step]:
     """What applying the series would do, day by day. The first time also days in the past get lectures, later only those to come."""
+    return plans([series])[0]
+
+
+def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
+    """The plan of each series, with as many queries as one takes."""
+    own: dict[int | None, dict[date | None, Lecture]] = defaultdict(dict)
+    taken: dict[int, list[tuple[int | None, bool, datetime]]] = defaultdict(list)
+    held: dict[str, list[Lecture]] = defaultdict(list)
+    for lecture in with_use(Lecture.objects.filter(series__in=[series.pk for series in chosen])):
+        own[lecture.series_id][lecture.series_day] = lecture
+    of_courses = Lecture.objects.filter(course__in={series.course_id for series in chosen})
+    for course, *about in of_courses.values_list("course", "series", "detached", "starts_at"):
+        taken[course].append(tuple(about))
+    for lecture in _in_the_rooms(chosen):
+        held[lecture.room].append(lecture)
+    holidays = list(Holiday.objects.all())
+    return [
+        _plan(
+            series,
+            own[series.pk],
+            {day: holiday.name for holiday in holidays for day in series.days() if holiday.first_day <= day <= holiday.last_day},
+            {starts_at for other, detached, starts_at in taken[series.course_id] if other != series.pk or detached},
+            [lecture for lecture in held[_room(series)] if lecture.series_id != series.pk],
+        )
+        for series in chosen
+    ]
+
+
+def _plan(
+    series: LectureSeries, lectures: dict[date | None, Lecture], holidays: dict[date, str], taken: set[datetime], elsewhere: list[Lecture]
+) -> list[Step]:
     now = timezone.now()
     today = now.astimezone(series.zone).date()
-    lectures = {lecture.series_day: lecture for lecture in with_use(series.lectures.all())}
-    days, holidays = set(series.days()), _holidays(series)
-    taken = set(series.course.lectures.exclude(series=series, detached=False).values_list("starts_at", flat=True))
-    elsewhere = _others_in_the_room(series)
+    days = set(series.days())
     steps = []
     for day in sorted(days | {day for day in lectures if day}):
         lecture = lectures.get(day)
@@ -135,18 +164,14 @@ def with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]"
     return lectures.annotate(used=Exists(own.exclude(recordings=None)) | Exists(own.exclude(records=None)))
 
 
-def _holidays(series: LectureSeries) -> dict[date, str]:
-    found = Holiday.objects.filter(first_day__lte=series.last_day, last_day__gte=series.first_day)
-    return {day: holiday.name for holiday in found for day in series.days() if holiday.first_day <= day <= holiday.last_day}
-
-
-def _others_in_the_room(series: LectureSeries) -> list[Lecture]:
-    if series.room is None:
+def _in_the_rooms(chosen: Sequence[LectureSeries]) -> Iterable[Lecture]:
+    rooms = {_room(series) for series in chosen} - {""}
+    if not rooms:
         return []
-    others = Lecture.objects.filter(room=series.room.name, cancelled=False).exclude(series=series)
-    day = timedelta(days=1)
-    first, last = _moment(series, series.first_day, series.starts), _moment(series, series.last_day, series.ends)
-    return list(others.filter(ends_at__gt=first - day, starts_at__lt=last + day).select_related("course"))
+    first = min(_moment(series, series.first_day, series.starts) for series in chosen) - DAY
+    last = max(_moment(series, series.last_day, series.ends) for series in chosen) + DAY
+    lectures = Lecture.objects.filter(room__in=rooms, cancelled=False, ends_at__gt=first, starts_at__lt=last)
+    return lectures.select_related("course")
 
 
 def _clash(others: list[Lecture], starts_at: datetime, ends_at: datetime) -> str:

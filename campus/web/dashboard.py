@@ -23,6 +23,7 @@ from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
 from campus.footage.models import Collection, Piece, Recording, Segment
 from campus.footage.selectors import OPEN, recordings_for
+from campus.footage.shares import share, with_worked
 from campus.footage.source_selectors import alarms_for, collections_for, pieces_for, unclear
 from campus.work import KINDS, free, producer
 
@@ -120,19 +121,8 @@ def _state(lecture: Any) -> tuple[str, str]:
 
 
 def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
-    parts = recordings.select_related("lecture__course").annotate(
-        parts=Count("segments"), done=Count("segments", filter=~Q(segments__state=Segment.State.PENDING)), begun=Sum("segments__progress")
-    )
-    return [
-        InWork(row, reverse("admin:footage_recording_change", args=[row.pk]), _percent(row))
-        for row in parts.order_by("created_at")[:IN_WORK]
-    ]
-
-
-def _percent(recording: Any) -> int:
-    if recording.state == Recording.State.AGGREGATING:
-        return 97
-    return round(95 * max(recording.done, recording.begun or 0) / recording.parts) if recording.parts else 0
+    rows = with_worked(recordings.select_related("lecture__course")).order_by("created_at")[:IN_WORK]
+    return [InWork(row, reverse("admin:footage_recording_change", args=[row.pk]), round(100 * share(row))) for row in rows]
 
 
 def _tasks(user: AnyUser) -> Iterable[Task | None]:

@@ -13,7 +13,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -24,24 +23,12 @@ from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE, active_gallery, lacking_photos
 from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
 from campus.web.admin.documents import RegisterPolicyInline
+from campus.web.admin.enrolments import RosterInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.admin.rosters import may_import
 from campus.web.training import rates_of
 
 SHOWN = 60
-
-
-class EnrolmentInline(TabularInline):
-    model = Enrolment
-    autocomplete_fields = ("student",)
-    extra = 0
-    tab = True
-    hide_title = True
-    per_page = 15  # each row is a form with a search of its own
-    verbose_name_plural = gettext_lazy("roster")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
-        return super().get_queryset(request).select_related("student", "course")
 
 
 @admin.register(Course)
@@ -50,7 +37,7 @@ class CourseAdmin(RegistrarAdmin):
     list_display_links = ("code", "name")
     search_fields = ("code", "name", "coordinator_name")
     autocomplete_fields = ("lecturers",)
-    inlines = (EnrolmentInline, RegisterPolicyInline, GalleryInline)
+    inlines = (RosterInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)
     actions_detail = ("train", "register", "roster_in", "photos_zip")
     readonly_fields = ("gallery", "ready", "lacking", "rates")

@@ -71,6 +71,9 @@ class PhotoInline(PhotoColumns, ReadOnlyInline):
     show_change_link = True
     verbose_name_plural = gettext_lazy("photos")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FacePhoto]:
+        return super().get_queryset(request).select_related("student")
+
 
 class MoveForm(forms.Form):
     student = forms.CharField(label=gettext_lazy("Student number"), max_length=40, widget=UnfoldAdminTextInputWidget())

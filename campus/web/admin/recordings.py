@@ -19,6 +19,7 @@ from unfold.enums import ActionVariant
 from campus.attendance.services import recording_delete
 from campus.footage import selectors, services
 from campus.footage.models import Cut, Recording, Segment
+from campus.footage.shares import share, with_worked
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
 
 STATES = {
@@ -34,6 +35,9 @@ STATES = {
 class RecordingColumns:
     """How a recording shows in lists."""
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_worked(super().get_queryset(request).select_related("lecture__course"))  # type: ignore[misc]
+
     @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
         if recording.provisional and recording.state == Recording.State.DONE:
@@ -42,7 +46,7 @@ class RecordingColumns:
 
     @display(description=gettext_lazy("Progress"))
     def progress(self, recording: Recording) -> SafeString:
-        percent = round(100 * selectors.progress(recording)["share"])
+        percent = round(100 * share(recording))
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
         return format_html(f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent)
@@ -101,7 +105,6 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
     search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
-    list_select_related = ("lecture__course",)
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress", "coverage_share"), "error")}),

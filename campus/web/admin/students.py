@@ -12,30 +12,21 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campus.academics.models import Enrolment, Student
+from campus.academics.models import Student
 from campus.academics.services import guest_number
 from campus.attendance.guests import guest_merge
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE
 from campus.web.admin.base import RegistrarAdmin, attempt, back, badge, user_of
+from campus.web.admin.enrolments import ClassesInline
 from campus.web.admin.photo_upload import student_photos
 from campus.web.admin.photos import PhotoInline
 from campus.web.admin.rosters import may_import, roster_urls
-
-
-class StudentEnrolmentInline(TabularInline):
-    model = Enrolment
-    autocomplete_fields = ("course",)
-    extra = 0
-    tab = True
-    hide_title = True
-    verbose_name_plural = _("classes")
 
 
 class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -79,7 +70,7 @@ class StudentAdmin(RegistrarAdmin):
     list_filter = (("courses", RelatedDropdownFilter), "guest")
     fields = (("number", "name"), ("email", "guardian_phone"), "guest")
     search_fields = ("number", "name", "email")
-    inlines = (StudentEnrolmentInline, PhotoInline)
+    inlines = (ClassesInline, PhotoInline)
     actions_list = ("roster_in", "roster_out")
     actions_detail = ("add_photos", "merge")
 

@@ -72,7 +72,7 @@ class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
 class LectureSeriesAdmin(RegistrarAdmin):
     form = SeriesForm
     list_display = ("course", "title", "days", "times", "room", "first_day", "last_day", "lectures_n")
-    list_display_links = ("course", "title", "days")
+    list_display_links = ("course",)
     list_filter = (("course", RelatedDropdownFilter), ("room", RelatedDropdownFilter))
     list_select_related = ("course", "room")
     search_fields = ("course__code", "course__name", "title", "room__name")
@@ -143,8 +143,9 @@ class LectureSeriesAdmin(RegistrarAdmin):
         if request.method == "POST":
             self._carry_out(request, chosen)
             return redirect("admin:academics_lectureseries_changelist")
-        plans = [(one, timetable.plan(one)) for one in chosen]
-        shown = [_shown(one, steps) for one, steps in plans]
+        series = list(chosen)
+        plans = timetable.plans(series)
+        shown = [_shown(one, steps) for one, steps in zip(series, plans, strict=True)]
         context = {
             "title": _("Preview of the timetable"),
             "plans": [plan for plan in shown if plan["writes"] or len(plans) == 1],

@@ -1,0 +1,57 @@
+"""Who is in which class: a part of the class's page, and of the student's."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+from unfold.admin import TabularInline
+
+from campus.academics.models import Enrolment
+from campus.web.admin.base import change_link
+
+
+class Named(forms.Widget):
+    """A link in place of a field."""
+
+    def __init__(self, row: Model) -> None:
+        super().__init__()
+        self.row = row
+
+    def render(self, *_args: Any, **_kwargs: Any) -> SafeString:
+        return change_link(self.row)
+
+
+class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who is enrolled where stays as it is: another enrolment is another row. So only a new row has a search, which costs a query."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            for name in self.fields.keys() & {"student", "course"}:
+                self.fields[name].disabled = True
+                self.fields[name].widget = Named(getattr(self.instance, name))
+
+
+class Enrolments(TabularInline):
+    model = Enrolment
+    form = EnrolmentForm
+    extra = 0
+    tab = True
+    hide_title = True
+    per_page = 30
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
+        return super().get_queryset(request).select_related("student", "course")
+
+
+class RosterInline(Enrolments):
+    autocomplete_fields = ("student",)
+    verbose_name_plural = gettext_lazy("roster")
+
+
+class ClassesInline(Enrolments):
+    autocomplete_fields = ("course",)
+    verbose_name_plural = gettext_lazy("classes")
