@@ -33,10 +33,12 @@ def units(film: Path, path: Path) -> Path:
 
 
 class RtspCamera:
-    """Shows the film at rtsp://127.0.0.1:`port``path` while it runs."""
+    """Shows the film at rtsp://127.0.0.1:`port``path` while it runs; with a `certificate` (a file with its key) at rtsps://."""
 
-    def __init__(self, film: Path, folder: Path, *, path: str = "/lecture", username: str = "viewer", password: str = "") -> None:
-        self.path, self.username, self.password = path, username, password
+    def __init__(
+        self, film: Path, folder: Path, *, path: str = "/lecture", username: str = "viewer", password: str = "", certificate: str = ""
+    ) -> None:
+        self.path, self.username, self.password, self.certificate = path, username, password, certificate
         self.units = units(film, folder / "units")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -50,7 +52,7 @@ class RtspCamera:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.tell(json.dumps({"port": self.port, "path": self.path, "username": self.username, "password": self.password}))
+        self.tell(json.dumps({name: getattr(self, name) for name in ("port", "path", "username", "password", "certificate")}))
         assert self.process.stdout
         assert self.process.stdout.readline() == "ready\n"
         return self

@@ -17,7 +17,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 Gst.init(None)
 
@@ -73,17 +73,20 @@ def serve(film: Path) -> None:
     factory.set_launch(LAUNCH)
     factory.set_shared(True)
     factory.connect("media-configure", camera.configure)
+    auth = GstRtspServer.RTSPAuth()
     if settings["password"]:
-        auth = GstRtspServer.RTSPAuth()
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         token = GstRtspServer.RTSPToken()
         token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
         auth.add_digest(settings["username"], settings["password"], token)
-        server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         for permission in (GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS, GstRtspServer.RTSP_PERM_MEDIA_FACTORY_CONSTRUCT):
             permissions.add_permission_for_role("viewer", permission, True)
         factory.set_permissions(permissions)
+    if settings["certificate"]:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(settings["certificate"]))
+    if settings["password"] or settings["certificate"]:
+        server.set_auth(auth)
     server.get_mount_points().add_factory(settings["path"], factory)
     if not server.attach(None):
         raise SystemExit(f"Port {settings['port']} is in use.")

@@ -1,6 +1,7 @@
 """Cameras are recorded while a lecture runs: a real RTSP server shows a film whose pictures say what time it is."""
 
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -267,6 +268,29 @@ def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monke
     until(lambda: "The disk is full" in Source.objects.get().error, "it is told")
     assert "No space left" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path, tmp_path: Path, monkeypatch) -> None:
+    certificate = tmp_path / "camera.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*made, "-keyout", tmp_path / "key.pem", "-out", certificate], check=True, capture_output=True)
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(certificate.read_bytes())
+    certificate.write_bytes(certificate.read_bytes() + (tmp_path / "key.pem").read_bytes())
+    server = rtsp_camera(film, certificate=str(certificate), password=SECRET)
+    camera = camera_of(f"rtsps://localhost:{server.port}", username=server.username, secret=encrypt(SECRET))
+    with pytest.raises(CameraError, match="SSLCertVerificationError"):
+        look(sessions.target_of(camera))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert look(sessions.target_of(camera)) == "h264, 160 x 120"
+
+
+def test_a_camera_is_called_by_nothing_but_its_name() -> None:
+    camera = camera_of("rtsp://127.0.0.1:8554/cam?unit=1")
+    camera.label = "realmonitor?channel=1\r\nX-Header: 1"
+    target = sessions.target_of(camera)
+    assert (target.address, target.port) == ("127.0.0.1", 8554)
+    assert target.path == "/cam/realmonitor?channel=1%0D%0AX-Header:%201&unit=1"
 
 
 def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:

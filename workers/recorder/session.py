@@ -34,9 +34,11 @@ def target_of(camera: Camera) -> Target:
     """
     source = camera.source
     address = guarded(source)
-    path = quote(address.path, safe=AS_IS) + (f"?{address.query}" if address.query else "")
+    path = quote(address.path, safe=AS_IS)
     if camera.label:
         path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=AS_IS + '?%')}"
+    if address.query:
+        path += ("&" if "?" in path else "?") + quote(address.query, safe=AS_IS + "?%")
     tls_name = address.host if address.scheme == "rtsps" else ""
     return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
 
