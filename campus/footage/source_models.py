@@ -1,6 +1,7 @@
 """Where footage comes from by itself: the stores of cameras, what stands in which room, and the files that were seen there."""
 
 import uuid
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -102,7 +103,7 @@ class Source(LeasedWork):
         return self.name
 
     def clean(self) -> None:
-        wrong = {}
+        wrong: dict[str, Any] = {}
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
             wrong["address"] = _("Leave name and password out of the address; they have fields of their own.")
         if not abs(self.clock_offset) <= DAY:  # nor what is no number
