@@ -160,7 +160,7 @@ def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> Non
     recording = lecture.recordings.get()
     cut(recording)
     before = list(Segment.objects.values_list("pk", flat=True)), list(recording.cuts.values())
-    arrives(piece, piece)
+    arrives(piece, piece, factories.piece(camera, minute(30), 30, state="double"))
     lecture_footage(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "processing"
