@@ -153,6 +153,7 @@ class Lecture(models.Model):
             models.UniqueConstraint(fields=["course", "uid"], condition=~Q(uid=""), name="one_lecture_a_class_and_uid"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="lecture_ends_after_it_starts"),
         ]
+        indexes = [models.Index(fields=["starts_at"], name="lectures_by_time")]
 
     def __str__(self) -> str:
         when = timezone.localtime(self.starts_at)

@@ -207,8 +207,9 @@ def _in_rooms(names: Iterable[str], path: str) -> Q:
 
 
 def lectures_between(starts_at: datetime, ends_at: datetime) -> QuerySet[Lecture]:
-    """The lectures that take place at any moment between the two, by time."""
-    return Lecture.objects.filter(cancelled=False, starts_at__lt=ends_at, ends_at__gt=starts_at).order_by("starts_at", "pk")
+    """The lectures that take place at any moment between the two, by time. None lasts longer than a day."""
+    begun = Lecture.objects.filter(cancelled=False, starts_at__gt=starts_at - AGO, starts_at__lt=ends_at)
+    return begun.filter(ends_at__gt=starts_at).order_by("starts_at", "pk")
 
 
 def clashing(one: Lecture, other: Lecture) -> bool:
