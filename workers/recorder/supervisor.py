@@ -85,7 +85,7 @@ class Supervisor:
             close_old_connections()
             step()
         except DatabaseError as error:
-            log.warning("The database cannot be reached (%s); what is recorded is kept until it is back.", type(error).__name__)
+            log.warning("The database does not answer; what is recorded is kept until it does: %s", error)
 
     def tick(self) -> None:
         due = {camera.pk: camera for camera in cameras_due(timezone.now())}
