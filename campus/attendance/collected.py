@@ -1,9 +1,11 @@
 """The end of a lecture whose footage came by itself: one workbook and one e-mail over all its cameras."""
 
 import logging
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.attendance.models import Report
@@ -14,6 +16,7 @@ from campus.footage.selectors import OPEN
 
 log = logging.getLogger(__name__)
 
+RECENT = timedelta(days=7)  # older ones are not looked at each time
 UNSETTLED = Q(provisional=True) | Q(state__in=OPEN)
 
 
@@ -35,7 +38,8 @@ def lecture_settle(*, lecture: Lecture) -> bool:
 def lectures_settle() -> None:
     """Settle the lectures whose last recording to be counted failed, so that no vote did it."""
     collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
-    counted = Exists(collected.filter(state=Recording.State.DONE)) & ~Exists(collected.filter(UNSETTLED))
+    done = collected.filter(state=Recording.State.DONE, finished_at__gt=timezone.now() - RECENT)
+    counted = Exists(done) & ~Exists(collected.filter(UNSETTLED))
     for lecture in Lecture.objects.filter(counted, ~Exists(Report.objects.filter(lecture=OuterRef("pk"), recording=None))):
         try:
             lecture_settle(lecture=lecture)
