@@ -261,7 +261,8 @@ class Still(LeasedWork):
 
 
 class Report(models.Model):
-    """A workbook in Reports/: of a lecture's recording, or the register of a class when `recording` is empty."""
+    """A workbook in Reports/: of a lecture's recording; of a lecture over all its cameras, where `recording` is empty; or, where
+    `lecture` is empty too, the register of a class."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name=_("class"))
