@@ -16,7 +16,8 @@ from campus.work import claim
 from recognition import types
 from tests.campus import factories
 from tests.faults import fake_vision
-from tests.workers.test_aggregate import class_of, looked_at, trained, vote
+from tests.workers.classroom import class_of, trained
+from tests.workers.test_aggregate import looked_at, vote
 from workers import vision
 from workers.attempt import attempt
 from workers.recognise import recognise

@@ -12,7 +12,8 @@ from campus.biometrics.services import photo_delete, photo_move
 from recognition import gallery as galleries
 from recognition.voting import Policy
 from tests.campus import factories
-from tests.workers.test_aggregate import add_photos, class_of, looked_at, trained, vote
+from tests.workers.classroom import add_photos, class_of, trained
+from tests.workers.test_aggregate import looked_at, vote
 from workers import training, upkeep
 
 pytestmark = pytest.mark.django_db(transaction=True)
