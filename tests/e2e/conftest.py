@@ -1,93 +1,120 @@
-"""A real browser on a real server. Skipped where Debian's chromium and chromium-driver are not installed."""
+"""Debian's Chromium on a real server. Skipped where it is not installed."""
 
+import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support import expected_conditions as expected
-from selenium.webdriver.support.ui import WebDriverWait
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from campus.work import producer
 from tests.campus.conftest import own_folders, video_bytes, world
 
 __all__ = ["own_folders", "video_bytes", "world"]
 
-PATIENCE = 20  # seconds until something that should happen is taken for not happening
+PATIENCE = 60.0  # seconds until something that should happen is taken for not happening
+WIDE, NARROW = {"width": 1280, "height": 1000}, {"width": 390, "height": 844}
+SERIOUS = ("serious", "critical")
+expect.set_options(timeout=PATIENCE * 1000)
 
 
-class Browser:
-    """Chromium, with the few gestures that the tests need."""
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Where Chromium is."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("chromium is not installed (Debian: apt install chromium)")
+    return found
 
-    def __init__(self, driver: webdriver.Chrome, root: str, downloads: Path) -> None:
-        self.driver, self.root, self.downloads = driver, root, downloads
 
-    def open(self, path: str) -> None:
-        self.driver.get(self.root + path)
-
-    def find(self, selector: str) -> WebElement:
-        return self.wait(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
-
-    def wait(self, condition):
-        """Ask again while the page is being replaced: Chromium then answers with more errors than that of the stale element."""
-        return WebDriverWait(self.driver, PATIENCE, 0.1, [WebDriverException]).until(condition)
-
-    def sees(self, text: str) -> None:
-        self.wait(lambda driver: text in driver.find_element(By.TAG_NAME, "main").text)
-
-    def press(self, label: str) -> None:
-        """Click the button, link or summary with that text."""
-        xpath = f"//*[self::button or self::a or self::summary][starts-with(normalize-space(), '{label}')]"
-        clickable = expected.element_to_be_clickable((By.XPATH, xpath))
-        self.wait(lambda driver: (clickable(driver).click(), True))
-
-    def fill(self, **fields: str) -> None:
-        for name, value in fields.items():
-            box = self.find(f"[name={name}]")
-            box.clear()
-            box.send_keys(value)
-
-    def path(self) -> str:
-        return self.driver.current_url.removeprefix(self.root)
-
-    def log_in(self, name: str) -> None:
-        self.open("/login/")
-        self.fill(username=name, password="password")
-        self.press("Log in")
-        self.wait(lambda _: self.path() == "/")
+@pytest.fixture(scope="module")
+def chromium(program: str) -> Iterator[Browser]:
+    """Playwright runs an event loop in this thread, where Django would refuse the database; nothing here is asynchronous, though."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def browser(transactional_db, live_server, settings, tmp_path: Path) -> Iterator[Browser]:
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (program and driver):
-        pytest.skip("chromium or chromedriver is not installed (Debian: apt install chromium chromium-driver)")
-    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there: the tests do the workers' part by the same services
+def nobody_works(settings) -> Iterator[None]:
+    """No broker is there: the tests do the workers' part by the same services."""
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
     producer.cache_clear()
-    downloads = tmp_path / "downloads"
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,1000",
-        "--lang=en-GB",
-    ):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    try:
-        yield Browser(chrome, live_server.url, downloads)
-        complaints = [entry["message"] for entry in chrome.get_log("browser") if "Content Security Policy" in entry["message"]]
-        assert not complaints
-    finally:
-        chrome.quit()
-        producer.cache_clear()
+    yield
+    producer.cache_clear()
+
+
+@pytest.fixture
+def address(transactional_db, nobody_works, live_server) -> str:
+    """Of the server that the page is on."""
+    return live_server.url
+
+
+@pytest.fixture
+def context(chromium: Browser, address: str) -> Iterator[BrowserContext]:
+    context = chromium.new_context(base_url=address, locale="en-GB", viewport=WIDE, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE * 1000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    assert not refused
+
+
+class SignIn(Protocol):
+    def __call__(self, user: User, context: BrowserContext | None = None) -> None: ...
+
+
+@pytest.fixture
+def sign_in(request: pytest.FixtureRequest, address: str) -> SignIn:
+    """Somebody is signed in without the form, in the page's context or another one."""
+
+    def sign_in(user: User, context: BrowserContext | None = None) -> None:
+        client = Client()
+        client.force_login(user)
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value, "url": address}
+        (context or request.getfixturevalue("context")).add_cookies([cookie])
+
+    return sign_in
+
+
+def sees(page: Page, *texts: str) -> None:
+    """Each of the texts can be read on the page, now or soon."""
+    for text in texts:
+        expect(page.locator("#main")).to_contain_text(text, use_inner_text=True)
+
+
+def until(page: Page, condition: Callable[[], object]) -> None:
+    """Ask the database until it is so, while the page goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        page.wait_for_timeout(50)
+
+
+def usable(page: Page) -> None:
+    """axe finds nothing serious and nothing overflows sideways in what the page shows now: wide and light, narrow and dark."""
+    for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")  # the admin looks at load only
+        faults = [fault for fault in Axe().run(page).response["violations"] if fault["impact"] in SERIOUS]
+        assert not [(page.url, scheme, fault["id"], [node["html"] for node in fault["nodes"]]) for fault in faults]
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (page.url, scheme)
+    page.set_viewport_size(WIDE)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.evaluate("document.documentElement.classList.remove('dark')")

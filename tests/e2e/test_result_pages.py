@@ -1,76 +1,60 @@
 """The result of a lecture in a real browser: several statuses at once, a name for an unknown person, a still, the sign-off."""
 
 import pytest
-from axe_core_python.selenium import Axe
 from django.urls import reverse
-from selenium.webdriver.common.by import By
+from playwright.sync_api import Page, expect
 
 from campus.attendance.models import Sighting, Still
 from campus.attendance.services import lecture_count, still_finished
 from campus.work import claim
 from tests.campus.conftest import World, jpeg
-from tests.e2e.conftest import Browser
+from tests.e2e.conftest import SignIn, sees
 
 
 @pytest.fixture
-def doubtful(world: World) -> World:
-    """Somebody to be confirmed, and pictures with a box: every part of the pages is there."""
+def doubtful(world: World, sign_in: SignIn) -> World:
+    """Somebody to be confirmed, and pictures with a box."""
     box = {**world.sighting.chips[0], "box": [10, 20, 60, 80]}
     Sighting.objects.filter(pk=world.sighting.pk).update(chips=[box], present=False, unsure=True)
     lecture_count(lecture=world.lecture)
+    sign_in(world.own)
     return world
 
 
-def test_from_the_first_look_to_the_sign_off(browser: Browser, doubtful: World):
-    world = doubtful
-    missing = world.lecture.records.get(machine_status="absent").student
-    browser.log_in("own")
-    browser.open(reverse("lecture", args=[world.lecture.pk]))
-    browser.press("Sign off")
-    browser.press("Yes, sign off")
-    browser.sees("1 student is still to be confirmed.")
-
-    browser.find("a.stranger").click()
-    browser.sees("Who is this?")
-    browser.press("This is the student")  # nobody is chosen: the browser asks
-    browser.find(f"input[name=student][value='{missing.pk}']").click()
-    browser.press("This is the student")
-    browser.sees(f"This is {missing.name}.")
-    browser.sees("1 present")
-
-    for box in browser.driver.find_elements(By.CSS_SELECTOR, "input.pick"):
-        box.click()
-    browser.find("#together-status").send_keys("Excused")
-    browser.find("#together-reason").send_keys("Fire alarm")
-    browser.press("Set for the selected")
-    browser.sees("2 statuses are changed.")
-    browser.sees("2 excused")
-
-    browser.press("Sign off")
-    browser.press("Yes, sign off")
-    browser.sees("Signed off by own")
-    assert not browser.driver.find_elements(By.CSS_SELECTOR, "input.pick")
+def sign_off(page: Page) -> None:
+    page.locator("summary", has_text="Sign off").click()
+    page.get_by_role("button", name="Yes, sign off").click()
 
 
-def test_the_whole_picture_appears_by_itself(browser: Browser, doubtful: World):
-    browser.log_in("own")
-    browser.open(reverse("record", args=[doubtful.record.pk]))
-    browser.sees("The whole picture is being cut out of the recording.")
+def test_from_the_first_look_to_the_sign_off(page: Page, doubtful: World):
+    missing = doubtful.lecture.records.get(machine_status="absent").student
+    page.goto(reverse("lecture", args=[doubtful.lecture.pk]))
+    sign_off(page)
+    sees(page, "1 student is still to be confirmed.")
+
+    page.locator("a.stranger").click()
+    sees(page, "Who is this?")
+    page.get_by_role("button", name="This is the student").click()  # nobody is chosen: the browser asks
+    page.get_by_label(missing.name).check()
+    page.get_by_role("button", name="This is the student").click()
+    sees(page, f"This is {missing.name}.", "1 present")
+
+    for box in page.locator("input.pick").all():
+        box.check()
+    several = page.get_by_role("group", name="Set the status of several")
+    several.get_by_label("Status").select_option("Excused")
+    several.get_by_label("Reason").fill("Fire alarm")
+    several.get_by_role("button", name="Set for the selected").click()
+    sees(page, "2 statuses are changed.", "2 excused")
+
+    sign_off(page)
+    sees(page, "Signed off by own")
+    expect(page.locator("input.pick")).to_have_count(0)
+
+
+def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
+    page.goto(reverse("record", args=[doubtful.record.pk]))
+    sees(page, "The whole picture is being cut out of the recording.")
     still = Still.objects.get()
     still_finished(still=claim("rollcall.still", still.pk, "me"), jpeg=jpeg(300))
-    browser.find(".moment svg image")
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_everybody_can_use_the_pages(browser: Browser, doubtful: World, width: int, scheme: str):
-    world = doubtful
-    browser.log_in("own")
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-    browser.driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    )
-    for name, pk in [("lecture", world.lecture.pk), ("record", world.record.pk), ("unknown", world.unknown.pk)]:
-        browser.open(reverse(name, args=[pk]))
-        found = Axe().run(browser.driver)["violations"]
-        assert not [(name, one["id"], one["nodes"][0]["html"]) for one in found]
-        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    expect(page.locator(".moment svg image")).to_be_visible()

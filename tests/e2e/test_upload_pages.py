@@ -1,36 +1,47 @@
 """Uploads in a real browser: several at once, and on where they stopped when the server or the page was away."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_core_python.selenium import Axe
 from django.urls import reverse
-from selenium.common.exceptions import NoAlertPresentException
-from selenium.webdriver.common.by import By
+from playwright.sync_api import Page, expect
 
 from campus.footage.models import Recording, Upload
 from campus.footage.services import segment_finished
 from campus.work import claim, fail, finish
 from tests.campus import factories
 from tests.campus.conftest import World
-from tests.e2e.conftest import Browser
-from tests.e2e.test_staff import end, plan, take
+from tests.e2e.conftest import SignIn, sees, until, usable
+from tests.e2e.work import end, plan, take
 from tests.web_server import WebServer
 
 MiB = 1024 * 1024
 
 
 @pytest.fixture
-def web(browser: Browser, tmp_path: Path) -> Iterator[WebServer]:
-    """A server that can be killed, in place of the tests' own."""
+def web(transactional_db, nobody_works, tmp_path: Path) -> Iterator[WebServer]:
+    """A server that can be killed, and takes no more than 32 MiB."""
     server = WebServer(tmp_path)
+    server.environment["ROLLCALL_MAX_RECORDING_BYTES"] = str(32 * MiB)
     server.start()
-    browser.root = server.url
     yield server
     server.kill()
+
+
+@pytest.fixture
+def address(web: WebServer) -> str:
+    return web.url
+
+
+@pytest.fixture
+def lecturer(page: Page, world: World, sign_in: SignIn) -> Page:
+    sign_in(world.own)
+    page.goto(reverse("lecture", args=[world.lecture.pk]))
+    return page
 
 
 def video(folder: Path, name: str, size: int, seed: int = 1) -> Path:
@@ -39,112 +50,101 @@ def video(folder: Path, name: str, size: int, seed: int = 1) -> Path:
     return path
 
 
-def choose(browser: Browser, *paths: Path) -> None:
-    browser.find("input[type=file]").send_keys("\n".join(map(str, paths)))
+def choose(page: Page, *paths: Path) -> None:
+    page.set_input_files("[data-upload] input[type=file]", paths)
 
 
-def slow(browser: Browser, bytes_a_second: int) -> None:
-    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_a_second}
-    browser.driver.execute_cdp_cmd("Network.enable", {})
-    browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
-
-
-def states(browser: Browser) -> list[str]:
-    return [state.text for state in browser.driver.find_elements(By.CSS_SELECTOR, ".upload [data-state]")]
+def send(page: Page) -> None:
+    page.get_by_role("button", name="Upload and take attendance").click()
 
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_killed_server_and_a_reloaded_page_lose_nothing(browser: Browser, world: World, web: WebServer, tmp_path: Path):
-    file = video(tmp_path, "lecture.mp4", 30 * MiB)
-    browser.log_in("own")
-    browser.open(reverse("lecture", args=[world.lecture.pk]))
-    slow(browser, 8 * MiB)
-    choose(browser, file)
-    browser.press("Upload and take attendance")
-    browser.wait(lambda _: Upload.objects.filter(offset__gt=0).exists())
+def test_a_killed_server_and_a_reloaded_page_lose_nothing(lecturer: Page, world: World, web: WebServer, tmp_path: Path):
+    page, file = lecturer, video(tmp_path, "lecture.mp4", 30 * MiB)
+    page.on("dialog", lambda asked: asked.accept())  # leave the page while it uploads? yes
+    network = page.context.new_cdp_session(page)
+    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2 * MiB}
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", speed)
+    choose(page, file)
+    send(page)
+    until(page, Upload.objects.filter(offset__gt=0).exists)
     web.kill()
-    browser.sees("No answer from the server")
+    sees(page, "No answer from the server")
     kept = Upload.objects.get().offset
     web.start()
-    browser.wait(lambda _: Upload.objects.get().offset > kept)
+    until(page, Upload.objects.filter(offset__gt=kept).exists)
 
-    browser.driver.refresh()
-    try:
-        browser.driver.switch_to.alert.accept()
-    except NoAlertPresentException:
-        browser.driver.refresh()
-    browser.sees("Choose the file again until")
-    choose(browser, file)
-    browser.sees("are here already; the upload goes on from there")
-    slow(browser, -1)
-    browser.press("Upload and take attendance")
-    browser.wait(lambda _: browser.path().startswith("/recordings/"))
+    page.reload()
+    sees(page, "Choose the file again until")
+    choose(page, file)
+    sees(page, "are here already; the upload goes on from there")
+    network.send("Network.emulateNetworkConditions", speed | {"uploadThroughput": -1})
+    send(page)
+    page.wait_for_url("**/recordings/**")
     recording = Recording.objects.get(original_name="lecture.mp4", lecture=world.lecture, size=30 * MiB)
     assert recording.sha256 == sha256(file) == sha256(Path(recording.file.path))
     assert Upload.objects.get().recording == recording, "it was one upload all the time"
 
 
-def test_several_files_at_once_and_one_that_is_here_already(browser: Browser, world: World, tmp_path: Path):
+def test_several_files_at_once_and_one_that_is_here_already(lecturer: Page, world: World, tmp_path: Path):
     files = [video(tmp_path, f"part {n}.mp4", 300_000, n) for n in range(3)]
     factories.recording(world.lecture, content=files[1].read_bytes(), original_name="the second part.mp4")
-    browser.log_in("own")
-    browser.open(reverse("lecture", args=[world.lecture.pk]))
-    choose(browser, *files)
-    browser.wait(lambda _: states(browser).count("Ready to upload.") == 3)
-    browser.press("Upload and take attendance")
-    browser.wait(lambda _: states(browser).count("Here, and unchanged. Attendance is being taken.") == 2)
-    browser.sees("This recording is already here: the second part.mp4.")
+    choose(lecturer, *files)
+    states = lecturer.locator(".upload [data-state]")
+    expect(states.filter(has_text="Ready to upload.")).to_have_count(3)
+    send(lecturer)
+    expect(states.filter(has_text="Here, and unchanged. Attendance is being taken.")).to_have_count(2)
+    sees(lecturer, "This recording is already here: the second part.mp4.")
     assert Recording.objects.filter(original_name__startswith="part").count() == Upload.objects.count() == 2
-    for width in (1280, 390):
-        browser.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        )
-        found = Axe().run(browser.driver)["violations"]
-        assert not [(width, one["id"], one["nodes"][0]["html"]) for one in found]
-        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
-    links = [link.get_attribute("href") for link in browser.driver.find_elements(By.CSS_SELECTOR, ".upload [data-open]")]
-    browser.driver.get(links[1])
-    assert "the second part.mp4" in browser.find("h1").text
+    usable(lecturer)
+    lecturer.locator(".upload [data-open]").nth(1).click()
+    expect(lecturer.locator("h1")).to_have_text("the second part.mp4")
 
 
-def test_what_is_wrong_is_said_before_it_is_sent(browser: Browser, world: World, tmp_path: Path, settings):
-    settings.MAX_RECORDING_BYTES = 1000
-    browser.log_in("own")
-    browser.open(reverse("lecture", args=[world.lecture.pk]))
-    browser.press("Upload and take attendance")
-    browser.sees("Choose a video or a photo first.")
-    choose(browser, video(tmp_path, "empty.mp4", 0), video(tmp_path, "large.mp4", 5000))
-    browser.sees("The file is empty.")
-    browser.sees("The file has 5 KB; a recording may have 1000 bytes.")
+def test_what_is_wrong_is_said_before_it_is_sent(lecturer: Page, tmp_path: Path):
+    send(lecturer)
+    sees(lecturer, "Choose a video or a photo first.")
+    large = video(tmp_path, "large.mp4", 0)
+    os.truncate(large, 33 * MiB)
+    choose(lecturer, video(tmp_path, "empty.mp4", 0), large)
+    sees(lecturer, "The file is empty.", "The file has 33 MB; a recording may have 32 MB.", "export it with a lower quality")
     for _ in range(2):
-        browser.press("Remove")
-    browser.wait(lambda driver: not driver.find_elements(By.CSS_SELECTOR, ".upload"))
+        lecturer.get_by_role("button", name="Remove").first.click()
+    expect(lecturer.locator(".upload")).to_have_count(0)
     assert not Upload.objects.exists()
 
 
-def test_who_watches_sees_all_of_it_without_a_reload(browser: Browser, world: World, web: WebServer):
-    recording = factories.recording(world.lecture)
-    browser.log_in("own")
-    browser.open(reverse("recording", args=[recording.pk]))
-    browser.driver.execute_script("window.sameDocument = true")
-    browser.sees("waiting")
+def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: World, web: WebServer):
+    page, recording = lecturer, factories.recording(world.lecture)
+    page.goto(reverse("recording", args=[recording.pk]))
+    loads: list[str] = []
+    page.on("load", lambda page: loads.append(page.url))
+    sees(page, "waiting")
     plan(recording)
-    browser.sees("looking for faces")
+    sees(page, "looking for faces")
     web.kill()
-    browser.sees("No answer from the server; asking again.")
+    sees(page, "No answer from the server; asking again.")
     part = take(recording, 0)
     assert segment_finished(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
     web.start()
-    browser.sees("12 faces found so far")
-    browser.sees(world.student.name)
+    sees(page, "12 faces found so far", world.student.name)
     fail("rollcall.recognise", take(recording, 1), "That part is damaged.", "")
-    browser.wait(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".strip .failed"))
+    expect(page.locator(".strip .failed")).to_be_visible()
     end(take(recording, 2), faces=3)
-    browser.sees("counting")
+    sees(page, "counting")
     held = claim("rollcall.aggregate", recording.pk, "counter")
     assert finish(held, Recording.State.DONE, coverage=0.67)
-    browser.sees("Try the failed parts again")
-    assert browser.driver.execute_script("return window.sameDocument")
+    sees(page, "That part is damaged.")
+    assert not loads
+
+    page.get_by_role("button", name="Try the failed parts again").click()
+    sees(page, "The failed parts are being looked at again.")
+    page.locator("summary", has_text="Cancel").click()
+    page.get_by_role("button", name="Stop now").click()
+    sees(page, "Cancelled. The file stays")
+    recording.refresh_from_db()
+    assert recording.state == "cancelled"

@@ -83,7 +83,7 @@ class CourseAdmin(RegistrarAdmin):
         if not course.gallery_state:
             return badge(_("none yet"))
         if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
-            return badge(_("last training failed, the one before is in use"), "warning")
+            return badge(_("last training failed"), "warning")
         state = Gallery.State(course.gallery_state)
         return badge(str(state.label), GALLERY_STATES[state])
 

@@ -1,0 +1,120 @@
+"""Every page of the product, as whoever it is for, wide and narrow, light and dark: axe finds nothing serious, nothing overflows
+sideways, and the browser complains about nothing. A new page is looked at by itself.
+
+ROLLCALL_SCREENSHOTS=folder keeps a picture of each.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import axe_playwright_python
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
+
+from tests.campus.conftest import World
+from tests.campus.permissions import address as where_is
+from tests.campus.permissions import people, reader, routes, things
+from tests.campus.rows import multiply
+from tests.e2e.conftest import NARROW, SERIOUS, WIDE
+from tests.e2e.term import lived_in
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+OPTIONS = {"resultTypes": ["violations"], "preload": False, "iframes": False}
+CONTRAST = OPTIONS | {"runOnly": ["color-contrast"]}
+LOOKS = [(WIDE, "light", OPTIONS), (WIDE, "dark", CONTRAST), (NARROW, "dark", OPTIONS)]
+NOT_OURS = ("_delete", "_history", "api-docs")  # the same for every row, and a page of Swagger's
+AT_ONCE = 3
+PICTURES = os.environ.get("ROLLCALL_SCREENSHOTS")
+
+
+class Looker:
+    """Looks at one page after the other."""
+
+    def __init__(self, browser: Browser, root: str, cookies: dict[str, str]) -> None:
+        self.browser, self.root, self.cookies = browser, root, cookies
+        self.contexts: dict[str, BrowserContext] = {}
+        self.faults: list[str] = []
+        self.seen: set[str] = set()
+
+    async def context(self, who: str) -> BrowserContext:
+        if who not in self.contexts:
+            self.contexts[who] = context = await self.browser.new_context(base_url=self.root, locale="en-GB", reduced_motion="reduce")
+            await context.add_init_script(AXE)
+            if who in self.cookies:
+                await context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": self.cookies[who], "url": self.root}])
+        return self.contexts[who]
+
+    async def look(self, who: str, where: str) -> None:
+        """Judge it if it is a page; what leads elsewhere, or is a file, is none."""
+        page = await (await self.context(who)).new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(error.message))
+        await page.set_viewport_size(WIDE)
+        try:
+            response = await page.goto(where)
+        except Error as error:
+            if "Download is starting" not in error.message and "ERR_ABORTED" not in error.message:
+                self.faults.append(f"{where}: {error.message}")
+        else:
+            assert response is not None
+            if response.status >= 400:
+                self.faults.append(f"{where}: {response.status} for {who}")
+            elif response.status == 200 and response.headers["content-type"].startswith("text/html") and page.url == self.root + where:
+                self.seen.add(where)
+                await self.judge(page, where)
+                self.faults += [f"{where}: {text}" for text in said]
+        await page.close()
+
+    async def judge(self, page: Page, where: str) -> None:
+        for size, scheme, options in LOOKS:
+            await page.set_viewport_size(size)
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")  # the admin's own
+            found = await page.evaluate("options => axe.run(document, options)", options)
+            for fault in found["violations"]:
+                if fault["impact"] in SERIOUS:
+                    self.faults += [f"{where} {size['width']} {scheme}: {fault['id']}: {node['html']}" for node in fault["nodes"]]
+            if await page.evaluate("document.documentElement.scrollWidth") > size["width"]:
+                self.faults.append(f"{where} {size['width']}: overflows")
+            if PICTURES:
+                name = re.sub(r"\W+", "_", where).strip("_") or "home"
+                await page.screenshot(path=f"{PICTURES}/{name}.{size['width']}.{scheme}.png", full_page=True)
+
+
+async def look_at(program: str, root: str, cookies: dict[str, str], pages: Iterable[tuple[str, str]]) -> Looker:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        looker = Looker(browser, root, cookies)
+        left = list(pages)
+
+        async def some() -> None:
+            while left:
+                await looker.look(*left.pop())
+
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+        await browser.close()
+    return looker
+
+
+def signed_in(client: Client) -> str | None:
+    cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+    return cookie and cookie.value
+
+
+def test_everybody_can_use_every_page(program: str, address: str, world: World):
+    keys, clients = things(world), people(world)
+    work = lived_in(world)
+    multiply(3)
+    pages = [(who, where_is(route, keys)) for route in routes() if (who := reader(route)) and not route.name.endswith(NOT_OURS)]
+    pages += [("lecturer", reverse("recording", args=[pk])) for pk in (world.recording.pk, work.pk)]
+    pages += [("registrar", reverse("lecture", args=[lecture.pk])) for lecture in world.course.lectures.filter(sign_off=None)[:1]]
+    cookies = {who: cookie for who, client in clients.items() if (cookie := signed_in(client))}
+    looker = asyncio.run(look_at(program, address, cookies, dict.fromkeys(pages)))
+    assert not looker.faults, "\n".join(looker.faults)
+    assert {reverse("home"), reverse("admin:index"), reverse("login")} <= looker.seen

@@ -1,0 +1,24 @@
+"""The workers' part, by the services that they call."""
+
+from campus.footage.models import Recording, Segment
+from campus.footage.services import recording_planned, segment_finished, segments_settled
+from campus.work import claim
+from recognition.types import Segment as Part
+from recognition.types import VideoInfo
+
+INFO = VideoInfo(container="mp4", codec="mpeg4", width=64, height=64, rotation=0, fps=10, duration=180)
+
+
+def plan(recording: Recording) -> None:
+    """Three parts of a minute."""
+    held = claim("rollcall.ingest", recording.pk, "planner")
+    assert recording_planned(recording=held, info=INFO, segments=[Part(n, 60.0 * n, 60.0 * (n + 1)) for n in range(3)])
+
+
+def take(recording: Recording, index: int) -> Segment:
+    return claim("rollcall.recognise", recording.segments.get(index=index).pk, f"worker {index}")
+
+
+def end(segment: Segment, faces: int) -> None:
+    assert segment_finished(segment=segment, result="", faces=faces, tracks=0)
+    segments_settled(recording_id=segment.recording_id)
