@@ -31,6 +31,7 @@ PAUSES = [timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60)]  # b
 SOURCE_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60)]  # after looks that failed
 NEARLY = 0.9  # of the lecture, by each camera: enough once several looks brought nothing more
 LOOKS = 4
+LIVE = timedelta(minutes=3)  # after the end: what was not recorded of a camera by then never comes
 PATIENCE = timedelta(days=2)  # beyond the deadline, while files are being fetched
 
 
@@ -192,7 +193,8 @@ def _verdict(row: Collection, now: datetime) -> Verdict | None:
     least = 1 - max((sum(end - start for start, end in holes) for holes in gaps.values()), default=0.0) / length_of(lecture)
     if footage and least >= NEARLY and row.tries >= LOOKS and not coming:
         return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps))
-    if row.deadline_at > now or (coming and row.deadline_at > now - PATIENCE):
+    live = all(camera.source.kind == Source.Kind.RTSP for camera in gaps) and lecture.ends_at < now - LIVE
+    if (row.deadline_at > now and not live) or (coming and row.deadline_at > now - PATIENCE):
         return None
     if footage:
         return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps), tell=True)

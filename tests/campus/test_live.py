@@ -1,13 +1,15 @@
 """Which cameras are recorded, by whom, and what becomes of a file."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+from campus.footage.collecting import collections_settle
 from campus.footage.live import MARGIN, cameras_due, piece_recorded, source_hold, source_let_go, unrecorded_since
-from campus.footage.models import Camera, Piece, Recording, Source
+from campus.footage.models import Camera, Collection, Piece, Recording, Source
 from campus.work import KINDS
 from recognition.types import VideoInfo
 from tests.campus import factories
@@ -116,3 +118,23 @@ def test_a_camera_that_brings_nothing_of_a_lecture_is_noticed_while_it_runs(came
 def test_no_sweeper_asks_for_a_source_that_is_recorded(camera: Camera) -> None:
     source_hold(source_id=camera.source_id, owner="one")
     assert not KINDS["rollcall.scan"].rows.exists()
+
+
+@pytest.mark.parametrize(("recorded", "state"), [(1800, Collection.State.COMPLETE), (0, Collection.State.MISSING)])
+def test_what_was_not_recorded_is_not_waited_for(camera: Camera, tmp_path: Path, recorded: int, state: str) -> None:
+    its = lecture(timedelta(minutes=-70))
+    facts = {"tries": 1, "due_at": NOW + timedelta(minutes=5), "deadline_at": NOW + timedelta(days=1)}
+    row = Collection.objects.create(lecture=its, state=Collection.State.COLLECTING, **facts)
+    if recorded:
+        file = tmp_path / "half.mp4"
+        file.write_bytes(b"half")
+        info = replace(INFO, duration=recorded)
+        ends = its.starts_at + timedelta(seconds=recorded)
+        piece_recorded(camera=camera, file=file, starts_at=its.starts_at, ends_at=ends, sha256="a" * 64, info=info)
+    collections_settle(its.ends_at + timedelta(minutes=1))
+    row.refresh_from_db()
+    assert row.state == Collection.State.COLLECTING
+    collections_settle(its.ends_at + timedelta(minutes=4))
+    row.refresh_from_db()
+    assert row.state == state
+    assert str(camera) in row.note
