@@ -1,5 +1,6 @@
 """Recordings, and the work on them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -55,7 +55,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         recording = recording_create(lecture=lecture, file=file, name=file.name, user=who(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> Sequence[Any]:
         return [RegistrarsOnly()] if self.action == "destroy" else super().get_permissions()
 
     @transaction.atomic
