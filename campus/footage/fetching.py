@@ -11,7 +11,9 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from campus.footage import patterns
 from campus.footage.cuts import piece_arrived
+from campus.footage.matching import zone_of
 from campus.footage.models import Piece, Source
 from campus.footage.source_models import piece_path
 from campus.work import finish
@@ -75,11 +77,12 @@ def piece_fetched(*, piece: Piece, part: Path, sha256: str, info: VideoInfo) -> 
 
 
 def _times(piece: Piece, info: VideoInfo) -> dict[str, object]:
-    """Its end, by its length; with a word where that is less than was to be expected."""
+    """Its end, by its length; with a word where that is less than its name says. A name without an end says nothing."""
     if piece.starts_at is None:
         return {}
     ends_at = piece.starts_at + timedelta(seconds=info.duration)
-    expected = (piece.ends_at - piece.starts_at).total_seconds() if piece.ends_at else 0.0
+    said = patterns.compile(piece.source.pattern).match(piece.path, zone_of(piece.source))
+    expected = (said.ends - said.starts).total_seconds() if said and said.starts and said.ends else 0.0
     if info.duration >= SHORTER * expected:
         return {"ends_at": ends_at}
     minutes = {"here": round(info.duration / 60), "expected": round(expected / 60)}

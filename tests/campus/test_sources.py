@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from campus.errors import UserError
 from campus.footage import credentials
+from campus.footage.fetching import piece_fetched
 from campus.footage.matching import RemoteFile
 from campus.footage.models import Camera, Collection, Cut, Piece, Source, SourceTest
 from campus.footage.services import piece_discard
@@ -25,6 +26,7 @@ from campus.footage.source_selectors import (
 )
 from campus.footage.sources import collection_again, piece_take_back, row_delete, source_save, source_test, source_tested
 from campus.work import claim
+from recognition.types import VideoInfo
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -291,3 +293,21 @@ def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, le
     assert seen.reading is not None
     assert seen.reading.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
     assert seen.lectures == [lecture]
+
+
+@pytest.mark.parametrize(("pattern", "note"), [(PATTERN, "5 of 15 minutes"), ("{camera}/{date:%Y%m%d}/{start:%H%M%S}-*.mp4", "")])
+def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(nvr: Source, lecture, tmp_path: Path, pattern: str, note: str):
+    source_save(source=nvr, pattern=pattern)
+    row = Piece.objects.create(
+        source=nvr, camera=nvr.cameras.get(), path=path(), state="wanted", starts_at=lecture.starts_at, ends_at=lecture.ends_at
+    )
+    part = tmp_path / "part"
+    part.write_bytes(b"film")
+    (tmp_path / "media" / "footage").mkdir()
+    info = VideoInfo(**{**factories.INFO, "duration": 300.0})
+    assert piece_fetched(piece=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info)
+    row.refresh_from_db()
+    assert row.state == Piece.State.HERE
+    assert row.ends_at == lecture.starts_at + timedelta(minutes=5)
+    assert note in row.note
+    assert bool(row.note) is bool(note)
