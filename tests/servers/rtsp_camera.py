@@ -7,6 +7,7 @@ after the settings is a command: `mute` shows nothing more, `play` goes on.
 
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -94,6 +95,7 @@ def serve(film: Path) -> None:
     def commands() -> None:
         for line in sys.stdin:
             {"mute": camera.muted.set, "play": camera.muted.clear}[line.strip()]()
+        os._exit(0)  # whoever started it is gone
 
     threading.Thread(target=commands, daemon=True).start()
     print("ready", flush=True)
