@@ -25,6 +25,7 @@ LOOK_SECONDS = 300  # of a whole look
 LOOK_BYTES = 16 * 1024 * 1024  # of all lists together
 MOST_FILES, MOST_FOLDERS, DEEPEST = 50_000, 5_000, 12
 LONGEST_PATH = 1000
+MOST_BYTES = 2**60  # that any file has
 
 # Not the server's fault.
 OURS = (UserError, RecognitionError, Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
@@ -79,7 +80,7 @@ def _walk(source: Source, there: Store, up: Line, days: Days | None) -> Iterator
             count += 1
             if count > MOST_FILES or seen > MOST_FOLDERS or up.late:
                 raise UserError(_("There is more than can be looked through. Narrow the address down to a folder, or the pattern to days."))
-            if len(entry.path) > LONGEST_PATH:
+            if len(entry.path) > LONGEST_PATH or not 0 <= (entry.size or 0) <= MOST_BYTES:
                 continue
             if entry.folder:
                 if entry.path.count("/") < DEEPEST and (days is None or pattern.may_hold(entry.path, *days)):

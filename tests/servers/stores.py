@@ -72,9 +72,16 @@ class FileServer:
         os.utime(file, (then, then))
 
     def start(self) -> None:
+        # It ends with the tests, also where those are killed.
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd=ROOT, start_new_session=True
+                ["setpriv", "--pdeathsig", "TERM", *self.command()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+                cwd=ROOT,
+                start_new_session=True,
             )
         deadline = time.monotonic() + PATIENCE
         while True:
