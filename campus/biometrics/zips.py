@@ -74,7 +74,7 @@ def zip_take(*, row: PhotoImport) -> bool:
                 _write(row)
                 noted = now
     if finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
-        row.file.storage.delete(row.file.name)
+        Path(row.file.path).unlink(missing_ok=True)
     return True
 
 

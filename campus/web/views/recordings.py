@@ -110,7 +110,10 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
 def progress_json(request: StaffRequest, pk: UUID) -> HttpResponse:
     """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two seconds."""
     recordings = recordings_for(request.user).filter(pk=pk)
-    run, state = get_object_or_404(recordings.values_list("run", "state"))
+    found = recordings.values_list("run", "state").first()
+    if found is None:
+        raise Http404
+    run, state = found
 
     def told() -> tuple[str, str]:
         now = progress(get_object_or_404(recordings.select_related("lecture__course")))
@@ -118,7 +121,7 @@ def progress_json(request: StaffRequest, pk: UUID) -> HttpResponse:
 
     tag, body = shared(f"progress-{pk}-{run}-{state}-{get_language()}", told)
     answer = HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'})
-    return get_conditional_response(request, etag=f'"{tag}"', response=answer)
+    return get_conditional_response(request, etag=f'"{tag}"', response=answer) or answer
 
 
 def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any]]:

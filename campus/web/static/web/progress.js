@@ -13,7 +13,7 @@ const clock = (seconds) => {
   return whole >= 3600 ? `${Math.floor(whole / 3600)}:${tail.padStart(5, "0")}` : tail;
 };
 
-const watch = (card) => {
+const watch = (card, first) => {
   const find = (name) => card.querySelector(`[data-${name}]`);
   const say = wordsOf(card.querySelector("template[data-words]"));
   const left = (seconds) => {
@@ -101,7 +101,7 @@ const watch = (card) => {
     timer = setTimeout(ask, wait);
   };
 
-  ask();
+  timer = setTimeout(ask, first);
   return ask;
 };
 
@@ -124,13 +124,13 @@ const exchange = async () => {
     if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // parsed ones never run
   }
   if (label) label.setAttribute("role", "status");
-  begin();
+  begin(EVERY); // the answer that all share may be older than the new content
 };
 
-const begin = () => {
+const begin = (first) => {
   const card = document.querySelector("[data-progress]");
-  again = card ? watch(card) : () => {};
+  again = card ? watch(card, first) : () => {};
 };
 
 document.addEventListener("visibilitychange", () => !document.hidden && again());
-begin();
+begin(0);
