@@ -32,7 +32,7 @@ from workers.recorder.supervisor import Supervisor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 RATE = 10
 SECONDS = 20  # of the film
 SECRET = "Zimt&Zucker@7%"
@@ -56,8 +56,6 @@ def impatient(settings, monkeypatch) -> None:
     settings.BROKER_URL = "memory://"
     settings.SOURCE_NETWORKS = ["127.0.0.0/8"]
     settings.PIECE_SECONDS = 1.0
-    monkeypatch.setattr(cameras, "READ_SECONDS", 1.5)
-    monkeypatch.setattr(cameras, "OPEN_SECONDS", 2.5)
     monkeypatch.setattr(cameras, "SETTLE_SECONDS", 1.5)
     monkeypatch.setattr(sessions, "PAUSES", (0.2,))
     monkeypatch.setattr(supervisors, "TICK_SECONDS", 0.2)
@@ -132,7 +130,7 @@ def assert_right(piece: Piece) -> None:
     with av.open(piece.file.path) as container:
         assert next(container.demux(video=0)).is_keyframe
     off = (first_number(piece) - number_at(piece.starts_at) + RATE * SECONDS / 2) % (RATE * SECONDS) - RATE * SECONDS / 2
-    assert abs(off) / RATE < 0.3
+    assert abs(off) / RATE < 0.5
     assert (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.3)
 
 
@@ -221,7 +219,8 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
     assert not left.exists()
 
 
-def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path) -> None:
+def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cameras, "READ_SECONDS", 1.5)
     server = rtsp_camera(film)
     camera_at(server)
     recorder.start()
@@ -234,7 +233,8 @@ def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path)
     until(lambda: not Source.objects.get().error, "it goes on")
 
 
-def test_one_that_takes_the_call_and_says_nothing() -> None:
+def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(cameras, "OPEN_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(CameraError, match="sends nothing"):
         look(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
 
