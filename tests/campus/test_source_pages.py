@@ -139,6 +139,7 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     chosen = {"_selected_action": [str(stray.pk) for stray in strays]}
     page = office.post(lists, {"action": "assign_all", **chosen}, follow=True)
     assert "these 2 files" in page.content.decode()
+    assert "stray1.mp4 (" in page.content.decode()
     where = page.redirect_chain[-1][0]
     assert [value for value, _name in page.context["form"].fields["lecture"].choices][1] == lecture.pk
     assert "Assigned: 2." in office.post(where, {"lecture": lecture.pk}, follow=True).content.decode()

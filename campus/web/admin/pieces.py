@@ -1,6 +1,7 @@
 """What came, or should have come, by itself: files of cameras, and how far the collection of each lecture's footage is."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from campus.web.admin.recordings import dialog
 
 AT_ONCE = 50  # files that are assigned
 CHOICES = 100  # lectures
+NAMED = 5  # files
 
 PIECE_STATES = {
     Piece.State.FOUND: "",
@@ -102,7 +104,7 @@ class AssignForm(forms.Form):
         Lecture.objects.none(),
         label=gettext_lazy("Lecture"),
         widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it."),
+        help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it: %(files)s"),
     )
 
     def __init__(self, *args: Any, pieces: Sequence[Piece], **kwargs: Any) -> None:
@@ -111,14 +113,20 @@ class AssignForm(forms.Form):
         room = pieces[0].camera.room.name if pieces[0].camera else ""
         lectures = sorted(lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment)))[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
+        names = [f"{piece.path} ({_moment(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces]
+        more = [_("and %(n)s more") % {"n": len(names) - NAMED}] if len(names) > NAMED else []
+        field.help_text = field.help_text % {"files": ", ".join([*names[:NAMED], *more])}
         field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
         field.choices = [("", "---------"), *((lecture.pk, _named(lecture)) for lecture in lectures)]
 
 
+def _moment(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
+
+
 def _named(lecture: Lecture) -> str:
     """A lecture as one finds it by room and time."""
-    starts, ends = timezone.localtime(lecture.starts_at), timezone.localtime(lecture.ends_at)
-    when = f"{date_format(starts, _('D j M Y, H:i'))}–{date_format(ends, 'H:i')}"  # noqa: RUF001
+    when = f"{_moment(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
     return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
 
 
@@ -155,7 +163,7 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("From"), ordering="starts_at")
     def starts(self, piece: Piece) -> str:
-        return date_format(timezone.localtime(piece.starts_at), _("D j M Y, H:i")) if piece.starts_at else "-"
+        return _moment(piece.starts_at) if piece.starts_at else "-"
 
     @display(description=gettext_lazy("To"), ordering="ends_at")
     def until(self, piece: Piece) -> str:
@@ -312,7 +320,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     @display(description=gettext_lazy("Next look"), ordering="due_at")
     def due(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
-        return date_format(timezone.localtime(collection.due_at), _("D j M Y, H:i")) if waits else "-"
+        return _moment(collection.due_at) if waits else "-"
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("footage.change_collection")
