@@ -18,14 +18,13 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.footage.cuts import footage_of, lecture_complete, lecture_footage, length_of, uncovered
-from campus.footage.matching import KEPT, REOPENED, clash_note, clash_of, pieces_of, pieces_want, room_of
+from campus.footage.matching import KEPT, REOPENED, WAITED_FOR, clash_note, clash_of, pieces_of, pieces_want, room_of
 from campus.footage.models import Camera, Collection, Piece, Source
 from campus.footage.telling import tell_missing
 from campus.work import WAITING, request
 
 log = logging.getLogger(__name__)
 
-OPEN = (Collection.State.WAITING, Collection.State.COLLECTING)
 AHEAD = timedelta(days=1)  # so long before a lecture it is planned
 PAUSES = [timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60)]  # between looks; the last one for ever
 SOURCE_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60)]  # after looks that failed
@@ -55,7 +54,7 @@ def collections_plan(now: datetime) -> None:
         rooms.setdefault(camera.room.name.strip().casefold(), []).append(camera.source)
     near = Q(ends_at__gt=now - KEPT, starts_at__lt=now + AHEAD)
     new = []
-    for lecture in Lecture.objects.filter(near | Q(collection__state__in=OPEN)).select_related("collection").order_by("starts_at"):
+    for lecture in Lecture.objects.filter(near | Q(collection__state__in=WAITED_FOR)).select_related("collection").order_by("starts_at"):
         row, sources = getattr(lecture, "collection", None), rooms.get(room_of(lecture), [])
         if row is None:
             if near_enough(lecture, sources, now):
@@ -103,7 +102,7 @@ def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
     else:
         state = Collection.State.COMPLETE if footage_of(lecture) else Collection.State.OFF
         note = _("No camera in use is in the lecture's room.")
-        leaves = row.state in OPEN
+        leaves = row.state in WAITED_FOR
     with transaction.atomic():
         if leaves and _finish(Verdict(row, state, note), now):
             Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
@@ -127,7 +126,7 @@ def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: d
 def collections_due(now: datetime) -> AbstractSet[str]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
-    due = Collection.objects.filter(state__in=OPEN, due_at__lte=now).select_related("lecture").order_by("lecture__starts_at")
+    due = Collection.objects.filter(state__in=WAITED_FOR, due_at__lte=now).select_related("lecture").order_by("lecture__starts_at")
     for row in due:
         fields: dict[str, object] = {"due_at": now + PAUSES[min(row.tries, len(PAUSES) - 1)], "tries": F("tries") + 1}
         if not row.tries:
@@ -172,7 +171,7 @@ class Verdict:
 
 def collections_settle(now: datetime) -> None:
     """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
-    rows = Collection.objects.filter(state__in=OPEN, lecture__ends_at__lte=now, tries__gte=1)
+    rows = Collection.objects.filter(state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
     if not verdicts:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
-from itertools import combinations, islice, pairwise
+from itertools import combinations, pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,6 +33,9 @@ VIDEOS = frozenset(
     for name in ("mp4", "m4v", "mov", "mkv", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "webm", "flv", "asf", "wmv", "dav", "264", "265")
 )
 BATCH = 500
+
+
+WAITED_FOR = (Collection.State.WAITING, Collection.State.COLLECTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,7 @@ def days_to_look(source: Source, now: datetime) -> tuple[date, date]:
     """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
     yesterday's and today's."""
     rooms = {camera.room.name for camera in source.cameras.select_related("room")}
-    waiting = Collection.objects.filter(
-        _in_rooms(rooms, "lecture__room"), state__in=(Collection.State.WAITING, Collection.State.COLLECTING)
-    )
+    waiting = Collection.objects.filter(_in_rooms(rooms, "lecture__room"), state__in=WAITED_FOR)
     starts = waiting.filter(lecture__starts_at__gt=now - KEPT).order_by("lecture__starts_at").values_list("lecture__starts_at", flat=True)
     first = min(starts.first() or now, now - timedelta(days=1))
     zone = zone_of(source)
@@ -78,13 +79,11 @@ def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     False: this attempt lost its lease; what it found is kept nevertheless. Raises UserError where the pattern is wrong.
     """
     now = timezone.now()
-    recent = (one for one in read_names(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT)
-    news = 0
-    while batch := list(islice(recent, BATCH)):
-        news += pieces_keep(source, batch, now)
+    found = [one for one in read_names(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT]
+    news = sum(pieces_keep(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
     facts = {"heard_at": now} if news else {}
     held = finish(source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts)
-    pieces_want(source=source)
+    pieces_want(source=source, lectures={lecture for one in found for lecture in one.lectures})
     return held
 
 
@@ -232,59 +231,69 @@ def clash_note(one: Lecture, other: Lecture) -> str:
 
 def pieces_of(lecture: Lecture) -> QuerySet[Piece]:
     """What was seen of a lecture by the cameras of its room, or is its own because a person said so; in the order of time."""
-    by_time = Q(
-        lecture=None,
-        camera__room__name__iexact=lecture.room.strip(),
-        starts_at__range=(lecture.starts_at - AGO, lecture.ends_at - SHORTEST),
-        ends_at__gt=lecture.starts_at + SHORTEST,
-    )
+    by_time = _of_time(lecture) & Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
     return Piece.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
 
 
-def pieces_want(*, source: Source) -> int:
+def pieces_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
     """Ask for the files of the source that lectures want, the oldest lecture first, a few at a time; returns how many.
 
-    A file that comes late opens its lecture's collection again.
+    Those lectures want something that footage is waited for, and the given ones: a file that comes late opens the collection again.
     """
     now = timezone.now()
     turns = AT_ONCE - source.pieces.filter(state=Piece.State.WANTED).count()
-    ready = source.pieces.filter(Q(state=Piece.State.FOUND, settled=True) | Q(state=Piece.State.LATER, due_at__lte=now))
-    shows = ready.filter(
-        lecture=None,
-        camera__room__name__iexact=OuterRef("room"),
-        starts_at__gt=OuterRef("starts_at") - AGO,
-        starts_at__lt=OuterRef("ends_at") - SHORTEST,
-        ends_at__gt=OuterRef("starts_at") + SHORTEST,
-    )
-    begun = Lecture.objects.filter(cancelled=False, starts_at__range=(now - KEPT, now)).exclude(collection__state=Collection.State.OFF)
-    wanting = begun.filter(Exists(shows), collection__isnull=False).order_by("starts_at", "pk")
+    if turns <= 0:
+        return 0
     asked = 0
-    for lecture in wanting.iterator() if turns > 0 else ():
-        if clash_of(lecture):
+    begun = Lecture.objects.filter(cancelled=False, starts_at__range=(now - KEPT, now))
+    waiting = {lecture.pk: lecture for lecture in begun.filter(collection__state__in=WAITED_FOR)}
+    late = (
+        begun.filter(pk__in={lecture.pk for lecture in lectures}).exclude(collection=None).exclude(collection__state=Collection.State.OFF)
+    )
+    waiting |= {lecture.pk: lecture for lecture in late}
+    cameras: dict[str, list[int]] = {}
+    for camera in source.cameras.select_related("room"):
+        cameras.setdefault(camera.room.name.strip().casefold(), []).append(camera.pk)
+    found = source.pieces.filter(state=Piece.State.FOUND, settled=True, lecture=None).order_by("starts_at", "path")
+    for lecture in sorted(waiting.values(), key=lambda lecture: (lecture.starts_at, lecture.pk)):
+        if room_of(lecture) not in cameras:
             continue
-        for pk in list(pieces_of(lecture).filter(pk__in=ready).values_list("pk", flat=True)[: turns - asked]):
-            asked += _want(lecture, pk, now)
+        its = found.filter(_of_time(lecture), camera__in=cameras[room_of(lecture)])
+        pks = list(its.values_list("pk", flat=True)[: turns - asked])
+        if pks and clash_of(lecture) is None:
+            asked += sum(_want(lecture, pk, now) for pk in pks)
         if asked >= turns:
-            break
-    return asked
+            return asked
+    again = source.pieces.filter(state=Piece.State.LATER, due_at__lte=now).order_by("due_at")
+    return asked + sum(_ask(pk, Piece.State.LATER) for pk in list(again.values_list("pk", flat=True)[: turns - asked]))
+
+
+def _of_time(lecture: Lecture) -> Q:
+    return Q(starts_at__range=(lecture.starts_at - AGO, lecture.ends_at - SHORTEST), ends_at__gt=lecture.starts_at + SHORTEST)
 
 
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
-    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", **WAITING}
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
-        if Piece.objects.filter(pk=pk, state=Piece.State.FOUND).update(**asked):
-            collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
-            collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
-                state=Collection.State.COLLECTING,
-                due_at=now + REOPENED,
-                deadline_at=Greatest("deadline_at", now + REOPENED),
-                finished_at=None,
-                note="",
-            )
-        elif not Piece.objects.filter(pk=pk, state=Piece.State.LATER).update(**asked):
+        if not _ask(pk, Piece.State.FOUND):
             return False
-        request("rollcall.fetch", pk)
+        collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
+        collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
+            state=Collection.State.COLLECTING,
+            due_at=now + REOPENED,
+            deadline_at=Greatest("deadline_at", now + REOPENED),
+            finished_at=None,
+            note="",
+        )
+    return True
+
+
+@transaction.atomic
+def _ask(pk: UUID, state: Piece.State) -> bool:
+    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", **WAITING}
+    if not Piece.objects.filter(pk=pk, state=state).update(**asked):
+        return False
+    request("rollcall.fetch", pk)
     return True
 
 

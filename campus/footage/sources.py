@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from campus.errors import UserError
 from campus.footage import credentials
-from campus.footage.matching import REOPENED, RemoteFile, pieces_want
+from campus.footage.matching import REOPENED, RemoteFile, lectures_between, pieces_want
 from campus.footage.models import Camera, Collection, Piece, Source, SourceTest
 from campus.work import WAITING, finish, request
 
@@ -100,7 +100,8 @@ def piece_take_back(*, piece: Piece, user: User | None = None) -> None:
     if not Piece.objects.filter(pk=piece.pk, state=Piece.State.DISCARDED).update(state=Piece.State.FOUND, settled=True):
         raise UserError(_("This file is not discarded."))
     log.info("piece %s: taken back by user %s", piece.pk, user and user.pk)
-    pieces_want(source=piece.source)
+    shown = lectures_between(piece.starts_at, piece.ends_at) if piece.starts_at and piece.ends_at else ()
+    pieces_want(source=piece.source, lectures=shown)
 
 
 def collection_again(*, collection: Collection, user: User | None = None) -> None:
