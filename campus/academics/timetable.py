@@ -58,8 +58,8 @@ def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
     for lecture in with_use(Lecture.objects.filter(series__in=[series.pk for series in chosen])):
         own[lecture.series_id][lecture.series_day] = lecture
     of_courses = Lecture.objects.filter(course__in={series.course_id for series in chosen})
-    for course, *about in of_courses.values_list("course", "series", "detached", "starts_at"):
-        taken[course].append(tuple(about))
+    for course, other, detached, starts_at in of_courses.values_list("course", "series", "detached", "starts_at"):
+        taken[course].append((other, detached, starts_at))
     for lecture in _in_the_rooms(chosen):
         held[lecture.room].append(lecture)
     holidays = list(Holiday.objects.all())

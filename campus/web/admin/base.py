@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subquery
@@ -44,6 +45,31 @@ class ReadOnlyInline(ReadOnly, TabularInline):
     can_delete = False
     tab = True
     hide_title = True
+
+
+class Loaded:
+    """Stands for the rows of a search field: the one that is chosen is here, the others are asked for."""
+
+    def __init__(self, row: Model, others: QuerySet[Any]) -> None:
+        self.row, self.others = row, others
+
+    def using(self, _database: str) -> "Loaded":
+        return self
+
+    def filter(self, **chosen: Any) -> "list[Model] | QuerySet[Any]":
+        (keys,) = chosen.values()
+        return [self.row] if {str(key) for key in keys} == {str(self.row.pk)} else self.others.filter(**chosen)
+
+
+class LoadedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Of an inline whose rows come with what they refer to: a search field asks for the name of what is chosen, once a row."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, row in self.instance._state.fields_cache.items():
+            field = self.fields.get(name)
+            if isinstance(field, forms.ModelChoiceField) and row is not None:
+                field.widget.choices.queryset = Loaded(row, field.queryset)  # type: ignore[attr-defined]
 
 
 def attempt(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:

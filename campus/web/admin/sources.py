@@ -31,7 +31,7 @@ from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
 from campus.footage.source_selectors import Seen, findings, sources_for
 from campus.footage.sources import check_password, row_delete, source_save, source_test
-from campus.web.admin.base import ReadOnly, RegistrarAdmin, badge, change_link, to
+from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, to
 from campus.web.admin.pieces import PIECE_STATES
 from campus.web.admin.recordings import dialog
 
@@ -71,10 +71,14 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class CameraInline(TabularInline):
     model = Camera
+    form = LoadedForm
     fields = ("label", "room")
     autocomplete_fields = ("room",)
     extra = 1
     hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
+        return super().get_queryset(request).select_related("room", "source")
 
 
 @admin.register(Source)
