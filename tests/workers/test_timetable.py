@@ -150,7 +150,6 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     assert Collection.objects.get(lecture=next_one).state == Collection.State.COMPLETE
     letters = Delivery.objects.filter(event="footage.missing")
     assert sorted(letters.values_list("to", flat=True)) == ["A1-09@example.org", "C3-09@example.org"]
-    assert Piece.objects.get(info__duration__lt=30).note, "it says that it is short"
     assert "09:06:55 to 09:07:30" in Collection.objects.get(lecture=next_one).note
     assert Lecture.objects.filter(recordings__isnull=False).distinct().count() == 3
     assert not {recording.provisional for one in (whole, late, next_one) for recording in one.recordings.all()} - {False}
