@@ -33,7 +33,7 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
 
     from campus.footage.credentials import encrypt
     from campus.footage.models import Piece, Source
-    from workers import collect
+    from workers import collect, looking
 
     settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = ["127.0.0.0/8", "::1/128"], ["/"], str(folder)
     # No database: the rows are here only.
@@ -42,6 +42,8 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     source = Source(pk=1, secret=encrypt(password), file_gib=64, **fields)
     piece = Piece(source=source, path=FILE, size=size)
     path = collect.part_path(piece)
+    with looking.connected(source, seconds=60, budget=GIB) as (there, _line):
+        there.look_at(FILE)  # the libraries are loaded then
     began, busy = time.monotonic(), time.process_time()
     with collect.part_of(piece, path) as part:
         collect.bring(piece, part)
@@ -102,7 +104,9 @@ def main() -> int:
                 with (server.files / FILE).open("wb") as file:
                     file.truncate(size)
             fields = server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {})
-            environment = os.environ | {"DJANGO_SETTINGS_MODULE": "campus.settings.test", "SSL_CERT_FILE": str(server.folder / "cert.pem")}
+            cert = server.folder / "cert.pem"
+            trusted = {"SSL_CERT_FILE": str(cert)} if cert.exists() else {}
+            environment = os.environ | {"DJANGO_SETTINGS_MODULE": "campus.settings.test"} | trusted
             task = json.dumps({"fields": fields, "password": server.password, "size": size, "folder": str(folder)})
             answer = subprocess.run(
                 [sys.executable, "-m", "benchmarks.fetching", "--fetch"],

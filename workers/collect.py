@@ -131,7 +131,7 @@ def bring(piece: Piece, part: IO[bytes]) -> str:
         with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
             before = there.look_at(piece.path)
             check(piece, before, most)
-            up.budget += int((piece.size - piece.offset) * OVERHEAD)
+            up.budget += int(piece.size * OVERHEAD)  # of all of it: some servers know no parts
             copy(piece, part, there.read(piece.path, piece.offset), up)
             if there.look_at(piece.path) != before:
                 anew(piece, before)
@@ -174,7 +174,8 @@ def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> 
         for chunk in chunks:
             if at + len(chunk) > piece.size:
                 raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
-            write(part, chunk)
+            with storing():
+                part.write(chunk)
             at += len(chunk)
             up.wait(pace.pause(len(chunk)))
             if at - heard >= pace.least:
@@ -193,16 +194,19 @@ def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> 
         raise Later(up.why or _("The connection to the server was refused, or it broke."))
 
 
-def write(part: IO[bytes], chunk: bytes) -> None:
+@contextmanager
+def storing() -> Iterator[None]:
+    """What our own disk refuses is not the server's fault."""
     try:
-        part.write(chunk)
+        yield
     except OSError as error:
         raise Later(str(DISK_FULL) if disk_full(error) else sentence(error), HOUR) from error
 
 
 def note(piece: Piece, part: IO[bytes], at: int) -> None:
-    part.flush()
-    os.fdatasync(part.fileno())
+    with storing():
+        part.flush()
+        os.fdatasync(part.fileno())
     if not piece_progress(piece=piece, offset=at):
         raise Cancelled("The piece is not wanted any more, or somebody else fetches it.")
 

@@ -1,5 +1,6 @@
 """A piece of footage is brought here: whole or not at all, going on where it was, and no further than its source may go."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -208,7 +209,8 @@ class TestWrong:
         assert not part_path(piece).exists()
 
     def test_one_that_is_shorter_than_its_name_says_is_kept_with_a_word(self, nvr: Path, film: bytes) -> None:
-        piece = fetched(wanted(nvr, film, ends_at=STARTS + timedelta(minutes=15)))
+        source = factories.source(address=str(nvr), pattern="cam1/{date:%Y%m%d}-{start:%H%M%S}-{end:%H%M%S}.mp4")
+        piece = fetched(wanted(nvr, film, "cam1/20261123-090000-091500.mp4", source=source))
         assert piece.state == Piece.State.HERE
         assert "1 of 15 minutes" in piece.note
         assert piece.ends_at < STARTS + timedelta(minutes=2)
@@ -255,6 +257,16 @@ class TestBounds:
         piece = fetched(wanted(nvr, film))
         assert piece.state == Piece.State.LATER
         assert "disk is full" in piece.error
+
+    def test_a_disk_that_is_full_in_the_middle_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(_file: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        piece = wanted(nvr, film)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", full)
+            assert "disk is full" in fetched(piece).error
+        assert again(piece).state == Piece.State.HERE
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
         source = factories.source(address=str(nvr), rate_kib=1024)

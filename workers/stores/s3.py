@@ -1,7 +1,8 @@
 """S3, by s3fs."""
 
-import os
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
@@ -9,6 +10,13 @@ from s3fs import S3FileSystem
 from campus.footage.addresses import Address
 from campus.footage.models import Source
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
+
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian's
+
+
+def authorities() -> str | bool:
+    """Whom this machine trusts, as all other kinds of sources do; botocore would bring a list of its own."""
+    return ssl.get_default_verify_paths().cafile or (str(BUNDLE) if BUNDLE.exists() else True)
 
 
 class S3(Store):
@@ -22,7 +30,7 @@ class S3(Store):
             secret=password or None,
             anon=not source.username,
             endpoint_url=address.origin,
-            client_kwargs={"region_name": region, "verify": os.environ.get("SSL_CERT_FILE") or True},
+            client_kwargs={"region_name": region, "verify": authorities()},
             config_kwargs={
                 "s3": {"addressing_style": "path"},
                 "connect_timeout": CONNECT_SECONDS,

@@ -1,0 +1,57 @@
+"""Footage is fetched by real workers from real servers, which are killed in the middle of it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campus.footage.credentials import encrypt
+from campus.footage.fetching import part_path
+from campus.footage.models import Piece, Source
+from campus.work import publish
+from tests.campus import factories
+from tests.faults.conftest import Campus, until
+from tests.servers.openssh import OpenSsh
+from tests.servers.s3 import Moto
+from tests.servers.stores import FileServer, file_servers  # noqa: F401
+
+PATH = "cam1/20261123/090000.mp4"
+# The stand-in for the vision reads JSON; what follows it makes the file long.
+CONTENT = json.dumps({"segments": [[0]]}).encode() + b" " * 1_000_000
+
+
+@pytest.mark.parametrize("kind", [OpenSsh, Moto], ids=lambda kind: kind.__name__)
+def test_a_killed_worker_and_another_one(
+    campus: Campus,
+    file_servers: Callable[[type[FileServer]], Any],  # noqa: F811
+    kind: type[FileServer],
+) -> None:
+    server = file_servers(kind)
+    server.put(PATH, CONTENT)
+    campus.environment["ROLLCALL_SOURCE_NETWORKS"] = "127.0.0.0/8,::1/128"
+    source = factories.source(
+        pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4", secret=encrypt(server.password), rate_kib=512, state=Source.State.SCANNING,
+        **server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {}),
+    )  # fmt: skip
+    factories.camera(source_=source, label="cam1")
+    first = campus.worker(concurrency=1)
+    publish("rollcall.scan", [source.pk])
+    piece = until(lambda: Piece.objects.filter(path=PATH).first(), "the file is seen")
+    until(lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over")
+    assert piece.size == len(CONTENT)
+
+    Piece.objects.filter(pk=piece.pk).update(state=Piece.State.WANTED)
+    publish("rollcall.fetch", [piece.pk])
+    part = part_path(piece)
+    until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
+    first.kill()
+    assert not Piece.objects.get(pk=piece.pk).file
+    campus.worker(concurrency=2)
+    until(lambda: Piece.objects.filter(pk=piece.pk, state=Piece.State.HERE).exists(), "the file is here")
+    piece.refresh_from_db()
+    assert piece.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert Path(piece.file.path).read_bytes() == CONTENT
+    assert server.password not in campus.logs()
