@@ -37,7 +37,7 @@ class RegisterPolicyInline(StackedInline):
 @admin.register(AttendanceStatus)
 class AttendanceStatusAdmin(RegistrarAdmin):
     list_display = ("shown", "letter", "points", "counts", "like", "moodle", "position")
-    fields = (("code", "name"), ("letter", "points", "counts"), ("like", "moodle"), "position")
+    fields = (("code", "name"), ("letter", "points"), "counts", ("like", "moodle"), "position")
     search_fields = ("code", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
