@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.footage.cuts import footage_of, lecture_complete, lecture_footage, length_of, uncovered
 from campus.footage.matching import KEPT, REOPENED, WAITED_FOR, clash_note, clash_of, pieces_of, pieces_want, room_of
-from campus.footage.models import Camera, Collection, Piece, Source
+from campus.footage.models import Camera, Collection, Piece, Recording, Source
 from campus.footage.telling import tell_missing
 from campus.work import WAITING, request
 
@@ -171,7 +171,8 @@ class Verdict:
 
 def collections_settle(now: datetime) -> None:
     """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
-    rows = Collection.objects.filter(state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
+    some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
+    rows = Collection.objects.filter(Q(deadline_at__lte=now) | Exists(some), state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
     if not verdicts:
