@@ -1,16 +1,20 @@
 """Who may do what over the API. Every endpoint inherits the same questions, and none can be forgotten."""
 
 import re
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from rest_framework.test import APIClient
 
-from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
+from campus.academics.timetable_links import link_renew
 from campus.api.urls import router
 from campus.attendance.decisions import override_set
 from campus.attendance.models import Still
+from campus.biometrics.models import PhotoImport
 from campus.footage.models import Camera, Collection, Piece, Source
+from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -33,6 +37,7 @@ class Matrix:
     registrars: ClassVar[list[tuple[str, str, Any, int]]] = []
     lists, everybodys = True, False
     office = False  # whether lecturers get none of it
+    private: ClassVar[str] = ""  # who alone sees it, of the world's people
     never: ClassVar[tuple[str, ...]] = ("put", "delete")
 
     def listing(self) -> str:
@@ -87,6 +92,11 @@ class Matrix:
         if self.office and who == "own":
             self.refused(api, world)
             return
+        if self.private not in ("", who):
+            assert not self.listed(api, self.row(world))
+            for action in [("get", "", None, 200), *self.actions, *self.registrars]:
+                assert self.ask(api, world, action).status_code in (403, 404), action
+            return
         assert self.listed(api, self.row(world))
         assert api.get(self.detail(world)).status_code == 200
         for action in self.actions:
@@ -107,7 +117,7 @@ class Matrix:
             assert getattr(api, method)(self.detail(world), {}, format="json").status_code == 405, method
 
     def test_what_is_known_is_not_sent_again(self, api: APIClient, world: World):
-        api.force_authenticate(world.registrar)
+        api.force_authenticate(getattr(world, self.private or "registrar"))
         tag = api.get(self.detail(world))["ETag"]
         again = api.get(self.detail(world), headers={"If-None-Match": tag})
         assert (again.status_code, again.content) == (304, b"")
@@ -174,7 +184,8 @@ class TestPhotos(Matrix):
 
 class Kept:
     everybodys = True
-    registrars = [("patch", "", {}, 200)]
+    registrars = [("patch", "", {}, 200), ("delete", "", None, 204)]
+    never = ("put",)
 
 
 class TestRooms(Kept, Matrix):
@@ -194,7 +205,12 @@ class TestHolidays(Kept, Matrix):
 class TestSeries(Matrix):
     path = "series"
     actions = [("get", "plan/", None, 200)]
-    registrars = [("patch", "", {"title": "Loops"}, 200), ("post", "apply/", {"agreed": "an old plan"}, 400)]
+    registrars = [
+        ("patch", "", {"title": "Loops"}, 200),
+        ("post", "apply/", {"agreed": "an old plan"}, 400),
+        ("delete", "", None, 204),
+    ]
+    never = ("put",)
 
     def row(self, world: World) -> Any:
         times = {"weekdays": [0], "starts": "09:00", "ends": "10:30", "first_day": DAY, "last_day": DAY}
@@ -215,6 +231,7 @@ class TestLectures(Matrix):
         ("patch", "", {"title": "Loops again"}, 200),
         *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle")),
         ("post", "decide/", {"records": [], "status": "late"}, 200),
+        ("post", "footage-enough/", None, 400),  # none is awaited
         ("post", "sign-off/", None, 200),
         ("delete", "", None, 400),  # it was held
     ]
@@ -230,6 +247,8 @@ class TestRecordings(Matrix):
         ("post", "cancel/", None, 200),
         ("post", "restart/", None, 200),
     ]
+    registrars = [("delete", "", None, 204)]
+    never = ("put",)
 
 
 class TestSources(Matrix):
@@ -292,7 +311,7 @@ class TestChanges(Matrix):
 
 class TestSightings(Matrix):
     path, about = "sightings", "sighting"
-    actions = [("get", "pictures/0/", None, 200), ("post", "deny/", {}, 201)]
+    actions = [("get", "pictures/0/", None, 200), ("post", "deny/", {}, 201), ("post", "learn/", {}, 200)]
 
 
 class TestUnknown(Matrix):
@@ -314,6 +333,7 @@ class TestReports(Matrix):
 
 class TestGalleries(Matrix):
     path, about = "galleries", "gallery"
+    actions = [("get", "report/", None, 200)]
     registrars = [("post", "use/", None, 400)]  # it has no file
 
     def test_training_is_the_registrars(self, api: APIClient, world: World):
@@ -326,6 +346,53 @@ class TestGalleries(Matrix):
         response = api.post("/api/v1/galleries/train/", body, format="json")
         assert response.status_code == 202
         assert response.json()["state"] == "queued"
+
+
+class TestStatuses(Kept, Matrix):
+    path, lists = "statuses", False
+    registrars = [("patch", "", {"points": 1}, 200), ("delete", "", None, 400)]  # it is always there
+
+    def row(self, world: World) -> Any:
+        return SimpleNamespace(pk="late")
+
+
+class TestPhotoImports(Matrix):
+    path, private = "photo-imports", "registrar"
+
+    def row(self, world: World) -> Any:
+        return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", language="en-gb", total=1)[0]
+
+
+class TestCalendarLinks(Matrix):
+    path, private = "calendar-links", "own"
+    actions = [("delete", "", None, 204)]
+    never = ("put", "patch")
+
+    def row(self, world: World) -> Any:
+        return CalendarLink.objects.filter(user=world.own).first() or link_renew(user=world.own, course=world.course)
+
+
+class TestWebhooks(Matrix):
+    path, private = "webhooks", "registrar"
+    registrars = [
+        ("patch", "", {"active": False}, 200),
+        ("post", "secret/", None, 200),
+        ("post", "ping/", None, 202),
+        ("delete", "", None, 204),
+    ]
+    never = ("put",)
+
+    def row(self, world: World) -> Any:
+        return Webhook.objects.get_or_create(url="https://example.org/hook", course=world.course)[0]
+
+
+class TestDeliveries(Matrix):
+    path, private = "deliveries", "registrar"
+    registrars = [("post", "retry/", None, 400)]  # it is about to be sent
+
+    def row(self, world: World) -> Any:
+        webhook = Webhook.objects.get_or_create(url="https://example.org/hook", course=world.course)[0]
+        return Delivery.objects.get_or_create(webhook=webhook, event="test", body="{}", key="test")[0]
 
 
 def test_every_endpoint_has_its_matrix():

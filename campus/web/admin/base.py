@@ -68,8 +68,8 @@ class LoadedForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         for name, row in self.instance._state.fields_cache.items():
             field = self.fields.get(name)
-            if isinstance(field, forms.ModelChoiceField) and row is not None:
-                field.widget.choices.queryset = Loaded(row, field.queryset)  # type: ignore[attr-defined]
+            if isinstance(field, forms.ModelChoiceField) and field.queryset is not None and row is not None:
+                field.widget.choices.queryset = Loaded(row, field.queryset)
 
 
 def attempt(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
