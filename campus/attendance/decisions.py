@@ -20,7 +20,7 @@ from campus.accounts.roles import is_registrar
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
 from campus.attendance.selectors import records_for, teaches
-from campus.attendance.services import drop_old_chips, lecture_count
+from campus.attendance.services import drop_old_chips, lecture_count, reports_follow
 from campus.attendance.telling import tell_signed_off
 from campus.biometrics.services import photo_add
 from campus.errors import UserError
@@ -263,6 +263,8 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
     signed = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
     _log(lecture, user, Kind.SIGNED)
     tell_signed_off(lecture=lecture)
+    # Whoever reads the folder finds what was signed.
+    transaction.on_commit(partial(reports_follow, lecture=lecture), robust=True)
     return signed
 
 

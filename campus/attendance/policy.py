@@ -44,6 +44,11 @@ class RegisterPolicy(models.Model):
         default=False,
         help_text=_("When a lecture is signed off, to students who were absent and have an address."),
     )
+    moodle_file = models.BooleanField(
+        _("file for Moodle"),
+        default=False,
+        help_text=_("Beside each lecture's workbook in Reports/, for Moodle's “Import attendance marks”."),
+    )
     mail_weekly = models.BooleanField(
         _("weekly register"), default=False, help_text=_("To the registrars, after each week in which the class had lectures.")
     )

@@ -18,7 +18,9 @@ from django.utils.translation import gettext
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance import documents
+from campus.attendance.csv_files import moodle_marks
 from campus.attendance.models import AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Status, Still, UnknownPerson
+from campus.attendance.policy import policy_of
 from campus.attendance.punctuality import machine_status, proportion
 from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
@@ -207,9 +209,18 @@ def _workbook(lecture: Lecture, recording: Recording | None, folder: str, ending
     path = Path(settings.REPORTS_DIR, name)
     path.parent.mkdir(exist_ok=True)
     write_lecture(path, documents.lecture_report(lecture, recording), gettext)
+    if policy_of(lecture.course).moodle_file:
+        with replacing(path.with_name(f"{path.stem}_moodle.csv")) as beside:
+            beside.write_bytes(moodle_marks(lecture))
     return Report.objects.update_or_create(
         recording=recording, lecture=lecture, defaults={"course": lecture.course, "file_name": name, "sha256": _sha256(path)}
     )[0]
+
+
+def reports_follow(*, lecture: Lecture) -> None:
+    """Bring what lies in Reports/ of the lecture up to date."""
+    for report in Report.objects.filter(lecture=lecture):
+        report_current(report=report)
 
 
 def report_current(*, report: Report) -> Report:

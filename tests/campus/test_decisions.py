@@ -1,16 +1,18 @@
 """What people decide: whose face it is, several statuses at once, the sign-off, and the log of all of it."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
+from openpyxl import load_workbook
 from PIL import Image
 
 from campus.academics.models import Lecture
 from campus.attendance import decisions
-from campus.attendance.models import AttendanceChange, Sighting, SignOff, UnknownPerson
+from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting, SignOff, UnknownPerson
 from campus.attendance.selectors import decisions_on_faces, may_decide
 from campus.attendance.services import record_attendance, report_current, report_write
 from campus.biometrics.models import FacePhoto
@@ -215,6 +217,23 @@ def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(recording: Rec
     assert log(recording.lecture) == [("signed", "", "")]
     if what not in ("sign", "undo"):
         writes(recording, registrar)[what]()
+
+
+def test_the_folder_of_reports_says_what_was_signed(
+    recording: Recording, teacher: User, settings, django_capture_on_commit_callbacks: Any
+) -> None:
+    lecture = recording.lecture
+    RegisterPolicy.objects.create(course=lecture.course, moodle_file=True)
+    book = Path(settings.REPORTS_DIR, report_write(recording=recording).file_name)
+    marks = book.with_name(f"{book.stem}_moodle.csv")
+    assert [line.rsplit(",")[-1] for line in marks.read_text().splitlines()] == ["status", "P", "A", "A"]
+    second = lecture.records.order_by("student__name")[1]
+    decisions.override_set(record=second, status="excused", reason="a note", user=teacher)
+    with django_capture_on_commit_callbacks(execute=True):
+        decisions.sign_off(lecture=lecture, user=teacher)
+    assert [line.rsplit(",")[-1] for line in marks.read_text().splitlines()] == ["status", "P", "E", "A"]
+    rows = load_workbook(book)["Attendance"].iter_rows(min_row=2, values_only=True)
+    assert [row[2] for row in rows] == ["Present", "Excused", "Absent"]
 
 
 def test_a_recording_that_comes_after_the_sign_off_changes_no_status(recording: Recording, teacher: User, registrar: User) -> None:

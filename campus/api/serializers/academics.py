@@ -52,7 +52,7 @@ class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
 
     class Meta:
         model = RegisterPolicy
-        fields = ["least_percent", "mail_lecturers", "mail_absentees", "mail_weekly", "warn"]
+        fields = ["least_percent", "mail_lecturers", "mail_absentees", "moodle_file", "mail_weekly", "warn"]
 
     def get_attribute(self, instance: Any) -> RegisterPolicy:
         policy: RegisterPolicy = getattr(instance, "register_policy", None) or RegisterPolicy(course=instance)
