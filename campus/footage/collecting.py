@@ -172,7 +172,9 @@ class Verdict:
 def collections_settle(now: datetime) -> None:
     """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
     some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
-    rows = Collection.objects.filter(Q(deadline_at__lte=now) | Exists(some), state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
+    live = Camera.objects.filter(room__name__iexact=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
+    settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
+    rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
     if not verdicts:
