@@ -4,7 +4,9 @@ Ten blocks across the middle of a picture are its number in black and white; the
 (clockwise from top left), so that a turned picture is noticed.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +49,17 @@ def number_of(image: NDArray[np.uint8]) -> int:
     return sum(int(block[block.shape[0] // 3 : -block.shape[0] // 3].mean() > 128) << bit for bit, block in enumerate(blocks))
 
 
+@contextmanager
+def as_scheduled() -> Iterator[None]:
+    """SVT-AV1 makes the thread that root starts it in a real-time one: what runs in it from then on, and whatever it starts, would
+    keep everybody else from the processor."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def video(
     path: Path,
     *,
@@ -71,7 +84,7 @@ def video(
     if times is None:
         times = [n / rate for n in range(round(seconds * rate))]
     encoder, settings = ENCODERS[codec]
-    with av.open(str(path), "w", format=container, options=container_options or {}) as out:
+    with as_scheduled(), av.open(str(path), "w", format=container, options=container_options or {}) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(encoder, rate=rate, options={**settings, **(options or {})})
         stored = size if rotation % 180 == 0 else size[::-1]
