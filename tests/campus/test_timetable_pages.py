@@ -224,7 +224,8 @@ def test_a_private_link_gives_the_own_lectures_to_a_calendar_program(client: Cli
     assert CalendarLink.objects.get().used_at is not None
     wrong = address.replace(link.pk.hex, link.pk.hex[::-1])
     assert stranger.get(wrong).status_code == 404
-    assert stranger.get(address[:-5] + "0.ics").status_code == 404
+    end = "1.ics" if address.endswith("0.ics") else "0.ics"
+    assert stranger.get(address[:-5] + end).status_code == 404
     world.course.lecturers.clear()
     assert mine.title.encode() not in stranger.get(address).content
     world.own.is_active = False
