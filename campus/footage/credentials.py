@@ -3,13 +3,37 @@
 import base64
 from functools import cache
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from campus.errors import UserError
+
+KEY = "-----BEGIN "  # how a private key starts, which is no password's start
+
+
+def private_key(text: str) -> str:
+    """A private key of SSH in OpenSSH's own form, from that or from PEM. Raises UserError where it is none that can be used."""
+    load = serialization.load_ssh_private_key if "OPENSSH" in text.split("\n", 1)[0] else serialization.load_pem_private_key
+    try:
+        key = load(text.encode(), None)
+    except TypeError as error:
+        raise UserError(_("The private key has a passphrase. Make one without: it is kept encrypted here.")) from error
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
+        raise UserError(
+            _("This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”, and give the file without .pub.")
+        )
+    form = serialization.PrivateFormat.OpenSSH
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
 def encrypt(text: str) -> str:

@@ -28,24 +28,31 @@ SHOWN = 200  # files of a test that are kept to be looked at
 def source_save(*, source: Source, password: str | None = None, **changes: object) -> Source:
     """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
 
-    Raises ValidationError by field, also where the address changes and the password was not given again.
+    Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password was not
+    given again.
     """
     for name, value in changes.items():
         setattr(source, name, value)
-    check_password(source, password)
-    if password is not None:
-        source.secret = credentials.encrypt(password)
+    secret = checked_password(source, password)
+    if secret is not None:
+        source.secret = credentials.encrypt(secret)
     return _save(source)
 
 
-def check_password(source: Source, password: str | None) -> None:
-    """A password goes to the address only that it was given for: else who may edit a source could have it sent elsewhere.
+def checked_password(source: Source, password: str | None) -> str | None:
+    """What is kept of a password, or of a private key. None keeps what is there.
 
-    Raises ValidationError.
+    It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises ValidationError.
     """
     before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
     if before and password is None and (before.kind, before.address) != (source.kind, source.address):
         raise ValidationError({"password": _("The address is another one. Enter the password again, or have it forgotten.")})
+    if source.kind != Source.Kind.SFTP or not (password or "").startswith(credentials.KEY):
+        return password
+    try:
+        return credentials.private_key(password or "")
+    except UserError as error:
+        raise ValidationError({"password": str(error)}) from error
 
 
 def camera_save(*, camera: Camera, **changes: object) -> Camera:

@@ -1,9 +1,12 @@
 """The admin's pages of sources, of their files, and of what is collected."""
 
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -68,6 +71,19 @@ def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: 
     assert {"pattern", "clock_offset"} <= refused.context["adminform"].form.errors.keys()
     office.post(where, sent(page, forget_password="on"))
     assert Source.objects.get(name="NVR").secret == ""
+
+
+def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
+    file = tmp_path / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
+    where = reverse("admin:footage_source_change", args=[factories.source(kind="sftp", address="sftp://nvr.example.org/").pk])
+    page = office.get(where)
+    for name, said in (("id_ed25519.pub", "It is the one without .pub."), ("id_ed25519", "")):
+        key = SimpleUploadedFile(name, (tmp_path / name).read_bytes())
+        assert said in office.post(where, sent(page, private_key=key), follow=True).content.decode()
+    kept = credentials.decrypt(Source.objects.get().secret)
+    assert kept.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert kept.splitlines()[2] not in office.get(where).content.decode()
 
 
 def test_a_camera_whose_footage_was_counted_stays(office: Client):

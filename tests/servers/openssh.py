@@ -14,6 +14,7 @@ HostKey {folder}/host_key
 PidFile none
 UsePAM no
 PasswordAuthentication yes
+AuthorizedKeysFile {folder}/authorized_keys
 PermitRootLogin yes
 StrictModes no
 Subsystem sftp internal-sftp

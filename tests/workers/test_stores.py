@@ -2,6 +2,7 @@
 
 import base64
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from campus.errors import UserError
 from campus.footage.credentials import encrypt
 from campus.footage.models import Source
+from campus.footage.sources import source_save
 from tests.campus import factories
 from tests.servers.ftps import PyFtpd
 from tests.servers.nginx import Nginx, NginxDav
@@ -21,12 +24,13 @@ from tests.servers.openssh import OpenSsh
 from tests.servers.s3 import Moto
 from tests.servers.samba import Samba
 from tests.servers.stores import FileServer, file_servers  # noqa: F401
+from tests.servers.wsgidav import DigestDav, DigestWeb
 from workers.looking import Unreachable, connected, look
 from workers.stores import Writing
 
 pytestmark = pytest.mark.django_db
 
-KINDS = [OpenSsh, Samba, PyFtpd, Nginx, NginxDav, Moto]
+KINDS = [OpenSsh, Samba, PyFtpd, Nginx, NginxDav, DigestWeb, DigestDav, Moto]
 PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4"
 CONTENT = bytes(range(256)) * 9001  # longer than what is read at once
 Servers = Callable[[type[FileServer]], Any]
@@ -144,6 +148,29 @@ class TestHostKey:
             with pytest.raises(Unreachable, match="host key is another one"):
                 look(source, learn=learn)
         assert "password" not in (server.folder / "log").read_text()
+
+
+@pytest.mark.parametrize(("kind", "form"), [("ed25519", "RFC4716"), ("ecdsa", "PKCS8"), ("rsa", "PEM")])
+def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: Path, kind: str, form: str) -> None:  # noqa: F811
+    server = file_servers(OpenSsh)
+    server.put("here.mp4", b"here")
+    file = tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file], check=True)
+    source = source_of(server)
+    source_save(source=source, password=file.read_text())
+    with pytest.raises(Unreachable, match="refuses us"):
+        look(source)
+    (server.folder / "authorized_keys").write_text((tmp_path / "id.pub").read_text())
+    assert "here.mp4" in {found.path for found in look(source)}
+
+
+def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
+    source, file = factories.source(kind="sftp", address="sftp://nvr.example.org/"), tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", file], check=True)
+    for text, reason in ((file.read_text(), "has a passphrase"), ("-----BEGIN nonsense", "no private key of SSH that we know")):
+        with pytest.raises(ValidationError, match=reason):
+            source_save(source=source, password=text)
+    assert not Source.objects.get().secret
 
 
 def test_a_redirect_to_elsewhere_is_not_followed(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -2,11 +2,16 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
 
 import paramiko
+from django.utils.translation import gettext as _
 from fsspec.implementations.sftp import SFTPFileSystem
 
+from campus.errors import UserError
 from campus.footage.addresses import Address
+from campus.footage.credentials import KEY
 from campus.footage.models import Source
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
 
@@ -54,11 +59,13 @@ class PinnedSftp(SFTPFileSystem):
             key = paramiko.PKey.from_type_string(kind, base64.b64decode(blob.split()[0]))
             self.client.get_host_keys().add(self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}", kind, key)
         username, password = self.login
+        own = private_key(password) if password.startswith(KEY) else None
         self.client.connect(
             self.host,
             self.port,
             username,
-            password,
+            None if own else password,
+            pkey=own,
             timeout=CONNECT_SECONDS,
             banner_timeout=CONNECT_SECONDS,
             auth_timeout=READ_SECONDS,
@@ -69,6 +76,14 @@ class PinnedSftp(SFTPFileSystem):
         if channel := self.ftp.get_channel():
             channel.settimeout(READ_SECONDS)
         self.host_key = policy.key or self.pinned
+
+
+def private_key(text: str) -> paramiko.PKey:
+    """Of what `campus.footage.credentials.private_key` writes: each of Paramiko's classes reads its own type only."""
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with suppress(paramiko.SSHException):
+            return kind.from_private_key(StringIO(text))
+    raise UserError(_("The private key of this source can't be read. Give it again."))
 
 
 class FirstKey(paramiko.MissingHostKeyPolicy):

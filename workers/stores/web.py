@@ -15,6 +15,7 @@ from campus.errors import UserError
 from campus.footage.addresses import Address
 from campus.footage.models import Source
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, sound
+from workers.stores.login import logins
 
 LINK = re.compile(r"""\bhref=["']?([^"'<>\s]{1,2000})""", re.IGNORECASE)
 MOST_PAGE = 4 * 1024 * 1024
@@ -24,7 +25,6 @@ class Web(Store):
     """A web server's list of files: links of an HTML page. Each file is asked for its size."""
 
     def __init__(self, address: Address, source: Source, password: str) -> None:
-        login = {"Authorization": aiohttp.encode_basic_auth(source.username, password, encoding="utf-8")} if source.username else {}
         fs = HTTPFileSystem(
             encoded=True,
             skip_instance_cache=True,
@@ -32,7 +32,8 @@ class Web(Store):
             ssl=ssl.create_default_context(),
             client_kwargs={
                 "auto_decompress": False,
-                "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"} | login,
+                "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"},
+                "middlewares": logins(source.username, password) if source.username else (),
                 "timeout": aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
                 "trust_env": False,
             },

@@ -10,6 +10,7 @@ from webdav4.fsspec import WebdavFileSystem
 from campus.footage.addresses import Address
 from campus.footage.models import Source
 from workers.stores.base import CONNECT_SECONDS, READ_SECONDS, Found, found, sound
+from workers.stores.login import Login
 from workers.stores.web import Web
 
 
@@ -20,7 +21,7 @@ class WebDav(Web):
         super().__init__(address, source, password)
         self.dav = WebdavFileSystem(
             self.root + "/",
-            auth=(source.username, password) if source.username else None,
+            auth=Login(source.username, password) if source.username else None,
             retry=False,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,

@@ -14,8 +14,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         required=False,
         allow_blank=True,
         trim_whitespace=False,
-        max_length=1000,
-        help_text='never shown again; "" forgets it. To be given again where `kind` or `address` changes',
+        max_length=20_000,
+        help_text='or, of SFTP, a private key; never shown again; "" forgets it. To be given again where `kind` or `address` changes',
     )
     has_password = serializers.BooleanField(source="secret", read_only=True)
 

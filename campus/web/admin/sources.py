@@ -22,18 +22,21 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
 from campus.errors import UserError
 from campus.footage import patterns
+from campus.footage.credentials import KEY
 from campus.footage.matching import zone_of
 from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
 from campus.footage.source_selectors import Seen, findings, sources_for
-from campus.footage.sources import check_password, row_delete, source_save, source_test
+from campus.footage.sources import checked_password, row_delete, source_save, source_test
 from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, to
 from campus.web.admin.pieces import PIECE_STATES
 from campus.web.admin.recordings import dialog
+
+MOST_KEY = 20_000  # bytes
 
 
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -44,6 +47,13 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=1000,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy("Of S3 the secret key. It is kept encrypted and never shown. Empty: it stays as it is."),
+    )
+    private_key = forms.FileField(
+        label=gettext_lazy("Private key"),
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminFileFieldWidget(),
+        help_text=gettext_lazy("Of SFTP, in place of a password: a file such as id_ed25519, without a passphrase."),
     )
     forget_password = forms.BooleanField(
         label=gettext_lazy("Forget the password"),
@@ -57,14 +67,22 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.instance.secret:
             self.fields.pop("forget_password", None)
 
+    def clean_private_key(self) -> str:
+        file = self.cleaned_data["private_key"]
+        text = file.read(MOST_KEY).decode(errors="replace") if file else ""
+        if file and not text.startswith(KEY):
+            raise ValidationError(_("This is no file with a private key. It is the one without .pub."))
+        return text
+
     def new_password(self) -> str | None:
         """None: it stays as it is."""
-        return self.cleaned_data.get("password") or ("" if self.cleaned_data.get("forget_password") else None)
+        given = self.cleaned_data.get("private_key") or self.cleaned_data.get("password")
+        return given or ("" if self.cleaned_data.get("forget_password") else None)
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         try:
-            check_password(self.instance, self.new_password())
+            checked_password(self.instance, self.new_password())
         except ValidationError as error:
             self.add_error(None, error)
 
@@ -96,9 +114,10 @@ class SourceAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
         secret = ("password",) if self.has_change_permission(request, obj) else ()
+        key = ("private_key",) if secret else ()
         forget = ("forget_password",) if secret and obj and obj.secret else ()
         sets: list[Any] = [
-            (None, {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *forget, "host_key")}),
+            (None, {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")}),
             (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "look_minutes")}),
             (gettext_lazy("Limits"), {"fields": (("file_gib", "day_gib"), "rate_kib")}),

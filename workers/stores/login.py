@@ -1,0 +1,49 @@
+"""Name and password for web servers, sent when they are asked for and as they are asked for: by Digest, or else by Basic."""
+
+from collections.abc import Generator
+from http import HTTPStatus
+
+import aiohttp
+import httpx
+from aiohttp.client_middlewares import ClientHandlerType
+from yarl import URL
+
+CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
+
+
+def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+    """For aiohttp, which brings Digest. Raises ValueError for a name with a colon, which neither can say."""
+    basic = aiohttp.encode_basic_auth(username, password, encoding="utf-8")
+    asked_by: set[URL] = set()
+
+    async def by_basic(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+        origin = request.url.origin()
+        if origin in asked_by:
+            request.headers[ANSWER] = basic
+        answer = await handler(request)
+        if not asked_by and answer.status == HTTPStatus.UNAUTHORIZED and answer.headers.get(CHALLENGE, "").lower().startswith("basic"):
+            asked_by.add(origin)  # the first one is the source's own, and the only one
+            answer.release()
+            request.headers[ANSWER] = basic
+            answer = await handler(request)
+        return answer
+
+    return aiohttp.DigestAuthMiddleware(username, password), by_basic
+
+
+class Login(httpx.Auth):
+    """For httpx, which brings both, each by itself."""
+
+    def __init__(self, username: str, password: str) -> None:
+        self.digest, self.basic = httpx.DigestAuth(username, password), httpx.BasicAuth(username, password)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        flow = self.digest.auth_flow(request)
+        answer = yield next(flow)
+        if answer.headers.get(CHALLENGE, "").lower().startswith("basic"):
+            yield from self.basic.auth_flow(request)
+            return
+        try:
+            yield flow.send(answer)
+        except StopIteration:
+            return
