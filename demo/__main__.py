@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,9 +120,11 @@ def show(recording: "Recording") -> None:
     from campus.biometrics.models import FacePhoto
     from campus.footage.selectors import clock
 
-    rejected = FacePhoto.objects.filter(state=FacePhoto.Verdict.REJECTED)
-    for photo in rejected.select_related("student"):
-        print(f"Not used: {photo.student.name}, {photo.original_name}: {photo.reason}")
+    rejected = FacePhoto.objects.filter(state=FacePhoto.Verdict.REJECTED).select_related("student")
+    for name, photos in groupby(rejected.order_by("student__name", "original_name"), lambda photo: photo.student.name):
+        first, *others = photos
+        more = f" Nor {', '.join(photo.original_name for photo in others)}." if others else ""
+        print(f"Not used of {name}: {first.original_name}. {first.reason}{more}")
     records = recording.lecture.records.select_related("student").order_by("student__name")
     sightings = {sighting.student_id: sighting for sighting in recording.sightings.all()}
     width = max([4, *(len(record.student.name) for record in records)])
