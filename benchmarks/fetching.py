@@ -1,7 +1,7 @@
 """How fast footage is fetched, and in how little memory: `python -m benchmarks.fetching [--gib 4] [--only OpenSsh ...]`.
 
-Starts each of the servers that the tests use, on loopback, lets it have a sparse file of so many GiB (S3, whose server keeps it in memory,
-gets half a GiB), and fetches that as a worker does, in a process of its own. Prints MB a second without and with the SHA-256 of it
+Starts each of the servers that the tests use, on loopback, lets it have a sparse file of so many GiB (that of S3 keeps it in memory), and
+fetches that as a worker does, in a process of its own. Prints MB a second without and with the SHA-256 of it
 all, how long that keeps a core busy, and the process's peak memory; exits with 1 when that is over 200 MB. Server and client share the
 machine's cores.
 """
@@ -20,7 +20,6 @@ from typing import Any
 
 MOST = 200.0  # MB
 GIB = 1024**3
-S3_GIB = 0.5
 FILE = "cam1/090000.mp4"
 
 
@@ -89,7 +88,7 @@ def main() -> int:
     for kind in (Folder, OpenSsh, Samba, PyFtpd, Nginx, NginxDav, Moto):
         if given.only and kind.__name__ not in given.only:
             continue
-        size = int((min(S3_GIB, given.gib) if kind is Moto else given.gib) * GIB)
+        size = int(given.gib * GIB)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
