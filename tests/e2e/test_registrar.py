@@ -1,5 +1,6 @@
 """A registrar's morning in a real browser: the roster of a class, the photos of its students, and what is still to do."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from playwright.sync_api import Page, expect
 from campus.academics.models import Student
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import photo_checked
+from campus.footage.credentials import decrypt
+from campus.footage.models import Source
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from tests.campus.admin_tools import picture
@@ -77,3 +80,30 @@ def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Pat
     registrar.set_input_files("[data-files]", tmp_path / "people")
     sees(registrar, "1 of 3 looked at, 1 not usable", "No student has the number or name “nobody”")
     assert {photo.student.number for photo in FacePhoto.objects.all()} == {"X1", "X2"}
+
+
+def test_a_source_asks_for_what_its_kind_needs(registrar: Page, tmp_path: Path) -> None:
+    page, key = registrar, tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    page.goto("/admin/footage/source/add/")
+    fields = {name: page.locator(f"[name={name}]") for name in ("username", "password", "private_key", "host_key", "pattern")}
+
+    for kind, asked in {
+        "folder": {"pattern"},
+        "rtsp": {"username", "password"},
+        "s3": {"username", "password", "pattern"},
+        "sftp": fields.keys(),
+    }.items():
+        page.locator("[name=kind]").select_option(kind)
+        for name, field in fields.items():
+            expect(field.locator("xpath=..")).to_be_visible(visible=name in asked)
+    page.locator("[name=name]").fill("NVR")
+    page.locator("[name=address]").fill("sftp://nvr.example.org/rec")
+    fields["private_key"].set_input_files(key)
+    usable(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    sees(page, "NVR")
+    source = Source.objects.get()
+    assert (source.kind, decrypt(source.secret).startswith("-----BEGIN")) == ("sftp", True)
+    page.goto(f"/admin/footage/source/{source.pk}/change/")
+    expect(fields["host_key"]).to_be_visible()

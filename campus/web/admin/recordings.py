@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -108,13 +109,30 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress", "coverage_share"), "error")}),
-        (gettext_lazy("File"), {"fields": (("size", "duration"), "uploaded_by", ("created_at", "finished_at"), "sha256", "info")}),
+        (gettext_lazy("File"), {"fields": (("file_size", "length"), "pictures", "uploaded_by", ("created_at", "finished_at"), "sha256")}),
         (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
-    readonly_fields = ("recording_state", "progress", "coverage_share")
+    readonly_fields = ("recording_state", "progress", "coverage_share", "file_size", "length", "pictures")
     inlines = (SegmentInline, CutInline)
     actions = ("retry_all",)
     actions_detail = ("staff_page", "restart", "retry", "cancel", "remove")
+
+    @display(description=gettext_lazy("Size"))
+    def file_size(self, recording: Recording) -> str:
+        return filesizeformat(recording.size)
+
+    @display(description=gettext_lazy("Length"))
+    def length(self, recording: Recording) -> str:
+        return selectors.clock(recording.duration) if recording.duration else "-"
+
+    @display(description=gettext_lazy("Pictures"))
+    def pictures(self, recording: Recording) -> str:
+        """What the file says of itself."""
+        seen = {"width": "", "height": "", "codec": "", "fps": 0} | (recording.info or {})
+        if not seen["width"]:
+            return "-"
+        size = f"{seen['width']} × {seen['height']}, {str(seen['codec']).upper()}"  # noqa: RUF001
+        return _("%(size)s, %(rate)g a second") % {"size": size, "rate": round(seen["fps"], 2)} if seen["fps"] else size
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("footage.change_recording")

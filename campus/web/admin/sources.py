@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -105,6 +105,13 @@ class SourceAdmin(RegistrarAdmin):
     list_display = ("name", "kind", "address", "rooms", "shown", "looked_at", "heard_at")
     list_filter = (("kind", ChoicesDropdownFilter), "enabled")
     search_fields = ("name", "address", "cameras__label", "cameras__room__name")
+    conditional_fields: ClassVar[dict[str, str]] = {
+        "username": "kind != 'folder'",
+        "password": "kind != 'folder'",
+        "private_key": "kind == 'sftp'",
+        "host_key": "kind == 'sftp'",
+        "pattern": "kind != 'rtsp'",
+    }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
     readonly_fields = ("shown", "looked_at", "heard_at", "error", "clock")
