@@ -154,5 +154,6 @@ def test_what_the_machine_wrote_and_the_log_cannot_be_written(campus: Campus, re
 def test_what_has_attendance_is_not_deleted_with_its_class(campus: Campus, registrar: Client) -> None:
     for row in (campus.course, campus.lecture, campus.ann):
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
-        registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"})
+        page = registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"})
+        assert "1 attendance record" in page.content.decode()
         assert type(row).objects.filter(pk=row.pk).exists(), row

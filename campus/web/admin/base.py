@@ -1,11 +1,14 @@
 """What the pages of the admin share."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.models import User
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -19,7 +22,31 @@ from unfold.admin import ModelAdmin, TabularInline
 from campus.errors import UserError
 
 
-class RegistrarAdmin(ModelAdmin):
+class DeletedByNumbers(ModelAdmin):
+    """What a deletion takes with it is told by kinds and numbers: Django names each row of a term, with a query for it."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """How many rows of each kind would go too, and how many may not go."""
+        collector = NestedObjects(using=DEFAULT_DB_ALIAS, origin=objs)
+        collector.collect(objs)
+        kept = Counter(type(row) for row in collector.protected)
+        numbers: dict[str, int] = {}
+        for rows in collector.model_objs.values():
+            model = type(next(iter(rows)))
+            numbers[str(model._meta.verbose_name_plural)] = len(rows)
+            if model in self.admin_site._registry and not self._may_go(request, model, rows):
+                kept[model] += len(rows)
+        names = [f"{n} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}" for model, n in kept.items()]
+        return [str(row) for row in objs], numbers, set(), sorted(names)
+
+    def _may_go(self, request: HttpRequest, model: type[Model], rows: Iterable[Model]) -> bool:
+        admin = self.admin_site.get_model_admin(model)
+        if model is self.model:
+            return all(admin.has_delete_permission(request, row) for row in rows)
+        return bool(admin.has_delete_permission(request))
+
+
+class RegistrarAdmin(DeletedByNumbers):
     list_filter_submit = True
     warn_unsaved_form = True
     compressed_fields = True

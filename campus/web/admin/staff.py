@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from campus.accounts.models import ApiToken
 from campus.accounts.roles import Role, is_administrator, role_of
 from campus.accounts.services import role_set, second_step_end, tokens_revoke
-from campus.web.admin.base import ReadOnlyInline, attempt, back, badge
+from campus.web.admin.base import DeletedByNumbers, ReadOnlyInline, attempt, back, badge
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -55,7 +55,7 @@ def dialog(title: Any, description: Any, submit: Any) -> Any:
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
     form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
