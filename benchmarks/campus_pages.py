@@ -137,7 +137,7 @@ def addresses() -> Iterator[tuple[str, str]]:
     yield "registrar", reverse("students") + "?q=00042"
     yield "registrar", reverse("compare")
     yield "registrar", reverse("admin:academics_student_changelist") + "?q=00042"
-    yield "registrar", reverse("admin:academics_course_delete", args=[1])
+    yield "registrar", reverse("admin:academics_course_delete", args=[course.pk])
 
 
 def measured(who: str, address: str, rounds: int) -> Page:

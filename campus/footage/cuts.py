@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
-from campus.footage.matching import clash_of
+from campus.footage.matching import clash_of, lectures_between, room_of
 from campus.footage.models import ANEW, Camera, Collection, Cut, Piece, Recording, Segment
 from campus.footage.selectors import SEAM_SHARE, holes, seam
 from campus.work import WAITING, finish, request
@@ -97,8 +97,9 @@ def lectures_of(piece: Piece) -> QuerySet[Lecture]:
     if piece.starts_at is None or piece.camera is None:
         return Lecture.objects.filter(cut).distinct()
     ends = piece.starts_at + timedelta(seconds=piece.info["duration"]) if piece.info else piece.ends_at or piece.starts_at
-    there = Q(room__iexact=piece.camera.room.name, cancelled=False, starts_at__lt=ends, ends_at__gt=piece.starts_at)
-    return Lecture.objects.filter(cut | there).distinct()
+    room = piece.camera.room.name.strip().casefold()
+    there = [lecture.pk for lecture in lectures_between(piece.starts_at, ends) if room_of(lecture) == room]
+    return Lecture.objects.filter(cut | Q(pk__in=there)).distinct()
 
 
 def piece_arrived(*, piece: Piece) -> None:

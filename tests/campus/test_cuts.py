@@ -154,6 +154,12 @@ def test_pieces_become_one_recording_a_camera_in_whatever_order_they_come(lectur
     assert lecture.collection.state == "complete"
 
 
+def test_a_room_is_known_by_its_name_however_it_is_typed(lecture: Lecture, camera: Camera) -> None:
+    Lecture.objects.update(room=f" {ROOM.lower()} ")
+    arrives(factories.piece(camera, minute(0), 60))
+    assert lecture.recordings.get().camera == camera
+
+
 def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> None:
     piece = factories.piece(camera, minute(0), 30)
     arrives(piece)
