@@ -10,6 +10,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django_celery_beat.models import PeriodicTask
 
 from campus.accounts.selectors import in_language_of
 from campus.footage.live import unrecorded_since
@@ -21,6 +22,7 @@ from campus.work import KINDS, free
 PERIODS = 2  # in which nothing comes
 PATIENCE = timedelta(minutes=5)  # for a look to come off
 QUEUED = timedelta(hours=1)
+SILENT = timedelta(minutes=10)  # of the scheduler, which has something to send all the time
 LECTURES = 3  # without a face
 DARK = 0.03  # of white: the brightest picture of a camera that sees nothing
 FROZEN = 0.0005  # mean difference of two pictures: less than the noise of any sensor
@@ -46,6 +48,14 @@ def watch() -> None:
         tell_alarms(begun=mine, over=over)
 
 
+def stopped() -> list[str]:
+    """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be left."""
+    sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
+    scheduler = [] if sent and sent > timezone.now() - SILENT else ["scheduler"]
+    sources = [f"unreachable:{source.pk}" for source in Source.objects.filter(enabled=True) if _not_looked_through(source)]
+    return [*scheduler, *sources, *(alarm.key for alarm in _queues())]
+
+
 def alarms_tidy() -> None:
     """Forget what has been over for long."""
     Alarm.objects.filter(over_at__lt=timezone.now() - RECENT).delete()
@@ -54,12 +64,10 @@ def alarms_tidy() -> None:
 def _sources() -> Found:
     now = timezone.now()
     for source in Source.objects.filter(enabled=True).prefetch_related("cameras__room"):
-        since = source.looked_at or source.created_at
-        period = timedelta(minutes=source.look_minutes)
-        if source.kind != Source.Kind.RTSP and since < now - PERIODS * period - PATIENCE:
+        if _not_looked_through(source):
             text = _("%(source)s could not be looked through since %(when)s. %(error)s") % {
                 "source": source,
-                "when": _moment(since),
+                "when": _moment(source.looked_at or source.created_at),
                 "error": source.error,
             }
             yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=text.strip())
@@ -78,6 +86,11 @@ def _sources() -> Found:
                 "error": source.error,
             }
             yield Alarm(kind=Alarm.Kind.SILENT, key=f"silent:{source.pk}", text=text.strip())
+
+
+def _not_looked_through(source: Source) -> bool:
+    since = source.looked_at or source.created_at
+    return source.kind != Source.Kind.RTSP and since < timezone.now() - PERIODS * timedelta(minutes=source.look_minutes) - PATIENCE
 
 
 def _silent_lectures(source: Source) -> datetime | None:

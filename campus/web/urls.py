@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from campus.web.views import account, calendars, classes, documents, media, recordings, results, students
+from campus.web.views import account, calendars, classes, documents, health, media, recordings, results, students
 
 urlpatterns = [
     path("", classes.home, name="home"),
     path("about/", account.about, name="about"),
+    path("health/", health.health, name="health"),
     path("login/", account.SignIn.as_view(), name="login"),
     path("login/code/", account.sign_in_code, name="login-code"),
     path("logout/", account.SignOut.as_view(), name="logout"),

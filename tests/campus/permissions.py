@@ -106,7 +106,10 @@ def things(world: World) -> dict[str, object]:
         "collection collections": collection.pk,
         "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.").pk,
         "periodictask": PeriodicTask.objects.create(
-            name="footage", task="rollcall.collect", interval=IntervalSchedule.objects.create(every=60, period="seconds")
+            name="footage",
+            task="rollcall.collect",
+            interval=IntervalSchedule.objects.create(every=60, period="seconds"),
+            last_run_at=timezone.now(),
         ).pk,
         "webhook webhooks": webhook.pk,
         "delivery deliveries": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,

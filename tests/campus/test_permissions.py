@@ -12,7 +12,10 @@ from tests.campus.conftest import World
 from tests.campus.permissions import FAULT, HIDDEN, LOGIN, NO, TABLE, YES, committed, routes, table, written
 
 # What is there without a login: how to get in, the language, and a calendar's link, which is a secret of its own.
-PUBLIC = {"login", "login-code", "password-reset", "password-reset-confirm", "api-token", "set_language", "calendar", "admin:logout"}
+PUBLIC = {
+    *("login", "login-code", "password-reset", "password-reset-confirm", "api-token", "set_language", "calendar", "health"),
+    "admin:logout",
+}
 # What belongs to no class.
 EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail"}
 # Whose it is alone, whatever the role of others.

@@ -3,7 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.footage.models import Alarm, Camera, Collection, Recording, Source
 from campus.footage.watching import watch
@@ -115,3 +119,20 @@ def test_a_camera_without_a_face_in_three_lectures(camera: Camera) -> None:
 def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:
     counted(camera, 1, light=None, motion=None)
     assert ringing() == []
+
+
+def test_a_monitor_from_outside_is_told_what_stands_still(camera: Camera, client: Client) -> None:
+    def said() -> tuple[int, list[str]]:
+        cache.clear()
+        answer = client.get(reverse("health"))
+        return answer.status_code, answer.json()["stopped"]
+
+    assert said() == (503, ["scheduler"])
+    every = IntervalSchedule.objects.create(every=15, period="seconds")
+    PeriodicTask.objects.create(name="sweep", task="rollcall.sweep", interval=every, last_run_at=timezone.now())
+    assert said() == (200, [])
+    factories.planned().segments.update(published_at=timezone.now() - timedelta(hours=2))
+    Source.objects.update(looked_at=timezone.now() - timedelta(hours=2))
+    assert said() == (503, [f"unreachable:{camera.source_id}", "queue:vision"])
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(minutes=11))
+    assert said()[1][0] == "scheduler"

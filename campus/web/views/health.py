@@ -1,0 +1,14 @@
+"""For the institution's monitor: who else would tell when all workers have stopped?"""
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from campus.footage.watching import stopped
+from campus.sharing import shared
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """200 while all goes on, else 503 and what has stopped; without names, since anybody may ask."""
+    keys = shared("health", stopped)
+    return JsonResponse({"stopped": keys}, status=503 if keys else 200, headers={"Cache-Control": "no-store"})
