@@ -173,6 +173,12 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
     assert not Source.objects.get().secret
 
 
+@pytest.mark.parametrize("kind", ["http", "webdav"])
+def test_a_name_that_no_web_server_knows(kind: str) -> None:
+    with pytest.raises(UserError, match="no user name with a colon"):
+        look(factories.source(kind=kind, address="http://127.0.0.1/", username="a:b", pattern=PATTERN))
+
+
 def test_a_redirect_to_elsewhere_is_not_followed(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     server = trusted(file_servers(Nginx), monkeypatch)
     source = source_of(server)

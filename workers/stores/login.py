@@ -6,18 +6,22 @@ from http import HTTPStatus
 import aiohttp
 import httpx
 from aiohttp.client_middlewares import ClientHandlerType
-from yarl import URL
+from django.utils.translation import gettext as _
+
+from campus.errors import UserError
 
 CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
 
 
 def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """For aiohttp, which brings Digest. Raises ValueError for a name with a colon, which neither can say."""
+    """For aiohttp, which brings Digest. Raises UserError for a name with a colon, which neither can say."""
+    if ":" in username:
+        raise UserError(_("A web server knows no user name with a colon."))
     basic = aiohttp.encode_basic_auth(username, password, encoding="utf-8")
-    asked_by: set[URL] = set()
+    asked_by: set[str] = set()
 
     async def by_basic(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-        origin = request.url.origin()
+        origin = str(request.url.origin())
         if origin in asked_by:
             request.headers[ANSWER] = basic
         answer = await handler(request)
