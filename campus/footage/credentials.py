@@ -30,7 +30,7 @@ def private_key(text: str) -> str:
         key = None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise UserError(
-            _("This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”, and give the file without .pub.")
+            _("This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without .pub.")
         )
     form = serialization.PrivateFormat.OpenSSH
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
