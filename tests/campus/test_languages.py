@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.conf import settings as project
@@ -13,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext
+from django.utils.translation.template import templatize
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
@@ -35,6 +37,7 @@ from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
 
+KEYWORDS = DEFAULT_KEYWORDS | {"gettext_lazy": None, "ngettext_lazy": (1, 2), "pgettext_lazy": ((1, "c"), 2)}
 FILES = sorted(Path(project.LOCALE_PATHS[0]).glob("*/LC_MESSAGES/django.po"))
 
 
@@ -45,6 +48,23 @@ def catalogue(file: Path):
 
 def test_every_language_but_the_codes_own_has_a_file():
     assert {file.parts[-3] for file in FILES} == {code for code, _ in project.LANGUAGES if not code.startswith("en")}
+
+
+def sentences() -> set[str]:
+    """What the code and the templates say to people."""
+    code = []
+    for folder in ("campus", "recognition", "workers"):
+        code += [path.read_text() for path in (REPOSITORY / folder).rglob("*.py")]
+    for page in (REPOSITORY / "campus").rglob("templates/**/*.*"):
+        code += [line.strip() for line in templatize(page.read_text()).splitlines() if "gettext" in line]
+    said = [found[1] for text in code for found in extract("python", io.BytesIO(text.encode()), KEYWORDS)]
+    return {words if isinstance(words, str) else words[0] for words in said}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parts[-3])
+def test_nothing_that_is_said_is_missing(file: Path):
+    ids = {message.id if isinstance(message.id, str) else message.id[0] for message in catalogue(file)}
+    assert sentences() - ids == set()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parts[-3])
