@@ -47,10 +47,12 @@ def checked_password(source: Source, password: str | None) -> str | None:
     before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
     if before and password is None and (before.kind, before.address) != (source.kind, source.address):
         raise ValidationError({"password": _("The address is another one. Enter the password again, or have it forgotten.")})
-    if source.kind != Source.Kind.SFTP or not (password or "").startswith(credentials.KEY):
+    if password is None or not password.startswith(credentials.KEY):
         return password
+    if source.kind != Source.Kind.SFTP:  # which would get it as a password
+        raise ValidationError({"password": _("Only SFTP takes a private key.")})
     try:
-        return credentials.private_key(password or "")
+        return credentials.private_key(password)
     except UserError as error:
         raise ValidationError({"password": str(error)}) from error
 

@@ -170,6 +170,10 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
     for text, reason in ((file.read_text(), "has a passphrase"), ("-----BEGIN nonsense", "no private key of SSH that we know")):
         with pytest.raises(ValidationError, match=reason):
             source_save(source=source, password=text)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", file], check=True)
+    source.kind = "ftps"
+    with pytest.raises(ValidationError, match="Only SFTP"):
+        source_save(source=source, password=file.read_text())
     assert not Source.objects.get().secret
 
 
