@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, cast
 
 from django import forms
@@ -15,8 +16,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 
 from campus.errors import UserError
@@ -145,6 +149,11 @@ def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
 def badge(text: str, variant: str = "") -> SafeString:
     """A coloured label; `variant` is success, info, warning, danger or nothing. In lists as on a row's page."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "variant": variant})
+
+
+def day_and_time(moment: datetime) -> str:
+    """Here, in words that lists have room for."""
+    return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
 
 
 def user_of(request: HttpRequest) -> User:

@@ -15,7 +15,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
@@ -29,7 +28,7 @@ from campus.academics.timetable_ical import Meeting, read_calendar
 from campus.academics.timetable_import import Kind, Row
 from campus.errors import UserError
 from campus.footage.models import Recording
-from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, counted, user_of
+from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, counted, day_and_time, user_of
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendars import calendar_response
 
@@ -216,7 +215,7 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> list[Any]:
-    when = date_format(row.meeting.starts_at.astimezone(), _("D j M Y, H:i")) if row.meeting.starts_at else "–"  # noqa: RUF001
+    when = day_and_time(row.meeting.starts_at) if row.meeting.starts_at else "–"  # noqa: RUF001
     course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.meeting.summary)  # noqa: RUF001
     remark = row.remark or (_("cancelled") if row.meeting.cancelled else "")
     return [when, course, title or "–", row.meeting.room or "–", badge(str(row.kind.label), VARIANTS[row.kind]), remark]  # noqa: RUF001

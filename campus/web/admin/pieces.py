@@ -1,7 +1,6 @@
 """What came, or should have come, by itself: files of cameras, and how far the collection of each lecture's footage is."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -29,7 +28,18 @@ from campus.footage.selectors import clock
 from campus.footage.services import piece_assign, piece_discard
 from campus.footage.source_selectors import collections_for, lectures_near, pieces_for, unclear, unmatched
 from campus.footage.sources import collection_again, piece_take_back
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, change_link, user_of
+from campus.web.admin.base import (
+    ReadOnly,
+    ReadOnlyInline,
+    RegistrarAdmin,
+    attempt,
+    attempt_all,
+    back,
+    badge,
+    change_link,
+    day_and_time,
+    user_of,
+)
 from campus.web.admin.photo_upload import upload_page
 from campus.web.admin.recordings import dialog
 
@@ -113,20 +123,16 @@ class AssignForm(forms.Form):
         room = pieces[0].camera.room.name if pieces[0].camera else ""
         lectures = sorted(lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment)))[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
-        names = [f"{piece.path} ({_moment(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces]
+        names = [f"{piece.path} ({day_and_time(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces]
         more = [_("and %(n)s more") % {"n": len(names) - NAMED}] if len(names) > NAMED else []
         field.help_text = field.help_text % {"files": ", ".join([*names[:NAMED], *more])}
         field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
         field.choices = [("", "---------"), *((lecture.pk, _named(lecture)) for lecture in lectures)]
 
 
-def _moment(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
-
-
 def _named(lecture: Lecture) -> str:
     """A lecture as one finds it by room and time."""
-    when = f"{_moment(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
+    when = f"{day_and_time(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
     return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
 
 
@@ -163,7 +169,7 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("From"), ordering="starts_at")
     def starts(self, piece: Piece) -> str:
-        return _moment(piece.starts_at) if piece.starts_at else "-"
+        return day_and_time(piece.starts_at) if piece.starts_at else "-"
 
     @display(description=gettext_lazy("To"), ordering="ends_at")
     def until(self, piece: Piece) -> str:
@@ -320,7 +326,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     @display(description=gettext_lazy("Next look"), ordering="due_at")
     def due(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
-        return _moment(collection.due_at) if waits else "-"
+        return day_and_time(collection.due_at) if waits else "-"
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("footage.change_collection")

@@ -108,7 +108,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
     list_per_page = 25
     fieldsets = (
-        (None, {"fields": ("lecture", "original_name", ("recording_state", "progress", "coverage_share"), "error")}),
+        (None, {"fields": ("lecture", "original_name", ("recording_state", "progress"), "coverage_share", "error")}),
         (gettext_lazy("File"), {"fields": (("file_size", "length"), "pictures", "uploaded_by", ("created_at", "finished_at"), "sha256")}),
         (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )

@@ -6,8 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.formats import date_format, time_format
+from django.utils.formats import time_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -17,7 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminI
 
 from campus.academics.timetable_models import WEEKDAYS
 from campus.schedule import LONGEST, every_set, minutes_of, times_of, times_set
-from campus.web.admin.base import RegistrarAdmin, badge
+from campus.web.admin.base import RegistrarAdmin, badge, day_and_time
 
 for model in (beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule):
     if admin.site.is_registered(model):
@@ -105,7 +104,7 @@ class PeriodicTaskAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Last run"), ordering="last_run_at")
     def last_run(self, task: beat.PeriodicTask) -> Any:
-        return task.last_run_at and date_format(timezone.localtime(task.last_run_at), _("D j M Y, H:i"))
+        return task.last_run_at and day_and_time(task.last_run_at)
 
     def save_model(self, request: HttpRequest, obj: beat.PeriodicTask, form: Any, change: bool) -> None:
         if "every" in form.cleaned_data:

@@ -1,7 +1,6 @@
 """Where footage comes from by itself: sources, their cameras, and what a look at a source shows."""
 
 from collections import Counter
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -32,7 +31,7 @@ from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
 from campus.footage.patterns import Fields
 from campus.footage.source_selectors import Seen, findings, sources_for
 from campus.footage.sources import checked_password, row_delete, source_save, source_test
-from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, to
+from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, day_and_time, to
 from campus.web.admin.pieces import PIECE_STATES
 from campus.web.admin.recordings import dialog
 
@@ -154,7 +153,11 @@ class SourceAdmin(RegistrarAdmin):
     def clock(self, source: Source) -> str:
         if source.clock_seen is None or source.clock_seen_at is None:
             return "-"
-        seen = {"seconds": round(source.clock_seen, 1), "by": source.get_clock_seen_by_display(), "when": _when(source.clock_seen_at)}
+        seen = {
+            "seconds": round(source.clock_seen, 1),
+            "by": source.get_clock_seen_by_display(),
+            "when": day_and_time(source.clock_seen_at),
+        }
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
@@ -250,15 +253,11 @@ def _cells(row: Seen) -> list[Any]:
         row.file.path,
         filesizeformat(row.file.size),
         room,
-        _when(reading.starts_at) if reading and reading.starts_at else "-",
+        day_and_time(reading.starts_at) if reading and reading.starts_at else "-",
         date_format(timezone.localtime(reading.ends_at), "H:i") if reading and reading.ends_at else "-",
         lectures or "-",
         remark,
     ]
-
-
-def _when(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
 
 
 @admin.register(Alarm)
