@@ -1,134 +1,24 @@
-"""The timetable drives what is fetched: looks, files, deadlines, moved lectures, outages, two at once, summer time."""
+"""The timetable drives what is fetched: looks, deadlines, moved lectures, outages, two at once, summer time."""
 
-import os
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
 from campus.footage.collecting import collect
-from campus.footage.fetching import part_path, piece_fetched, piece_later
-from campus.footage.matching import AT_ONCE, RemoteFile, pieces_forget, source_looked
+from campus.footage.matching import AT_ONCE
 from campus.footage.models import Collection, Piece, Source
 from campus.outbox.models import Delivery
-from campus.work import claim, fail
-from recognition.types import VideoInfo
 from tests.campus import factories
+from tests.campus.collecting_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
 from tests.campus.factories import STARTS
 
+__all__ = ["clock", "lecture", "store"]
+
 pytestmark = pytest.mark.django_db
-
-State = Collection.State
-MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
-
-
-class Clock:
-    """What the program takes for the time."""
-
-    def __init__(self) -> None:
-        self.now = STARTS
-
-    def run(self, until: datetime, step: timedelta = MINUTE, each: Callable[[], None] = collect) -> None:
-        while self.now < until:
-            self.now += step
-            each()
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(timezone, "now", lambda: clock.now)
-    return clock
-
-
-class Store:
-    """A folder of recordings, and a worker that looks through it and fetches from it."""
-
-    def __init__(self, source: Source, folder: Path) -> None:
-        self.source, self.folder = source, folder
-
-    def record(
-        self, starts: datetime, *, camera: str = "cam1", size: int = 100, written: datetime | None = None, zone: str = "UTC"
-    ) -> Path:
-        """A file that begins at `starts`, a quarter of an hour long."""
-        path = self.folder / camera / starts.astimezone(ZoneInfo(zone)).strftime("%Y%m%d/%H%M%S.mp4")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(size))
-        stamp = (written or starts + QUARTER).timestamp()
-        os.utime(path, (stamp, stamp))
-        return path
-
-    def record_lecture(self, lecture: Lecture, **how: str) -> None:
-        moment = lecture.starts_at
-        while moment < lecture.ends_at:
-            self.record(moment, **how)
-            moment += QUARTER
-
-    def looked(self) -> bool:
-        """Look, if somebody asked for it."""
-        source = claim("rollcall.scan", self.source.pk, "worker")
-        if source is None:
-            return False
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        found = [
-            RemoteFile(str(path.relative_to(self.folder)), path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC))
-            for path in files
-        ]
-        return source_looked(source=source, files=found)
-
-    def broken(self) -> None:
-        source = claim("rollcall.scan", self.source.pk, "worker")
-        if source:
-            fail("rollcall.scan", source, "The server does not answer.", "")
-
-    def wanted(self) -> list[str]:
-        return list(self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True))
-
-    def fetched(self) -> int:
-        """Fetch what is wanted."""
-        n = 0
-        for pk in self.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
-            piece = claim("rollcall.fetch", pk, "worker")
-            data = (self.folder / piece.path).read_bytes()
-            part = part_path(piece)
-            part.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
-            assert piece_fetched(piece=piece, part=part, sha256=data.hex()[:64], info=info)
-            n += 1
-        return n
-
-    def works(self) -> None:
-        """A minute of the whole thing."""
-        collect()
-        self.looked()
-        self.fetched()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    (tmp_path / "nvr").mkdir()
-    source = factories.source(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4")
-    Source.objects.update(created_at=STARTS - timedelta(days=60))
-    source.cameras.create(label="cam1", room=Room.objects.create(name="B 12"))
-    return Store(source, tmp_path / "nvr")
-
-
-@pytest.fixture
-def lecture() -> Lecture:
-    course = factories.course(lecturers=(factories.user(email="ada@example.org"),), coordinator_email="office@example.org", students=2)
-    return factories.lecture(course, room="B 12")
-
-
-def state_of(lecture: Lecture) -> str:
-    return Collection.objects.get(lecture=lecture).state
 
 
 def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -166,21 +56,6 @@ def test_files_come_while_the_lecture_runs(store: Store, lecture: Lecture, clock
     assert state_of(lecture) == State.COLLECTING
     growing = store.source.pieces.get(path__contains="093000")
     assert (growing.state, growing.settled) == (Piece.State.FOUND, False), "it is still being written"
-
-
-def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, lecture: Lecture, clock: Clock) -> None:
-    clock.now = lecture.ends_at + timedelta(minutes=10)
-
-    def look(size: int) -> list[str]:
-        clock.now += timedelta(hours=1)
-        collect()
-        source = claim("rollcall.scan", store.source.pk, "worker")
-        source_looked(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
-        return store.wanted()
-
-    assert look(100) == []
-    assert look(200) == [], "it grew"
-    assert look(200) == ["cam1/20261116/090000.mp4"]
 
 
 def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -238,23 +113,6 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
     assert lecture.recordings.get().provisional is False
     assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
     assert Delivery.objects.filter(to="ada@example.org").count() == 1, "told once"
-
-
-def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, lecture: Lecture, clock: Clock) -> None:
-    clock.now = lecture.ends_at + timedelta(hours=1)
-    store.record(lecture.starts_at)
-
-    def each() -> None:
-        collect()
-        store.looked()
-        for pk in store.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
-            piece_later(piece=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
-
-    clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
-    assert state_of(lecture) == State.MISSING
-    assert Delivery.objects.filter(to="ada@example.org").count() == 1
-    assert "The connection broke." in Collection.objects.get(lecture=lecture).note
-    assert store.source.pieces.get().tries > 12, "but it is tried on"
 
 
 def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -316,8 +174,8 @@ def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock
     lectures = [factories.lecture(course, room="B 12", starts_at=STARTS + timedelta(hours=3 * n)) for n in range(4)]
     clock.now = STARTS - timedelta(hours=1)
     collect()
-    for lecture in reversed(lectures):
-        store.record_lecture(lecture)
+    for one in reversed(lectures):
+        store.record_lecture(one)
     clock.now = STARTS + timedelta(days=3)  # nothing ran until the deadlines were over
     collect()
     collect()
@@ -348,92 +206,6 @@ def test_a_server_that_fails_is_asked_ever_less(store: Store, lecture: Lecture, 
     Collection.objects.update(deadline_at=clock.now)
     collect()
     assert "The server does not answer." in Delivery.objects.filter(to="ada@example.org").get().body
-
-
-def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
-    other = factories.lecture(factories.course(), room="b 12 ", starts_at=lecture.starts_at + QUARTER)
-    store.record_lecture(lecture)
-    clock.now = other.ends_at + timedelta(minutes=10)
-    store.works()
-    assert store.wanted() == []
-    note = store.source.pieces.get(path__contains="093000").note
-    assert lecture.course.code in note
-    assert other.course.code in note
-    Collection.objects.update(deadline_at=clock.now)
-    collect()
-    assert "Two lectures" in Collection.objects.get(lecture=lecture).note
-
-
-def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Clock) -> None:
-    for name in ("cam9/20261116/090000.mp4", "lecture.mp4", "Thumbs.db", "cam1/20261116/090000.mp4.tmp"):
-        path = store.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    store.works()
-    notes = dict(Piece.objects.values_list("path", "note"))
-    assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
-    assert "cam9" in notes["cam9/20261116/090000.mp4"]
-
-
-def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store: Store, clock: Clock) -> None:
-    lecture = factories.lecture(room="B 12", starts_at=STARTS - timedelta(days=15))
-    store.record_lecture(lecture)
-    store.record(STARTS - timedelta(hours=20))
-    clock.now = STARTS
-    store.works()
-    assert Piece.objects.get().path == "cam1/20261115/130000.mp4"
-    clock.now += timedelta(days=29)
-    Piece.objects.update(seen_at=STARTS)
-    pieces_forget()
-    assert not Piece.objects.exists()
-
-
-def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
-    store.source.cameras.all().delete()
-    store.record_lecture(lecture)
-    clock.now = lecture.ends_at + timedelta(minutes=10)
-    store.works()
-    assert not Collection.objects.exists()
-    store.source.cameras.create(label="CAM1", room=Room.objects.get(name="B 12"))
-    clock.now += timedelta(minutes=16)
-    store.works()
-    collect()
-    store.works()
-    assert state_of(lecture) == State.COMPLETE
-
-
-def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clock: Clock) -> None:
-    clock.now = lecture.ends_at + timedelta(hours=1)
-    store.record(lecture.starts_at)
-    store.works()
-    before = Piece.objects.get()
-    store.record(lecture.starts_at, size=150)
-    clock.now += timedelta(hours=1)
-    collect()
-    store.looked()
-    assert store.wanted() == [before.path]
-    store.fetched()
-    after = Piece.objects.get()
-    assert (after.state, after.size) == (Piece.State.HERE, 150)
-    assert after.sha256 != before.sha256
-
-
-def test_the_camera_s_clock_is_put_right(store: Store, lecture: Lecture, clock: Clock) -> None:
-    Source.objects.update(clock_offset=120)
-    store.record(lecture.starts_at + timedelta(minutes=2))
-    clock.now = lecture.ends_at + timedelta(hours=1)
-    store.works()
-    assert Piece.objects.get().starts_at == lecture.starts_at
-
-
-def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lecture, clock: Clock) -> None:
-    factories.recording(lecture)
-    clock.now = lecture.ends_at + timedelta(hours=1)
-    store.works()
-    Collection.objects.update(deadline_at=clock.now)
-    collect()
-    assert state_of(lecture) == State.COMPLETE
-    assert not Delivery.objects.exists()
 
 
 @pytest.mark.parametrize(("day", "hour"), [("2026-03-28", 8), ("2026-03-29", 7), ("2026-10-24", 7), ("2026-10-25", 8)])

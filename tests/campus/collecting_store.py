@@ -1,0 +1,125 @@
+"""A folder of recordings, a worker that fetches from it, and the time, all in the hand of the test."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from campus.academics.models import Lecture, Room
+from campus.footage.collecting import collect
+from campus.footage.fetching import part_path, piece_fetched
+from campus.footage.matching import RemoteFile, source_looked
+from campus.footage.models import Collection, Piece, Source
+from campus.work import claim, fail
+from recognition.types import VideoInfo
+from tests.campus import factories
+from tests.campus.factories import STARTS
+
+State = Collection.State
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+
+
+class Clock:
+    """What the program takes for the time."""
+
+    def __init__(self) -> None:
+        self.now = STARTS
+
+    def run(self, until: datetime, step: timedelta = MINUTE, each: Callable[[], None] = collect) -> None:
+        while self.now < until:
+            self.now += step
+            each()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", lambda: clock.now)
+    return clock
+
+
+class Store:
+    """A folder of recordings, and a worker that looks through it and fetches from it."""
+
+    def __init__(self, source: Source, folder: Path) -> None:
+        self.source, self.folder = source, folder
+
+    def record(
+        self, starts: datetime, *, camera: str = "cam1", size: int = 100, written: datetime | None = None, zone: str = "UTC"
+    ) -> Path:
+        """A file that begins at `starts`, a quarter of an hour long."""
+        path = self.folder / camera / starts.astimezone(ZoneInfo(zone)).strftime("%Y%m%d/%H%M%S.mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(size))
+        stamp = (written or starts + QUARTER).timestamp()
+        os.utime(path, (stamp, stamp))
+        return path
+
+    def record_lecture(self, lecture: Lecture, **how: str) -> None:
+        moment = lecture.starts_at
+        while moment < lecture.ends_at:
+            self.record(moment, **how)
+            moment += QUARTER
+
+    def looked(self) -> bool:
+        """Look, if somebody asked for it."""
+        source = claim("rollcall.scan", self.source.pk, "worker")
+        if source is None:
+            return False
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        found = [
+            RemoteFile(str(path.relative_to(self.folder)), path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            for path in files
+        ]
+        return source_looked(source=source, files=found)
+
+    def broken(self) -> None:
+        source = claim("rollcall.scan", self.source.pk, "worker")
+        if source:
+            fail("rollcall.scan", source, "The server does not answer.", "")
+
+    def wanted(self) -> list[str]:
+        return list(self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True))
+
+    def fetched(self) -> int:
+        """Fetch what is wanted."""
+        n = 0
+        for pk in self.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
+            piece = claim("rollcall.fetch", pk, "worker")
+            data = (self.folder / piece.path).read_bytes()
+            part = part_path(piece)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data)
+            info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
+            assert piece_fetched(piece=piece, part=part, sha256=data.hex()[:64], info=info)
+            n += 1
+        return n
+
+    def works(self) -> None:
+        """A minute of the whole thing."""
+        collect()
+        self.looked()
+        self.fetched()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "nvr").mkdir()
+    source = factories.source(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4")
+    Source.objects.update(created_at=STARTS - timedelta(days=60))
+    source.cameras.create(label="cam1", room=Room.objects.create(name="B 12"))
+    return Store(source, tmp_path / "nvr")
+
+
+@pytest.fixture
+def lecture() -> Lecture:
+    course = factories.course(lecturers=(factories.user(email="ada@example.org"),), coordinator_email="office@example.org", students=2)
+    return factories.lecture(course, room="B 12")
+
+
+def state_of(lecture: Lecture) -> str:
+    return Collection.objects.get(lecture=lecture).state

@@ -1,0 +1,138 @@
+"""Which files are taken for a lecture, which are fetched anew, and which wait for a person."""
+
+from datetime import timedelta
+
+import pytest
+
+from campus.academics.models import Lecture, Room
+from campus.footage.collecting import collect
+from campus.footage.fetching import piece_later
+from campus.footage.matching import RemoteFile, pieces_forget, source_looked
+from campus.footage.models import Collection, Piece, Source
+from campus.outbox.models import Delivery
+from campus.work import claim
+from tests.campus import factories
+from tests.campus.collecting_store import QUARTER, Clock, State, Store, clock, lecture, state_of, store
+from tests.campus.factories import STARTS
+
+__all__ = ["clock", "lecture", "store"]
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+
+    def look(size: int) -> list[str]:
+        clock.now += timedelta(hours=1)
+        collect()
+        source = claim("rollcall.scan", store.source.pk, "worker")
+        source_looked(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
+        return store.wanted()
+
+    assert look(100) == []
+    assert look(200) == [], "it grew"
+    assert look(200) == ["cam1/20261116/090000.mp4"]
+
+
+def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.record(lecture.starts_at)
+
+    def each() -> None:
+        collect()
+        store.looked()
+        for pk in store.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
+            piece_later(piece=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
+
+    clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
+    assert state_of(lecture) == State.MISSING
+    assert Delivery.objects.filter(to="ada@example.org").count() == 1
+    assert "The connection broke." in Collection.objects.get(lecture=lecture).note
+    assert store.source.pieces.get().tries > 12, "but it is tried on"
+
+
+def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
+    other = factories.lecture(factories.course(), room="b 12 ", starts_at=lecture.starts_at + QUARTER)
+    store.record_lecture(lecture)
+    clock.now = other.ends_at + timedelta(minutes=10)
+    store.works()
+    assert store.wanted() == []
+    note = store.source.pieces.get(path__contains="093000").note
+    assert lecture.course.code in note
+    assert other.course.code in note
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    assert "Two lectures" in Collection.objects.get(lecture=lecture).note
+
+
+def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Clock) -> None:
+    for name in ("cam9/20261116/090000.mp4", "lecture.mp4", "Thumbs.db", "cam1/20261116/090000.mp4.tmp"):
+        path = store.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    store.works()
+    notes = dict(Piece.objects.values_list("path", "note"))
+    assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
+    assert "cam9" in notes["cam9/20261116/090000.mp4"]
+
+
+def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store: Store, clock: Clock) -> None:
+    lecture = factories.lecture(room="B 12", starts_at=STARTS - timedelta(days=15))
+    store.record_lecture(lecture)
+    store.record(STARTS - timedelta(hours=20))
+    clock.now = STARTS
+    store.works()
+    assert Piece.objects.get().path == "cam1/20261115/130000.mp4"
+    clock.now += timedelta(days=29)
+    Piece.objects.update(seen_at=STARTS)
+    pieces_forget()
+    assert not Piece.objects.exists()
+
+
+def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
+    store.source.cameras.all().delete()
+    store.record_lecture(lecture)
+    clock.now = lecture.ends_at + timedelta(minutes=10)
+    store.works()
+    assert not Collection.objects.exists()
+    store.source.cameras.create(label="CAM1", room=Room.objects.get(name="B 12"))
+    clock.now += timedelta(minutes=16)
+    store.works()
+    collect()
+    store.works()
+    assert state_of(lecture) == State.COMPLETE
+
+
+def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clock: Clock) -> None:
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.record(lecture.starts_at)
+    store.works()
+    before = Piece.objects.get()
+    store.record(lecture.starts_at, size=150)
+    clock.now += timedelta(hours=1)
+    collect()
+    store.looked()
+    assert store.wanted() == [before.path]
+    store.fetched()
+    after = Piece.objects.get()
+    assert (after.state, after.size) == (Piece.State.HERE, 150)
+    assert after.sha256 != before.sha256
+
+
+def test_the_camera_s_clock_is_put_right(store: Store, lecture: Lecture, clock: Clock) -> None:
+    Source.objects.update(clock_offset=120)
+    store.record(lecture.starts_at + timedelta(minutes=2))
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.works()
+    assert Piece.objects.get().starts_at == lecture.starts_at
+
+
+def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lecture, clock: Clock) -> None:
+    factories.recording(lecture)
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    store.works()
+    Collection.objects.update(deadline_at=clock.now)
+    collect()
+    assert state_of(lecture) == State.COMPLETE
+    assert not Delivery.objects.exists()
