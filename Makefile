@@ -23,7 +23,7 @@ demo: .venv/ready $(MESSAGES)
 		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)")
 
 run: .venv/ready $(MESSAGES) $(SCRIPTS)
-	@exec .venv/bin/python -m campus.local --port "$(PORT)"
+	@exec .venv/bin/python -m deploy.local --port "$(PORT)"
 
 test: .venv/ready-for-tests $(MESSAGES) $(SCRIPTS)
 	.venv/bin/python -m pytest $(TESTS)

@@ -54,15 +54,25 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("openvino", "keras", "tensorflow-cpu", "opencv-python-headless", "numpy", "av")},
+        "versions": {
+            name: version(name)
+            for name in ("openvino", "keras", "tensorflow-cpu", "opencv-python-headless", "numpy", "av")
+        },
     }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=ROWS, action="append", help="this row alone; may be given again")
-    parser.add_argument("--lecture", type=Path, help="a recording of make_lecture.py to use in place of the one composed")
-    parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared", help="the folder with data/ and tools/ (%(default)s)")
+    parser.add_argument(
+        "--lecture", type=Path, help="a recording of make_lecture.py to use in place of the one composed"
+    )
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=REPOSITORY.parent / "shared",
+        help="the folder with data/ and tools/ (%(default)s)",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write (%(default)s)")
     given = parser.parse_args()
     if not (given.shared / "data").is_dir():

@@ -25,14 +25,14 @@ from tqdm import tqdm
 from benchmarks.lectures import composed
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Peers
-from recognition.calibration import unit
-from recognition.gallery import PRESETS, Gallery, train
-from recognition.people import Person, stitched
+from recognition.identification.calibration import unit
+from recognition.identification.gallery import PRESETS, Gallery, train
+from recognition.identification.vote import Policy, identify, vote
+from recognition.media.video import plan, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo, recognise_segment
+from recognition.tracking.linking import Person, stitched
 from recognition.types import SegmentResult, Track
-from recognition.video import plan, probe
-from recognition.voting import Policy, identify, vote
 
 SEEDS = range(1, 21)
 FPIRS = (0.01, 0.001)
@@ -169,13 +169,18 @@ def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], models: Mode
         right = top[own] == whose[own]
         found.append([right.mean(), *(float((right & (best[own] > limit)).mean()) for limit in least)])
     rank, *identified = np.mean(found, axis=0)
-    return {"rank_1": float(rank)} | {f"tpir_at_{rate:g}": float(share) for rate, share in zip(FPIRS, identified, strict=True)}
+    return {"rank_1": float(rank)} | {
+        f"tpir_at_{rate:g}": float(share) for rate, share in zip(FPIRS, identified, strict=True)
+    }
 
 
 def photos(known: Mapping[str, Enrolled], people: Path, strangers: Path, enrol: int, models: Models) -> dict[str, Any]:
     """The tables of single photos."""
     paths: list[tuple[str | None, Path]] = [
-        (name, path) for name, mine in photos_by_person(people).items() if known[name].embeddings for path in mine[enrol:]
+        (name, path)
+        for name, mine in photos_by_person(people).items()
+        if known[name].embeddings
+        for path in mine[enrol:]
     ]
     paths += [(None, path) for path in sorted(strangers.iterdir()) if path.is_file()]
     answers = [ask(label, path, models) for label, path in tqdm(paths, desc="Asking", unit="photo")]
@@ -189,7 +194,10 @@ def photos(known: Mapping[str, Enrolled], people: Path, strangers: Path, enrol: 
     for preset, rate in PRESETS.items():
         margin = gallery.points[preset].margin
         present, perhaps = (shares(faces, named(faces, gallery, at, margin), missing) for at in (rate, 10 * rate))
-        rows[preset] = present | {"or_to_be_confirmed": perhaps["identified"], "strangers_to_be_confirmed": perhaps["strangers"]}
+        rows[preset] = present | {
+            "or_to_be_confirmed": perhaps["identified"],
+            "strangers_to_be_confirmed": perhaps["strangers"],
+        }
     stacked = np.stack([face.raw for face in faces])
     for rule, decide in peers_rules({name: known[name] for name in gallery.labels}, models.embedder.id).items():
         rows[rule] = shares(faces, decide(stacked), missing)
@@ -244,8 +252,12 @@ def lecture(path: Path, known: Mapping[str, Enrolled], models: Models) -> dict[s
         unknown = sum(not person.still for person in attendance.unknown)
         rows[preset] = row({person.label for person in attendance.presences if person.present}, names, unknown)
     pictures = [[chip.jpeg for track in person.tracks for chip in track.chips] for person in people]
-    vectors = np.split(raw(models, [jpeg for mine in pictures for jpeg in mine]), np.cumsum([len(mine) for mine in pictures])[:-1])
-    for rule, decide in peers_rules({name: known[name] for name in roster if known[name].raw}, models.embedder.id).items():
+    vectors = np.split(
+        raw(models, [jpeg for mine in pictures for jpeg in mine]), np.cumsum([len(mine) for mine in pictures])[:-1]
+    )
+    for rule, decide in peers_rules(
+        {name: known[name] for name in roster if known[name].raw}, models.embedder.id
+    ).items():
         names = [majority(decide(mine)) for mine in vectors]
         rows[rule] = row({name for name in names if name}, names, sum(name is None for name in names))
     return rows
@@ -258,7 +270,17 @@ def videos(folder: Path | None, shared: Path) -> list[Path]:
     bench = Bench(Peers(), shared / "data", shared / "tools", REPOSITORY / "var" / "bench")
     arguments = ("--face", "24-90", "--noise", "6", "--duration", "60")
     return [
-        composed(bench, f"s{seed}", *arguments, "--seats", f"{30 + 7 * seed % 16}", "--unknown", f"{4 + seed % 5}", "--seed", f"{seed}")
+        composed(
+            bench,
+            f"s{seed}",
+            *arguments,
+            "--seats",
+            f"{30 + 7 * seed % 16}",
+            "--unknown",
+            f"{4 + seed % 5}",
+            "--seed",
+            f"{seed}",
+        )
         for seed in SEEDS
     ]
 
@@ -266,12 +288,22 @@ def videos(folder: Path | None, shared: Path) -> list[Path]:
 def print_photos(found: Mapping[str, Any]) -> None:
     half = found["half"]
     print(f"\nSingle photos: {found['people']} people, {found['asked']} photos asked, {found['strangers']} strangers")
-    print(f"rank 1 {found['rank_1']:.2%}; half of the people as the class, {DRAWS} draws: rank 1 {half['rank_1']:.2%}, ", end="")
+    print(
+        f"rank 1 {found['rank_1']:.2%}; half of the people as the class, {DRAWS} draws: rank 1 {half['rank_1']:.2%}, ",
+        end="",
+    )
     print(", ".join(f"TPIR {half[f'tpir_at_{rate:g}']:.2%} at FPIR {rate:.1%}" for rate in FPIRS))
     print(f"{'':58} identified  as another  strangers  | with those to be confirmed: identified  strangers")
     for rule, row in found["rules"].items():
         line = f"{rule:58} {row['identified']:10.2%} {row['as_another']:11.2%} {row['strangers']:10.2%}"
-        print(line + (f"  |{row['or_to_be_confirmed']:38.2%} {row['strangers_to_be_confirmed']:10.2%}" if rule in PRESETS else ""))
+        print(
+            line
+            + (
+                f"  |{row['or_to_be_confirmed']:38.2%} {row['strangers_to_be_confirmed']:10.2%}"
+                if rule in PRESETS
+                else ""
+            )
+        )
 
 
 def print_lectures(found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
@@ -291,15 +323,25 @@ def print_lectures(found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=REPOSITORY.parent / "shared", help="the folder with data/ and tools/ (%(default)s)")
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=REPOSITORY.parent / "shared",
+        help="the folder with data/ and tools/ (%(default)s)",
+    )
     parser.add_argument("--people", type=Path, help="a folder of photos for each person (data/people)")
     parser.add_argument("--strangers", type=Path, help="photos of people on no roster (data/strangers)")
     parser.add_argument("--lectures", type=Path, help="recordings with known attendance")
     parser.add_argument("--enrol", type=int, default=10, help="photos of each person to enrol (%(default)s)")
     parser.add_argument("--embedder", default="dlib-resnet-v1")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results", help="where to write (%(default)s)")
+    parser.add_argument(
+        "--results", type=Path, default=REPOSITORY / "benchmarks" / "results", help="where to write (%(default)s)"
+    )
     given = parser.parse_args()
-    people, strangers = given.people or given.shared / "data" / "people", given.strangers or given.shared / "data" / "strangers"
+    people, strangers = (
+        given.people or given.shared / "data" / "people",
+        given.strangers or given.shared / "data" / "strangers",
+    )
     for folder in filter(None, (people, strangers, given.lectures)):
         if not folder.is_dir():
             sys.exit(
@@ -309,7 +351,9 @@ def main() -> int:
     known = enrolled(people, given.enrol, models)
     single = photos(known, people, strangers, given.enrol, models)
     print_photos(single)
-    found = {path.stem: lecture(path, known, models) for path in tqdm(videos(given.lectures, given.shared), desc="Lectures")}
+    found = {
+        path.stem: lecture(path, known, models) for path in tqdm(videos(given.lectures, given.shared), desc="Lectures")
+    }
     if found:
         print_lectures(found)
     given.results.mkdir(parents=True, exist_ok=True)

@@ -166,10 +166,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     var = REPOSITORY / "var" / "bench" / "campus"
-    os.environ |= {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports"), "DJANGO_SETTINGS_MODULE": "campus.settings.dev"}
+    os.environ |= {
+        "ROLLCALL_VAR": str(var),
+        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
+    }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "ERROR")
 
-    from campus.local import prepare
+    from deploy.local import prepare
 
     prepare()
     from campus.attendance.models import AttendanceRecord
@@ -190,7 +194,9 @@ def main() -> int:
         )
     if given.json:
         given.json.write_text(json.dumps([asdict(page) for page in pages], indent=1) + "\n")
-    return 0 if all(page.status == 200 and (page.median <= MOST or page.address.endswith(FILES)) for page in pages) else 1
+    return (
+        0 if all(page.status == 200 and (page.median <= MOST or page.address.endswith(FILES)) for page in pages) else 1
+    )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition import detector
-from recognition.embedders import dlib_file, dlib_resnet, facenet
+from recognition.detection import detector
+from recognition.embedding import dlib_resnet, facenet
+from recognition.embedding.weights import dlib_file
 
 Run = Callable[[NDArray[Any]], list[NDArray[np.float32]]]
 NAMES = {None: "P-Net", 24: "R-Net", 48: "O-Net"}
@@ -54,7 +55,9 @@ def openvino(model: Any, precision: str) -> Run:
     import tensorflow as tf
 
     spec = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
-    graph = tf.function(lambda batch: tf.nest.flatten(model(batch, training=False)), input_signature=[spec], autograph=False)
+    graph = tf.function(
+        lambda batch: tf.nest.flatten(model(batch, training=False)), input_signature=[spec], autograph=False
+    )
     options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": 1000}
     converted = openvino.convert_model(graph, share_weights=False)
     request = openvino.Core().compile_model(converted, "CPU", options).create_infer_request()
@@ -84,7 +87,9 @@ def jax(model: Any, mixed: bool = False) -> Run:
 
     trained = [variable.value for variable in model.trainable_variables]
     fixed = [variable.value for variable in model.non_trainable_variables]
-    call = library.jit(lambda batch: library.tree_util.tree_leaves(model.stateless_call(trained, fixed, batch, training=False)[0]))
+    call = library.jit(
+        lambda batch: library.tree_util.tree_leaves(model.stateless_call(trained, fixed, batch, training=False)[0])
+    )
     precision = "bfloat16" if mixed else "float32"
 
     def infer(batch: NDArray[Any]) -> list[NDArray[np.float32]]:
@@ -156,7 +161,9 @@ def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     rng = np.random.default_rng(sum(name.encode()))
     if name.endswith(("running_var", "bn.weight")):
         return np.ones(shape, np.float32)
-    return (np.sqrt(2 / np.prod(shape[1:])) * rng.standard_normal(shape) if len(shape) > 1 else np.zeros(shape)).astype(np.float32)
+    return (np.sqrt(2 / np.prod(shape[1:])) * rng.standard_normal(shape) if len(shape) > 1 else np.zeros(shape)).astype(
+        np.float32
+    )
 
 
 def median_seconds(work: Callable[[], object], rounds: int) -> float:
@@ -171,7 +178,9 @@ def median_seconds(work: Callable[[], object], rounds: int) -> float:
     return statistics.median(once() for _ in range(rounds))
 
 
-def measured(name: str, engine: Engine, given: argparse.Namespace, frames: Sequence[NDArray[np.uint8]]) -> tuple[Result, dict[str, Any]]:
+def measured(
+    name: str, engine: Engine, given: argparse.Namespace, frames: Sequence[NDArray[np.uint8]]
+) -> tuple[Result, dict[str, Any]]:
     """One engine's figures, and what it answered, to be compared."""
     detector.compiled = engine
     detector._networks.cache_clear()
@@ -210,7 +219,9 @@ def compare(result: Result, answers: dict[str, Any], first: dict[str, Any]) -> N
 
     hits, total = found_too(boxes(first["faces"]), boxes(answers["faces"]), 0.9)
     result.agreement = {"faces": hits / max(total, 1)}
-    result.agreement |= {network: float(cosines(answers[network], first[network]).min()) for network in ("dlib", "facenet")}
+    result.agreement |= {
+        network: float(cosines(answers[network], first[network]).min()) for network in ("dlib", "facenet")
+    }
 
 
 def pictures(video: Path, count: int) -> list[NDArray[np.uint8]]:
@@ -230,14 +241,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--min-face", type=int, default=20, help="pixels (%(default)s)")
     parser.add_argument("--only", help="engines whose name has this in it")
-    parser.add_argument("--dlib", type=Path, help="dlib_face_recognition_resnet_model_v1.dat, where its package is not installed")
+    parser.add_argument(
+        "--dlib", type=Path, help="dlib_face_recognition_resnet_model_v1.dat, where its package is not installed"
+    )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     frames = pictures(given.video, given.frames)
     results: list[Result] = []
     first: dict[str, Any] = {}
     networks = [*NAMES.values(), "dlib", "facenet"]
-    print("| engine | cascade, frames/s |", *(f"{name}, ms |" for name in networks), "dlib, faces/s | facenet, faces/s | agreement |")
+    print(
+        "| engine | cascade, frames/s |",
+        *(f"{name}, ms |" for name in networks),
+        "dlib, faces/s | facenet, faces/s | agreement |",
+    )
     print("|" + "---|" * (len(networks) + 5))
     for number, (name, build) in enumerate(engines().items()):
         if number and given.only and given.only not in name:
@@ -247,7 +264,11 @@ def main() -> None:
         compare(result, answers, first)
         results.append(result)
         agreement = ", ".join(f"{key} {value:.6g}" for key, value in result.agreement.items())
-        cells = [name, f"{result.frames_a_second:.2f}", *(f"{result.milliseconds.get(network, 0):.1f}" for network in networks)]
+        cells = [
+            name,
+            f"{result.frames_a_second:.2f}",
+            *(f"{result.milliseconds.get(network, 0):.1f}" for network in networks),
+        ]
         cells += [f"{result.faces_a_second[network]:.0f}" for network in ("dlib", "facenet")]
         print("|", " | ".join([*cells, agreement]), "|", flush=True)
     if given.json:

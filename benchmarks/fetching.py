@@ -30,11 +30,16 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     django.setup()
     from django.conf import settings
 
-    from campus.footage.credentials import encrypt
-    from campus.footage.models import Piece, Source
-    from workers import collect, looking
+    from campus.cctv.credentials import encrypt
+    from campus.cctv.models import Piece, Source
+    from workers import collect
+    from workers import source_listing as looking
 
-    settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = ["127.0.0.0/8", "::1/128"], ["/"], str(folder)
+    settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = (
+        ["127.0.0.0/8", "::1/128"],
+        ["/"],
+        str(folder),
+    )
     # No database: the rows are here only.
     collect.piece_progress = lambda **_: True
     collect.fetching_now = collect.bytes_of_the_day = lambda _source: 0

@@ -24,13 +24,17 @@ LECTURE = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) +
 def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
     """One run, in a process of its own, with a database and folders of its own."""
     var = Path(tempfile.mkdtemp())
-    os.environ |= {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports"), "DJANGO_SETTINGS_MODULE": "campus.settings.dev"}
+    os.environ |= {
+        "ROLLCALL_VAR": str(var),
+        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
+    }
     os.environ |= {"ROLLCALL_LEASE_SECONDS": "15", "ROLLCALL_SWEEP_SECONDS": "5", "ROLLCALL_LOG_LEVEL": "WARNING"}
     os.environ.pop("ROLLCALL_DATABASE_URL", None)
     import openpyxl
 
-    from campus.local import QUEUES, Processes, prepare
     from demo import __main__ as demo
+    from deploy.local import QUEUES, Processes, prepare
 
     with Processes(var) as processes:
         processes.redis()
@@ -49,7 +53,11 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
                 second = processes.children.pop("second")
                 os.killpg(second.pid, signal.SIGKILL)
                 second.wait()
-                print("killed while both were at", [(segment.index, round(segment.progress, 2)) for segment in at_work], file=sys.stderr)
+                print(
+                    "killed while both were at",
+                    [(segment.index, round(segment.progress, 2)) for segment in at_work],
+                    file=sys.stderr,
+                )
                 kill = False
             time.sleep(0.2)
             recording.refresh_from_db()
@@ -61,7 +69,11 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
             digest.update(repr(list(book[name].iter_rows(values_only=True))).encode())
             for picture in book[name]._images:
                 digest.update(picture._data())
-        outcome = {"state": recording.state, "students": json.dumps(demo.result(recording)), "workbook": digest.hexdigest()}
+        outcome = {
+            "state": recording.state,
+            "students": json.dumps(demo.result(recording)),
+            "workbook": digest.hexdigest(),
+        }
     shutil.rmtree(var)
     return outcome
 
@@ -78,8 +90,20 @@ def main() -> int:
         return 0
     outcomes = []
     for run in ("peace", "kill"):
-        command = [sys.executable, "-m", "benchmarks.kill_a_worker", given.video, given.people, "--enrol", str(given.enrol), "--run", run]
-        outcomes.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]))
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.kill_a_worker",
+            given.video,
+            given.people,
+            "--enrol",
+            str(given.enrol),
+            "--run",
+            run,
+        ]
+        outcomes.append(
+            json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+        )
     same = outcomes[0] == outcomes[1] and outcomes[0]["state"] == "done"
     print("the same students, intervals, cells and pictures" if same else f"different: {outcomes}")
     return 0 if same else 1

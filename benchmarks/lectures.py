@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parts import Bench
-from recognition import gallery
+from recognition.identification import gallery
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo
 
@@ -106,8 +106,12 @@ def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
             if photo.embedding is not None and photo.chip is not None:
                 known[label].append(photo.embedding)
                 labels.append(label)
-                chips.append(cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.chip, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
-    return Enrolled(gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(chips))[0])
+                chips.append(
+                    cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.chip, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+                )
+    return Enrolled(
+        gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(chips))[0]
+    )
 
 
 def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
@@ -140,5 +144,10 @@ def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float
 def majorities(seen: Sequence[Sequence[str | None]]) -> Mapping[str, set[str]]:
     """Who is present, from the names of each sample's faces, by several rules: the name of the rule -> labels."""
     counts = Counter(label for labels in seen for label in set(labels) if label)
-    least = {"in any sample": 1, "in 3 samples": 3, "in 10 % of them": 0.1 * len(seen), "in half of them": 0.5 * len(seen)}
+    least = {
+        "in any sample": 1,
+        "in 3 samples": 3,
+        "in 10 % of them": 0.1 * len(seen),
+        "in half of them": 0.5 * len(seen),
+    }
     return {rule: {label for label, count in counts.items() if count >= bound} for rule, bound in least.items()}

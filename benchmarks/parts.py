@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.versus import Check, Peers, Row, cosines, found_too, in_turns
-from recognition.alignment import aligned_chip
-from recognition.detector import Detector, DetectorSettings
-from recognition.embedders import Embedder, load_embedder
+from recognition.detection.alignment import aligned_chip
+from recognition.detection.detector import Detector, DetectorSettings
+from recognition.embedding import Embedder, load_embedder
 from recognition.people_folder import photos_by_person
 
 ROUNDS = 5
@@ -46,7 +46,10 @@ def cascade(bench: Bench, name: str, call: str, package: str, target: float, lea
     """The cascade on a clip of 1080p, in parts of some frames each."""
     with av.open(str(bench.data / CLIP)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    parts = [frames[at : at + 5 * FRAMES_A_CALL : 5] for at in range(0, len(frames) - 5 * FRAMES_A_CALL + 1, 5 * FRAMES_A_CALL)]
+    parts = [
+        frames[at : at + 5 * FRAMES_A_CALL : 5]
+        for at in range(0, len(frames) - 5 * FRAMES_A_CALL + 1, 5 * FRAMES_A_CALL)
+    ]
     files = [bench.peers.hand_over(f"{name}-{i}", np.stack(part)) for i, part in enumerate(parts)]
     detector = Detector(DetectorSettings(min_face=MIN_FACE))
     got: dict[int, list[NDArray[np.float32]]] = {}
@@ -57,7 +60,9 @@ def cascade(bench: Bench, name: str, call: str, package: str, target: float, lea
         start = time.perf_counter()
         found = detector.detect(part)
         seconds = time.perf_counter() - start
-        got[number % len(parts)] = [np.array([face.box for face in faces], np.float32).reshape(-1, 4) for faces in found]
+        got[number % len(parts)] = [
+            np.array([face.box for face in faces], np.float32).reshape(-1, 4) for faces in found
+        ]
         return len(part) / seconds
 
     def peer(number: int) -> float:
@@ -89,7 +94,9 @@ def chips_of(people: Path, embedder: Embedder, count: int) -> Images:
     return np.stack(chips)
 
 
-def embedding(bench: Bench, name: str, call: str, embedder: Embedder, chips: Sequence[Images]) -> tuple[tuple[float, ...], ...]:
+def embedding(
+    bench: Bench, name: str, call: str, embedder: Embedder, chips: Sequence[Images]
+) -> tuple[tuple[float, ...], ...]:
     """Faces a second of ours and of the peer, in turns, and the cosine of each pair of answers."""
     files = [bench.peers.hand_over(f"{name}-{i}", batch) for i, batch in enumerate(chips)]
     alike: list[float] = []
@@ -122,7 +129,9 @@ def facenet(bench: Bench) -> Row:
     weights, vectors = bench.peers.file("random.pt"), bench.peers.file("vectors.npy")
     handed = bench.peers.hand_over("chips", chips)
     bench.peers.call("facenet_weights", out=weights)
-    ours, peer, alike = embedding(bench, "facenet", "facenet", load_embedder("facenet-20180402", weights), np.split(chips, 2))
+    ours, peer, alike = embedding(
+        bench, "facenet", "facenet", load_embedder("facenet-20180402", weights), np.split(chips, 2)
+    )
     bench.peers.call("facenet_weights", out=weights, chips=handed)
     bench.peers.call("facenet", chips=handed, out=vectors)
     spread = cosines(load_embedder("facenet-20180402", weights).embed(chips), np.load(vectors))

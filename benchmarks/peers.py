@@ -78,7 +78,13 @@ def _facenet_pytorch() -> types.ModuleType:
     package = types.ModuleType("facenet_pytorch")
     package.__path__ = list(importlib.util.find_spec("facenet_pytorch").submodule_search_locations)  # type: ignore[union-attr,arg-type]
     sys.modules["facenet_pytorch"] = package
-    for name in ("torchvision", "torchvision.ops", "torchvision.ops.boxes", "torchvision.transforms", "torchvision.transforms.functional"):
+    for name in (
+        "torchvision",
+        "torchvision.ops",
+        "torchvision.ops.boxes",
+        "torchvision.transforms",
+        "torchvision.transforms.functional",
+    ):
         sys.modules[name] = types.ModuleType(name)
     sys.modules["torchvision.transforms"].functional = sys.modules["torchvision.transforms.functional"]  # type: ignore[attr-defined]
     sys.modules["torchvision.ops.boxes"].batched_nms = batched_nms  # type: ignore[attr-defined]
@@ -97,7 +103,10 @@ def torch_mtcnn(frames: str, min_face: int, out: str) -> Answer:
     """facenet-pytorch's MTCNN, one frame a call, which is faster than its batches."""
     detector = _torch_mtcnn(min_face)
     seconds, results = timed(lambda frame: detector.detect(frame, landmarks=True), list(np.load(frames)))
-    detections([[] if boxes is None else list(zip(boxes, points, scores, strict=True)) for boxes, scores, points in results], out)
+    detections(
+        [[] if boxes is None else list(zip(boxes, points, scores, strict=True)) for boxes, scores, points in results],
+        out,
+    )
     return {"seconds": seconds}
 
 
@@ -178,7 +187,9 @@ def versions() -> Answer:
     return {name: version(name) for name in ("mtcnn", "tensorflow-cpu", "facenet-pytorch", "torch", "dlib-bin")}
 
 
-CALLS: dict[str, Callable[..., Answer]] = {call.__name__: call for call in (mtcnn, torch_mtcnn, facenet_weights, facenet, dlib, versions)}
+CALLS: dict[str, Callable[..., Answer]] = {
+    call.__name__: call for call in (mtcnn, torch_mtcnn, facenet_weights, facenet, dlib, versions)
+}
 
 
 def main() -> None:

@@ -16,7 +16,9 @@ MEGABYTE = 2**20
 def ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
     rows = [row for row in rows if row["ratio"] is not None][::-1]
     places = range(len(rows))
-    axes.barh(places, [row["ratio"] for row in rows], color=["tab:green" if row["met"] else "tab:orange" for row in rows])
+    axes.barh(
+        places, [row["ratio"] for row in rows], color=["tab:green" if row["met"] else "tab:orange" for row in rows]
+    )
     for place, row in zip(places, rows, strict=True):
         if row["target"] is not None:
             axes.plot([row["target"]] * 2, [place - 0.4, place + 0.4], color="black")

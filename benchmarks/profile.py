@@ -18,17 +18,34 @@ from typing import Any
 # Stage -> what it is made of, by name: these parts have no hook for a profiler, and need none.
 STAGES = {
     "decode": ["recognition.pipeline.sample"],
-    "pyramid": ["recognition.detector._pyramid"],
-    "NMS": ["recognition.detector._nms", "recognition.detector._nms_min"],
-    "crops": ["recognition.detector._crops"],
+    "pyramid": ["recognition.detection.detector._pyramid"],
+    "NMS": ["recognition.detection.detector._nms", "recognition.detection.detector._nms_min"],
+    "crops": ["recognition.detection.detector._crops"],
     "chips": ["recognition.pipeline.aligned_chip"],
     "quality": ["recognition.pipeline.assess"],
-    "track": ["recognition.tracking.Tracker.update"],
+    "track": ["recognition.tracking.tracker.Tracker.update"],
     "evidence": ["recognition.pipeline.jpeg"],
 }
 NETWORKS = {None: "P-Net", 24: "R-Net", 48: "O-Net", 150: "embed", 160: "embed"}  # by the side of what goes in
-COMPILERS = ["recognition.detector.compiled", "recognition.embedders.dlib_resnet.compiled", "recognition.embedders.facenet.compiled"]
-ORDER = ["decode", "pyramid", "P-Net", "NMS", "crops", "R-Net", "O-Net", "chips", "quality", "track", "embed", "evidence"]
+COMPILERS = [
+    "recognition.detection.detector.compiled",
+    "recognition.embedding.dlib_resnet.compiled",
+    "recognition.embedding.facenet.compiled",
+]
+ORDER = [
+    "decode",
+    "pyramid",
+    "P-Net",
+    "NMS",
+    "crops",
+    "R-Net",
+    "O-Net",
+    "chips",
+    "quality",
+    "track",
+    "embed",
+    "evidence",
+]
 
 
 class Clock:
@@ -91,7 +108,9 @@ def hook(clock: Clock) -> None:
     """Time all stages. Networks are found by what they are compiled from."""
 
     def compiler(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda model, *more, **named: clock.timed(NETWORKS[model.inputs[0].shape[1]], original(model, *more, **named))
+        return lambda model, *more, **named: clock.timed(
+            NETWORKS[model.inputs[0].shape[1]], original(model, *more, **named)
+        )
 
     for name in COMPILERS:
         replace(name, compiler)
@@ -101,7 +120,9 @@ def hook(clock: Clock) -> None:
 
 
 def report(title: str, clock: Clock, seconds: float, frames: int) -> None:
-    print(f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share |\n|---|---|---|")
+    print(
+        f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share |\n|---|---|---|"
+    )
     rest = seconds - sum(clock.seconds.values())
     for stage, took in [(stage, clock.seconds[stage]) for stage in ORDER if clock.seconds[stage]] + [
         ("all else" if rest >= 0 else "side by side", rest)
@@ -118,26 +139,41 @@ def main() -> None:
     given = parser.parse_args()
     clock = Clock()
     hook(clock)
-    from recognition.detector import Detector, DetectorSettings
+    from recognition.detection.detector import Detector, DetectorSettings
+    from recognition.media.video import plan, probe, sample
     from recognition.pipeline import Models, Settings, recognise_segment
-    from recognition.video import plan, probe, sample
 
     defaults = Settings()
     settings = Settings(every=given.every or defaults.every, min_face=given.min_face or defaults.min_face)
     info, models = probe(given.video), Models.load()
     segment = plan(given.video, info)[0]
     images = [frame.image for frame in sample(given.video, info, segment, settings.every)]
-    calls = [images[at : at + given.frames] for at in range(0, len(images) - given.frames + 1, given.frames)] or [images]
+    calls = [images[at : at + given.frames] for at in range(0, len(images) - given.frames + 1, given.frames)] or [
+        images
+    ]
     detector = Detector(DetectorSettings(min_face=settings.min_face))
     for title, frames, work in (
-        (f"cascade, {given.frames} frames a call", sum(map(len, calls)), lambda: [detector.detect(call) for call in calls]),
-        ("a segment from the file to its tracks", len(images), lambda: recognise_segment(given.video, info, segment, models, settings)),
+        (
+            f"cascade, {given.frames} frames a call",
+            sum(map(len, calls)),
+            lambda: [detector.detect(call) for call in calls],
+        ),
+        (
+            "a segment from the file to its tracks",
+            len(images),
+            lambda: recognise_segment(given.video, info, segment, models, settings),
+        ),
     ):
         work()
         clock.seconds.clear()
         start = time.perf_counter()
         work()
-        report(f"{title}, {info.width} x {info.height}, faces from {settings.min_face} px", clock, time.perf_counter() - start, frames)
+        report(
+            f"{title}, {info.width} x {info.height}, faces from {settings.min_face} px",
+            clock,
+            time.perf_counter() - start,
+            frames,
+        )
 
 
 if __name__ == "__main__":

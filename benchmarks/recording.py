@@ -20,13 +20,13 @@ import numpy as np
 from benchmarks.lectures import Truth, composed, end_to_end, enrolled, majorities, nearest, widened
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, in_turns
-from recognition import tracks_file
-from recognition.alignment import aligned_chip
-from recognition.gallery import Gallery
+from recognition.detection.alignment import aligned_chip
+from recognition.identification.gallery import Gallery
+from recognition.identification.vote import vote
+from recognition.media.video import plan, probe, sample
 from recognition.pipeline import Models, recognise_segment
+from recognition.tracking import result_file as tracks_file
 from recognition.types import Face, SegmentResult
-from recognition.video import plan, probe, sample
-from recognition.voting import vote
 
 EMBEDDER = "dlib-resnet-v1"
 PEER_BATCH = 32
@@ -34,8 +34,36 @@ DLIB_FACES = 16
 MIN_FACE = 20  # pixels, for the peer: what it takes by default
 STUDENTS = 5000
 GIGABYTE = 2**30
-TEN_MINUTES = ("--seats", "30", "--unknown", "4", "--face", "32-100", "--noise", "2", "--duration", "600", "--seed", "1")
-FULL_ROOM = ("--absent", "0", "--late", "0", "--leave", "0", "--face", "32-60", "--duration", "60", "--fps", "5", "--gop", "10")
+TEN_MINUTES = (
+    "--seats",
+    "30",
+    "--unknown",
+    "4",
+    "--face",
+    "32-100",
+    "--noise",
+    "2",
+    "--duration",
+    "600",
+    "--seed",
+    "1",
+)
+FULL_ROOM = (
+    "--absent",
+    "0",
+    "--late",
+    "0",
+    "--leave",
+    "0",
+    "--face",
+    "32-60",
+    "--duration",
+    "60",
+    "--fps",
+    "5",
+    "--gop",
+    "10",
+)
 
 
 def lecture(bench: Bench) -> Path:
@@ -68,21 +96,30 @@ def against_the_peers(bench: Bench) -> list[Row]:
         segment = segments[number]
         images = [frame.image for frame in sample(path, info, segment)]
         out = bench.peers.file("faces.npz")
-        detecting = bench.peers.call("mtcnn", frames=bench.peers.hand_over("frames", np.stack(images)), min_face=MIN_FACE, out=out)[
-            "seconds"
-        ]
+        detecting = bench.peers.call(
+            "mtcnn", frames=bench.peers.hand_over("frames", np.stack(images)), min_face=MIN_FACE, out=out
+        )["seconds"]
         with np.load(out) as file:
             faces = [Face(*face) for face in zip(file["boxes"], file["scores"], file["points"], strict=True)]
             frame = file["frame"]
         start = time.perf_counter()
         embedder = models.embedder
-        chips = [aligned_chip(images[at], face, embedder.targets, embedder.chip_size) for at, face in zip(frame, faces, strict=True)]
-        batches = [embedder.network(np.stack(chips[at : at + PEER_BATCH]))[0] for at in range(0, len(chips), PEER_BATCH)]
+        chips = [
+            aligned_chip(images[at], face, embedder.targets, embedder.chip_size)
+            for at, face in zip(frame, faces, strict=True)
+        ]
+        batches = [
+            embedder.network(np.stack(chips[at : at + PEER_BATCH]))[0] for at in range(0, len(chips), PEER_BATCH)
+        ]
         names = nearest(np.concatenate(batches), people.photos, people.labels) if batches else []
         embedding = time.perf_counter() - start
-        seen[number] = [[name for name, at in zip(names, frame, strict=True) if at == index] for index in range(len(images))]
+        seen[number] = [
+            [name for name, at in zip(names, frame, strict=True) if at == index] for index in range(len(images))
+        ]
         some = chips[:: max(len(chips) // DLIB_FACES, 1)]
-        dlib = bench.peers.call("dlib", chips=bench.peers.hand_over("some", np.stack(some)), out=bench.peers.file("vectors.npy"))
+        dlib = bench.peers.call(
+            "dlib", chips=bench.peers.hand_over("some", np.stack(some)), out=bench.peers.file("vectors.npy")
+        )
         with_dlib.append((segment.end - segment.start) / (detecting + dlib["seconds"] * len(chips) / len(some)))
         return (segment.end - segment.start) / (detecting + embedding)
 
@@ -99,9 +136,18 @@ def against_the_peers(bench: Bench) -> list[Row]:
     attendance = vote([results[number] for number in sorted(results)], people.gallery, truth.roster, info)
     voting = time.perf_counter() - start
     right = truth.right({presence.label for presence in attendance.presences if presence.present})
-    rules = {rule: truth.right(present) for rule, present in majorities([part for number in sorted(seen) for part in seen[number]]).items()}
+    rules = {
+        rule: truth.right(present)
+        for rule, present in majorities([part for number in sorted(seen) for part in seen[number]]).items()
+    }
     best = max(rules, key=lambda rule: rules[rule])
-    checks = (Check(f"of {len(truth.roster)} statuses right, the peer's {rules[best]}, named {best}: ours", right, least=rules[best]),)
+    checks = (
+        Check(
+            f"of {len(truth.roster)} statuses right, the peer's {rules[best]}, named {best}: ours",
+            right,
+            least=rules[best],
+        ),
+    )
     what = f"whole recording of {info.duration / 60:.0f} min, 1080p, {len(truth.roster)} seated, against mtcnn 1.0.0 and the same embedder"
     note = f"the peer's statuses right by rule: {rules}; decoding counts for ours alone"
     total = info.duration / (sum(seconds) + voting)
@@ -135,7 +181,13 @@ def once(video: Path, trained: Gallery) -> dict[str, Any]:
     vote(results, trained, trained.labels, info)
     voted = time.perf_counter() - start - looked
     counts = {"frames": sum(result.frames for result in results), "faces": sum(result.faces for result in results)}
-    return {"duration": info.duration, "seconds": looked + voted, "vote": voted, "peak": memory("VmHWM"), "held": held} | counts
+    return {
+        "duration": info.duration,
+        "seconds": looked + voted,
+        "vote": voted,
+        "peak": memory("VmHWM"),
+        "held": held,
+    } | counts
 
 
 def fresh(video: Path, trained: Path) -> dict[str, Any]:
@@ -174,7 +226,11 @@ def by_length(bench: Bench) -> list[Row]:
     held = points[-1]["held"]
     early, late = (statistics.median(part) for part in (held[len(held) // 6 : len(held) // 3], held[-len(held) // 6 :]))
     checks = (
-        Check("farthest from a straight line", off_the_line([p["duration"] for p in points], [p["seconds"] for p in points]), most=0.1),
+        Check(
+            "farthest from a straight line",
+            off_the_line([p["duration"] for p in points], [p["seconds"] for p in points]),
+            most=0.1,
+        ),
         Check("most memory, GB", max(point["peak"] for point in points) / GIGABYTE, most=1.5),
         Check("memory at the end of the longest against its second sixth", late / early, most=1.05),
     )
@@ -194,7 +250,11 @@ def by_class(bench: Bench) -> list[Row]:
         runs = sorted((fresh(video, trained) for _ in range(3)), key=lambda run: run["seconds"])
         points.append(runs[1] | {"seated": seated})
     checks = (
-        Check("farthest from a straight line", off_the_line([p["seated"] for p in points], [p["seconds"] for p in points]), most=0.1),
+        Check(
+            "farthest from a straight line",
+            off_the_line([p["seated"] for p in points], [p["seconds"] for p in points]),
+            most=0.1,
+        ),
         Check("most memory, GB", max(point["peak"] for point in points) / GIGABYTE, most=1.5),
     )
     what = f"10, 40, 100 seated, 1 min, gallery of {STUDENTS:,} students"

@@ -62,12 +62,16 @@ def main() -> int:
 
 
 def send(var: Path, size: int) -> int:
-    os.environ |= {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports"), "DJANGO_SETTINGS_MODULE": "campus.settings.dev"}
+    os.environ |= {
+        "ROLLCALL_VAR": str(var),
+        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
+    }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")
     path = var / "lecture.mp4"
     sha256 = make(path, size)
 
-    from campus.local import Processes, free_port, prepare
+    from deploy.local import Processes, free_port, prepare
 
     with Processes(var) as processes:
         processes.redis()
@@ -78,13 +82,15 @@ def send(var: Path, size: int) -> int:
 
         from campus.academics.models import Course, Lecture
         from campus.accounts.services import token_create
-        from campus.footage.models import Recording
-        from campus.footage.uploads import upload_verify
+        from campus.recordings.models import Recording
+        from campus.recordings.uploads import upload_verify
 
         port = free_port()
 
         def serve() -> int:
-            processes.start("web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB])
+            processes.start(
+                "web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB]
+            )
 
             def answers() -> bool:
                 with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=5):
@@ -127,8 +133,13 @@ def send(var: Path, size: int) -> int:
         began = time.perf_counter()
         upload_verify(recording=recording)
         verified = time.perf_counter() - began
-    print(f"{size / MARK / 1024:.1f} GB, the server killed at {here / size:.0%}: {size / MARK / sum(seconds):.0f} MB/s, ", end="")
-    print(f"longest answer {max(seconds):.2f} s, the last one {seconds[-1]:.2f} s, SHA-256 by a worker {verified:.1f} s,")
+    print(
+        f"{size / MARK / 1024:.1f} GB, the server killed at {here / size:.0%}: {size / MARK / sum(seconds):.0f} MB/s, ",
+        end="",
+    )
+    print(
+        f"longest answer {max(seconds):.2f} s, the last one {seconds[-1]:.2f} s, SHA-256 by a worker {verified:.1f} s,"
+    )
     print(f"memory of the web server {before / MARK:.0f} MB before, {most / MARK:.0f} MB at most")
     return 0
 

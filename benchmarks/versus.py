@@ -32,7 +32,13 @@ class Check:
         return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
 
     def __str__(self) -> str:
-        bound = f" (at least {self.least:g})" if self.least is not None else f" (at most {self.most:g})" if self.most is not None else ""
+        bound = (
+            f" (at least {self.least:g})"
+            if self.least is not None
+            else f" (at most {self.most:g})"
+            if self.most is not None
+            else ""
+        )
         return f"{self.name} {self.value:.6g}{bound}"
 
 
@@ -63,7 +69,10 @@ class Row:
         return (self.target is None or reached >= self.target) and all(check.met for check in self.checks)
 
     def as_json(self) -> dict[str, Any]:
-        medians = {"ours_median": statistics.median(self.ours), "peer_median": statistics.median(self.peer) if self.peer else None}
+        medians = {
+            "ours_median": statistics.median(self.ours),
+            "peer_median": statistics.median(self.peer) if self.peer else None,
+        }
         checks = [asdict(check) | {"met": check.met} for check in self.checks]
         return asdict(self) | medians | {"ratio": self.ratio, "met": self.met, "checks": checks}
 
@@ -99,7 +108,9 @@ class Peers:
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.process.stdin:
             self.process.stdin.close()
         self.process.wait()
@@ -116,7 +127,9 @@ class Peers:
     def call(self, name: str, **arguments: Any) -> dict[str, Any]:
         assert self.process.stdin is not None  # noqa: S101
         assert self.process.stdout is not None  # noqa: S101
-        request = {"call": name} | {key: str(value) if isinstance(value, Path) else value for key, value in arguments.items()}
+        request = {"call": name} | {
+            key: str(value) if isinstance(value, Path) else value for key, value in arguments.items()
+        }
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -125,7 +138,9 @@ class Peers:
         return dict(json.loads(answer))
 
 
-def in_turns(rounds: int, ours: Callable[[int], float], peer: Callable[[int], float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def in_turns(
+    rounds: int, ours: Callable[[int], float], peer: Callable[[int], float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """What each side reaches in each round; who begins changes from round to round."""
     reached: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
@@ -134,9 +149,11 @@ def in_turns(rounds: int, ours: Callable[[int], float], peer: Callable[[int], fl
     return tuple(reached[0]), tuple(reached[1])
 
 
-def found_too(wanted: Sequence[NDArray[np.float32]], got: Sequence[NDArray[np.float32]], least: float = 0.5) -> tuple[int, int]:
+def found_too(
+    wanted: Sequence[NDArray[np.float32]], got: Sequence[NDArray[np.float32]], least: float = 0.5
+) -> tuple[int, int]:
     """How many of the `wanted` boxes (n, 4) of each frame some box of `got` overlaps by `least` (IoU), and how many there are."""
-    from recognition.tracking import overlap
+    from recognition.tracking.tracker import overlap
 
     hits = sum(int((overlap(a, b).max(axis=1, initial=0) >= least).sum()) for a, b in zip(wanted, got, strict=True))
     return hits, sum(len(boxes) for boxes in wanted)

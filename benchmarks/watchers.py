@@ -78,11 +78,15 @@ def main() -> int:
     parser.add_argument("--watchers", type=int, default=100)
     given = parser.parse_args()
     var = Path(tempfile.mkdtemp())
-    os.environ |= {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports"), "DJANGO_SETTINGS_MODULE": "campus.settings.dev"}
+    os.environ |= {
+        "ROLLCALL_VAR": str(var),
+        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
+    }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")
 
-    from campus.local import Processes, free_port, prepare
     from demo import __main__ as demo
+    from deploy.local import Processes, free_port, prepare
 
     with Processes(var) as processes:
         processes.redis()
@@ -91,7 +95,7 @@ def main() -> int:
         from django.test import Client
         from django.urls import reverse
 
-        from campus.footage.selectors import OPEN
+        from campus.recordings.selectors import OPEN
 
         processes.worker()
         processes.scheduler()
@@ -112,7 +116,10 @@ def main() -> int:
         path = reverse("recording-progress", args=[recording.pk])
         over = threading.Event()
         watchers = [Watcher(port, path, cookie, over) for cookie in cookies]
-        threads = [threading.Thread(target=watcher.watch, args=(EVERY * n / len(watchers),)) for n, watcher in enumerate(watchers)]
+        threads = [
+            threading.Thread(target=watcher.watch, args=(EVERY * n / len(watchers),))
+            for n, watcher in enumerate(watchers)
+        ]
         began = time.monotonic()
         for thread in threads:
             thread.start()
@@ -128,8 +135,12 @@ def main() -> int:
     failures = [failure for watcher in watchers for failure in watcher.failures]
     unchanged = sum(watcher.unchanged for watcher in watchers)
     middle, high = np.quantile(asked, [0.5, 0.95])
-    print(f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: {len(asked) / took:.0f} requests a second,")
-    print(f"{unchanged / len(asked):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst {asked.max():.0f} ms,")
+    print(
+        f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: {len(asked) / took:.0f} requests a second,"
+    )
+    print(
+        f"{unchanged / len(asked):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst {asked.max():.0f} ms,"
+    )
     print(f"{len(failures)} failed {sorted(set(failures))}")
     return 0 if high <= MOST and not failures else 1
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from campus.local import ROOT, LocalError, Processes, prepare
+from deploy.local import ROOT, LocalError, Processes, prepare
 
 if TYPE_CHECKING:
     from campus.academics.models import Course
-    from campus.footage.models import Recording
+    from campus.recordings.models import Recording
 
 VAR = Path(os.environ.get("ROLLCALL_VAR", ROOT / "var")) / "demo"
 CODE = "DEMO"
@@ -35,7 +35,9 @@ class DemoError(Exception):
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--video", type=Path, help="a recording or photo of your own")
-    parser.add_argument("--people", type=Path, metavar="DIR", help="who is on the roster: DIR/<name>/*.jpg are photos of <name>")
+    parser.add_argument(
+        "--people", type=Path, metavar="DIR", help="who is on the roster: DIR/<name>/*.jpg are photos of <name>"
+    )
     parser.add_argument("--enrol", type=int, metavar="N", help="use only the first N photos of each, by number")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     given = parser.parse_args()
@@ -72,7 +74,7 @@ def upload(course: "Course", video: Path) -> "Recording":
     from django.utils import timezone
 
     from campus.academics.services import lecture_create
-    from campus.footage.services import recording_create
+    from campus.recordings.services import recording_create
 
     now = timezone.localtime().replace(second=0, microsecond=0)
     lecture = lecture_create(course=course, starts_at=now, ends_at=now + timedelta(hours=1), title="Demo")
@@ -82,7 +84,7 @@ def upload(course: "Course", video: Path) -> "Recording":
 
 def watch(recording: "Recording", processes: Processes) -> None:
     """Show a progress bar until the attendance is there."""
-    from campus.footage.selectors import OPEN, progress
+    from campus.recordings.selectors import OPEN, progress
 
     with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}", file=sys.stdout) as bar:
         while recording.state in OPEN:
@@ -118,7 +120,7 @@ def result(recording: "Recording") -> dict[str, Any]:
 
 def show(recording: "Recording") -> None:
     from campus.biometrics.models import FacePhoto
-    from campus.footage.selectors import clock
+    from campus.recordings.selectors import clock
 
     rejected = FacePhoto.objects.filter(state=FacePhoto.Verdict.REJECTED).select_related("student")
     for name, photos in groupby(rejected.order_by("student__name", "original_name"), lambda photo: photo.student.name):
@@ -131,14 +133,21 @@ def show(recording: "Recording") -> None:
     print(f"\n{'Name':{width}}  {'Status':15}  {'Seen':>7} {'to':>7}  Share  Confidence")
     for record in records:
         seen = sightings[record.student_id].intervals
-        when = f"{clock(seen[0][0]):>7} {clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}" if seen else ""
+        when = (
+            f"{clock(seen[0][0]):>7} {clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}"
+            if seen
+            else ""
+        )
         print(f"{record.student.name:{width}}  {record.get_status_display():15}  {when}".rstrip())
     print(f"Unknown people: {recording.unknown_people.filter(still=False).count()}")
 
 
 def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
     """Say how many students have the status that they should have; whether that is all, and the strangers too."""
-    statuses = {record.student.name: record.get_status_display() for record in recording.lecture.records.select_related("student")}
+    statuses = {
+        record.student.name: record.get_status_display()
+        for record in recording.lecture.records.select_related("student")
+    }
     wrong = [name for name, status in truth["status"].items() if statuses.get(name) != status]
     unknown, strangers = recording.unknown_people.filter(still=False).count(), len(truth["strangers"])
     print(f"\n{len(truth['status']) - len(wrong)} of {len(truth['status'])} students are right", end="")
@@ -182,7 +191,7 @@ def main() -> int:
             processes.worker()
             processes.scheduler()
             logging.getLogger("campus").setLevel(logging.WARNING)  # here only: the children write their logs
-            from campus.errors import UserError
+            from campus.common.errors import UserError
 
             try:
                 return 0 if run(given, processes) else 1

@@ -62,7 +62,9 @@ def truth() -> dict[str, object]:
 
 def moment(rng: np.random.Generator) -> Moment:
     """How somebody happens to look."""
-    yaw, nod, roll, smile, light, side = rng.uniform((-3, -2, -6, -0.06, 0.85, -0.15), (3, 2, 6, 0.06, 1.12, 0.15)).tolist()
+    yaw, nod, roll, smile, light, side = rng.uniform(
+        (-3, -2, -6, -0.06, 0.85, -0.15), (3, 2, 6, 0.06, 1.12, 0.15)
+    ).tolist()
     return Moment(yaw, nod, roll, smile, light, side)
 
 
@@ -104,7 +106,9 @@ def write_video(path: Path) -> None:
     noise = rng.normal(0, 2.5, (4, HEIGHT, WIDTH, 3)).astype(np.int16)
     room = classroom()
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "22", "x264-params": "scenecut=0"})
+        stream = container.add_stream(
+            "libx264", rate=FPS, options={"preset": "ultrafast", "crf": "22", "x264-params": "scenecut=0"}
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.gop_size = FPS * KEY_FRAME_SECONDS
         for index in range(SECONDS * FPS):
@@ -114,7 +118,13 @@ def write_video(path: Path) -> None:
                 if seat.start <= time < seat.end:
                     phase = phases[name]
                     picture, opaque = looks[name][int(time / LOOK_SECONDS + phase) % LOOKS]
-                    paste(frame, picture, opaque, seat.x + 9 * np.sin(time * 0.8 + phase), seat.y + 4 * np.sin(time * 1.1 + 2 * phase))
+                    paste(
+                        frame,
+                        picture,
+                        opaque,
+                        seat.x + 9 * np.sin(time * 0.8 + phase),
+                        seat.y + 4 * np.sin(time * 1.1 + 2 * phase),
+                    )
                 cv2.rectangle(frame, (seat.x - 125, seat.y - 8), (seat.x + 125, seat.y + 14), (150, 116, 78), -1)
             frame = cv2.add(frame, noise[index % len(noise)], dtype=cv2.CV_8U)
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")

@@ -33,8 +33,30 @@ LANDMARKS = np.array(
         *[(192, 101), (199, 97), (206, 97), (212, 103), (206, 104), (199, 104)],
         *[(237, 105), (243, 100), (250, 100), (259, 104), (251, 107), (243, 107)],
         # the lips, outside and inside
-        *[(203, 140), (210, 140), (217, 140), (223, 141), (230, 140), (238, 140), (245, 140), (239, 147), (232, 152), (223, 154)],
-        *[(214, 152), (207, 147), (206, 141), (212, 143), (223, 143), (236, 143), (243, 141), (233, 148), (223, 149), (213, 147)],
+        *[
+            (203, 140),
+            (210, 140),
+            (217, 140),
+            (223, 141),
+            (230, 140),
+            (238, 140),
+            (245, 140),
+            (239, 147),
+            (232, 152),
+            (223, 154),
+        ],
+        *[
+            (214, 152),
+            (207, 147),
+            (206, 141),
+            (212, 143),
+            (223, 143),
+            (236, 143),
+            (243, 141),
+            (233, 148),
+            (223, 149),
+            (213, 147),
+        ],
     ],
     np.float64,
 )
@@ -45,7 +67,18 @@ NOSE, NOSTRILS, MOUTH = slice(27, 36), slice(31, 36), slice(48, 68)
 # The outline of the hair, and of everything that moves with the head.
 HAIR = np.array(
     [
-        *[(172, 120), (160, 108), (155, 95), (153, 72), (160, 55), (175, 44), (190, 36), (192, 28), (205, 21), (230, 15)],
+        *[
+            (172, 120),
+            (160, 108),
+            (155, 95),
+            (153, 72),
+            (160, 55),
+            (175, 44),
+            (190, 36),
+            (192, 28),
+            (205, 21),
+            (230, 15),
+        ],
         *[(250, 19), (275, 30), (288, 42), (297, 65), (301, 85), (297, 108), (285, 121), (275, 131)],
     ],
     np.float64,
@@ -53,7 +86,9 @@ HAIR = np.array(
 CROP = (114, 0, 336, 220)  # x1, y1, x2, y2 of the portrait: head and shoulders
 CENTRE, NECK = np.array([225.0, 110.0]), np.array([225.0, 180.0])
 # What stays where it is: the surroundings and the shoulders.
-STILL = np.array([(x, y) for x in (60, 140, 225, 310, 400) for y in (-60, 240, 320)] + [(60, 90), (400, 90), (150, 165), (305, 165)])
+STILL = np.array(
+    [(x, y) for x in (60, 140, 225, 310, 400) for y in (-60, 240, 320)] + [(60, 90), (400, 90), (150, 165), (305, 165)]
+)
 GRID = 4  # pixels
 
 
@@ -155,7 +190,10 @@ def shape(person: Person, moment: Moment) -> tuple[Points, Points]:
     points[NOSE, 1] += person.nose_long * (points[NOSE, 1] - 101) / 32
     points[NOSTRILS, 0] = CENTRE[0] + (points[NOSTRILS, 0] - CENTRE[0]) * (1 + person.nose_wide)
     middle = points[MOUTH].mean(0)
-    points[MOUTH] = middle + (points[MOUTH] - middle) * (1 + person.mouth_wide + moment.smile, 1 + person.lips - moment.smile)
+    points[MOUTH] = middle + (points[MOUTH] - middle) * (
+        1 + person.mouth_wide + moment.smile,
+        1 + person.lips - moment.smile,
+    )
     points[MOUTH, 1] += person.mouth_down
     hair[:, 0] = CENTRE[0] + (hair[:, 0] - CENTRE[0]) * (1 + person.hair_wide)
     hair[:, 1] -= person.hair_high * np.clip((110 - hair[:, 1]) / 90, 0, 1)
@@ -178,7 +216,17 @@ def portrait() -> tuple[Mask, Mask, Mask, Mask]:
             [(186, 150), (187, 178), (210, 185), (240, 188), (252, 184), (262, 150)],
             [(171, 117), (180, 131), (268, 134), (272, 136), (282, 128), (262, 105), (183, 105)],
             HAIR,
-            [(120, 240), (120, 165), (150, 151), (170, 148), (187, 149), (254, 172), (275, 189), (297, 215), (310, 240)],
+            [
+                (120, 240),
+                (120, 165),
+                (150, 151),
+                (170, 148),
+                (187, 149),
+                (254, 172),
+                (275, 189),
+                (297, 215),
+                (310, 240),
+            ],
         )
     )
     skin = soft(face | forehead | neck | ears, 2)
@@ -200,7 +248,9 @@ def draw(person: Person, moment: Moment, height: int) -> tuple[Pixels, Mask]:
     angle = np.radians(moment.roll)
     here = (here - NECK) @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) + NECK
     points, hair = shape(person, moment)
-    bend = LinearNDInterpolator(np.vstack([points, hair, STILL]), np.vstack([LANDMARKS, HAIR, STILL]), fill_value=0.0)(here)
+    bend = LinearNDInterpolator(np.vstack([points, hair, STILL]), np.vstack([LANDMARKS, HAIR, STILL]), fill_value=0.0)(
+        here
+    )
     fine = (np.float32(columns / GRID), np.float32(rows / GRID))
     there, here = (cv2.remap(np.float32(grid), *fine, cv2.INTER_LINEAR) for grid in (bend, here))
     picture, skin, tresses, body = portrait()

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from recognition.commands import align, attend, classifier, weights
+from recognition.cli import align, attend, classifier, weights
 from recognition.errors import RecognitionError
 
 

@@ -10,23 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.ahead import ahead
-from recognition.alignment import aligned_chip, distant, views
-from recognition.detector import Detector, DetectorSettings
-from recognition.embedders import Embedder, load_embedder
-from recognition.gallery import unit
-from recognition.photo import read_photo
-from recognition.quality import assess, enrolment_verdict
-from recognition.scene import Scene
-from recognition.search import search
+from recognition.detection.alignment import aligned_chip, distant, views
+from recognition.detection.detector import Detector, DetectorSettings
+from recognition.detection.quality import assess, enrolment_verdict
+from recognition.detection.search_schedule import search
+from recognition.embedding import Embedder, load_embedder
+from recognition.identification.gallery import unit
+from recognition.media.image_statistics import Scene
+from recognition.media.photo import read_photo
+from recognition.media.prefetch import ahead
+from recognition.media.video import sample
 from recognition.sentence import Sentence
-from recognition.tracking import Look, OpenTrack, Tracker
+from recognition.tracking.tracker import Look, OpenTrack, Tracker
 from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
-from recognition.video import sample
 
 CHIPS = 3
 AHEAD = 4  # frames
-LEAST_SCORE = 0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
+LEAST_SCORE = (
+    0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
+)
 PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
 PHOTO_MIN_FACE = 32  # pixels
 
@@ -52,7 +54,9 @@ class Models:
 
     def embed(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, d) of chips (s, s, 3): each the mean of the chip's and its mirror image's."""
-        stack = np.stack(chips) if chips else np.empty((0, self.embedder.chip_size, self.embedder.chip_size, 3), np.uint8)
+        stack = (
+            np.stack(chips) if chips else np.empty((0, self.embedder.chip_size, self.embedder.chip_size, 3), np.uint8)
+        )
         return unit(self.embedder.embed(stack) + self.embedder.embed(np.ascontiguousarray(stack[:, :, ::-1])))
 
     def embed_once(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -145,7 +149,9 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     chip = aligned_chip(image, face, models.embedder.targets, models.embedder.chip_size)
     quality = assess(face, chip)
     verdict, reason = enrolment_verdict(quality)
-    large = [other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])]
+    large = [
+        other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])
+    ]
     if verdict == "accepted" and len(large) > 1:
         several = Sentence("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=len(large))
         verdict, reason = "warning", several

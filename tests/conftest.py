@@ -11,7 +11,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a PostgreSQL of its own only what asks the database: all else is no other there."""
     if os.environ.get("ROLLCALL_TEST_POSTGRES_URL"):
-        asks = [item for item in items if {"db", "transactional_db"} & set(item.fixturenames) or item.get_closest_marker("django_db")]
+        asks = [
+            item
+            for item in items
+            if {"db", "transactional_db"} & set(item.fixturenames) or item.get_closest_marker("django_db")
+        ]
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])
         items[:] = asks
 

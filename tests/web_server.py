@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from campus.local import free_port
+from deploy.local import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0

@@ -60,7 +60,9 @@ def main(folder: Path) -> None:
         try:
             script = fetch(package, registry)
         except (urllib.error.URLError, OSError, ValueError, tarfile.TarError, KeyError) as error:
-            sys.exit(f"{package.name} could not be fetched: {error}. Look at the network, or name another registry in NPM_CONFIG_REGISTRY.")
+            sys.exit(
+                f"{package.name} could not be fetched: {error}. Look at the network, or name another registry in NPM_CONFIG_REGISTRY."
+            )
         # A map to the sources would be looked for, and is not here.
         lines = [line for line in script.splitlines(keepends=True) if not line.startswith(b"//# sourceMappingURL=")]
         (folder / Path(package.script).name).write_bytes(b"".join(lines))

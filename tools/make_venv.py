@@ -3,7 +3,9 @@
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  (this is what says so)
-    sys.exit(f"Rollcall needs Python 3.11 or later; this is {sys.version.split()[0]}. Install one and name it: make PYTHON=python3.12")
+    sys.exit(
+        f"Rollcall needs Python 3.11 or later; this is {sys.version.split()[0]}. Install one and name it: make PYTHON=python3.12"
+    )
 
 import importlib.util
 import os
@@ -38,9 +40,12 @@ def main(folder: Path) -> None:
             wheel = Path(downloads, Path(urllib.parse.urlparse(address).path).name)
             urllib.request.urlretrieve(address, wheel)  # noqa: S310
         except (urllib.error.URLError, ValueError) as error:
-            sys.exit(f"This Python has no pip, and none could be fetched from {index} ({error}). Install it: apt install python3-venv")
+            sys.exit(
+                f"This Python has no pip, and none could be fetched from {index} ({error}). Install it: apt install python3-venv"
+            )
         # A wheel of pip can run from itself.
-        subprocess.run([folder / "bin" / "python", wheel / "pip", "install", "--quiet", "--no-index", wheel], check=True)  # noqa: S603
+        command = [str(folder / "bin" / "python"), f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)]
+        subprocess.run(command, check=True)  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -9,28 +9,28 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance.collected import lecture_settle
+from campus.attendance.notifications import tell_counted
 from campus.attendance.selectors import decisions_on_faces
 from campus.attendance.services import record_attendance, report_write
-from campus.attendance.telling import tell_counted
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
-from campus.errors import UserError, told
-from campus.footage.models import Recording, Segment
-from campus.footage.selectors import coverage, gaps, looked_at, video_info
-from campus.footage.services import recording_counted, recording_restart
-from campus.work import renew
+from campus.common.errors import UserError, told
+from campus.common.jobs import renew
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import coverage, gaps, looked_at, video_info
+from campus.recordings.services import recording_counted, recording_restart
 from recognition.errors import Cancelled, GalleryMismatch
 from recognition.types import SegmentResult
-from workers.attempt import Postponed, work
+from workers.leased_task import Postponed, work
 
 LEAST_COVERAGE = 0.5
 
 
 @work("rollcall.aggregate")
 def aggregate(recording: Recording) -> None:
-    from recognition import gallery as galleries
-    from recognition.voting import Policy, vote
+    from recognition.identification import gallery as galleries
+    from recognition.identification.vote import Policy, vote
 
     course = recording.lecture.course
     share, missing = looked_at(recording), gaps(recording)
@@ -39,7 +39,9 @@ def aggregate(recording: Recording) -> None:
         raise UserError(little % {"share": f"{share:.0%}", "missing": missing})
     roster = [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
     if not roster:
-        nobody = _("Nobody is enrolled in %(course)s on the lecture's day. Add students to the class, then take attendance again.")
+        nobody = _(
+            "Nobody is enrolled in %(course)s on the lecture's day. Add students to the class, then take attendance again."
+        )
         raise UserError(nobody % {"course": course})
     row = trained(recording)
     results = load_tracks(recording)
@@ -52,8 +54,12 @@ def aggregate(recording: Recording) -> None:
     decisions = decisions_on_faces(recording)
     attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions)
     with transaction.atomic():
-        Lecture.objects.select_for_update().get(pk=recording.lecture_id)  # before its recordings, as when a piece of footage comes
-        if not recording_counted(recording=recording, gallery=row, sureness=course.sureness, coverage=coverage(recording), error=missing):
+        Lecture.objects.select_for_update().get(
+            pk=recording.lecture_id
+        )  # before its recordings, as when a piece of footage comes
+        if not recording_counted(
+            recording=recording, gallery=row, sureness=course.sureness, coverage=coverage(recording), error=missing
+        ):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)
         if decisions_on_faces(recording) != decisions:
@@ -79,7 +85,12 @@ def trained(recording: Recording) -> Gallery:
             recording_restart(recording=recording, user=None)
             raise Cancelled("The class has another face model now; the recording is looked at again with it.")
         last = course.galleries.filter(embedder=recording.embedder).order_by("-created_at").first()
-        if last and last.state == Gallery.State.FAILED and recording.planned_at and last.created_at >= recording.planned_at:
+        if (
+            last
+            and last.state == Gallery.State.FAILED
+            and recording.planned_at
+            and last.created_at >= recording.planned_at
+        ):
             raise UserError(last.error)
         gallery_request(course=course)
         raise Postponed
@@ -87,7 +98,7 @@ def trained(recording: Recording) -> Gallery:
 
 
 def load_tracks(recording: Recording) -> list[SegmentResult]:
-    from recognition.tracks_file import load
+    from recognition.tracking.result_file import load
 
     done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
     return [load(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]

@@ -29,7 +29,7 @@ app = Celery(
         "workers.aggregate",
         "workers.stills",
         "workers.training",
-        "workers.upkeep",
+        "workers.maintenance",
         "workers.outbox",
         "workers.timetable",
         "workers.collect",
@@ -37,7 +37,8 @@ app = Celery(
 )
 app.conf.update(
     task_queues=[
-        Queue(name, Exchange(name), routing_key=name) for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
+        Queue(name, Exchange(name), routing_key=name)
+        for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
     ],
     task_default_queue="upkeep",
     task_create_missing_queues=False,

@@ -18,18 +18,26 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.errors import DISK_FULL, UserError, disk_full
-from campus.footage.fetching import bytes_of_the_day, fetching_now, part_path, piece_anew, piece_fetched, piece_later, piece_progress
-from campus.footage.matching import days_to_look, pieces_want, source_looked
-from campus.footage.models import Piece, Source, SourceTest
-from campus.footage.sources import source_tested
-from campus.uploads import check_size
-from campus.work import publish
+from campus.cctv.fetching import (
+    bytes_of_the_day,
+    fetching_now,
+    part_path,
+    piece_anew,
+    piece_fetched,
+    piece_later,
+    piece_progress,
+)
+from campus.cctv.matching import days_to_look, pieces_want, source_looked
+from campus.cctv.models import Piece, Source, SourceTest
+from campus.cctv.services import source_tested
+from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.jobs import publish
+from campus.common.storage import check_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
-from workers.attempt import Postponed, sentence, work
+from workers.leased_task import Postponed, sentence, work
 
 if TYPE_CHECKING:
-    from workers.line import Line
+    from workers.egress_guard import Line
     from workers.stores import Found
 
 log = logging.getLogger(__name__)
@@ -56,15 +64,15 @@ class Final(UserError):
 
 @work("rollcall.scan")
 def scan(source: Source) -> None:
-    from workers.looking import look
+    from workers.source_listing import look
 
     source_looked(source=source, files=look(source, days_to_look(source, timezone.now())))
 
 
 @work("rollcall.test_source")
 def test_source(test: SourceTest) -> None:
-    from workers.looking import look
     from workers.recorder.session import told_by_cameras
+    from workers.source_listing import look
 
     if test.source.kind == Source.Kind.RTSP:
         source_tested(test=test, told=told_by_cameras(test.source))
@@ -74,7 +82,9 @@ def test_source(test: SourceTest) -> None:
 
 def go_on(piece: Piece) -> None:
     """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
-    if Piece.objects.filter(pk=piece.pk, state=Piece.State.WANTED, lease_owner="", attempts=piece.attempts - 1).exists():
+    if Piece.objects.filter(
+        pk=piece.pk, state=Piece.State.WANTED, lease_owner="", attempts=piece.attempts - 1
+    ).exists():
         publish("rollcall.fetch", [piece.pk])
     else:
         pieces_want(source=piece.source)
@@ -82,7 +92,7 @@ def go_on(piece: Piece) -> None:
 
 @work("rollcall.fetch", after=go_on)
 def fetch(piece: Piece) -> None:
-    from recognition.video import probe
+    from recognition.media.video import probe
 
     path = part_path(piece)
     try:
@@ -120,7 +130,7 @@ def bring(piece: Piece, part: IO[bytes]) -> str:
 
     Raises Postponed when a slice is over, Cancelled, and UserError: Final, or anything else for another try.
     """
-    from workers.looking import Unreachable, connected
+    from workers.source_listing import Unreachable, connected
     from workers.stores import Writing
 
     source = piece.source
@@ -220,7 +230,9 @@ class Pace:
         self.share()
 
     def share(self) -> None:
-        self.rate = self.source.rate_kib * 1024 / max(1, fetching_now(self.source)) if self.source.rate_kib else math.inf
+        self.rate = (
+            self.source.rate_kib * 1024 / max(1, fetching_now(self.source)) if self.source.rate_kib else math.inf
+        )
 
     @property
     def least(self) -> float:
@@ -240,7 +252,12 @@ def checked(piece: Piece, part: IO[bytes], tag: str) -> str:
     A store may have tags that only look like an MD5: bytes that come twice alike are believed.
     """
     sha256 = digest(part, "sha256")
-    if piece.source.kind == Source.Kind.S3 and re.fullmatch("[0-9a-f]{32}", tag) and digest(part, "md5") != tag and piece.sha256 != sha256:
+    if (
+        piece.source.kind == Source.Kind.S3
+        and re.fullmatch("[0-9a-f]{32}", tag)
+        and digest(part, "md5") != tag
+        and piece.sha256 != sha256
+    ):
         piece_anew(piece=piece, size=piece.size, modified=piece.modified_at, sha256=sha256)
         raise Later(_("The file was damaged on its way. It is fetched again."), BUSY)
     return sha256

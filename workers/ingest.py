@@ -9,14 +9,14 @@ from campus.academics.models import Lecture
 from campus.attendance.services import recording_delete
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
-from campus.errors import told
-from campus.footage.cuts import footage_of, piece_unreadable, recording_cut
-from campus.footage.models import Recording
-from campus.footage.selectors import video_info
-from campus.footage.services import recording_planned, segments_settled
-from campus.footage.uploads import upload_verify
+from campus.cctv.clips import footage_of, piece_unreadable, recording_cut
+from campus.common.errors import told
+from campus.recordings.models import Recording
+from campus.recordings.selectors import video_info
+from campus.recordings.services import recording_planned, segments_settled
+from campus.recordings.uploads import upload_verify
 from recognition.errors import Cancelled, RecognitionError
-from workers.attempt import Postponed, work
+from workers.leased_task import Postponed, work
 
 
 def settled(recording: Recording) -> None:
@@ -25,7 +25,7 @@ def settled(recording: Recording) -> None:
 
 @work("rollcall.ingest", after=settled)
 def ingest(recording: Recording) -> None:
-    from recognition.video import plan, probe
+    from recognition.media.video import plan, probe
 
     upload_verify(recording=recording)
     course = recording.lecture.course
@@ -41,7 +41,7 @@ def ingest(recording: Recording) -> None:
 
 def join(recording: Recording) -> None:
     """The pieces of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
-    from recognition.video import plan
+    from recognition.media.video import plan
 
     fits = footage_of(recording.lecture).get(recording.camera, [])
     if not fits:

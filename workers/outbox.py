@@ -2,8 +2,8 @@
 
 from campus.outbox import services
 from campus.outbox.models import Delivery
-from workers.attempt import work
 from workers.celery import app
+from workers.leased_task import work
 
 
 @work(services.TASK)

@@ -9,12 +9,12 @@ from django.conf import settings
 
 from campus.academics.selectors import lecture_roster
 from campus.biometrics.selectors import gallery_of
-from campus.footage.models import Recording, Segment
-from campus.footage.selectors import place, video_info
-from campus.footage.services import segment_finished, segment_progress, segments_settled, tracks_folder
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import place, video_info
+from campus.recordings.services import segment_finished, segment_progress, segments_settled, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
-from workers.attempt import work
+from workers.leased_task import work
 from workers.vision import models, pipeline_settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def settled(segment: Segment) -> None:
 @work("rollcall.recognise", after=settled)
 def recognise(segment: Segment) -> None:
     from recognition.pipeline import recognise_segment
-    from recognition.tracks_file import save
+    from recognition.tracking.result_file import save
 
     recording = segment.recording
     written = float("-inf")
@@ -68,8 +68,8 @@ def recognise(segment: Segment) -> None:
 
 def found_in(recording: Recording, result: types.SegmentResult) -> list[int]:
     """The ids of the students whom this part alone shows, for those who watch the work. The vote over all parts decides."""
-    from recognition.gallery import Gallery
-    from recognition.voting import Policy, vote
+    from recognition.identification.gallery import Gallery
+    from recognition.identification.vote import Policy, vote
 
     lecture = recording.lecture
     row = gallery_of(lecture.course, recording.embedder)

@@ -47,5 +47,7 @@ class Scheduler(DatabaseScheduler):
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
-            PeriodicTask.objects.filter(pk=row.pk, last_run_at=now).update(last_run_at=row.last_run_at, total_run_count=row.total_run_count)
+            PeriodicTask.objects.filter(pk=row.pk, last_run_at=now).update(
+                last_run_at=row.last_run_at, total_run_count=row.total_run_count
+            )
             log.warning("%s could not be sent and is tried again: %s", entry.name, error)

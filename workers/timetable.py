@@ -4,8 +4,8 @@ Each of these may run twice, late or not at all for a while without harm.
 """
 
 from campus.attendance.weekly import tell_week
-from campus.footage.collecting import collect as collect_footage
-from campus.footage.watching import watch as watch_footage
+from campus.cctv.alarms import watch as watch_footage
+from campus.cctv.collection import collect as collect_footage
 from workers.celery import app
 
 

@@ -11,11 +11,11 @@ from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.selectors import course_photos, gallery_inputs
 from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
 from campus.biometrics.zips import zip_take
-from campus.footage.services import gallery_settled
-from recognition import gallery
+from campus.recordings.services import gallery_settled
 from recognition.errors import RecognitionError, WeightsMissing
+from recognition.identification import gallery
 from recognition.types import EnrolmentPhoto
-from workers.attempt import Postponed, work
+from workers.leased_task import Postponed, work
 from workers.vision import models
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,9 @@ def train(row: Gallery) -> None:
     """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
         photo_checked(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
-    inputs = gallery_inputs(row.course)  # before the embeddings, so that a photo that comes in between makes another training due
+    inputs = gallery_inputs(
+        row.course
+    )  # before the embeddings, so that a photo that comes in between makes another training due
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
     trained = gallery.train(known, row.embedder, strangers=cohort(row.course, row.embedder))
@@ -86,5 +88,8 @@ def suspects(trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]])
         photos = list(people[student])
         scores = trained.scores(np.stack([people[student][photos[row]] for row in rows]))
         scores[:, trained.labels.index(student)] = -1
-        found[student] = [{"photo": photos[row], "nearest": trained.labels[k]} for row, k in zip(rows, scores.argmax(axis=1), strict=True)]
+        found[student] = [
+            {"photo": photos[row], "nearest": trained.labels[k]}
+            for row, k in zip(rows, scores.argmax(axis=1), strict=True)
+        ]
     return found

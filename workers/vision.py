@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def models(embedder: str) -> "Models":
-    from recognition.embedders import store
+    from recognition.embedding.weights import store
     from recognition.pipeline import Models
 
     return Models.load(embedder, store.path(embedder, settings.WEIGHTS_DIR))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Lecture
 from campus.academics.timetable import with_use
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 Row = TypeVar("Row", bound=models.Model)
 

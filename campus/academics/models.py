@@ -8,7 +8,18 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.timetable_models import CalendarLink, Holiday, LectureSeries, Room
 
-__all__ = ["CalendarLink", "Course", "Embedder", "Enrolment", "Holiday", "Lecture", "LectureSeries", "Room", "Student", "Sureness"]
+__all__ = [
+    "CalendarLink",
+    "Course",
+    "Embedder",
+    "Enrolment",
+    "Holiday",
+    "Lecture",
+    "LectureSeries",
+    "Room",
+    "Student",
+    "Sureness",
+]
 
 
 class Sureness(models.TextChoices):
@@ -41,15 +52,23 @@ class Course(models.Model):
         help_text=_("Who may upload for this class and see its attendance."),
         verbose_name=_("lecturers"),
     )
-    students: "models.ManyToManyField[Student, Enrolment]" = models.ManyToManyField("Student", through="Enrolment", related_name="courses")
+    students: "models.ManyToManyField[Student, Enrolment]" = models.ManyToManyField(
+        "Student", through="Enrolment", related_name="courses"
+    )
     present_seconds = models.PositiveIntegerField(
-        _("present from"), default=2, help_text=_("Seconds that a student must be seen for. Of a recording under an hour, in proportion.")
+        _("present from"),
+        default=2,
+        help_text=_("Seconds that a student must be seen for. Of a recording under an hour, in proportion."),
     )
     late_minutes = models.PositiveIntegerField(
-        _("late after"), default=10, help_text=_("Minutes into the lecture. Of a recording under an hour, in proportion.")
+        _("late after"),
+        default=10,
+        help_text=_("Minutes into the lecture. Of a recording under an hour, in proportion."),
     )
     early_minutes = models.PositiveIntegerField(
-        _("left early before the last"), default=10, help_text=_("Minutes of the lecture. Of a recording under an hour, in proportion.")
+        _("left early before the last"),
+        default=10,
+        help_text=_("Minutes of the lecture. Of a recording under an hour, in proportion."),
     )
 
     sureness = models.CharField(
@@ -72,7 +91,9 @@ class Course(models.Model):
             "and the present gallery stays in use until the new one is ready."
         ),
     )
-    faces_changed_at = models.DateTimeField(null=True, editable=False, help_text=_("Since then a training is due; empty when none is."))
+    faces_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("Since then a training is due; empty when none is.")
+    )
 
     class Meta:
         verbose_name = _("class")
@@ -93,7 +114,9 @@ class Student(models.Model):
     name = models.CharField(_("name"), max_length=200)
     email = models.EmailField(_("e-mail"), blank=True)
     guardian_phone = models.CharField(_("guardian's phone"), max_length=40, blank=True)
-    guest = models.BooleanField(_("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later."))
+    guest = models.BooleanField(
+        _("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later.")
+    )
 
     class Meta:
         verbose_name = _("student")
@@ -118,7 +141,9 @@ class Enrolment(models.Model):
         ordering = ["student__name"]
         constraints = [
             models.UniqueConstraint(fields=["course", "student"], name="one_enrolment_a_student_and_class"),
-            models.CheckConstraint(condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="enrolment_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="enrolment_ends_after_it_starts"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -133,9 +158,17 @@ class Lecture(models.Model):
     room = models.CharField(_("room"), max_length=100, blank=True)
     starts_at = models.DateTimeField(_("starts"))
     ends_at = models.DateTimeField(_("ends"))
-    cancelled = models.BooleanField(_("cancelled"), default=False, help_text=_("Does not take place; calendars show it as cancelled."))
+    cancelled = models.BooleanField(
+        _("cancelled"), default=False, help_text=_("Does not take place; calendars show it as cancelled.")
+    )
     series = models.ForeignKey(
-        LectureSeries, null=True, blank=True, on_delete=models.SET_NULL, related_name="lectures", verbose_name=_("series"), editable=False
+        LectureSeries,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="lectures",
+        verbose_name=_("series"),
+        editable=False,
     )
     # The day that it has in its series, also when it was moved to another.
     series_day = models.DateField(null=True, blank=True, editable=False)

@@ -20,7 +20,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from campus.academics.models import Student
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 # What is written, and read back the same.
 COLUMNS = ("number", "name", "email", "guardian_phone", "class", "from", "to")
@@ -122,7 +122,8 @@ def read_table(content: bytes) -> Table:
         table.lines.append(number)
     if not table.rows:
         raise UserError(
-            _("There are no rows in the file. Its first row should name the columns: %(columns)s.") % {"columns": ", ".join(COLUMNS)}
+            _("There are no rows in the file. Its first row should name the columns: %(columns)s.")
+            % {"columns": ", ".join(COLUMNS)}
         )
     return table
 
@@ -139,7 +140,9 @@ def _csv_lines(content: bytes) -> Iterator[list[str]]:
     try:
         yield from csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     except csv.Error as error:
-        raise UserError(_("The CSV file can't be read: %(error)s. Save it again as “CSV UTF-8”.") % {"error": error}) from error
+        raise UserError(
+            _("The CSV file can't be read: %(error)s. Save it again as “CSV UTF-8”.") % {"error": error}
+        ) from error
 
 
 def _workbook_lines(content: bytes) -> Iterator[Iterable[object]]:
@@ -169,7 +172,9 @@ def roster_rows(students: QuerySet[Student], course: int | None = None) -> Itera
 
 def write_csv(rows: Iterable[list[str]]) -> bytes:
     content = io.StringIO(newline="")
-    csv.writer(content).writerows([[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows])
+    csv.writer(content).writerows(
+        [[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows]
+    )
     return content.getvalue().encode("utf-8-sig")
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster import Table, as_day, picked
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 STUDENT_FIELDS = ("name", "email", "guardian_phone")
 
@@ -81,7 +81,9 @@ class _Planner:
         here = {course_id for course_id, _number in listed}
         self.plan.leaving = [
             enrolment
-            for key, enrolment in sorted(self.enrolled.items(), key=lambda item: (item[1].course.code, item[1].student.name))
+            for key, enrolment in sorted(
+                self.enrolled.items(), key=lambda item: (item[1].course.code, item[1].student.name)
+            )
             if key not in listed and key[0] in here and not enrolment.student.guest and self.open(enrolment)
         ]
 
@@ -121,22 +123,30 @@ class _Planner:
         else:
             self.plan.unchanged += 1
 
-    def student(self, line: int, number: str, values: dict[str, str], reasons: list[str]) -> tuple[Student, list[tuple[str, str, str]]]:
+    def student(
+        self, line: int, number: str, values: dict[str, str], reasons: list[str]
+    ) -> tuple[Student, list[tuple[str, str, str]]]:
         """The student with what the row says of him or her, and what is new in that."""
         student = self.known.get(number) or self.plan.students_new.get(number) or Student(number=number)
         told = {name: values[name] for name in STUDENT_FIELDS if name in values}
         first, said = self.said.setdefault(number, (line, told))
         if told != said:
-            reasons.append(_("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first})
+            reasons.append(
+                _("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first}
+            )
             return student, []
-        changes = [(name, getattr(student, name), text) for name, text in told.items() if getattr(student, name) != text]
+        changes = [
+            (name, getattr(student, name), text) for name, text in told.items() if getattr(student, name) != text
+        ]
         for name, _old, new in changes:
             setattr(student, name, new)
         if first == line and (changes or student.pk is None):
             try:
                 student.clean_fields()
             except ValidationError as error:
-                reasons += [f"{_verbose(name)}: {' '.join(sentences)}" for name, sentences in error.message_dict.items()]
+                reasons += [
+                    f"{_verbose(name)}: {' '.join(sentences)}" for name, sentences in error.message_dict.items()
+                ]
         return student, changes
 
     def class_of(self, code: str, reasons: list[str]) -> Course | None:
@@ -144,11 +154,19 @@ class _Planner:
             return self.course
         course = self.classes.get(code.casefold())
         if course is None:
-            reasons.append(_("There is no class with the code “%(code)s”. Make the class first, or correct the code.") % {"code": code})
+            reasons.append(
+                _("There is no class with the code “%(code)s”. Make the class first, or correct the code.")
+                % {"code": code}
+            )
         return course
 
     def enrolment(
-        self, student: Student, course: Course, values: dict[str, str], changes: list[tuple[str, str, str]], reasons: list[str]
+        self,
+        student: Student,
+        course: Course,
+        values: dict[str, str],
+        changes: list[tuple[str, str, str]],
+        reasons: list[str],
     ) -> Enrolment | None:
         days: dict[str, date | None] = {}
         for name in ("from", "to"):

@@ -12,10 +12,12 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Course, Enrolment, Lecture, Student, Sureness
 from campus.academics.roster import Table
 from campus.academics.roster_plan import STUDENT_FIELDS, RosterPlan, plan_roster
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
-def lecture_create(*, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: str = "") -> Lecture:
+def lecture_create(
+    *, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: str = ""
+) -> Lecture:
     """A meeting of a class. Raises UserError where it ends before it starts, or the class has one at that time."""
     if ends_at <= starts_at:
         raise UserError(_("The lecture ends before it starts. Set a later end."))
@@ -23,7 +25,9 @@ def lecture_create(*, course: Course, starts_at: datetime, ends_at: datetime, ti
         with transaction.atomic():
             return Lecture.objects.create(course=course, starts_at=starts_at, ends_at=ends_at, title=title, room=room)
     except IntegrityError as error:
-        raise UserError(_("This class has a lecture at that time already. Open that one, or choose another time.")) from error
+        raise UserError(
+            _("This class has a lecture at that time already. Open that one, or choose another time.")
+        ) from error
 
 
 def sureness_set(*, course: Course, sureness: str) -> None:
@@ -41,7 +45,8 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
                 student.full_clean()
             except ValidationError as error:
                 raise UserError(
-                    _("“%(number)s” can't be a student: %(messages)s") % {"number": number, "messages": " ".join(error.messages)}
+                    _("“%(number)s” can't be a student: %(messages)s")
+                    % {"number": number, "messages": " ".join(error.messages)}
                 ) from error
             student.save()
         if course is not None:
@@ -61,7 +66,9 @@ def faces_changed(*, courses: QuerySet[Course]) -> None:
     courses.order_by().update(faces_changed_at=timezone.now())
 
 
-def roster_import(*, table: Table, columns: Mapping[str, int], course: Course | None = None, complete: bool = False) -> RosterPlan:
+def roster_import(
+    *, table: Table, columns: Mapping[str, int], course: Course | None = None, complete: bool = False
+) -> RosterPlan:
     """Do what `plan_roster` says, all of it or nothing; returns what was done.
 
     `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a row is wrong.

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Holiday, Lecture, LectureSeries
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
 class Kind(models.TextChoices):
@@ -67,7 +67,12 @@ def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
         _plan(
             series,
             own[series.pk],
-            {day: holiday.name for holiday in holidays for day in series.days() if holiday.first_day <= day <= holiday.last_day},
+            {
+                day: holiday.name
+                for holiday in holidays
+                for day in series.days()
+                if holiday.first_day <= day <= holiday.last_day
+            },
             {starts_at for other, detached, starts_at in taken[series.course_id] if other != series.pk or detached},
             [lecture for lecture in held[_room(series)] if lecture.series_id != series.pk],
         )
@@ -76,7 +81,11 @@ def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
 
 
 def _plan(
-    series: LectureSeries, lectures: dict[date | None, Lecture], holidays: dict[date, str], taken: set[datetime], elsewhere: list[Lecture]
+    series: LectureSeries,
+    lectures: dict[date | None, Lecture],
+    holidays: dict[date, str],
+    taken: set[datetime],
+    elsewhere: list[Lecture],
 ) -> list[Step]:
     now = timezone.now()
     today = now.astimezone(series.zone).date()
@@ -90,7 +99,9 @@ def _plan(
             if day in holidays:
                 steps.append(Step(Kind.HOLIDAY, day, starts_at, ends_at, remark=holidays[day]))
             elif starts_at in taken:
-                steps.append(Step(Kind.KEPT, day, starts_at, ends_at, remark=_("The class has a lecture at that time already.")))
+                steps.append(
+                    Step(Kind.KEPT, day, starts_at, ends_at, remark=_("The class has a lecture at that time already."))
+                )
             elif day >= today or not lectures:
                 steps.append(Step(Kind.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at)))
         elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room) == (
@@ -122,7 +133,9 @@ def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
     """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was looked at."""
     try:
         with transaction.atomic():
-            series = LectureSeries.objects.select_for_update(of=("self",)).select_related("course", "room").get(pk=series.pk)
+            series = (
+                LectureSeries.objects.select_for_update(of=("self",)).select_related("course", "room").get(pk=series.pk)
+            )
             steps = plan(series)
             if fingerprint(steps) != agreed:
                 raise UserError(_("The timetable has changed since this preview. Look at it once more."))
@@ -132,7 +145,9 @@ def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
     return Counter(step.kind for step in steps)
 
 
-def lecture_change(*, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: str, cancelled: bool = False) -> Lecture:
+def lecture_change(
+    *, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: str, cancelled: bool = False
+) -> Lecture:
     """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
     if ends_at <= starts_at:
         raise UserError(_("The lecture ends before it starts. Set a later end."))
@@ -146,7 +161,9 @@ def lecture_change(*, lecture: Lecture, starts_at: datetime, ends_at: datetime, 
         with transaction.atomic():
             lecture.save(update_fields=[*new, "detached"])
     except IntegrityError as error:
-        raise UserError(_("This class has a lecture at that time already. Open that one, or choose another time.")) from error
+        raise UserError(
+            _("This class has a lecture at that time already. Open that one, or choose another time.")
+        ) from error
     return lecture
 
 
@@ -199,9 +216,18 @@ def _write(series: LectureSeries, steps: list[Step]) -> None:
     for step in steps:
         if step.kind == Kind.CHANGED and step.lecture:
             Lecture.objects.filter(pk=step.lecture.pk).update(starts_at=step.starts_at, ends_at=step.ends_at, **words)
-    Lecture.objects.filter(pk__in=[step.lecture.pk for step in steps if step.kind == Kind.REMOVED and step.lecture]).delete()
+    Lecture.objects.filter(
+        pk__in=[step.lecture.pk for step in steps if step.kind == Kind.REMOVED and step.lecture]
+    ).delete()
     Lecture.objects.bulk_create(
-        Lecture(course=series.course, series=series, series_day=step.day, starts_at=step.starts_at, ends_at=step.ends_at, **words)
+        Lecture(
+            course=series.course,
+            series=series,
+            series_day=step.day,
+            starts_at=step.starts_at,
+            ends_at=step.ends_at,
+            **words,
+        )
         for step in steps
         if step.kind == Kind.NEW
     )

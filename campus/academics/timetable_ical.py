@@ -14,7 +14,7 @@ from icalendar import Calendar, Event
 from icalendar.error import BrokenCalendarProperty
 
 from campus.academics.models import Lecture
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_MEETINGS = 5000
@@ -25,13 +25,20 @@ YEARS = range(2000, 2100)
 RULE_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"}
 FOLDED = re.compile(r"(?:\r\n|\n|\r)[ \t]")
 # Zones are taken from their names. A file's own rules could keep us busy for years.
-ZONES = re.compile(r"^BEGIN[;:][^\n]*VTIMEZONE\s*?$.*?^END[;:][^\n]*VTIMEZONE\s*?$", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+ZONES = re.compile(
+    r"^BEGIN[;:][^\n]*VTIMEZONE\s*?$.*?^END[;:][^\n]*VTIMEZONE\s*?$", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
 
 
 def calendar_of(lectures: Iterable[Lecture], *, name: str, host: str, address: Callable[[Lecture], str]) -> bytes:
     """A calendar to subscribe to. Moments are in UTC, which every program shows in its reader's zone."""
     calendar = Calendar()
-    for key, value in {"prodid": "-//Rollcall//timetable//EN", "version": "2.0", "method": "PUBLISH", "x-wr-calname": name}.items():
+    for key, value in {
+        "prodid": "-//Rollcall//timetable//EN",
+        "version": "2.0",
+        "method": "PUBLISH",
+        "x-wr-calname": name,
+    }.items():
         calendar.add(key, value)
     written = timezone.now()
     for lecture in lectures:
@@ -109,7 +116,9 @@ def _meetings(event: Any, moved: set[datetime]) -> Iterator[Meeting]:
 
 
 def _refused(event: Any, problem: str) -> Meeting:
-    return Meeting(_text(event, "uid")[:280], _text(event, "summary")[:300], [], "", None, None, cancelled=False, problem=problem)
+    return Meeting(
+        _text(event, "uid")[:280], _text(event, "summary")[:300], [], "", None, None, cancelled=False, problem=problem
+    )
 
 
 def _meeting(event: Any, uid: str, starts_at: datetime, length: timedelta) -> Meeting:
@@ -162,7 +171,9 @@ def _in_utc(moment: object, zone: str) -> datetime | None:
         raise UserError(_("The year %(year)s can't be right.") % {"year": moment.year})
     if moment.tzinfo is None:
         if zone:
-            raise UserError(_("Its time zone “%(zone)s” is not known. Choose one like Europe/Berlin.") % {"zone": zone[:60]})
+            raise UserError(
+                _("Its time zone “%(zone)s” is not known. Choose one like Europe/Berlin.") % {"zone": zone[:60]}
+            )
         moment = moment.replace(tzinfo=timezone.get_default_timezone())
     return moment.astimezone(UTC)
 
@@ -194,7 +205,9 @@ def _by_rule(rule: Any, first: datetime, zone: Any) -> list[datetime]:
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(_("Its rule of repetition can't be read.")) from error
     if len(found) > MAX_REPEATS or any(moment.year not in YEARS for moment in found):
-        raise UserError(_("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS})
+        raise UserError(
+            _("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS}
+        )
     return found
 
 
@@ -203,6 +216,8 @@ def _listed(event: Any, key: str) -> set[datetime]:
     lists = value if isinstance(value, list) else [value] if value is not None else []
     dates = [one for listed in lists for one in getattr(listed, "dts", [])]
     if len(dates) > MAX_REPEATS:
-        raise UserError(_("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS})
+        raise UserError(
+            _("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS}
+        )
     moments = (_in_utc(one.dt, getattr(one, "params", {}).get("TZID", "")) for one in dates)
     return {moment for moment in moments if moment is not None}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from campus.academics.models import Course, Lecture
 from campus.academics.timetable import why_kept, with_use
 from campus.academics.timetable_ical import Meeting
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
 class Kind(models.TextChoices):
@@ -52,7 +52,11 @@ def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course
         if row.lecture is not None:
             keys = {(row.lecture.course_id, row.lecture.uid), (row.lecture.course_id, row.lecture.starts_at)}
             if seen & keys:
-                row = Row(Kind.REFUSED, meeting, remark=_("The calendar has it twice: the same UID, or the same time in one class."))
+                row = Row(
+                    Kind.REFUSED,
+                    meeting,
+                    remark=_("The calendar has it twice: the same UID, or the same time in one class."),
+                )
             seen |= keys
         rows.append(row)
     return [*rows, *_gone(lectures, rows)]
@@ -61,12 +65,18 @@ def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course
 def _gone(lectures: Iterable[Lecture], rows: Iterable[Row]) -> Iterator[Row]:
     now = timezone.now()
     found = {row.lecture.pk for row in rows if row.lecture}
-    known = {row.lecture.course_id for row in rows if row.lecture and row.lecture.pk and row.lecture.uid == row.meeting.uid}
+    known = {
+        row.lecture.course_id for row in rows if row.lecture and row.lecture.pk and row.lecture.uid == row.meeting.uid
+    }
     unread = {row.meeting.uid for row in rows if row.meeting.problem}
     for lecture in sorted(lectures, key=lambda lecture: lecture.starts_at):
-        from_calendar = lecture.uid and lecture.course_id in known and not {lecture.uid, lecture.uid.rpartition("/")[0]} & unread
+        from_calendar = (
+            lecture.uid and lecture.course_id in known and not {lecture.uid, lecture.uid.rpartition("/")[0]} & unread
+        )
         if from_calendar and lecture.pk not in found and not lecture.cancelled and lecture.starts_at > now:
-            was = Meeting(lecture.uid, lecture.title, [], lecture.room, lecture.starts_at, lecture.ends_at, cancelled=False)
+            was = Meeting(
+                lecture.uid, lecture.title, [], lecture.room, lecture.starts_at, lecture.ends_at, cancelled=False
+            )
             if reason := why_kept(lecture, now, set(), None):
                 yield Row(Kind.KEPT, was, lecture, reason)
             else:
@@ -85,10 +95,14 @@ def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
         with transaction.atomic():
             for lecture in changed:
                 lecture.save(update_fields=["title", "room", "starts_at", "ends_at", "cancelled", "uid"])
-            Lecture.objects.bulk_update([row.lecture for row in rows if row.kind == Kind.SAME and row.lecture], ["uid"], batch_size=500)
+            Lecture.objects.bulk_update(
+                [row.lecture for row in rows if row.kind == Kind.SAME and row.lecture], ["uid"], batch_size=500
+            )
             Lecture.objects.bulk_create(row.lecture for row in rows if row.kind == Kind.NEW and row.lecture)
     except IntegrityError as error:
-        raise UserError(_("Two lectures of a class would be at the same time. Nothing was changed; look at the preview again.")) from error
+        raise UserError(
+            _("Two lectures of a class would be at the same time. Nothing was changed; look at the preview again.")
+        ) from error
     return Counter(row.kind for row in rows)
 
 
@@ -110,7 +124,11 @@ def _row(
     if meeting.problem or meeting.starts_at is None or meeting.ends_at is None:
         return Row(Kind.REFUSED, meeting, remark=meeting.problem)
     if course is None:
-        return Row(Kind.REFUSED, meeting, remark=_("No class has a code that it names. Choose the class, or put its code first."))
+        return Row(
+            Kind.REFUSED,
+            meeting,
+            remark=_("No class has a code that it names. Choose the class, or put its code first."),
+        )
     there = by_time.get((course.pk, meeting.starts_at))
     lecture = by_uid.get((course.pk, meeting.uid)) or there
     wanted = {

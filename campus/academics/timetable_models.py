@@ -74,12 +74,20 @@ def known_time_zone(value: str) -> None:
 class LectureSeries(models.Model):
     """Lectures of a class that come back on the same days of the week. Its times are those on the wall, summer and winter."""
 
-    course = models.ForeignKey("academics.Course", on_delete=models.CASCADE, related_name="series", verbose_name=_("class"))
+    course = models.ForeignKey(
+        "academics.Course", on_delete=models.CASCADE, related_name="series", verbose_name=_("class")
+    )
     title = models.CharField(_("title"), max_length=200, blank=True)
-    room = models.ForeignKey(Room, null=True, blank=True, on_delete=models.SET_NULL, related_name="series", verbose_name=_("room"))
-    weekdays = models.JSONField(_("days of the week"), default=list, validators=[known_weekdays], help_text=_("0 is Monday, 6 is Sunday."))
+    room = models.ForeignKey(
+        Room, null=True, blank=True, on_delete=models.SET_NULL, related_name="series", verbose_name=_("room")
+    )
+    weekdays = models.JSONField(
+        _("days of the week"), default=list, validators=[known_weekdays], help_text=_("0 is Monday, 6 is Sunday.")
+    )
     every_weeks = models.PositiveSmallIntegerField(
-        _("every so many weeks"), default=1, help_text=_("1: every week; 2: every other week, beginning with the week of the first day.")
+        _("every so many weeks"),
+        default=1,
+        help_text=_("1: every week; 2: every other week, beginning with the week of the first day."),
     )
     starts = models.TimeField(_("starts"))
     ends = models.TimeField(_("ends"))
@@ -134,15 +142,21 @@ class LectureSeries(models.Model):
         """The days of the series, holidays included."""
         monday = self.first_day - timedelta(days=self.first_day.weekday())
         every = [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
-        return [day for day in every if day.weekday() in self.weekdays and (day - monday).days // 7 % self.every_weeks == 0]
+        return [
+            day for day in every if day.weekday() in self.weekdays and (day - monday).days // 7 % self.every_weeks == 0
+        ]
 
 
 class CalendarLink(models.Model):
     """A private address that calendar programs read somebody's lectures from. It shows what its owner may see at that moment."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="calendar_links", editable=False)
-    course = models.ForeignKey("academics.Course", null=True, blank=True, on_delete=models.CASCADE, verbose_name=_("class"), editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="calendar_links", editable=False
+    )
+    course = models.ForeignKey(
+        "academics.Course", null=True, blank=True, on_delete=models.CASCADE, verbose_name=_("class"), editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(_("last read"), null=True, editable=False)
 

@@ -23,7 +23,9 @@ class TokenAuthentication(authentication.BaseAuthentication):
             return None
         token = token_use(secret=secret.strip())
         if token is None:
-            raise AuthenticationFailed(_("This token is wrong, expired or revoked. Make a new one on the page of your account."))
+            raise AuthenticationFailed(
+                _("This token is wrong, expired or revoked. Make a new one on the page of your account.")
+            )
         _check(request, token.user, read_only=token.scope == ApiToken.Scope.READ)
         return token.user, token
 

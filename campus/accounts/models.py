@@ -13,7 +13,9 @@ class ApiToken(models.Model):
         READ = "read", _("may read")
         WRITE = "write", _("may read and write")
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("person"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("person")
+    )
     name = models.CharField(_("what it is for"), max_length=100)
     scope = models.CharField(_("what it may do"), max_length=5, choices=Scope.choices, default=Scope.READ)
     start = models.CharField(_("starts with"), max_length=16, editable=False)
@@ -38,7 +40,9 @@ class ApiToken(models.Model):
 class SecondStep(models.Model):
     """A code from an app on the person's phone (TOTP, RFC 6238), asked for after the password."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_step", verbose_name=_("person"))
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_step", verbose_name=_("person")
+    )
     secret = models.CharField(max_length=64, editable=False)
     # The time step of the last code taken: no code is good twice.
     last_step = models.BigIntegerField(default=0, editable=False)
@@ -66,7 +70,9 @@ class Preferences(models.Model):
     """What a person chose for the own account."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
-    language = models.CharField(max_length=10, blank=True, help_text=_("Of the pages and the letters; empty: as the browser asks."))
+    language = models.CharField(
+        max_length=10, blank=True, help_text=_("Of the pages and the letters; empty: as the browser asks.")
+    )
 
     def __str__(self) -> str:
         return f"{self.user}: {self.language or '-'}"

@@ -37,4 +37,8 @@ def in_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
 def registrars() -> list[User]:
     """Those who look after all classes and can be written to."""
     chosen = Q(is_superuser=True) | Q(groups__name__in=(Role.ADMINISTRATOR, Role.REGISTRAR))
-    return [user for user in User.objects.filter(chosen, is_active=True).exclude(email="").distinct().order_by("pk") if is_registrar(user)]
+    return [
+        user
+        for user in User.objects.filter(chosen, is_active=True).exclude(email="").distinct().order_by("pk")
+        if is_registrar(user)
+    ]

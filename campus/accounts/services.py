@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from campus.accounts.models import ApiToken, Preferences, RecoveryCode, SecondStep
 from campus.accounts.roles import Role
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 MARK = "rollcall_"  # by which a scanner of published code knows a secret
 MOST_TOKENS = 20
@@ -83,14 +83,18 @@ def second_step_begin() -> str:
 
 def second_step_address(*, user: User, secret: str) -> str:
     """What the phone's app reads from a picture."""
-    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(name=user.get_username(), issuer_name=settings.INSTITUTION)
+    return pyotp.TOTP(secret, interval=STEP_SECONDS).provisioning_uri(
+        name=user.get_username(), issuer_name=settings.INSTITUTION
+    )
 
 
 def second_step_confirm(*, user: User, secret: str, code: str) -> None:
     """From now on codes are asked for. Raises UserError where the code does not fit the secret."""
     step = _step_of(secret, code)
     if step is None:
-        raise UserError(_("This code does not fit. Wait for the next one; look also whether the phone's clock is right."))
+        raise UserError(
+            _("This code does not fit. Wait for the next one; look also whether the phone's clock is right.")
+        )
     SecondStep.objects.update_or_create(user=user, defaults={"secret": secret, "last_step": step})
 
 
@@ -132,7 +136,12 @@ def _step_of(secret: str, code: str) -> int | None:
     totp = pyotp.TOTP(secret, interval=STEP_SECONDS)
     now = int(timezone.now().timestamp()) // STEP_SECONDS
     return next(
-        (step for step in range(now - STEPS_ASIDE, now + STEPS_ASIDE + 1) if secrets.compare_digest(totp.generate_otp(step), code)), None
+        (
+            step
+            for step in range(now - STEPS_ASIDE, now + STEPS_ASIDE + 1)
+            if secrets.compare_digest(totp.generate_otp(step), code)
+        ),
+        None,
     )
 
 
@@ -147,5 +156,8 @@ def role_set(*, user: User, role: str) -> None:
 def language_set(*, user: User, language: str) -> None:
     """The language of a person's pages and letters, one of settings.LANGUAGES; "": as the browser asks."""
     if language and language not in dict(settings.LANGUAGES):
-        raise UserError(_("There is no such language here. Choose one of: %(known)s.") % {"known": ", ".join(dict(settings.LANGUAGES))})
+        raise UserError(
+            _("There is no such language here. Choose one of: %(known)s.")
+            % {"known": ", ".join(dict(settings.LANGUAGES))}
+        )
     Preferences.objects.update_or_create(user=user, defaults={"language": language})

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from campus.accounts.roles import is_registrar, sees_everything
-from campus.api.errors import KeyUsedOtherwise, PreconditionFailed
+from campus.api.exception_handler import KeyUsedOtherwise, PreconditionFailed
 from campus.api.models import IdempotencyKey
 
 Row = TypeVar("Row", bound=models.Model)
@@ -134,6 +134,9 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
 def _fingerprint(request: Request) -> str:
     data = request.data
     if hasattr(data, "lists"):  # a form; of a file its name and size are enough, for its content may be gigabytes
-        data = {name: [[value.name, value.size] if hasattr(value, "size") else value for value in values] for name, values in data.lists()}
+        data = {
+            name: [[value.name, value.size] if hasattr(value, "size") else value for value in values]
+            for name, values in data.lists()
+        }
     said = json.dumps([request.method, request.get_full_path(), data], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()

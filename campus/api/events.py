@@ -21,15 +21,17 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from campus.api.base import who
-from campus.footage.models import Recording
-from campus.footage.selectors import OPEN, progress, progress_tag, recordings_for
-from campus.sharing import shared
+from campus.common.cache import shared
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
 
 EVENT_STREAM = "text/event-stream"
 LASTS_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 RETRY_MS = 2000
-LAST = OpenApiParameter("Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER, description="of the last event that is known")
+LAST = OpenApiParameter(
+    "Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER, description="of the last event that is known"
+)
 STREAMS = threading.BoundedSemaphore(2)  # of this process: most of its threads stay free for pages
 
 
@@ -40,7 +42,9 @@ class EventsView(APIView):
         operation_id="recordings_events",
         parameters=[LAST],
         responses={
-            (200, EVENT_STREAM): OpenApiResponse(OpenApiTypes.OBJECT, "events `progress`, whose data is what /progress/ answers"),
+            (200, EVENT_STREAM): OpenApiResponse(
+                OpenApiTypes.OBJECT, "events `progress`, whose data is what /progress/ answers"
+            ),
             204: OpenApiResponse(description="the work is over, and the client knows its end"),
         },
     )

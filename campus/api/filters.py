@@ -17,9 +17,10 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import lacking_photos
-from campus.footage.models import Collection, Piece, Recording
-from campus.footage.source_selectors import unclear, unmatched
+from campus.cctv.models import Collection, Piece
+from campus.cctv.selectors import unclear, unmatched
 from campus.outbox.models import Delivery, Webhook
+from campus.recordings.models import Recording
 
 
 class IdFilter(filters.NumberFilter):
@@ -55,7 +56,9 @@ class CourseFilter(filters.FilterSet):
 class StudentFilter(filters.FilterSet):
     course = IdFilter("enrolments__course", distinct=True)
     name = filters.CharFilter("name", "icontains", label="a part of the name")
-    few_photos = filters.BooleanFilter(method="lacking", label="whether fewer usable photos are there than are asked for")
+    few_photos = filters.BooleanFilter(
+        method="lacking", label="whether fewer usable photos are there than are asked for"
+    )
 
     class Meta:
         model = Student
@@ -168,7 +171,9 @@ class RecordFilter(filters.FilterSet):
 
     def with_status(self, queryset: QuerySet[AttendanceRecord], name: str, value: str) -> QuerySet[AttendanceRecord]:
         if value not in statuses.kinds():
-            raise ValidationError({"status": _("There is no such status. Choose one of: {}.").format(", ".join(statuses.kinds()))})
+            raise ValidationError(
+                {"status": _("There is no such status. Choose one of: {}.").format(", ".join(statuses.kinds()))}
+            )
         return queryset.filter(Q(override_status=value) | Q(override_status="", machine_status=value))
 
     def decided(self, queryset: QuerySet[AttendanceRecord], name: str, value: bool) -> QuerySet[AttendanceRecord]:

@@ -11,6 +11,8 @@ from rest_framework.request import Request
 class OneFormat(DefaultContentNegotiation):
     """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for by its type."""
 
-    def select_renderer(self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None) -> Any:
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> Any:
         only, *others = renderers
         return super().select_renderer(request, [only, *others], format_suffix) if others else (only, only.media_type)

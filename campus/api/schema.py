@@ -6,17 +6,22 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from campus.api.errors import PROBLEM_TYPE
+from campus.api.exception_handler import PROBLEM_TYPE
 
 
 def _header(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description)
 
 
-IF_NONE_MATCH = _header("If-None-Match", "the `ETag` of an earlier answer: 304 without a body where nothing has changed since")
-IF_MATCH = _header("If-Match", "the `ETag` that the change was decided on: 412, and nothing is written, where it was changed meanwhile")
+IF_NONE_MATCH = _header(
+    "If-None-Match", "the `ETag` of an earlier answer: 304 without a body where nothing has changed since"
+)
+IF_MATCH = _header(
+    "If-Match", "the `ETag` that the change was decided on: 412, and nothing is written, where it was changed meanwhile"
+)
 IDEMPOTENCY_KEY = _header(
-    "Idempotency-Key", "of your making, new for each new request: sent again within a day, it is answered as before and not done again"
+    "Idempotency-Key",
+    "of your making, new for each new request: sent again within a day, it is answered as before and not done again",
 )
 
 PROBLEM = {
@@ -64,7 +69,9 @@ def describe_refusals(result: dict[str, Any], generator: Any, request: Any, publ
     components = result["components"]
     components["schemas"]["Problem"] = PROBLEM
     content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    components["responses"] = {f"Problem{code}": {"description": text, "content": content} for code, text in REFUSALS.items()}
+    components["responses"] = {
+        f"Problem{code}": {"description": text, "content": content} for code, text in REFUSALS.items()
+    }
     components["responses"]["Problem"] = {"description": "any other refusal", "content": content}
     components["responses"]["NotModified"] = {"description": "as If-None-Match knows it already"}
     for path, operations in result["paths"].items():
@@ -76,7 +83,9 @@ def describe_refusals(result: dict[str, Any], generator: Any, request: Any, publ
             codes |= {"412"} if "If-Match" in names else set()
             codes |= {"422"} if "Idempotency-Key" in names else set()
             for code in sorted(codes):
-                operation["responses"][code] = {"$ref": f"#/components/responses/Problem{code if code in REFUSALS else ''}"}
+                operation["responses"][code] = {
+                    "$ref": f"#/components/responses/Problem{code if code in REFUSALS else ''}"
+                }
             if "If-None-Match" in names:
                 operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
             operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}

@@ -18,7 +18,7 @@ from campus.accounts.authentication import TokenAuthentication
 from campus.accounts.models import ApiToken
 from campus.accounts.selectors import has_second_step
 from campus.accounts.services import MOST_DAYS, token_create, token_revoke
-from campus.signin import check_code, is_blocked, too_many
+from campus.accounts.signin import check_code, is_blocked, too_many
 
 DAYS = 30
 
@@ -29,7 +29,11 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     priority = 1
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A token of the account page, or of `POST /api/v1/token/`."}
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token of the account page, or of `POST /api/v1/token/`.",
+        }
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -45,7 +49,10 @@ class TokenWishSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
     code = serializers.CharField(
-        max_length=40, default="", allow_blank=True, help_text="of the second step, or a recovery code, where the account has one"
+        max_length=40,
+        default="",
+        allow_blank=True,
+        help_text="of the second step, or a recovery code, where the account has one",
     )
     name = serializers.CharField(max_length=100, default="Program", help_text="what the token is for")
     scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.WRITE)
@@ -97,7 +104,9 @@ class TokenView(APIView):
         if has_second_step(user):
             if not code:
                 raise AuthenticationFailed(
-                    _("This account asks for a code besides the password. Send it as “code”, or make a token in the pages.")
+                    _(
+                        "This account asks for a code besides the password. Send it as “code”, or make a token in the pages."
+                    )
                 )
             check_code(user=user, code=code)
         token, secret = token_create(user=user, **given)

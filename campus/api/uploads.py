@@ -30,10 +30,10 @@ from rest_framework.views import APIView
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.selectors import may_decide
-from campus.footage.models import Recording, Upload
-from campus.footage.selectors import uploads_for
-from campus.footage.services import AlreadyHere
-from campus.footage.uploads import Damaged, WrongPlace, upload_create, upload_finish, upload_remove, upload_write
+from campus.recordings.models import Recording, Upload
+from campus.recordings.selectors import uploads_for
+from campus.recordings.services import AlreadyHere
+from campus.recordings.uploads import Damaged, WrongPlace, upload_create, upload_finish, upload_remove, upload_write
 
 VERSION = "1.0.0"
 WHOLE_NUMBER = "[0-9]{1,18}"  # as the database can hold
@@ -56,7 +56,18 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     class Meta:
         model = Upload
-        fields = ["id", "url", "lecture", "original_name", "size", "offset", "sha256", "created_at", "expires_at", "recording"]
+        fields = [
+            "id",
+            "url",
+            "lecture",
+            "original_name",
+            "size",
+            "offset",
+            "sha256",
+            "created_at",
+            "expires_at",
+            "recording",
+        ]
 
     def get_url(self, upload: Upload) -> str:
         return address(upload)
@@ -93,7 +104,10 @@ class TusView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method not in (HTTPMethod.GET, HTTPMethod.OPTIONS) and request.headers.get("Tus-Resumable") != VERSION:
+        if (
+            request.method not in (HTTPMethod.GET, HTTPMethod.OPTIONS)
+            and request.headers.get("Tus-Resumable") != VERSION
+        ):
             raise Refused(412, _("This server speaks tus 1.0.0: send the header Tus-Resumable: 1.0.0."))
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -121,7 +135,9 @@ class TusView(APIView):
 
 class UploadsView(TusView):
     @extend_schema(
-        operation_id="uploads_list", parameters=[UploadQuerySerializer], responses={200: UploadSerializer(many=True), **refused(400)}
+        operation_id="uploads_list",
+        parameters=[UploadQuerySerializer],
+        responses={200: UploadSerializer(many=True), **refused(400)},
     )
     def get(self, request: Request) -> Response:
         """The user's uploads that are not finished, to go on with one. The file itself is known by its SHA-256."""
@@ -135,10 +151,15 @@ class UploadsView(TusView):
         parameters=[
             TUS,
             header("Upload-Length", "bytes of the whole file"),
-            header("Upload-Metadata", "lecture, filename and sha256 (which may be missing), each with its value in base64"),
+            header(
+                "Upload-Metadata", "lecture, filename and sha256 (which may be missing), each with its value in base64"
+            ),
         ],
         request=None,
-        responses={201: OpenApiResponse(description="announced; PATCH its bytes to Location"), **refused(400, 409, 412, 413, 507)},
+        responses={
+            201: OpenApiResponse(description="announced; PATCH its bytes to Location"),
+            **refused(400, 409, 412, 413, 507),
+        },
     )
     def post(self, request: Request) -> Response:
         """Announce a file. It is refused now if it is too large, here already, or if the disk has no room for it."""
@@ -153,8 +174,12 @@ class UploadsView(TusView):
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
         check_open(request, lecture)
-        upload = upload_create(lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256)
-        return Response(status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)})
+        upload = upload_create(
+            lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256
+        )
+        return Response(
+            status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}
+        )
 
 
 class UploadView(TusView):
@@ -169,7 +194,11 @@ class UploadView(TusView):
     @extend_schema(exclude=True)
     def head(self, request: Request, pk: UUID) -> Response:
         upload = self.upload(pk)
-        headers = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.size), "Upload-Expires": expires(upload)}
+        headers = {
+            "Upload-Offset": str(upload.offset),
+            "Upload-Length": str(upload.size),
+            "Upload-Expires": expires(upload),
+        }
         return Response(headers=headers | self.finished(upload))
 
     @extend_schema(
@@ -177,7 +206,9 @@ class UploadView(TusView):
         parameters=[
             TUS,
             header("Upload-Offset", "how many bytes of the file go before these"),
-            header("Upload-Checksum", "sha256 or sha1, a space, and the digest of these bytes in base64", required=False),
+            header(
+                "Upload-Checksum", "sha256 or sha1, a space, and the digest of these bytes in base64", required=False
+            ),
         ],
         request={PATCH_TYPE: OpenApiTypes.BINARY},
         responses={
@@ -190,17 +221,22 @@ class UploadView(TusView):
         upload = self.upload(pk)
         check_open(request, upload.lecture)
         if request.content_type.split(";")[0].strip() != PATCH_TYPE:
-            raise UnsupportedMediaType(request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE})
+            raise UnsupportedMediaType(
+                request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE}
+            )
         if not request.META.get("CONTENT_LENGTH"):
             raise Refused(411, _("Say how many bytes are coming: Content-Length is missing."))
         length, offset = int(request.META["CONTENT_LENGTH"]), number(request, "Upload-Offset")
         body = request._request
         upload_write(upload=upload, offset=offset, body=body, length=length, checksum=checksum(request))
         return Response(
-            status=204, headers={"Upload-Offset": str(upload.offset), "Upload-Expires": expires(upload)} | self.finished(upload)
+            status=204,
+            headers={"Upload-Offset": str(upload.offset), "Upload-Expires": expires(upload)} | self.finished(upload),
         )
 
-    @extend_schema(operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **refused(412)})
+    @extend_schema(
+        operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **refused(412)}
+    )
     def delete(self, request: Request, pk: UUID) -> Response:
         """Give an upload up; its bytes are deleted. A recording that it became stays."""
         upload_remove(upload=self.upload(pk))

@@ -5,19 +5,19 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from campus.api.errors import NotThere
 from campus.api.events import EventsView
+from campus.api.exception_handler import NotThere
 from campus.api.token import TokenView
 from campus.api.uploads import UploadsView, UploadView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
 from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
+from campus.api.views.cctv import CameraViewSet, CollectionViewSet, PieceViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.evidence import SightingViewSet, StillViewSet, UnknownPersonViewSet
-from campus.api.views.footage import RecordingViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
-from campus.api.views.sources import CameraViewSet, CollectionViewSet, PieceViewSet, SourceViewSet
+from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
 
 router = SimpleRouter()

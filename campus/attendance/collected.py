@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.attendance.models import Report
+from campus.attendance.notifications import tell_lecture_counted
 from campus.attendance.services import lecture_report_write
-from campus.attendance.telling import tell_lecture_counted
-from campus.footage.models import Recording
-from campus.footage.selectors import OPEN
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,9 @@ def lectures_settle() -> None:
     collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
     done = collected.filter(state=Recording.State.DONE, finished_at__gt=timezone.now() - RECENT)
     counted = Exists(done) & ~Exists(collected.filter(UNSETTLED))
-    for lecture in Lecture.objects.filter(counted, ~Exists(Report.objects.filter(lecture=OuterRef("pk"), recording=None))):
+    for lecture in Lecture.objects.filter(
+        counted, ~Exists(Report.objects.filter(lecture=OuterRef("pk"), recording=None))
+    ):
         try:
             lecture_settle(lecture=lecture)
         except OSError:

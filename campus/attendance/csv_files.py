@@ -31,14 +31,32 @@ def lecture_csv(lecture: Lecture) -> bytes:
         )
         for record in lecture.records.select_related("student").order_by("student__name", "student__number")
     ]
-    head = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"), _("Share"), _("Confidence"), _("Source"))
+    head = (
+        _("Number"),
+        _("Name"),
+        _("Status"),
+        _("First seen"),
+        _("Last seen"),
+        _("Minutes"),
+        _("Share"),
+        _("Confidence"),
+        _("Source"),
+    )
     return _for_spreadsheets([head, *rows])
 
 
 def register_csv(register: Register) -> bytes:
     """One line a student: the letter of each lecture, then points and percentage. Shares are 0..1."""
     used = register.used
-    head = [_("Number"), _("Name"), *lecture_labels(register.lectures), *(kind.label for kind in used), _("Points"), _("Of"), _("Share")]
+    head = [
+        _("Number"),
+        _("Name"),
+        *lecture_labels(register.lectures),
+        *(kind.label for kind in used),
+        _("Points"),
+        _("Of"),
+        _("Share"),
+    ]
     rows = [
         [
             line.student.number,
@@ -67,7 +85,9 @@ def moodle_zip(register: Register) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         head = ("course", "groups", "sessiondate", "from", "to", "description")
-        archive.writestr("sessions.csv", _plain([head, *(_session(register.course, lecture) for lecture in register.lectures)]))
+        archive.writestr(
+            "sessions.csv", _plain([head, *(_session(register.course, lecture) for lecture in register.lectures)])
+        )
         for n, label in enumerate(lecture_labels(register.lectures)):
             marks = _marks((line.student, line.kinds[n]) for line in register.lines)
             archive.writestr(f"marks_{label.replace(' ', '_').replace(':', '')}.csv", marks)

@@ -18,15 +18,23 @@ from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import is_registrar
 from campus.attendance import statuses
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
+from campus.attendance.models import (
+    AttendanceChange,
+    AttendanceRecord,
+    FaceDecision,
+    Sighting,
+    SignOff,
+    Status,
+    UnknownPerson,
+)
+from campus.attendance.notifications import tell_signed_off
 from campus.attendance.selectors import records_for, teaches
 from campus.attendance.services import drop_old_chips, lecture_count, reports_follow
-from campus.attendance.telling import tell_signed_off
 from campus.biometrics.services import photo_add
-from campus.errors import UserError
-from campus.footage.cuts import lecture_complete
-from campus.footage.models import Recording
-from campus.footage.selectors import OPEN, clock
+from campus.cctv.clips import lecture_complete
+from campus.common.errors import UserError
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN, clock
 
 Row = TypeVar("Row", UnknownPerson, Sighting)
 Kind = AttendanceChange.Kind
@@ -76,7 +84,9 @@ def _log(
 
 
 @transaction.atomic
-def overrides_set(*, lecture: Lecture, records: Collection[int], status: str, reason: str, user: User) -> list[AttendanceRecord]:
+def overrides_set(
+    *, lecture: Lecture, records: Collection[int], status: str, reason: str, user: User
+) -> list[AttendanceRecord]:
     """A person decides on records of a lecture (by their ids): `status`, or "" to go back to what the machine says. Returns those that
     changed.
 
@@ -85,7 +95,9 @@ def overrides_set(*, lecture: Lecture, records: Collection[int], status: str, re
     decisions = dict(statuses.decisions())
     if status and status not in decisions:
         raise UserError(
-            _("“{status}” is no status that a person sets. Choose one of: {known}.").format(status=status, known=", ".join(decisions))
+            _("“{status}” is no status that a person sets. Choose one of: {known}.").format(
+                status=status, known=", ".join(decisions)
+            )
         )
     lecture = _hold(lecture.pk, user)
     changed = []
@@ -116,7 +128,9 @@ def _recount(lecture: Lecture, user: User, kind: str, student: Student | None, a
     _log(lecture, user, kind, record=record, old=before.status if before else "", about=about, reason=reason)
 
 
-def _decide(recording: Recording, marks: list[object], verdict: str, student: Student | None, user: User) -> FaceDecision:
+def _decide(
+    recording: Recording, marks: list[object], verdict: str, student: Student | None, user: User
+) -> FaceDecision:
     return FaceDecision.objects.create(
         recording=recording, verdict=verdict, student=student, marks=marks, user=user, user_name=user.get_username()
     )
@@ -128,7 +142,9 @@ def _about(row: UnknownPerson | Sighting) -> str:
 
 
 @transaction.atomic
-def face_name(*, person: UnknownPerson, student: Student, user: User, reason: str = "", add_photos: bool = False) -> int:
+def face_name(
+    *, person: UnknownPerson, student: Student, user: User, reason: str = "", add_photos: bool = False
+) -> int:
     """This is that student. `add_photos`: also take the pictures for the enrolment photos; returns how many were taken.
 
     Raises UserError where the student is not on the roster, PermissionDenied where the user may not change the lecture.
@@ -136,9 +152,9 @@ def face_name(*, person: UnknownPerson, student: Student, user: User, reason: st
     lecture = _hold(person.recording.lecture_id, user)
     if not lecture_roster(lecture).filter(pk=student.pk).exists():
         raise UserError(
-            _("{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student first.").format(
-                student=student
-            )
+            _(
+                "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student first."
+            ).format(student=student)
         )
     person = _again(person)
     if person.decision is not None:
@@ -251,7 +267,9 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
     if lecture.recordings.filter(state__in=OPEN).exists():
         raise UserError(_("A recording is still in work. Wait until it is done, or cancel it, then sign off."))
     if lecture.recordings.filter(provisional=True).exists():
-        raise UserError(_("More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off."))
+        raise UserError(
+            _("More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off.")
+        )
     if unsure := sum(record.status == Status.UNSURE for record in records):
         raise UserError(
             ngettext(

@@ -11,14 +11,16 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, UnknownPerson
 from campus.attendance.selectors import seen
 from campus.biometrics.selectors import threshold
-from campus.footage.models import Recording
-from campus.intervals import merged
-from recognition.workbook import LectureReport, StudentLine, UnknownLine
+from campus.common.intervals import merged
+from campus.recordings.models import Recording
+from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine
 
 
 def lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
     """One recording, or all that were counted: the statuses are the lecture's, times and pictures are the recordings'."""
-    counted = lecture.recordings.filter(state=Recording.State.DONE).select_related("gallery").order_by("original_name", "pk")
+    counted = (
+        lecture.recordings.filter(state=Recording.State.DONE).select_related("gallery").order_by("original_name", "pk")
+    )
     recordings = [recording] if recording else list(counted)
     duration = max(one.duration for one in recordings)
     shown = seen(lecture, recording)
@@ -45,7 +47,9 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
     gallery = first.gallery
     details = [(_("Sureness"), first.get_sureness_display())] if first.sureness else []
     several = len(recordings) > 1
-    details += [(_("Gaps"), f"{one.original_name}: {one.error}" if several else one.error) for one in recordings if one.error]
+    details += [
+        (_("Gaps"), f"{one.original_name}: {one.error}" if several else one.error) for one in recordings if one.error
+    ]
     without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
     if names := [student.name for student in without]:
         details.append((_("No usable photos of"), ", ".join(names)))
@@ -63,7 +67,10 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
         students=tuple(lines),
         unknown=tuple(
             UnknownLine(
-                tuple((start, end) for start, end in person.intervals), person.seconds, tuple(_pictures(person.chips)), person.still
+                tuple((start, end) for start, end in person.intervals),
+                person.seconds,
+                tuple(_pictures(person.chips)),
+                person.still,
             )
             for person in unknown.order_by("recording__original_name", "recording", "index")
         ),

@@ -9,7 +9,7 @@ from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting
 from campus.attendance.services import lecture_count
 from campus.biometrics.services import photo_delete, photo_move
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
 @transaction.atomic
@@ -19,7 +19,9 @@ def guest_merge(*, guest: Student, student: Student, user: User) -> None:
     What people decided on the student counts more than what they decided on the guest; the log keeps both. Raises UserError.
     """
     if not guest.guest or guest == student:
-        raise UserError(_("Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be."))
+        raise UserError(
+            _("Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be.")
+        )
     _merge_enrolments(guest, student)
     for photo in guest.photos.all():
         if student.photos.filter(sha256=photo.sha256).exists():

@@ -51,10 +51,14 @@ class ClassHistory:
         return min(self.weeks, key=lambda week: week[1], default=None)
 
 
-def history(user: AnyUser, student: Student, *, since: date | None = None, until: date | None = None) -> list[ClassHistory]:
+def history(
+    user: AnyUser, student: Student, *, since: date | None = None, until: date | None = None
+) -> list[ClassHistory]:
     """The student in each class that the user may see, by the classes' codes, the lectures in the order of time."""
     known = kinds()
-    records = records_for(user).filter(between(since, until, "lecture__starts_at"), student=student, lecture__cancelled=False)
+    records = records_for(user).filter(
+        between(since, until, "lecture__starts_at"), student=student, lecture__cancelled=False
+    )
     by_course: dict[int, list[Met]] = {}
     courses: dict[int, Course] = {}
     for record in records.select_related("lecture__course").order_by("lecture__starts_at"):

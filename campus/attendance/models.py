@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import DECISIONS, AttendanceStatus, Status, decisions, every_status, label
-from campus.footage.models import Recording
-from campus.work import LeasedWork
+from campus.common.jobs import LeasedWork
+from campus.recordings.models import Recording
 
 __all__ = [
     "DECISIONS",
@@ -55,7 +55,9 @@ class Sighting(models.Model):
             models.UniqueConstraint(fields=["recording", "student"], name="one_sighting_a_recording_and_student"),
             models.CheckConstraint(condition=Q(present=False) | Q(unsure=False), name="nobody_is_present_and_unsure"),
             models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_a_share"),
-            models.CheckConstraint(condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"),
+            models.CheckConstraint(
+                condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,7 +86,8 @@ class FaceDecision(models.Model):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(verdict__in=["named", "not"], student__isnull=False) | Q(verdict__in=["visitor", "deleted"], student=None),
+                condition=Q(verdict__in=["named", "not"], student__isnull=False)
+                | Q(verdict__in=["visitor", "deleted"], student=None),
                 name="a_name_needs_a_student",
             )
         ]
@@ -135,7 +138,9 @@ class AttendanceRecord(models.Model):
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records", verbose_name=_("lecture"))
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records", verbose_name=_("student"))
-    machine_status = models.CharField(_("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT)
+    machine_status = models.CharField(
+        _("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT
+    )
     override_status = models.CharField(_("set by a person"), max_length=10, choices=decisions, blank=True)
     first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
     last_seen = models.DateTimeField(_("last seen"), null=True, blank=True)
@@ -155,7 +160,11 @@ class AttendanceRecord(models.Model):
         ]
         # The first pages ask how many wait for a person: few among all records of a faculty.
         indexes = [
-            models.Index(fields=["lecture"], condition=Q(machine_status="unsure", override_status=""), name="records_to_be_confirmed")
+            models.Index(
+                fields=["lecture"],
+                condition=Q(machine_status="unsure", override_status=""),
+                name="records_to_be_confirmed",
+            )
         ]
 
     def __str__(self) -> str:
@@ -197,7 +206,9 @@ class AttendanceChange(models.Model):
         REOPENED = "reopened", _("opened again")
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))
-    record = models.ForeignKey(AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes")
+    record = models.ForeignKey(
+        AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes"
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.STATUS)
     old = models.CharField(_("before"), max_length=10, choices=every_status, blank=True)
     new = models.CharField(_("after"), max_length=10, choices=every_status, blank=True)
@@ -266,7 +277,9 @@ class Report(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name=_("class"))
-    lecture = models.ForeignKey(Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports", verbose_name=_("lecture"))
+    lecture = models.ForeignKey(
+        Lecture, null=True, blank=True, on_delete=models.CASCADE, related_name="reports", verbose_name=_("lecture")
+    )
     recording = models.OneToOneField(
         Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report", verbose_name=_("recording")
     )

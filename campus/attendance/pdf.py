@@ -21,8 +21,8 @@ from campus.academics.models import Lecture
 from campus.attendance.models import SignOff
 from campus.attendance.register import Register, RegisterLine
 from campus.attendance.statuses import kinds, like
+from recognition.excel.tables import COLOURS, clean
 from recognition.files import replacing
-from recognition.sheets import COLOURS, clean
 
 FONTS = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"  # the pages' own
 # Noto Sans, for names in the scripts that those lack; the large one last.
@@ -90,7 +90,9 @@ class Paper(FPDF):
         self.set_y(-11)
         self.set_font("Inter", "", 7.5)
         self.cell(w=self.epw / 2, text=str(settings.INSTITUTION))
-        self.cell(w=self.epw / 2, text=_("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}, align="R")
+        self.cell(
+            w=self.epw / 2, text=_("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}, align="R"
+        )
 
     def get_fallback_font(self, char: str, style: str = "") -> str | None:
         """The key of a font that has the character, read into the document when it is first needed."""
@@ -147,7 +149,13 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             paper.add_page()
             paper.head(widths, names)
         times = (f"{timezone.localtime(seen):%H:%M}" if seen else "" for seen in (record.first_seen, record.last_seen))
-        cells = (record.student.number, record.student.name, record.get_status_display(), *times, f"{record.seconds / 60:.0f}")
+        cells = (
+            record.student.number,
+            record.student.name,
+            record.get_status_display(),
+            *times,
+            f"{record.seconds / 60:.0f}",
+        )
         for width, cell, colour in zip(widths, cells, ("", "", COLOURS[like(record.status)], "", "", ""), strict=True):
             paper.box(width, cell, colour=colour)
         paper.ln(ROW)
@@ -160,7 +168,10 @@ def _sign(paper: Paper, lecture: Lecture) -> None:
     signed = SignOff.objects.filter(lecture=lecture).first()
     if signed:
         at = date_format(timezone.localtime(signed.at), "DATETIME_FORMAT")
-        paper.cell(h=ROW, text=paper.fitting(_("Signed off by %(name)s, %(at)s") % {"name": signed.user_name, "at": at}, paper.epw))
+        paper.cell(
+            h=ROW,
+            text=paper.fitting(_("Signed off by %(name)s, %(at)s") % {"name": signed.user_name, "at": at}, paper.epw),
+        )
     else:
         paper.ln(8)
         paper.cell(w=70, h=ROW, text=_("Date and signature"), border="T")

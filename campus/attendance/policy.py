@@ -29,7 +29,9 @@ def known_addresses(text: str) -> None:
 class RegisterPolicy(models.Model):
     """One row a class; a class without a row has the defaults."""
 
-    course = models.OneToOneField(Course, on_delete=models.CASCADE, related_name="register_policy", verbose_name=_("class"))
+    course = models.OneToOneField(
+        Course, on_delete=models.CASCADE, related_name="register_policy", verbose_name=_("class")
+    )
     least_percent = models.PositiveSmallIntegerField(
         _("asked for"),
         default=75,
@@ -37,7 +39,9 @@ class RegisterPolicy(models.Model):
         help_text=_("Percent of the points that a student should reach. Who is below is marked in the register."),
     )
     mail_lecturers = models.BooleanField(
-        _("e-mail to the lecturers"), default=False, help_text=_("When the attendance of a lecture is counted, with what is to be checked.")
+        _("e-mail to the lecturers"),
+        default=False,
+        help_text=_("When the attendance of a lecture is counted, with what is to be checked."),
     )
     mail_absentees = models.BooleanField(
         _("e-mail to absentees"),
@@ -50,20 +54,26 @@ class RegisterPolicy(models.Model):
         help_text=_("Beside each lecture's workbook in Reports/, for Moodle's “Import attendance marks”."),
     )
     mail_weekly = models.BooleanField(
-        _("weekly register"), default=False, help_text=_("To the registrars, after each week in which the class had lectures.")
+        _("weekly register"),
+        default=False,
+        help_text=_("To the registrars, after each week in which the class had lectures."),
     )
     warn = models.CharField(
         _("warn of falling attendance"),
         max_length=500,
         blank=True,
         validators=[known_addresses],
-        help_text=_("E-mail addresses of those who are told, once a week, which students fell below what is asked for."),
+        help_text=_(
+            "E-mail addresses of those who are told, once a week, which students fell below what is asked for."
+        ),
     )
 
     class Meta:
         verbose_name = _("register and e-mail")
         verbose_name_plural = _("register and e-mail")
-        constraints = [models.CheckConstraint(condition=Q(least_percent__lte=100), name="least_percent_is_a_percentage")]
+        constraints = [
+            models.CheckConstraint(condition=Q(least_percent__lte=100), name="least_percent_is_a_percentage")
+        ]
 
     def __str__(self) -> str:
         return f"{self.course.code}: {self.least_percent} %"

@@ -10,7 +10,7 @@ from openpyxl.utils import get_column_letter
 
 from campus.attendance.register import Register, Tally, lecture_labels
 from campus.attendance.statuses import Kind
-from recognition.sheets import COLOURS, PLAIN, Value, fill, pairs, save, table, workbook
+from recognition.excel.tables import COLOURS, PLAIN, Value, fill, pairs, save, table, workbook
 
 if TYPE_CHECKING:
     from pandas import ExcelWriter
@@ -58,8 +58,17 @@ def _register(writer: "ExcelWriter", register: Register) -> None:
     rows: list[list[Value]] = []
     for line in register.lines:
         letters = [kind.letter if kind else None for kind in line.kinds]
-        rows.append([line.student.number, line.student.name, *letters, *_sums(line.tally, used, _("yes") if line.below else None)])
-    rows.append([None, _("Attended"), *(column.attended for column in register.columns), *_sums(register.total, used, None)])
+        rows.append(
+            [
+                line.student.number,
+                line.student.name,
+                *letters,
+                *_sums(line.tally, used, _("yes") if line.below else None),
+            ]
+        )
+    rows.append(
+        [None, _("Attended"), *(column.attended for column in register.columns), *_sums(register.total, used, None)]
+    )
 
     formats = {share: "0%", _("Points"): "0.##", _("Of"): "0.##"}
     sheet = table(writer, _("Register"), [_("Number"), _("Name"), *labels, *sums], rows, formats, fixed=2)

@@ -9,11 +9,20 @@ from django.db.models import F, QuerySet
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Still, UnknownPerson
+from campus.attendance.models import (
+    AttendanceChange,
+    AttendanceRecord,
+    FaceDecision,
+    Report,
+    Sighting,
+    SignOff,
+    Still,
+    UnknownPerson,
+)
 from campus.attendance.statuses import ATTENDED, like
-from campus.footage.models import Recording, Segment
-from campus.footage.selectors import recordings_for
-from campus.intervals import merged
+from campus.common.intervals import merged
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import recordings_for
 from recognition.types import Decision, Interval
 
 
@@ -55,9 +64,18 @@ def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list
     """Student id → what the lecture's recordings, or the one given, show of the student: by the machine, and by a person's word."""
     only = {"recording": recording} if recording else {"recording__lecture": lecture}
     rows: dict[int, list[Sighting | UnknownPerson]] = {}
-    for sighting in Sighting.objects.filter(**only).select_related("recording").defer("marks").order_by("recording__created_at", "pk"):
+    for sighting in (
+        Sighting.objects.filter(**only)
+        .select_related("recording")
+        .defer("marks")
+        .order_by("recording__created_at", "pk")
+    ):
         rows.setdefault(sighting.student_id, []).append(sighting)
-    named = UnknownPerson.objects.filter(**only, decision__student__isnull=False).select_related("recording", "decision").defer("marks")
+    named = (
+        UnknownPerson.objects.filter(**only, decision__student__isnull=False)
+        .select_related("recording", "decision")
+        .defer("marks")
+    )
     for person in named.order_by("recording__created_at", "pk"):
         if person.student_id is not None:
             rows.setdefault(person.student_id, []).append(person)
@@ -89,7 +107,9 @@ def provisional(lecture: Lecture) -> Provisional | None:
         return None
     found = [like(record.status) in ATTENDED for record in lecture.records.all()]
     seconds = max((intervals[-1][1] for intervals in watched(lecture).values()), default=None)
-    return Provisional(sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds))
+    return Provisional(
+        sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds)
+    )
 
 
 def decisions_on_faces(recording: Recording) -> list[Decision]:

@@ -19,19 +19,28 @@ from campus.academics.models import Course, Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance import documents
 from campus.attendance.csv_files import moodle_marks
-from campus.attendance.models import AttendanceRecord, FaceDecision, Report, Sighting, SignOff, Status, Still, UnknownPerson
+from campus.attendance.models import (
+    AttendanceRecord,
+    FaceDecision,
+    Report,
+    Sighting,
+    SignOff,
+    Status,
+    Still,
+    UnknownPerson,
+)
 from campus.attendance.policy import policy_of
 from campus.attendance.punctuality import machine_status, proportion
 from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
 from campus.attendance.selectors import seen, watched
-from campus.footage.models import Recording
-from campus.footage.selectors import holes
-from campus.intervals import merged
-from campus.work import finish, request
+from campus.common.intervals import merged
+from campus.common.jobs import finish, request
+from campus.recordings.models import Recording
+from campus.recordings.selectors import holes
+from recognition.excel.lecture_workbook import write_lecture
 from recognition.files import replacing
 from recognition.types import Attendance, Chip, Interval
-from recognition.workbook import write_lecture
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +104,10 @@ def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, o
 
 def drop_old_chips(recording: Recording) -> None:
     """Delete the pictures that no row names any more."""
-    rows = [*recording.sightings.values_list("chips", flat=True), *recording.unknown_people.values_list("chips", flat=True)]
+    rows = [
+        *recording.sightings.values_list("chips", flat=True),
+        *recording.unknown_people.values_list("chips", flat=True),
+    ]
     wanted = {Path(chip["file"]).name for chips in rows for chip in chips}
     for path in Path(settings.MEDIA_ROOT, "chips", str(recording.pk)).glob("*.jpg"):
         if path.name not in wanted:
@@ -116,10 +128,14 @@ def lecture_count(*, lecture: Lecture) -> None:
     lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
 
 
-def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looked_at: Mapping[UUID, list[Interval]]) -> dict[str, object]:
+def _proposal(
+    lecture: Lecture, sightings: list[Sighting | UnknownPerson], looked_at: Mapping[UUID, list[Interval]]
+) -> dict[str, object]:
     """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
-    counted = [sighting for sighting in sightings if sighting.present] or [sighting for sighting in sightings if sighting.unsure]
+    counted = [sighting for sighting in sightings if sighting.present] or [
+        sighting for sighting in sightings if sighting.unsure
+    ]
     unsure = any(sighting.unsure for sighting in counted)
     intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
@@ -137,7 +153,9 @@ def _proposal(lecture: Lecture, sightings: list[Sighting | UnknownPerson], looke
     }
     if there:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
-        proposal["machine_status"] = Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, unwatched)
+        proposal["machine_status"] = (
+            Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, unwatched)
+        )
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
     return proposal
@@ -151,7 +169,10 @@ def recording_delete(*, recording: Recording) -> None:
     """
     lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []
-    files += [Path(settings.REPORTS_DIR, name) for name in Report.objects.filter(recording=pk).values_list("file_name", flat=True)]
+    files += [
+        Path(settings.REPORTS_DIR, name)
+        for name in Report.objects.filter(recording=pk).values_list("file_name", flat=True)
+    ]
     recording.delete()
     if not SignOff.objects.filter(lecture=lecture).exists():
         lecture_count(lecture=lecture)
@@ -213,7 +234,9 @@ def _workbook(lecture: Lecture, recording: Recording | None, folder: str, ending
         with replacing(path.with_name(f"{path.stem}_moodle.csv")) as beside:
             beside.write_bytes(moodle_marks(lecture))
     return Report.objects.update_or_create(
-        recording=recording, lecture=lecture, defaults={"course": lecture.course, "file_name": name, "sha256": _sha256(path)}
+        recording=recording,
+        lecture=lecture,
+        defaults={"course": lecture.course, "file_name": name, "sha256": _sha256(path)},
     )[0]
 
 
@@ -229,7 +252,11 @@ def report_current(*, report: Report) -> Report:
         return register_write(course=report.course)
     changed = report.lecture.records.filter(updated_at__gt=report.created_at).exists()
     if changed or not Path(settings.REPORTS_DIR, report.file_name).exists():
-        return report_write(recording=report.recording) if report.recording else lecture_report_write(lecture=report.lecture)
+        return (
+            report_write(recording=report.recording)
+            if report.recording
+            else lecture_report_write(lecture=report.lecture)
+        )
     return report
 
 

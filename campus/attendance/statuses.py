@@ -63,16 +63,24 @@ class AttendanceStatus(models.Model):
     """A line of the institution's set. Those of `Status` are always there, also without a row; the others are its own."""
 
     code = models.SlugField(
-        _("code"), max_length=10, unique=True, help_text=_("Kept with each record. It cannot be changed later, so make it a plain word.")
+        _("code"),
+        max_length=10,
+        unique=True,
+        help_text=_("Kept with each record. It cannot be changed later, so make it a plain word."),
     )
     name = models.CharField(_("name"), max_length=40, blank=True)
-    letter = models.CharField(_("letter"), max_length=3, unique=True, help_text=_("In the register: one to three letters."))
+    letter = models.CharField(
+        _("letter"), max_length=3, unique=True, help_text=_("In the register: one to three letters.")
+    )
     points = models.DecimalField(_("points"), max_digits=5, decimal_places=2, validators=[MinValueValidator(0)])
     counts = models.BooleanField(
         _("counts"), default=True, help_text=_("Whether a lecture with this status counts in the student's percentage.")
     )
     like = models.CharField(
-        _("counts as"), max_length=10, choices=DECISIONS, help_text=_("The status whose meaning it has: in filters, colours and sums.")
+        _("counts as"),
+        max_length=10,
+        choices=DECISIONS,
+        help_text=_("The status whose meaning it has: in filters, colours and sums."),
     )
     moodle = models.CharField(
         _("in Moodle"),
@@ -145,9 +153,13 @@ def _rows() -> tuple[AttendanceStatus, ...]:
 
 def kinds() -> dict[str, Kind]:
     """All statuses by their codes, in the institution's order; what is to be confirmed comes last."""
-    found = {row.code: Kind(row.code, row.label, row.letter, row.points, row.counts, row.like, row.moodle) for row in _rows()}
+    found = {
+        row.code: Kind(row.code, row.label, row.letter, row.points, row.counts, row.like, row.moodle) for row in _rows()
+    }
     for code, (letter, points, counts, moodle) in DEFAULTS.items():
-        found.setdefault(code.value, Kind(code.value, str(code.label), letter, Decimal(points), counts, code.value, moodle))
+        found.setdefault(
+            code.value, Kind(code.value, str(code.label), letter, Decimal(points), counts, code.value, moodle)
+        )
     return found
 
 

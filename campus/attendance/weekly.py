@@ -63,7 +63,12 @@ def tell_week() -> None:
     """Tell those who want to know of the week that is over. Repeating it in the same week tells nobody twice."""
     week = Week.last()
     held = Lecture.objects.filter(between(week.monday, week.sunday), cancelled=False, records__isnull=False)
-    policies = RegisterPolicy.objects.filter(course__lectures__in=held).select_related("course").order_by("course__code").distinct()
+    policies = (
+        RegisterPolicy.objects.filter(course__lectures__in=held)
+        .select_related("course")
+        .order_by("course__code")
+        .distinct()
+    )
     _tell_registrars(week, [policy.course for policy in policies if policy.mail_weekly])
     for policy in policies:
         if policy.warn and not _told(f"falling:{policy.course.pk}:{week.monday}"):
@@ -82,7 +87,15 @@ def _tell_registrars(week: Week, courses: Sequence[Course]) -> None:
     for course in courses:
         term, own = register(course, until=week.sunday), register(course, since=week.monday, until=week.sunday)
         register_write(course=course)
-        lines.append({"course": course, "lectures": len(own.lectures), "share": percent(own), "term": percent(term), "below": term.below})
+        lines.append(
+            {
+                "course": course,
+                "lectures": len(own.lectures),
+                "share": percent(own),
+                "term": percent(term),
+                "below": term.below,
+            }
+        )
     for user in registrars():
         with in_language_of(user):
             context = {
@@ -127,7 +140,9 @@ def falling(course: Course, week: Week) -> Fall:
     """Who fell below what is asked for in that week, and who has missed the last lectures in a row, the last of them in it."""
     now, before = register(course, until=week.sunday), register(course, until=week.monday - timedelta(days=1))
     low = {line.student.pk for line in before.lines if line.below and line.tally.counted >= LEAST_COUNTED}
-    fell = [line for line in now.lines if line.below and line.tally.counted >= LEAST_COUNTED and line.student.pk not in low]
+    fell = [
+        line for line in now.lines if line.below and line.tally.counted >= LEAST_COUNTED and line.student.pk not in low
+    ]
     absent = _away(now)
     own = register(course, since=week.monday, until=week.sunday)
     return Fall(

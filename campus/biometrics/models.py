@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
-from campus.names import suffix
-from campus.work import LeasedWork
+from campus.common.file_names import suffix
+from campus.common.jobs import LeasedWork
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -32,7 +32,9 @@ class FacePhoto(LeasedWork):
     file = models.FileField(upload_to=photo_path)
     original_name = models.CharField(_("file name"), max_length=255, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, editable=False)
-    state = models.CharField(_("state"), max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False)
+    state = models.CharField(
+        _("state"), max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False
+    )
     reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
     face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
     quality = models.FloatField(_("quality"), default=0, editable=False)
@@ -70,7 +72,9 @@ class PhotoImport(LeasedWork):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     total = models.PositiveIntegerField(help_text="Files in the zip.")
     taken = models.PositiveIntegerField(default=0)
-    skipped = models.JSONField(default=list, help_text="Of each file that was not taken: its path, whose it is, and why.")
+    skipped = models.JSONField(
+        default=list, help_text="Of each file that was not taken: its path, whose it is, and why."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -109,7 +113,9 @@ class Gallery(LeasedWork):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="galleries", verbose_name=_("class"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED, editable=False)
-    active = models.BooleanField(_("active"), default=False, editable=False, help_text=_("The one that attendance is taken with."))
+    active = models.BooleanField(
+        _("active"), default=False, editable=False, help_text=_("The one that attendance is taken with.")
+    )
     embedder = models.CharField(_("face model"), max_length=60, blank=True, editable=False)
     path = models.CharField(max_length=200, blank=True, editable=False)
     sha256 = models.CharField(max_length=64, blank=True, editable=False)
@@ -117,7 +123,9 @@ class Gallery(LeasedWork):
     margin = models.FloatField(_("margin"), null=True, editable=False)
     students = models.PositiveIntegerField(_("students"), default=0, editable=False)
     photos = models.PositiveIntegerField(_("photos"), default=0, editable=False)
-    inputs = models.CharField(max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of."))
+    inputs = models.CharField(
+        max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of.")
+    )
     report = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 

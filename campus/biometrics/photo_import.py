@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
 JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -127,7 +127,9 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
         if end and end[5] > MAX_DIRECTORY_BYTES:
-            raise UserError(_("There are too many files in the zip. Make several zips of at most %(n)s files.") % {"n": MAX_FILES})
+            raise UserError(
+                _("There are too many files in the zip. Make several zips of at most %(n)s files.") % {"n": MAX_FILES}
+            )
         file.seek(0)
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -136,11 +138,13 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
         infos = sorted(archive.infolist(), key=lambda info: natural(info.filename))
         if len(infos) > MAX_FILES:
             raise UserError(
-                _("There are %(infos)s files in the zip. Make several zips of at most %(n)s files.") % {"infos": len(infos), "n": MAX_FILES}
+                _("There are %(infos)s files in the zip. Make several zips of at most %(n)s files.")
+                % {"infos": len(infos), "n": MAX_FILES}
             )
         if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
             raise UserError(
-                _("Unpacked, the zip would be larger than %(n)s GB. Make several smaller ones.") % {"n": MAX_UNPACKED_BYTES // 1024**3}
+                _("Unpacked, the zip would be larger than %(n)s GB. Make several smaller ones.")
+                % {"n": MAX_UNPACKED_BYTES // 1024**3}
             )
         for info in infos:
             path = PurePosixPath(info.filename.replace("\\", "/"))
@@ -226,7 +230,9 @@ class StudentFinder:
             raise UserError(_("No student has the number or name “%(folders)s”.") % {"folders": folders[-1]})
         here = [student for student in found if self.on_roster is None or student.pk in self.on_roster]
         if self.course is not None and not here:
-            raise UserError(_("%(found)s is not on the roster of %(code)s.") % {"found": found[0], "code": self.course.code})
+            raise UserError(
+                _("%(found)s is not on the roster of %(code)s.") % {"found": found[0], "code": self.course.code}
+            )
         if len(here) > 1:
             numbers = ", ".join(student.number for student in here)
             raise UserError(

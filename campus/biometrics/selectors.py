@@ -45,7 +45,9 @@ def embedder_in_use(course: Course) -> str:
 
 def gallery_of(course: Course, embedder: str) -> Gallery | None:
     """The latest ready gallery of that embedder: a recording that was begun before a change of embedders is compared with it."""
-    return course.galleries.filter(state=Gallery.State.READY, embedder=embedder).order_by("-active", "-created_at").first()
+    return (
+        course.galleries.filter(state=Gallery.State.READY, embedder=embedder).order_by("-active", "-created_at").first()
+    )
 
 
 def threshold(gallery: Gallery, sureness: str) -> float | None:

@@ -20,13 +20,13 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
-from campus.biometrics.likeness import doubts
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
+from campus.biometrics.photo_consistency import doubts
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
 from campus.biometrics.selectors import course_photos, gallery_is_due
-from campus.errors import DISK_FULL, UserError, disk_full, said
-from campus.names import clean
-from campus.work import finish, request
+from campus.common.errors import DISK_FULL, UserError, disk_full, said
+from campus.common.file_names import clean
+from campus.common.jobs import finish, request
 from recognition.files import replacing
 from recognition.types import EnrolmentPhoto
 
@@ -52,7 +52,9 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     for chunk in file.chunks():
         digest.update(chunk)
     photo = FacePhoto(student=student, original_name=clean(name), sha256=digest.hexdigest())
-    already_here = UserError(_("This photo of %(name)s is already here: %(file)s.") % {"name": student.name, "file": clean(name)})
+    already_here = UserError(
+        _("This photo of %(name)s is already here: %(file)s.") % {"name": student.name, "file": clean(name)}
+    )
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise already_here
     try:
@@ -93,7 +95,9 @@ def photos_import_folder(*, folder: Path, course: Course | None = None) -> Impor
     return import_photos(folder_entries(folder), course=course, add=photo_add)
 
 
-def photos_import_files(*, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None) -> ImportResult:
+def photos_import_files(
+    *, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None
+) -> ImportResult:
     """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are none."""
     return import_photos(file_entries(files), course=course, add=photo_add)
 
@@ -181,14 +185,16 @@ def embedder_set(*, course: Course, embedder: str) -> Gallery | None:
 
 
 def no_photos(course: Course) -> str:
-    return _("There are no usable photos of the students of %(course)s. Add some in their files, then take attendance again.") % {
-        "course": course
-    }
+    return _(
+        "There are no usable photos of the students of %(course)s. Add some in their files, then take attendance again."
+    ) % {"course": course}
 
 
 def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.ndarray]]:
     """Student id → photo id → unit vector (float32) of the usable photos; an empty one for who has none."""
-    people: dict[str, dict[str, np.ndarray]] = {str(pk): {} for pk in course.students.order_by("pk").values_list("pk", flat=True)}
+    people: dict[str, dict[str, np.ndarray]] = {
+        str(pk): {} for pk in course.students.order_by("pk").values_list("pk", flat=True)
+    }
     rows = _usable(embedder).filter(photo__in=course_photos(course)).select_related("photo")
     for row in rows.order_by("photo__student_id", "photo__created_at", "photo_id"):
         people[str(row.photo.student_id)][str(row.photo_id)] = _vector(row)
@@ -201,7 +207,9 @@ def cohort(course: Course, embedder: str) -> np.ndarray | None:
     None: there is nobody.
     """
     elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
-    usable = _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
+    usable = (
+        _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
+    )
     first = usable.filter(photo__student=OuterRef("photo__student")).values("pk")[:1]
     # The photos' ids are random, so that the first of them are a fair sample.
     vectors = [_vector(row) for row in usable.filter(pk=Subquery(first))[:COHORT]]
@@ -266,8 +274,12 @@ def gallery_use(*, gallery: Gallery) -> None:
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
         gallery.refresh_from_db()
-        if gallery.state != Gallery.State.READY or not (gallery.path and Path(settings.MEDIA_ROOT, gallery.path).is_file()):
-            raise UserError(_("This gallery has no file any more. Use another one, or train the class's gallery again."))
+        if gallery.state != Gallery.State.READY or not (
+            gallery.path and Path(settings.MEDIA_ROOT, gallery.path).is_file()
+        ):
+            raise UserError(
+                _("This gallery has no file any more. Use another one, or train the class's gallery again.")
+            )
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
 

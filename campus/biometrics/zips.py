@@ -18,9 +18,9 @@ from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
 from campus.biometrics.photo_import import NOTHING, import_each, zip_entries
 from campus.biometrics.services import photo_add
-from campus.errors import DISK_FULL, UserError, disk_full
-from campus.names import clean
-from campus.work import finish, request
+from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.file_names import clean
+from campus.common.jobs import finish, request
 from recognition.errors import Cancelled
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User)
     total = sum(1 for _entry in zip_entries(file))
     if not total:
         raise UserError(NOTHING)
-    row = PhotoImport(user=user, course=course, original_name=clean(name), language=translation.get_language(), total=total)
+    row = PhotoImport(
+        user=user, course=course, original_name=clean(name), language=translation.get_language(), total=total
+    )
     try:
         row.file.save("photos.zip", file, save=False)
     except OSError as error:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
-from campus.work import LeasedWork
+from campus.common.jobs import LeasedWork
 
 PREFIX = "whsec_"
 
@@ -28,7 +28,9 @@ class Webhook(models.Model):
         _("address"),
         max_length=500,
         validators=[URLValidator(schemes=["https", "http"])],
-        help_text=_("Begins with https. Addresses inside your network have to be allowed by the administrator of the server."),
+        help_text=_(
+            "Begins with https. Addresses inside your network have to be allowed by the administrator of the server."
+        ),
     )
     course = models.ForeignKey(
         Course,
@@ -53,7 +55,9 @@ class Webhook(models.Model):
 
     def clean(self) -> None:
         if "@" in self.url.split("://", 1)[-1].split("/", 1)[0]:
-            raise ValidationError({"url": _("Leave name and password out of the address; the receiver checks the signature.")})
+            raise ValidationError(
+                {"url": _("Leave name and password out of the address; the receiver checks the signature.")}
+            )
 
 
 class Delivery(LeasedWork):

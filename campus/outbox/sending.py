@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
 
-from campus.addresses import Inside, LeadsNowhere, resolve
+from campus.common.network_policy import Inside, LeadsNowhere, resolve
 from campus.outbox.models import PREFIX, Delivery, Webhook
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
@@ -50,7 +50,10 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     """The name is looked up once and that very address is called, so that it cannot change in between. Redirects are not followed."""
     parts = urlsplit(webhook.url)
     try:
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = (
+            (parts.hostname or "").encode("idna").decode(),
+            parts.port or (443 if parts.scheme == "https" else 80),
+        )
     except ValueError as error:
         raise NotSent(_("The address is no valid one. Correct it."), final=True) from error
     try:
@@ -68,7 +71,9 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     }
     pool: urllib3.HTTPConnectionPool
     if parts.scheme == "https":
-        pool = urllib3.HTTPSConnectionPool(str(address), port, timeout=TIMEOUT, server_hostname=host, assert_hostname=host)
+        pool = urllib3.HTTPSConnectionPool(
+            str(address), port, timeout=TIMEOUT, server_hostname=host, assert_hostname=host
+        )
     elif inside:
         pool = urllib3.HTTPConnectionPool(str(address), port, timeout=TIMEOUT)
     else:
@@ -77,7 +82,13 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     try:
         # What the receiver answers is not read: its status says enough.
         response = pool.urlopen(
-            "POST", path, body=delivery.body.encode(), headers=headers, redirect=False, retries=False, preload_content=False
+            "POST",
+            path,
+            body=delivery.body.encode(),
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
         )
         status = response.status
         response.close()
@@ -86,4 +97,6 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     finally:
         pool.close()
     if not 200 <= status < 300:
-        raise NotSent(_("The receiver answered %(status)d.") % {"status": status}, final=status == GONE, gone=status == GONE)
+        raise NotSent(
+            _("The receiver answered %(status)d.") % {"status": status}, final=status == GONE, gone=status == GONE
+        )

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course
-from campus.errors import UserError
+from campus.common.errors import UserError
+from campus.common.jobs import WAITING, finish, request
 from campus.outbox.models import Delivery, Webhook, new_secret
 from campus.outbox.sending import NotSent, send
-from campus.work import WAITING, finish, request
 
 TASK = "rollcall.deliver"
 # How long after each failure it is tried again; after the last one it is given up.
@@ -36,7 +36,10 @@ def publish_event(*, course: Course | None, event: str, key: str, data: Mapping[
 
 def _put(delivery: Delivery) -> None:
     with transaction.atomic():
-        if Delivery.objects.bulk_create([delivery], ignore_conflicts=True) and Delivery.objects.filter(pk=delivery.pk).exists():
+        if (
+            Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
+            and Delivery.objects.filter(pk=delivery.pk).exists()
+        ):
             request(TASK, delivery.pk)
 
 
@@ -62,7 +65,11 @@ def deliver(*, delivery: Delivery) -> None:
 
 def wake_due() -> int:
     """Ask again for what waits for its next try; returns how many."""
-    due = list(Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=timezone.now()).values_list("pk", flat=True)[:500])
+    due = list(
+        Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=timezone.now()).values_list("pk", flat=True)[
+            :500
+        ]
+    )
     with transaction.atomic():
         Delivery.objects.filter(pk__in=due, state=Delivery.State.WAITING).update(state=Delivery.State.QUEUED, **WAITING)
         request(TASK, *due)
@@ -93,7 +100,9 @@ def secret_renew(*, webhook: Webhook) -> Webhook:
 
 def ping(*, webhook: Webhook) -> Delivery:
     """A message that says nothing, to try the receiver with; one a second at most."""
-    body = json.dumps({"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}})
+    body = json.dumps(
+        {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}}
+    )
     key = f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}"
     _put(Delivery(webhook=webhook, event="ping", key=key, body=body))
     return Delivery.objects.get(key=key)

@@ -33,7 +33,8 @@ INSTALLED_APPS = [
     "campus.accounts.apps.AccountsConfig",
     "campus.academics.apps.AcademicsConfig",
     "campus.biometrics.apps.BiometricsConfig",
-    "campus.footage.apps.FootageConfig",
+    "campus.cctv.apps.CctvConfig",
+    "campus.recordings.apps.RecordingsConfig",
     "campus.outbox.apps.OutboxConfig",
     "campus.attendance.apps.AttendanceConfig",
     "campus.api.apps.ApiConfig",
@@ -89,7 +90,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["campus.signin.LimitedBackend"]
+AUTHENTICATION_BACKENDS = ["campus.accounts.signin.LimitedBackend"]
 # How many of our own proxies stand before the application; nobody else's X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.int("ROLLCALL_PROXIES", default=0)
 # Counts wrong passwords. Several web processes need one that they share: redis://host:6379/1
@@ -134,11 +135,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.OneFormat",
     "DEFAULT_SCHEMA_CLASS": "campus.api.schema.Schema",
-    "EXCEPTION_HANDLER": "campus.api.errors.say_why",
+    "EXCEPTION_HANDLER": "campus.api.exception_handler.say_why",
     "NUM_PROXIES": TRUSTED_PROXIES,
-    "DEFAULT_PAGINATION_CLASS": "campus.api.lists.Pages",
+    "DEFAULT_PAGINATION_CLASS": "campus.api.pagination.Pages",
     "PAGE_SIZE": 50,
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend", "campus.api.lists.StableOrdering"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "campus.api.pagination.StableOrdering",
+    ],
     "DEFAULT_THROTTLE_RATES": {"login": "10/min"},
 }
 SPECTACULAR_SETTINGS = {
@@ -157,9 +161,9 @@ SPECTACULAR_SETTINGS = {
     # "status" and "state" are fields of several things: each choice has one name.
     "ENUM_NAME_OVERRIDES": {
         "MachineStatus": "campus.attendance.models.Status",
-        "RecordingState": "campus.footage.models.Recording.State",
+        "RecordingState": "campus.recordings.models.Recording.State",
         "GalleryState": "campus.biometrics.models.Gallery.State",
-        "SegmentState": "campus.footage.models.Segment.State",
+        "SegmentState": "campus.recordings.models.Segment.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -173,7 +177,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="roll
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
 UNFOLD = unfold(INSTITUTION)
 
-# The broker is only a bell: see campus/work.py. Its own Redis database, JSON only, no results.
+# The broker is only a bell: see campus/common/jobs.py. Its own Redis database, JSON only, no results.
 BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")
 
 # Work: a lease is renewed while somebody works; what is not renewed for LEASE_SECONDS is free for another worker.

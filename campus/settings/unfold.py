@@ -39,7 +39,7 @@ def unfold(institution: str) -> dict[str, Any]:
                 {
                     "title": gettext_lazy("Attendance"),
                     "items": [
-                        _item(gettext_lazy("Recordings"), "videocam", "footage_recording"),
+                        _item(gettext_lazy("Recordings"), "videocam", "recordings_recording"),
                         _item(gettext_lazy("Attendance"), "fact_check", "attendance_attendancerecord"),
                         _item(gettext_lazy("Reports"), "table_view", "attendance_report"),
                         _item(gettext_lazy("Corrections"), "history", "attendance_attendancechange"),
@@ -49,10 +49,10 @@ def unfold(institution: str) -> dict[str, Any]:
                 {
                     "title": gettext_lazy("Cameras"),
                     "items": [
-                        _item(gettext_lazy("Sources"), "nest_cam_indoor", "footage_source"),
-                        _item(gettext_lazy("Files"), "video_file", "footage_piece"),
-                        _item(gettext_lazy("Collected"), "cloud_download", "footage_collection"),
-                        _item(gettext_lazy("Alarms"), "e911_emergency", "footage_alarm"),
+                        _item(gettext_lazy("Sources"), "nest_cam_indoor", "cctv_source"),
+                        _item(gettext_lazy("Files"), "video_file", "cctv_piece"),
+                        _item(gettext_lazy("Collected"), "cloud_download", "cctv_collection"),
+                        _item(gettext_lazy("Alarms"), "e911_emergency", "cctv_alarm"),
                         _item(gettext_lazy("Schedule"), "schedule", "django_celery_beat_periodictask"),
                     ],
                 },

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.models import ApiToken
 from campus.accounts.selectors import in_language_of
-from campus.signin import Guesses, client_address, is_blocked, too_many
+from campus.accounts.signin import Guesses, client_address, is_blocked, too_many
 
 
 class SignInForm(AuthenticationForm):
@@ -44,7 +44,10 @@ class ForgottenForm(PasswordResetForm):
     def clean(self) -> dict[str, Any] | None:
         asked = Guesses("reset", client_address(self.request))
         if asked.too_many:
-            raise ValidationError(_("Too many letters were asked for from here. Wait a quarter of an hour and try again."), code="too_many")
+            raise ValidationError(
+                _("Too many letters were asked for from here. Wait a quarter of an hour and try again."),
+                code="too_many",
+            )
         asked.count()
         return super().clean()
 
@@ -61,7 +64,9 @@ class ForgottenForm(PasswordResetForm):
         if not letters.too_many:
             letters.count()
             with in_language_of(context["user"]):
-                super().send_mail(subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name)
+                super().send_mail(
+                    subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name
+                )
 
 
 class TokenForm(forms.Form):

@@ -9,7 +9,9 @@ from campus.academics.models import Lecture
 from campus.academics.timetable_ical import calendar_of
 
 
-def calendar_response(request: HttpRequest, lectures: Iterable[Lecture], *, name: str, download: str = "") -> HttpResponse:
+def calendar_response(
+    request: HttpRequest, lectures: Iterable[Lecture], *, name: str, download: str = ""
+) -> HttpResponse:
     data = calendar_of(
         lectures,
         name=name,

@@ -21,11 +21,12 @@ from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
-from campus.footage.models import Collection, Piece, Recording, Segment
-from campus.footage.selectors import OPEN, recordings_for
-from campus.footage.shares import share, with_worked
-from campus.footage.source_selectors import alarms_for, collections_for, pieces_for, unclear
-from campus.work import KINDS, free, producer
+from campus.cctv.models import Collection, Piece
+from campus.cctv.selectors import alarms_for, collections_for, pieces_for, unclear
+from campus.common.jobs import KINDS, free, producer
+from campus.recordings.models import Recording, Segment
+from campus.recordings.progress import share, with_worked
+from campus.recordings.selectors import OPEN, recordings_for
 
 SHOWN = 6  # links of a kind
 IN_WORK = 20
@@ -82,7 +83,13 @@ class Dashboard:
     @classmethod
     def of(cls, user: AnyUser) -> "Dashboard":
         work = recordings_for(user).filter(state__in=OPEN)
-        return cls(_today(user), _in_work(work), max(work.count() - IN_WORK, 0), [task for task in _tasks(user) if task], _storage(user))
+        return cls(
+            _today(user),
+            _in_work(work),
+            max(work.count() - IN_WORK, 0),
+            [task for task in _tasks(user) if task],
+            _storage(user),
+        )
 
 
 def _today(user: AnyUser) -> list[Today]:
@@ -122,7 +129,10 @@ def _state(lecture: Any) -> tuple[str, str]:
 
 def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
     rows = with_worked(recordings.select_related("lecture__course")).order_by("created_at")[:IN_WORK]
-    return [InWork(row, reverse("admin:footage_recording_change", args=[row.pk]), round(100 * share(row))) for row in rows]
+    return [
+        InWork(row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * share(row)))
+        for row in rows
+    ]
 
 
 def _tasks(user: AnyUser) -> Iterable[Task | None]:
@@ -130,21 +140,32 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
     recent = Q(lecture__starts_at__gte=since, lecture__sign_off=None)
     unsure = records_for(user).filter(recent, machine_status=Status.UNSURE, override_status="")
     yield _by_lecture(
-        unsure, "lecture", "person_search", lambda n: ngettext("%(n)d student to be confirmed", "%(n)d students to be confirmed", n)
+        unsure,
+        "lecture",
+        "person_search",
+        lambda n: ngettext("%(n)d student to be confirmed", "%(n)d students to be confirmed", n),
     )
     of_recording = Q(recording__lecture__starts_at__gte=since, recording__lecture__sign_off=None)
     unknown = unknown_people_for(user).filter(of_recording, still=False, decision=None)
-    yield _by_lecture(unknown, "recording__lecture", "no_accounts", lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n))
-    failed = recordings_for(user).filter(created_at__gte=since, state__in=(Recording.State.DONE, Recording.State.FAILED))
+    yield _by_lecture(
+        unknown, "recording__lecture", "no_accounts", lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n)
+    )
+    failed = recordings_for(user).filter(
+        created_at__gte=since, state__in=(Recording.State.DONE, Recording.State.FAILED)
+    )
     failed = failed.annotate(parts=Count("segments", filter=Q(segments__state=Segment.State.FAILED)))
     yield _listed(
-        failed.filter(Q(state=Recording.State.FAILED) | Q(parts__gt=0)).select_related("lecture__course").order_by("-created_at"),
-        "admin:footage_recording_change",
+        failed.filter(Q(state=Recording.State.FAILED) | Q(parts__gt=0))
+        .select_related("lecture__course")
+        .order_by("-created_at"),
+        "admin:recordings_recording_change",
         "videocam_off",
         lambda n: ngettext("%(n)d recording with failed parts", "%(n)d recordings with failed parts", n),
     )
     yield from _footage(user)
-    lacking = dict(lacking_photos(courses_for(user)).values_list("course").annotate(n=Count("pk")).values_list("course", "n"))
+    lacking = dict(
+        lacking_photos(courses_for(user)).values_list("course").annotate(n=Count("pk")).values_list("course", "n")
+    )
     courses = Course.objects.in_bulk(sorted(lacking, key=lambda pk: -lacking[pk])[:SHOWN])
     links = [
         Link(f"{course.code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
@@ -152,7 +173,9 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
     ]
     n = sum(lacking.values())
     text = ngettext(
-        "%(n)d student with fewer than %(wanted)d usable photos", "%(n)d students with fewer than %(wanted)d usable photos", n
+        "%(n)d student with fewer than %(wanted)d usable photos",
+        "%(n)d students with fewer than %(wanted)d usable photos",
+        n,
     ) % {"n": n, "wanted": settings.WANTED_PHOTOS}
     yield Task(text, "add_a_photo", links, len(lacking) - len(links)) if n else None
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
@@ -169,14 +192,14 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
     since = timezone.now() - RECENT
     yield _listed(
         alarms_for(user).filter(over_at=None),
-        "admin:footage_alarm_change",
+        "admin:cctv_alarm_change",
         "e911_emergency",
         lambda n: ngettext("%(n)d thing has stopped", "%(n)d things have stopped", n),
     )
     missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
     yield _listed(
         missing.select_related("lecture__course").order_by("-lecture__starts_at"),
-        "admin:footage_collection_change",
+        "admin:cctv_collection_change",
         "videocam_alert",
         lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
         name=lambda collection: str(collection.lecture),
@@ -184,20 +207,24 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
     pieces = pieces_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
     yield _listed(
         unclear(pieces),
-        "admin:footage_piece_change",
+        "admin:cctv_piece_change",
         "unknown_document",
-        lambda n: ngettext("%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n),
+        lambda n: ngettext(
+            "%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n
+        ),
     )
     yield _listed(
         pieces.filter(state=Piece.State.FAILED),
-        "admin:footage_piece_change",
+        "admin:cctv_piece_change",
         "cloud_off",
         lambda n: ngettext("%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n),
     )
 
 
 def _by_lecture(rows: QuerySet[Any], path: str, icon: str, text: Any) -> Task | None:
-    counts = list(rows.order_by().values(path).annotate(n=Count("pk")).order_by(f"-{path}__starts_at").values_list(path, "n"))
+    counts = list(
+        rows.order_by().values(path).annotate(n=Count("pk")).order_by(f"-{path}__starts_at").values_list(path, "n")
+    )
     if not counts:
         return None
     lectures = Lecture.objects.select_related("course").in_bulk([pk for pk, _n in counts[:SHOWN]])
@@ -230,7 +257,9 @@ def queues() -> list[Queue]:
     """How much work waits and is being done in each queue."""
     found: dict[str, list[int]] = {}
     for kind in KINDS.values():
-        rows = kind.rows.aggregate(waiting=Count("pk", filter=free()), running=Count("pk", filter=~free() & Q(lease_until__isnull=False)))
+        rows = kind.rows.aggregate(
+            waiting=Count("pk", filter=free()), running=Count("pk", filter=~free() & Q(lease_until__isnull=False))
+        )
         total = found.setdefault(kind.queue, [0, 0])
         total[0] += rows["waiting"]
         total[1] += rows["running"]

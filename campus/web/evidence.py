@@ -11,7 +11,7 @@ from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
 from campus.attendance.selectors import records_for, seen
 from campus.attendance.services import still_wanted
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from campus.web.results import Picture, Seen, chip_pictures, denied, enrolled_faces
 from campus.web.templatetags.rollcall import clock
 

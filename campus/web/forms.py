@@ -26,10 +26,15 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Lecture
         fields = ["course", "title", "room", "starts_at", "ends_at"]
         widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
-        help_texts = {"title": gettext_lazy("What it is about. May stay empty."), "room": gettext_lazy("May stay empty.")}
+        help_texts = {
+            "title": gettext_lazy("What it is about. May stay empty."),
+            "room": gettext_lazy("May stay empty."),
+        }
         error_messages = {
             "__all__": {
-                "unique_together": gettext_lazy("This class has a lecture at that time already. Open that one, or choose another time.")
+                "unique_together": gettext_lazy(
+                    "This class has a lecture at that time already. Open that one, or choose another time."
+                )
             },
         }
 
@@ -57,7 +62,9 @@ class LectureChangeForm(forms.Form):
     starts_at = forms.DateTimeField(label=gettext_lazy("Starts"), widget=LocalDateTimeInput)
     ends_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=LocalDateTimeInput)
     cancelled = forms.BooleanField(
-        label=gettext_lazy("Cancelled"), required=False, help_text=gettext_lazy("It does not take place; calendars show it so.")
+        label=gettext_lazy("Cancelled"),
+        required=False,
+        help_text=gettext_lazy("It does not take place; calendars show it so."),
     )
 
 
@@ -76,7 +83,9 @@ class UploadForm(forms.Form):
 
 class StatusForm(forms.Form):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("What the recording says")), *statuses.decisions()], required=False, label=gettext_lazy("Status")
+        choices=lambda: [("", _("What the recording says")), *statuses.decisions()],
+        required=False,
+        label=gettext_lazy("Status"),
     )
     reason = forms.CharField(
         max_length=300,

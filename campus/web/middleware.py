@@ -16,7 +16,9 @@ ADMIN = STRICT.replace("script-src 'self'", "script-src 'self' 'unsafe-inline' '
 API_DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
 
-def content_security_policy(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+def content_security_policy(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         match = request.resolver_match

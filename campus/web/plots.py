@@ -80,7 +80,10 @@ def similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[
 
 def _steps(counts: Sequence[float], edges: Sequence[float], floor: float) -> str:
     """The path of a histogram between `edges` (pixels), as high as the plot."""
-    first, last = next((i for i, n in enumerate(counts) if n), 0), max((i for i, n in enumerate(counts) if n), default=-1)
+    first, last = (
+        next((i for i, n in enumerate(counts) if n), 0),
+        max((i for i, n in enumerate(counts) if n), default=-1),
+    )
     peak = max(counts, default=0) or 1
     path = [f"M{edges[first]} {floor}"]
     for i in range(first, last + 1):

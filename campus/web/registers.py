@@ -17,6 +17,8 @@ def register_rows(lines: Iterable[RegisterLine]) -> Iterator[tuple[RegisterLine,
     for line in lines:
         for kind in line.kinds:
             if kind and kind not in cells:
-                cells[kind] = format_html('<td class="{}"><abbr title="{}">{}</abbr></td>', kind.like, kind.label, kind.letter)
+                cells[kind] = format_html(
+                    '<td class="{}"><abbr title="{}">{}</abbr></td>', kind.like, kind.label, kind.letter
+                )
         # Each part was escaped above.
         yield line, mark_safe("".join(cells[kind] if kind else EMPTY for kind in line.kinds))  # noqa: S308

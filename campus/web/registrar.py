@@ -20,13 +20,11 @@ PERMISSIONS = {
         "holiday": "view add change delete",
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
-    "footage": {
-        "recording": "view add change",
-        "segment": "view",
+    "recordings": {"recording": "view add change", "segment": "view", "cut": "view"},
+    "cctv": {
         "source": "view add change delete",
         "camera": "view add change delete",
         "piece": "view change",
-        "cut": "view",
         "collection": "view change",
         "alarm": "view",
     },
@@ -45,7 +43,10 @@ PERMISSIONS = {
 
 def make_groups(using: str, **kwargs: Any) -> None:
     """A handler of `post_migrate`. Permissions that an administrator gave a group besides are kept, but no auditor's to write."""
-    groups, permissions = apps.get_model("auth.Group").objects.using(using), apps.get_model("auth.Permission").objects.using(using)
+    groups, permissions = (
+        apps.get_model("auth.Group").objects.using(using),
+        apps.get_model("auth.Permission").objects.using(using),
+    )
     by_role = {role: groups.get_or_create(name=role.value)[0] for role in Role}
     for app, models in PERMISSIONS.items():
         create_permissions(apps.get_app_config(app), verbosity=0, using=using)

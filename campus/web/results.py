@@ -13,10 +13,18 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting, SignOff, Status, UnknownPerson
+from campus.attendance.models import (
+    AttendanceChange,
+    AttendanceRecord,
+    FaceDecision,
+    Sighting,
+    SignOff,
+    Status,
+    UnknownPerson,
+)
 from campus.attendance.selectors import changes_for, may_decide, records_for, seen, unknown_people_for
 from campus.biometrics.selectors import USABLE, photos_for
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from campus.web.timeline import Timeline, timeline
 
 CHANGES_SHOWN = 50
@@ -47,7 +55,8 @@ class Row:
         """Nobody has decided yet, and the machine is not sure."""
         record = self.record
         return not record.override_status and (
-            record.machine_status == Status.UNSURE or (record.machine_status != Status.ABSENT and record.confidence < LOW)
+            record.machine_status == Status.UNSURE
+            or (record.machine_status != Status.ABSENT and record.confidence < LOW)
         )
 
 
@@ -93,12 +102,27 @@ class LectureResult:
     statuses: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, user: AnyUser, lecture: Lecture, recording: Recording | None = None, show: str = "", *, whole_log: bool = False) -> Self:
+    def of(
+        cls,
+        user: AnyUser,
+        lecture: Lecture,
+        recording: Recording | None = None,
+        show: str = "",
+        *,
+        whole_log: bool = False,
+    ) -> Self:
         """The lecture's records; pictures, times and unknown people of all its recordings, or of the one given."""
-        records = list(records_for(user).filter(lecture=lecture).select_related("student").order_by("student__name", "student__number"))
+        records = list(
+            records_for(user)
+            .filter(lecture=lecture)
+            .select_related("student")
+            .order_by("student__name", "student__number")
+        )
         shown = seen(lecture, recording)
         pictures = {student: best_picture(rows) for student, rows in shown.items()}
-        changes = list(changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id"))
+        changes = list(
+            changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id")
+        )
         changed = {change.record_id for change in changes}
         shown_changes = len(changes) if whole_log else CHANGES_SHOWN
         rows = [Row(record, next(iter(pictures.get(record.student_id, [])), None)) for record in records]
@@ -109,7 +133,13 @@ class LectureResult:
             "absent": [row for row in rows if statuses.like(row.record.status) == Status.ABSENT],
             "changed": [row for row in rows if row.record.pk in changed],
         }
-        names = {"": _("All"), "check": _("To check"), "there": _("There"), "absent": _("Absent"), "changed": _("Changed")}
+        names = {
+            "": _("All"),
+            "check": _("To check"),
+            "there": _("There"),
+            "absent": _("Absent"),
+            "changed": _("Changed"),
+        }
         counted = Counter(record.status for record in records)
         unsure = [record for record in records if record.status == Status.UNSURE]
         enrolled = enrolled_faces(user, [record.student_id for record in unsure])
@@ -120,8 +150,15 @@ class LectureResult:
             rows=passing.get(show, rows),
             show=show if show in passing else "",
             filters=[Filter(key, label, len(passing[key])) for key, label in names.items()],
-            unsure=[Unsure(record, pictures.get(record.student_id, []), enrolled.get(record.student_id, [])) for record in unsure],
-            counts=[(statuses.like(code).value, label, counted[code]) for code, label in statuses.every_status() if counted[code]],
+            unsure=[
+                Unsure(record, pictures.get(record.student_id, []), enrolled.get(record.student_id, []))
+                for record in unsure
+            ],
+            counts=[
+                (statuses.like(code).value, label, counted[code])
+                for code, label in statuses.every_status()
+                if counted[code]
+            ],
             timeline=timeline(lecture, records, shown),
             unknown=[one for one in open_ones if not one.person.still],
             known=[one for one in unknown if one.person.decision is not None],

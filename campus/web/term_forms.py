@@ -44,7 +44,10 @@ class CompareForm(TermForm):
     """The user's classes; those of the last lectures where none was chosen."""
 
     classes = forms.ModelMultipleChoiceField(
-        Course.objects.none(), label=_("Classes"), required=False, help_text=_("At most eight; with Ctrl or Cmd to choose several.")
+        Course.objects.none(),
+        label=_("Classes"),
+        required=False,
+        help_text=_("At most eight; with Ctrl or Cmd to choose several."),
     )
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
@@ -63,5 +66,7 @@ class CompareForm(TermForm):
     @property
     def courses(self) -> list[Course]:
         chosen = self.cleaned_data.get("classes") if self.is_valid() else []
-        held = AttendanceRecord.objects.filter(lecture__course=OuterRef("pk"), lecture__starts_at__gte=timezone.now() - TERM)
+        held = AttendanceRecord.objects.filter(
+            lecture__course=OuterRef("pk"), lecture__starts_at__gte=timezone.now() - TERM
+        )
         return chosen or list(self.mine.filter(Exists(held)).order_by("code")[:LINES])

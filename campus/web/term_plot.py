@@ -40,7 +40,10 @@ def term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeString:
     dates = format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="middle">{}</text>',
-        ((min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 12, date_format(day, "j M")) for day in days[::every]),
+        (
+            (min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 12, date_format(day, "j M"))
+            for day in days[::every]
+        ),
     )
     lines = format_html_join(
         "",

@@ -11,7 +11,7 @@ from django.utils.formats import time_format
 from campus.academics.models import Lecture
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
-from campus.intervals import merged
+from campus.common.intervals import merged
 from recognition.types import Interval
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # seconds

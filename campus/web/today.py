@@ -15,8 +15,9 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.models import Status
 from campus.attendance.selectors import records_for
-from campus.footage.models import Collection, Recording
-from campus.footage.selectors import recordings_for
+from campus.cctv.models import Collection
+from campus.recordings.models import Recording
+from campus.recordings.selectors import recordings_for
 
 SHOWN = 8  # of each list; a registrar sees all classes
 MANY = 40
@@ -53,15 +54,24 @@ def today_of(user: User) -> Today:
     today = with_unsure(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related("recordings")
     coming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
     return Today(
-        list(today.order_by("starts_at", "pk")[:MANY]), list(coming[:SHOWN]), [*_failed(user), *_unsure(user, now), *_missing(user, now)]
+        list(today.order_by("starts_at", "pk")[:MANY]),
+        list(coming[:SHOWN]),
+        [*_failed(user), *_unsure(user, now), *_missing(user, now)],
     )
 
 
 def _failed(user: User) -> list[Need]:
-    failed = recordings_for(user).filter(state=Recording.State.FAILED).select_related("lecture__course").order_by("-created_at", "pk")
+    failed = (
+        recordings_for(user)
+        .filter(state=Recording.State.FAILED)
+        .select_related("lecture__course")
+        .order_by("-created_at", "pk")
+    )
     return [
         Need(
-            one.lecture, _("%(file)s failed: %(why)s") % {"file": one.original_name, "why": one.error}, reverse("recording", args=[one.pk])
+            one.lecture,
+            _("%(file)s failed: %(why)s") % {"file": one.original_name, "why": one.error},
+            reverse("recording", args=[one.pk]),
         )
         for one in failed.filter(created_at__gte=timezone.now() - RECENT)[:SHOWN]
     ]
@@ -73,7 +83,8 @@ def _unsure(user: User, now: datetime) -> list[Need]:
     return [
         Need(
             one,
-            ngettext("%(n)s student is to be confirmed.", "%(n)s students are to be confirmed.", one.unsure) % {"n": one.unsure},
+            ngettext("%(n)s student is to be confirmed.", "%(n)s students are to be confirmed.", one.unsure)
+            % {"n": one.unsure},
             reverse("lecture", args=[one.pk]),
         )
         for one in waiting[:SHOWN]
@@ -81,7 +92,9 @@ def _unsure(user: User, now: datetime) -> list[Need]:
 
 
 def _missing(user: User, now: datetime) -> list[Need]:
-    over = lectures_for(user).filter(ends_at__gt=now - RECENT, ends_at__lte=now, cancelled=False, recordings=None, records=None)
+    over = lectures_for(user).filter(
+        ends_at__gt=now - RECENT, ends_at__lte=now, cancelled=False, recordings=None, records=None
+    )
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
         Need(one, _("No recording yet."), reverse("lecture", args=[one.pk]))

@@ -66,8 +66,14 @@ class TrainingReport:
         """Who left the class, and photos that were deleted since, are not there any more."""
         report = gallery.report
         pairs = report.get("too_alike", [])
-        suspects = {one["photo"]: one["nearest"] for photos in report.get("suspect_photos", {}).values() for one in photos}
-        photos = [photo for photo in photos_for(user).filter(pk__in=suspects) if str(photo.student_id) != suspects[str(photo.pk)]]
+        suspects = {
+            one["photo"]: one["nearest"] for photos in report.get("suspect_photos", {}).values() for one in photos
+        }
+        photos = [
+            photo
+            for photo in photos_for(user).filter(pk__in=suspects)
+            if str(photo.student_id) != suspects[str(photo.pk)]
+        ]
         few, without = report.get("few_photos", []), report.get("without_photos", [])
         paired = [label for pair in pairs for label in pair[:2]]
         owners = [str(photo.student_id) for photo in photos]
@@ -105,7 +111,10 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
         shown.setdefault(student, []).append(reverse("admin:biometrics_facephoto_thumbnail", args=[photo]))
     return {
         str(student.pk): Face(
-            student, reverse("admin:academics_student_change", args=[student.pk]), student.usable, shown.get(student.pk, [])
+            student,
+            reverse("admin:academics_student_change", args=[student.pk]),
+            student.usable,
+            shown.get(student.pk, []),
         )
         for student in usable
     }
@@ -132,7 +141,9 @@ def _strangers(rate: float) -> str:
         return _("none of those tried taken for a student")
     within = round(1 / rate)
     digits = max(len(str(within)) - 2, 0)
-    return _("about 1 stranger in %(n)s taken for a student") % {"n": number_format(round(within, -digits), force_grouping=True)}
+    return _("about 1 stranger in %(n)s taken for a student") % {
+        "n": number_format(round(within, -digits), force_grouping=True)
+    }
 
 
 def _missed(rate: float) -> str:

@@ -21,6 +21,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
@@ -111,7 +112,9 @@ def _record(data: Mapping[str, Any], tag: str = "") -> Record:
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """The token goes to the server that it was made by, and nowhere else."""
 
-    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str) -> None:
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
         return None
 
 
@@ -130,7 +133,8 @@ class Rollcall:
         if not address.startswith(f"{self.server}/"):
             raise ValueError(f"{address} is not on {self.server}.")
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(address, body, {"Authorization": f"Bearer {self.token}"} | given, method=method)  # noqa: S310
+        headers = {"Authorization": f"Bearer {self.token}"} | given
+        request = urllib.request.Request(address, body, headers, method=method)  # noqa: S310
         try:
             return cast(HTTPResponse, self.opener.open(request, timeout=PATIENCE))
         except urllib.error.HTTPError as error:
@@ -163,19 +167,28 @@ class Rollcall:
             return _made(Course, row)
         raise LookupError(f"There is no class {code} that you may see.")
 
-    def lecture(self, course: Course, starts_at: datetime, length: timedelta = timedelta(minutes=90), title: str = "") -> Lecture:
+    def lecture(
+        self, course: Course, starts_at: datetime, length: timedelta = timedelta(minutes=90), title: str = ""
+    ) -> Lecture:
         """The class's lecture at that time, which is made where there is none. `starts_at` has a time zone."""
         day = {"after": starts_at.isoformat(), "before": (starts_at + timedelta(seconds=1)).isoformat()}
         for row in self.each("lectures/", course=course.id, **day):
             return _made(Lecture, row)
-        wish = {"course": course.id, "title": title, "starts_at": starts_at.isoformat(), "ends_at": (starts_at + length).isoformat()}
+        wish = {
+            "course": course.id,
+            "title": title,
+            "starts_at": starts_at.isoformat(),
+            "ends_at": (starts_at + length).isoformat(),
+        }
         return _made(Lecture, self.ask("POST", "lectures/", wish))
 
     def calendar(self, course: Course) -> str:
         """A private address of the class's lectures, for a calendar program. The one of before stops working."""
         return str(self.ask("POST", "calendar-links/", {"course": course.id})["url"])
 
-    def upload(self, lecture: Lecture, path: Path, sent: Callable[[int, int], None] = lambda done, whole: None) -> Recording:
+    def upload(
+        self, lecture: Lecture, path: Path, sent: Callable[[int, int], None] = lambda done, whole: None
+    ) -> Recording:
         """Send a recording by tus 1.0. Called again after a break it goes on; a file that is there already is not sent."""
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -201,7 +214,9 @@ class Rollcall:
             return begun["url"], begun["offset"]
         told = {"lecture": str(lecture.id), "filename": name, "sha256": sha256}
         metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in told.items())
-        with self.open("POST", "uploads/", Tus_Resumable="1.0.0", Upload_Length=str(size), Upload_Metadata=metadata) as answer:
+        with self.open(
+            "POST", "uploads/", Tus_Resumable="1.0.0", Upload_Length=str(size), Upload_Metadata=metadata
+        ) as answer:
             return answer.headers["Location"], 0
 
     def _append(self, url: str, offset: int, piece: bytes) -> tuple[int, str]:
@@ -228,7 +243,8 @@ class Rollcall:
         """Each news of the work on a recording, until it is over."""
         last = ""
         while True:
-            with _patiently(lambda: self.open("GET", f"recordings/{recording.id}/events/", Last_Event_ID=last)) as stream:  # noqa: B023
+            events = f"recordings/{recording.id}/events/"
+            with _patiently(partial(self.open, "GET", events, Last_Event_ID=last)) as stream:
                 if stream.status == 204:
                     return
                 for line in stream:
@@ -250,7 +266,9 @@ class Rollcall:
 
     def decide(self, record: Record, status: str, reason: str = "") -> Record:
         """Correct a status. Raises Problem 412 where somebody else changed the record since it was read."""
-        row = self.ask("PATCH", f"attendance/{record.id}/", {"status": status, "reason": reason}, If_Match=record.tag or "*")
+        row = self.ask(
+            "PATCH", f"attendance/{record.id}/", {"status": status, "reason": reason}, If_Match=record.tag or "*"
+        )
         return _record(row, row["tag"])
 
     def workbook(self, recording: Recording, folder: Path) -> Path:

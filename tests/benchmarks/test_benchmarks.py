@@ -9,7 +9,7 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import lectures, profile, recording, versus
 from benchmarks.versus import Check, Row
-from recognition.gallery import unit
+from recognition.identification.gallery import unit
 from tests.recognition.media import video
 from tests.recognition.people import a_class
 
@@ -41,7 +41,9 @@ def test_a_row_is_met_when_the_target_and_all_checks_are(given, met):
 
 
 def test_the_table_shows_what_the_json_holds():
-    rows = json.loads(json.dumps([row(checks=(Check("recall", 0.97, least=0.98),)).as_json(), row(peer=(), target=20.0).as_json()]))
+    rows = json.loads(
+        json.dumps([row(checks=(Check("recall", 0.97, least=0.98),)).as_json(), row(peer=(), target=20.0).as_json()])
+    )
     assert versus.table(rows).splitlines()[2:] == [
         "| what; recall 0.97 (at least 0.98) | 20 frames/s | 2 | 10.00 x | 8 x | no |",
         "| what | 20 frames/s |  |  | 20 | yes |",
@@ -50,7 +52,9 @@ def test_the_table_shows_what_the_json_holds():
 
 def test_both_sides_begin_in_turn():
     calls = []
-    ours, peer = versus.in_turns(3, lambda i: calls.append(("ours", i)) or i, lambda i: calls.append(("peer", i)) or 10 * i)
+    ours, peer = versus.in_turns(
+        3, lambda i: calls.append(("ours", i)) or i, lambda i: calls.append(("peer", i)) or 10 * i
+    )
     assert (ours, peer) == ((0, 1, 2), (0, 10, 20))
     assert [side for side, _ in calls] == ["ours", "peer", "peer", "ours", "ours", "peer"]
 
@@ -136,7 +140,7 @@ def test_every_stage_of_the_profile_still_exists():
     for name in [*profile.COMPILERS, *(name for names in profile.STAGES.values() for name in names)]:
         profile.replace(name, lambda original: original)
     with pytest.raises(SystemExit, match=r"There is no recognition\.detector\._gone any more"):
-        profile.replace("recognition.detector._gone", lambda original: original)
+        profile.replace("recognition.detection.detector._gone", lambda original: original)
 
 
 def test_every_row_has_its_place():

@@ -13,7 +13,7 @@ from PIL import Image
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import FacePhoto
-from campus.footage.models import Recording, Segment
+from campus.recordings.models import Recording, Segment
 
 
 def client_of(name: str, *, registrar: bool = False, superuser: bool = False) -> Client:
@@ -50,7 +50,14 @@ class Campus:
             Enrolment.objects.create(course=self.course, student=student)
         self.lecture = Lecture.objects.create(course=self.course, starts_at=now, ends_at=now + timedelta(hours=1))
         self.recording = Recording.objects.create(
-            lecture=self.lecture, file="recordings/a.mp4", original_name="a.mp4", size=1, sha256="0" * 64, state=Recording.State.FAILED
+            lecture=self.lecture,
+            file="recordings/a.mp4",
+            original_name="a.mp4",
+            size=1,
+            sha256="0" * 64,
+            state=Recording.State.FAILED,
         )
         for index, state in enumerate((Segment.State.DONE, Segment.State.FAILED)):
-            Segment.objects.create(recording=self.recording, index=index, start=60 * index, end=60 * index + 60, state=state, result="x")
+            Segment.objects.create(
+                recording=self.recording, index=index, start=60 * index, end=60 * index + 60, state=state, result="x"
+            )

@@ -10,11 +10,11 @@ import pytest
 from django.utils import timezone
 
 from campus.academics.models import Lecture, Room
-from campus.footage.collecting import collect
-from campus.footage.fetching import part_path, piece_fetched
-from campus.footage.matching import RemoteFile, source_looked
-from campus.footage.models import Collection, Piece, Source
-from campus.work import claim, fail
+from campus.cctv.collection import collect
+from campus.cctv.fetching import part_path, piece_fetched
+from campus.cctv.matching import RemoteFile, source_looked
+from campus.cctv.models import Collection, Piece, Source
+from campus.common.jobs import claim, fail
 from recognition.types import VideoInfo
 from tests.campus import factories
 from tests.campus.factories import STARTS
@@ -49,7 +49,13 @@ class Store:
         self.source, self.folder = source, folder
 
     def record(
-        self, starts: datetime, *, camera: str = "cam1", size: int = 100, written: datetime | None = None, zone: str = "UTC"
+        self,
+        starts: datetime,
+        *,
+        camera: str = "cam1",
+        size: int = 100,
+        written: datetime | None = None,
+        zone: str = "UTC",
     ) -> Path:
         """A file that begins at `starts`, a quarter of an hour long."""
         path = self.folder / camera / starts.astimezone(ZoneInfo(zone)).strftime("%Y%m%d/%H%M%S.mp4")
@@ -72,7 +78,11 @@ class Store:
             return False
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         found = [
-            RemoteFile(str(path.relative_to(self.folder)), path.stat().st_size, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            RemoteFile(
+                str(path.relative_to(self.folder)),
+                path.stat().st_size,
+                datetime.fromtimestamp(path.stat().st_mtime, UTC),
+            )
             for path in files
         ]
         return source_looked(source=source, files=found)
@@ -83,7 +93,9 @@ class Store:
             fail("rollcall.scan", source, "The server does not answer.", "")
 
     def wanted(self) -> list[str]:
-        return list(self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True))
+        return list(
+            self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True)
+        )
 
     def fetched(self) -> int:
         """Fetch what is wanted."""
@@ -117,7 +129,9 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def lecture() -> Lecture:
-    course = factories.course(lecturers=(factories.user(email="ada@example.org"),), coordinator_email="office@example.org", students=2)
+    course = factories.course(
+        lecturers=(factories.user(email="ada@example.org"),), coordinator_email="office@example.org", students=2
+    )
     return factories.lecture(course, room="B 12")
 
 

@@ -18,7 +18,7 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import lecture_count, register_write, report_write
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from tests.campus import factories
 
 
@@ -78,20 +78,31 @@ class World:
 
 @pytest.fixture
 def world(db) -> World:
-    own, other, registrar = factories.user(username="own"), factories.user(username="other"), factories.registrar(username="registrar")
+    own, other, registrar = (
+        factories.user(username="own"),
+        factories.user(username="other"),
+        factories.registrar(username="registrar"),
+    )
     course = factories.course(lecturers=(own,), students=2, code="CS101")
     foreign = factories.lecture(factories.course(lecturers=(other,), students=1, code="MA202"))
     student = Student.objects.filter(courses=course).first()
     lecture = factories.lecture(course, title="Loops", room="B 12")
-    recording = factories.planned(lecture, original_name="Loops, part one.mp4", state=Recording.State.DONE, coverage=1.0)
+    recording = factories.planned(
+        lecture, original_name="Loops, part one.mp4", state=Recording.State.DONE, coverage=1.0
+    )
     recording.segments.update(state="done", progress=1)
     failed = factories.planned(
-        lecture, original_name="loops-2.mp4", state=Recording.State.FAILED, error="The file is damaged. Upload another copy."
+        lecture,
+        original_name="loops-2.mp4",
+        state=Recording.State.FAILED,
+        error="The file is damaged. Upload another copy.",
     )
     failed.segments.update(state="failed", error="The file is damaged here.")
     chip = {"file": default_storage.save("chips/one.jpg", ContentFile(jpeg())), "time": 5.0, "quality": 0.9}
     seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": [chip]}
-    sighting = Sighting.objects.create(recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen)
+    sighting = Sighting.objects.create(
+        recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen
+    )
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
     lecture_count(lecture=lecture)
     return World(
@@ -108,7 +119,9 @@ def world(db) -> World:
         unknown=unknown,
         report=report_write(recording=recording),
         register=register_write(course=course),
-        photo=factories.photo(student, original_name="Zoë.jpg", chip=default_storage.save("chips/photos/one.jpg", ContentFile(jpeg()))),
+        photo=factories.photo(
+            student, original_name="Zoë.jpg", chip=default_storage.save("chips/photos/one.jpg", ContentFile(jpeg()))
+        ),
         gallery=factories.gallery(course),
         foreign=foreign,
     )

@@ -13,7 +13,8 @@ from campus.accounts.roles import Role
 from campus.accounts.services import role_set
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
-from campus.footage.models import Camera, Piece, Recording, Segment, Source
+from campus.cctv.models import Camera, Piece, Source
+from campus.recordings.models import Recording, Segment
 
 STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 _number = count(1)
@@ -50,14 +51,18 @@ def student(**fields: Any) -> Student:
 
 
 def enrol(course: Course, student: Student, **fields: Any) -> Enrolment:
-    return Enrolment.objects.create(course=course, student=student, **{"valid_from": STARTS.date() - timedelta(days=30)} | fields)
+    return Enrolment.objects.create(
+        course=course, student=student, **{"valid_from": STARTS.date() - timedelta(days=30)} | fields
+    )
 
 
 def lecture(course_: Course | None = None, **fields: Any) -> Lecture:
     """A lecture of 90 minutes; each next one of a class is a day later."""
     course_ = course_ or course(students=2)
     starts = fields.pop("starts_at", STARTS + timedelta(days=course_.lectures.count()))
-    return Lecture.objects.create(course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=90)} | fields)
+    return Lecture.objects.create(
+        course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=90)} | fields
+    )
 
 
 def recording(lecture_: Lecture | None = None, *, content: bytes | None = None, **fields: Any) -> Recording:
@@ -65,7 +70,8 @@ def recording(lecture_: Lecture | None = None, *, content: bytes | None = None, 
     content = content or f"recording {next(_number)}".encode()
     row = Recording(
         lecture=lecture_ or lecture(),
-        **{"original_name": "lecture.mp4", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} | fields,
+        **{"original_name": "lecture.mp4", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        | fields,
     )
     row.file.save("lecture.mp4", ContentFile(content), save=False)
     row.save(force_insert=True)
@@ -89,9 +95,16 @@ def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any
     """A recording that is being worked on: `segments` segments of a minute, all waiting."""
     lecture_ = lecture_ or lecture()
     info = INFO | {"duration": 60.0 * segments}
-    plan = {"state": Recording.State.PROCESSING, "info": info, "duration": 60.0 * segments, "embedder": embedder_in_use(lecture_.course)}
+    plan = {
+        "state": Recording.State.PROCESSING,
+        "info": info,
+        "duration": 60.0 * segments,
+        "embedder": embedder_in_use(lecture_.course),
+    }
     row = recording(lecture_, **plan | fields)
-    Segment.objects.bulk_create(Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments))
+    Segment.objects.bulk_create(
+        Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments)
+    )
     return row
 
 
@@ -100,7 +113,12 @@ def photo(student_: Student | None = None, *, content: bytes | None = None, **fi
     content = content or f"photo {next(_number)}".encode()
     row = FacePhoto(
         student=student_ or student(),
-        **{"original_name": "photo.jpg", "sha256": hashlib.sha256(content).hexdigest(), "state": FacePhoto.Verdict.ACCEPTED} | fields,
+        **{
+            "original_name": "photo.jpg",
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "state": FacePhoto.Verdict.ACCEPTED,
+        }
+        | fields,
     )
     row.file.save("photo.jpg", ContentFile(content), save=False)
     row.save(force_insert=True)
@@ -109,24 +127,36 @@ def photo(student_: Student | None = None, *, content: bytes | None = None, **fi
 
 def gallery(course_: Course | None = None, **fields: Any) -> Gallery:
     """A ready, active gallery without a file."""
-    ready = {"state": Gallery.State.READY, "active": True, "embedder": "dlib-resnet-v1", "threshold": 0.9, "margin": 0.05}
+    ready = {
+        "state": Gallery.State.READY,
+        "active": True,
+        "embedder": "dlib-resnet-v1",
+        "threshold": 0.9,
+        "margin": 0.05,
+    }
     return Gallery.objects.create(course=course_ or course(), **ready | fields)
 
 
 def source(**fields: Any) -> Source:
     """A folder that footage comes from."""
-    return Source.objects.create(**{"name": f"nvr{next(_number)}", "kind": Source.Kind.FOLDER, "address": "/srv/cctv"} | fields)
+    return Source.objects.create(
+        **{"name": f"nvr{next(_number)}", "kind": Source.Kind.FOLDER, "address": "/srv/cctv"} | fields
+    )
 
 
 def camera(room: str = "B 12", source_: Source | None = None, **fields: Any) -> Camera:
     """A camera in the room of that name."""
     source_ = source_ or source()
     return Camera.objects.create(
-        source=source_, room=Room.objects.get_or_create(name=room)[0], **{"label": f"cam{source_.cameras.count() + 1}"} | fields
+        source=source_,
+        room=Room.objects.get_or_create(name=room)[0],
+        **{"label": f"cam{source_.cameras.count() + 1}"} | fields,
     )
 
 
-def piece(camera_: Camera | None, starts_at: datetime | None, minutes: float = 1.0, *, content: bytes = b"", **fields: Any) -> Piece:
+def piece(
+    camera_: Camera | None, starts_at: datetime | None, minutes: float = 1.0, *, content: bytes = b"", **fields: Any
+) -> Piece:
     """A piece of footage that is here; its file is no video unless `content` is one."""
     content = content or f"piece {next(_number)}".encode()
     info = INFO | {"duration": 60 * minutes}

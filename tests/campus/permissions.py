@@ -27,8 +27,9 @@ from campus.accounts.roles import Role
 from campus.accounts.services import token_create
 from campus.attendance.models import AttendanceChange, Still
 from campus.biometrics.models import PhotoImport
-from campus.footage.models import Alarm, Collection, SourceTest, Upload
+from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.outbox.models import Delivery, Webhook
+from campus.recordings.models import Upload
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -69,7 +70,12 @@ def routes() -> Iterator[Route]:
             pattern = before + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", str(entry.pattern)).strip("^$")
             converters = known | dict.fromkeys(re.findall(r"<(?:\w+:)?(\w+)>", pattern))
             if isinstance(entry, URLResolver):
-                yield from walk(entry, pattern.replace("^", ""), f"{space}{entry.namespace}:" if entry.namespace else space, converters)
+                yield from walk(
+                    entry,
+                    pattern.replace("^", ""),
+                    f"{space}{entry.namespace}:" if entry.namespace else space,
+                    converters,
+                )
             elif isinstance(entry, URLPattern) and entry.name and space + entry.name not in NO_ROUTES:
                 yield Route(space + entry.name, "/" + pattern.replace("$", "").replace("^", ""), converters)
 
@@ -95,7 +101,9 @@ def things(world: World) -> dict[str, object]:
         "records attendance attendancerecord": world.record.pk,
         "attendancechange changes": change.pk,
         "enrolments": world.course.enrolments.get(student=world.student).pk,
-        "uploads": Upload.objects.create(lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)).pk,
+        "uploads": Upload.objects.create(
+            lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)
+        ).pk,
         "calendar": key_of(link),
         "calendar-links": link.pk,
         "statuses": "late",
@@ -124,7 +132,9 @@ def things(world: World) -> dict[str, object]:
         "unknown": world.unknown.pk,
         "stills": Still.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
-        "zip photo-imports": PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", language="en-gb", total=1).pk,
+        "zip photo-imports": PhotoImport.objects.create(
+            user=world.registrar, original_name="photos.zip", language="en-gb", total=1
+        ).pk,
         "tokens": token.pk,
         "user": world.own.pk,
     }
@@ -143,7 +153,10 @@ def address(route: Route, keys: dict[str, object]) -> str:
     try:
         return reverse(route.name, kwargs=arguments)
     except NoReverseMatch:  # the key is a UUID
-        return reverse(route.name, kwargs={name: value or "00000000-0000-0000-0000-000000000000" for name, value in arguments.items()})
+        return reverse(
+            route.name,
+            kwargs={name: value or "00000000-0000-0000-0000-000000000000" for name, value in arguments.items()},
+        )
 
 
 @remembered
@@ -151,7 +164,9 @@ def readers() -> dict[tuple[str, str], str]:
     """The address and name of each route -> for whom it is: the one with the least rights who may read it; empty: nobody reads it."""
     found = {(row["address"], row["name"]): "" for row in committed()}
     read = (row for row in committed() if row["verb"] == HTTPMethod.GET)
-    return found | {(row["address"], row["name"]): next((who for who in READERS if row[who] == YES), "") for row in read}
+    return found | {
+        (row["address"], row["name"]): next((who for who in READERS if row[who] == YES), "") for row in read
+    }
 
 
 def reader(route: Route) -> str:
@@ -164,10 +179,14 @@ def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
     cookies = client.cookies.copy()
     with transaction.atomic():
         body = "{}" if where.startswith("/api/") else ""
-        response = client.generic(verb, where, body, content_type="application/json", headers={"Tus-Resumable": "1.0.0"})
+        response = client.generic(
+            verb, where, body, content_type="application/json", headers={"Tus-Resumable": "1.0.0"}
+        )
         transaction.set_rollback(True)
     client.cookies = cookies  # of who has logged out
-    if response.headers.get("Content-Type", "").startswith("text/html") and not where.startswith(("/admin/", "/api/v1/docs/")):
+    if response.headers.get("Content-Type", "").startswith("text/html") and not where.startswith(
+        ("/admin/", "/api/v1/docs/")
+    ):
         policy = response.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy, where
         assert "unsafe" not in policy, where
@@ -177,7 +196,10 @@ def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
         return FAULT
     if status == 401 or to.startswith(("/login/", "/admin/login/")):
         return NO if known else LOGIN
-    if to == "/admin/" and where not in ("/admin/login/", "/admin/logout/"):  # how Django's admin says that a row does not exist
+    if to == "/admin/" and where not in (
+        "/admin/login/",
+        "/admin/logout/",
+    ):  # how Django's admin says that a row does not exist
         return HIDDEN
     return {403: NO, 404: HIDDEN, 405: MISSING}.get(status, YES)
 
@@ -211,7 +233,9 @@ def table(world: World) -> list[dict[str, str]]:
             answers = {"administrator": outcome(clients["administrator"], verb, where, known=True)}
             if answers["administrator"] != MISSING:
                 others = {
-                    who: outcome(client, verb, where, known=who != "anonymous") for who, client in clients.items() if who not in answers
+                    who: outcome(client, verb, where, known=who != "anonymous")
+                    for who, client in clients.items()
+                    if who not in answers
                 }
                 found.append({"address": route.pattern, "name": route.name, "verb": str(verb)} | others | answers)
     return found

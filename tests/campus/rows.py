@@ -21,8 +21,13 @@ APART = timedelta(days=3, minutes=11)  # no two lectures of a week meet
 def models() -> list[type[Model]]:
     """Those of the campus and of the admin, parents first."""
     ours = {model for model in apps.get_models() if model.__module__.startswith("campus.")} | set(admin.site._registry)
-    parents = {model: {field.related_model for field in model._meta.concrete_fields if field.is_relation} - {model} for model in ours}
-    return [model for model in TopologicalSorter(parents).static_order() if model in ours - KEPT and model._meta.managed]
+    parents = {
+        model: {field.related_model for field in model._meta.concrete_fields if field.is_relation} - {model}
+        for model in ours
+    }
+    return [
+        model for model in TopologicalSorter(parents).static_order() if model in ours - KEPT and model._meta.managed
+    ]
 
 
 def told_apart(model: type[Model]) -> set[str]:
@@ -32,7 +37,11 @@ def told_apart(model: type[Model]) -> set[str]:
         field = model._meta.get_field(name)
         return 1 if field.is_relation else 2 if field.choices else 0
 
-    unique = [constraint.fields for constraint in model._meta.constraints if isinstance(constraint, UniqueConstraint) and constraint.fields]
+    unique = [
+        constraint.fields
+        for constraint in model._meta.constraints
+        if isinstance(constraint, UniqueConstraint) and constraint.fields
+    ]
     unique += [(field.name,) for field in model._meta.concrete_fields if field.unique and not field.primary_key]
     return {min(reversed(names), key=fixed) for names in [*unique, *model._meta.unique_together]}
 
@@ -53,7 +62,9 @@ def multiply(times: int) -> None:
 
     def copied(model: type[Model], row: dict[str, Any], differ: set[str], n: int) -> Model:
         new = {}
-        moved = any(isinstance(row[model._meta.get_field(name).attname], date) for name in differ)  # then all of its times are
+        moved = any(
+            isinstance(row[model._meta.get_field(name).attname], date) for name in differ
+        )  # then all of its times are
         for field in model._meta.concrete_fields:
             value = row[field.attname]
             if field.is_relation:

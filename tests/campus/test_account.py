@@ -16,8 +16,8 @@ from rest_framework.test import APIClient
 from campus.accounts.models import ApiToken, RecoveryCode, SecondStep
 from campus.accounts.roles import Role
 from campus.accounts.services import MOST_TOKENS, second_step_begin, second_step_confirm, token_create
+from campus.accounts.signin import HALF, TRIES
 from campus.outbox.models import Delivery
-from campus.signin import HALF, TRIES
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -115,7 +115,10 @@ class TestTokens:
 
     @pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "all"}, {"days": 100_000}])
     def test_odd_wishes_are_refused(self, own: Client, world: World, wrong: dict[str, object]):
-        assert own.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30} | wrong).status_code == 400
+        assert (
+            own.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30} | wrong).status_code
+            == 400
+        )
         assert not ApiToken.objects.exists()
 
 
@@ -293,7 +296,8 @@ class TestForgottenPassword:
     def test_who_has_no_account_reads_the_same(self, client: Client, world: World):
         factories.user(email="zoe@example.org")
         answers = [
-            client.post(reverse("password-reset"), {"email": address}, follow=True) for address in ("zoe@example.org", "no@example.org")
+            client.post(reverse("password-reset"), {"email": address}, follow=True)
+            for address in ("zoe@example.org", "no@example.org")
         ]
         texts = [re.sub(r'value="[^"]*"', "", answer.content.decode()) for answer in answers]
         assert texts[0] == texts[1]
@@ -308,17 +312,27 @@ class TestForgottenPassword:
         settings.TRUSTED_PROXIES = 1
         factories.user(email="zoe@example.org")
         for n in range(TRIES + 5):
-            client.post(reverse("password-reset"), {"email": "zoe@example.org"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
+            client.post(
+                reverse("password-reset"), {"email": "zoe@example.org"}, headers={"X-Forwarded-For": f"192.0.2.{n}"}
+            )
         assert len(mail.outbox) == TRIES
 
     def test_letters_cannot_be_asked_for_at_speed(self, client: Client, db: None):
         for n in range(TRIES):
             client.post(reverse("password-reset"), {"email": f"{n}@example.org"})
-        assert "Wait a quarter of an hour" in client.post(reverse("password-reset"), {"email": "x@example.org"}).content.decode()
+        assert (
+            "Wait a quarter of an hour"
+            in client.post(reverse("password-reset"), {"email": "x@example.org"}).content.decode()
+        )
 
     def test_another_host_s_name_gets_into_no_letter(self, client: Client, db: None):
         factories.user(email="zoe@example.org")
-        assert client.post(reverse("password-reset"), {"email": "zoe@example.org"}, headers={"Host": "evil.example"}).status_code == 400
+        assert (
+            client.post(
+                reverse("password-reset"), {"email": "zoe@example.org"}, headers={"Host": "evil.example"}
+            ).status_code
+            == 400
+        )
         assert not mail.outbox
 
 
@@ -363,7 +377,12 @@ class TestAuditor:
         assert refused.status_code == 403
         assert "change nothing" in refused.content.decode()
         _, secret = make_token(User.objects.get(username="auditor"))
-        assert with_token(secret).patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "excused"}, format="json").status_code == 403
+        assert (
+            with_token(secret)
+            .patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "excused"}, format="json")
+            .status_code
+            == 403
+        )
         assert auditor.post("/admin/academics/course/add/", {"code": "X", "name": "X"}).status_code == 403
         world.record.refresh_from_db()
         assert world.record.override_status == ""

@@ -15,8 +15,8 @@ from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.zips import zip_take
-from campus.footage.models import Recording, Segment
-from campus.work import claim
+from campus.common.jobs import claim
+from campus.recordings.models import Recording, Segment
 from tests.campus.admin_tools import Campus, add_photo, client_of, picture
 from tests.campus.test_photo_import import zipped
 
@@ -53,7 +53,9 @@ def test_train_several_classes_names_those_that_cannot(campus: Campus, registrar
     add_photo(campus.ann)
     empty = Course.objects.create(code="E1", name="Empty")
     address = reverse("admin:academics_course_changelist")
-    page = registrar.post(address, {"action": "train_all", "_selected_action": [campus.course.pk, empty.pk]}, follow=True).content.decode()
+    page = registrar.post(
+        address, {"action": "train_all", "_selected_action": [campus.course.pk, empty.pk]}, follow=True
+    ).content.decode()
     assert "asked for: 1" in page
     assert "E1 Empty: There are no usable photos" in page
     assert Gallery.objects.get().course == campus.course
@@ -86,14 +88,19 @@ def test_the_register_is_written_and_can_be_downloaded(campus: Campus, registrar
 
 
 @pytest.mark.parametrize(("action", "state"), [("restart", "uploaded"), ("retry", "processing"), ("cancel", "failed")])
-def test_recordings_are_steered_through_their_services(campus: Campus, registrar: Client, action: str, state: str) -> None:
-    page = press(registrar, f"footage_recording_{action}", campus.recording.pk)
+def test_recordings_are_steered_through_their_services(
+    campus: Campus, registrar: Client, action: str, state: str
+) -> None:
+    page = press(registrar, f"recordings_recording_{action}", campus.recording.pk)
     campus.recording.refresh_from_db()
     assert campus.recording.state == state
     if action == "restart":
         assert campus.recording.run == 2
     if action == "retry":
-        assert [segment.state for segment in campus.recording.segments.all()] == [Segment.State.DONE, Segment.State.PENDING]
+        assert [segment.state for segment in campus.recording.segments.all()] == [
+            Segment.State.DONE,
+            Segment.State.PENDING,
+        ]
     if action == "cancel":
         assert "nothing to cancel" in page
 
@@ -101,8 +108,8 @@ def test_recordings_are_steered_through_their_services(campus: Campus, registrar
 def test_looking_at_a_button_changes_nothing(campus: Campus, registrar: Client) -> None:
     Recording.objects.update(state=Recording.State.PROCESSING)
     for action, pk in (
-        ("footage_recording_cancel", campus.recording.pk),
-        ("footage_recording_restart", campus.recording.pk),
+        ("recordings_recording_cancel", campus.recording.pk),
+        ("recordings_recording_restart", campus.recording.pk),
         ("academics_course_register", campus.course.pk),
     ):
         registrar.get(reverse(f"admin:{action}", args=[pk]))
@@ -111,7 +118,7 @@ def test_looking_at_a_button_changes_nothing(campus: Campus, registrar: Client) 
     assert not Report.objects.exists()
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = registrar.cookies
-    address = reverse("admin:footage_recording_cancel", args=[campus.recording.pk])
+    address = reverse("admin:recordings_recording_cancel", args=[campus.recording.pk])
     assert strict.post(address, {"_form_submitted": "True"}).status_code == 403
 
 
@@ -120,11 +127,18 @@ def test_a_correction_needs_a_reason_keeps_the_machine_s_word_and_is_logged(camp
     address = reverse("admin:attendance_attendancerecord_correct", args=[record.pk])
     assert b"required" in registrar.post(address, {"_form_submitted": "True", "status": "present"}).content
     assert not AttendanceChange.objects.exists()
-    press(registrar, "attendance_attendancerecord_correct", record.pk, status="present", reason="was hidden by a pillar")
+    press(
+        registrar, "attendance_attendancerecord_correct", record.pk, status="present", reason="was hidden by a pillar"
+    )
     record.refresh_from_db()
     assert (record.machine_status, record.override_status) == ("absent", "present")
     change = AttendanceChange.objects.get()
-    assert (change.old, change.new, change.reason, change.user_name) == ("absent", "present", "was hidden by a pillar", "registrar")
+    assert (change.old, change.new, change.reason, change.user_name) == (
+        "absent",
+        "present",
+        "was hidden by a pillar",
+        "registrar",
+    )
     press(registrar, "attendance_attendancerecord_correct", record.pk, status="", reason="a mistake")
     record.refresh_from_db()
     assert record.status == "absent"
@@ -133,7 +147,12 @@ def test_a_correction_needs_a_reason_keeps_the_machine_s_word_and_is_logged(camp
 def test_many_photos_of_a_student_at_once(campus: Campus, registrar: Client) -> None:
     files = [
         SimpleUploadedFile(name, data)
-        for name, data in (("a.jpg", picture()), ("b.jpg", picture("blue")), ("copy.jpg", picture()), ("empty.jpg", b""))
+        for name, data in (
+            ("a.jpg", picture()),
+            ("b.jpg", picture("blue")),
+            ("copy.jpg", picture()),
+            ("empty.jpg", b""),
+        )
     ]
     response = registrar.post(reverse("admin:academics_student_photos", args=[campus.ann.pk]), {"photos": files})
     assert campus.ann.photos.count() == 2
@@ -161,11 +180,16 @@ def test_photos_come_one_by_one_and_their_verdicts_are_told(campus: Campus, regi
     FacePhoto.objects.filter(pk=taken["id"]).update(state="rejected", reason="The face is blurred.")
     verdicts = reverse("admin:biometrics_facephoto_verdicts")
     told = registrar.get(verdicts, {"id": [taken["id"], "x" * 36, "../../etc"]}).json()["rows"]
-    assert [(row["id"], row["state"], row["reason"]) for row in told] == [(taken["id"], "rejected", "The face is blurred.")]
+    assert [(row["id"], row["state"], row["reason"]) for row in told] == [
+        (taken["id"], "rejected", "The face is blurred.")
+    ]
     auditor = User.objects.create_user("auditor", password="a long password")
     auditor.groups.add(Group.objects.get(name="Auditor"))
     registrar.force_login(auditor)
-    assert registrar.post(address, {"photos": [SimpleUploadedFile("b.jpg", picture("pink"))]}, headers=json).status_code == 403
+    assert (
+        registrar.post(address, {"photos": [SimpleUploadedFile("b.jpg", picture("pink"))]}, headers=json).status_code
+        == 403
+    )
     assert registrar.get(reverse("admin:academics_student_import")).status_code == 403
 
 
@@ -173,7 +197,9 @@ def test_one_goes_back_to_an_earlier_gallery(campus: Campus, registrar: Client, 
     galleries = []
     for n in range(2):
         Gallery.objects.update(active=False)
-        row = Gallery.objects.create(course=campus.course, state="ready", active=True, embedder="e", path=f"galleries/{n}.npz")
+        row = Gallery.objects.create(
+            course=campus.course, state="ready", active=True, embedder="e", path=f"galleries/{n}.npz"
+        )
         path = Path(settings.MEDIA_ROOT, row.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"gallery")
@@ -203,7 +229,9 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     assert "no zip, or it is damaged" in broken.content.decode()
 
 
-def test_a_deleted_photo_leaves_no_file(campus: Campus, registrar: Client, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_deleted_photo_leaves_no_file(
+    campus: Campus, registrar: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     paths = []
     for student, address, form in (
         (campus.ann, "admin:biometrics_facephoto_delete", {"post": "yes"}),

@@ -31,7 +31,9 @@ def campus(registrar: Client) -> Campus:
     Gallery.objects.create(course=rows.course)
     record = AttendanceRecord.objects.create(lecture=rows.lecture, student=rows.ann)
     override_set(record=record, status="excused", reason="ill", user=User.objects.get(username="registrar"))
-    Report.objects.create(course=rows.course, recording=rows.recording, lecture=rows.lecture, file_name="a.xlsx", sha256="0")
+    Report.objects.create(
+        course=rows.course, recording=rows.recording, lecture=rows.lecture, file_name="a.xlsx", sha256="0"
+    )
     return rows
 
 
@@ -123,16 +125,29 @@ def test_a_registrar_cannot_become_a_superuser_nor_touch_one(campus: Campus, reg
     root, lecturer, me = (User.objects.get(username=name) for name in ("root", "lecturer", "registrar"))
     root.is_superuser = True
     root.save()
-    form = {"username": "registrar", "is_active": "on", "is_superuser": "on", "groups": [Group.objects.get(name="Registrar").pk]}
+    form = {
+        "username": "registrar",
+        "is_active": "on",
+        "is_superuser": "on",
+        "groups": [Group.objects.get(name="Registrar").pk],
+    }
     form |= {"api_tokens-TOTAL_FORMS": "0", "api_tokens-INITIAL_FORMS": "0"}
     registrar.post(reverse("admin:auth_user_change", args=[me.pk]), form)
     me.refresh_from_db()
     assert not me.is_superuser
-    assert registrar.post(reverse("admin:auth_user_change", args=[root.pk]), form | {"username": "taken"}).status_code == 403
     assert (
-        registrar.post(reverse("admin:auth_user_password_change", args=[root.pk]), {"password1": "x", "password2": "x"}).status_code == 403
+        registrar.post(reverse("admin:auth_user_change", args=[root.pk]), form | {"username": "taken"}).status_code
+        == 403
     )
-    registrar.post(reverse("admin:auth_user_change", args=[lecturer.pk]), form | {"username": "lecturer", "first_name": "Leo"})
+    assert (
+        registrar.post(
+            reverse("admin:auth_user_password_change", args=[root.pk]), {"password1": "x", "password2": "x"}
+        ).status_code
+        == 403
+    )
+    registrar.post(
+        reverse("admin:auth_user_change", args=[lecturer.pk]), form | {"username": "lecturer", "first_name": "Leo"}
+    )
     lecturer.refresh_from_db()
     assert (lecturer.first_name, lecturer.is_superuser, lecturer.groups.count()) == ("Leo", False, 0)
 
@@ -146,7 +161,9 @@ def test_what_the_machine_wrote_and_the_log_cannot_be_written(campus: Campus, re
         Gallery.objects.get(),
     ):
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
-        assert registrar.post(reverse(f"{name}_change", args=[row.pk]), {"machine_status": "present"}).status_code == 403
+        assert (
+            registrar.post(reverse(f"{name}_change", args=[row.pk]), {"machine_status": "present"}).status_code == 403
+        )
         assert registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
         assert registrar.get(reverse(f"{name}_add")).status_code == 403
 

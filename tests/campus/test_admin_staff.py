@@ -23,7 +23,13 @@ def client_of(user: User) -> Client:
 
 
 def save(client: Client, user: User, **fields: str):
-    form = {"username": user.username, "is_active": "on", "role": "", "api_tokens-TOTAL_FORMS": "0", "api_tokens-INITIAL_FORMS": "0"}
+    form = {
+        "username": user.username,
+        "is_active": "on",
+        "role": "",
+        "api_tokens-TOTAL_FORMS": "0",
+        "api_tokens-INITIAL_FORMS": "0",
+    }
     return client.post(reverse(PAGE, args=[user.pk]), form | fields)
 
 
@@ -70,7 +76,12 @@ def test_a_registrar_touches_no_higher_account(registrar: Client, kind: str):
     other = factories.user(is_superuser=True) if kind == "superuser" else factories.person(Role(kind))
     assert save(registrar, other, is_active="").status_code == 403
     assert registrar.post(reverse("admin:auth_user_password_change", args=[other.pk])).status_code == 403
-    assert registrar.post(reverse("admin:auth_user_second_step_off", args=[other.pk]), {"_form_submitted": "True"}).status_code == 403
+    assert (
+        registrar.post(
+            reverse("admin:auth_user_second_step_off", args=[other.pk]), {"_form_submitted": "True"}
+        ).status_code
+        == 403
+    )
     assert User.objects.get(pk=other.pk).is_active
 
 
@@ -91,7 +102,12 @@ def with_phone(user: User) -> User:
 
 def test_a_lost_phone(registrar: Client, lecturer: User):
     with_phone(lecturer)
-    assert registrar.post(reverse("admin:auth_user_second_step_off", args=[lecturer.pk]), {"_form_submitted": "True"}).status_code == 302
+    assert (
+        registrar.post(
+            reverse("admin:auth_user_second_step_off", args=[lecturer.pk]), {"_form_submitted": "True"}
+        ).status_code
+        == 302
+    )
     assert not SecondStep.objects.exists()
 
 
@@ -108,7 +124,12 @@ def test_tokens_are_seen_and_revoked_but_never_shown(registrar: Client, lecturer
     page = registrar.get(reverse(PAGE, args=[lecturer.pk])).content.decode()
     assert "timetable script" in page
     assert secret not in page
-    assert registrar.post(reverse("admin:auth_user_revoke_tokens", args=[lecturer.pk]), {"_form_submitted": "True"}).status_code == 302
+    assert (
+        registrar.post(
+            reverse("admin:auth_user_revoke_tokens", args=[lecturer.pk]), {"_form_submitted": "True"}
+        ).status_code
+        == 302
+    )
     assert not ApiToken.objects.exists()
 
 

@@ -13,7 +13,7 @@ from campus.api.urls import router
 from campus.attendance.decisions import override_set
 from campus.attendance.models import Still
 from campus.biometrics.models import PhotoImport
-from campus.footage.models import Camera, Collection, Piece, Source
+from campus.cctv.models import Camera, Collection, Piece, Source
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -146,7 +146,10 @@ class Matrix:
 
 class TestCourses(Matrix):
     path, about = "courses", "course"
-    actions = [("post", "register/", None, 201), *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle"))]
+    actions = [
+        ("post", "register/", None, 201),
+        *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle")),
+    ]
     registrars = [
         ("patch", "", {"late_minutes": 15}, 200),
         ("post", "roster/", None, 400),  # no file
@@ -360,7 +363,9 @@ class TestPhotoImports(Matrix):
     path, private = "photo-imports", "registrar"
 
     def row(self, world: World) -> Any:
-        return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", language="en-gb", total=1)[0]
+        return PhotoImport.objects.get_or_create(
+            user=world.registrar, original_name="photos.zip", language="en-gb", total=1
+        )[0]
 
 
 class TestCalendarLinks(Matrix):
@@ -401,4 +406,7 @@ def test_every_endpoint_has_its_matrix():
     for prefix, viewset, _ in router.registry:
         asked = [suffix for _, suffix, _, _ in (*matrices[prefix].actions, *matrices[prefix].registrars)]
         for action in viewset.get_extra_actions():
-            assert not action.detail or any(re.fullmatch(f"{action.url_path}/", suffix) for suffix in asked), (prefix, action.url_path)
+            assert not action.detail or any(re.fullmatch(f"{action.url_path}/", suffix) for suffix in asked), (
+                prefix,
+                action.url_path,
+            )

@@ -15,9 +15,9 @@ from campus.accounts.selectors import language_of
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.zips import zip_take
-from campus.footage.models import Recording
+from campus.common.jobs import claim
 from campus.outbox.models import Delivery, Webhook
-from campus.work import claim
+from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 from tests.campus.test_timetable_ical import WEEKLY, ics, single
@@ -40,12 +40,18 @@ def office(world: World) -> APIClient:
 
 
 def test_the_secret_of_a_webhook_is_shown_once(office: APIClient, world: World):
-    made = office.post("/api/v1/webhooks/", {"url": "https://example.org/hook", "course": world.course.pk}, format="json")
+    made = office.post(
+        "/api/v1/webhooks/", {"url": "https://example.org/hook", "course": world.course.pk}, format="json"
+    )
     assert made.status_code == 201
     first = made.json()["secret"]
     url = f"/api/v1/webhooks/{made.json()['id']}/"
     assert Webhook.objects.get().secret == first
-    for answer in (office.get(url), office.get("/api/v1/webhooks/"), office.patch(url, {"active": False}, format="json")):
+    for answer in (
+        office.get(url),
+        office.get("/api/v1/webhooks/"),
+        office.patch(url, {"active": False}, format="json"),
+    ):
         assert answer.status_code == 200
         assert first not in answer.content.decode()
     second = office.post(f"{url}secret/").json()["secret"]
@@ -78,17 +84,30 @@ def test_webhooks_and_messages_are_for_the_office_and_auditors_only_read(api: AP
     assert (api.get(url).status_code, api.post(f"{url}secret/").status_code) == (404, 403)
     auditor = client_of(factories.person(Role.AUDITOR))
     assert auditor.get(url).status_code == 200
-    assert (auditor.patch(url, {"active": False}, format="json").status_code, auditor.post(f"{url}secret/").status_code) == (403, 403)
+    assert (
+        auditor.patch(url, {"active": False}, format="json").status_code,
+        auditor.post(f"{url}secret/").status_code,
+    ) == (403, 403)
 
 
 def test_a_status_of_the_institutions_own(office: APIClient, api: APIClient, world: World):
-    wish = {"code": "trip", "label": "Excursion", "letter": "X", "points": 1.5, "counts": False, "like": "excused", "moodle": "E"}
+    wish = {
+        "code": "trip",
+        "label": "Excursion",
+        "letter": "X",
+        "points": 1.5,
+        "counts": False,
+        "like": "excused",
+        "moodle": "E",
+    }
     made = office.post("/api/v1/statuses/", wish, format="json")
     assert (made.status_code, made.json()) == (201, wish)
     assert api.get("/api/v1/statuses/trip/").json() == wish
     assert wish in api.get("/api/v1/statuses/").json()
     assert api.post("/api/v1/statuses/", wish | {"code": "x"}, format="json").status_code == 403
-    changed = office.patch("/api/v1/statuses/trip/", {"points": 2, "label": "Trip"}, format="json", headers={"If-Match": made["ETag"]})
+    changed = office.patch(
+        "/api/v1/statuses/trip/", {"points": 2, "label": "Trip"}, format="json", headers={"If-Match": made["ETag"]}
+    )
     assert (changed.json()["points"], changed.json()["label"]) == (2, "Trip")
     late = office.patch("/api/v1/statuses/trip/", {"points": 0}, format="json", headers={"If-Match": made["ETag"]})
     assert late.status_code == 412
@@ -113,14 +132,21 @@ def test_what_a_class_asks_of_its_students(office: APIClient, api: APIClient, wo
     assert before.json()["register_policy"]["least_percent"] == 75
     assert not RegisterPolicy.objects.exists()
     tag = {"If-Match": before["ETag"]}
-    changed = office.patch(url, {"register_policy": {"least_percent": 80, "mail_absentees": True}}, format="json", headers=tag)
-    assert changed.json()["register_policy"] == before.json()["register_policy"] | {"least_percent": 80, "mail_absentees": True}
+    changed = office.patch(
+        url, {"register_policy": {"least_percent": 80, "mail_absentees": True}}, format="json", headers=tag
+    )
+    assert changed.json()["register_policy"] == before.json()["register_policy"] | {
+        "least_percent": 80,
+        "mail_absentees": True,
+    }
     assert office.patch(url, {"name": "Other"}, format="json", headers=tag).status_code == 412
     wrong = office.patch(url, {"register_policy": {"least_percent": 101}}, format="json")
     assert wrong.json()["errors"][0]["pointer"] == "#/register_policy/least_percent"
     assert api.get(url).json()["register_policy"]["least_percent"] == 80
     assert api.patch(url, {"register_policy": {"least_percent": 0}}, format="json").status_code == 403
-    made = office.post("/api/v1/courses/", {"code": "X1", "name": "X", "register_policy": {"least_percent": 60}}, format="json")
+    made = office.post(
+        "/api/v1/courses/", {"code": "X1", "name": "X", "register_policy": {"least_percent": 60}}, format="json"
+    )
     assert made.json()["register_policy"]["least_percent"] == 60
 
 
@@ -141,7 +167,9 @@ def test_links_for_calendar_programs_are_everybodys_own(api: APIClient, world: W
 
 def test_a_timetable_is_looked_at_then_imported(office: APIClient, api: APIClient, world: World):
     def send(who: APIClient, *events: list[str], **more: str) -> Any:
-        return who.post("/api/v1/lectures/import/", {"file": SimpleUploadedFile("t.ics", ics(*events)), **more}, format="multipart")
+        return who.post(
+            "/api/v1/lectures/import/", {"file": SimpleUploadedFile("t.ics", ics(*events)), **more}, format="multipart"
+        )
 
     told = send(office, WEEKLY, ["UID:a", "SUMMARY:Odd"], dry_run="true").json()
     assert (told["done"], [row["kind"] for row in told["rows"]]) == (False, ["new", "new", "new", "refused"])
@@ -157,7 +185,9 @@ def test_a_timetable_is_looked_at_then_imported(office: APIClient, api: APIClien
         "remark": "",
     }
     assert world.course.lectures.count() == 1
-    assert send(office, WEEKLY, single("x", "20990501T080000Z", "SUMMARY:Any"), course=str(world.course.pk)).json()["done"]
+    assert send(office, WEEKLY, single("x", "20990501T080000Z", "SUMMARY:Any"), course=str(world.course.pk)).json()[
+        "done"
+    ]
     assert world.course.lectures.count() == 5
     assert send(office, WEEKLY, course=str(world.course.pk), complete="true").json()["rows"][0]["kind"] == "gone"
     assert world.course.lectures.get(uid="x").cancelled
@@ -182,7 +212,9 @@ def test_a_rosters_columns_are_named_where_they_do_not_say_what_they_are(office:
 def test_what_a_training_says(api: APIClient, world: World):
     suspect = {str(world.student.pk): [{"photo": str(world.photo.pk), "nearest": "7"}]}
     rates = {"strict": {"fpir": 0.001, "miss": 0.02, "threshold": 0.9}}
-    Gallery.objects.update(report={"rates": rates, "few_photos": ["7"], "too_alike": [["7", "8", 0.99]], "suspect_photos": suspect})
+    Gallery.objects.update(
+        report={"rates": rates, "few_photos": ["7"], "too_alike": [["7", "8", 0.99]], "suspect_photos": suspect}
+    )
     told = api.get(f"/api/v1/galleries/{world.gallery.pk}/report/").json()
     assert told == {
         "rates": rates,
@@ -223,7 +255,12 @@ def test_a_zip_of_photos_is_given_to_a_worker(office: APIClient, api: APIClient,
     assert zip_take(row=row)
     told = office.get(f"/api/v1/photo-imports/{row.pk}/").json()
     assert (told["state"], told["taken"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
-    assert office.post("/api/v1/photo-imports/", {"file": SimpleUploadedFile("a.zip", b"no")}, format="multipart").status_code == 400
+    assert (
+        office.post(
+            "/api/v1/photo-imports/", {"file": SimpleUploadedFile("a.zip", b"no")}, format="multipart"
+        ).status_code
+        == 400
+    )
     assert api.get("/api/v1/photo-imports/").json()["results"] == []
     assert api.post("/api/v1/photo-imports/", wish).status_code == 403
     assert client_of(factories.registrar()).get(f"/api/v1/photo-imports/{row.pk}/").status_code == 404
@@ -262,7 +299,17 @@ def test_what_a_registrar_keeps_can_be_deleted(office: APIClient, api: APIClient
     day = timezone.localdate()
     for kind, wish in (
         ("holidays", {"name": "Dies", "first_day": day, "last_day": day}),
-        ("series", {"course": world.course.pk, "weekdays": [0], "starts": "9:00", "ends": "10:00", "first_day": day, "last_day": day}),
+        (
+            "series",
+            {
+                "course": world.course.pk,
+                "weekdays": [0],
+                "starts": "9:00",
+                "ends": "10:00",
+                "first_day": day,
+                "last_day": day,
+            },
+        ),
     ):
         made = office.post(f"/api/v1/{kind}/", wish, format="json").json()
         assert office.delete(f"/api/v1/{kind}/{made['id']}/").status_code == 204

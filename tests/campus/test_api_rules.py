@@ -59,7 +59,9 @@ def walk(api: APIClient, url: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("ordering", ["name", "-name", "number", "-number"])
-def test_pages_hold_when_many_rows_are_equal_in_what_they_are_ordered_by(office: APIClient, world: World, ordering: str):
+def test_pages_hold_when_many_rows_are_equal_in_what_they_are_ordered_by(
+    office: APIClient, world: World, ordering: str
+):
     for number in range(7):
         factories.student(number=f"T{number}", name="Tang, Li")
     url = f"/api/v1/students/?ordering={ordering}&limit=2"
@@ -120,7 +122,9 @@ def test_filters(office: APIClient, world: World):
     def ids(path: str) -> list[Any]:
         return [row["id"] for row in office.get(f"/api/v1/{path}").json()["results"]]
 
-    assert ids(f"enrolments/?student={world.student.pk}&day=2026-11-16") == [world.course.enrolments.get(student=world.student).pk]
+    assert ids(f"enrolments/?student={world.student.pk}&day=2026-11-16") == [
+        world.course.enrolments.get(student=world.student).pk
+    ]
     assert ids(f"enrolments/?student={world.student.pk}&day=2020-01-01") == []
     assert ids(f"students/?name={world.student.name[-4:]}") == [world.student.pk]
     assert ids(f"photos/?course={world.course.pk}&state=accepted") == [str(world.photo.pk)]
@@ -149,7 +153,10 @@ def test_what_somebody_else_changed_is_not_written_over(api: APIClient, office: 
     tag = api.get(url)["ETag"]
     changed = office.patch(url, {"room": "C 1"}, format="json", headers={"If-Match": tag})
     assert (changed.status_code, changed.json()["room"], changed["ETag"]) == (200, "C 1", api.get(url)["ETag"])
-    assert "since you read it" in problem(api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": tag}), 412)["detail"]
+    assert (
+        "since you read it"
+        in problem(api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": tag}), 412)["detail"]
+    )
     problem(api.delete(url, headers={"If-Match": tag}), 412)
     assert api.get(url).json()["room"] == "C 1"
     assert api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": "*"}).json()["room"] == "D 2"
@@ -166,7 +173,9 @@ def test_a_repeated_request_is_answered_as_before(api: APIClient, world: World):
     assert again.json() == first.json()
     assert again["Idempotency-Replayed"] == "true"
     assert world.course.lectures.count() == 2
-    other = api.post("/api/v1/lectures/", body | {"title": "Graphs"}, format="json", headers={"Idempotency-Key": "monday"})
+    other = api.post(
+        "/api/v1/lectures/", body | {"title": "Graphs"}, format="json", headers={"Idempotency-Key": "monday"}
+    )
     assert "another request" in problem(other, 422)["detail"]
 
 
@@ -183,18 +192,24 @@ def test_a_key_is_ones_own_and_every_post_takes_one(api: APIClient, world: World
 def test_a_refused_request_leaves_its_key_free(api: APIClient, world: World):
     key = {"Idempotency-Key": "friday"}
     problem(api.post("/api/v1/lectures/", NEW | {"course": 0}, format="json", headers=key), 400)
-    assert api.post("/api/v1/lectures/", NEW | {"course": world.course.pk}, format="json", headers=key).status_code == 201
+    assert (
+        api.post("/api/v1/lectures/", NEW | {"course": world.course.pk}, format="json", headers=key).status_code == 201
+    )
 
 
 def test_keys_are_forgotten_and_odd_ones_refused(api: APIClient, world: World):
     body = NEW | {"course": world.course.pk}
     api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"})
     IdempotencyKey.objects.update(created_at=timezone.now() - 2 * KEPT)
-    problem(api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"}), 400)  # the time is taken
+    problem(
+        api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"}), 400
+    )  # the time is taken
     for key in ("", "x" * 256, "schlüssel"):
         assert (
             "Idempotency-Key"
-            in problem(api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": key}), 400)["detail"]
+            in problem(api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": key}), 400)[
+                "detail"
+            ]
         )
 
 
@@ -206,7 +221,9 @@ def test_two_at_the_same_moment_make_one(world: World):
     def ask() -> None:
         client = APIClient()
         client.force_authenticate(world.own)
-        answers.append(client.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "both"}).json()["id"])
+        answers.append(
+            client.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "both"}).json()["id"]
+        )
         connections.close_all()
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -253,7 +270,9 @@ def test_who_i_am(api: APIClient):
 
 
 def test_a_class_with_its_students(office: APIClient, world: World):
-    course = office.post("/api/v1/courses/", {"code": "PH1", "name": "Physics", "lecturers": ["other"]}, format="json").json()
+    course = office.post(
+        "/api/v1/courses/", {"code": "PH1", "name": "Physics", "lecturers": ["other"]}, format="json"
+    ).json()
     assert (course["lecturers"], course["sureness"]) == (["other"], "balanced")
     problem(office.post("/api/v1/courses/", {"code": "PH1", "name": "Again"}, format="json"), 400)
     student = office.post("/api/v1/students/", {"number": "P7", "name": "Ada"}, format="json").json()
@@ -275,7 +294,9 @@ def test_a_class_with_its_students(office: APIClient, world: World):
 def test_photos(office: APIClient, world: World, settings):
     def add() -> Any:
         return office.post(
-            "/api/v1/photos/", {"student": world.student.pk, "file": SimpleUploadedFile("me.jpg", jpeg())}, format="multipart"
+            "/api/v1/photos/",
+            {"student": world.student.pk, "file": SimpleUploadedFile("me.jpg", jpeg())},
+            format="multipart",
         )
 
     photo = add().json()
@@ -293,7 +314,9 @@ def test_photos(office: APIClient, world: World, settings):
 def test_a_lecture_is_moved_cancelled_and_deleted(api: APIClient, world: World):
     lecture = api.post("/api/v1/lectures/", NEW | {"course": world.course.pk}, format="json").json()
     url = f"/api/v1/lectures/{lecture['id']}/"
-    assert "Set a later end" in problem(api.patch(url, {"ends_at": "2026-12-01T08:00:00Z"}, format="json"), 400)["detail"]
+    assert (
+        "Set a later end" in problem(api.patch(url, {"ends_at": "2026-12-01T08:00:00Z"}, format="json"), 400)["detail"]
+    )
     assert api.patch(url, {"cancelled": True}, format="json").json()["cancelled"] is True
     assert api.delete(url).status_code == 204
     assert "so it stays" in problem(api.delete(f"/api/v1/lectures/{world.lecture.pk}/"), 400)["detail"]
@@ -302,7 +325,11 @@ def test_a_lecture_is_moved_cancelled_and_deleted(api: APIClient, world: World):
 def test_the_result_is_corrected_signed_off_and_locked(api: APIClient, office: APIClient, world: World):
     url = f"/api/v1/lectures/{world.lecture.pk}/"
     world.failed.delete()
-    wish = {"records": list(world.lecture.records.values_list("pk", flat=True)), "status": "excused", "reason": "Strike"}
+    wish = {
+        "records": list(world.lecture.records.values_list("pk", flat=True)),
+        "status": "excused",
+        "reason": "Strike",
+    }
     changed = api.post(f"{url}decide/", wish, format="json").json()
     assert {row["status"] for row in changed} == {"excused"}
     assert api.post(f"{url}sign-off/").json()["sign_off"]["user_name"] == "own"
@@ -345,7 +372,9 @@ def test_exports(api: APIClient, world: World):
 
 
 def test_the_statuses_are_the_institutions(api: APIClient):
-    assert {"present", "late", "excused", "absent", "unsure"} <= {row["code"] for row in api.get("/api/v1/statuses/").json()}
+    assert {"present", "late", "excused", "absent", "unsure"} <= {
+        row["code"] for row in api.get("/api/v1/statuses/").json()
+    }
 
 
 def test_the_roster_comes_as_a_file(office: APIClient, world: World):
@@ -377,7 +406,9 @@ def test_a_series_of_lectures_is_planned_then_made(office: APIClient, world: Wor
     }
     series = office.post("/api/v1/series/", wish, format="json").json()
     url = f"/api/v1/series/{series['id']}/"
-    office.post("/api/v1/holidays/", {"name": "Dies", "first_day": "2026-12-02", "last_day": "2026-12-02"}, format="json")
+    office.post(
+        "/api/v1/holidays/", {"name": "Dies", "first_day": "2026-12-02", "last_day": "2026-12-02"}, format="json"
+    )
     plan = office.get(f"{url}plan/").json()
     assert [step["kind"] for step in plan["steps"]] == ["new", "holiday", "new", "new"]
     problem(office.post(f"{url}apply/", {"agreed": "another"}, format="json"), 400)
@@ -388,7 +419,11 @@ def test_a_series_of_lectures_is_planned_then_made(office: APIClient, world: Wor
 
 def test_a_student_over_all_classes(api: APIClient, world: World):
     (line,) = api.get(f"/api/v1/students/{world.student.pk}/history/").json()
-    assert (line["course"], line["share"], [met["status"] for met in line["lectures"]]) == (world.course.pk, 1.0, ["present"])
+    assert (line["course"], line["share"], [met["status"] for met in line["lectures"]]) == (
+        world.course.pk,
+        1.0,
+        ["present"],
+    )
     assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
 
 
@@ -398,7 +433,10 @@ def test_a_still_is_asked_for_once(api: APIClient, world: World):
     assert (still.status_code, still.json()["state"]) == (202, "queued")
     assert api.post("/api/v1/stills/", wish, format="json").json() == still.json()
     for time in (-1, 1e9, "nan"):
-        assert problem(api.post("/api/v1/stills/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"] == "#/time"
+        assert (
+            problem(api.post("/api/v1/stills/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"]
+            == "#/time"
+        )
 
 
 def test_what_is_signed_off_is_neither_moved_nor_recorded_anew(api: APIClient, world: World):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from campus.accounts.services import token_create
-from campus.footage.models import Collection
+from campus.cctv.models import Collection
+from campus.common.jobs import producer
 from campus.outbox.models import Webhook
-from campus.work import producer
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
@@ -31,7 +31,9 @@ def rows(world: World) -> dict[str, Any]:
         "sources": camera.source,
         "cameras": camera,
         "pieces": factories.piece(camera, factories.STARTS),
-        "collections": Collection.objects.create(lecture=world.foreign, due_at=factories.STARTS, deadline_at=factories.STARTS),
+        "collections": Collection.objects.create(
+            lecture=world.foreign, due_at=factories.STARTS, deadline_at=factories.STARTS
+        ),
         "courses": world.course,
         "students": world.student,
         "enrolments": world.course.enrolments.first(),
@@ -55,7 +57,9 @@ def no_broker(settings):
     producer.cache_clear()
 
 
-def test_the_server_keeps_to_its_description(transactional_db, live_server, world: World, no_broker, monkeypatch, tmp_path: Path):
+def test_the_server_keeps_to_its_description(
+    transactional_db, live_server, world: World, no_broker, monkeypatch, tmp_path: Path
+):
     monkeypatch.setattr("campus.api.events.LASTS_SECONDS", 0.1)
     _, token = token_create(user=world.registrar, name="schemathesis", scope="write", days=1)
     config = tmp_path / "schemathesis.toml"

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from campus.accounts.models import ApiToken
 from campus.attendance.models import AttendanceChange
 from campus.attendance.services import lecture_count
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -25,7 +25,9 @@ def api(world: World) -> APIClient:
 
 
 def upload(api: APIClient, lecture: object, content: bytes, name: str = "lecture.mp4"):
-    return api.post("/api/v1/recordings/", {"lecture": lecture, "file": SimpleUploadedFile(name, content)}, format="multipart")
+    return api.post(
+        "/api/v1/recordings/", {"lecture": lecture, "file": SimpleUploadedFile(name, content)}, format="multipart"
+    )
 
 
 def test_a_token_opens_and_is_revoked(world: World):
@@ -54,7 +56,10 @@ def test_a_wrong_password_gets_no_token(world: World):
 
 def test_tokens_cannot_be_guessed_at_speed(world: World):
     api = APIClient()
-    codes = [api.post("/api/v1/token/", {"username": f"name{n}", "password": "guess"}, format="json").status_code for n in range(12)]
+    codes = [
+        api.post("/api/v1/token/", {"username": f"name{n}", "password": "guess"}, format="json").status_code
+        for n in range(12)
+    ]
     assert codes[:10] == [401] * 10
     assert codes[-1] == 429
 
@@ -68,7 +73,12 @@ def test_the_pages_login_opens_the_api_and_needs_the_csrf_token(world: World, vi
 
 
 def test_a_lecture_and_its_recording(api: APIClient, world: World, video_bytes: bytes):
-    body = {"course": world.course.pk, "title": "Trees", "starts_at": "2026-12-01T09:00:00Z", "ends_at": "2026-12-01T10:30:00Z"}
+    body = {
+        "course": world.course.pk,
+        "title": "Trees",
+        "starts_at": "2026-12-01T09:00:00Z",
+        "ends_at": "2026-12-01T10:30:00Z",
+    }
     lecture = api.post("/api/v1/lectures/", body, format="json")
     assert lecture.status_code == 201
     answer = upload(api, lecture.json()["id"], video_bytes)
@@ -107,14 +117,21 @@ def test_a_lecture_that_cannot_be(api: APIClient, world: World, body: dict[str, 
 
 def test_uploads_that_cannot_be(api: APIClient, world: World, video_bytes: bytes, settings, monkeypatch):
     assert "empty" in upload(api, world.lecture.pk, b"").json()["detail"]
-    assert api.post("/api/v1/recordings/", {"lecture": world.lecture.pk, "file": "name-only.mp4"}, format="json").status_code == 415
+    assert (
+        api.post(
+            "/api/v1/recordings/", {"lecture": world.lecture.pk, "file": "name-only.mp4"}, format="json"
+        ).status_code
+        == 415
+    )
     settings.MAX_RECORDING_BYTES = 100
-    monkeypatch.setattr("campus.uploads.FORM_BYTES", 0)
+    monkeypatch.setattr("campus.common.storage.FORM_BYTES", 0)
     large = upload(api, world.lecture.pk, video_bytes)
     assert (large.status_code, "larger than" in large.json()["detail"]) == (413, True)
 
 
-def test_a_disk_that_fills_up_on_the_way_is_a_sentence(api: APIClient, world: World, video_bytes: bytes, settings, monkeypatch):
+def test_a_disk_that_fills_up_on_the_way_is_a_sentence(
+    api: APIClient, world: World, video_bytes: bytes, settings, monkeypatch
+):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -138,7 +155,10 @@ def test_restart_counts_the_runs(api: APIClient, world: World):
 
 def test_attendance_is_filtered_by_what_counts(api: APIClient, world: World):
     def numbers(**query):
-        return [row["student"]["number"] for row in api.get("/api/v1/attendance/", {"lecture": world.lecture.pk} | query).json()["results"]]
+        return [
+            row["student"]["number"]
+            for row in api.get("/api/v1/attendance/", {"lecture": world.lecture.pk} | query).json()["results"]
+        ]
 
     assert numbers(status="present") == [world.student.number]
     url = f"/api/v1/attendance/{world.record.pk}/"
@@ -150,7 +170,12 @@ def test_attendance_is_filtered_by_what_counts(api: APIClient, world: World):
     assert numbers(course=world.foreign.course_id) == []
     assert api.get("/api/v1/attendance/", {"status": "asleep"}).status_code == 400
     (change,) = api.get(f"{url}changes/").json()
-    assert (change["old"], change["new"], change["reason"], change["user_name"]) == ("present", "excused", "Doctor's note", "own")
+    assert (change["old"], change["new"], change["reason"], change["user_name"]) == (
+        "present",
+        "excused",
+        "Doctor's note",
+        "own",
+    )
 
 
 def test_only_a_decision_can_be_written(api: APIClient, world: World):
@@ -167,7 +192,9 @@ def test_lists_are_ordered_and_narrowed(api: APIClient, world: World):
     later = factories.lecture(world.course)
     ids = [row["id"] for row in api.get("/api/v1/lectures/", {"ordering": "starts_at"}).json()["results"]]
     assert ids == [world.lecture.pk, later.pk]
-    assert [row["id"] for row in api.get("/api/v1/lectures/", {"after": later.starts_at.isoformat()}).json()["results"]] == [later.pk]
+    assert [
+        row["id"] for row in api.get("/api/v1/lectures/", {"after": later.starts_at.isoformat()}).json()["results"]
+    ] == [later.pk]
     states = {row["state"] for row in api.get("/api/v1/recordings/", {"state": "done"}).json()["results"]}
     assert states == {"done"}
     assert api.get("/api/v1/students/", {"course": world.foreign.course_id}).json()["results"] == []

@@ -21,8 +21,8 @@ from campus.attendance.services import (
     report_current,
     report_write,
 )
-from campus.errors import UserError
-from campus.footage.models import Recording
+from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from recognition.types import Attendance, Chip, Presence, UnknownPerson
 from tests.campus import factories
 from tests.campus.conftest import jpeg
@@ -71,13 +71,19 @@ def test_rows_say_what_was_seen(recording: Recording) -> None:
     assert Path(recording.file.storage.path(chips[0]["file"])).read_bytes() == jpeg(40)
 
 
-def test_writing_twice_gives_the_same_and_new_pictures_replace_old(recording: Recording, django_capture_on_commit_callbacks) -> None:
+def test_writing_twice_gives_the_same_and_new_pictures_replace_old(
+    recording: Recording, django_capture_on_commit_callbacks
+) -> None:
     first, *_ = recording.lecture.course.students.all()
     folder = Path(recording.file.storage.location, "chips", str(recording.pk))
 
     def rows() -> Any:
         keep = [{**row, "id": 0} for row in recording.sightings.order_by("student_id").values()]
-        return keep, sorted(path.name for path in folder.glob("*")), list(recording.lecture.records.values_list("pk", "machine_status"))
+        return (
+            keep,
+            sorted(path.name for path in folder.glob("*")),
+            list(recording.lecture.records.values_list("pk", "machine_status")),
+        )
 
     with django_capture_on_commit_callbacks(execute=True):
         write(recording, seen(first, (0, 3600)), unknown=1)
@@ -144,12 +150,16 @@ def test_statuses_follow_from_the_class_rules(first: float, last: float, duratio
         (41, 60, [(0, 30), (64, 90)], "late"),
     ],
 )
-def test_nobody_is_late_or_gone_for_want_of_footage(first: float, last: float, unwatched: list[tuple[float, float]], status: str) -> None:
+def test_nobody_is_late_or_gone_for_want_of_footage(
+    first: float, last: float, unwatched: list[tuple[float, float]], status: str
+) -> None:
     holes = [(start * MINUTE, end * MINUTE) for start, end in unwatched]
     assert machine_status(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
 
 
-def test_a_deleted_recording_is_counted_out(lecture: Lecture, recording: Recording, settings, django_capture_on_commit_callbacks) -> None:
+def test_a_deleted_recording_is_counted_out(
+    lecture: Lecture, recording: Recording, settings, django_capture_on_commit_callbacks
+) -> None:
     first, second, third = lecture.course.students.all()
     other = factories.recording(lecture, duration=3600.0, state="done")
     write(recording, seen(first, (0, 3600)), unknown=1)
@@ -177,7 +187,12 @@ def test_a_class_has_rules_of_its_own(recording: Recording) -> None:
 
 @pytest.mark.parametrize(
     ("given", "union"),
-    [([], []), ([(5, 6), (0, 2), (1, 3)], [(0, 3), (5, 6)]), ([(0, 1), (1, 2)], [(0, 2)]), ([(0, 9), (1, 2)], [(0, 9)])],
+    [
+        ([], []),
+        ([(5, 6), (0, 2), (1, 3)], [(0, 3), (5, 6)]),
+        ([(0, 1), (1, 2)], [(0, 2)]),
+        ([(0, 9), (1, 2)], [(0, 9)]),
+    ],
 )
 def test_merged(given: Any, union: Any) -> None:
     assert merged(given) == union
@@ -199,7 +214,10 @@ def test_people_decide_and_a_new_vote_does_not_touch_it(recording: Recording) ->
     override_set(record=record, status="", reason="back", user=user)
     record.refresh_from_db()
     assert record.status == "present"
-    assert [(change.old, change.new) for change in record.changes.all()] == [("excused", "present"), ("absent", "excused")]
+    assert [(change.old, change.new) for change in record.changes.all()] == [
+        ("excused", "present"),
+        ("absent", "excused"),
+    ]
     user.delete()
     assert record.changes.first().user_name == "ada"
 
@@ -218,7 +236,9 @@ def test_only_those_who_see_a_record_decide(recording: Recording) -> None:
 
 def test_the_log_is_append_only(recording: Recording) -> None:
     write(recording)
-    record = override_set(record=recording.lecture.records.first(), status="late", reason="", user=factories.registrar())
+    record = override_set(
+        record=recording.lecture.records.first(), status="late", reason="", user=factories.registrar()
+    )
     change = record.changes.get()
     for forbidden in (change.save, change.delete, AttendanceChange.objects.all().delete):
         with pytest.raises(TypeError, match="append-only"):
@@ -232,7 +252,9 @@ def test_the_log_is_append_only(recording: Recording) -> None:
 def test_who_leaves_the_roster_leaves_the_lecture_unless_a_person_decided(recording: Recording) -> None:
     first, second, third = recording.lecture.course.students.all()
     write(recording, seen(first, (0, 3600)))
-    override_set(record=recording.lecture.records.get(student=second), status="present", reason="", user=factories.registrar())
+    override_set(
+        record=recording.lecture.records.get(student=second), status="present", reason="", user=factories.registrar()
+    )
     Enrolment.objects.filter(student__in=(second, third)).update(valid_to=factories.STARTS.date() - timedelta(days=1))
     lecture_count(lecture=recording.lecture)
     assert set(recording.lecture.records.values_list("student", flat=True)) == {first.pk, second.pk}
@@ -259,11 +281,20 @@ def test_the_workbook_follows_the_records(recording: Recording, settings) -> Non
     assert path.name.startswith(f"Report_for_{recording.lecture.course.code}_2026_11_16-0900_")
     sheets = load_workbook(path)
     assert sheets.sheetnames == ["Attendance", "Timeline", "Unknown", "Summary"]
-    assert [row[2] for row in sheets["Attendance"].iter_rows(min_row=2, values_only=True)] == ["Present", "Absent", "Absent"]
+    assert [row[2] for row in sheets["Attendance"].iter_rows(min_row=2, values_only=True)] == [
+        "Present",
+        "Absent",
+        "Absent",
+    ]
     written = path.stat().st_mtime_ns
     assert report_current(report=report).pk == report.pk
     assert path.stat().st_mtime_ns == written, "nothing changed, nothing is written"
-    override_set(record=recording.lecture.records.get(student=first), status="late", reason="", user=factories.registrar(username="ada"))
+    override_set(
+        record=recording.lecture.records.get(student=first),
+        status="late",
+        reason="",
+        user=factories.registrar(username="ada"),
+    )
     report_current(report=report)
     row = next(load_workbook(path)["Attendance"].iter_rows(min_row=2, values_only=True))
     assert (row[2], row[8]) == ("Late", "ada")
@@ -345,18 +376,24 @@ def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording
     record_attendance(recording=photo, attendance=Attendance(0.0, presences, people))
     assert list(photo.unknown_people.values_list("still", flat=True)) == [True, False]
     workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
-    assert {row[1]: row[2] for row in workbook["Attendance"].iter_rows(values_only=True)}[second.name] == "To be confirmed"
+    assert {row[1]: row[2] for row in workbook["Attendance"].iter_rows(values_only=True)}[
+        second.name
+    ] == "To be confirmed"
     assert [row[0] for row in workbook["Unknown"].iter_rows(values_only=True)][1:] == [
         "Unknown 1",
         "Still face 1 (portrait, poster or screen)",
     ]
-    register = load_workbook(Path(settings.REPORTS_DIR, register_write(course=photo.lecture.course).file_name))["Register"]
+    register = load_workbook(Path(settings.REPORTS_DIR, register_write(course=photo.lecture.course).file_name))[
+        "Register"
+    ]
     rows = {row[1]: row[2:4] for row in register.iter_rows(values_only=True)}
     assert (rows[first.name], rows[second.name]) == (("P", 1), ("?", None))
 
 
 def test_the_workbook_names_the_sureness_and_its_threshold(photo: Recording, settings) -> None:
-    gallery = factories.gallery(photo.lecture.course, report={"rates": {"strict": {"fpir": 0, "miss": 0, "threshold": 0.97}}})
+    gallery = factories.gallery(
+        photo.lecture.course, report={"rates": {"strict": {"fpir": 0, "miss": 0, "threshold": 0.97}}}
+    )
     Recording.objects.filter(pk=photo.pk).update(gallery=gallery, sureness="strict")
     photo.refresh_from_db()
     write(photo)

@@ -8,8 +8,8 @@ from django.db import IntegrityError
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use, gallery_is_due
 from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
-from campus.errors import UserError
-from campus.work import claim
+from campus.common.errors import UserError
+from campus.common.jobs import claim
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 
@@ -57,7 +57,9 @@ def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
     vector = np.eye(1, 128, dtype=np.float32)[0]
     for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
         photo_checked(
-            photo=factories.photo(first, state="pending"), result=EnrolmentPhoto(verdict, "", embedding=vector), embedder=embedder
+            photo=factories.photo(first, state="pending"),
+            result=EnrolmentPhoto(verdict, "", embedding=vector),
+            embedder=embedder,
         )
     people = course_embeddings(course, "a")
     assert {label: len(vectors) for label, vectors in people.items()} == {str(first.pk): 2, str(second.pk): 0}
@@ -110,7 +112,16 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
     old = factories.gallery(course)
     row = claim("rollcall.train", gallery_request(course=course).pk, "me")
     Gallery.objects.filter(pk=row.pk).update(lease_owner="somebody else")
-    facts = {"path": "x", "sha256": "0", "embedder": "e", "threshold": 0.9, "margin": 0.1, "students": 1, "photos": 1, "report": {}}
+    facts = {
+        "path": "x",
+        "sha256": "0",
+        "embedder": "e",
+        "threshold": 0.9,
+        "margin": 0.1,
+        "students": 1,
+        "photos": 1,
+        "report": {},
+    }
     assert not gallery_trained(gallery=row, **facts)
     old.refresh_from_db()
     assert old.active

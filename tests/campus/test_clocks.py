@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campus.footage.clocks import ahead_by_files, clock_seen, clocks_look
-from campus.footage.models import Camera, Piece, Source
+from campus.cctv.clock_drift import ahead_by_files, clock_seen, clocks_look
+from campus.cctv.models import Camera, Piece, Source
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +16,9 @@ LENGTH = timedelta(minutes=15)
 
 @pytest.fixture
 def camera() -> Camera:
-    return factories.camera(source_=factories.source(pattern="{date:%Y%m%d}/{start:%H%M%S}.mp4", time_zone="Europe/Berlin"))
+    return factories.camera(
+        source_=factories.source(pattern="{date:%Y%m%d}/{start:%H%M%S}.mp4", time_zone="Europe/Berlin")
+    )
 
 
 def files(camera: Camera, ahead: float, delays: list[float]) -> None:

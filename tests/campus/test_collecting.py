@@ -8,9 +8,9 @@ from django.db import connection
 
 from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
-from campus.footage.collecting import collect
-from campus.footage.matching import AT_ONCE
-from campus.footage.models import Collection, Piece, Source
+from campus.cctv.collection import collect
+from campus.cctv.matching import AT_ONCE
+from campus.cctv.models import Collection, Piece, Source
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.collecting_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
@@ -36,7 +36,9 @@ def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, 
     clock.now = lecture.ends_at + timedelta(minutes=5)
     collect()
     assert store.looked()
-    assert store.wanted() == [f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")]
+    assert store.wanted() == [
+        f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")
+    ]
     assert state_of(lecture) == State.COLLECTING
     store.fetched()
     collect()
@@ -58,7 +60,9 @@ def test_files_come_while_the_lecture_runs(store: Store, lecture: Lecture, clock
     assert (growing.state, growing.settled) == (Piece.State.FOUND, False), "it is still being written"
 
 
-def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
+    store: Store, lecture: Lecture, clock: Clock
+) -> None:
     factories.registrar(email="registrar@example.org")
     clock.now = lecture.ends_at
     looks: list[float] = []
@@ -77,7 +81,11 @@ def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(store: Store,
     clock.run(lecture.ends_at + timedelta(hours=26), step=timedelta(hours=2), each=each)
     assert state_of(lecture) == State.MISSING
     letters = Delivery.objects.filter(event="footage.missing")
-    assert sorted(letters.values_list("to", flat=True)) == ["ada@example.org", "office@example.org", "registrar@example.org"]
+    assert sorted(letters.values_list("to", flat=True)) == [
+        "ada@example.org",
+        "office@example.org",
+        "registrar@example.org",
+    ]
     assert "is missing" in letters[0].subject
     assert str(lecture.course) in letters[0].body
     assert "nothing" in letters[0].body
@@ -182,7 +190,9 @@ def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock
     assert Collection.objects.filter(state=State.MISSING).count() == 0, "nobody looked yet"
     assert store.looked()
     assert len(store.wanted()) == AT_ONCE
-    assert store.wanted()[:6] == [f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")]
+    assert store.wanted()[:6] == [
+        f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")
+    ]
     for _ in range(5):
         collect()
         store.fetched()
@@ -230,10 +240,12 @@ def test_summer_time_moves_nothing(store: Store, clock: Clock, day: str, hour: i
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_ask_once_and_tell_once(store: Store, lecture: Lecture, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_at_once_ask_once_and_tell_once(
+    store: Store, lecture: Lecture, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock.now = lecture.ends_at + timedelta(minutes=10)
     asked: list[object] = []
-    monkeypatch.setattr("campus.work.publish", lambda task, pks: asked.extend((task, pk) for pk in pks))
+    monkeypatch.setattr("campus.common.jobs.publish", lambda task, pks: asked.extend((task, pk) for pk in pks))
 
     def twice() -> None:
         def run() -> None:

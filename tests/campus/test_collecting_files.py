@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from campus.academics.models import Lecture, Room
-from campus.footage.collecting import collect
-from campus.footage.fetching import piece_later
-from campus.footage.matching import RemoteFile, pieces_forget, source_looked
-from campus.footage.models import Collection, Piece, Source
+from campus.cctv.collection import collect
+from campus.cctv.fetching import piece_later
+from campus.cctv.matching import RemoteFile, pieces_forget, source_looked
+from campus.cctv.models import Collection, Piece, Source
+from campus.common.jobs import claim
 from campus.outbox.models import Delivery
-from campus.work import claim
 from tests.campus import factories
 from tests.campus.collecting_store import QUARTER, Clock, State, Store, clock, lecture, state_of, store
 from tests.campus.factories import STARTS

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
-from campus.errors import UserError
-from campus.footage.cuts import (
+from campus.cctv.clips import (
     Fit,
     fitted,
     footage_of,
@@ -25,10 +24,13 @@ from campus.footage.cuts import (
     recording_cut,
     uncovered,
 )
-from campus.footage.models import Camera, Collection, Piece, Recording, Segment
-from campus.footage.selectors import coverage, gaps, holes, place, progress
-from campus.footage.services import piece_assign, piece_discard, recording_cancel, recording_restart, recording_retry
-from campus.work import claim
+from campus.cctv.models import Camera, Collection, Piece
+from campus.cctv.services import piece_assign, piece_discard
+from campus.common.errors import UserError
+from campus.common.jobs import claim
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import coverage, gaps, holes, place, progress
+from campus.recordings.services import recording_cancel, recording_restart, recording_retry
 from recognition import types
 from tests.campus import factories
 
@@ -61,7 +63,10 @@ def plans(fits: Iterable[Fit]) -> dict[Piece, list[types.Segment]]:
     """A segment a minute, as the worker plans them for whole pieces."""
     ends = {fit.piece: fit.piece.info["duration"] for fit in fits}
     starts = {piece: [60.0 * n for n in range(int(-(-end // 60)))] for piece, end in ends.items()}
-    return {piece: [types.Segment(n, start, min(start + 60.0, ends[piece])) for n, start in enumerate(starts[piece])] for piece in ends}
+    return {
+        piece: [types.Segment(n, start, min(start + 60.0, ends[piece])) for n, start in enumerate(starts[piece])]
+        for piece in ends
+    }
 
 
 def cut(recording: Recording, owner: str = "worker") -> bool:
@@ -75,7 +80,9 @@ def cut(recording: Recording, owner: str = "worker") -> bool:
 
 
 def looked_at(recording: Recording, **fields: Any) -> None:
-    recording.segments.filter(state="pending").update(**{"state": "done", "result": "tracks/x.npz", "progress": 1.0} | fields)
+    recording.segments.filter(state="pending").update(
+        **{"state": "done", "result": "tracks/x.npz", "progress": 1.0} | fields
+    )
 
 
 def parts(recording: Recording) -> list[tuple[float, float]]:
@@ -99,7 +106,9 @@ def parts(recording: Recording) -> list[tuple[float, float]]:
         ([(0, 0), (10, 10)], [(0, 10, 10)]),  # a photo shows no time
     ],
 )
-def test_pieces_are_laid_over_a_lecture(spans: list[tuple[float, float]], expected: list[tuple[float, float, float]]) -> None:
+def test_pieces_are_laid_over_a_lecture(
+    spans: list[tuple[float, float]], expected: list[tuple[float, float, float]]
+) -> None:
     pieces = [Piece(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
     for order in (pieces, pieces[::-1]):
         fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in fitted(order, START, 3600.0)]
@@ -114,7 +123,9 @@ def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple
     order.shuffle(shuffled)
     assert fitted(shuffled, START, 3600.0) == fits
     assert all(0 <= fit.start < fit.end <= fit.piece.info["duration"] for fit in fits)
-    assert all(one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits))
+    assert all(
+        one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits)
+    )
     shown = sum(fit.end - fit.start for fit in fits)
     seconds = {second for at, length in spans for second in range(max(at, 0), min(at + length, 3600))}
     assert len(seconds) - 5 * len(spans) <= shown <= len(seconds) + 0.001, "all of it, but seams"
@@ -134,7 +145,12 @@ def test_pieces_become_one_recording_a_camera_in_whatever_order_they_come(lectur
     second = factories.camera(ROOM)
     arrives(factories.piece(camera, minute(30), 30))
     recording = lecture.recordings.get()
-    assert (recording.camera, recording.state, recording.provisional, recording.collected) == (camera, "uploaded", True, True)
+    assert (recording.camera, recording.state, recording.provisional, recording.collected) == (
+        camera,
+        "uploaded",
+        True,
+        True,
+    )
     assert cut(recording)
     assert (recording.state, recording.duration, recording.info["duration"]) == ("processing", 3600, 3600)
     assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(30, 60)]
@@ -193,7 +209,10 @@ def test_a_late_piece_takes_only_what_is_missing(lecture: Lecture, camera: Camer
     done = set(recording.segments.values_list("pk", flat=True))
     arrives(factories.piece(camera, minute(0), 15))
     cut(recording)
-    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [(0, 900, 0), (pytest.approx(6), 900, 900)]
+    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [
+        (0, 900, 0),
+        (pytest.approx(6), 900, 900),
+    ]
     anew = recording.segments.exclude(pk__in=done)
     assert parts(recording)[15] == (900, 954)
     assert anew.filter(start__gte=900).count() == 1
@@ -201,7 +220,9 @@ def test_a_late_piece_takes_only_what_is_missing(lecture: Lecture, camera: Camer
 
 
 def test_a_piece_of_two_lectures_is_cut_by_time(lecture: Lecture, camera: Camera) -> None:
-    following = factories.lecture(starts_at=minute(MINUTES), ends_at=minute(2 * MINUTES), room=f" {ROOM.lower()} ".strip())
+    following = factories.lecture(
+        starts_at=minute(MINUTES), ends_at=minute(2 * MINUTES), room=f" {ROOM.lower()} ".strip()
+    )
     elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
     piece = factories.piece(camera, minute(45), 30)
     assert set(lectures_of(piece)) == {lecture, following}
@@ -228,7 +249,9 @@ def test_a_cut_off_piece_leaves_a_gap_that_is_told_once_no_more_is_awaited(lectu
     assert coverage(recording) == pytest.approx(49 / 60)
     assert uncovered(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
     recording.segments.filter(start=60).update(state="failed", error="That part is damaged.")
-    assert gaps(recording).startswith("These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no")
+    assert gaps(recording).startswith(
+        "These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no"
+    )
 
 
 def test_a_file_that_changed_replaces_its_cut(lecture: Lecture, camera: Camera) -> None:
@@ -260,7 +283,9 @@ def test_once_the_tracks_are_gone_a_late_piece_has_all_looked_at_again(lecture: 
     assert not recording.provisional
 
 
-def test_a_late_piece_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(lecture: Lecture, camera: Camera) -> None:
+def test_a_late_piece_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(
+    lecture: Lecture, camera: Camera
+) -> None:
     Collection.objects.create(lecture=lecture, state="missing", due_at=START, deadline_at=START, finished_at=START)
     arrives(factories.piece(camera, minute(0), 30))
     assert lecture.recordings.get().provisional
@@ -310,7 +335,9 @@ def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None
     recording = _cut(lecture)
     first, second = recording.cuts.order_by("at")
     path, info, begins = place(recording, 600.0)
-    assert (path, info.duration, begins) == (Path(first.piece.file.path), 1800, -600), "that second is second 1200 of the file"
+    assert (path, info.duration, begins) == (Path(first.piece.file.path), 1800, -600), (
+        "that second is second 1200 of the file"
+    )
     assert place(recording, 1800.0)[::2] == (Path(second.piece.file.path), 1800)
     with pytest.raises(UserError, match="no footage"):
         place(recording, 1500.0)

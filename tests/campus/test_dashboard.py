@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from campus.attendance.models import AttendanceRecord, SignOff, UnknownPerson
 from campus.biometrics.models import FacePhoto
-from campus.footage.models import Recording
+from campus.common.jobs import claim, producer
+from campus.recordings.models import Recording
 from campus.web.dashboard import Dashboard, Task
-from campus.work import claim, producer
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,9 @@ def registrar(client: Client) -> Client:
 def lecture() -> Any:
     """Of today, going on."""
     now = timezone.now()
-    return factories.lecture(factories.course(students=3, code="CS101"), starts_at=now, ends_at=now + timedelta(minutes=1), title="Loops")
+    return factories.lecture(
+        factories.course(students=3, code="CS101"), starts_at=now, ends_at=now + timedelta(minutes=1), title="Loops"
+    )
 
 
 def dashboard(client: Client) -> Dashboard:
@@ -101,7 +103,9 @@ def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) 
 def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_max_num_queries: Any) -> None:
     now = timezone.now()
     for n in range(12):
-        one = factories.lecture(factories.course(students=2), starts_at=now - timedelta(minutes=n), ends_at=now + timedelta(hours=1))
+        one = factories.lecture(
+            factories.course(students=2), starts_at=now - timedelta(minutes=n), ends_at=now + timedelta(hours=1)
+        )
         recording = factories.planned(one)
         AttendanceRecord.objects.create(lecture=one, student=one.course.students.first(), machine_status="unsure")
         UnknownPerson.objects.create(recording=recording, index=0)
@@ -117,7 +121,10 @@ def test_queues_and_workers(registrar: Client, lecture: Any, settings: Any) -> N
     claim("rollcall.recognise", recording.segments.first().pk, "worker")
     response = registrar.get("/admin/workers/")
     producer.cache_clear()
-    assert "broker can&#x27;t be reached" in response.content.decode() or "broker can't be reached" in response.content.decode()
+    assert (
+        "broker can&#x27;t be reached" in response.content.decode()
+        or "broker can't be reached" in response.content.decode()
+    )
     (vision,) = (queue for queue in response.context["queues"] if queue.name == "vision")
     assert (vision.waiting, vision.running) == (1, 1)
 

@@ -16,8 +16,8 @@ from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting,
 from campus.attendance.selectors import decisions_on_faces, may_decide
 from campus.attendance.services import record_attendance, report_current, report_write
 from campus.biometrics.models import FacePhoto
-from campus.errors import UserError
-from campus.footage.models import Recording
+from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from recognition import types
 from recognition.types import Attendance, Chip, Presence
 from tests.campus import factories
@@ -58,9 +58,12 @@ def recording(lecture: Lecture) -> Recording:
 
 def count(recording: Recording, *unknown: types.UnknownPerson) -> None:
     first, second, third = recording.lecture.course.students.all()
-    seen = Presence(str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Chip(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),))
+    seen = Presence(
+        str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Chip(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),)
+    )
     people = unknown or tuple(
-        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Chip(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),)) for i in range(2)
+        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Chip(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),))
+        for i in range(2)
     )
     absent = (Presence(str(second.pk), False), Presence(str(third.pk), False))
     record_attendance(recording=recording, attendance=Attendance(3600.0, (seen, *absent), people))
@@ -92,7 +95,9 @@ def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User
     _, second, _ = recording.lecture.course.students.all()
     decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
     (said,) = decisions_on_faces(recording)
-    again = types.UnknownPerson(((0.0, 3500.0),), 3500.0, (Chip(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks)
+    again = types.UnknownPerson(
+        ((0.0, 3500.0),), 3500.0, (Chip(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks
+    )
     count(recording, again)
     assert statuses(recording.lecture) == ["present", "present", "absent"]
     assert recording.unknown_people.get().student_id == second.pk
@@ -172,7 +177,12 @@ def test_several_at_once(recording: Recording, teacher: User) -> None:
     changed = decisions.overrides_set(lecture=lecture, records=records, status="excused", reason="", user=teacher)
     assert [record.pk for record in changed] == records[:1]
     assert lecture.changes.count() == 3
-    assert decisions.overrides_set(lecture=elsewhere, records=records, status="late", reason="", user=factories.registrar()) == []
+    assert (
+        decisions.overrides_set(
+            lecture=elsewhere, records=records, status="late", reason="", user=factories.registrar()
+        )
+        == []
+    )
     with pytest.raises(UserError):
         decisions.overrides_set(lecture=lecture, records=records, status="unsure", reason="", user=teacher)
 
@@ -209,7 +219,9 @@ def test_who_may_not(recording: Recording, what: str, who: str) -> None:
 
 
 @pytest.mark.parametrize("what", WRITES)
-def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(recording: Recording, teacher: User, registrar: User, what: str) -> None:
+def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(
+    recording: Recording, teacher: User, registrar: User, what: str
+) -> None:
     decisions.sign_off(lecture=recording.lecture, user=teacher)
     assert not may_decide(teacher, recording.lecture)
     with pytest.raises(UserError, match="signed off"):
@@ -236,7 +248,9 @@ def test_the_folder_of_reports_says_what_was_signed(
     assert [row[2] for row in rows] == ["Present", "Excused", "Absent"]
 
 
-def test_a_recording_that_comes_after_the_sign_off_changes_no_status(recording: Recording, teacher: User, registrar: User) -> None:
+def test_a_recording_that_comes_after_the_sign_off_changes_no_status(
+    recording: Recording, teacher: User, registrar: User
+) -> None:
     lecture = recording.lecture
     first, second, _ = lecture.course.students.all()
     decisions.sign_off(lecture=lecture, user=teacher)
@@ -261,7 +275,9 @@ def test_what_is_open_is_not_signed_off(lecture: Lecture, teacher: User) -> None
     decisions.face_visitor(person=recording.unknown_people.first(), user=teacher)  # counts again
     with pytest.raises(UserError, match="1 student is still to be confirmed"):
         decisions.sign_off(lecture=lecture, user=teacher)
-    decisions.override_set(record=lecture.records.get(machine_status="unsure"), status="absent", reason="", user=teacher)
+    decisions.override_set(
+        record=lecture.records.get(machine_status="unsure"), status="absent", reason="", user=teacher
+    )
     Recording.objects.update(state="processing")
     with pytest.raises(UserError, match="still in work"):
         decisions.sign_off(lecture=lecture, user=teacher)
@@ -293,7 +309,12 @@ def test_the_workbook_follows(recording: Recording, teacher: User) -> None:
 def test_the_log_cannot_be_changed(recording: Recording, teacher: User) -> None:
     decisions.sign_off(lecture=recording.lecture, user=teacher)
     change = AttendanceChange.objects.get()
-    for attempt in (change.save, change.delete, AttendanceChange.objects.all().delete, lambda: AttendanceChange.objects.update(reason="")):
+    for attempt in (
+        change.save,
+        change.delete,
+        AttendanceChange.objects.all().delete,
+        lambda: AttendanceChange.objects.update(reason=""),
+    ):
         with pytest.raises(TypeError, match="append-only"):
             attempt()
 

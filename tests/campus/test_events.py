@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campus import sharing
 from campus.api import events
-from campus.footage.models import Recording
+from campus.common import cache as sharing
+from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -29,7 +29,11 @@ def follow(client: Client, recording: Recording, last: str = ""):
 
 def told(answer) -> list[tuple[str, dict]]:
     blocks = b"".join(answer.streaming_content).decode().split("\n\n")
-    fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks if block.startswith("event: progress")]
+    fields = [
+        dict(line.split(": ", 1) for line in block.splitlines())
+        for block in blocks
+        if block.startswith("event: progress")
+    ]
     return [(block["id"], json.loads(block["data"])) for block in fields]
 
 

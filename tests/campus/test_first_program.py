@@ -14,11 +14,11 @@ from django.conf import settings
 from PIL import Image
 
 from campus.attendance.services import lecture_count, report_write
-from campus.footage.models import Recording
-from recognition.gallery import train
+from campus.recordings.models import Recording
+from recognition.identification.gallery import train
+from recognition.media.video import probe
 from recognition.pipeline import Models, check_photo, recognise_segment
 from recognition.types import Segment
-from recognition.video import probe
 from tests.campus import factories
 from tests.recognition.people import looks_of
 
@@ -48,7 +48,9 @@ def test_a_new_student_without_photos_shifts_nobody_s_name() -> None:
     photos = {name: list(looks_of(i, 6)) for i, name in enumerate(("berta", "carl", "dora"))}
     before, after = train(photos, "dlib-resnet-v1"), train({"anna": [], **photos}, "dlib-resnet-v1")
     asked = looks_of(1, 1, seed=9)
-    assert before.labels[int(before.scores(asked).argmax())] == after.labels[int(after.scores(asked).argmax())] == "carl"
+    assert (
+        before.labels[int(before.scores(asked).argmax())] == after.labels[int(after.scores(asked).argmax())] == "carl"
+    )
 
 
 def test_enrolment_and_recognition_see_a_face_alike_and_in_colour(shared_data: Path, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import IntegrityError
 from django.utils import timezone
 
-from campus.errors import DISK_FULL, UserError
-from campus.footage.models import Recording, Segment
-from campus.footage.selectors import gaps, progress, video_info
-from campus.footage.services import (
+from campus.common.errors import DISK_FULL, UserError
+from campus.common.jobs import claim
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import gaps, progress, video_info
+from campus.recordings.services import (
     recording_cancel,
     recording_create,
     recording_planned,
@@ -24,7 +25,6 @@ from campus.footage.services import (
     segments_settled,
     tracks_folder,
 )
-from campus.work import claim
 from recognition import types
 from tests.campus import factories
 
@@ -43,7 +43,9 @@ def test_an_upload_is_kept_and_asked_for(settings, django_capture_on_commit_call
     settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there: the row waits for the sweeper
     lecture, user = factories.lecture(), factories.user()
     with django_capture_on_commit_callbacks(execute=True):
-        recording = recording_create(lecture=lecture, file=ContentFile(b"video"), name="C:\\films\\Week 1\x00.MP4", user=user)
+        recording = recording_create(
+            lecture=lecture, file=ContentFile(b"video"), name="C:\\films\\Week 1\x00.MP4", user=user
+        )
     recording.refresh_from_db()
     assert (recording.state, recording.size, recording.original_name) == ("uploaded", 5, "Week 1.MP4")
     assert Path(recording.file.path).read_bytes() == b"video"
@@ -61,7 +63,9 @@ def test_an_upload_on_disk_is_moved_not_copied(settings) -> None:
     file.close()
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "x.mp4/../../y", "a" * 400 + ".mp4", "\u202egpj.exe", "", "x.php;.jpg"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "x.mp4/../../y", "a" * 400 + ".mp4", "\u202egpj.exe", "", "x.php;.jpg"]
+)
 def test_names_are_data(name: str, settings) -> None:
     recording = create(factories.lecture(), name=name)
     path = Path(recording.file.path).resolve()
@@ -148,7 +152,10 @@ def test_the_plan_is_written_by_who_holds_the_recording() -> None:
     recording.refresh_from_db()
     assert (recording.state, recording.duration, recording.attempts) == ("processing", 61.5, 0)
     assert video_info(recording) == info
-    assert list(recording.segments.values_list("index", "start", "end", "state")) == [(0, 0, 30, "pending"), (1, 30, 61.5, "pending")]
+    assert list(recording.segments.values_list("index", "start", "end", "state")) == [
+        (0, 0, 30, "pending"),
+        (1, 30, 61.5, "pending"),
+    ]
 
 
 @pytest.mark.parametrize("state", ["uploaded", "processing", "aggregating"])
@@ -205,7 +212,9 @@ def test_there_is_nothing_to_retry(state: str) -> None:
 
 @pytest.mark.parametrize("state", [state for state, _ in Recording.State.choices])
 def test_attendance_can_always_be_taken_again(state: str) -> None:
-    recording = factories.planned(state=state, error="x", lease_owner="old", lease_until=timezone.now() + timedelta(hours=1))
+    recording = factories.planned(
+        state=state, error="x", lease_owner="old", lease_until=timezone.now() + timedelta(hours=1)
+    )
     recording_restart(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, recording.run, recording.error) == ("uploaded", 2, "")
@@ -226,7 +235,9 @@ def test_progress_is_told() -> None:
     student = factories.student(name="Ada")
     recording = factories.planned(segments=4, planned_at=timezone.now() - timedelta(seconds=30))
     segments = list(recording.segments.order_by("index"))
-    Segment.objects.filter(pk=segments[0].pk).update(state="done", faces=7, progress=1, finished_at=timezone.now(), found=[student.pk])
+    Segment.objects.filter(pk=segments[0].pk).update(
+        state="done", faces=7, progress=1, finished_at=timezone.now(), found=[student.pk]
+    )
     Segment.objects.filter(pk=segments[1].pk).update(
         progress=0.5, lease_owner="me", lease_until=timezone.now() + timedelta(minutes=1), faces=2
     )
@@ -274,4 +285,7 @@ def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:
 def test_neighbouring_gaps_are_one() -> None:
     recording = factories.planned(segments=5)
     recording.segments.filter(index__in=(1, 2, 4)).update(state="failed", error="That part is damaged.")
-    assert gaps(recording) == "These parts could not be looked at: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
+    assert (
+        gaps(recording)
+        == "These parts could not be looked at: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
+    )

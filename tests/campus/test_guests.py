@@ -11,8 +11,8 @@ from campus.attendance.decisions import override_set
 from campus.attendance.guests import guest_merge
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting
 from campus.attendance.services import lecture_count
-from campus.errors import UserError
-from campus.footage.models import Recording
+from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +28,15 @@ def test_all_that_is_known_of_the_two_becomes_one_person_s() -> None:
     both, alone = factories.lecture(course), factories.lecture(other)
     recording = factories.planned(both, state=Recording.State.DONE)
     Sighting.objects.create(recording=recording, student=student, present=False)
-    Sighting.objects.create(recording=recording, student=guest, present=True, intervals=[[0, 118]], seconds=118, share=0.98)
+    Sighting.objects.create(
+        recording=recording, student=guest, present=True, intervals=[[0, 118]], seconds=118, share=0.98
+    )
     for lecture in (both, alone):
         lecture_count(lecture=lecture)
     override_set(record=AttendanceRecord.objects.get(lecture=alone), status="excused", reason="ill", user=registrar)
-    override_set(record=AttendanceRecord.objects.get(lecture=both, student=guest), status="late", reason="bus", user=registrar)
+    override_set(
+        record=AttendanceRecord.objects.get(lecture=both, student=guest), status="late", reason="bus", user=registrar
+    )
     factories.photo(guest, content=b"one")
     factories.photo(guest, content=b"both")
     factories.photo(student, content=b"both")
@@ -59,7 +63,9 @@ def test_what_was_decided_on_the_student_counts() -> None:
     lecture = factories.lecture(course)
     lecture_count(lecture=lecture)
     for one, status in ((guest, "present"), (student, "excused")):
-        override_set(record=AttendanceRecord.objects.get(lecture=lecture, student=one), status=status, reason="", user=registrar)
+        override_set(
+            record=AttendanceRecord.objects.get(lecture=lecture, student=one), status=status, reason="", user=registrar
+        )
     guest_merge(guest=guest, student=student, user=registrar)
     assert AttendanceRecord.objects.get().status == "excused"
 
@@ -82,7 +88,12 @@ def test_in_the_admin_a_guest_gets_a_number_and_is_merged_by_a_dialog(client: Cl
     assert (guest.guest, guest.number, Student.objects.get(name="Second").number) == (True, "guest-1", "guest-2")
     student = factories.student()
     address = reverse("admin:academics_student_merge", args=[guest.pk])
-    assert "no student with this number" in client.post(address, {"_form_submitted": "True", "student": "nobody"}).content.decode()
-    response = client.post(address, {"_form_submitted": "True", "student": student.number}, headers={"HX-Request": "true"})
+    assert (
+        "no student with this number"
+        in client.post(address, {"_form_submitted": "True", "student": "nobody"}).content.decode()
+    )
+    response = client.post(
+        address, {"_form_submitted": "True", "student": student.number}, headers={"HX-Request": "true"}
+    )
     assert response["HX-Redirect"] == reverse("admin:academics_student_change", args=[student.pk])
     assert not Student.objects.filter(pk=guest.pk).exists()

@@ -24,15 +24,15 @@ from campus.accounts.services import language_set
 from campus.attendance.decisions import sign_off
 from campus.attendance.documents import lecture_report
 from campus.attendance.models import RegisterPolicy
+from campus.attendance.notifications import tell_counted
 from campus.attendance.pdf import lecture_pdf
 from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
-from campus.attendance.telling import tell_counted
-from campus.errors import UserError, said, told
+from campus.common.errors import UserError, said, told
 from campus.outbox.models import Delivery
+from recognition.detection.quality import Quality, enrolment_verdict
 from recognition.errors import RecordingOutOfLimits
-from recognition.quality import Quality, enrolment_verdict
-from recognition.workbook import write_lecture
+from recognition.excel.lecture_workbook import write_lecture
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
@@ -70,7 +70,11 @@ def test_nothing_that_is_said_is_missing(file: Path):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parts[-3])
 def test_everything_is_translated_with_its_placeholders(file: Path):
     catalog = catalogue(file)
-    said = {message.id: [message.string] if isinstance(message.string, str) else message.string for message in catalog if message.id}
+    said = {
+        message.id: [message.string] if isinstance(message.string, str) else message.string
+        for message in catalog
+        if message.id
+    }
     assert [key for key, words in said.items() if not all(words)] == []
     assert [message.id for message in catalog if message.id and message.fuzzy] == []
     assert [(message.id, [str(error) for error in errors]) for message, errors in catalog.check()] == []
@@ -93,7 +97,9 @@ def test_a_lecturers_day_in_german(client: Client, world: World, german: dict[st
     assert "Vorlesungen heute" in page
     assert 'lang="de"' in page
     assert ">English</button>" in page  # languages stay in their own names
-    assert "16. November 2026" in client.get(reverse("lecture", args=[world.lecture.pk]), headers=german).content.decode()
+    assert (
+        "16. November 2026" in client.get(reverse("lecture", args=[world.lecture.pk]), headers=german).content.decode()
+    )
 
 
 def test_a_progress_bar_is_a_progress_bar_in_every_language(client: Client, world: World, german: dict[str, str]):
@@ -114,10 +120,14 @@ def test_dates_may_be_written_as_the_language_writes_them(client: Client, world:
 
 
 def lang(client: Client, path: str = "/") -> str:
-    return "de" if '<html lang="de"' in client.get(path, headers={"Accept-Language": "en-GB"}).content.decode() else "en"
+    return (
+        "de" if '<html lang="de"' in client.get(path, headers={"Accept-Language": "en-GB"}).content.decode() else "en"
+    )
 
 
-def test_the_language_that_a_person_chose_is_there_on_the_next_machine(client: Client, world: World, german: dict[str, str]):
+def test_the_language_that_a_person_chose_is_there_on_the_next_machine(
+    client: Client, world: World, german: dict[str, str]
+):
     client.force_login(world.own)
     client.post(reverse("set_language"), {"language": "de", "next": "/account/"})
     assert (lang(client), language_of(world.own)) == ("de", "de")
@@ -158,7 +168,9 @@ def test_letters_are_in_the_language_of_who_gets_them(world: World, german: dict
     assert (absent.subject[:8], "sind Sie" in absent.body or "Sie sind" in absent.body) == ("Abwesend", True)
 
 
-def test_a_forgotten_password_is_written_about_in_the_own_language(client: Client, world: World, german: dict[str, str], mailoutbox):
+def test_a_forgotten_password_is_written_about_in_the_own_language(
+    client: Client, world: World, german: dict[str, str], mailoutbox
+):
     User.objects.filter(pk=world.own.pk).update(email="own@example.org")
     language_set(user=world.own, language="de")
     client.post(reverse("password-reset"), {"email": "own@example.org"}, headers={"Accept-Language": "en-GB"})
@@ -182,22 +194,36 @@ def test_a_german_institution_has_german_workbooks(world: World, german: dict[st
     assert lecture["Anwesenheit"][:4] == ["Nummer", "Name", "Status", "Zuerst gesehen"]
     assert list(term) == ["Anwesenheitsbuch", "Übersicht"]
     assert "Unter 75%" in term["Anwesenheitsbuch"]
-    summary = {row[0].value: row[1] for row in load_workbook(tmp_path / "lecture.xlsx")["Übersicht"].iter_rows(min_row=2)}
+    summary = {
+        row[0].value: row[1] for row in load_workbook(tmp_path / "lecture.xlsx")["Übersicht"].iter_rows(min_row=2)
+    }
     assert (summary["Angesehen"].number_format, summary["Schwelle"].number_format) == ("0%", "0.000")
     assert load_workbook(tmp_path / "lecture.xlsx")["Anwesenheit"]["C2"].value == "Anwesend"
 
 
 def test_what_the_vision_library_says_is_said_in_german(german: dict[str, str]):
-    error = RecordingOutOfLimits("The file has {n} streams; at most {most} are read. Export the video alone.", n=70, most=64)
+    error = RecordingOutOfLimits(
+        "The file has {n} streams; at most {most} are read. Export the video alone.", n=70, most=64
+    )
     _, reason = enrolment_verdict(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
     assert told(error) == str(error)
     with translation.override("de"):
         assert told(error) == "Die Datei hat 70 Ströme; höchstens 64 werden gelesen. Exportieren Sie das Video allein."
-        assert said(reason) == "Das Gesicht ist nur 20 Pixel hoch; nehmen Sie ein Foto, in dem es mindestens 80 hoch ist."
+        assert (
+            said(reason) == "Das Gesicht ist nur 20 Pixel hoch; nehmen Sie ein Foto, in dem es mindestens 80 hoch ist."
+        )
         assert told(UserError("as it is")) == said("as it is") == "as it is"
 
 
-SPOKEN = {"UnreadableRecording", "RecordingOutOfLimits", "NoEnrolment", "GalleryMismatch", "RecognitionError", "Sentence", "translate"}
+SPOKEN = {
+    "UnreadableRecording",
+    "RecordingOutOfLimits",
+    "NoEnrolment",
+    "GalleryMismatch",
+    "RecognitionError",
+    "Sentence",
+    "translate",
+}
 TERMINAL = {"commands", "embedders", "classifier.py"}  # said to who types commands, in English
 
 
@@ -207,11 +233,18 @@ def spoken() -> set[str]:
     for path in (REPOSITORY / "recognition").rglob("*.py"):
         if not TERMINAL & set(path.relative_to(REPOSITORY).parts):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SPOKEN and node.args:
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Name)
+                    and node.func.id in SPOKEN
+                    and node.args
+                ):
                     if isinstance(node.args[0], ast.Constant):
                         found.add(node.args[0].value)
                     else:
-                        assert not isinstance(node.args[0], ast.JoinedStr), f"{path}:{node.lineno}: values go beside the template"
+                        assert not isinstance(node.args[0], ast.JoinedStr), (
+                            f"{path}:{node.lineno}: values go beside the template"
+                        )
     return found
 
 

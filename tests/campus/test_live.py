@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from campus.footage.collecting import collections_settle
-from campus.footage.live import MARGIN, cameras_due, piece_recorded, source_hold, source_let_go, unrecorded_since
-from campus.footage.models import Camera, Collection, Piece, Recording, Source
-from campus.work import KINDS
+from campus.cctv.collection import collections_settle
+from campus.cctv.live_recording import MARGIN, cameras_due, piece_recorded, source_hold, source_let_go, unrecorded_since
+from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.common.jobs import KINDS
+from campus.recordings.models import Recording
 from recognition.types import VideoInfo
 from tests.campus import factories
 
@@ -22,11 +23,15 @@ INFO = VideoInfo("mov", "h264", 1280, 720, 0, 25.0, 120.0)
 
 @pytest.fixture
 def camera() -> Camera:
-    return factories.camera("B 12", factories.source(kind=Source.Kind.RTSP, address="rtsp://127.0.0.1:8554", pattern=""))
+    return factories.camera(
+        "B 12", factories.source(kind=Source.Kind.RTSP, address="rtsp://127.0.0.1:8554", pattern="")
+    )
 
 
 def lecture(begins: timedelta = timedelta(0), **fields):
-    return factories.lecture(**{"room": "b 12", "starts_at": NOW + begins, "ends_at": NOW + begins + timedelta(hours=1)} | fields)
+    return factories.lecture(
+        **{"room": "b 12", "starts_at": NOW + begins, "ends_at": NOW + begins + timedelta(hours=1)} | fields
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,9 @@ def test_a_gap_is_said_where_the_lecture_misses_something(camera: Camera, tmp_pa
         file.write_bytes(str(second).encode())
         starts = its.starts_at + timedelta(seconds=second)
         ends = starts + timedelta(seconds=120)
-        return piece_recorded(camera=camera, file=file, starts_at=starts, ends_at=ends, sha256=str(second).ljust(64, "0"), info=INFO).note
+        return piece_recorded(
+            camera=camera, file=file, starts_at=starts, ends_at=ends, sha256=str(second).ljust(64, "0"), info=INFO
+        ).note
 
     def clock(second: float) -> str:
         return f"{timezone.localtime(its.starts_at + timedelta(seconds=second)):%H:%M:%S}"

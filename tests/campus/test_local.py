@@ -44,7 +44,7 @@ def alive(pids: list[int]) -> list[int]:
 
 
 class Rollcall:
-    """`python -m campus.local` with a folder of its own."""
+    """`python -m deploy.local` with a folder of its own."""
 
     def __init__(self, folder: Path, port: int) -> None:
         unset = ("ROLLCALL_DATABASE_URL", "ROLLCALL_REDIS_URL", "ROLLCALL_TEST_POSTGRES_URL")
@@ -56,7 +56,7 @@ class Rollcall:
         }
         self.var, self.port = folder / "var", port
         self.output = folder / f"output-{time.monotonic_ns()}"
-        command = [sys.executable, "-m", "campus.local", "--port", str(port)]
+        command = [sys.executable, "-m", "deploy.local", "--port", str(port)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
@@ -64,7 +64,10 @@ class Rollcall:
         return self.output.read_text()
 
     def ready(self) -> "Rollcall":
-        until(lambda: "Ctrl-C stops it" in self.said() or self.process.poll() is not None, "the web application is announced")
+        until(
+            lambda: "Ctrl-C stops it" in self.said() or self.process.poll() is not None,
+            "the web application is announced",
+        )
         assert self.process.poll() is None, self.said()
         # The worker forks its children when it is ready; the scheduler, Redis and the web server are one family each.
         until(lambda: len(family(self.process.pid)) >= 8, "all processes are there")

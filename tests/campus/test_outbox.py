@@ -22,14 +22,14 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from campus.academics.models import Course
-from campus.addresses import Inside, resolve
 from campus.attendance.decisions import reopen, sign_off
 from campus.attendance.models import AttendanceRecord, RegisterPolicy
-from campus.attendance.telling import tell_counted, tell_signed_off
-from campus.errors import UserError
+from campus.attendance.notifications import tell_counted, tell_signed_off
+from campus.common.errors import UserError
+from campus.common.jobs import claim
+from campus.common.network_policy import Inside, resolve
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
-from campus.work import claim
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -248,7 +248,9 @@ def test_the_certificate_is_checked_against_the_name(tmp_path: Path, settings, m
         assert other.state == "waiting"
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/", "javascript:alert(1)", "https://user:secret@example.org/", "example.org", ""])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/", "javascript:alert(1)", "https://user:secret@example.org/", "example.org", ""]
+)
 def test_addresses_that_are_none_are_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         Webhook(url=url).full_clean()
@@ -279,7 +281,9 @@ def test_absentees_hear_of_it_at_the_sign_off_once(world: World) -> None:
     absent.student.save()
     world.student.email = "present@example.org"
     world.student.save()
-    AttendanceRecord.objects.create(lecture=world.lecture, student=factories.student(), machine_status="absent")  # has no address
+    AttendanceRecord.objects.create(
+        lecture=world.lecture, student=factories.student(), machine_status="absent"
+    )  # has no address
     sign_off(lecture=world.lecture, user=world.own)
     reopen(lecture=world.lecture, user=world.registrar)
     sign_off(lecture=world.lecture, user=world.own)

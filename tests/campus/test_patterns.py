@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from campus.errors import UserError
-from campus.footage import patterns
-from campus.footage.patterns import Fields
+from campus.cctv import path_patterns as patterns
+from campus.cctv.path_patterns import Fields
+from campus.common.errors import UserError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 USUAL = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4"
@@ -145,7 +145,10 @@ def test_only_folders_of_the_day_are_looked_into(folder, held):
     assert layout.may_hold(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
 
 
-@given(pattern=st.sampled_from([*LAYOUTS, "*a*b*{camera}-*"]) | st.text("{}*%:/aYmdHMSs cemr.", max_size=40), path=st.text(max_size=60))
+@given(
+    pattern=st.sampled_from([*LAYOUTS, "*a*b*{camera}-*"]) | st.text("{}*%:/aYmdHMSs cemr.", max_size=40),
+    path=st.text(max_size=60),
+)
 def test_nothing_from_outside_breaks_it(pattern, path):
     try:
         read = patterns.compile(pattern)

@@ -13,7 +13,16 @@ from tests.campus.permissions import FAULT, HIDDEN, LOGIN, NO, TABLE, YES, commi
 
 # What is there without a login: how to get in, the language, and a calendar's link, which is a secret of its own.
 PUBLIC = {
-    *("login", "login-code", "password-reset", "password-reset-confirm", "api-token", "set_language", "calendar", "health"),
+    *(
+        "login",
+        "login-code",
+        "password-reset",
+        "password-reset-confirm",
+        "api-token",
+        "set_language",
+        "calendar",
+        "health",
+    ),
     "admin:logout",
 }
 # What belongs to no class.
@@ -43,14 +52,22 @@ def test_without_a_login_there_is_only_the_login():
 
 def test_a_lecturer_has_no_admin():
     def opened(row: dict[str, str]) -> bool:
-        return row["name"].startswith("admin:") and row["name"] not in PUBLIC and YES in (row["lecturer"], row["other lecturer"])
+        return (
+            row["name"].startswith("admin:")
+            and row["name"] not in PUBLIC
+            and YES in (row["lecturer"], row["other lecturer"])
+        )
 
     assert not wrong(opened)
 
 
 def test_another_lecturers_class_does_not_exist():
     def opened(row: dict[str, str]) -> bool:
-        return "<" in row["address"] and row["other lecturer"] not in (HIDDEN, NO) and row["name"] not in PUBLIC | EVERYBODYS
+        return (
+            "<" in row["address"]
+            and row["other lecturer"] not in (HIDDEN, NO)
+            and row["name"] not in PUBLIC | EVERYBODYS
+        )
 
     assert not wrong(opened)
 
@@ -62,7 +79,13 @@ def test_an_auditor_changes_nothing_but_the_own_account():
 def test_an_auditor_reads_what_a_registrar_reads():
     def kept_back(row: dict[str, str]) -> bool:
         form = row["name"].startswith("admin:") and row["name"].rpartition("_")[2] not in READABLE
-        return row["verb"] == "GET" and row["registrar"] == YES and row["auditor"] != YES and not form and row["name"] not in OWN
+        return (
+            row["verb"] == "GET"
+            and row["registrar"] == YES
+            and row["auditor"] != YES
+            and not form
+            and row["name"] not in OWN
+        )
 
     assert not [line for line in wrong(kept_back) if "/admin/auth/user/<id>/password/" not in line]
 

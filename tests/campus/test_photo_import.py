@@ -18,8 +18,8 @@ from campus.biometrics.models import FacePhoto, PhotoImport
 from campus.biometrics.photo_import import ImportResult, import_photos, zip_entries
 from campus.biometrics.services import photo_add
 from campus.biometrics.zips import zip_keep, zip_take, zips_tidy
-from campus.errors import UserError
-from campus.work import claim
+from campus.common.errors import UserError
+from campus.common.jobs import claim
 from recognition.errors import Cancelled
 from tests.campus import factories
 from tests.campus.admin_tools import Campus, picture
@@ -53,7 +53,13 @@ def import_zip(file: BytesIO, course: Course | None = None) -> ImportResult:
 def test_folders_are_found_by_number_then_by_name_whatever_the_case_accents_and_underscores(campus: Campus) -> None:
     Student.objects.create(number="009", name="007")  # a name that looks like another student's number
     found = reasons(
-        zipped({"top/007/1.jpg": picture("red"), "top/ann_angstrom/2.jpg": picture("blue"), "top/BOB  ROE/1.png": picture("red", "PNG")})
+        zipped(
+            {
+                "top/007/1.jpg": picture("red"),
+                "top/ann_angstrom/2.jpg": picture("blue"),
+                "top/BOB  ROE/1.png": picture("red", "PNG"),
+            }
+        )
     )
     assert set(found.values()) == {""}
     assert [photo.original_name for photo in campus.ann.photos.order_by("original_name")] == ["1.jpg", "2.jpg"]
@@ -90,13 +96,22 @@ def test_what_is_not_taken_is_named_with_the_reason(campus: Campus) -> None:
     assert "008, 010" in found["Bob Roe/1.jpg"]
     assert "no student's folder" in found["loose.jpg"]
     outsider.photos.all().delete()
-    assert reasons(zipped({"011/1.jpg": picture()}), campus.course) == {"011/1.jpg": "Cy Out (011) is not on the roster of CS101."}
+    assert reasons(zipped({"011/1.jpg": picture()}), campus.course) == {
+        "011/1.jpg": "Cy Out (011) is not on the roster of CS101."
+    }
     # On the class's roster only one student has that name.
     assert reasons(zipped({"Bob Roe/1.jpg": picture()}), campus.course) == {"Bob Roe/1.jpg": ""}
 
 
 def test_paths_that_lead_out_and_links_are_refused(campus: Campus, tmp_path: Path) -> None:
-    file = zipped({"/etc/007/1.jpg": picture(), "../007/2.jpg": picture(), "..\\007\\3.jpg": picture(), "C:\\007\\4.jpg": picture()})
+    file = zipped(
+        {
+            "/etc/007/1.jpg": picture(),
+            "../007/2.jpg": picture(),
+            "..\\007\\3.jpg": picture(),
+            "C:\\007\\4.jpg": picture(),
+        }
+    )
     assert set(reasons(file).values()) == {"Its path leads out of the zip."}
     content = BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -158,7 +173,11 @@ def test_the_command_takes_a_folder_and_makes_students_when_asked(campus: Campus
     call_command("import_photos", folder, course="CS101", create_students=True)
     new = Student.objects.get(number="New_Person")
     assert (new.name, new.photos.count(), list(new.courses.all())) == ("New Person", 1, [campus.course])
-    for wrong in ((folder, {"course": "XX"}), (str(tmp_path / "none"), {}), (folder, {})):  # the last: all are here already
+    for wrong in (
+        (folder, {"course": "XX"}),
+        (str(tmp_path / "none"), {}),
+        (folder, {}),
+    ):  # the last: all are here already
         with pytest.raises(CommandError):
             call_command("import_photos", wrong[0], **wrong[1])
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from campus.attendance import statuses
-from campus.work import producer
+from campus.common.jobs import producer
 from tests.campus.conftest import World
 from tests.campus.permissions import Route, address, people, reader, routes, things
 from tests.campus.rows import multiply
@@ -69,4 +69,6 @@ def test_no_page_asks_more_often_because_there_are_more_rows(world: World):
         with TABLE.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([FIELDS, *now])
     with TABLE.open(newline="") as file:
-        assert now == list(csv.reader(file))[1:], "look at the difference; where it is meant, run this with WRITE_QUERIES=1"
+        assert now == list(csv.reader(file))[1:], (
+            "look at the difference; where it is meant, run this with WRITE_QUERIES=1"
+        )

@@ -31,7 +31,9 @@ pytestmark = pytest.mark.django_db
 
 
 def mark(lecture: Lecture, student: Student, machine: str, override: str = "") -> AttendanceRecord:
-    return AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status=machine, override_status=override)
+    return AttendanceRecord.objects.create(
+        lecture=lecture, student=student, machine_status=machine, override_status=override
+    )
 
 
 @pytest.fixture
@@ -107,7 +109,9 @@ def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
     assert register(course).lines[0].tally.counted == 0
 
 
-@pytest.mark.parametrize("bad", [{"code": "unsure", "name": "x"}, {"code": "own", "name": " "}, {"code": "own", "points": -1}])
+@pytest.mark.parametrize(
+    "bad", [{"code": "unsure", "name": "x"}, {"code": "own", "name": " "}, {"code": "own", "points": -1}]
+)
 def test_a_status_that_makes_no_sense_is_refused(bad: dict) -> None:
     with pytest.raises(ValidationError):
         AttendanceStatus(**{"name": "Own", "letter": "W", "points": 1, "like": "present"} | bad).full_clean()
@@ -162,7 +166,10 @@ def test_moodle_gets_acronyms_and_no_times(course: Course) -> None:
     last = course.lectures.order_by("starts_at")[3]
     assert moodle_marks(last).decode().splitlines()[1:] == ["007,,P", "012,,E"]
     with zipfile.ZipFile(io.BytesIO(moodle_zip(register(course)))) as archive:
-        assert archive.namelist() == ["sessions.csv", *(f"marks_2026-{day}.csv" for day in ("11-16", "11-23", "11-30", "12-07"))]
+        assert archive.namelist() == [
+            "sessions.csv",
+            *(f"marks_2026-{day}.csv" for day in ("11-16", "11-23", "11-30", "12-07")),
+        ]
         assert archive.read("marks_2026-11-23.csv") == moodle_marks(second)
         assert archive.read("sessions.csv").decode().splitlines()[1] == "CS101,,2026-11-16,09:00,10:30,"
 
@@ -183,7 +190,8 @@ def test_paper_has_room_for_many_lectures_and_students_and_any_name() -> None:
     for n in range(45):
         lecture = factories.lecture(course, starts_at=factories.STARTS + timedelta(days=n))
         AttendanceRecord.objects.bulk_create(
-            AttendanceRecord(lecture=lecture, student=student, machine_status="present") for student in [*course.students.all(), ana]
+            AttendanceRecord(lecture=lecture, student=student, machine_status="present")
+            for student in [*course.students.all(), ana]
         )
     found = pages(register_pdf(register(course)))
     assert len(found) == 4  # two for the students, twice for the lectures
@@ -207,7 +215,12 @@ def test_a_student_over_all_classes_that_the_user_may_see(course: Course) -> Non
     (seen,) = history(own, ada)
     assert (seen.course, len(seen.met), seen.tally.share, seen.below) == (course, 4, 0.75, False)
     assert [item.course.code for item in history(factories.registrar(), ada)] == ["CS101", "MA202"]
-    assert [week for week, _ in seen.weeks] == [date(2026, 11, 16), date(2026, 11, 23), date(2026, 11, 30), date(2026, 12, 7)]
+    assert [week for week, _ in seen.weeks] == [
+        date(2026, 11, 16),
+        date(2026, 11, 23),
+        date(2026, 11, 30),
+        date(2026, 12, 7),
+    ]
     assert [share for _, share in seen.weeks] == [1.0, 0.75, pytest.approx(2 / 3), 0.75]  # of all until then
     assert history(own, factories.student()) == []
 

@@ -16,7 +16,7 @@ from campus.academics import roster
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_plan import RosterPlan, plan_roster
 from campus.academics.services import roster_import
-from campus.errors import UserError
+from campus.common.errors import UserError
 from tests.campus.admin_tools import client_of
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,10 @@ def course(db: None) -> Course:
 def test_preview_changes_nothing_and_confirming_enrols(registrar: Client, course: Course) -> None:
     content = (HEADER + "007,Ann Lee,ann@x.org,+44 20 1,cs101,2026-09-01,31/12/2026\n008,Bob,,,,,\n").encode()
     address, plan = preview(registrar, content)
-    assert [(change.student.number, change.new_student, change.joins) for change in plan.new] == [("007", True, True), ("008", True, False)]
+    assert [(change.student.number, change.new_student, change.joins) for change in plan.new] == [
+        ("007", True, True),
+        ("008", True, False),
+    ]
     assert not Student.objects.exists()
     confirm(registrar, address)
     ann = Student.objects.get(number="007")
@@ -104,7 +107,9 @@ def test_a_student_may_stand_in_several_classes_in_one_file(course: Course) -> N
     assert Enrolment.objects.count() == 2
 
 
-def test_who_is_not_in_the_file_is_named_and_leaves_when_the_file_is_the_whole_roster(registrar: Client, course: Course) -> None:
+def test_who_is_not_in_the_file_is_named_and_leaves_when_the_file_is_the_whole_roster(
+    registrar: Client, course: Course
+) -> None:
     other = Course.objects.create(code="MA1", name="Maths")
     do_import(b"number,name,class,from\n1,Ann,CS101,2026-01-01\n2,Bob,CS101,2026-01-01\n3,Cy,MA1,2026-01-01\n")
     guest = Student.objects.create(number="G1", name="Guest", guest=True)
@@ -117,7 +122,9 @@ def test_who_is_not_in_the_file_is_named_and_leaves_when_the_file_is_the_whole_r
     assert Enrolment.objects.get(student__number="2").valid_to == timezone.localdate() - timedelta(days=1)
     assert not Enrolment.objects.exclude(student__number="2").exclude(valid_to=None).exists()
     assert other.students.count() == 1
-    assert do_import(b"number,name,class\n1,Ann,CS101\n2,Bob,CS101\n") == [0, 1, 1], "who is on the roster again comes back"
+    assert do_import(b"number,name,class\n1,Ann,CS101\n2,Bob,CS101\n") == [0, 1, 1], (
+        "who is on the roster again comes back"
+    )
     assert Enrolment.objects.get(student__number="2").valid_to is None
 
 
@@ -148,7 +155,9 @@ def test_columns_are_recognised_or_chosen(registrar: Client, course: Course) -> 
         ("1,Anna,,,,,", "Row 2 says something else"),
     ],
 )
-def test_a_wrong_row_is_named_and_nothing_of_the_file_is_imported(registrar: Client, course: Course, row: str, sentence: str) -> None:
+def test_a_wrong_row_is_named_and_nothing_of_the_file_is_imported(
+    registrar: Client, course: Course, row: str, sentence: str
+) -> None:
     address, plan = preview(registrar, (HEADER + "1,Ann,,,CS101,,\n" + row + "\n").encode())
     (wrong,) = plan.errors
     assert wrong.line == 3, "as the spreadsheet counts"
@@ -174,8 +183,13 @@ def test_csv_as_programs_write_it(content: bytes) -> None:
 
 def test_numbers_and_dates_of_a_workbook_are_read_as_people_see_them(course: Course) -> None:
     header = ["Number", "name", "guardian_phone", "class", "from", "unknown column"]
-    do_import(workbook(header, [12345.0, "Ann", 447700900000, "CS101", date(2026, 9, 1), "x"], ["007", "Bob", "+44", None]))
-    assert {(student.number, student.guardian_phone) for student in Student.objects.all()} == {("12345", "447700900000"), ("007", "+44")}
+    do_import(
+        workbook(header, [12345.0, "Ann", 447700900000, "CS101", date(2026, 9, 1), "x"], ["007", "Bob", "+44", None])
+    )
+    assert {(student.number, student.guardian_phone) for student in Student.objects.all()} == {
+        ("12345", "447700900000"),
+        ("007", "+44"),
+    }
     assert Enrolment.objects.get().valid_from == date(2026, 9, 1)
 
 
@@ -241,7 +255,9 @@ def test_only_registrars_import_and_export(registrar: Client) -> None:
         assert re.match("/admin/login/", lecturer.post(page).url)
 
 
-def test_ten_thousand_rows_ask_the_database_a_few_times_only(course: Course, django_assert_max_num_queries: Any) -> None:
+def test_ten_thousand_rows_ask_the_database_a_few_times_only(
+    course: Course, django_assert_max_num_queries: Any
+) -> None:
     rows = "\n".join(f"{number},Student {number},s{number}@x.org,,CS101,," for number in range(10_000))
     table = roster.read_table((HEADER + rows).encode())
     columns = roster.guess_columns(table.headers)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from campus.accounts.roles import Role
-from campus.schedule import minutes_of, times_of
+from campus.common.periodic_tasks import minutes_of, times_of
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,9 @@ def footage() -> PeriodicTask:
 
 @pytest.fixture
 def week() -> PeriodicTask:
-    return PeriodicTask.objects.create(name="week", task="rollcall.week", crontab=CrontabSchedule.objects.create(hour="6", minute="30"))
+    return PeriodicTask.objects.create(
+        name="week", task="rollcall.week", crontab=CrontabSchedule.objects.create(hour="6", minute="30")
+    )
 
 
 def page(task: PeriodicTask) -> str:
@@ -74,9 +76,16 @@ def test_a_pause_has_bounds(registrar: Client, footage: PeriodicTask, field: str
     assert minutes_of(footage) == 1
 
 
-def test_nobody_adds_or_deletes_and_auditors_only_look(registrar: Client, footage: PeriodicTask, week: PeriodicTask) -> None:
+def test_nobody_adds_or_deletes_and_auditors_only_look(
+    registrar: Client, footage: PeriodicTask, week: PeriodicTask
+) -> None:
     assert registrar.get(reverse("admin:django_celery_beat_periodictask_add")).status_code == 403
-    assert registrar.post(reverse("admin:django_celery_beat_periodictask_delete", args=[footage.pk]), {"post": "yes"}).status_code == 403
+    assert (
+        registrar.post(
+            reverse("admin:django_celery_beat_periodictask_delete", args=[footage.pk]), {"post": "yes"}
+        ).status_code
+        == 403
+    )
     auditor = Client()
     auditor.force_login(factories.person(Role.AUDITOR))
     for task in (footage, week):

@@ -10,10 +10,17 @@ from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import Role, role_of
 from campus.attendance.history import history
 from campus.attendance.models import AttendanceChange, Still
-from campus.attendance.selectors import changes_for, records_for, reports_for, sightings_for, stills_for, unknown_people_for
+from campus.attendance.selectors import (
+    changes_for,
+    records_for,
+    reports_for,
+    sightings_for,
+    stills_for,
+    unknown_people_for,
+)
 from campus.attendance.services import lecture_count
 from campus.biometrics.selectors import galleries_for, photos_for
-from campus.footage.selectors import recordings_for
+from campus.recordings.selectors import recordings_for
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -36,16 +43,27 @@ SELECTORS: list[Callable[[Any], Any]] = [
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_each_sees_what_is_his_or_hers(world: World, selector: Callable[[Any], Any]) -> None:
     Still.objects.create(recording=world.recording, time=5)
-    AttendanceChange.objects.create(lecture=world.lecture, record=world.record, old="absent", new="late", user_name="own")
+    AttendanceChange.objects.create(
+        lecture=world.lecture, record=world.record, old="absent", new="late", user_name="own"
+    )
     everything = set(selector(world.registrar))
     assert everything
-    for who in (factories.user(is_superuser=True), factories.person(Role.ADMINISTRATOR), factories.person(Role.AUDITOR)):
+    for who in (
+        factories.user(is_superuser=True),
+        factories.person(Role.ADMINISTRATOR),
+        factories.person(Role.AUDITOR),
+    ):
         assert set(selector(who)) == everything
     mine, theirs = set(selector(world.own)), set(selector(world.other))
     assert mine
     assert mine <= everything
     assert not mine & theirs
-    for nobody in (AnonymousUser(), factories.user(), factories.user(is_superuser=True, is_active=False), factories.user(is_staff=True)):
+    for nobody in (
+        AnonymousUser(),
+        factories.user(),
+        factories.user(is_superuser=True, is_active=False),
+        factories.user(is_staff=True),
+    ):
         assert not selector(nobody).exists()
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from campus.addresses import Inside, LeadsNowhere
-from campus.errors import UserError
-from campus.footage import credentials
-from campus.footage.addresses import guarded
-from campus.footage.models import Source
+from campus.cctv import credentials
+from campus.cctv.egress_policy import guarded
+from campus.cctv.models import Source
+from campus.common.errors import UserError
+from campus.common.network_policy import Inside, LeadsNowhere
 from tests.campus import factories
 
 
@@ -56,7 +56,9 @@ def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, addre
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "2130706433"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "2130706433"]
+)
 def test_private_addresses_are_for_those_that_the_administrator_listed(settings: Any, host: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(Inside, match="ROLLCALL_SOURCE_NETWORKS"):
@@ -65,7 +67,11 @@ def test_private_addresses_are_for_those_that_the_administrator_listed(settings:
 
 def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
     settings.SOURCE_NETWORKS = []
-    for kind, address in (("http", "http://93.184.216.34/"), ("webdav", "http://93.184.216.34/"), ("rtsp", "rtsp://93.184.216.34/")):
+    for kind, address in (
+        ("http", "http://93.184.216.34/"),
+        ("webdav", "http://93.184.216.34/"),
+        ("rtsp", "rtsp://93.184.216.34/"),
+    ):
         with pytest.raises(UserError, match="not encrypted"):
             guarded(at(kind, address))
     assert guarded(at("http", "https://93.184.216.34/")).ips == ("93.184.216.34",)
@@ -104,7 +110,9 @@ class TestCredentials:
 
     @pytest.mark.django_db
     def test_all_are_encrypted_anew_at_once(self, settings: Any) -> None:
-        source, broken, none = (factories.source(secret=secret) for secret in (credentials.encrypt("secret"), "garbage", ""))
+        source, broken, none = (
+            factories.source(secret=secret) for secret in (credentials.encrypt("secret"), "garbage", "")
+        )
         settings.CREDENTIALS_KEYS = ["new"]
         out, err = StringIO(), StringIO()
         call_command("rotate_credentials", stdout=out, stderr=err)

@@ -7,16 +7,22 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campus.footage import credentials
-from campus.footage.matching import RemoteFile
-from campus.footage.models import Collection, Piece, Source
-from campus.footage.sources import source_tested
-from campus.work import claim
+from campus.cctv import credentials
+from campus.cctv.matching import RemoteFile
+from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.services import source_tested
+from campus.common.jobs import claim
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
 
-NEW = {"name": "NVR", "kind": "sftp", "address": "sftp://nvr.example.org/rec", "username": "rollcall", "password": "correct horse"}
+NEW = {
+    "name": "NVR",
+    "kind": "sftp",
+    "address": "sftp://nvr.example.org/rec",
+    "username": "rollcall",
+    "password": "correct horse",
+}
 NAMED = {"pattern": "{camera}/{start:%Y%m%dT%H%M%S}-{end:%H%M%S}.mp4"}
 
 
@@ -47,7 +53,13 @@ def test_a_source_is_made_tested_and_changed_and_its_password_never_told(api: AP
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"pattern": "{cam}"}, {"clock_offset": "nan"}, {"time_zone": "Mars"}, {"address": "sftp://me:secret@example.org/"}, {"kind": "x"}],
+    [
+        {"pattern": "{cam}"},
+        {"clock_offset": "nan"},
+        {"time_zone": "Mars"},
+        {"address": "sftp://me:secret@example.org/"},
+        {"kind": "x"},
+    ],
 )
 def test_what_a_source_cannot_be_is_said_by_field(api: APIClient, wrong: dict[str, str]):
     answer = api.post("/api/v1/sources/", NEW | NAMED | wrong, format="json")
@@ -99,13 +111,17 @@ def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: 
 
 def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
     teacher = factories.user()
-    lecture = factories.lecture(factories.course(lecturers=(teacher,), students=1), starts_at=timezone.now() - timedelta(days=1))
+    lecture = factories.lecture(
+        factories.course(lecturers=(teacher,), students=1), starts_at=timezone.now() - timedelta(days=1)
+    )
     row = Collection.objects.create(
         lecture=lecture, state="missing", note="cam1: nothing.", due_at=timezone.now(), deadline_at=timezone.now()
     )
     assert api.post(f"/api/v1/collections/{row.pk}/again/").json()["state"] == "collecting"
     api.force_authenticate(teacher)
-    assert [one["lecture"] for one in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [lecture.pk]
+    assert [one["lecture"] for one in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [
+        lecture.pk
+    ]
     assert api.post(f"/api/v1/collections/{row.pk}/again/").status_code == 403
     assert api.get("/api/v1/pieces/").status_code == 403
     assert not Piece.objects.exists()

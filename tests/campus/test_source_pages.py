@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campus.accounts.roles import Role
-from campus.footage import credentials
-from campus.footage.matching import RemoteFile
-from campus.footage.models import Alarm, Collection, Piece, Source, SourceTest
-from campus.footage.sources import source_test, source_tested
+from campus.cctv import credentials
+from campus.cctv.matching import RemoteFile
+from campus.cctv.models import Alarm, Collection, Piece, Source, SourceTest
+from campus.cctv.services import source_test, source_tested
+from campus.common.jobs import claim
 from campus.web.dashboard import Dashboard
-from campus.work import claim
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -52,14 +52,20 @@ def press(client: Client, action: str, pk: object) -> str:
 
 def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: Client):
     room = factories.camera("B 12").room
-    new = {"name": "NVR", "kind": "sftp", "address": "sftp://nvr.example.org/", "password": "correct horse", "pattern": PATTERN}
+    new = {
+        "name": "NVR",
+        "kind": "sftp",
+        "address": "sftp://nvr.example.org/",
+        "password": "correct horse",
+        "pattern": PATTERN,
+    }
     cameras = {"cameras-0-label": "one", "cameras-0-room": room.pk, "cameras-TOTAL_FORMS": 1}
-    page = office.get(reverse("admin:footage_source_add"))
-    page = office.post(reverse("admin:footage_source_add"), sent(page, **new, **cameras), follow=True)
+    page = office.get(reverse("admin:cctv_source_add"))
+    page = office.post(reverse("admin:cctv_source_add"), sent(page, **new, **cameras), follow=True)
     source = Source.objects.get(name="NVR")
     assert [(camera.label, camera.room) for camera in source.cameras.all()] == [("one", room)]
     assert credentials.decrypt(source.secret) == "correct horse"
-    where = reverse("admin:footage_source_change", args=[source.pk])
+    where = reverse("admin:cctv_source_change", args=[source.pk])
     page = office.get(where)
     assert "horse" not in page.content.decode()
     assert source.secret not in page.content.decode()
@@ -76,7 +82,9 @@ def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: 
 def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
     file = tmp_path / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
-    where = reverse("admin:footage_source_change", args=[factories.source(kind="sftp", address="sftp://nvr.example.org/").pk])
+    where = reverse(
+        "admin:cctv_source_change", args=[factories.source(kind="sftp", address="sftp://nvr.example.org/").pk]
+    )
     page = office.get(where)
     for name, said in (("id_ed25519.pub", "It is the one without .pub."), ("id_ed25519", "")):
         key = SimpleUploadedFile(name, (tmp_path / name).read_bytes())
@@ -89,11 +97,11 @@ def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
 def test_a_camera_whose_footage_was_counted_stays(office: Client):
     camera = factories.camera("B 12", factories.source(pattern=PATTERN), label="one")
     factories.recording(factories.lecture(), camera=camera)
-    where = reverse("admin:footage_source_change", args=[camera.source.pk])
+    where = reverse("admin:cctv_source_change", args=[camera.source.pk])
     page = office.post(where, sent(office.get(where), **{"cameras-0-DELETE": "on"}))
     assert "protected" in page.content.decode()
     assert camera.source.cameras.exists()
-    page = office.post(reverse("admin:footage_source_delete", args=[camera.source.pk]), {"post": "yes"}, follow=True)
+    page = office.post(reverse("admin:cctv_source_delete", args=[camera.source.pk]), {"post": "yes"}, follow=True)
     assert Source.objects.filter(pk=camera.source.pk).exists()
 
 
@@ -101,13 +109,16 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
     source = factories.source(pattern=PATTERN)
     factories.camera("B 12", source, label="one")
     lecture = factories.lecture(room="B 12", title="Loops")
-    where = reverse("admin:footage_source_test", args=[source.pk])
+    where = reverse("admin:cctv_source_test", args=[source.pk])
     assert "never tested" in office.get(where).content.decode()
-    assert "A worker looks" in press(office, "footage_source_test_now", source.pk)
+    assert "A worker looks" in press(office, "cctv_source_test_now", source.pk)
     part = office.get(where, headers={"HX-Request": "true"}).content.decode()
     assert 'hx-trigger="every 2s"' in part
     assert "<html" not in part
-    files = [RemoteFile(path, 7, timezone.now()) for path in ("one/20261116T090000-091500.mp4", "two/20261116T090000-091500.mp4", "x.mp4")]
+    files = [
+        RemoteFile(path, 7, timezone.now())
+        for path in ("one/20261116T090000-091500.mp4", "two/20261116T090000-091500.mp4", "x.mp4")
+    ]
     source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=files)
     page = office.get(where, headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in page
@@ -127,12 +138,16 @@ def test_names_from_outside_are_no_markup(office: Client):
     source = factories.source(pattern=PATTERN)
     source_test(source=source)
     nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
-    source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)])
-    piece = factories.piece(None, None, source=source, path=nasty, state="found", unclear=True, note="<script>alert(2)</script>")
+    source_tested(
+        test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
+    )
+    piece = factories.piece(
+        None, None, source=source, path=nasty, state="found", unclear=True, note="<script>alert(2)</script>"
+    )
     for address in (
-        reverse("admin:footage_source_test", args=[source.pk]),
-        reverse("admin:footage_piece_changelist"),
-        reverse("admin:footage_piece_change", args=[piece.pk]),
+        reverse("admin:cctv_source_test", args=[source.pk]),
+        reverse("admin:cctv_piece_changelist"),
+        reverse("admin:cctv_piece_change", args=[piece.pk]),
         reverse("admin:index"),
     ):
         page = office.get(address).content.decode()
@@ -145,10 +160,19 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     factories.lecture(room="C 1", title="Sound", starts_at=factories.STARTS + timedelta(hours=1))
     camera = factories.camera("B 12")
     strays = [
-        factories.piece(None, factories.STARTS, 15, source=camera.source, state="found", unclear=True, path=f"stray{n}.mp4") for n in (1, 2)
+        factories.piece(
+            None, factories.STARTS, 15, source=camera.source, state="found", unclear=True, path=f"stray{n}.mp4"
+        )
+        for n in (1, 2)
     ]
-    factories.piece(camera, factories.STARTS - timedelta(hours=9), state="found", path="night.mp4", note="No lecture is in B 12 then.")
-    lists = reverse("admin:footage_piece_changelist")
+    factories.piece(
+        camera,
+        factories.STARTS - timedelta(hours=9),
+        state="found",
+        path="night.mp4",
+        note="No lecture is in B 12 then.",
+    )
+    lists = reverse("admin:cctv_piece_changelist")
     unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
     assert ("stray1" in unclear, "stray2" in unclear, "night" in unclear) == (True, True, False)
     assert ("stray1" in none, "night" in none) == (True, True)
@@ -165,23 +189,26 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     office.post(lists, {"action": "discard_all", **chosen})
     assert set(Piece.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
     assert "Taken back: 2." in office.post(lists, {"action": "take_back_all", **chosen}, follow=True).content.decode()
-    assert "The file is discarded." in press(office, "footage_piece_discard_one", strays[0].pk)
-    assert "The file is taken back." in press(office, "footage_piece_take_back_one", strays[0].pk)
+    assert "The file is discarded." in press(office, "cctv_piece_discard_one", strays[0].pk)
+    assert "The file is taken back." in press(office, "cctv_piece_take_back_one", strays[0].pk)
     assert (
-        "Choose the files first" in office.get(reverse("admin:footage_piece_assign"), {"piece": "nonsense"}, follow=True).content.decode()
+        "Choose the files first"
+        in office.get(reverse("admin:cctv_piece_assign"), {"piece": "nonsense"}, follow=True).content.decode()
     )
 
 
 def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
     now = timezone.now()
     lecture = factories.lecture(room="B 12", starts_at=now - timedelta(days=1), title="Loops")
-    row = Collection.objects.create(lecture=lecture, state="missing", note="cam1: nothing.", due_at=now, deadline_at=now)
-    assert "cam1: nothing." in office.get(reverse("admin:footage_collection_changelist")).content.decode()
-    assert "It is looked for again." in press(office, "footage_collection_look_again", row.pk)
+    row = Collection.objects.create(
+        lecture=lecture, state="missing", note="cam1: nothing.", due_at=now, deadline_at=now
+    )
+    assert "cam1: nothing." in office.get(reverse("admin:cctv_collection_changelist")).content.decode()
+    assert "It is looked for again." in press(office, "cctv_collection_look_again", row.pk)
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING
     piece = factories.piece(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")
-    page = office.get(reverse("admin:footage_collection_files", args=[row.pk]), follow=True).content.decode()
+    page = office.get(reverse("admin:cctv_collection_files", args=[row.pk]), follow=True).content.decode()
     assert piece.path in page
 
 
@@ -206,15 +233,15 @@ def test_an_auditor_reads_and_presses_nothing():
     auditor.force_login(factories.person(Role.AUDITOR))
     source = factories.source(secret="token", username="rollcall")
     piece = factories.piece(factories.camera("B 12", source), factories.STARTS)
-    page = auditor.get(reverse("admin:footage_source_change", args=[source.pk])).content.decode()
+    page = auditor.get(reverse("admin:cctv_source_change", args=[source.pk])).content.decode()
     assert "rollcall" in page
     assert "token" not in page.replace("csrfmiddlewaretoken", "")
     assert "password" not in page.casefold().split("<main")[-1] or 'type="password"' not in page
-    assert auditor.get(reverse("admin:footage_source_test", args=[source.pk])).status_code == 200
+    assert auditor.get(reverse("admin:cctv_source_test", args=[source.pk])).status_code == 200
     for address in (
-        reverse("admin:footage_source_test", args=[source.pk]),
-        reverse("admin:footage_source_test_now", args=[source.pk]),
-        reverse("admin:footage_piece_discard_one", args=[piece.pk]),
-        reverse("admin:footage_piece_assign", query={"piece": str(piece.pk)}),
+        reverse("admin:cctv_source_test", args=[source.pk]),
+        reverse("admin:cctv_source_test_now", args=[source.pk]),
+        reverse("admin:cctv_piece_discard_one", args=[piece.pk]),
+        reverse("admin:cctv_piece_assign", query={"piece": str(piece.pk)}),
     ):
         assert auditor.post(address, {"_form_submitted": "True"}).status_code == 403

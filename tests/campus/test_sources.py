@@ -8,13 +8,11 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from campus.errors import UserError
-from campus.footage import credentials
-from campus.footage.fetching import piece_fetched
-from campus.footage.matching import RemoteFile
-from campus.footage.models import Camera, Collection, Cut, Piece, Source, SourceTest
-from campus.footage.services import piece_discard
-from campus.footage.source_selectors import (
+from campus.cctv import credentials
+from campus.cctv.fetching import piece_fetched
+from campus.cctv.matching import RemoteFile
+from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.cctv.selectors import (
     cameras_for,
     collections_for,
     findings,
@@ -24,8 +22,18 @@ from campus.footage.source_selectors import (
     unclear,
     unmatched,
 )
-from campus.footage.sources import collection_again, piece_take_back, row_delete, source_save, source_test, source_tested
-from campus.work import claim
+from campus.cctv.services import (
+    collection_again,
+    piece_discard,
+    piece_take_back,
+    row_delete,
+    source_save,
+    source_test,
+    source_tested,
+)
+from campus.common.errors import UserError
+from campus.common.jobs import claim
+from campus.recordings.models import Cut
 from recognition.types import VideoInfo
 from tests.campus import factories
 
@@ -229,7 +237,17 @@ def folder(tmp_path: Path, settings) -> Path:
 
 def load(folder: Path, *more: str) -> None:
     call_command(
-        "import_footage", str(folder), "--pattern", PATTERN, "--camera", "one=B 12", "--camera", "two=C 1", "--time-zone", "UTC", *more
+        "import_footage",
+        str(folder),
+        "--pattern",
+        PATTERN,
+        "--camera",
+        "one=B 12",
+        "--camera",
+        "two=C 1",
+        "--time-zone",
+        "UTC",
+        *more,
     )
 
 
@@ -251,14 +269,16 @@ def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
 def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeypatch):
     factories.camera("B 12")
     factories.camera("C 1")
-    monkeypatch.setattr("campus.footage.management.commands.import_footage.time.sleep", lambda _: Piece.objects.update(state="here"))
+    monkeypatch.setattr(
+        "campus.cctv.management.commands.import_footage.time.sleep", lambda _: Piece.objects.update(state="here")
+    )
     load(folder)
     assert "2 to come" in capsys.readouterr().out
     source = Source.objects.get(address=str(folder))
     assert not source.enabled
     assert source.pieces.count() == 4
     assert Collection.objects.get().lecture == lecture
-    monkeypatch.setattr("campus.footage.management.commands.import_footage.time.sleep", None)
+    monkeypatch.setattr("campus.cctv.management.commands.import_footage.time.sleep", None)
     load(folder)  # all is here: nothing is waited for
     assert source.pieces.count() == 4
 
@@ -295,11 +315,20 @@ def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, le
     assert seen.lectures == [lecture]
 
 
-@pytest.mark.parametrize(("pattern", "note"), [(PATTERN, "5 of 15 minutes"), ("{camera}/{date:%Y%m%d}/{start:%H%M%S}-*.mp4", "")])
-def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(nvr: Source, lecture, tmp_path: Path, pattern: str, note: str):
+@pytest.mark.parametrize(
+    ("pattern", "note"), [(PATTERN, "5 of 15 minutes"), ("{camera}/{date:%Y%m%d}/{start:%H%M%S}-*.mp4", "")]
+)
+def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
+    nvr: Source, lecture, tmp_path: Path, pattern: str, note: str
+):
     source_save(source=nvr, pattern=pattern)
     row = Piece.objects.create(
-        source=nvr, camera=nvr.cameras.get(), path=path(), state="wanted", starts_at=lecture.starts_at, ends_at=lecture.ends_at
+        source=nvr,
+        camera=nvr.cameras.get(),
+        path=path(),
+        state="wanted",
+        starts_at=lecture.starts_at,
+        ends_at=lecture.ends_at,
     )
     part = tmp_path / "part"
     part.write_bytes(b"film")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Holiday, Lecture, LectureSeries, Room
 from campus.academics.timetable import Kind, apply, fingerprint, lecture_change, plan
-from campus.errors import UserError
+from campus.common.errors import UserError
 from tests.campus import factories
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -63,7 +63,9 @@ def test_every_other_week_counts_from_the_week_of_the_first_day(course: Course):
 
 
 def test_a_lecture_is_at_the_same_time_on_the_wall_in_summer_and_winter(course: Course):
-    row = series(course, weekdays=[0], first_day=date(2027, 3, 22), last_day=date(2027, 3, 29))  # summer time begins on the 28th
+    row = series(
+        course, weekdays=[0], first_day=date(2027, 3, 22), last_day=date(2027, 3, 29)
+    )  # summer time begins on the 28th
     make(row)
     winter, summer = course.lectures.order_by("starts_at")
     assert [lecture.starts_at.astimezone(BERLIN).time() for lecture in (winter, summer)] == [time(9, 15)] * 2
@@ -92,7 +94,9 @@ def test_what_was_moved_or_cancelled_stays_when_the_series_changes(course: Cours
     moved, cancelled, third = course.lectures.order_by("starts_at")[:3]
     elsewhen = moved.starts_at + timedelta(days=1, hours=5)
     lecture_change(lecture=moved, starts_at=elsewhen, ends_at=elsewhen + timedelta(hours=1), title="Moved", room="C 1")
-    lecture_change(lecture=cancelled, starts_at=cancelled.starts_at, ends_at=cancelled.ends_at, title="", room="", cancelled=True)
+    lecture_change(
+        lecture=cancelled, starts_at=cancelled.starts_at, ends_at=cancelled.ends_at, title="", room="", cancelled=True
+    )
     row.starts, row.ends = time(11, 15), time(12, 45)
     row.save()
     assert make(row) == {Kind.KEPT: 2, Kind.CHANGED: 6}

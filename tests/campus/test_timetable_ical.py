@@ -12,7 +12,7 @@ from campus.academics.models import Course, Lecture
 from campus.academics.timetable import lecture_change
 from campus.academics.timetable_ical import MAX_BYTES, calendar_of, read_calendar
 from campus.academics.timetable_import import Kind, compare, save
-from campus.errors import UserError
+from campus.common.errors import UserError
 from tests.campus import factories
 
 HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n"
@@ -28,7 +28,9 @@ WEEKLY = [
 
 def ics(*events: list[str]) -> bytes:
     return (
-        HEAD + "".join("BEGIN:VEVENT\r\n" + "\r\n".join(event) + "\r\nEND:VEVENT\r\n" for event in events) + "END:VCALENDAR\r\n"
+        HEAD
+        + "".join("BEGIN:VEVENT\r\n" + "\r\n".join(event) + "\r\nEND:VEVENT\r\n" for event in events)
+        + "END:VCALENDAR\r\n"
     ).encode()
 
 
@@ -73,7 +75,9 @@ def test_a_time_without_a_zone_is_the_institutions_and_windows_names_are_known(s
     settings.TIME_ZONE = "Europe/Berlin"
     floating = single("a", "20990623T091500")
     windows = ["UID:b", "DTSTART;TZID=W. Europe Standard Time:20990623T091500", "DURATION:PT1H"]
-    assert [one.starts_at for one in read_calendar(ics(floating, windows))] == [datetime(2099, 6, 23, 7, 15, tzinfo=UTC)] * 2
+    assert [one.starts_at for one in read_calendar(ics(floating, windows))] == [
+        datetime(2099, 6, 23, 7, 15, tzinfo=UTC)
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,8 @@ def test_an_event_that_is_no_lecture_says_why_and_the_others_are_taken(event: li
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"number;name\n1;Ann", b"\x00\x01\x02", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1", b"x" * (MAX_BYTES + 1)]
+    "data",
+    [b"", b"number;name\n1;Ann", b"\x00\x01\x02", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1", b"x" * (MAX_BYTES + 1)],
 )
 def test_what_is_no_calendar_is_refused_with_a_sentence(data: bytes):
     with suppress(UserError):
@@ -119,7 +124,11 @@ def test_a_files_own_time_zone_rules_are_not_followed():
     rule = "DTSTART:16010101T000000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0100\r\nRRULE:FREQ=SECONDLY\r\n"
     bomb = f"BEGIN:VTIMEZONE\r\nTZID:Bomb\r\nBEGIN:STANDARD\r\n{rule}END:STANDARD\r\nEND:VTIMEZONE\r\n"
     event = "BEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=Bomb:20990323T090000\r\nDURATION:PT1H\r\nEND:VEVENT\r\n"
-    for written in (bomb, bomb.replace("VTIMEZONE", "VTIME\r\n ZONE"), bomb.replace("BEGIN:VTIMEZONE", "begin;x=1:vtimezone")):
+    for written in (
+        bomb,
+        bomb.replace("VTIMEZONE", "VTIME\r\n ZONE"),
+        bomb.replace("BEGIN:VTIMEZONE", "begin;x=1:vtimezone"),
+    ):
         (meeting,) = read_calendar((HEAD + written + event + "END:VCALENDAR\r\n").encode())
         assert "Bomb" in meeting.problem
     with pytest.raises(UserError):
@@ -138,7 +147,9 @@ def test_what_the_other_system_moves_or_cancels_follows(course: Course):
     assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {Kind.CHANGED: 1}
     lecture = course.lectures.get()
     assert (lecture.starts_at, lecture.title) == (datetime(2099, 3, 24, 10, 0, tzinfo=UTC), "New title")
-    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title", "STATUS:CANCELLED"))) == {Kind.CHANGED: 1}
+    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title", "STATUS:CANCELLED"))) == {
+        Kind.CHANGED: 1
+    }
     lecture.refresh_from_db()
     assert lecture.cancelled
     assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {Kind.CHANGED: 1}
@@ -174,10 +185,14 @@ def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course:
     by_hand, recorded, over, _found = course.lectures.order_by("starts_at")
     lecture_change(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room="")
     factories.recording(recorded)
-    Lecture.objects.filter(pk=over.pk).update(starts_at=factories.STARTS - timedelta(days=900), ends_at=factories.STARTS)
+    Lecture.objects.filter(pk=over.pk).update(
+        starts_at=factories.STARTS - timedelta(days=900), ends_at=factories.STARTS
+    )
     factories.lecture(course, starts_at=datetime(2099, 5, 1, 9, 0, tzinfo=UTC))
     other = factories.lecture(factories.course(code="MA202"), starts_at=datetime(2099, 5, 1, 9, 0, tzinfo=UTC), uid="z")
-    assert take(ics(single("d", "20990326T090000Z"), single("n", "20990701T090000Z", "SUMMARY:MA202")), complete=True) == {
+    assert take(
+        ics(single("d", "20990326T090000Z"), single("n", "20990701T090000Z", "SUMMARY:MA202")), complete=True
+    ) == {
         Kind.SAME: 1,
         Kind.NEW: 1,
         Kind.KEPT: 2,
@@ -225,7 +240,9 @@ def test_our_calendar_says_when_where_and_what_is_cancelled(course: Course):
     factories.lecture(course, starts_at=starts, title="Loops; and, commas\nin lines", room="H 1")
     factories.lecture(course, starts_at=starts + timedelta(days=1), cancelled=True)
     lectures = Lecture.objects.select_related("course").order_by("starts_at")
-    data = calendar_of(lectures, name="Uni", host="example.org", address=lambda lecture: f"https://example.org/{lecture.pk}")
+    data = calendar_of(
+        lectures, name="Uni", host="example.org", address=lambda lecture: f"https://example.org/{lecture.pk}"
+    )
     first, second = Calendar.from_ical(data).walk("VEVENT")
     assert first["dtstart"].dt == starts
     assert str(first["summary"]) == "CS101 Loops; and, commas\nin lines"
@@ -238,6 +255,9 @@ def test_our_own_calendar_read_again_changes_nothing(course: Course):
     for n, title in enumerate(["Loops", "", "Last"]):
         factories.lecture(course, starts_at=starts + timedelta(days=n), title=title, room="H 1", cancelled=n == 2)
     data = calendar_of(
-        Lecture.objects.select_related("course"), name="Uni", host="example.org", address=lambda lecture: "https://example.org/"
+        Lecture.objects.select_related("course"),
+        name="Uni",
+        host="example.org",
+        address=lambda lecture: "https://example.org/",
     )
     assert take(data) == {Kind.SAME: 3}

@@ -83,7 +83,9 @@ def test_only_a_registrar_plans(client: Client, world: World, name: str):
 
 def test_a_calendar_is_imported_after_a_look(registrar: Client, world: World):
     address = reverse("admin:academics_lecture_calendar_import")
-    file = SimpleUploadedFile("term.ics", ics(WEEKLY, single("x", "20990501T080000Z", "SUMMARY:<script>alert(1)</script>")))
+    file = SimpleUploadedFile(
+        "term.ics", ics(WEEKLY, single("x", "20990501T080000Z", "SUMMARY:<script>alert(1)</script>"))
+    )
     page = registrar.post(address, {"file": file})
     assert page.context["writes"] == 3
     assert "<script>alert" not in page.content.decode()
@@ -121,7 +123,9 @@ def test_a_forged_or_foreign_import_is_refused(registrar: Client, world: World):
 
 
 def test_what_is_no_calendar_is_told_at_the_field(registrar: Client):
-    page = registrar.post(reverse("admin:academics_lecture_calendar_import"), {"file": SimpleUploadedFile("a.ics", b"number;name")})
+    page = registrar.post(
+        reverse("admin:academics_lecture_calendar_import"), {"file": SimpleUploadedFile("a.ics", b"number;name")}
+    )
     assert "no calendar file" in page.content.decode()
 
 
@@ -168,7 +172,9 @@ def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, w
     assert not [need for need in other.needs if need.lecture.course == world.course]
 
 
-def test_the_day_asks_the_database_as_often_however_much_there_is(client: Client, world: World, django_assert_max_num_queries):
+def test_the_day_asks_the_database_as_often_however_much_there_is(
+    client: Client, world: World, django_assert_max_num_queries
+):
     now = timezone.now()
     for n in range(12):
         course = factories.course(lecturers=(world.own,), students=1)
@@ -185,7 +191,13 @@ def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: Wor
     client.force_login(world.own)
     address = reverse("lecture-edit", args=[world.lecture.pk])
     assert "Loops" in client.get(address).content.decode()
-    form = {"title": "Loops", "room": "C 3", "starts_at": "2026-11-17T10:00", "ends_at": "2026-11-17T11:30", "cancelled": "on"}
+    form = {
+        "title": "Loops",
+        "room": "C 3",
+        "starts_at": "2026-11-17T10:00",
+        "ends_at": "2026-11-17T11:30",
+        "cancelled": "on",
+    }
     assert client.post(address, form).status_code == 302
     world.lecture.refresh_from_db()
     assert (world.lecture.room, world.lecture.cancelled) == ("C 3", True)

@@ -12,7 +12,7 @@ from campus.academics.models import Course
 from campus.biometrics import services
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import active_gallery, gallery_inputs, gallery_is_due
-from campus.errors import UserError
+from campus.common.errors import UserError
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.django_db
 def settle() -> int:
     """A minute passes; returns how many trainings were asked for."""
     for course in Course.objects.exclude(faces_changed_at=None):
-        Course.objects.filter(pk=course.pk).update(faces_changed_at=course.faces_changed_at - services.SETTLED - timedelta(seconds=1))
+        Course.objects.filter(pk=course.pk).update(
+            faces_changed_at=course.faces_changed_at - services.SETTLED - timedelta(seconds=1)
+        )
     return services.galleries_train_due()
 
 

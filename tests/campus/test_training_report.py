@@ -102,7 +102,9 @@ def test_a_gallery_that_measured_less_has_a_page(registrar: Client, world: World
     assert registrar.get(reverse("admin:academics_course_change", args=[world.course.pk])).status_code == 200
 
 
-def test_a_large_report_needs_few_queries(registrar: Client, report: Gallery, world: World, django_assert_max_num_queries: Any) -> None:
+def test_a_large_report_needs_few_queries(
+    registrar: Client, report: Gallery, world: World, django_assert_max_num_queries: Any
+) -> None:
     pairs = []
     for _ in range(30):
         a, b = factories.student(), factories.student()
@@ -143,7 +145,10 @@ def test_a_photo_is_moved_to_whom_it_shows(registrar: Client, report: Gallery, w
 
 def test_nobody_else_moves_photos(client: Client, world: World) -> None:
     client.force_login(world.own)
-    assert client.post(reverse("admin:biometrics_facephoto_move", args=[world.photo.pk]), {"student": "1"}).status_code == 302
+    assert (
+        client.post(reverse("admin:biometrics_facephoto_move", args=[world.photo.pk]), {"student": "1"}).status_code
+        == 302
+    )
     world.photo.refresh_from_db()
     assert world.photo.student == world.student
 
@@ -154,7 +159,11 @@ def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: 
     assert "about 2 of 100 sights of a student missed" in text
     assert "Strict lets fewer strangers pass" in text
     form = {"code": "CS101", "name": "Computing", "present_seconds": 2, "late_minutes": 10, "early_minutes": 10}
-    form |= {f"{name}-{key}": 0 for name in ("enrolments", "galleries", "register_policy") for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    form |= {
+        f"{name}-{key}": 0
+        for name in ("enrolments", "galleries", "register_policy")
+        for key in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
     response = registrar.post(address, form | {"sureness": "strict", "embedder": "facenet-20180402"})
     assert response.status_code == 302, response.context["errors"]
     course = Course.objects.get(pk=world.course.pk)
@@ -164,7 +173,7 @@ def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: 
 
 
 def test_the_face_models_on_offer_are_there() -> None:
-    from recognition.embedders import EMBEDDERS
+    from recognition.embedding import EMBEDDERS
 
     assert set(Embedder.values) == set(EMBEDDERS)
 
@@ -186,7 +195,9 @@ def test_the_cohort_are_students_of_other_classes_with_the_same_embedder(world: 
         (nowhere, "a", "accepted"),
         (world.student, "a", "accepted"),
     ]:
-        Embedding.objects.create(photo=factories.photo(student, state=state), embedder=embedder, vector=vector.tobytes())
+        Embedding.objects.create(
+            photo=factories.photo(student, state=state), embedder=embedder, vector=vector.tobytes()
+        )
     found = cohort(world.course, "a")
     assert found is not None
     assert found.shape == (1, 4)

@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campus.attendance.models import SignOff
-from campus.footage.models import Recording, Upload
-from campus.footage.services import AlreadyHere
-from campus.footage.uploads import (
+from campus.recordings.models import Recording, Upload
+from campus.recordings.services import AlreadyHere
+from campus.recordings.uploads import (
     Damaged,
     WrongPlace,
     part_path,
@@ -85,7 +85,9 @@ def nothing_left() -> bool:
     media = Path(django_settings.MEDIA_ROOT)
     known = {media / name for name in Recording.objects.values_list("file", flat=True)}
     known |= {part_path(upload) for upload in Upload.objects.filter(recording=None)}
-    return not [path for folder in ("uploads", "recordings") for path in (media / folder).glob("*") if path not in known]
+    return not [
+        path for folder in ("uploads", "recordings") for path in (media / folder).glob("*") if path not in known
+    ]
 
 
 def test_pieces_become_a_recording(tus: Tus):
@@ -145,7 +147,7 @@ def test_what_cannot_be_kept_is_refused_before_the_first_byte(tus: Tus, settings
 
 def test_the_place_of_what_is_still_coming_is_taken(tus: Tus, monkeypatch):
     free = 1000 * 1024**2
-    monkeypatch.setattr("campus.uploads.shutil.disk_usage", lambda _: type("Disk", (), {"free": free}))
+    monkeypatch.setattr("campus.common.storage.shutil.disk_usage", lambda _: type("Disk", (), {"free": free}))
     assert tus.create(size=600 * 1024**2).status_code == 201
     assert tus.create(size=600 * 1024**2).status_code == 507
     Upload.objects.update(expires_at=timezone.now() + timedelta(days=1))
@@ -247,7 +249,7 @@ def test_a_full_disk_on_the_way_is_a_sentence(tus: Tus, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("campus.footage.uploads.locked", full)
+        patched.setattr("campus.recordings.uploads.locked", full)
         answer = tus.patch(url, 0, FILE)
     assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert tus.patch(url, 0, FILE).status_code == 204, "it goes on when there is room"
@@ -344,7 +346,8 @@ def test_auditors_and_signed_off_lectures_take_no_upload(tus: Tus, client: Clien
 
 def test_two_uploads_of_one_file_become_one_recording(tus: Tus):
     first, second = (
-        upload_create(lecture=tus.world.lecture, user=tus.world.own, name="a.mp4", size=len(FILE), sha256=SHA256) for _ in range(2)
+        upload_create(lecture=tus.world.lecture, user=tus.world.own, name="a.mp4", size=len(FILE), sha256=SHA256)
+        for _ in range(2)
     )
     urls = [reverse("api-upload", args=[upload.pk]) for upload in (first, second)]
     assert [tus.patch(url, 0, FILE).status_code for url in urls] == [204, 409]

@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from campus.footage.models import Alarm, Camera, Collection, Recording, Source
-from campus.footage.watching import watch
+from campus.cctv.alarms import watch
+from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.outbox.models import Delivery, Webhook
+from campus.recordings.models import Recording
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,9 @@ def registrar() -> None:
 def camera() -> Camera:
     """Of a source that is looked through and brings something."""
     camera = factories.camera("B 12")
-    Source.objects.update(looked_at=timezone.now(), heard_at=timezone.now(), created_at=timezone.now() - timedelta(days=30))
+    Source.objects.update(
+        looked_at=timezone.now(), heard_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
+    )
     return camera
 
 
@@ -40,7 +43,9 @@ def letters() -> list[str]:
     return list(Delivery.objects.filter(event="footage.alarm").order_by("created_at").values_list("subject", flat=True))
 
 
-def counted(camera: Camera, days_ago: int, *, faces: int = 5, light: float | None = 0.5, motion: float | None = 0.02) -> Recording:
+def counted(
+    camera: Camera, days_ago: int, *, faces: int = 5, light: float | None = 0.5, motion: float | None = 0.02
+) -> Recording:
     """A lecture that was counted by the camera."""
     lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(days=days_ago))
     recording = factories.planned(lecture, camera=camera, state=Recording.State.DONE, file="")
@@ -96,7 +101,8 @@ def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "kind"), [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")]
+    ("facts", "kind"),
+    [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")],
 )
 def test_a_camera_that_shows_black_or_stands_still(camera: Camera, facts: dict[str, float], kind: str) -> None:
     counted(camera, 3)

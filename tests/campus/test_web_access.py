@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campus.attendance.models import AttendanceChange
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from tests.campus.conftest import World
 
 
@@ -38,7 +38,9 @@ def test_nothing_is_done_by_following_a_link(client: Client, world: World, actio
 
 def test_another_lecturer_cannot_set_a_status(client: Client, world: World):
     client.force_login(world.other)
-    assert client.post(reverse("record", args=[world.record.pk]), {"status": "excused", "reason": ""}).status_code == 404
+    assert (
+        client.post(reverse("record", args=[world.record.pk]), {"status": "excused", "reason": ""}).status_code == 404
+    )
     assert not AttendanceChange.objects.exists()
 
 

@@ -12,7 +12,7 @@ from campus.academics.models import Student
 from campus.attendance.models import AttendanceChange, Sighting, SignOff, Still, UnknownPerson
 from campus.attendance.services import lecture_count, still_finished
 from campus.biometrics.models import FacePhoto
-from campus.work import claim
+from campus.common.jobs import claim
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 
@@ -66,7 +66,14 @@ def test_the_times_of_the_class_are_drawn(lecturer: Client, world: World) -> Non
 @pytest.mark.parametrize(("which", "changed"), [("picked", 1), ("shown", 2)])
 def test_several_statuses_at_once(lecturer: Client, world: World, which: str, changed: int) -> None:
     records = list(world.lecture.records.values_list("pk", flat=True))
-    form = {"records": records[:1], "shown": records, "which": which, "status": "excused", "reason": "Fire alarm", "show": "absent"}
+    form = {
+        "records": records[:1],
+        "shown": records,
+        "which": which,
+        "status": "excused",
+        "reason": "Fire alarm",
+        "show": "absent",
+    }
     response = lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
     assert response["Location"].endswith("?show=absent#result")
     assert world.lecture.records.filter(override_status="excused").count() == changed
@@ -100,7 +107,9 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
     assert url in lecture_page(lecturer, world)
     page = lecturer.get(url).content.decode()
     assert page.index(absent.name) < page.index(world.student.name)  # who is missing comes first
-    response = lecturer.post(url, {"action": "name", "student": absent.pk, "add_photos": "on", "reason": "I know her"}, follow=True)
+    response = lecturer.post(
+        url, {"action": "name", "student": absent.pk, "add_photos": "on", "reason": "I know her"}, follow=True
+    )
     text = response.content.decode()
     assert f"This is {absent.name}." in text
     assert "2 present" in text
@@ -129,7 +138,9 @@ def test_visitor_and_delete(lecturer: Client, world: World) -> None:
 
 
 def test_not_this_person(lecturer: Client, world: World) -> None:
-    response = lecturer.post(reverse("sighting", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True)
+    response = lecturer.post(
+        reverse("sighting", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True
+    )
     text = response.content.decode()
     assert "The face is among the unknown people now." in text
     assert "Not seen in any recording." in text
@@ -187,7 +198,9 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
 
 def test_names_cannot_write_these_pages(lecturer: Client, world: World, absent: Student) -> None:
     Student.objects.update(name="<img src=x onerror=alert(1)>")
-    lecturer.post(reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": absent.pk, "reason": "<b>bold</b>"})
+    lecturer.post(
+        reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": absent.pk, "reason": "<b>bold</b>"}
+    )
     for name, pk in (("lecture", world.lecture.pk), ("unknown", world.unknown.pk), ("record", world.record.pk)):
         text = lecturer.get(reverse(name, args=[pk])).content.decode()
         assert "<img src=x" not in text

@@ -41,7 +41,9 @@ def address(name: str, world: World, *more: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "kind", "content_type", "begins"), FILES)
-def test_files_are_attachments_for_who_teaches_the_class(world: World, lecturer: Client, name, kind, content_type, begins) -> None:
+def test_files_are_attachments_for_who_teaches_the_class(
+    world: World, lecturer: Client, name, kind, content_type, begins
+) -> None:
     response = lecturer.get(address(name, world, kind))
     assert response.status_code == 200
     assert response["Content-Type"].endswith(content_type)
@@ -73,15 +75,24 @@ def test_the_register_in_the_page(world: World, lecturer: Client) -> None:
 def test_a_name_is_text(world: World, lecturer: Client) -> None:
     factories.enrol(world.course, student := factories.student(name="<script>alert(1)</script>"))
     AttendanceStatus.objects.create(code="own", name='"><b>', letter="<i>", points=1, like="present")
-    AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="absent", override_status="own")
-    for path in (address("register", world), reverse("student", args=[student.pk]), reverse("students"), reverse("compare")):
+    AttendanceRecord.objects.create(
+        lecture=world.lecture, student=student, machine_status="absent", override_status="own"
+    )
+    for path in (
+        address("register", world),
+        reverse("student", args=[student.pk]),
+        reverse("students"),
+        reverse("compare"),
+    ):
         page = lecturer.get(path).content.decode()
         assert "<script>alert" not in page
         assert "<i>" not in page
         assert '"><b>' not in page
 
 
-@pytest.mark.parametrize("asked", [{"since": "yesterday"}, {"since": "2026-13-40"}, {"since": "2026-02-02", "until": "2026-01-01"}])
+@pytest.mark.parametrize(
+    "asked", [{"since": "yesterday"}, {"since": "2026-13-40"}, {"since": "2026-02-02", "until": "2026-01-01"}]
+)
 def test_days_that_make_no_sense_are_told(world: World, lecturer: Client, asked: dict[str, str]) -> None:
     response = lecturer.get(address("register", world), asked)
     assert response.status_code == 400
@@ -117,16 +128,27 @@ def test_classes_of_others_are_not_compared(world: World, lecturer: Client) -> N
     page = lecturer.get(reverse("compare"), {"classes": [world.foreign.course.pk, world.course.pk]}).content.decode()
     assert "MA202" not in page
     assert "<svg" in lecturer.get(reverse("compare"), {"classes": world.course.pk}).content.decode()
-    both = as_(world.registrar).get(reverse("compare"), {"classes": [world.foreign.course.pk, world.course.pk]}).content.decode()
+    both = (
+        as_(world.registrar)
+        .get(reverse("compare"), {"classes": [world.foreign.course.pk, world.course.pk]})
+        .content.decode()
+    )
     assert "MA202" in both
 
 
-def test_pages_ask_the_database_a_fixed_number_of_times(world: World, lecturer: Client, django_assert_max_num_queries) -> None:
+def test_pages_ask_the_database_a_fixed_number_of_times(
+    world: World, lecturer: Client, django_assert_max_num_queries
+) -> None:
     for n in range(6):
         lecture = factories.lecture(world.course, starts_at=factories.STARTS.replace(month=10, day=1 + n))
         for student in (*world.course.students.all(), factories.student()):
             AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status="late")
-    paths = [address("register", world), reverse("student", args=[world.student.pk]), reverse("students"), reverse("compare")]
+    paths = [
+        address("register", world),
+        reverse("student", args=[world.student.pk]),
+        reverse("students"),
+        reverse("compare"),
+    ]
     for path in paths:
         with django_assert_max_num_queries(12):
             assert lecturer.get(path).status_code == 200
@@ -138,14 +160,24 @@ def test_the_admin_keeps_what_is_always_there(world: World) -> None:
     present = AttendanceStatus.objects.get(code="present")
 
     def delete(status: AttendanceStatus) -> int:
-        return boss.post(reverse("admin:attendance_attendancestatus_delete", args=[status.pk]), {"post": "yes"}).status_code
+        return boss.post(
+            reverse("admin:attendance_attendancestatus_delete", args=[status.pk]), {"post": "yes"}
+        ).status_code
 
     assert delete(present) == 403
     AttendanceRecord.objects.filter(pk=world.record.pk).update(override_status="online")
     assert delete(own) == 403  # a record has it
     AttendanceRecord.objects.filter(pk=world.record.pk).update(override_status="")
     assert delete(own) == 302
-    fields = {"letter": "P", "points": "3", "counts": "on", "moodle": "P", "position": "10", "code": "changed", "like": "absent"}
+    fields = {
+        "letter": "P",
+        "points": "3",
+        "counts": "on",
+        "moodle": "P",
+        "position": "10",
+        "code": "changed",
+        "like": "absent",
+    }
     assert boss.post(reverse("admin:attendance_attendancestatus_change", args=[present.pk]), fields).status_code == 302
     present.refresh_from_db()
     assert (present.code, present.like, present.points) == ("present", "present", 3)
@@ -173,7 +205,12 @@ def test_the_admin_sends_a_trial_message_and_tries_again(world: World) -> None:
     message = Delivery.objects.get(event="ping")
     Delivery.objects.update(state="failed", tries=7)
     for page in ("changelist", "change"):
-        assert boss.get(reverse(f"admin:outbox_delivery_{page}", args=[message.pk] if page == "change" else [])).status_code == 200
+        assert (
+            boss.get(
+                reverse(f"admin:outbox_delivery_{page}", args=[message.pk] if page == "change" else [])
+            ).status_code
+            == 200
+        )
     assert boss.post(reverse("admin:outbox_delivery_again", args=[message.pk]), SENT).status_code == 302
     message.refresh_from_db()
     assert (message.state, message.tries) == ("queued", 0)

@@ -16,8 +16,8 @@ from campus.academics.models import Lecture
 from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import lecture_count, lecture_report_write
-from campus.footage.cuts import piece_arrived
-from campus.footage.models import Recording, Segment
+from campus.cctv.clips import piece_arrived
+from campus.recordings.models import Recording, Segment
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -36,7 +36,13 @@ def page(client: Client, name: str, *args) -> str:
 
 def test_a_new_lecture(lecturer: Client, world: World):
     assert 'type="datetime-local"' in page(lecturer, "lecture-new")
-    form = {"course": world.course.pk, "title": "Trees", "room": "A 1", "starts_at": "2026-12-01T09:00", "ends_at": "2026-12-01T10:30"}
+    form = {
+        "course": world.course.pk,
+        "title": "Trees",
+        "room": "A 1",
+        "starts_at": "2026-12-01T09:00",
+        "ends_at": "2026-12-01T10:30",
+    }
     response = lecturer.post(reverse("lecture-new"), form)
     lecture = Lecture.objects.get(title="Trees")
     assert response["Location"] == reverse("lecture", args=[lecture.pk])
@@ -196,7 +202,7 @@ def test_the_register(lecturer: Client, world: World):
 
 @pytest.mark.parametrize("name", ["../media/chips/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
 def test_a_report_row_cannot_lead_out_of_the_reports(lecturer: Client, world: World, monkeypatch, name: str):
-    monkeypatch.setattr("campus.downloads.report_current", lambda *, report: report)
+    monkeypatch.setattr("campus.attendance.file_responses.report_current", lambda *, report: report)
     Report.objects.filter(pk=world.report.pk).update(file_name=name)
     assert lecturer.get(reverse("report", args=[world.report.pk])).status_code == 404
 
@@ -280,7 +286,9 @@ def unsure(world: World) -> AttendanceRecord:
     """The other student of the class was seen in one look only; a poster hangs on the wall."""
     student = world.course.students.exclude(pk=world.student.pk).get()
     seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": world.sighting.chips}
-    Sighting.objects.create(recording=world.recording, student=student, present=False, unsure=True, confidence=0.6, **seen)
+    Sighting.objects.create(
+        recording=world.recording, student=student, present=False, unsure=True, confidence=0.6, **seen
+    )
     UnknownPerson.objects.create(recording=world.recording, index=1, still=True, **seen)
     factories.photo(student, chip=world.photo.chip.name, quality=0.8)
     factories.photo(student, chip=world.photo.chip.name, quality=0.1, state="rejected")
@@ -289,7 +297,9 @@ def unsure(world: World) -> AttendanceRecord:
 
 
 @pytest.mark.parametrize("name", ["lecture", "recording"])
-def test_who_is_to_be_confirmed_comes_first_with_both_faces(lecturer: Client, world: World, unsure: AttendanceRecord, name: str):
+def test_who_is_to_be_confirmed_comes_first_with_both_faces(
+    lecturer: Client, world: World, unsure: AttendanceRecord, name: str
+):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
     assert text.index(">To be confirmed<") < text.index("Who was there")
     assert "1 to be confirmed" in text
@@ -342,7 +352,9 @@ def test_still_faces_are_apart_from_unknown_people(lecturer: Client, world: Worl
     assert poster not in unknown
 
 
-def test_confirming_many_needs_few_queries(lecturer: Client, world: World, unsure: AttendanceRecord, django_assert_max_num_queries):
+def test_confirming_many_needs_few_queries(
+    lecturer: Client, world: World, unsure: AttendanceRecord, django_assert_max_num_queries
+):
     for _ in range(30):
         student = factories.student()
         factories.enrol(world.course, student)
@@ -360,7 +372,9 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     recording = world.lecture.recordings.get()
     Recording.objects.update(state="done", duration=5400)
     Segment.objects.create(recording=recording, index=0, start=0, end=1800, state="done")
-    Sighting.objects.create(recording=recording, student=world.student, present=True, intervals=[[0, 1790]], seconds=1790)
+    Sighting.objects.create(
+        recording=recording, student=world.student, present=True, intervals=[[0, 1790]], seconds=1790
+    )
     lecture_count(lecture=world.lecture)
     shown = page(lecturer, "lecture", world.lecture.pk)
     until = timezone.localtime(world.lecture.starts_at + timedelta(minutes=30))

@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
-from campus.signin import TRIES
+from campus.accounts.signin import TRIES
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -41,7 +41,9 @@ def test_a_wrong_password_is_a_sentence(client: Client, world: World):
 
 
 def test_wrong_and_unknown_names_read_the_same(client: Client, world: World):
-    known, unknown = (re.sub(r'value="[^"]*"', "", sign_in(client, name, "guess").content.decode()) for name in ("own", "nobody"))
+    known, unknown = (
+        re.sub(r'value="[^"]*"', "", sign_in(client, name, "guess").content.decode()) for name in ("own", "nobody")
+    )
     assert known == unknown
 
 
@@ -56,9 +58,9 @@ def test_guessing_is_stopped(client: Client, world: World):
 
 def test_the_pages_and_the_api_share_the_limit(client: Client, world: World):
     for n in range(TRIES):
-        client.post("/api/v1/token/", {"username": "own", "password": "guess"}, "application/json") if n % 2 else sign_in(
-            client, "own", "guess"
-        )
+        client.post(
+            "/api/v1/token/", {"username": "own", "password": "guess"}, "application/json"
+        ) if n % 2 else sign_in(client, "own", "guess")
     response = client.post("/api/v1/token/", {"username": "own", "password": "password"}, "application/json")
     assert response.status_code == 429
     assert "Wait a quarter of an hour" in response.json()["detail"]
@@ -66,21 +68,32 @@ def test_the_pages_and_the_api_share_the_limit(client: Client, world: World):
 
 def test_a_claimed_address_does_not_reset_the_count(client: Client, world: World):
     for n in range(TRIES):
-        client.post(reverse("login"), {"username": "own", "password": "guess"}, headers={"X-Forwarded-For": f"10.0.0.{n}"})
+        client.post(
+            reverse("login"), {"username": "own", "password": "guess"}, headers={"X-Forwarded-For": f"10.0.0.{n}"}
+        )
     assert sign_in(client, "own", "password").status_code == 200
 
 
 def test_behind_our_proxy_the_address_that_it_saw_counts(client: Client, world: World, settings):
     settings.TRUSTED_PROXIES = 1
     for n in range(TRIES):
-        client.post(reverse("login"), {"username": "own", "password": "guess"}, headers={"X-Forwarded-For": f"10.0.0.{n}, 192.0.2.1"})
-    blocked = client.post(reverse("login"), {"username": "own", "password": "password"}, headers={"X-Forwarded-For": "192.0.2.1"})
-    elsewhere = client.post(reverse("login"), {"username": "own", "password": "password"}, headers={"X-Forwarded-For": "192.0.2.2"})
+        client.post(
+            reverse("login"),
+            {"username": "own", "password": "guess"},
+            headers={"X-Forwarded-For": f"10.0.0.{n}, 192.0.2.1"},
+        )
+    blocked = client.post(
+        reverse("login"), {"username": "own", "password": "password"}, headers={"X-Forwarded-For": "192.0.2.1"}
+    )
+    elsewhere = client.post(
+        reverse("login"), {"username": "own", "password": "password"}, headers={"X-Forwarded-For": "192.0.2.2"}
+    )
     assert (blocked.status_code, elsewhere.status_code) == (200, 302)
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "http:///evil.example"]
+    "target",
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "http:///evil.example"],
 )
 def test_a_login_leads_nowhere_else(client: Client, world: World, target: str):
     assert sign_in(client, "own", "password", target)["Location"] == "/"
@@ -107,14 +120,28 @@ def test_the_password_can_be_changed(client: Client, world: World):
     assert sign_in(Client(), "own", new).status_code == 302
 
 
-@pytest.mark.parametrize("path", ["/register", "/register/", "/signup/", "/accounts/register/", "/api/v1/register/", "/api/v1/users/"])
+@pytest.mark.parametrize(
+    "path", ["/register", "/register/", "/signup/", "/accounts/register/", "/api/v1/register/", "/api/v1/users/"]
+)
 def test_nobody_makes_an_account_alone(client: Client, world: World, path: str):
     assert client.get(path).status_code == 404
     assert client.post(path, {"username": "x", "password": "y"}).status_code == 404
 
 
 @pytest.mark.parametrize(
-    "path", ["/face_recog", "/mark", "/sms", "/add", "/edit", "/take", "/recognition", "/media/", "/Reports/", "/static/../var/"]
+    "path",
+    [
+        "/face_recog",
+        "/mark",
+        "/sms",
+        "/add",
+        "/edit",
+        "/take",
+        "/recognition",
+        "/media/",
+        "/Reports/",
+        "/static/../var/",
+    ],
 )
 def test_the_old_programs_open_doors_are_gone(client: Client, world: World, path: str):
     assert client.post(path).status_code in (302, 404)
@@ -138,7 +165,9 @@ def test_faults_show_no_trace(client: Client, world: World, monkeypatch: pytest.
 def start(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
     code = "import django; django.setup(); from django.conf import settings; print(settings.DEBUG, settings.SECRET_KEY)"
     given = {"DJANGO_SETTINGS_MODULE": f"campus.settings.{module}", "PATH": "/usr/bin:/bin"} | environment
-    return subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=given, capture_output=True, text=True, timeout=120
+    )
 
 
 def test_debug_is_off_and_no_secret_is_in_the_repository(tmp_path: Path):

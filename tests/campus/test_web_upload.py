@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploaded
 from django.test import Client
 from django.urls import reverse
 
-from campus.footage.models import Recording
+from campus.recordings.models import Recording
 from tests.campus.conftest import World
 
 JSON = {"Accept": "application/json"}
@@ -46,18 +46,29 @@ def test_the_plain_form_saves_what_was_sent(lecturer: Client, world: World, vide
 def test_the_script_is_told_where_to_go(lecturer: Client, world: World, video_bytes: bytes):
     response = upload(lecturer, world, "lecture.mp4", video_bytes, headers=JSON)
     assert response.status_code == 201
-    assert response.json() == {"url": reverse("recording", args=[Recording.objects.get(original_name="lecture.mp4").pk])}
+    assert response.json() == {
+        "url": reverse("recording", args=[Recording.objects.get(original_name="lecture.mp4").pk])
+    }
 
 
 def test_a_body_goes_to_the_disk_and_never_into_memory(lecturer: Client, world: World, video_bytes: bytes, monkeypatch):
     seen = []
-    monkeypatch.setattr("campus.web.views.recordings.recording_create", lambda *, file, **_: seen.append(type(file)) or world.recording)
+    monkeypatch.setattr(
+        "campus.web.views.recordings.recording_create", lambda *, file, **_: seen.append(type(file)) or world.recording
+    )
     upload(lecturer, world, "lecture.mp4", video_bytes)
     assert seen == [TemporaryUploadedFile]
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd.mp4", "..\\..\\boot.mp4", "=cmd|' /C calc'!A0.mp4", "<script>alert(1)</script>.mp4", "Vorlesung Größe.mp4"]
+    "name",
+    [
+        "../../etc/passwd.mp4",
+        "..\\..\\boot.mp4",
+        "=cmd|' /C calc'!A0.mp4",
+        "<script>alert(1)</script>.mp4",
+        "Vorlesung Größe.mp4",
+    ],
 )
 def test_a_name_is_data_and_no_path(lecturer: Client, world: World, video_bytes: bytes, name: str):
     response = upload(lecturer, world, name, video_bytes)
@@ -82,9 +93,11 @@ def test_no_file_empty_and_twice(lecturer: Client, world: World, video_bytes: by
     assert nothing_left("two.mp4")
 
 
-def test_too_large_is_said_before_the_body_is_read(lecturer: Client, world: World, video_bytes: bytes, settings, monkeypatch):
+def test_too_large_is_said_before_the_body_is_read(
+    lecturer: Client, world: World, video_bytes: bytes, settings, monkeypatch
+):
     settings.MAX_RECORDING_BYTES = 1000
-    monkeypatch.setattr("campus.uploads.FORM_BYTES", 0)
+    monkeypatch.setattr("campus.common.storage.FORM_BYTES", 0)
     monkeypatch.setattr("django.http.multipartparser.MultiPartParser.parse", lambda _: pytest.fail("the body was read"))
     response = upload(lecturer, world, "big.mp4", video_bytes, headers=JSON)
     assert response.status_code == 413
@@ -99,7 +112,7 @@ def test_strangers_cannot_fill_the_disk(client: Client, world: World, video_byte
 
 
 def test_no_room_is_said_before_the_body_is_read(lecturer: Client, world: World, video_bytes: bytes, monkeypatch):
-    monkeypatch.setattr("campus.uploads.SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr("campus.common.storage.SPARE_BYTES", 1 << 62)
     response = upload(lecturer, world, "x.mp4", video_bytes, headers=JSON)
     assert response.status_code == 507
     assert "free some space" in response.json()["detail"]

@@ -43,7 +43,17 @@ def test_a_photo_and_people_of_ones_own(tmp_path: Path, people: Path, monkeypatc
     lecture.write_video(tmp_path / "lecture.mp4")
     with av.open(str(tmp_path / "lecture.mp4")) as container:
         next(container.decode(video=0)).to_image().save(tmp_path / "room.png")
-    done = demo(tmp_path, "--video", tmp_path / "room.png", "--people", people, "--enrol", "3", "--json", tmp_path / "result.json")
+    done = demo(
+        tmp_path,
+        "--video",
+        tmp_path / "room.png",
+        "--people",
+        people,
+        "--enrol",
+        "3",
+        "--json",
+        tmp_path / "result.json",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads((tmp_path / "result.json").read_text())
     seated = {name for name, seat in lecture.SEATS.items() if seat.start == 0} - {"a stranger"}

@@ -40,12 +40,18 @@ def unit_commands(unit: Path) -> list[list[str]]:
 
 def image_commands() -> Iterator[list[str]]:
     for name in ("Dockerfile", "Dockerfile.gpu"):
-        yield from (yaml.safe_load(line) for line in re.findall(r"^CMD (\[.*\])$", (DEPLOY / name).read_text(), re.MULTILINE))
+        yield from (
+            yaml.safe_load(line) for line in re.findall(r"^CMD (\[.*\])$", (DEPLOY / name).read_text(), re.MULTILINE)
+        )
 
 
 COMMANDS = [
     command
-    for command in [*compose_commands(), *image_commands(), *(command for unit in UNITS for command in unit_commands(unit))]
+    for command in [
+        *compose_commands(),
+        *image_commands(),
+        *(command for unit in UNITS for command in unit_commands(unit)),
+    ]
     if command and Path(command[0]).name == "python"
 ]
 
@@ -72,7 +78,9 @@ def queues(command: list[str]) -> set[str]:
 
 def test_every_queue_has_a_worker_in_each_profile_and_with_systemd(compose: dict[str, Any]) -> None:
     for profile in ("cpu", "gpu"):
-        services = [service for service in compose["services"].values() if profile in service.get("profiles", [profile])]
+        services = [
+            service for service in compose["services"].values() if profile in service.get("profiles", [profile])
+        ]
         assert set().union(*(queues(service.get("command", [])) for service in services)) == QUEUES
     assert set().union(*(queues(command) for unit in UNITS for command in unit_commands(unit))) == QUEUES
 
@@ -84,7 +92,10 @@ def test_there_is_one_scheduler(compose: dict[str, Any]) -> None:
 
 def test_cameras_are_recorded(compose: dict[str, Any]) -> None:
     recorder = ["-m", "workers.recorder"]
-    assert any(service.get("command", [])[1:] == recorder and "profiles" not in service for service in compose["services"].values())
+    assert any(
+        service.get("command", [])[1:] == recorder and "profiles" not in service
+        for service in compose["services"].values()
+    )
     assert any(command[1:] == recorder for unit in UNITS for command in unit_commands(unit))
 
 
@@ -112,7 +123,11 @@ def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
     sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
     read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {"ROLLCALL_PRECISION"}
     example = (DEPLOY / "environment.example").read_text().splitlines()
-    explained = [(number, match[1]) for number, line in enumerate(example) if (match := re.match(r"(?:# )?(ROLLCALL_\w+)=", line))]
+    explained = [
+        (number, match[1])
+        for number, line in enumerate(example)
+        if (match := re.match(r"(?:# )?(ROLLCALL_\w+)=", line))
+    ]
     assert sorted(name for _, name in explained) == sorted(read)
     for number, name in explained:
         assert re.match(r"# \S", example[number - 1]), f"{name} has no line that says what it means"
@@ -143,9 +158,17 @@ def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_p
         "ROLLCALL_REPORTS": str(tmp_path / "var" / "Reports"),
         "ROLLCALL_CACHE_URL": "redis://127.0.0.1:1/1",
     }
-    for command in (["manage.py", "check", "--deploy"], ["-c", "import campus.wsgi, workers; workers.app.loader.import_default_modules()"]):
+    for command in (
+        ["manage.py", "check", "--deploy"],
+        ["-c", "import campus.wsgi, workers; workers.app.loader.import_default_modules()"],
+    ):
         done = subprocess.run(
-            [sys.executable, *command], cwd=tmp_path / "program", env=environment, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=tmp_path / "program",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
@@ -177,7 +200,9 @@ def test_nginx_accepts_the_site(tmp_path: Path) -> None:
     subprocess.run([*new_key, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     site = (DEPLOY / "nginx.conf").read_text().replace("/etc/ssl/rollcall", str(tmp_path))
     (tmp_path / "site.conf").write_text(re.sub(r"\b(listen (?:\[::\]:)?)(80|443)\b", r"\g<1>18\2", site))
-    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ include {tmp_path}/site.conf; }}\n")
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ include {tmp_path}/site.conf; }}\n"
+    )
     done = subprocess.run(
         [nginx, "-t", "-p", tmp_path, "-e", tmp_path / "error.log", "-c", tmp_path / "nginx.conf"],
         capture_output=True,

@@ -12,8 +12,8 @@ import pytest
 
 from campus.accounts.services import token_create
 from campus.attendance.services import lecture_count, report_write
-from campus.footage.models import Recording, Upload
-from campus.work import producer
+from campus.common.jobs import producer
+from campus.recordings.models import Recording, Upload
 from tests.campus.conftest import World, own_folders, video_bytes, world
 from tests.conftest import REPOSITORY
 
@@ -57,7 +57,9 @@ def do_the_workers_part(recording: Recording) -> None:
     report_write(recording=recording)
 
 
-def test_from_the_file_to_the_workbook(example, rollcall, world: World, video_bytes: bytes, tmp_path: Path, monkeypatch):
+def test_from_the_file_to_the_workbook(
+    example, rollcall, world: World, video_bytes: bytes, tmp_path: Path, monkeypatch
+):
     monkeypatch.setattr(example, "PIECE", len(video_bytes) // 3)
     file = tmp_path / "lecture.mp4"
     file.write_bytes(video_bytes)
@@ -119,6 +121,8 @@ def test_the_token_stays_with_its_server(rollcall):
 
 def test_the_command_says_what_is_wrong(server: str, world: World, tmp_path: Path):
     command = [sys.executable, str(FILE), server, "MA202", "2026-12-01T09:00+01:00", "lecture.mp4"]
-    run = subprocess.run(command, env={"ROLLCALL_TOKEN": token(world.own)}, cwd=tmp_path, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, env={"ROLLCALL_TOKEN": token(world.own)}, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 1
     assert run.stderr.strip() == "There is no class MA202 that you may see."

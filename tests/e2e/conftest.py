@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from campus.work import producer
+from campus.common.jobs import producer
 from tests.campus.conftest import own_folders, video_bytes, world
 
 __all__ = ["own_folders", "video_bytes", "world"]
@@ -86,7 +86,11 @@ def sign_in(request: pytest.FixtureRequest, address: str) -> SignIn:
     def sign_in(user: User, context: BrowserContext | None = None) -> None:
         client = Client()
         client.force_login(user)
-        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value, "url": address}
+        cookie = {
+            "name": settings.SESSION_COOKIE_NAME,
+            "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
+            "url": address,
+        }
         (context or request.getfixturevalue("context")).add_cookies([cookie])
 
     return sign_in
@@ -111,7 +115,9 @@ def usable(page: Page) -> None:
     for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")  # the admin looks at load only
+        page.evaluate(
+            "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+        )  # the admin looks at load only
         faults = [fault for fault in Axe().run(page).response["violations"] if fault["impact"] in SERIOUS]
         assert not [(page.url, scheme, fault["id"], [node["html"] for node in fault["nodes"]]) for fault in faults]
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (page.url, scheme)

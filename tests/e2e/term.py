@@ -8,8 +8,8 @@ from campus.academics.models import Course, Student
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, SignOff, Status, UnknownPerson
 from campus.attendance.services import lecture_count
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.footage.models import Recording
 from campus.outbox.models import Delivery
+from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.campus.admin_tools import picture
 from tests.campus.conftest import World
@@ -52,7 +52,9 @@ def students(world: World) -> list[Student]:
 def lived_in(world: World) -> Recording:
     """The world's class gets older; what is being worked on is given back."""
     everybody, now = students(world), timezone.now()
-    Course.objects.filter(pk=world.course.pk).update(name="Introduction to Theoretical Computer Science and Discrete Mathematics")
+    Course.objects.filter(pk=world.course.pk).update(
+        name="Introduction to Theoretical Computer Science and Discrete Mathematics"
+    )
     chip = {**world.sighting.chips[0], "box": [10, 20, 60, 80]}
     seen = {"seconds": 118.0, "share": 0.98, "confidence": 0.93, "chips": [chip], "intervals": [[0, 40], [61, 118]]}
     Sighting.objects.filter(pk=world.sighting.pk).update(**seen)
@@ -61,12 +63,16 @@ def lived_in(world: World) -> Recording:
         for n, student in enumerate(everybody[:-1])
         if student != world.student
     )
-    UnknownPerson.objects.create(recording=world.recording, index=1, still=True, seconds=118.0, chips=[chip], intervals=[[0, 118]])
+    UnknownPerson.objects.create(
+        recording=world.recording, index=1, still=True, seconds=118.0, chips=[chip], intervals=[[0, 118]]
+    )
     lecture_count(lecture=world.lecture)
 
     for week in range(1, 9):
         starts = now - timedelta(weeks=week)
-        lecture = factories.lecture(world.course, title="Loops, and what they are for" if week % 2 else "", starts_at=starts)
+        lecture = factories.lecture(
+            world.course, title="Loops, and what they are for" if week % 2 else "", starts_at=starts
+        )
         AttendanceRecord.objects.bulk_create(
             AttendanceRecord(
                 lecture=lecture,
@@ -84,15 +90,29 @@ def lived_in(world: World) -> Recording:
     SignOff.objects.create(lecture=lecture, user=world.own, user_name="own")
     record = AttendanceRecord.objects.get(lecture=world.lecture, student=everybody[0])
     AttendanceChange.objects.create(
-        lecture=world.lecture, record=record, old="absent", new="excused", reason=REASON, user=world.own, user_name="own"
+        lecture=world.lecture,
+        record=record,
+        old="absent",
+        new="excused",
+        reason=REASON,
+        user=world.own,
+        user_name="own",
     )
     today = factories.lecture(world.course, title="Recursion", room="B 12", starts_at=now - timedelta(minutes=30))
     factories.lecture(world.course, title="Cancelled", starts_at=now + timedelta(hours=3), cancelled=True)
 
     pair = [str(student.pk) for student in everybody[:2]]
-    report = {"rates": RATES, "curves": CURVES, "too_alike": [[*pair, 0.96]], "few_photos": pair, "without_photos": pair}
+    report = {
+        "rates": RATES,
+        "curves": CURVES,
+        "too_alike": [[*pair, 0.96]],
+        "few_photos": pair,
+        "without_photos": pair,
+    }
     Gallery.objects.filter(pk=world.gallery.pk).update(report=report, students=9, photos=45)
-    factories.gallery(world.course, active=False, state=Gallery.State.FAILED, error="Nobody of this class has a usable photo yet.")
+    factories.gallery(
+        world.course, active=False, state=Gallery.State.FAILED, error="Nobody of this class has a usable photo yet."
+    )
     Delivery.objects.create(
         to="m.hohenstein-wartenberg@students.example.org",
         event="absent",

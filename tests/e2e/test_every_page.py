@@ -44,10 +44,14 @@ class Looker:
 
     async def context(self, who: str) -> BrowserContext:
         if who not in self.contexts:
-            self.contexts[who] = context = await self.browser.new_context(base_url=self.root, locale="en-GB", reduced_motion="reduce")
+            self.contexts[who] = context = await self.browser.new_context(
+                base_url=self.root, locale="en-GB", reduced_motion="reduce"
+            )
             await context.add_init_script(AXE)
             if who in self.cookies:
-                await context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": self.cookies[who], "url": self.root}])
+                await context.add_cookies(
+                    [{"name": settings.SESSION_COOKIE_NAME, "value": self.cookies[who], "url": self.root}]
+                )
         return self.contexts[who]
 
     async def look(self, who: str, where: str) -> None:
@@ -76,13 +80,21 @@ class Looker:
         for size, scheme, options in LOOKS:
             await page.set_viewport_size(size)
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")  # the admin's own
-            found = await page.evaluate("options => axe.run({ exclude: ['ul.select2-selection__rendered'] }, options)", options)
+            await page.evaluate(
+                "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
+            )  # the admin's own
+            found = await page.evaluate(
+                "options => axe.run({ exclude: ['ul.select2-selection__rendered'] }, options)", options
+            )
             for fault in found["violations"]:
                 if fault["impact"] in SERIOUS:
-                    self.faults += [f"{where} {size['width']} {scheme}: {fault['id']}: {node['html']}" for node in fault["nodes"]]
+                    self.faults += [
+                        f"{where} {size['width']} {scheme}: {fault['id']}: {node['html']}" for node in fault["nodes"]
+                    ]
             try:  # what scripts lay out follows the new width a moment later
-                await page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=size["width"], timeout=3000)
+                await page.wait_for_function(
+                    "width => document.documentElement.scrollWidth <= width", arg=size["width"], timeout=3000
+                )
             except Error:
                 self.faults.append(f"{where} {size['width']}: overflows")
             if PICTURES:
@@ -114,10 +126,17 @@ def test_everybody_can_use_every_page(program: str, address: str, world: World):
     keys, clients = things(world), people(world)
     work = lived_in(world)
     multiply(3)
-    pages = [(who, where_is(route, keys)) for route in routes() if (who := reader(route)) and not route.name.endswith(NOT_OURS)]
+    pages = [
+        (who, where_is(route, keys))
+        for route in routes()
+        if (who := reader(route)) and not route.name.endswith(NOT_OURS)
+    ]
     pages = [(who, where) for who, where in pages if not where.startswith("/api/")]
     pages += [("lecturer", reverse("recording", args=[pk])) for pk in (world.recording.pk, work.pk)]
-    pages += [("registrar", reverse("lecture", args=[lecture.pk])) for lecture in world.course.lectures.filter(sign_off=None)[:1]]
+    pages += [
+        ("registrar", reverse("lecture", args=[lecture.pk]))
+        for lecture in world.course.lectures.filter(sign_off=None)[:1]
+    ]
     cookies = {who: cookie for who, client in clients.items() if (cookie := signed_in(client))}
     looker = asyncio.run(look_at(program, address, cookies, dict.fromkeys(pages)))
     assert not looker.faults, "\n".join(looker.faults)

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 from campus.academics.models import Student
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import photo_checked
-from campus.footage.credentials import decrypt
-from campus.footage.models import Source
+from campus.cctv.credentials import decrypt
+from campus.cctv.models import Source
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from tests.campus.admin_tools import picture
@@ -32,7 +32,9 @@ def look_at_all() -> None:
     for n, photo in enumerate(FacePhoto.objects.filter(state="pending").order_by("created_at")):
         good = n == 0
         result = EnrolmentPhoto(
-            "accepted" if good else "rejected", "" if good else "The face is blurred (sharpness 12).", chip=jpeg() if good else None
+            "accepted" if good else "rejected",
+            "" if good else "The face is blurred (sharpness 12).",
+            chip=jpeg() if good else None,
         )
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
 
@@ -85,8 +87,10 @@ def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Pat
 def test_a_source_asks_for_what_its_kind_needs(registrar: Page, tmp_path: Path) -> None:
     page, key = registrar, tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    page.goto("/admin/footage/source/add/")
-    fields = {name: page.locator(f"[name={name}]") for name in ("username", "password", "private_key", "host_key", "pattern")}
+    page.goto("/admin/cctv/source/add/")
+    fields = {
+        name: page.locator(f"[name={name}]") for name in ("username", "password", "private_key", "host_key", "pattern")
+    }
 
     for kind, asked in {
         "folder": {"pattern"},
@@ -105,5 +109,5 @@ def test_a_source_asks_for_what_its_kind_needs(registrar: Page, tmp_path: Path) 
     sees(page, "NVR")
     source = Source.objects.get()
     assert (source.kind, decrypt(source.secret).startswith("-----BEGIN")) == ("sftp", True)
-    page.goto(f"/admin/footage/source/{source.pk}/change/")
+    page.goto(f"/admin/cctv/source/{source.pk}/change/")
     expect(fields["host_key"]).to_be_visible()

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from campus.attendance.models import Sighting, Still
 from campus.attendance.services import lecture_count, still_finished
-from campus.work import claim
+from campus.common.jobs import claim
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
 

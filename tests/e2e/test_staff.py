@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.services import lecture_count, record_attendance, report_write
-from campus.footage.models import Recording
-from campus.footage.services import segment_progress
-from campus.work import claim, finish
+from campus.common.jobs import claim, finish
+from campus.recordings.models import Recording
+from campus.recordings.services import segment_progress
 from recognition.types import Attendance, Chip, Presence, UnknownPerson
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
@@ -23,7 +23,8 @@ def count(recording: Recording, there: str, absent: str) -> None:
     chip = Chip(5.0, 0.9, jpeg())
     seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (chip,))
     record_attendance(
-        recording=held, attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (chip,)),))
+        recording=held,
+        attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (chip,)),)),
     )
     report_write(recording=held)
     assert finish(held, Recording.State.DONE, coverage=1.0)
@@ -109,7 +110,9 @@ def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: W
     expect(page.locator(".confirm")).to_have_count(0)
 
 
-def test_without_the_script_the_form_still_uploads(chromium: Browser, address: str, world: World, video: Path, sign_in: SignIn):
+def test_without_the_script_the_form_still_uploads(
+    chromium: Browser, address: str, world: World, video: Path, sign_in: SignIn
+):
     with chromium.new_context(base_url=address, java_script_enabled=False) as context:
         sign_in(world.own, context)
         page = context.new_page()

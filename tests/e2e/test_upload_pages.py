@@ -10,9 +10,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from campus.footage.models import Recording, Upload
-from campus.footage.services import segment_finished
-from campus.work import claim, fail, finish
+from campus.common.jobs import claim, fail, finish
+from campus.recordings.models import Recording, Upload
+from campus.recordings.services import segment_finished
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.e2e.conftest import SignIn, sees, until, usable
@@ -111,7 +111,12 @@ def test_what_is_wrong_is_said_before_it_is_sent(lecturer: Page, tmp_path: Path)
     large = video(tmp_path, "large.mp4", 0)
     os.truncate(large, 33 * MiB)
     choose(lecturer, video(tmp_path, "empty.mp4", 0), large)
-    sees(lecturer, "The file is empty.", "The file has 33.0 MB; a recording may have 32.0 MB.", "export it with a lower quality")
+    sees(
+        lecturer,
+        "The file is empty.",
+        "The file has 33.0 MB; a recording may have 32.0 MB.",
+        "export it with a lower quality",
+    )
     for _ in range(2):
         lecturer.get_by_role("button", name="Remove").first.click()
     expect(lecturer.locator(".upload")).to_have_count(0)

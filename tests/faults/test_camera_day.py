@@ -22,13 +22,14 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from openpyxl import load_workbook
 
-from campus import work
 from campus.academics.models import Course, Lecture, Room
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
 from campus.biometrics.services import photo_add
-from campus.footage.credentials import encrypt
-from campus.footage.models import Camera, Collection, Piece, Recording, Source
+from campus.cctv.credentials import encrypt
+from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.common import jobs as work
 from campus.outbox.models import Delivery
+from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.conftest import REPOSITORY
 from tests.faults.conftest import Redis, until
@@ -51,8 +52,32 @@ class Film:
         names = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[-STUDENTS:]
         roster = folder / "names.txt"
         roster.write_text("\n".join(names))
-        arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", roster, "--out", self.path]
-        arguments += ["--seed", seed, "--enrol", ENROL, "--absent", ABSENT, "--late", 0, "--leave", 0, "--unknown", 1, "--face", "60-100"]
+        arguments = [
+            "--people",
+            shared_data / "people",
+            "--strangers",
+            shared_data / "strangers",
+            "--roster",
+            roster,
+            "--out",
+            self.path,
+        ]
+        arguments += [
+            "--seed",
+            seed,
+            "--enrol",
+            ENROL,
+            "--absent",
+            ABSENT,
+            "--late",
+            0,
+            "--leave",
+            0,
+            "--unknown",
+            1,
+            "--face",
+            "60-100",
+        ]
         arguments += ["--duration", SECONDS, "--fps", 5, "--gop", 10, "--size", "1280x720", "--bitrate", 2_000_000]
         program = shared_data.parent / "tools" / "make_lecture.py"
         subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
@@ -68,7 +93,9 @@ class Film:
             copy = target.add_stream_from_template(stream)
             for packet in source.demux(stream):
                 if packet.dts is not None and begin <= packet.pts * stream.time_base < end:
-                    packet.pts, packet.dts = (value - round(begin / stream.time_base) for value in (packet.pts, packet.dts))
+                    packet.pts, packet.dts = (
+                        value - round(begin / stream.time_base) for value in (packet.pts, packet.dts)
+                    )
                     packet.stream = copy
                     target.mux(packet)
         return out.read_bytes()
@@ -87,7 +114,9 @@ def films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[F
 
 
 @pytest.fixture
-def processes(redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Callable[..., None]]:
+def processes(
+    redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None
+) -> Iterator[Callable[..., None]]:
     """Starts workers that share the tests' database; their logs are shown when the test fails."""
     redis_server.client.flushall()
     settings.BROKER_URL = redis_server.url
@@ -117,7 +146,11 @@ def processes(redis_server: Redis, tmp_path: Path, settings: Any, transactional_
         log = tmp_path / f"{name}.log"
         with log.open("wb") as output:
             running[log] = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT
+                [sys.executable, "-m", *command],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     yield start
@@ -138,14 +171,19 @@ def course(shared_data: Path, films: list[Film]) -> Course:
     for number, name in enumerate(films[0].truth["roster"]):
         student = factories.student(name=name, number=f"M{number:03}")
         factories.enrol(course, student)
-        pictures = sorted((shared_data / "people" / name).iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem)) or 0))
+        pictures = sorted(
+            (shared_data / "people" / name).iterdir(),
+            key=lambda path: int("".join(filter(str.isdigit, path.stem)) or 0),
+        )
         for picture in pictures[:ENROL]:
             photo_add(student=student, file=ContentFile(picture.read_bytes(), picture.name), name=picture.name)
     return course
 
 
 def source(rooms: dict[str, Room], *, password: str = "", **fields: Any) -> Source:
-    row = Source.objects.create(**{"pattern": PATTERN, "delay_minutes": 0, "secret": encrypt(password) if password else ""} | fields)
+    row = Source.objects.create(
+        **{"pattern": PATTERN, "delay_minutes": 0, "secret": encrypt(password) if password else ""} | fields
+    )
     for label, room in rooms.items():
         Camera.objects.create(source=row, label=label, room=room)
     return row
@@ -153,7 +191,9 @@ def source(rooms: dict[str, Room], *, password: str = "", **fields: Any) -> Sour
 
 def lecture(course: Course, room: Room, *, ago: timedelta = timedelta()) -> Lecture:
     starts = (timezone.now() - ago).replace(microsecond=0)
-    return Lecture.objects.create(course=course, room=room.name, starts_at=starts, ends_at=starts + timedelta(seconds=SECONDS))
+    return Lecture.objects.create(
+        course=course, room=room.name, starts_at=starts, ends_at=starts + timedelta(seconds=SECONDS)
+    )
 
 
 def path_of(camera: str, lecture: Lecture, number: int, copy: str = "") -> str:
@@ -180,7 +220,12 @@ def state(lecture: Lecture) -> str:
     """Of its footage; "counted" once the attendance is counted for good as well."""
     row = Collection.objects.filter(lecture=lecture).first()
     open_ = Recording.objects.filter(lecture=lecture).exclude(state=Recording.State.DONE, provisional=False)
-    done = row and row.state == Collection.State.COMPLETE and Report.objects.filter(lecture=lecture).exists() and not open_.exists()
+    done = (
+        row
+        and row.state == Collection.State.COMPLETE
+        and Report.objects.filter(lecture=lecture).exists()
+        and not open_.exists()
+    )
     return "counted" if done else str(row and row.state)
 
 
@@ -210,7 +255,9 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
                 list(row.lecture.recordings.values_list("camera", "state", "provisional", "error")),
             )
         for piece in Piece.objects.all():
-            print(piece, piece.state, piece.starts_at, piece.ends_at, piece.note, piece.error, piece.info.get("duration"))
+            print(
+                piece, piece.state, piece.starts_at, piece.ends_at, piece.note, piece.error, piece.info.get("duration")
+            )
         raise
 
 
@@ -252,7 +299,9 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         in_folder(path_of("lab", short, number), whole if number != 1 else whole[: len(whole) // 2])
     in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].piece(1, "lab"))
     # Of the wrong room: nobody has a lecture in the laboratory then.
-    nobody = Lecture(course=course, room="Lab", starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour)
+    nobody = Lecture(
+        course=course, room="Lab", starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour
+    )
     in_folder(path_of("lab", nobody, 0), films[0].piece(0, "lab"))
 
     often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
@@ -262,7 +311,20 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
     now = lecture(course, studio, ago=-timedelta(seconds=30))
     truth[now] = films[0].present
     processes("recorder", "workers.recorder")
-    processes("worker", "celery", "-A", "workers", "worker", "-B", "-c", "2", "-Q", ",".join(QUEUES), "-s", str(tmp_path / "beat"))
+    processes(
+        "worker",
+        "celery",
+        "-A",
+        "workers",
+        "worker",
+        "-B",
+        "-c",
+        "2",
+        "-Q",
+        ",".join(QUEUES),
+        "-s",
+        str(tmp_path / "beat"),
+    )
 
     wait_for(lambda: Piece.objects.filter(state=Piece.State.HERE).count() >= 4, "some files are here")
     redis_server.stop()
@@ -280,11 +342,19 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
     assert {one.pk: found(one) for one in truth} == {one.pk: present for one, present in truth.items()}
     for one in truth:
         report = Report.objects.get(lecture=one)
-        rows = load_workbook(tmp_path / "reports" / report.file_name)["Attendance"].iter_rows(min_row=2, values_only=True)
+        rows = load_workbook(tmp_path / "reports" / report.file_name)["Attendance"].iter_rows(
+            min_row=2, values_only=True
+        )
         assert {row[1] for row in rows if row[2] not in ("Absent", None)} >= truth[one]
     assert not AttendanceRecord.objects.filter(lecture=missing).exists()
     # Nothing twice.
-    assert Counter(Recording.objects.values_list("lecture", flat=True)) == {both.pk: 2, late.pk: 2, double.pk: 1, short.pk: 1, now.pk: 1}
+    assert Counter(Recording.objects.values_list("lecture", flat=True)) == {
+        both.pk: 2,
+        late.pk: 2,
+        double.pk: 1,
+        short.pk: 1,
+        now.pk: 1,
+    }
     assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
     unplaced = Piece.objects.get(path=path_of("lab", nobody, 0))
     assert (unplaced.state, unplaced.note) == (Piece.State.FOUND, "No lecture is in Lab then.")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from campus.footage.credentials import encrypt
-from campus.footage.fetching import part_path
-from campus.footage.models import Piece, Source
-from campus.work import publish
+from campus.cctv.credentials import encrypt
+from campus.cctv.fetching import part_path
+from campus.cctv.models import Piece, Source
+from campus.common.jobs import publish
 from tests.campus import factories
 from tests.faults.conftest import Campus, until
 from tests.servers.openssh import OpenSsh

@@ -10,7 +10,7 @@ from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from campus.accounts.services import token_create
-from campus.footage.models import Recording, Upload
+from campus.recordings.models import Recording, Upload
 from tests.campus import factories
 from tests.web_server import WebServer
 

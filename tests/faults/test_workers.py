@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 
-from campus import work
 from campus.attendance.models import AttendanceRecord, Report, Sighting
 from campus.biometrics.services import photo_add
-from campus.footage.models import Recording, Segment
-from campus.footage.selectors import progress
-from campus.footage.services import recording_cancel, recording_restart, recording_retry
+from campus.common import jobs as work
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import progress
+from campus.recordings.services import recording_cancel, recording_restart, recording_retry
 from tests.faults.conftest import Campus, Worker, outcome, sheet, until
 
 # Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never comes.
@@ -69,7 +69,10 @@ def test_every_message_comes_three_times(campus: Campus) -> None:
     recording = campus.record(lecture, SEGMENTS)
     work.publish("rollcall.ingest", [recording.pk, recording.pk])
     recording = campus.ended(recording)
-    until(lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0, "all messages are delivered")
+    until(
+        lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0,
+        "all messages are delivered",
+    )
     assert statuses(lecture) == EXPECTED
     assert set(recording.segments.values_list("attempts", flat=True)) == {1}
     assert Report.objects.filter(recording=recording).count() == 1

@@ -11,7 +11,7 @@ from celery.signals import worker_init
 
 from tests.faults import fake_vision
 
-sys.modules["recognition.pipeline"] = sys.modules["recognition.video"] = fake_vision
+sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
 
 from workers.celery import app  # noqa: E402
 
@@ -20,7 +20,7 @@ __all__ = ["app"]
 
 @worker_init.connect
 def send_often(**_: object) -> None:
-    from campus import work
+    from campus.common import jobs as work
 
     publish = work.publish
 

@@ -32,7 +32,15 @@ def network(net, x):
         for i, (step, filters, size) in enumerate(steps):
             last = "1a" in step
             number = f".{i}" if len(steps) > 1 else ""
-            x = net.conv(x, torch + number, f"{scope}/Conv2d_{step}", filters, size, 2 if last else 1, "valid" if last else "same")
+            x = net.conv(
+                x,
+                torch + number,
+                f"{scope}/Conv2d_{step}",
+                filters,
+                size,
+                2 if last else 1,
+                "valid" if last else "same",
+            )
         return x
 
     def block(x, torch, scope, towers, scale, relu=True):
@@ -40,14 +48,23 @@ def network(net, x):
         return net.residual(x, net.concat(ends), f"{torch}.conv2d", f"{scope}/Conv2d_1x1", scale, relu)
 
     def reduction(x, torch, scope, towers):
-        return net.concat([tower(x, f"{torch}.branch{b}", f"{scope}/Branch_{b}", steps) for b, steps in enumerate(towers)] + [net.pool(x)])
+        return net.concat(
+            [tower(x, f"{torch}.branch{b}", f"{scope}/Branch_{b}", steps) for b, steps in enumerate(towers)]
+            + [net.pool(x)]
+        )
 
-    of35 = [[("1x1", 32, 1)], [("0a_1x1", 32, 1), ("0b_3x3", 32, 3)], [("0a_1x1", 32, 1), ("0b_3x3", 32, 3), ("0c_3x3", 32, 3)]]
+    of35 = [
+        [("1x1", 32, 1)],
+        [("0a_1x1", 32, 1), ("0b_3x3", 32, 3)],
+        [("0a_1x1", 32, 1), ("0b_3x3", 32, 3), ("0c_3x3", 32, 3)],
+    ]
     of17 = [[("1x1", 128, 1)], [("0a_1x1", 128, 1), ("0b_1x7", 128, (1, 7)), ("0c_7x1", 128, (7, 1))]]
     of8 = [[("1x1", 192, 1)], [("0a_1x1", 192, 1), ("0b_1x3", 192, (1, 3)), ("0c_3x1", 192, (3, 1))]]
     for i in range(5):
         x = block(x, f"repeat_1.{i}", f"Repeat/block35_{i + 1}", of35, 0.17)
-    x = reduction(x, "mixed_6a", "Mixed_6a", [[("1a_3x3", 384, 3)], [("0a_1x1", 192, 1), ("0b_3x3", 192, 3), ("1a_3x3", 256, 3)]])
+    x = reduction(
+        x, "mixed_6a", "Mixed_6a", [[("1a_3x3", 384, 3)], [("0a_1x1", 192, 1), ("0b_3x3", 192, 3), ("1a_3x3", 256, 3)]]
+    )
     for i in range(10):
         x = block(x, f"repeat_2.{i}", f"Repeat_1/block17_{i + 1}", of17, 0.10)
     x = reduction(
@@ -77,7 +94,9 @@ class Original:
 
     def norm(self, x, torch, scope):
         parts = [("beta", "bias"), ("moving_mean", "running_mean"), ("moving_variance", "running_var")]
-        beta, mean, variance = (self.variable(f"{scope}/BatchNorm/{there}", self.arrays[f"{torch}.{mine}"]) for there, mine in parts)
+        beta, mean, variance = (
+            self.variable(f"{scope}/BatchNorm/{there}", self.arrays[f"{torch}.{mine}"]) for there, mine in parts
+        )
         return tf.nn.batch_normalization(x, mean, variance, beta, None, 0.001)
 
     def conv(self, x, torch, scope, filters, size, stride, padding):
@@ -86,7 +105,9 @@ class Original:
 
     def residual(self, x, y, torch, scope, scale, relu):
         kernel = self.variable(f"{scope}/weights", self.arrays[f"{torch}.weight"].transpose(2, 3, 1, 0))
-        x = x + scale * (tf.nn.conv2d(y, kernel, 1, "SAME") + self.variable(f"{scope}/biases", self.arrays[f"{torch}.bias"]))
+        x = x + scale * (
+            tf.nn.conv2d(y, kernel, 1, "SAME") + self.variable(f"{scope}/biases", self.arrays[f"{torch}.bias"])
+        )
         return tf.nn.relu(x) if relu else x
 
     def pool(self, x):
@@ -131,10 +152,16 @@ class Deepface:
 
     def norm(self, x, torch, name):
         layer = layers.BatchNormalization(epsilon=0.001, scale=False, name=f"{name}_BatchNorm")
-        return self.give(layer, x, *(self.arrays[f"{torch}.{part}"] for part in ("bias", "running_mean", "running_var")))
+        return self.give(
+            layer, x, *(self.arrays[f"{torch}.{part}"] for part in ("bias", "running_mean", "running_var"))
+        )
 
     def name(self, scope):
-        for there, here in (("Repeat/block35_", "Block35_"), ("Repeat_1/block17_", "Block17_"), ("Repeat_2/block8_", "Block8_")):
+        for there, here in (
+            ("Repeat/block35_", "Block35_"),
+            ("Repeat_1/block17_", "Block17_"),
+            ("Repeat_2/block8_", "Block8_"),
+        ):
             scope = scope.replace(there, here)
         block, _, rest = scope.replace("Block8/", "Block8_6/").partition("/")
         if block.startswith(("Block17_", "Block8_")) and block != "Block8_6":

@@ -40,13 +40,17 @@ def picture(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint
 def number_of(image: NDArray[np.uint8]) -> int:
     """The number of the picture that was made by `picture`, whatever the compression did to it; fails if it is not upright."""
     height, width = image.shape[:2]
-    seen = [image[y, x].astype(int) for y in (height // 8, height - height // 8) for x in (width // 6, width - width // 6)]
+    seen = [
+        image[y, x].astype(int) for y in (height // 8, height - height // 8) for x in (width // 6, width - width // 6)
+    ]
     expected = [CORNERS[0], CORNERS[1], CORNERS[3], CORNERS[2]]
     for colour, corner in zip(seen, expected, strict=True):
         assert np.abs(colour - corner).max() < 100, f"the picture is not upright: {colour} where {corner} belongs"
     third = height // 3
     blocks = np.array_split(image[third:-third], BITS, axis=1)
-    return sum(int(block[block.shape[0] // 3 : -block.shape[0] // 3].mean() > 128) << bit for bit, block in enumerate(blocks))
+    return sum(
+        int(block[block.shape[0] // 3 : -block.shape[0] // 3].mean() > 128) << bit for bit, block in enumerate(blocks)
+    )
 
 
 @contextmanager
@@ -90,9 +94,15 @@ def video(
         stored = size if rotation % 180 == 0 else size[::-1]
         stream.width, stream.height = stored
         stream.pix_fmt = (
-            "yuvj420p" if codec == "mjpeg" else "yuv420p" if stored[0] % 2 == stored[1] % 2 == 0 or codec in ("mpeg4", "vp9") else "yuv444p"
+            "yuvj420p"
+            if codec == "mjpeg"
+            else "yuv420p"
+            if stored[0] % 2 == stored[1] % 2 == 0 or codec in ("mpeg4", "vp9")
+            else "yuv444p"
         )
-        stream.codec_context.time_base = Fraction(1, rate if codec == "mpeg4" or out.format.name == "avi" else max(rate, CLOCK))
+        stream.codec_context.time_base = Fraction(
+            1, rate if codec == "mpeg4" or out.format.name == "avi" else max(rate, CLOCK)
+        )
         stream.codec_context.gop_size = gop
         stream.codec_context.max_b_frames = b_frames
         if rotation:

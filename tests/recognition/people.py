@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recognition.gallery import Gallery, train, unit
+from recognition.identification.gallery import Gallery, train, unit
 from recognition.types import Chip, SegmentResult, Track
 
 EMBEDDER = "dlib-resnet-v1"
@@ -11,7 +11,10 @@ COMMON = 2.4  # every face of this embedder is a good deal like every other
 
 
 def centre(person: int) -> np.ndarray:
-    common, own = np.random.default_rng(10_000).normal(size=DIMENSION), np.random.default_rng(person).normal(size=DIMENSION)
+    common, own = (
+        np.random.default_rng(10_000).normal(size=DIMENSION),
+        np.random.default_rng(person).normal(size=DIMENSION),
+    )
     return unit(COMMON * common + own)
 
 
@@ -24,12 +27,27 @@ def a_class(count: int = 20, photos: int = 8) -> Gallery:
     return train({str(i): list(looks_of(i, photos)) for i in range(count)}, EMBEDDER)
 
 
-def track(person: int, times: np.ndarray, x: float = 100, segment: int = 0, looks: int = 6, seed: int = 7, spread: float = 0.25) -> Track:
+def track(
+    person: int,
+    times: np.ndarray,
+    x: float = 100,
+    segment: int = 0,
+    looks: int = 6,
+    seed: int = 7,
+    spread: float = 0.25,
+) -> Track:
     count = min(looks, len(times))
     box = np.array([x, 100, x + 60, 170], np.float32)
     chips = tuple(Chip(float(t), 0.5, b"jpeg of %d" % person) for t in times[:3])
     embeddings = looks_of(person, count, seed, spread)
-    return Track(segment, np.asarray(times, float), np.tile(box, (len(times), 1)), embeddings, np.full(count, 0.5, np.float32), chips)
+    return Track(
+        segment,
+        np.asarray(times, float),
+        np.tile(box, (len(times), 1)),
+        embeddings,
+        np.full(count, 0.5, np.float32),
+        chips,
+    )
 
 
 def result(*tracks: Track) -> SegmentResult:

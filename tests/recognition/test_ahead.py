@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recognition.ahead import ahead
+from recognition.media.prefetch import ahead
 
 
 def test_the_same_items_in_the_same_order():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition.alignment import aligned_chip, margin_crop, similarity
+from recognition.detection.alignment import aligned_chip, margin_crop, similarity
 from recognition.types import Face
 
 TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
@@ -15,7 +15,9 @@ TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103
     scale=st.floats(0.05, 20),
     shift=st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
 )
-def test_a_turned_scaled_and_shifted_face_is_put_back_in_place(angle: float, scale: float, shift: tuple[float, float]) -> None:
+def test_a_turned_scaled_and_shifted_face_is_put_back_in_place(
+    angle: float, scale: float, shift: tuple[float, float]
+) -> None:
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     seen = TARGETS @ turn.T + shift
     matrix = similarity(seen, TARGETS)
@@ -61,5 +63,10 @@ def test_the_margin_crop_takes_pixels_of_the_image_on_each_side_and_stops_at_its
     assert crop.shape == (160, 160, 3)
     white = np.flatnonzero(crop[80, :, 0] > 127)
     assert (white[0], white[-1]) == pytest.approx((16 / 111 * 160, 96 / 111 * 160), abs=1.5)
-    assert margin_crop(image, Face(np.array([-20, 380, 30, 430], np.float32), 1.0, TARGETS), 160, 32)[1] == [0, 364, 46, 400]
+    assert margin_crop(image, Face(np.array([-20, 380, 30, 430], np.float32), 1.0, TARGETS), 160, 32)[1] == [
+        0,
+        364,
+        46,
+        400,
+    ]
     assert margin_crop(image, Face(np.array([-90, 10, -40, 60], np.float32), 1.0, TARGETS), 160, 32) is None

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from recognition.__main__ import main
-from recognition.commands.align import most_central
+from recognition.cli.align import most_central
 from recognition.types import Face
 
 
@@ -30,7 +30,18 @@ def outputs(folder: Path) -> list[str]:
 
 def test_the_folder_of_the_tutorials(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "aligned"
-    words = ["align", str(raw), str(out), "--image_size", "160", "--margin", "32", "--random_order", "--gpu_memory_fraction", "0.25"]
+    words = [
+        "align",
+        str(raw),
+        str(out),
+        "--image_size",
+        "160",
+        "--margin",
+        "32",
+        "--random_order",
+        "--gpu_memory_fraction",
+        "0.25",
+    ]
     assert main(words) == 0
     said = capsys.readouterr()
     assert said.out == "Total number of images: 6\nNumber of successfully aligned images: 4\n"
@@ -55,11 +66,15 @@ def test_the_folder_of_the_tutorials(raw: Path, tmp_path: Path, capsys: pytest.C
     assert (out / "Tony_Blair" / "1.png").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize(("words", "names"), [(["True"], ["1_0.png", "1_1.png"]), ([], ["1_0.png", "1_1.png"]), (["False"], ["1.png"])])
+@pytest.mark.parametrize(
+    ("words", "names"), [(["True"], ["1_0.png", "1_1.png"]), ([], ["1_0.png", "1_1.png"]), (["False"], ["1.png"])]
+)
 def test_all_faces_of_a_photo(raw: Path, tmp_path: Path, words: list[str], names: list[str]) -> None:
     pair = tmp_path / "pairs" / "both"
     pair.mkdir(parents=True)
-    faces = [np.asarray(Image.open(raw / person / "1.jpg").convert("RGB")) for person in ("Tony_Blair", "Serena_Williams")]
+    faces = [
+        np.asarray(Image.open(raw / person / "1.jpg").convert("RGB")) for person in ("Tony_Blair", "Serena_Williams")
+    ]
     Image.fromarray(np.hstack([face[: min(len(face) for face in faces)] for face in faces])).save(pair / "1.png")
     assert main(["align", str(tmp_path / "pairs"), str(tmp_path / "out"), "--detect_multiple_faces", *words]) == 0
     assert outputs(tmp_path / "out" / "both") == names
@@ -82,7 +97,9 @@ def test_of_several_faces_the_large_one_near_the_centre_counts() -> None:
         (["{raw}", "out", "--detect_multiple_faces", "perhaps"], "'perhaps' is neither True nor False"),
     ],
 )
-def test_wrong_words_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
+def test_wrong_words_are_sentences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
     with pytest.raises(SystemExit):
         main(["align", *(word.replace("{raw}", str(tmp_path)) for word in words)])
     assert sentence in capsys.readouterr().err

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition import classifier
 from recognition.__main__ import main
-from recognition.classifier import Classifier
-from recognition.commands.classifier import chip, split
+from recognition.cli.classifier import chip, split
 from recognition.errors import GalleryMismatch, NoEnrolment
+from recognition.identification import classifier
+from recognition.identification.classifier import Classifier
 from recognition.people_folder import photos_by_person
 
 PEOPLE = ["Jackie_Chan", "Serena_Williams", "Tony_Blair"]
@@ -31,7 +31,15 @@ def aligned(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / "aligned"
 
 
-SPLIT = ["--use_split_dataset", "--min_nrof_images_per_class", "6", "--nrof_train_images_per_class", "5", "--batch_size", "7"]
+SPLIT = [
+    "--use_split_dataset",
+    "--min_nrof_images_per_class",
+    "6",
+    "--nrof_train_images_per_class",
+    "5",
+    "--batch_size",
+    "7",
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +49,9 @@ def trained(aligned: Path) -> Path:
     return file
 
 
-def test_what_it_was_not_trained_on_is_classified(aligned: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_was_not_trained_on_is_classified(
+    aligned: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["classifier", "CLASSIFY", str(aligned), "dlib-resnet-v1", str(trained), *SPLIT]) == 0
     said = capsys.readouterr().out
     assert "Number of classes: 3\nNumber of images: 9\n" in said
@@ -56,7 +66,15 @@ def test_names_come_from_the_file_not_from_the_folders(aligned: Path, trained: P
     shutil.copytree(aligned / "Tony_Blair", tmp_path / "faces" / "Tony_Blair")
     shutil.copytree(aligned / "Jackie_Chan", tmp_path / "faces" / "A_Stranger")
     (tmp_path / "faces" / "faces.txt").write_text("no folder")
-    words = ["classifier", "CLASSIFY", str(aligned), "dlib-resnet-v1", str(trained), "--test_data_dir", str(tmp_path / "faces")]
+    words = [
+        "classifier",
+        "CLASSIFY",
+        str(aligned),
+        "dlib-resnet-v1",
+        str(trained),
+        "--test_data_dir",
+        str(tmp_path / "faces"),
+    ]
     assert main(words) == 0
     said = capsys.readouterr()
     assert "A_Stranger is nobody whom the classifier knows" in said.err
@@ -79,12 +97,18 @@ def test_the_split_hangs_on_names_alone(aligned: Path) -> None:
     ("words", "sentence"),
     [
         (["TRAIN", "{aligned}", "dlib-resnet-v1", "{out}", "--use_split_dataset"], "Nobody in .* has 20 images"),
-        (["TRAIN", "{aligned}", "dlib-resnet-v1", "{out}", "--test_data_dir", "{aligned}"], "--test_data_dir is for CLASSIFY"),
+        (
+            ["TRAIN", "{aligned}", "dlib-resnet-v1", "{out}", "--test_data_dir", "{aligned}"],
+            "--test_data_dir is for CLASSIFY",
+        ),
         (["TRAIN", "{aligned}", "arcface", "{out}"], "There is no embedder 'arcface'. Choose one of dlib-resnet-v1"),
         (["TRAIN", "{aligned}", "{trained}", "{out}"], "has no weights in it. Give facenet-pytorch's"),
         (["CLASSIFY", "{empty}", "dlib-resnet-v1", "{trained}"], "There is no image in .* to try the classifier on"),
         (["CLASSIFY", "{aligned}", "dlib-resnet-v1", "{out}"], "There is no file"),
-        (["CLASSIFY", "{aligned}", "dlib-resnet-v1", "{pickle}"], "is no classifier of Rollcall .pickles of other tools are never opened"),
+        (
+            ["CLASSIFY", "{aligned}", "dlib-resnet-v1", "{pickle}"],
+            "is no classifier of Rollcall .pickles of other tools are never opened",
+        ),
     ],
 )
 def test_what_can_t_be_done_is_a_sentence(
@@ -92,7 +116,13 @@ def test_what_can_t_be_done_is_a_sentence(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "old.pkl").write_bytes(pickle.dumps(("model", ["class names"])))
-    places = {"aligned": aligned, "trained": trained, "empty": tmp_path / "empty", "out": tmp_path / "out", "pickle": tmp_path / "old.pkl"}
+    places = {
+        "aligned": aligned,
+        "trained": trained,
+        "empty": tmp_path / "empty",
+        "out": tmp_path / "out",
+        "pickle": tmp_path / "old.pkl",
+    }
     assert main(["classifier", *(word.format(**places) for word in words)]) == 1
     error = capsys.readouterr().err
     assert re.search(sentence, error)
@@ -107,7 +137,10 @@ def test_an_empty_test_set_is_a_sentence(aligned: Path, tmp_path: Path, capsys: 
 
 
 def vectors(person: int, count: int) -> np.ndarray:
-    centre, noise = np.random.default_rng(person).normal(size=64), np.random.default_rng(100 + person).normal(size=(count, 64))
+    centre, noise = (
+        np.random.default_rng(person).normal(size=64),
+        np.random.default_rng(100 + person).normal(size=(count, 64)),
+    )
     raw = centre + 0.6 * noise
     return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
 

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from recognition.__main__ import main
-from recognition.commands.attend import as_json, as_table
+from recognition.cli.attend import as_json, as_table
 from recognition.types import Attendance, Presence, UnknownPerson
 
 
@@ -21,9 +21,24 @@ def lecture(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     people = folder / "people"
     for person in sorted((shared_data / "people").iterdir())[:10]:
         shutil.copytree(person, people / person.name)
-    seen = ["--absent=3", "--late=1", "--leave=1", "--unknown=2", "--duration=24", "--size=1280x720", "--face=40-90", "--seed=5"]
-    tool, strangers, video = shared_data.parent / "tools" / "make_lecture.py", shared_data / "strangers", folder / "lecture.mp4"
-    subprocess.run([sys.executable, tool, "--people", people, "--strangers", strangers, "--out", video, *seen], check=True)
+    seen = [
+        "--absent=3",
+        "--late=1",
+        "--leave=1",
+        "--unknown=2",
+        "--duration=24",
+        "--size=1280x720",
+        "--face=40-90",
+        "--seed=5",
+    ]
+    tool, strangers, video = (
+        shared_data.parent / "tools" / "make_lecture.py",
+        shared_data / "strangers",
+        folder / "lecture.mp4",
+    )
+    subprocess.run(
+        [sys.executable, tool, "--people", people, "--strangers", strangers, "--out", video, *seen], check=True
+    )
     return folder
 
 
@@ -34,7 +49,18 @@ def score(shared_data: Path, truth: Path, result: Path) -> str:
 
 def test_a_lecture(lecture: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result, workbook = lecture / "result.json", lecture / "result.xlsx"
-    arguments = ["attend", lecture / "lecture.mp4", "--people", lecture / "people", "--enrol", 10, "--json", result, "--excel", workbook]
+    arguments = [
+        "attend",
+        lecture / "lecture.mp4",
+        "--people",
+        lecture / "people",
+        "--enrol",
+        10,
+        "--json",
+        result,
+        "--excel",
+        workbook,
+    ]
     assert main([str(argument) for argument in arguments]) == 0
     assert "marked rightly 10/10" in score(shared_data, lecture / "lecture.json", result)
     assert "7 of 10 present" in capsys.readouterr().out
@@ -49,7 +75,23 @@ def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
         shutil.copytree(shared_data / "people" / name, people / name)
     result = tmp_path / "result.json"
     photo = shared_data / "people" / "Tony_Blair" / "12.jpg"
-    assert main(["attend", str(photo), "--people", str(people), "--enrol", "8", "--sureness", "strict", "--json", str(result)]) == 0
+    assert (
+        main(
+            [
+                "attend",
+                str(photo),
+                "--people",
+                str(people),
+                "--enrol",
+                "8",
+                "--sureness",
+                "strict",
+                "--json",
+                str(result),
+            ]
+        )
+        == 0
+    )
     students = json.loads(result.read_text())["students"]
     assert [name for name, student in students.items() if student["present"]] == ["Tony_Blair"]
 
@@ -98,7 +140,9 @@ def test_a_bad_recording_is_a_sentence_and_an_exit_code(
     assert "Traceback" not in error
 
 
-def test_people_that_can_t_be_used_are_a_sentence(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_that_can_t_be_used_are_a_sentence(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo = str(shared_data / "people" / "Tony_Blair" / "12.jpg")
     assert main(["attend", photo, "--people", str(tmp_path / "none")]) == 1
     assert "There is no folder" in capsys.readouterr().err
@@ -110,7 +154,9 @@ def test_people_that_can_t_be_used_are_a_sentence(shared_data: Path, tmp_path: P
     assert "usable enrolment photo" in capsys.readouterr().err
 
 
-def test_missing_weights_are_a_sentence(people: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_weights_are_a_sentence(
+    people: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo = str(shared_data / "people" / "Tony_Blair" / "12.jpg")
     arguments = ["attend", photo, "--people", str(people), "--embedder", "facenet-20180402"]
     assert main([*arguments, "--weights", str(tmp_path / "none.pt")]) == 1

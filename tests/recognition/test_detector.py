@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.detector import Detector, DetectorSettings, _crops, _nms, _nms_min, _square, scales
-from recognition.tracking import overlap
+from recognition.detection.detector import Detector, DetectorSettings, _crops, _nms, _nms_min, _square, scales
+from recognition.tracking.tracker import overlap
 from recognition.types import Face
 
 
@@ -39,7 +39,9 @@ def test_it_finds_what_the_mtcnn_package_finds(detector: Detector, shared_data: 
     hits = total = 0
     for name in ("group_lab_indoor.jpg", "group_staff_close.jpg", "meeting_room.jpg"):
         image = read(shared_data / "photos" / name)
-        theirs = np.array([[x, y, x + w, y + h] for x, y, w, h in (f["box"] for f in package.detect_faces(image))], np.float32)
+        theirs = np.array(
+            [[x, y, x + w, y + h] for x, y, w, h in (f["box"] for f in package.detect_faces(image))], np.float32
+        )
         total += len(theirs)
         hits += int((overlap(theirs, boxes(detector.detect([image])[0])).max(axis=1) >= 0.5).sum())
     assert hits / total >= 0.95

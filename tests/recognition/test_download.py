@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recognition import weights
-from recognition.download import download
+from recognition.embedding.weights import installed as weights
+from recognition.embedding.weights.download import download
 from recognition.errors import DownloadFailed
 
 CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
@@ -89,7 +89,9 @@ def test_a_cut_connection_is_gone_on_with_where_it_stopped(server, tmp_path):
 
 def test_a_server_that_stops_for_good_is_gone_on_with_the_next_time(server, tmp_path):
     server.cuts = [1_000_000, 0]
-    with pytest.raises(DownloadFailed, match=r"can't be reached \(the connection was cut\)\. The same command goes on where it stopped"):
+    with pytest.raises(
+        DownloadFailed, match=r"can't be reached \(the connection was cut\)\. The same command goes on where it stopped"
+    ):
         get(server, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert get(server, tmp_path / "a") == CONTENT

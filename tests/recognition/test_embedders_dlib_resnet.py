@@ -9,10 +9,12 @@ import dlib
 import numpy as np
 import pytest
 
-from recognition.embedders import EMBEDDERS, load_embedder
+from recognition.embedding import EMBEDDERS, load_embedder
 from recognition.errors import RecognitionError, WeightsMissing
 
-PACKAGED = Path(find_spec("face_recognition_models").origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+PACKAGED = (
+    Path(find_spec("face_recognition_models").origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,9 @@ def test_at_the_machines_own_precision_faces_stay_where_they_are(embedder, share
 
 
 def test_it_answers_as_dlib_does_to_any_picture(embedder, reference):
-    chips = np.concatenate([random_chips(3), np.zeros((1, 150, 150, 3), np.uint8), np.full((1, 150, 150, 3), 255, np.uint8)])
+    chips = np.concatenate(
+        [random_chips(3), np.zeros((1, 150, 150, 3), np.uint8), np.full((1, 150, 150, 3), 255, np.uint8)]
+    )
     assert np.abs(embedder.network(chips)[0] - reference(chips)).max() < 1e-5
 
 

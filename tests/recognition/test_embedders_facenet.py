@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recognition.embedders import load_embedder, torch_file
+from recognition.embedding import load_embedder
+from recognition.embedding.weights import torch_file
 from recognition.errors import WeightsMissing
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,9 +28,24 @@ def notes(arrays):
     """What PyTorch writes about contiguous tensors."""
     content = b"\x80\x02ccollections\nOrderedDict\n)R("
     for name, array in arrays.items():
-        storage = b"(" + pickled("storage") + b"ctorch\nFloatStorage\n" + pickled(name) + pickled("cpu") + pickled(array.size) + b"tQ"
+        storage = (
+            b"("
+            + pickled("storage")
+            + b"ctorch\nFloatStorage\n"
+            + pickled(name)
+            + pickled("cpu")
+            + pickled(array.size)
+            + b"tQ"
+        )
         strides = tuple(stride // array.itemsize for stride in array.strides)
-        content += pickled(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + pickled(0) + pickled(array.shape) + pickled(strides)
+        content += (
+            pickled(name)
+            + b"ctorch._utils\n_rebuild_tensor_v2\n("
+            + storage
+            + pickled(0)
+            + pickled(array.shape)
+            + pickled(strides)
+        )
         content += pickled(False) + b"ccollections\nOrderedDict\n)RtR"
     return content + b"u."
 
@@ -75,7 +91,12 @@ def test_embeddings_are_unit_vectors_whatever_the_batch(embedder):
 
 
 def test_the_weights_make_the_version(embedder, arrays, tmp_path):
-    assert (embedder.id, embedder.chip_size, embedder.dimension, embedder.targets.shape) == ("facenet-20180402", 160, 512, (5, 2))
+    assert (embedder.id, embedder.chip_size, embedder.dimension, embedder.targets.shape) == (
+        "facenet-20180402",
+        160,
+        512,
+        (5, 2),
+    )
     assert len(embedder.version) == 12
 
 
@@ -90,7 +111,9 @@ def test_another_models_weights_are_refused(tmp_path, arrays):
     first = "conv2d_1a.conv.weight"
     with pytest.raises(WeightsMissing, match=f"of another model: {first} is missing"):
         load_embedder("facenet-20180402", GOLDEN / "tiny_zip.pt")
-    with pytest.raises(WeightsMissing, match=rf"{first} is float32 of shape \(32, 3, 5, 5\) instead of \(32, 3, 3, 3\)"):
+    with pytest.raises(
+        WeightsMissing, match=rf"{first} is float32 of shape \(32, 3, 5, 5\) instead of \(32, 3, 3, 3\)"
+    ):
         load_embedder("facenet-20180402", save(tmp_path / "other.pt", {first: np.zeros((32, 3, 5, 5), np.float32)}))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from recognition.engine import LARGEST_BATCH, LARGEST_INPUT, compiled
+from recognition.inference import LARGEST_BATCH, LARGEST_INPUT, compiled
 
 
 class Counted(layers.Layer):
@@ -39,7 +39,9 @@ def model():
 def run(model, request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROLLCALL_PRECISION", "f32")
-        patch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else [])
+        patch.setattr(
+            "tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else []
+        )
         return compiled(model)
 
 
@@ -69,7 +71,9 @@ def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_
 
 def test_a_call_is_cut_by_rows_and_by_bytes(monkeypatch):
     sizes = []
-    monkeypatch.setattr("recognition.engine._openvino", lambda graph: lambda batch: [sizes.append(len(batch)) or batch[..., :1]])
+    monkeypatch.setattr(
+        "recognition.inference._openvino", lambda graph: lambda batch: [sizes.append(len(batch)) or batch[..., :1]]
+    )
     given = keras.Input((None, None, 3), dtype="uint8")
     run = compiled(keras.Model(given, layers.Rescaling(1.0)(given)))
     run(pictures(2 * LARGEST_BATCH + 5, 2, 2))
@@ -124,23 +128,31 @@ def test_the_network_outlives_the_keras_model():
     given = np.random.default_rng(0).random((300, 24, 24, 3), dtype=np.float32)
     expected = run(given)[0]
     gc.collect()
-    _ = [np.full(count, 1e9, np.float32) for count in (1200 * 128, 128 * 4, 28 * 48 * 9, 28 * 27, 128) for _ in range(200)]
+    _ = [
+        np.full(count, 1e9, np.float32)
+        for count in (1200 * 128, 128 * 4, 28 * 48 * 9, 28 * 27, 128)
+        for _ in range(200)
+    ]
     np.testing.assert_array_equal(run(given)[0], expected)
 
 
 def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_nothing(tmp_path):
     program = (
-        "import sys, recognition.engine, recognition.embedders\n"
+        "import sys, recognition.inference, recognition.embedding\n"
         "assert not {'tensorflow', 'keras', 'openvino', 'torch'} & set(sys.modules)\n"
         "import keras\n"
         "x = keras.Input((4,))\n"
-        "run = recognition.engine.compiled(keras.Model(x, keras.layers.Dense(2)(x)))\n"
+        "run = recognition.inference.compiled(keras.Model(x, keras.layers.Dense(2)(x)))\n"
         "import numpy\n"
         "assert run(numpy.ones((5, 4), 'f4'))[0].shape == (5, 2)\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**clean, "ROLLCALL_THREADS": "1"}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        env={**clean, "ROLLCALL_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.gallery import Gallery, train, unit
+from recognition.identification.gallery import Gallery, train, unit
 from tests.recognition.people import EMBEDDER, a_class, centre, looks_of
 
 
@@ -16,7 +16,9 @@ def test_each_student_s_svm_tells_the_student_from_those_who_look_alike():
     alike = train(photos, EMBEDDER)
     first, sister = alike.labels.index("0"), alike.labels.index("sister")
     other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
-    assert (alike.decisions(looks_of(0, 6, seed=7))[:, first] > alike.decisions(looks_of(0, 6, seed=7))[:, sister]).all()
+    assert (
+        alike.decisions(looks_of(0, 6, seed=7))[:, first] > alike.decisions(looks_of(0, 6, seed=7))[:, sister]
+    ).all()
     assert (alike.decisions(other)[:, sister] > alike.decisions(other)[:, first]).all()
 
 
@@ -59,7 +61,10 @@ def test_strangers_who_come_near_raise_the_thresholds() -> None:
     for spread, raised in ((0.15, True), (3.0, False)):
         cohort = np.stack([unit(looks_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)])
         moved = train(photos, EMBEDDER, strangers=cohort)
-        assert all((a > b) == raised for a, b in zip(moved.points["balanced"].thresholds, alone.points["balanced"].thresholds, strict=True))
+        assert all(
+            (a > b) == raised
+            for a, b in zip(moved.points["balanced"].thresholds, alone.points["balanced"].thresholds, strict=True)
+        )
 
 
 def test_the_report_has_rates_and_curves_of_the_class() -> None:
@@ -92,7 +97,10 @@ def test_a_mislabelled_photo_is_left_out_and_named() -> None:
     photos["0"][2] = looks_of(3, 1, seed=50)[0]
     gallery = train(photos, EMBEDDER)
     assert gallery.report["suspect_photos"] == {"0": [2]}
-    assert gallery.templates[0] @ looks_of(3, 9, seed=9).mean(axis=0) < gallery.templates[0] @ looks_of(0, 9, seed=9).mean(axis=0) - 0.1
+    assert (
+        gallery.templates[0] @ looks_of(3, 9, seed=9).mean(axis=0)
+        < gallery.templates[0] @ looks_of(0, 9, seed=9).mean(axis=0) - 0.1
+    )
 
 
 def test_students_without_or_with_few_photos_and_twins_are_named() -> None:

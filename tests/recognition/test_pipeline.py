@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from recognition.errors import Cancelled, UnreadableRecording
-from recognition.gallery import train
+from recognition.identification.gallery import train
+from recognition.identification.vote import vote
+from recognition.media.video import plan, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Segment
-from recognition.video import plan, probe
-from recognition.voting import vote
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,9 @@ def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path
         assert word in reason
 
 
-def test_of_several_faces_the_one_in_the_middle_counts_and_it_is_said(shared_data: Path, tmp_path: Path, models: Models) -> None:
+def test_of_several_faces_the_one_in_the_middle_counts_and_it_is_said(
+    shared_data: Path, tmp_path: Path, models: Models
+) -> None:
     both = Image.new("RGB", (500, 250))
     other = Image.open(shared_data / "people" / "Jackie_Chan" / "1.jpg")
     alone = Image.open(shared_data / "people" / "Tony_Blair" / "1.jpg")
@@ -122,7 +124,10 @@ def test_photos_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(models: Models, shared_data: Path) -> None:
     people = list(photos_by_person(shared_data / "people", first=8).items())[30:]
     looks = {name: [check_photo(path, models).embedding for path in paths] for name, paths in people}
-    known = train({name: [vector for vector in vectors if vector is not None] for name, vectors in looks.items()}, models.embedder.id)
+    known = train(
+        {name: [vector for vector in vectors if vector is not None] for name, vectors in looks.items()},
+        models.embedder.id,
+    )
     faces = 0
     for path in sorted((shared_data / "photos").iterdir()) + sorted((shared_data / "clips").glob("*.mp4")):
         info = probe(path)

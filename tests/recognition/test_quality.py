@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.quality import Quality, assess, enrolment_verdict
+from recognition.detection.quality import Quality, assess, enrolment_verdict
 from recognition.types import Face
 
 AHEAD = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32)
@@ -65,5 +65,7 @@ def test_ordinary_press_photos_pass(shared_data: Path) -> None:
     from recognition.pipeline import Models, check_photo
 
     models = Models.load()
-    verdicts = [check_photo(path, models).verdict for path in sorted((shared_data / "people" / "Tony_Blair").glob("*.jpg"))]
+    verdicts = [
+        check_photo(path, models).verdict for path in sorted((shared_data / "people" / "Tony_Blair").glob("*.jpg"))
+    ]
     assert verdicts.count("rejected") <= 1

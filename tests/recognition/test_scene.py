@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recognition.scene import Scene
+from recognition.media.image_statistics import Scene
 from recognition.types import Chip, SegmentResult, Track
 
 

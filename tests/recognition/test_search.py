@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.search import SEARCH_EVERY, Searched, search
+from recognition.detection.search_schedule import SEARCH_EVERY, Searched, search
 from recognition.types import Face, Frame
 
 POINTS = np.zeros((5, 2), np.float32)
@@ -32,7 +32,11 @@ class Detector:
     def detect_near(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[list[Face]]:
         self.places += [len(near) for near in boxes]
         return [
-            [face for face in self.there.get(int(image[0, 0, 0]), []) if any(abs(face.box[0] - box[0]) <= 10 for box in near)]
+            [
+                face
+                for face in self.there.get(int(image[0, 0, 0]), [])
+                if any(abs(face.box[0] - box[0]) <= 10 for box in near)
+            ]
             for image, near in zip(images, boxes, strict=True)
         ]
 

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.gallery import train
+from recognition.identification.gallery import train
+from recognition.identification.vote import vote
+from recognition.media.video import plan, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Attendance
-from recognition.video import plan, probe
-from recognition.voting import vote
 
 HUNG, AWAKE, ASLEEP = "Tony_Blair", "Gerhard_Schroeder", "Serena_Williams"
 SECONDS, RATE, SIDE = 30, 5, 130
@@ -29,16 +29,29 @@ def compose(path: Path, people: dict[str, list[Path]], stranger: Path) -> None:
     }
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate, stream.gop_size = 640, 360, "yuv420p", 1_000_000, 2 * RATE
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate, stream.gop_size = (
+            640,
+            360,
+            "yuv420p",
+            1_000_000,
+            2 * RATE,
+        )
         stream.time_base = Fraction(1, RATE)
         for n in range(SECONDS * RATE):
             t = n / RATE
             image = np.full((360, 640, 3), 120, np.float32)
-            ways = {HUNG: (0, 0), AWAKE: (5 * np.sin(t), 4 * np.sin(0.7 * t)), ASLEEP: (0, 0.02 * 60 * np.sin(1.6 * t)), "slide": (0, 0)}
+            ways = {
+                HUNG: (0, 0),
+                AWAKE: (5 * np.sin(t), 4 * np.sin(0.7 * t)),
+                ASLEEP: (0, 0.02 * 60 * np.sin(1.6 * t)),
+                "slide": (0, 0),
+            }
             for (name, way), x in zip(ways.items(), (10, 170, 330, 490), strict=True):
                 if name != "slide" or int(t) in SLIDE:
                     matrix = np.array([[1.0, 0.0, x + way[0]], [0.0, 1.0, 100 + way[1]]])
-                    cv2.warpAffine(patches[name].astype(np.float32), matrix, (640, 360), image, borderMode=cv2.BORDER_TRANSPARENT)
+                    cv2.warpAffine(
+                        patches[name].astype(np.float32), matrix, (640, 360), image, borderMode=cv2.BORDER_TRANSPARENT
+                    )
             image += rng.normal(0, 5, (360, 640, 1))
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.clip(image, 0, 255).astype(np.uint8), format="bgr24")))
         out.mux(stream.encode(None))
@@ -51,7 +64,10 @@ def attendance(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     compose(video, people, sorted((shared_data / "strangers").iterdir())[3])
     models = Models.load()
     names = [HUNG, AWAKE, ASLEEP, "Hans_Blix", "Jackie_Chan"]
-    known = {name: [v for path in people[name][:8] if (v := check_photo(path, models).embedding) is not None] for name in names}
+    known = {
+        name: [v for path in people[name][:8] if (v := check_photo(path, models).embedding) is not None]
+        for name in names
+    }
     info = probe(video)
     results = [recognise_segment(video, info, segment, models, Settings(every=1.0)) for segment in plan(video, info)]
     return vote(results, train(known, models.embedder.id), names, info)

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
-from recognition.still import SIDE, still
+from recognition.media.snapshot import SIDE, still
+from recognition.media.video import probe, sample
 from recognition.types import Segment
-from recognition.video import probe, sample
 from tests.recognition import media
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from recognition.tracking import LOOK_EVERY, MAX_GAP, Look, Tracker, assign, overlap
+from recognition.tracking.tracker import LOOK_EVERY, MAX_GAP, Look, Tracker, assign, overlap
 from recognition.types import Face
 
 POINTS = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32)
@@ -61,7 +61,10 @@ def test_the_best_look_of_each_part_is_kept() -> None:
     assert len(followed(samples, duration=3600).tracks[0].looks) == 2
 
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(0, 1)), st.integers(0, 2**36 - 1))
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.floats(0, 1)),
+    st.integers(0, 2**36 - 1),
+)
 def test_an_assignment_is_one_to_one_and_allowed(profit: np.ndarray, bits: int) -> None:
     allowed = np.array([bool(bits >> i & 1) for i in range(profit.size)]).reshape(profit.shape)
     pairs = assign(profit, allowed)

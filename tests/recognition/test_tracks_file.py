@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recognition import tracks_file
 from recognition.errors import RecognitionError
+from recognition.tracking import result_file as tracks_file
 from tests.recognition.people import result, track
 
 

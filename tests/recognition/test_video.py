@@ -7,12 +7,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recognition import video
+from recognition.media import video
 from recognition.types import Segment
 from tests.recognition import media
 
 FORMATS = [
-    *((codec, container) for codec in ("h264", "hevc", "mpeg4", "mjpeg", "vp9", "av1") for container in ("mp4", "matroska")),
+    *(
+        (codec, container)
+        for codec in ("h264", "hevc", "mpeg4", "mjpeg", "vp9", "av1")
+        for container in ("mp4", "matroska")
+    ),
     *((codec, "mov") for codec in ("h264", "hevc", "mpeg4", "mjpeg")),
     *((codec, "avi") for codec in ("h264", "mpeg4", "mjpeg", "vp9", "av1")),
     *((codec, "mpegts") for codec in ("h264", "hevc", "mpeg4")),
@@ -29,7 +33,9 @@ def sampled(path: Path, every: float, segment: Segment | None = None) -> list[tu
 
 
 def by_segments(path: Path, every: float, seconds: float) -> list[tuple[float, int]]:
-    return [found for segment in video.plan(path, video.probe(path), seconds) for found in sampled(path, every, segment)]
+    return [
+        found for segment in video.plan(path, video.probe(path), seconds) for found in sampled(path, every, segment)
+    ]
 
 
 @pytest.mark.parametrize("gop", [10, 40], ids=["near key frames", "far key frames"])
@@ -53,7 +59,9 @@ def test_every_format_gives_the_right_moments(tmp_path, codec, container, gop):
 def test_only_near_key_frames_are_decoded(tmp_path):
     path = media.video(tmp_path / "recording.mp4", seconds=12, gop=20)
     assert sampled(path, 2.0) == [(t, t * 10) for t in range(0, 12, 2)]
-    assert sampled(path, 1.8) == [(t, t * 10) for t in range(0, 12, 2)], "a little farther apart than asked for is near enough"
+    assert sampled(path, 1.8) == [(t, t * 10) for t in range(0, 12, 2)], (
+        "a little farther apart than asked for is near enough"
+    )
     assert len(sampled(path, 1.0)) > 10
 
 
@@ -118,7 +126,9 @@ def test_variable_frame_rate(tmp_path):
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "mov"])
 @pytest.mark.parametrize("gop", [10, 40])
 def test_times_begin_at_0_wherever_the_clock_began(tmp_path, container, gop):
-    path = media.video(tmp_path / "recording", container=container, times=[100 + n / 10 for n in range(60)], gop=gop, b_frames=2)
+    path = media.video(
+        tmp_path / "recording", container=container, times=[100 + n / 10 for n in range(60)], gop=gop, b_frames=2
+    )
     assert video.probe(path).duration == pytest.approx(6, abs=0.11)
     found = sampled(path, 1.0)
     assert all(number / 10 == pytest.approx(time, abs=0.002) for time, number in found)
@@ -139,7 +149,9 @@ def test_turned_recordings_come_out_upright(tmp_path, rotation):
         assert frame.image.flags["C_CONTIGUOUS"]
 
 
-@pytest.mark.parametrize(("codec", "size"), [("h264", (161, 121)), ("vp9", (99, 67)), ("mpeg4", (63, 63)), ("h264", (1918, 1078))])
+@pytest.mark.parametrize(
+    ("codec", "size"), [("h264", (161, 121)), ("vp9", (99, 67)), ("mpeg4", (63, 63)), ("h264", (1918, 1078))]
+)
 def test_odd_sizes(tmp_path, codec, size):
     path = media.video(tmp_path / "recording.mp4", codec=codec, size=size, seconds=1)
     info = video.probe(path)
@@ -159,14 +171,22 @@ def test_the_camera_s_clock_is_kept(tmp_path):
     path = media.video(tmp_path / "recording.mp4", seconds=1, metadata={"creation_time": "2026-10-05T08:15:00.000000Z"})
     assert video.probe(path).started_at == datetime(2026, 10, 5, 8, 15, tzinfo=UTC)
     assert video.probe(media.video(tmp_path / "none.mp4", seconds=1)).started_at is None
-    strange = media.video(tmp_path / "strange.mkv", seconds=1, container="matroska", metadata={"creation_time": "teatime"})
+    strange = media.video(
+        tmp_path / "strange.mkv", seconds=1, container="matroska", metadata={"creation_time": "teatime"}
+    )
     assert video.probe(strange).started_at is None
 
 
 @pytest.mark.parametrize("container", ["matroska", "webm"])
 def test_a_recording_that_was_never_closed_has_its_true_length(tmp_path, container):
     codec = "vp9" if container == "webm" else "h264"
-    path = media.video(tmp_path / "live", codec=codec, container=container, container_options={"live": "1"}, sound=container == "matroska")
+    path = media.video(
+        tmp_path / "live",
+        codec=codec,
+        container=container,
+        container_options={"live": "1"},
+        sound=container == "matroska",
+    )
     assert video.probe(path).duration == pytest.approx(6, abs=0.11)
     assert len(by_segments(path, 1.0, 2.0)) == 6
 

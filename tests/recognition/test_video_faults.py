@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from recognition import video
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
+from recognition.media import video
 from recognition.types import Segment
 from tests.recognition import media
 
@@ -105,7 +105,13 @@ def test_cut_short_where_no_index_is_needed(tmp_path, container):
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "avi"])
 @pytest.mark.parametrize("gop", [10, 50], ids=["near key frames", "far key frames"])
 def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path, container, gop):
-    path = media.video(tmp_path / "recording", container=container, codec="mpeg4" if container == "avi" else "h264", seconds=40, gop=gop)
+    path = media.video(
+        tmp_path / "recording",
+        container=container,
+        codec="mpeg4" if container == "avi" else "h264",
+        seconds=40,
+        gop=gop,
+    )
     info = video.probe(path)
     whole = [frame.time for frame in video.sample(path, info, Segment(0, 0.0, 40.0), 1.0)]
     overwrite(path, 0.45, 0.5)
@@ -167,7 +173,9 @@ def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, contain
     path = media.video(tmp_path / "recording", container=container, codec="mjpeg", seconds=1)
     data = path.read_bytes().replace(struct.pack("<II", 160, 120), struct.pack("<II", side, side))
     data = data.replace(struct.pack(">HHI", 160, 120, 0x480000), struct.pack(">HHI", side, side, 0x480000))
-    path.write_bytes(data.replace(struct.pack(">BHH", 8, 120, 160), struct.pack(">BHH", 8, side, side)))  # in the pictures too
+    path.write_bytes(
+        data.replace(struct.pack(">BHH", 8, 120, 160), struct.pack(">BHH", 8, side, side))
+    )  # in the pictures too
     monkeypatch.setattr(video, "_decode", lambda stream, packet: pytest.fail("decoded"))
     with pytest.raises(RecordingOutOfLimits, match="no sensible size"):
         video.probe(path)
@@ -175,7 +183,9 @@ def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, contain
 
 def test_a_picture_larger_than_the_header_said_is_not_decoded(tmp_path):
     small = media.video(tmp_path / "small.ts", container="mpegts", seconds=2, rate=10)
-    large = media.video(tmp_path / "large.ts", container="mpegts", size=(640, 480), times=[2 + n / 10 for n in range(20)])
+    large = media.video(
+        tmp_path / "large.ts", container="mpegts", size=(640, 480), times=[2 + n / 10 for n in range(20)]
+    )
     path = tmp_path / "recording.ts"
     path.write_bytes(small.read_bytes() + large.read_bytes())
     info = video.probe(path)
@@ -208,10 +218,13 @@ def test_an_absurd_rate_in_the_header_alone_does_not_matter(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("codec", "container"), [("h264", "mp4"), ("h264", "matroska"), ("hevc", "mpegts"), ("mpeg4", "avi"), ("vp9", "webm")]
+    ("codec", "container"),
+    [("h264", "mp4"), ("h264", "matroska"), ("hevc", "mpegts"), ("mpeg4", "avi"), ("vp9", "webm")],
 )
 def test_random_damage_never_gives_any_other_error(tmp_path, codec, container):
-    good = media.video(tmp_path / "recording", codec=codec, container=container, seconds=2, gop=7, size=(64, 48)).read_bytes()
+    good = media.video(
+        tmp_path / "recording", codec=codec, container=container, seconds=2, gop=7, size=(64, 48)
+    ).read_bytes()
     chance = np.random.default_rng(7)
     outcomes = set()
     for _ in range(40):
@@ -224,7 +237,10 @@ def test_random_damage_never_gives_any_other_error(tmp_path, codec, container):
         try:
             info = video.probe(path)
             for segment in video.plan(path, info, 1.0)[:5]:
-                assert all(frame.image.shape == (info.height, info.width, 3) for frame in video.sample(path, info, segment, 0.5))
+                assert all(
+                    frame.image.shape == (info.height, info.width, 3)
+                    for frame in video.sample(path, info, segment, 0.5)
+                )
             outcomes.add("read")
         except RecognitionError:
             outcomes.add("refused")

@@ -7,8 +7,8 @@ import pillow_heif
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from recognition import photo, video
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.media import photo, video
 from recognition.types import Segment
 from tests.recognition import media
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
-from recognition.gallery import PRESETS, train, unit
+from recognition.identification.gallery import PRESETS, train, unit
+from recognition.identification.vote import Policy, bridged, vote
 from recognition.types import Chip, Decision, Identity, SegmentResult, VideoInfo
-from recognition.voting import Policy, bridged, vote
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
 MINUTE = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 60.0)
@@ -41,7 +41,11 @@ def test_who_sits_there_is_present_and_nobody_else(gallery) -> None:
 
 
 def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
-    tracks = [track(600, np.arange(0, 20, 2.0), x=50), track(600, np.arange(40, 60, 2.0), x=500, seed=8), track(4, ALL_MINUTE, x=900)]
+    tracks = [
+        track(600, np.arange(0, 20, 2.0), x=50),
+        track(600, np.arange(40, 60, 2.0), x=500, seed=8),
+        track(4, ALL_MINUTE, x=900),
+    ]
     attendance = vote([result(*tracks)], gallery, ROSTER, MINUTE)
     assert present(attendance) == {"4"}
     assert len(attendance.unknown) == 1
@@ -63,7 +67,9 @@ def test_strangers_of_one_moment_are_different_people_however_alike(gallery) -> 
 
 
 def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
-    double = vote([result(track(4, ALL_MINUTE, x=100), track(4, ALL_MINUTE, x=900, spread=0.6))], gallery, ROSTER, MINUTE)
+    double = vote(
+        [result(track(4, ALL_MINUTE, x=100), track(4, ALL_MINUTE, x=900, spread=0.6))], gallery, ROSTER, MINUTE
+    )
     assert present(double) == {"4"}
     assert len(double.unknown) == 1
 
@@ -140,7 +146,10 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
     vector = gallery.templates[5].astype(float)
     aside = unit(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
     between = float(gallery.impostors.threshold(1, 0.004, 20))
-    face = replace(track(5, np.array([0.0])), embeddings=(between * vector + np.sqrt(1 - between**2) * aside)[None].astype(np.float32))
+    face = replace(
+        track(5, np.array([0.0])),
+        embeddings=(between * vector + np.sqrt(1 - between**2) * aside)[None].astype(np.float32),
+    )
     five = vote([result(face)], gallery, ROSTER, PHOTO).presences[5]
     assert (five.present, five.unsure, len(five.chips)) == (False, True, 1)
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
@@ -150,7 +159,9 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
 
 def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery, monkeypatch) -> None:
     answers = iter([("3", None, None), ("4", "3", "5")])  # by the preset's rate, and with doubt
-    monkeypatch.setattr("recognition.voting.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)])
+    monkeypatch.setattr(
+        "recognition.identification.vote.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)]
+    )
     faces = [track(person, np.array([0.0]), x=200 * person) for person in (3, 7, 5)]
     attendance = vote([result(*faces)], gallery, ROSTER, PHOTO)
     assert present(attendance) == {"3"}
@@ -168,7 +179,12 @@ def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
         embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
         seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
         there[rate] = [bool(present(vote(seen, gallery, ROSTER, MINUTE, Policy(preset=preset)))) for preset in PRESETS]
-    assert list(there.values()) == [[True, True, True], [False, True, True], [False, False, True], [False, False, False]]
+    assert list(there.values()) == [
+        [True, True, True],
+        [False, True, True],
+        [False, False, True],
+        [False, False, False],
+    ]
 
 
 def test_a_portrait_of_a_student_makes_nobody_present_and_doesn_t_stand_in_the_student_s_way(gallery) -> None:
@@ -245,7 +261,13 @@ def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, lab
     roster = [*ROSTER, "new"]
     stranger = vote([result(track(600, ALL_MINUTE, x=800))], gallery, roster, MINUTE).unknown[0]
     said = Decision("42", stranger.marks, label)
-    again = [result(track(600, ALL_MINUTE + shift, x=800), track(601, ALL_MINUTE + shift, x=1200), track(3, ALL_MINUTE + shift, x=100))]
+    again = [
+        result(
+            track(600, ALL_MINUTE + shift, x=800),
+            track(601, ALL_MINUTE + shift, x=1200),
+            track(3, ALL_MINUTE + shift, x=100),
+        )
+    ]
     attendance = vote(again, gallery, roster, MINUTE, decisions=[said])
     assert present(attendance) == {"3"}
     assert sorted(person.decision for person in attendance.unknown) == ["", "42"]

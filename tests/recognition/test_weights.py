@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recognition import weights
 from recognition.__main__ import main
-from recognition.embedders import Embedder, facenet_files, load_embedder
+from recognition.embedding import Embedder, load_embedder
+from recognition.embedding.weights import facenet_files
+from recognition.embedding.weights import installed as weights
 from recognition.errors import WeightsMissing
 from tests.recognition import facenet_writers
 from tests.recognition.test_embedders_facenet import save as save_torch
@@ -40,7 +41,10 @@ def store(tmp_path_factory):
 def arrays():
     """Random weights whose normalisations don't scale, as in the original."""
     with np.load(GOLDEN / "facenet_random.npz", allow_pickle=False) as file:
-        shapes = {str(name): tuple(int(n) for n in shape if n) for name, shape in zip(file["names"], file["shapes"], strict=True)}
+        shapes = {
+            str(name): tuple(int(n) for n in shape if n)
+            for name, shape in zip(file["names"], file["shapes"], strict=True)
+        }
     scales = [name for name in shapes if name.endswith("bn.weight")]
     return {name: SCRIPT["random_tensor"](name, shape) for name, shape in shapes.items()} | {
         name: np.ones(shapes[name], np.float32) for name in scales
@@ -58,7 +62,12 @@ def files(arrays, tmp_path_factory):
     return folder, graph, keras
 
 
-FORMS = ["20180402-114759-vggface2.pt", "facenet512_weights.h5", "20180402-114759/20180402-114759.pb", "20180402-114759"]
+FORMS = [
+    "20180402-114759-vggface2.pt",
+    "facenet512_weights.h5",
+    "20180402-114759/20180402-114759.pb",
+    "20180402-114759",
+]
 
 
 @pytest.mark.parametrize("form", [*FORMS, "20180402-114759/model-20180402-114759.ckpt-275.index"])
@@ -78,7 +87,11 @@ def kept(files):
 def test_the_embedder_answers_as_tensorflow_and_keras_do(kept, files):
     _, graph, keras = files
     embedder = load_embedder("facenet-20180402")
-    assert (kept.embedder, kept.version, kept.form) == ("facenet-20180402", embedder.version, "the original's frozen graph")
+    assert (kept.embedder, kept.version, kept.form) == (
+        "facenet-20180402",
+        embedder.version,
+        "the original's frozen graph",
+    )
     assert np.abs(embedder.embed(CHIPS) - graph).max() < 1e-5
     assert np.abs(embedder.embed(CHIPS) - keras).max() < 1e-5
 
@@ -171,7 +184,11 @@ def test_a_graph_that_claims_more_than_it_holds_is_refused_before_it_grows(tmp_p
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"", "none of the known forms"), (b"<!DOCTYPE html><p>Quota exceeded", "a web page"), (b"\x7fELF" + bytes(99), "none of the known")],
+    [
+        (b"", "none of the known forms"),
+        (b"<!DOCTYPE html><p>Quota exceeded", "a web page"),
+        (b"\x7fELF" + bytes(99), "none of the known"),
+    ],
 )
 def test_other_files_are_a_sentence(tmp_path, capsys, monkeypatch, content, sentence):
     monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
@@ -190,7 +207,12 @@ def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch
     assert weights.kept() == []
     for answer in (0, 1):
         embedder = Embedder(
-            "facenet-20180402", "1", 160, 512, None, lambda chips, answer=answer: [np.full((len(chips), 512), answer, "f4")]
+            "facenet-20180402",
+            "1",
+            160,
+            512,
+            None,
+            lambda chips, answer=answer: [np.full((len(chips), 512), answer, "f4")],
         )
         with pytest.raises(WeightsMissing, match="the numbers in the file are wrong"):
             weights.check(embedder)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 
-from recognition import workbook
-from recognition.sheets import clean
-from recognition.workbook import LectureReport, StudentLine, UnknownLine, write_lecture
+from recognition.excel import lecture_workbook as workbook
+from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine, write_lecture
+from recognition.excel.tables import clean
 
 
 def picture(value: int = 128, size: tuple[int, int] = (150, 150)) -> bytes:
@@ -39,8 +39,20 @@ def lecture(**changes: Any) -> LectureReport:
         margin=0.02,
         coverage=1.0,
         students=(
-            StudentLine("007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture(), "present"),
-            StudentLine("012", "Alan Turing", "Late", ((1200.0, 3000.0), (3600.0, 5400.0)), 3600.0, 2 / 3, 0.9, "machine", picture(60)),
+            StudentLine(
+                "007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture(), "present"
+            ),
+            StudentLine(
+                "012",
+                "Alan Turing",
+                "Late",
+                ((1200.0, 3000.0), (3600.0, 5400.0)),
+                3600.0,
+                2 / 3,
+                0.9,
+                "machine",
+                picture(60),
+            ),
             StudentLine("100", "Grace Hopper", "Absent"),
             StudentLine("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
         ),
@@ -91,12 +103,22 @@ def test_a_wide_picture_keeps_its_shape(tmp_path: Path) -> None:
 
 
 def coloured(sheet: Worksheet, row: int) -> list[str]:
-    return [sheet.cell(1, column).value for column in range(3, sheet.max_column + 1) if sheet.cell(row, column).fill.fill_type == "solid"]
+    return [
+        sheet.cell(1, column).value
+        for column in range(3, sheet.max_column + 1)
+        if sheet.cell(row, column).fill.fill_type == "solid"
+    ]
 
 
 def test_timeline_colours_when_a_student_was_there(tmp_path: Path) -> None:
     sheet = written(tmp_path / "report.xlsx", lecture())["Timeline"]
-    assert [sheet.cell(1, column).value for column in (1, 2, 3, 4, sheet.max_column)] == ["Number", "Name", "09:00", "09:01", "10:29"]
+    assert [sheet.cell(1, column).value for column in (1, 2, 3, 4, sheet.max_column)] == [
+        "Number",
+        "Name",
+        "09:00",
+        "09:01",
+        "10:29",
+    ]
     assert len(coloured(sheet, 2)) == 90
     assert coloured(sheet, 3)[0] == "09:20"
     assert "09:49" in coloured(sheet, 3)
@@ -109,7 +131,9 @@ def test_timeline_colours_when_a_student_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("duration", [0.0, 0.5, 40.0, 60.0, 121.0, 5400.0, 4 * 3600.0])
 def test_timeline_fits_a_screen_for_every_length(tmp_path: Path, duration: float) -> None:
     students = (StudentLine("1", "A", "Present", ((0.0, duration),), duration, 1.0),)
-    sheet = written(tmp_path / "report.xlsx", lecture(duration=duration, started_at=None, students=students))["Timeline"]
+    sheet = written(tmp_path / "report.xlsx", lecture(duration=duration, started_at=None, students=students))[
+        "Timeline"
+    ]
     assert 1 <= sheet.max_column - 2 <= 120
     assert len(coloured(sheet, 2)) == sheet.max_column - 2
     assert sheet.cell(1, 3).value in {"00:00", "0:00:00"}
@@ -137,7 +161,13 @@ def test_summary_says_what_was_looked_at_and_counts(tmp_path: Path) -> None:
     assert pairs["Threshold"] == pytest.approx(0.91)
     assert pairs["Looked at"] == 1
     assert pairs["Sampled every"] == "2 s"
-    assert (pairs["On the roster"], pairs["Present"], pairs["Late"], pairs["Absent"], pairs["Excused"]) == (4, 1, 1, 1, 1)
+    assert (pairs["On the roster"], pairs["Present"], pairs["Late"], pairs["Absent"], pairs["Excused"]) == (
+        4,
+        1,
+        1,
+        1,
+        1,
+    )
     assert pairs["Unknown people"] == 1
 
 
@@ -172,7 +202,10 @@ HOSTILE = [
 def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.xlsx"
     students = (StudentLine(text, text, "Present", ((0.0, 1.0),), source=text),)
-    write_lecture(path, lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)))
+    write_lecture(
+        path,
+        lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)),
+    )
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             assert b"<f>" not in archive.read(name)

@@ -21,7 +21,15 @@ class PyFtpd(FileServer):
         together = self.folder / "both.pem"
         together.write_text(cert.read_text() + key.read_text())
         (self.folder / "password").write_text(self.password)
-        return [sys.executable, "-m", "tests.servers.ftps", str(self.port), str(self.files), str(together), str(self.folder / "password")]
+        return [
+            sys.executable,
+            "-m",
+            "tests.servers.ftps",
+            str(self.port),
+            str(self.files),
+            str(together),
+            str(self.folder / "password"),
+        ]
 
 
 def main(port: str, folder: str, certificate: str, password: str) -> None:

@@ -50,13 +50,21 @@ class Nginx(FileServer):
             raise Missing("nginx's WebDAV is not installed (Debian: apt install libnginx-mod-http-dav-ext)")
         certificate(self.folder)
         crypted = subprocess.run(
-            [needed("openssl", "openssl"), "passwd", "-6", "-stdin"], input=self.password.encode(), capture_output=True, check=True
+            [needed("openssl", "openssl"), "passwd", "-6", "-stdin"],
+            input=self.password.encode(),
+            capture_output=True,
+            check=True,
         )
         (self.folder / "users").write_text(f"{self.username}:{crypted.stdout.decode().strip()}\n")
         self.folder.chmod(0o755)
         temporary = "\n    ".join(f"{name}_temp_path {self.folder}/{name};" for name in TEMPORARY)
         config = CONFIG.format(
-            module=MODULE, user=getpass.getuser(), folder=self.folder, files=self.files, port=self.port, temporary=temporary
+            module=MODULE,
+            user=getpass.getuser(),
+            folder=self.folder,
+            files=self.files,
+            port=self.port,
+            temporary=temporary,
         )
         (self.folder / "nginx.conf").write_text(config)
         return [nginx, "-e", "stderr", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]

@@ -37,7 +37,10 @@ class OpenSsh(FileServer):
     def new_host_key(self, kind: str = "ed25519") -> None:
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink(missing_ok=True)
-        subprocess.run([needed("ssh-keygen", "openssh-client"), "-q", "-t", kind, "-N", "", "-f", self.folder / "host_key"], check=True)
+        subprocess.run(
+            [needed("ssh-keygen", "openssh-client"), "-q", "-t", kind, "-N", "", "-f", self.folder / "host_key"],
+            check=True,
+        )
 
     def command(self) -> list[str]:
         if not list(Path("/usr/lib").glob("*/libnss_wrapper.so")):
@@ -48,7 +51,10 @@ class OpenSsh(FileServer):
         if not (self.folder / "host_key").exists():
             self.new_host_key()
         crypted = subprocess.run(
-            [needed("openssl", "openssl"), "passwd", "-6", "-stdin"], input=self.password.encode(), capture_output=True, check=True
+            [needed("openssl", "openssl"), "passwd", "-6", "-stdin"],
+            input=self.password.encode(),
+            capture_output=True,
+            check=True,
         )
         lines = [f"{known.pw_name}:x:{known.pw_uid}:{known.pw_gid}::{known.pw_dir}:/bin/sh" for known in pwd.getpwall()]
         lines.append(f"{self.username}:x:{os.getuid()}:{os.getgid()}::{self.files}:/bin/sh")

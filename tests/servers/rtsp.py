@@ -36,7 +36,14 @@ class RtspCamera:
     """Shows the film at rtsp://127.0.0.1:`port``path` while it runs; with a `certificate` (a file with its key) at rtsps://."""
 
     def __init__(
-        self, film: Path, folder: Path, *, path: str = "/lecture", username: str = "viewer", password: str = "", certificate: str = ""
+        self,
+        film: Path,
+        folder: Path,
+        *,
+        path: str = "/lecture",
+        username: str = "viewer",
+        password: str = "",
+        certificate: str = "",
     ) -> None:
         self.path, self.username, self.password, self.certificate = path, username, password, certificate
         self.units = units(film, folder / "units")
@@ -52,7 +59,9 @@ class RtspCamera:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.tell(json.dumps({name: getattr(self, name) for name in ("port", "path", "username", "password", "certificate")}))
+        self.tell(
+            json.dumps({name: getattr(self, name) for name in ("port", "path", "username", "password", "certificate")})
+        )
         assert self.process.stdout
         assert self.process.stdout.readline() == "ready\n"
         return self
@@ -73,7 +82,10 @@ class RtspCamera:
 
 def missing() -> str:
     """Why there can be no camera on this machine; "" where there can."""
-    if shutil.which(PYTHON) and subprocess.run([PYTHON, "-c", NEEDED], capture_output=True, check=False).returncode == 0:
+    if (
+        shutil.which(PYTHON)
+        and subprocess.run([PYTHON, "-c", NEEDED], capture_output=True, check=False).returncode == 0
+    ):
         return ""
     return f"GStreamer's RTSP server is not installed (Debian: apt install {PACKAGES})"
 

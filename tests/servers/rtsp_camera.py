@@ -81,7 +81,10 @@ def serve(film: Path) -> None:
         token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
         auth.add_digest(settings["username"], settings["password"], token)
         permissions = GstRtspServer.RTSPPermissions()
-        for permission in (GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS, GstRtspServer.RTSP_PERM_MEDIA_FACTORY_CONSTRUCT):
+        for permission in (
+            GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS,
+            GstRtspServer.RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
+        ):
             permissions.add_permission_for_role("viewer", permission, True)
         factory.set_permissions(permissions)
     if settings["certificate"]:

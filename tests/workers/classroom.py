@@ -8,10 +8,10 @@ from django.core.files.base import ContentFile
 
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import gallery_request, photo_add, photo_checked
-from campus.work import claim
+from campus.common.jobs import claim
 from tests.campus import factories
 from tests.faults import fake_vision
-from workers.attempt import attempt
+from workers.leased_task import attempt
 from workers.training import train
 
 
@@ -19,7 +19,11 @@ def add_photos(student: Any, person: int) -> None:
     for look in range(4):
         content = json.dumps({"person": person, "look": 1000 + look}).encode()
         photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
-        photo_checked(photo=photo, result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()), embedder="dlib-resnet-v1")
+        photo_checked(
+            photo=photo,
+            result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()),
+            embedder="dlib-resnet-v1",
+        )
 
 
 def trained(course: Any) -> Gallery:

@@ -11,17 +11,18 @@ from campus.attendance.models import AttendanceRecord, Report, Sighting, Unknown
 from campus.attendance.services import record_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request
-from campus.footage.models import Recording, Segment
-from campus.footage.services import segments_settled, tracks_folder
-from campus.work import claim
-from recognition import tracks_file, types
+from campus.common.jobs import claim
+from campus.recordings.models import Recording, Segment
+from campus.recordings.services import segments_settled, tracks_folder
+from recognition import types
 from recognition.errors import Cancelled, RecognitionError
+from recognition.tracking import result_file as tracks_file
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from workers import aggregate as aggregates
 from workers.aggregate import aggregate
-from workers.attempt import Postponed, attempt
+from workers.leased_task import Postponed, attempt
 from workers.recognise import found_in
 from workers.training import train
 
@@ -52,7 +53,9 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
         path = tracks_folder(recording) / f"1-{segment.index}-x.npz"
         tracks_file.save(path, result)
         name = str(path.relative_to(path.parents[2]))
-        Segment.objects.filter(pk=segment.pk).update(state="done", result=name, faces=result.faces, tracks=len(result.tracks))
+        Segment.objects.filter(pk=segment.pk).update(
+            state="done", result=name, faces=result.faces, tracks=len(result.tracks)
+        )
     assert segments_settled(recording_id=recording.pk) == 1
     recording.refresh_from_db()
     return recording

@@ -21,20 +21,22 @@ from campus.attendance.policy import RegisterPolicy
 from campus.attendance.register import register
 from campus.attendance.selectors import provisional
 from campus.attendance.services import still_wanted
-from campus.errors import UserError
-from campus.footage.cuts import lecture_complete, lecture_footage, piece_arrived
-from campus.footage.models import Camera, Piece, Recording, Segment
-from campus.footage.services import piece_discard, recording_restart, segments_settled, tracks_folder
+from campus.cctv.clips import lecture_complete, lecture_footage, piece_arrived
+from campus.cctv.models import Camera, Piece
+from campus.cctv.services import piece_discard
+from campus.common.errors import UserError
+from campus.common.jobs import KINDS, claim
 from campus.outbox.models import Delivery
-from campus.work import KINDS, claim
+from campus.recordings.models import Recording, Segment
+from campus.recordings.services import recording_restart, segments_settled, tracks_folder
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from workers.aggregate import aggregate
-from workers.attempt import attempt
 from workers.ingest import ingest
+from workers.leased_task import attempt
+from workers.maintenance import lectures_settle, upkeep
 from workers.recognise import recognise
-from workers.upkeep import lectures_settle, upkeep
 from workers.vision import models
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +56,7 @@ def vision(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A stand-in for the models; the messages are lost, and the tests do the work themselves."""
     settings.BROKER_URL = "memory://"
     monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
-    monkeypatch.setitem(sys.modules, "recognition.video", fake_vision)
+    monkeypatch.setitem(sys.modules, "recognition.media.video", fake_vision)
     models.cache_clear()
     yield
     models.cache_clear()
@@ -120,7 +122,9 @@ EXPECTED = ["present", "late", "left_early", "present", "present", "absent"]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_two_cameras_in_any_order_make_one_result(lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any, seed: int) -> None:
+def test_two_cameras_in_any_order_make_one_result(
+    lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any, seed: int
+) -> None:
     left, right = cameras
     before = [[5], [5]]  # somebody of the lecture before, in a piece that spans both
     footage = [
@@ -145,7 +149,14 @@ def test_two_cameras_in_any_order_make_one_result(lecture: Lecture, cameras: tup
     assert [str(path.relative_to(settings.REPORTS_DIR)) for path in folder.iterdir()] == [report.file_name]
     assert [path for path in Path(settings.REPORTS_DIR).iterdir() if path.is_file()] == []
     rows = list(load_workbook(folder / Path(report.file_name).name)["Attendance"].values)
-    assert [row[rows[0].index("Status")] for row in rows[1:7]] == ["Present", "Late", "Left early", "Present", "Present", "Absent"]
+    assert [row[rows[0].index("Status")] for row in rows[1:7]] == [
+        "Present",
+        "Late",
+        "Left early",
+        "Present",
+        "Present",
+        "Absent",
+    ]
     assert told() == 1
     assert lecture.recordings.filter(unknown_people__isnull=False).count() == 1
     assert not any(tracks_folder(one).exists() for one in lecture.recordings.all())
@@ -154,7 +165,9 @@ def test_two_cameras_in_any_order_make_one_result(lecture: Lecture, cameras: tup
 def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
     arrives(piece(left, 0, *LEFT[:2]))
-    assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], "nobody has left a lecture that goes on"
+    assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], (
+        "nobody has left a lecture that goes on"
+    )
     so_far = provisional(lecture)
     assert so_far
     assert (so_far.there, so_far.students, so_far.until) == (3, 6, minute(2))
@@ -168,16 +181,20 @@ def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: 
     sign_off(lecture=lecture, user=factories.registrar())
 
 
-def test_tracks_are_kept_as_long_as_more_is_awaited(lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any) -> None:
+def test_tracks_are_kept_as_long_as_more_is_awaited(
+    lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
+) -> None:
     arrives(piece(cameras[0], 0, *LEFT[:2]))
     recording = lecture.recordings.get()
-    monkeypatch.setattr("workers.upkeep.KEEP_SECONDS", -1)
+    monkeypatch.setattr("workers.maintenance.KEEP_SECONDS", -1)
     upkeep()
     assert recording.segments.exclude(result="").count() == 2
     assert tracks_folder(recording).exists()
 
 
-def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_early(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_early(
+    lecture: Lecture, cameras: tuple[Camera, Camera]
+) -> None:
     left, _ = cameras
     arrives(piece(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
     footage_enough(lecture=lecture, user=factories.registrar())
@@ -186,7 +203,9 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
     recording = lecture.recordings.get()
     assert recording.error == "There is no footage of 0:00:00 to 0:02:00, 0:05:00 to 0:06:00."
     assert recording.coverage == pytest.approx(0.5)
-    assert lecture.records.get(student__name="Student 0").share == pytest.approx(1, abs=0.05), "of what could be watched"
+    assert lecture.records.get(student__name="Student 0").share == pytest.approx(1, abs=0.05), (
+        "of what could be watched"
+    )
     assert told() == 1
     with pytest.raises(UserError, match="No more footage"):
         footage_enough(lecture=lecture, user=factories.registrar())
@@ -206,7 +225,9 @@ def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
     stranger = lecture.recordings.get(camera=left).unknown_people.get()
     face_name(person=stranger, student=students["Student 5"], user=user)
     seen_by_the_right_camera = lecture.records.get(student=students["Student 3"])
-    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], "who may have stayed has not left"
+    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
+        "who may have stayed has not left"
+    )
     assert seen_by_the_right_camera.last_seen < minute(3)
 
     late = piece(right, 3, *RIGHT[3:])
@@ -220,11 +241,15 @@ def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
     for recording in lecture.recordings.all():
         recording_restart(recording=recording, user=user)
     work()
-    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], "all of it looked at again"
+    assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
+        "all of it looked at again"
+    )
     assert told() == 1
 
 
-def test_a_piece_of_two_lectures_counts_for_each_what_is_its_own(course: Course, cameras: tuple[Camera, Camera]) -> None:
+def test_a_piece_of_two_lectures_counts_for_each_what_is_its_own(
+    course: Course, cameras: tuple[Camera, Camera]
+) -> None:
     Camera.objects.exclude(pk=cameras[0].pk).delete()
     first = factories.lecture(course, starts_at=START, ends_at=minute(3), room="B 12")
     second = factories.lecture(course, starts_at=minute(3), ends_at=minute(6), room="B 12")
@@ -304,7 +329,7 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
         asked.append((path, time))
         return b"jpeg"
 
-    monkeypatch.setitem(sys.modules, "recognition.still", SimpleNamespace(still=picture))
+    monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(still=picture))
     from workers.stills import cut_out
 
     still = still_wanted(recording=recording, time=200.0)

@@ -10,16 +10,16 @@ from campus.attendance.models import AttendanceRecord
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use
 from campus.biometrics.services import gallery_request
-from campus.footage.models import Recording
-from campus.footage.services import recording_planned, segments_settled
-from campus.work import claim
+from campus.common.jobs import claim
+from campus.recordings.models import Recording
+from campus.recordings.services import recording_planned, segments_settled
 from recognition import types
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
 from workers import vision
-from workers.attempt import attempt
+from workers.leased_task import attempt
 from workers.recognise import recognise
 from workers.training import check_photo, train
 
@@ -71,7 +71,9 @@ def uploaded(course: Any) -> Recording:
 
 
 def statuses(recording: Recording) -> list[str]:
-    return [record.status for record in AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student__name")]
+    return [
+        record.status for record in AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student__name")
+    ]
 
 
 def test_the_old_gallery_stays_until_the_new_one_is_ready() -> None:
@@ -84,7 +86,9 @@ def test_the_old_gallery_stays_until_the_new_one_is_ready() -> None:
     assert (new.state, new.active, embedder_in_use(course)) == ("ready", True, NEW)
     assert list(FacePhoto.objects.order_by("pk").values("state", "reason", "chip", "quality")) == verdicts
     assert Embedding.objects.filter(embedder=NEW).count() == Embedding.objects.filter(embedder=OLD).count() == 8
-    assert vote(looked_at(course, [[0], [0]])).state == "failed", "tracks that are another embedder's are never compared"
+    assert vote(looked_at(course, [[0], [0]])).state == "failed", (
+        "tracks that are another embedder's are never compared"
+    )
 
 
 def test_a_training_that_fails_leaves_the_old_gallery_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +116,9 @@ def test_all_parts_of_a_recording_have_the_embedder_that_it_was_planned_with() -
     train_now(change(course))
     recognise_one(recording, 1)
     recording = vote(recording)
-    assert (recording.state, recording.embedder, recording.gallery) == ("done", OLD, old), "the older gallery of that embedder"
+    assert (recording.state, recording.embedder, recording.gallery) == ("done", OLD, old), (
+        "the older gallery of that embedder"
+    )
     assert statuses(recording) == ["present", "absent"]
     after = plan(uploaded(course))
     for index in (0, 1):

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campus import uploads
-from campus.footage.fetching import part_path, parts_tidy
-from campus.footage.models import Piece, Source
-from campus.work import WAITING, claim
+from campus.cctv.fetching import part_path, parts_tidy
+from campus.cctv.models import Piece, Source
+from campus.common import storage as uploads
+from campus.common.jobs import WAITING, claim
 from tests.campus import factories
 from tests.recognition.media import video
 from tests.workers.test_line import answering
 from workers import collect
-from workers.attempt import Postponed, attempt
+from workers.leased_task import Postponed, attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -51,8 +51,17 @@ def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> Pie
     source = fields.pop("source", None) or factories.source(address=str(folder))
     camera = source.cameras.first() or factories.camera(source_=source)
     modified = datetime.fromtimestamp(int((folder / path).stat().st_mtime), UTC)
-    facts = {"source": source, "camera": camera, "path": path, "size": len(content), "modified_at": modified, "starts_at": STARTS}
-    return Piece.objects.create(**facts | {"ends_at": STARTS + timedelta(minutes=1), "state": Piece.State.WANTED} | fields)
+    facts = {
+        "source": source,
+        "camera": camera,
+        "path": path,
+        "size": len(content),
+        "modified_at": modified,
+        "starts_at": STARTS,
+    }
+    return Piece.objects.create(
+        **facts | {"ends_at": STARTS + timedelta(minutes=1), "state": Piece.State.WANTED} | fields
+    )
 
 
 def fetched(piece: Piece) -> Piece:
@@ -87,15 +96,25 @@ class TestWhole:
 
     def test_its_lecture_gets_it(self, nvr: Path, film: bytes) -> None:
         piece = wanted(nvr, film)
-        lecture = factories.lecture(room=piece.camera.room.name, starts_at=STARTS, ends_at=STARTS + timedelta(minutes=1))
+        lecture = factories.lecture(
+            room=piece.camera.room.name, starts_at=STARTS, ends_at=STARTS + timedelta(minutes=1)
+        )
         fetched(piece)
         assert [recording.camera for recording in lecture.recordings.all()] == [piece.camera]
 
     def test_the_same_bytes_are_kept_once(self, nvr: Path, film: bytes) -> None:
         first = fetched(wanted(nvr, film))
         second = fetched(wanted(nvr, film, "cam1/copy.mp4", source=first.source))
-        other_way = fetched(wanted(nvr, film, "cam1/again.mp4", source=factories.camera(source_=factories.source(address=str(nvr))).source))
-        assert (first.state, second.state, other_way.state) == (Piece.State.HERE, Piece.State.DOUBLE, Piece.State.DOUBLE)
+        other_way = fetched(
+            wanted(
+                nvr, film, "cam1/again.mp4", source=factories.camera(source_=factories.source(address=str(nvr))).source
+            )
+        )
+        assert (first.state, second.state, other_way.state) == (
+            Piece.State.HERE,
+            Piece.State.DOUBLE,
+            Piece.State.DOUBLE,
+        )
         assert PATH in second.note
         assert not second.file
         assert not part_path(second).exists()
@@ -108,7 +127,9 @@ class TestWhole:
     def test_a_changed_file_takes_the_place_of_the_old_one(self, nvr: Path, film: bytes) -> None:
         piece = fetched(wanted(nvr, film + (8).to_bytes(4, "big") + b"free"))
         (nvr / PATH).write_bytes(film)
-        Piece.objects.filter(pk=piece.pk).update(state=Piece.State.WANTED, size=len(film), modified_at=None, offset=0, **WAITING)
+        Piece.objects.filter(pk=piece.pk).update(
+            state=Piece.State.WANTED, size=len(film), modified_at=None, offset=0, **WAITING
+        )
         assert fetched(piece).state == Piece.State.HERE
         assert Path(piece.file.path).read_bytes() == film
 
@@ -165,7 +186,9 @@ class TestSlices:
         assert (piece.state, bool(piece.file)) == (Piece.State.DISCARDED, False)
 
     def test_parts_that_nobody_waits_for_go(self, nvr: Path, film: bytes) -> None:
-        kept, gone, fresh = (wanted(nvr, film, f"cam1/{n}.mp4", source=factories.camera(str(n)).source) for n in range(3))
+        kept, gone, fresh = (
+            wanted(nvr, film, f"cam1/{n}.mp4", source=factories.camera(str(n)).source) for n in range(3)
+        )
         Piece.objects.filter(pk__in=(gone.pk, fresh.pk)).update(state=Piece.State.DISCARDED)
         part_path(kept).parent.mkdir(exist_ok=True)
         for piece in (kept, gone, fresh):
@@ -246,7 +269,13 @@ class TestBounds:
 
     def test_the_bytes_of_the_day(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), day_gib=1)
-        Piece.objects.create(source=source, path="earlier", size=1024**3 - len(film) + 1, fetched_at=timezone.now(), state=Piece.State.HERE)
+        Piece.objects.create(
+            source=source,
+            path="earlier",
+            size=1024**3 - len(film) + 1,
+            fetched_at=timezone.now(),
+            state=Piece.State.HERE,
+        )
         piece = fetched(wanted(nvr, film, source=source))
         assert "of the day" in piece.error
         Piece.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
@@ -258,7 +287,9 @@ class TestBounds:
         assert piece.state == Piece.State.LATER
         assert "disk is full" in piece.error
 
-    def test_a_disk_that_is_full_in_the_middle_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_disk_that_is_full_in_the_middle_waits(
+        self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def full(_file: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -279,7 +310,9 @@ class TestBounds:
         assert collect.Pace(factories.source()).pause(10**12) == 0
 
     def test_tags_that_look_like_an_md5(self, tmp_path: Path) -> None:
-        piece = factories.piece(factories.camera(source_=factories.source(kind="s3")), STARTS, state=Piece.State.WANTED, sha256="")
+        piece = factories.piece(
+            factories.camera(source_=factories.source(kind="s3")), STARTS, state=Piece.State.WANTED, sha256=""
+        )
         path = tmp_path / "part"
         path.write_bytes(b"film")
         with path.open("r+b") as part:
@@ -297,7 +330,9 @@ class TestHostileServer:
 
     def piece(self, port: int, size: int) -> Piece:
         source = factories.source(kind="http", address=f"http://127.0.0.1:{port}/cctv")
-        return Piece.objects.create(source=source, path="film.mp4", size=size, state=Piece.State.WANTED, starts_at=STARTS)
+        return Piece.objects.create(
+            source=source, path="film.mp4", size=size, state=Piece.State.WANTED, starts_at=STARTS
+        )
 
     @staticmethod
     def head(request: Any, **headers: Any) -> bool:
@@ -346,7 +381,9 @@ class TestHostileServer:
         assert "too slowly" in piece.error
 
     @pytest.mark.parametrize("parts", [True, False], ids=["knows parts of files", "knows whole files only"])
-    def test_a_connection_that_breaks_is_gone_on_with(self, nvr: Path, film: bytes, parts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_connection_that_breaks_is_gone_on_with(
+        self, nvr: Path, film: bytes, parts: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         asked: list[str] = []
         some_came = threading.Event()
         monkeypatch.setattr(collect.Pace, "pause", lambda _pace, _count: some_came.set() or 0)
@@ -364,7 +401,11 @@ class TestHostileServer:
                 some_came.wait(30)
             elif parts and asked[-1]:
                 start = int(asked[-1].removeprefix("bytes=").rstrip("-"))
-                self.head(request, content_length=len(film) - start, content_range=f"bytes {start}-{len(film) - 1}/{len(film)}")
+                self.head(
+                    request,
+                    content_length=len(film) - start,
+                    content_range=f"bytes {start}-{len(film) - 1}/{len(film)}",
+                )
                 request.wfile.write(film[start:])
             else:
                 self.head(request, content_length=len(film))

@@ -8,13 +8,13 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from campus.errors import DISK_FULL, UserError
-from campus.footage.models import Segment
-from campus.work import claim, finish, release, renew
+from campus.common.errors import DISK_FULL, UserError
+from campus.common.jobs import claim, finish, release, renew
+from campus.recordings.models import Segment
 from recognition.errors import Cancelled, UnreadableRecording
 from tests.campus import factories
-from workers import attempt as attempts
-from workers.upkeep import give_up
+from workers import leased_task as attempts
+from workers.maintenance import give_up
 
 RECOGNISE = "rollcall.recognise"
 
@@ -103,7 +103,9 @@ def test_what_another_attempt_cannot_help_fails_at_once(segment: Segment, error:
         (ValueError("/secret/path"), "An unexpected error (ValueError)"),
     ],
 )
-def test_what_may_pass_is_tried_again_and_told_in_a_sentence(segment: Segment, settings, error: Exception, told: str) -> None:
+def test_what_may_pass_is_tried_again_and_told_in_a_sentence(
+    segment: Segment, settings, error: Exception, told: str
+) -> None:
     for number in range(1, settings.MAX_ATTEMPTS + 1):
         assert run(segment, error).attempts == number
         assert told in segment.error
@@ -163,7 +165,9 @@ def test_messages_of_another_version_are_dropped(segment: Segment) -> None:
 def test_limits_fit_together() -> None:
     from workers.celery import HARD_SECONDS, SOFT_SECONDS, VISIBILITY_SECONDS, app
 
-    assert SOFT_SECONDS < HARD_SECONDS < VISIBILITY_SECONDS / 1.5, "a message must not come back while its task may still run"
+    assert SOFT_SECONDS < HARD_SECONDS < VISIBILITY_SECONDS / 1.5, (
+        "a message must not come back while its task may still run"
+    )
     options = (app.conf.broker_transport_options, app.conf.result_backend_transport_options)
     assert {each["visibility_timeout"] for each in options} | {app.conf.visibility_timeout} == {VISIBILITY_SECONDS}
     assert (app.conf.accept_content, app.conf.task_serializer) == (["json"], "json")

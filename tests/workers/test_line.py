@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from campus.errors import UserError
-from campus.footage.addresses import Address
+from campus.cctv.egress_policy import Address
+from campus.common.errors import UserError
 from tests.campus import factories
-from workers import looking
-from workers.line import line
-from workers.looking import Unreachable, look
+from workers import source_listing as looking
+from workers.egress_guard import line
+from workers.source_listing import Unreachable, look
 from workers.stores.base import sound
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -99,7 +99,10 @@ class TestAddress:
 class TestBounds:
     def test_what_takes_too_long_is_cut(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with line(to(port), seconds=0.2, budget=1000) as up, socket.create_connection(("nvr.example", port)) as connection:
+        with (
+            line(to(port), seconds=0.2, budget=1000) as up,
+            socket.create_connection(("nvr.example", port)) as connection,
+        ):
             assert connection.recv(1) == b""  # it would wait for ever
         assert "too slowly" in up.why
 
@@ -114,7 +117,11 @@ class TestBounds:
         thread = threading.Thread(target=flood, daemon=True)
         thread.start()
         address = ("nvr.example", port)
-        with line(to(port), seconds=30, budget=100_000) as up, socket.create_connection(address) as connection, suppress(ConnectionError):
+        with (
+            line(to(port), seconds=30, budget=100_000) as up,
+            socket.create_connection(address) as connection,
+            suppress(ConnectionError),
+        ):
             while connection.recv(65536):
                 pass
         assert "more than is taken" in up.why

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from campus.footage.models import Recording, Segment
-from campus.footage.services import segment_finished, segments_settled
-from campus.work import claim, fail, finish, release
+from campus.common.jobs import claim, fail, finish, release
+from campus.recordings.models import Recording, Segment
+from campus.recordings.services import segment_finished, segments_settled
 from tests.campus import factories
-from workers.upkeep import give_up
+from workers.maintenance import give_up
 
 SEGMENTS = 3
 INDEX = st.integers(0, SEGMENTS - 1)

@@ -16,10 +16,11 @@ from django.db import connection
 from django.utils import timezone
 
 from campus.academics.models import Room
-from campus.footage.credentials import encrypt
-from campus.footage.models import Camera, Piece, Recording, Source
+from campus.cctv.credentials import encrypt
+from campus.cctv.models import Camera, Piece, Source
+from campus.recordings.models import Recording
+from recognition.media.video import probe, sample
 from recognition.types import Segment
-from recognition.video import probe, sample
 from tests.campus import factories
 from tests.recognition import media
 from tests.servers.rtsp import RtspCamera
@@ -70,7 +71,9 @@ def camera_of(address: str, **fields: Any) -> Camera:
 
 
 def camera_at(server: RtspCamera, password: str = "") -> Camera:
-    return camera_of(f"rtsp://127.0.0.1:{server.port}", username=server.username if password else "", secret=encrypt(password))
+    return camera_of(
+        f"rtsp://127.0.0.1:{server.port}", username=server.username if password else "", secret=encrypt(password)
+    )
 
 
 class Running:
@@ -129,7 +132,9 @@ def assert_right(piece: Piece) -> None:
     assert piece.starts_at
     with av.open(piece.file.path) as container:
         assert next(container.demux(video=0)).is_keyframe
-    off = (first_number(piece) - number_at(piece.starts_at) + RATE * SECONDS / 2) % (RATE * SECONDS) - RATE * SECONDS / 2
+    off = (first_number(piece) - number_at(piece.starts_at) + RATE * SECONDS / 2) % (
+        RATE * SECONDS
+    ) - RATE * SECONDS / 2
     assert abs(off) / RATE < 0.5
     assert (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.3)
 
@@ -180,7 +185,9 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     until(lambda: not Source.objects.get().error, "the trouble is over")
 
 
-def test_two_recorders_record_once_and_one_takes_over_from_the_other(rtsp_camera, recorder: Running, film: Path) -> None:
+def test_two_recorders_record_once_and_one_takes_over_from_the_other(
+    rtsp_camera, recorder: Running, film: Path
+) -> None:
     camera_at(rtsp_camera(film))
     first, second = recorder.start(), recorder.start()
     until(pieces, "a piece")
@@ -204,7 +211,11 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
     folder.mkdir()
     left = folder / f"{camera.pk}-{began.timestamp() * 1000:.0f}.part"
     unfinished = tmp_path / "unfinished"
-    with av.open(str(film)) as source, unfinished.open("wb") as file, av.open(file, "w", format="mp4", options=cameras.MP4) as out:
+    with (
+        av.open(str(film)) as source,
+        unfinished.open("wb") as file,
+        av.open(file, "w", format="mp4", options=cameras.MP4) as out,
+    ):
         stream = out.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.size:
@@ -239,7 +250,9 @@ def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
         look(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
 
 
-def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(rtsp_camera, recorder: Running, film: Path, caplog) -> None:
+def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
+    rtsp_camera, recorder: Running, film: Path, caplog
+) -> None:
     camera = camera_at(rtsp_camera(film, password="another"), password=SECRET)
     recorder.start()
     until(lambda: Source.objects.get().error, "it is told")
@@ -272,7 +285,18 @@ def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monke
 
 def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path, tmp_path: Path, monkeypatch) -> None:
     certificate = tmp_path / "camera.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
     subprocess.run([*made, "-keyout", tmp_path / "key.pem", "-out", certificate], check=True, capture_output=True)
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(certificate.read_bytes())

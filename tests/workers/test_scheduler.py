@@ -8,7 +8,7 @@ from celery.beat import SchedulingError
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from campus.schedule import every_set, minutes_of, times_of, times_set
+from campus.common.periodic_tasks import every_set, minutes_of, times_of, times_set
 from workers.celery import app
 from workers.schedule import Scheduler
 
@@ -100,7 +100,9 @@ def test_what_could_not_be_sent_is_sent_later(schedulers: tuple[Recording, Recor
     long_ago(days=8)
     one.fails = True
     assert one.pass_by() == []
-    assert PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7)).count() == 6
+    assert (
+        PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7)).count() == 6
+    )
     one.fails = False
     assert "week" in one.pass_by()
 

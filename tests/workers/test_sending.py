@@ -6,12 +6,12 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from campus.common.jobs import VERSION, claim
 from campus.outbox import services
 from campus.outbox.models import Delivery
-from campus.work import VERSION, claim
 from workers.celery import app
+from workers.maintenance import give_up
 from workers.outbox import outbox
-from workers.upkeep import give_up
 
 pytestmark = pytest.mark.django_db
 

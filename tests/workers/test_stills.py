@@ -11,14 +11,14 @@ from PIL import Image
 
 from campus.attendance.models import Still
 from campus.attendance.services import STILLS_KEPT, still_wanted
-from campus.footage.models import Recording
-from campus.work import claim
-from recognition.video import probe
+from campus.common.jobs import claim
+from campus.recordings.models import Recording
+from recognition.media.video import probe
 from tests.campus import factories
 from tests.recognition import media
-from workers.attempt import attempt
+from workers.leased_task import attempt
+from workers.maintenance import upkeep
 from workers.stills import cut_out
-from workers.upkeep import upkeep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 from django.core.exceptions import ValidationError
 
-from campus.errors import UserError
-from campus.footage.credentials import encrypt
-from campus.footage.models import Source
-from campus.footage.sources import source_save
+from campus.cctv.credentials import encrypt
+from campus.cctv.models import Source
+from campus.cctv.services import source_save
+from campus.common.errors import UserError
 from tests.campus import factories
 from tests.servers.ftps import PyFtpd
 from tests.servers.nginx import Nginx, NginxDav
@@ -25,7 +25,7 @@ from tests.servers.s3 import Moto
 from tests.servers.samba import Samba
 from tests.servers.stores import FileServer, file_servers  # noqa: F401
 from tests.servers.wsgidav import DigestDav, DigestWeb
-from workers.looking import Unreachable, connected, look
+from workers.source_listing import Unreachable, connected, look
 from workers.stores import Writing
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,10 @@ def test_what_is_wrong_is_said_in_words(server: FileServer) -> None:
     server.put("here.mp4", b"here")
     with pytest.raises(Unreachable, match="password is wrong"):
         look(source_of(server, secret=encrypt("not the password")))
-    with pytest.raises(Unreachable) as missing, connected(source_of(server), seconds=30, budget=1_000_000) as (there, _line):
+    with (
+        pytest.raises(Unreachable) as missing,
+        connected(source_of(server), seconds=30, budget=1_000_000) as (there, _line),
+    ):
         there.look_at("nowhere.mp4")
     assert missing.value.gone
     source = source_of(server)
@@ -167,7 +170,10 @@ def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: P
 def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
     source, file = factories.source(kind="sftp", address="sftp://nvr.example.org/"), tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", file], check=True)
-    for text, reason in ((file.read_text(), "has a passphrase"), ("-----BEGIN nonsense", "no private key of SSH that we know")):
+    for text, reason in (
+        (file.read_text(), "has a passphrase"),
+        ("-----BEGIN nonsense", "no private key of SSH that we know"),
+    ):
         with pytest.raises(ValidationError, match=reason):
             source_save(source=source, password=text)
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", file], check=True)
@@ -199,7 +205,10 @@ def test_a_windows_share_says_who_writes(file_servers: Servers) -> None:  # noqa
     config = server.folder / "smb.conf"
     assert "read only = yes" in config.read_text()  # so another one writes, beside Samba
     share = {"username": server.username, "password": server.password, "port": server.port}
-    with smbclient.open_file(r"\\localhost\recordings\busy.mp4", "rb", share_access="", **share), pytest.raises(Writing):
+    with (
+        smbclient.open_file(r"\\localhost\recordings\busy.mp4", "rb", share_access="", **share),
+        pytest.raises(Writing),
+    ):
         read(source_of(server), "busy.mp4")
 
 

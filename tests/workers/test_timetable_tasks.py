@@ -14,9 +14,9 @@ import pytest
 from django.utils import timezone
 
 from campus.academics.models import Lecture, Room
-from campus.footage.models import Collection, Piece, Source
+from campus.cctv.models import Collection, Piece, Source
+from campus.common.jobs import KINDS, VERSION
 from campus.outbox.models import Delivery
-from campus.work import KINDS, VERSION
 from tests.campus import factories
 from tests.campus.factories import STARTS
 from tests.recognition.media import video
@@ -48,7 +48,10 @@ class Day:
         path = self.folder / room / (name or f"{starts:%Y%m%d-%H%M%S}.mp4")
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(
-            self.films[seconds].read_bytes() + (16).to_bytes(4, "big") + b"free" + (take or int(starts.timestamp())).to_bytes(8, "big")
+            self.films[seconds].read_bytes()
+            + (16).to_bytes(4, "big")
+            + b"free"
+            + (take or int(starts.timestamp())).to_bytes(8, "big")
         )
         stamp = (starts + MINUTE).timestamp()
         os.utime(path, (stamp, stamp))
@@ -87,7 +90,7 @@ def day(tmp_path: Path, films: dict[int, Path], settings: Any, monkeypatch: pyte
     app.loader.import_default_modules()
     day = Day(folder, films)
     monkeypatch.setattr(timezone, "now", lambda: day.now)
-    monkeypatch.setattr("campus.work.publish", day.publish)
+    monkeypatch.setattr("campus.common.jobs.publish", day.publish)
     monkeypatch.setattr("workers.collect.publish", day.publish)
     source = factories.source(address=str(folder), pattern="{room}/{date:%Y%m%d}-{start:%H%M%S}.mp4", look_minutes=30)
     Source.objects.update(created_at=STARTS - timedelta(days=3))
@@ -128,7 +131,13 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     assert states[whole.pk] == Collection.State.COMPLETE
     assert {states[late.pk], states[missing.pk]} == {Collection.State.COLLECTING}
     cuts = whole.recordings.get().cuts.order_by("at")
-    assert [(cut.at, cut.at + cut.end - cut.start) for cut in cuts] == [(0, 30), (30, 90), (90, 150), (150, 210), (210, 240)]
+    assert [(cut.at, cut.at + cut.end - cut.start) for cut in cuts] == [
+        (0, 30),
+        (30, 90),
+        (90, 150),
+        (150, 210),
+        (210, 240),
+    ]
     shared = cuts.last().piece
     assert shared in {cut.piece for cut in next_one.recordings.get().cuts.all()}, "one piece, two lectures"
     assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
@@ -152,7 +161,9 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     assert sorted(letters.values_list("to", flat=True)) == ["A1-09@example.org", "C3-09@example.org"]
     assert "09:06:55 to 09:07:30" in Collection.objects.get(lecture=next_one).note
     assert Lecture.objects.filter(recordings__isnull=False).distinct().count() == 3
-    assert not {recording.provisional for one in (whole, late, next_one) for recording in one.recordings.all()} - {False}
+    assert not {recording.provisional for one in (whole, late, next_one) for recording in one.recordings.all()} - {
+        False
+    }
     kept = list((day.folder.parent / "media" / "footage").glob("*"))
     assert len(kept) == Piece.objects.filter(state=Piece.State.HERE).count(), "no bytes are left that belong to nothing"
 

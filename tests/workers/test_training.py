@@ -9,12 +9,13 @@ import pytest
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import gallery_inputs, gallery_is_due
 from campus.biometrics.services import photo_delete, photo_move
-from recognition import gallery as galleries
-from recognition.voting import Policy
+from recognition.identification import gallery as galleries
+from recognition.identification.vote import Policy
 from tests.campus import factories
 from tests.workers.classroom import add_photos, class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
-from workers import training, upkeep
+from workers import maintenance as upkeep
+from workers import training
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +34,9 @@ def test_a_mislabelled_photo_is_named_with_whom_it_looks_like() -> None:
     assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
 
 
-def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     course = class_of(2)
     assert trained(course).inputs == gallery_inputs(course)
     assert not gallery_is_due(course)
@@ -72,7 +75,9 @@ def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch,
     course.save()
     trained(course)
     asked: list[str] = []
-    monkeypatch.setattr("recognition.voting.Policy", lambda **kwargs: asked.append(kwargs["preset"]) or Policy(**kwargs))
+    monkeypatch.setattr(
+        "recognition.identification.vote.Policy", lambda **kwargs: asked.append(kwargs["preset"]) or Policy(**kwargs)
+    )
     recording = vote(looked_at(course, [[0], [0]]))
     assert (recording.state, recording.sureness, asked) == ("done", sureness, [sureness])
 

@@ -18,15 +18,15 @@ from django.core.files.base import ContentFile
 from campus.attendance.models import Report
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request, photo_add
-from campus.footage.cuts import piece_arrived
-from campus.footage.models import Camera
-from campus.footage.services import segments_settled
-from campus.work import KINDS, claim
-from recognition.video import probe
+from campus.cctv.clips import piece_arrived
+from campus.cctv.models import Camera
+from campus.common.jobs import KINDS, claim
+from campus.recordings.services import segments_settled
+from recognition.media.video import probe
 from tests.campus import factories
 from workers.aggregate import aggregate
-from workers.attempt import attempt
 from workers.ingest import ingest
+from workers.leased_task import attempt
 from workers.recognise import recognise
 from workers.training import check_photo, train
 
@@ -52,8 +52,30 @@ def film(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[l
     folder = tmp_path_factory.mktemp("film")
     names = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[:PEOPLE]
     (folder / "names.txt").write_text("\n".join(names))
-    arguments = ["--people", shared_data / "people", "--strangers", shared_data / "strangers", "--roster", folder / "names.txt"]
-    arguments += ["--out", folder / "film.mp4", "--enrol", ENROL, "--absent", 2, "--late", 2, "--leave", 1, "--unknown", 1, "--seed", 5]
+    arguments = [
+        "--people",
+        shared_data / "people",
+        "--strangers",
+        shared_data / "strangers",
+        "--roster",
+        folder / "names.txt",
+    ]
+    arguments += [
+        "--out",
+        folder / "film.mp4",
+        "--enrol",
+        ENROL,
+        "--absent",
+        2,
+        "--late",
+        2,
+        "--leave",
+        1,
+        "--unknown",
+        1,
+        "--seed",
+        5,
+    ]
     arguments += ["--duration", SECONDS, "--fps", FPS, "--gop", 10, "--size", "1280x720", "--face", "55-90"]
     subprocess.run([sys.executable, shared_data.parent / "tools" / "make_lecture.py", *map(str, arguments)], check=True)
     with av.open(str(folder / "film.mp4")) as container:
@@ -66,7 +88,10 @@ def filmed(pictures: list[Any], view: tuple[float, float, int, int], path: Path)
     left, right, begin, end = view
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "18"})
-        shown = [picture[:, round(left * 1280) // 2 * 2 : round(right * 1280) // 2 * 2] for picture in pictures[begin * FPS : end * FPS]]
+        shown = [
+            picture[:, round(left * 1280) // 2 * 2 : round(right * 1280) // 2 * 2]
+            for picture in pictures[begin * FPS : end * FPS]
+        ]
         stream.height, stream.width = shown[0].shape[:2]
         stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 2 * FPS
         for index, picture in enumerate(shown):
@@ -116,7 +141,11 @@ def test_two_cameras_see_the_truth_together(
         content = filmed(pictures, view, path)
         info = probe(path)
         piece = factories.piece(
-            camera, START + timedelta(seconds=view[2]), info.duration / 60, content=content, info=asdict(info) | {"started_at": None}
+            camera,
+            START + timedelta(seconds=view[2]),
+            info.duration / 60,
+            content=content,
+            info=asdict(info) | {"started_at": None},
         )
         piece_arrived(piece=piece)
         work()
@@ -126,9 +155,12 @@ def test_two_cameras_see_the_truth_together(
         assert lecture.recordings.filter(provisional=True).count() == lecture.recordings.count()
     assert not Report.objects.exists()
     arrives(left, LEFT[2])
-    assert {record.student.name: record.status for record in lecture.records.select_related("student")} == expected(truth)
+    assert {record.student.name: record.status for record in lecture.records.select_related("student")} == expected(
+        truth
+    )
     seen_by = {
-        camera: set(camera.recordings.get().sightings.filter(present=True).values_list("student", flat=True)) for camera in (left, right)
+        camera: set(camera.recordings.get().sightings.filter(present=True).values_list("student", flat=True))
+        for camera in (left, right)
     }
     assert seen_by[left] - seen_by[right], "neither camera sees all"
     assert seen_by[right] - seen_by[left]

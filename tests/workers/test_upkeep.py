@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from campus.footage.services import tracks_folder
+from campus.recordings.services import tracks_folder
 from tests.campus import factories
-from workers.upkeep import KEEP_SECONDS, upkeep
+from workers.maintenance import KEEP_SECONDS, upkeep
 
 
 def age(path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from campus.academics.models import Lecture
-from campus.footage.models import Recording
-from campus.footage.uploads import upload_create, upload_finish, upload_write
-from campus.work import claim
+from campus.common.jobs import claim
+from campus.recordings.models import Recording
+from campus.recordings.uploads import upload_create, upload_finish, upload_write
 from tests.campus import factories
 from tests.recognition import media
-from workers.attempt import attempt
 from workers.ingest import ingest
+from workers.leased_task import attempt
 
 pytestmark = pytest.mark.django_db
 

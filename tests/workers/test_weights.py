@@ -8,14 +8,14 @@ from PIL import Image
 
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.services import gallery_request
-from campus.footage.models import Recording
-from campus.footage.services import segments_settled
-from campus.work import claim
+from campus.common.jobs import claim
+from campus.recordings.models import Recording
+from campus.recordings.services import segments_settled
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from workers import training, vision
 from workers.aggregate import aggregate
-from workers.attempt import Job, attempt
+from workers.leased_task import Job, attempt
 from workers.recognise import recognise
 from workers.training import check_photo, train
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import av
 from django.utils.translation import gettext as _
 
-from recognition.video import CODECS
+from recognition.media.video import CODECS
 from workers.recorder.relay import Relay
 
 OPEN_SECONDS = 10.0
@@ -162,14 +162,18 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
         relay = Relay(target.address, target.port, target.tls_name)
     except OSError as error:
         raise CameraError(
-            _("The camera cannot be reached (%(why)s). Is it switched on, and are address and port right?") % {"why": type(error).__name__}
+            _("The camera cannot be reached (%(why)s). Is it switched on, and are address and port right?")
+            % {"why": type(error).__name__}
         ) from error
     with relay:
         try:
-            with av.open(target.url(relay.port), format="rtsp", options=OPTIONS, timeout=(OPEN_SECONDS, READ_SECONDS)) as container:
+            with av.open(
+                target.url(relay.port), format="rtsp", options=OPTIONS, timeout=(OPEN_SECONDS, READ_SECONDS)
+            ) as container:
                 if not container.streams.video:
                     raise CameraError(
-                        _("The camera sends no picture, or one in a coding that is not known here. Set it to H.264."), refused=True
+                        _("The camera sends no picture, or one in a coding that is not known here. Set it to H.264."),
+                        refused=True,
                     )
                 stream = container.streams.video[0]
                 # Of the first picture the beginning may be missing: we came in the middle of it.
@@ -190,7 +194,12 @@ def joined(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
             continue
         if held is not None and packet.pts == held.pts:
             whole = av.Packet(bytes(held) + bytes(packet))
-            whole.pts, whole.dts, whole.time_base, whole.is_keyframe = held.pts, held.dts, held.time_base, held.is_keyframe
+            whole.pts, whole.dts, whole.time_base, whole.is_keyframe = (
+                held.pts,
+                held.dts,
+                held.time_base,
+                held.is_keyframe,
+            )
             held = whole
             continue
         if held is not None:
@@ -204,12 +213,16 @@ def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
     """A sentence in place of FFmpeg's text."""
     if relay.redirected:
         return CameraError(
-            _("The camera sends us to another address, which is not followed. Enter the address that it means."), refused=True
+            _("The camera sends us to another address, which is not followed. Enter the address that it means."),
+            refused=True,
         )
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
         return CameraError(_("The camera refuses the user name or the password. Correct them."), refused=True)
     if isinstance(error, av.HTTPNotFoundError):
-        return CameraError(_("The camera has no stream of that name. Check the address and the camera's name in the path."), refused=True)
+        return CameraError(
+            _("The camera has no stream of that name. Check the address and the camera's name in the path."),
+            refused=True,
+        )
     if not relay.heard or isinstance(error, av.ExitError | av.TimeoutError):
         return CameraError(_("The camera sends nothing."))
     return CameraError(_("The connection to the camera broke off (%(why)s).") % {"why": type(error).__name__})
@@ -249,7 +262,9 @@ class Cutter:
                 self.part = Part(path, self.stream, pts, starts)
         elif time.monotonic() > self.key_due:
             raise CameraError(
-                _("The camera sent no key frame for %(n)d seconds. Set it to one every two seconds.") % {"n": KEY_SECONDS}, refused=True
+                _("The camera sent no key frame for %(n)d seconds. Set it to one every two seconds.")
+                % {"n": KEY_SECONDS},
+                refused=True,
             )
         self.measure(packet, pts)
         if self.part:

@@ -12,11 +12,11 @@ from urllib.parse import quote
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from campus.errors import UserError
-from campus.footage.addresses import guarded
-from campus.footage.credentials import decrypt
-from campus.footage.models import Camera, Source
-from workers.attempt import sentence
+from campus.cctv.credentials import decrypt
+from campus.cctv.egress_policy import guarded
+from campus.cctv.models import Camera, Source
+from campus.common.errors import UserError
+from workers.leased_task import sentence
 from workers.recorder.camera import CameraError, Recording, Target, look, record
 
 log = logging.getLogger(__name__)

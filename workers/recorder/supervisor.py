@@ -16,12 +16,19 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from campus.footage.clocks import clock_seen
-from campus.footage.fetching import bytes_of_the_day
-from campus.footage.live import cameras_due, cameras_numbered, piece_recorded, source_hold, source_let_go, source_told
-from campus.footage.models import Camera, Source
+from campus.cctv.clock_drift import clock_seen
+from campus.cctv.fetching import bytes_of_the_day
+from campus.cctv.live_recording import (
+    cameras_due,
+    cameras_numbered,
+    piece_recorded,
+    source_hold,
+    source_let_go,
+    source_told,
+)
+from campus.cctv.models import Camera, Source
 from recognition.errors import RecognitionError
-from recognition.video import probe
+from recognition.media.video import probe
 from workers.recorder.session import PART, Session, facts
 
 log = logging.getLogger(__name__)
@@ -30,7 +37,9 @@ TICK_SECONDS = 5.0
 STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
 KEEP_SECONDS = 24 * 3600
 CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
-SPENT = gettext_lazy("The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality.")
+SPENT = gettext_lazy(
+    "The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality."
+)
 
 
 class File(NamedTuple):
@@ -91,8 +100,16 @@ class Supervisor:
         due = {camera.pk: camera for camera in cameras_due(timezone.now())}
         left = {camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})}
         self.hold(due | left)
-        self.spent = {camera.source_id for camera in due.values() if bytes_of_the_day(camera.source) >= camera.source.day_gib * 1024**3}
-        wanted = {pk: camera for pk, camera in due.items() if camera.source_id in self.held and camera.source_id not in self.spent}
+        self.spent = {
+            camera.source_id
+            for camera in due.values()
+            if bytes_of_the_day(camera.source) >= camera.source.day_gib * 1024**3
+        }
+        wanted = {
+            pk: camera
+            for pk, camera in due.items()
+            if camera.source_id in self.held and camera.source_id not in self.spent
+        }
         for pk, session in list(self.sessions.items()):
             camera = wanted.get(pk)
             if camera is None or session.facts != facts(camera):
@@ -148,16 +165,24 @@ class Supervisor:
                 file.path.unlink()
                 continue
             starts_at = datetime.fromtimestamp(file.starts / 1000, UTC)
-            ends_at = datetime.fromtimestamp(file.ends / 1000, UTC) if file.ends else starts_at + timedelta(seconds=info.duration)
+            ends_at = (
+                datetime.fromtimestamp(file.ends / 1000, UTC)
+                if file.ends
+                else starts_at + timedelta(seconds=info.duration)
+            )
             with file.path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            piece_recorded(camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info)
+            piece_recorded(
+                camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info
+            )
 
     def tell(self) -> None:
         """Keep with the source what is wrong with its cameras, and how right their clock is."""
         for source_id in self.held:
             troubles = [
-                f"{one.camera}: {one.trouble}" for one in self.sessions.values() if one.trouble and one.camera.source_id == source_id
+                f"{one.camera}: {one.trouble}"
+                for one in self.sessions.values()
+                if one.trouble and one.camera.source_id == source_id
             ]
             error = str(SPENT) if source_id in self.spent else " ".join(troubles)
             if self.told.get(source_id) != error:

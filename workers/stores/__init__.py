@@ -1,15 +1,15 @@
 """The stores that footage is fetched from, each through its implementation for fsspec, and all of them alike.
 
 The libraries get what they need from the source alone: nothing of the environment, no keys of ours, no proxy. What they connect to, and
-how much they may bring, is held by `workers.line`; what they say when it goes wrong is put into words by `workers.trouble`.
+how much they may bring, is held by `workers.egress_guard`; what they say when it goes wrong is put into words by `workers.store_errors`.
 """
 
 from django.utils.translation import gettext as _
 
-from campus.errors import UserError
-from campus.footage.addresses import Address
-from campus.footage.credentials import decrypt
-from campus.footage.models import Source
+from campus.cctv.credentials import decrypt
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
+from campus.common.errors import UserError
 from workers.stores.base import Found, Store, Writing
 
 __all__ = ["Found", "Store", "Writing", "store"]
@@ -31,7 +31,9 @@ def store(source: Source, address: Address, *, learn: bool = False) -> Store:
             from workers.stores.sftp import Sftp
 
             if not source.host_key and not learn:
-                raise UserError(_("The server's host key is not known yet. Test the source: its key is taken over then."))
+                raise UserError(
+                    _("The server's host key is not known yet. Test the source: its key is taken over then.")
+                )
             return Sftp(address, source, password, learn=learn)
         case Source.Kind.FTPS:
             from workers.stores.ftps import Ftps

@@ -7,13 +7,24 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 CHUNK = 256 * 1024
 CONNECT_SECONDS, READ_SECONDS = 20, 30
 
 # What they write at lower levels may hold headers with passwords.
-for library in ("paramiko", "smbprotocol", "smbclient", "spnego", "httpx", "httpcore", "s3fs", "fsspec", "aiobotocore", "botocore"):
+for library in (
+    "paramiko",
+    "smbprotocol",
+    "smbclient",
+    "spnego",
+    "httpx",
+    "httpcore",
+    "s3fs",
+    "fsspec",
+    "aiobotocore",
+    "botocore",
+):
     logging.getLogger(library).setLevel(logging.WARNING)
 
 

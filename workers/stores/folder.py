@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from campus.footage.addresses import Address
+from campus.cctv.egress_policy import Address
 from workers.stores.base import CHUNK, Found, Store, Writing, moment, sound
 
 
@@ -23,7 +23,9 @@ class Folder(Store):
         with os.scandir(self._real(folder)) as entries:
             for entry in entries:
                 if sound(entry.name) and (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
-                    yield self._found(f"{folder}/{entry.name}" if folder else entry.name, entry.stat(follow_symlinks=False))
+                    yield self._found(
+                        f"{folder}/{entry.name}" if folder else entry.name, entry.stat(follow_symlinks=False)
+                    )
 
     def look_at(self, path: str) -> Found:
         return self._found(path, self._real(path).lstat())
@@ -59,4 +61,10 @@ class Folder(Store):
 
     @staticmethod
     def _found(path: str, entry: os.stat_result) -> Found:
-        return Found(path, stat.S_ISDIR(entry.st_mode), entry.st_size, moment(entry.st_mtime), f"{entry.st_ino}-{entry.st_mtime_ns}")
+        return Found(
+            path,
+            stat.S_ISDIR(entry.st_mode),
+            entry.st_size,
+            moment(entry.st_mtime),
+            f"{entry.st_ino}-{entry.st_mtime_ns}",
+        )

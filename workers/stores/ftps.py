@@ -7,8 +7,8 @@ from typing import Any
 
 from fsspec.implementations.ftp import FTPFileSystem
 
-from campus.footage.addresses import Address
-from campus.footage.models import Source
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
 from workers.stores.base import CHUNK, READ_SECONDS, Found, Store, moment
 
 
@@ -16,7 +16,15 @@ class Ftps(Store):
     """FTP with TLS for commands and data, and the certificate checked."""
 
     def __init__(self, address: Address, source: Source, password: str) -> None:
-        fs = CheckedFtps(address.host, address.port, source.username, password, tls=True, timeout=READ_SECONDS, skip_instance_cache=True)
+        fs = CheckedFtps(
+            address.host,
+            address.port,
+            source.username,
+            password,
+            tls=True,
+            timeout=READ_SECONDS,
+            skip_instance_cache=True,
+        )
         super().__init__(fs, address.path)
 
     def look_at(self, path: str) -> Found:

@@ -8,7 +8,7 @@ import httpx
 from aiohttp.client_middlewares import ClientHandlerType
 from django.utils.translation import gettext as _
 
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
 
@@ -25,7 +25,11 @@ def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, 
         if origin in asked_by:
             request.headers[ANSWER] = basic
         answer = await handler(request)
-        if not asked_by and answer.status == HTTPStatus.UNAUTHORIZED and answer.headers.get(CHALLENGE, "").lower().startswith("basic"):
+        if (
+            not asked_by
+            and answer.status == HTTPStatus.UNAUTHORIZED
+            and answer.headers.get(CHALLENGE, "").lower().startswith("basic")
+        ):
             asked_by.add(origin)  # the first one is the source's own, and the only one
             answer.release()
             request.headers[ANSWER] = basic

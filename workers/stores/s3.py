@@ -7,8 +7,8 @@ from pathlib import Path
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 
-from campus.footage.addresses import Address
-from campus.footage.models import Source
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
 
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian's
@@ -23,7 +23,11 @@ class S3(Store):
     """S3 and what speaks like it: `https://server/bucket/prefix`, with `?region=` where the server has one of its own."""
 
     def __init__(self, address: Address, source: Source, password: str) -> None:
-        amazon = address.host.removesuffix(".amazonaws.com").rpartition(".")[2] if address.host.endswith(".amazonaws.com") else "s3"
+        amazon = (
+            address.host.removesuffix(".amazonaws.com").rpartition(".")[2]
+            if address.host.endswith(".amazonaws.com")
+            else "s3"
+        )
         region = address.query.removeprefix("region=") or (amazon if amazon != "s3" else "us-east-1")
         fs = S3FileSystem(
             key=source.username or None,
@@ -46,7 +50,9 @@ class S3(Store):
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         bucket, key, _version = self.fs.split_path(self.name(path))
-        answer = self.fs.call_s3("get_object", Bucket=bucket, Key=key, **({"Range": f"bytes={offset}-"} if offset else {}))
+        answer = self.fs.call_s3(
+            "get_object", Bucket=bucket, Key=key, **({"Range": f"bytes={offset}-"} if offset else {})
+        )
         while chunk := sync(self.fs.loop, answer["Body"].read, CHUNK):
             yield chunk
 

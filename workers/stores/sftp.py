@@ -9,10 +9,10 @@ import paramiko
 from django.utils.translation import gettext as _
 from fsspec.implementations.sftp import SFTPFileSystem
 
-from campus.errors import UserError
-from campus.footage.addresses import Address
-from campus.footage.credentials import KEY
-from campus.footage.models import Source
+from campus.cctv.credentials import KEY
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
+from campus.common.errors import UserError
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
 
 BLOCK, WINDOW = 32 * 1024, 16 * CHUNK  # bytes of one request, and of those that are under way at once
@@ -57,7 +57,9 @@ class PinnedSftp(SFTPFileSystem):
         if self.pinned:
             kind, _space, blob = self.pinned.partition(" ")
             key = paramiko.PKey.from_type_string(kind, base64.b64decode(blob.split()[0]))
-            self.client.get_host_keys().add(self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}", kind, key)
+            self.client.get_host_keys().add(
+                self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}", kind, key
+            )
         username, password = self.login
         own = private_key(password) if password.startswith(KEY) else None
         self.client.connect(
@@ -79,7 +81,7 @@ class PinnedSftp(SFTPFileSystem):
 
 
 def private_key(text: str) -> paramiko.PKey:
-    """Of what `campus.footage.credentials.private_key` writes: each of Paramiko's classes reads its own type only."""
+    """Of what `campus.cctv.credentials.private_key` writes: each of Paramiko's classes reads its own type only."""
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException):
             return kind.from_private_key(StringIO(text))

@@ -6,8 +6,8 @@ import smbclient
 from django.utils.translation import gettext as _
 from fsspec.implementations.smb import SMBFileSystem
 
-from campus.footage.addresses import Address
-from campus.footage.models import Source
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
 from workers.stores.base import CONNECT_SECONDS, Found, Store, Writing, moment, sound
 
 SHARING_VIOLATION = 0xC0000043
@@ -23,7 +23,12 @@ class Smb(Store):
         self.server, self.port = address.host, address.port
         try:
             fs = SMBFileSystem(
-                address.host, address.port, source.username or None, password or None, timeout=CONNECT_SECONDS, skip_instance_cache=True
+                address.host,
+                address.port,
+                source.username or None,
+                password or None,
+                timeout=CONNECT_SECONDS,
+                skip_instance_cache=True,
             )
         except Exception:
             self.close()  # else what is left of it would be used again
@@ -36,7 +41,10 @@ class Smb(Store):
             if sound(entry.name) and not entry.is_symlink():
                 info = entry.smb_info
                 yield Found(
-                    f"{folder}/{entry.name}" if folder else entry.name, entry.is_dir(), info.end_of_file, moment(info.last_write_time)
+                    f"{folder}/{entry.name}" if folder else entry.name,
+                    entry.is_dir(),
+                    info.end_of_file,
+                    moment(info.last_write_time),
                 )
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:

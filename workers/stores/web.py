@@ -11,9 +11,9 @@ import aiohttp
 from django.utils.translation import gettext as _
 from fsspec.implementations.http import HTTPFileSystem
 
-from campus.errors import UserError
-from campus.footage.addresses import Address
-from campus.footage.models import Source
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
+from campus.common.errors import UserError
 from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, sound
 from workers.stores.login import logins
 
@@ -58,11 +58,17 @@ class Web(Store):
             while chunk := file.read(CHUNK):
                 page += chunk
                 if len(page) > MOST_PAGE:
-                    raise UserError(_("The server's list of files is longer than any that is read. Narrow the address down to a folder."))
+                    raise UserError(
+                        _(
+                            "The server's list of files is longer than any that is read. Narrow the address down to a folder."
+                        )
+                    )
         return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        with self.fs.open(self.name(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}) as file:
+        with self.fs.open(
+            self.name(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}
+        ) as file:
             partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
             if partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 raise UserError(_("The server sent another part of the file than was asked for."))

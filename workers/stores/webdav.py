@@ -7,8 +7,8 @@ from urllib.parse import quote
 import httpx
 from webdav4.fsspec import WebdavFileSystem
 
-from campus.footage.addresses import Address
-from campus.footage.models import Source
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
 from workers.stores.base import CONNECT_SECONDS, READ_SECONDS, Found, found, sound
 from workers.stores.login import Login
 from workers.stores.web import Web

@@ -61,9 +61,15 @@ class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
 
 class CourseSerializer(serializers.ModelSerializer[Course]):
     lecturers = serializers.SlugRelatedField[User](
-        many=True, required=False, slug_field="username", queryset=User.objects.filter(is_active=True), help_text="their user names"
+        many=True,
+        required=False,
+        slug_field="username",
+        queryset=User.objects.filter(is_active=True),
+        help_text="their user names",
     )
-    register_policy = RegisterPolicySerializer(required=False, help_text="what it asks of its students, and who is told by e-mail")
+    register_policy = RegisterPolicySerializer(
+        required=False, help_text="what it asks of its students, and who is told by e-mail"
+    )
     rates = serializers.SerializerMethodField(help_text="what the training of the gallery in use measured, by sureness")
 
     class Meta:
@@ -119,7 +125,9 @@ class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
         fields = ["id", "course", "student", "valid_from", "valid_to"]
         validators = [
             UniqueTogetherValidator(
-                Enrolment.objects.all(), ["course", "student"], message=_("This student is in the class already. Change that enrolment.")
+                Enrolment.objects.all(),
+                ["course", "student"],
+                message=_("This student is in the class already. Change that enrolment."),
             )
         ]
 

@@ -40,8 +40,12 @@ class KindSerializer(serializers.Serializer[Any]):
 
 class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
     student = StudentSerializer()
-    status = serializers.CharField(help_text="what counts: a person's decision, or else the machine's; a code of /statuses/")
-    override_status = serializers.CharField(allow_blank=True, help_text="a person's decision; empty where there is none")
+    status = serializers.CharField(
+        help_text="what counts: a person's decision, or else the machine's; a code of /statuses/"
+    )
+    override_status = serializers.CharField(
+        allow_blank=True, help_text="a person's decision; empty where there is none"
+    )
 
     class Meta:
         model = AttendanceRecord
@@ -64,7 +68,9 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
 
 class StatusSerializer(ReasonSerializer):
     status = serializers.CharField(
-        max_length=10, allow_blank=True, help_text="a code of /statuses/ other than unsure; empty: back to what the machine says"
+        max_length=10,
+        allow_blank=True,
+        help_text="a code of /statuses/ other than unsure; empty: back to what the machine says",
     )
 
 
@@ -88,7 +94,9 @@ class SeenSerializer(serializers.ModelSerializer[Any]):
     intervals = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()), help_text="[from, to] in seconds of the recording"
     )
-    pictures = serializers.SerializerMethodField(help_text="how many there are, best first: at .../pictures/{n}/, from 0 on")
+    pictures = serializers.SerializerMethodField(
+        help_text="how many there are, best first: at .../pictures/{n}/, from 0 on"
+    )
 
     def get_pictures(self, row: Sighting | UnknownPerson) -> int:
         return len(row.chips)
@@ -97,7 +105,18 @@ class SeenSerializer(serializers.ModelSerializer[Any]):
 class SightingSerializer(SeenSerializer):
     class Meta:
         model = Sighting
-        fields = ["id", "recording", "student", "present", "unsure", "intervals", "seconds", "share", "confidence", "pictures"]
+        fields = [
+            "id",
+            "recording",
+            "student",
+            "present",
+            "unsure",
+            "intervals",
+            "seconds",
+            "share",
+            "confidence",
+            "pictures",
+        ]
         read_only_fields = fields
 
 
@@ -116,7 +135,9 @@ class UnknownPersonSerializer(SeenSerializer):
 
 class NameSerializer(ReasonSerializer):
     student = OwnStudent(help_text="who it is")
-    add_photos = serializers.BooleanField(default=False, help_text="also take the pictures for the student's enrolment photos")
+    add_photos = serializers.BooleanField(
+        default=False, help_text="also take the pictures for the student's enrolment photos"
+    )
 
 
 class LearntSerializer(serializers.Serializer[Any]):
@@ -135,7 +156,9 @@ class ClassWeeksSerializer(serializers.Serializer[Any]):
     """All students of a class, week by week."""
 
     course = serializers.IntegerField(source="course.pk")
-    share = serializers.FloatField(source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null where nothing counts yet")
+    share = serializers.FloatField(
+        source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null where nothing counts yet"
+    )
     least = serializers.FloatField(help_text="what the class asks for, 0 to 1")
     weeks = WeekSerializer(many=True)
 
@@ -153,7 +176,9 @@ class ClassHistorySerializer(serializers.Serializer[Any]):
     course = serializers.IntegerField(source="course.pk")
     points = serializers.FloatField(source="tally.points")
     most = serializers.FloatField(source="tally.most", help_text="points that could be had")
-    share = serializers.FloatField(source="tally.share", allow_null=True, help_text="0 to 1; null where nothing counts yet")
+    share = serializers.FloatField(
+        source="tally.share", allow_null=True, help_text="0 to 1; null where nothing counts yet"
+    )
     below = serializers.BooleanField(help_text="less than the class asks for")
     lectures = MetSerializer(source="met", many=True)
 

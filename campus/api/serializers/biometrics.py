@@ -23,13 +23,16 @@ class PhotoUploadSerializer(serializers.Serializer[Any]):
 
 
 class PhotoZipSerializer(serializers.Serializer[Any]):
-    file = serializers.FileField(max_length=255, allow_empty_file=True, help_text="a zip of `<student number or name>/*.jpg`")
+    file = serializers.FileField(
+        max_length=255, allow_empty_file=True, help_text="a zip of `<student number or name>/*.jpg`"
+    )
     course = OwnCourse(required=False, allow_null=True, default=None, help_text="only its students get photos")
 
 
 class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
     skipped = serializers.ListField(
-        child=serializers.ListField(child=serializers.CharField()), help_text="of each file that was not taken: path, student, and why"
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="of each file that was not taken: path, student, and why",
     )
 
     class Meta:
@@ -45,7 +48,19 @@ class PhotoMoveSerializer(serializers.Serializer[Any]):
 class GallerySerializer(serializers.ModelSerializer[Gallery]):
     class Meta:
         model = Gallery
-        fields = ["id", "course", "state", "active", "embedder", "threshold", "margin", "students", "photos", "error", "created_at"]
+        fields = [
+            "id",
+            "course",
+            "state",
+            "active",
+            "embedder",
+            "threshold",
+            "margin",
+            "students",
+            "photos",
+            "error",
+            "created_at",
+        ]
         read_only_fields = fields
 
 
@@ -69,7 +84,9 @@ class TrainingReportSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(SuspectSerializer(many=True))
     def get_suspect_photos(self, report: dict[str, Any]) -> Any:
-        return SuspectSerializer([one for photos in report.get("suspect_photos", {}).values() for one in photos], many=True).data
+        return SuspectSerializer(
+            [one for photos in report.get("suspect_photos", {}).values() for one in photos], many=True
+        ).data
 
 
 class TrainSerializer(serializers.Serializer[Any]):

@@ -11,8 +11,8 @@ from rest_framework import serializers
 
 from campus.academics.models import Course, Lecture, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
-from campus.footage.models import Recording
-from campus.footage.selectors import recordings_for
+from campus.recordings.models import Recording
+from campus.recordings.selectors import recordings_for
 
 # Beyond, the arithmetic of dates and zones overflows, and nobody means it.
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 31)

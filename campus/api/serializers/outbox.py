@@ -15,7 +15,9 @@ class WebhookSerializer(serializers.ModelSerializer[Webhook]):
 
 
 class NewWebhookSerializer(WebhookSerializer):
-    secret = serializers.CharField(read_only=True, help_text="that messages are signed with (Standard Webhooks); it is not shown again")
+    secret = serializers.CharField(
+        read_only=True, help_text="that messages are signed with (Standard Webhooks); it is not shown again"
+    )
 
     class Meta(WebhookSerializer.Meta):
         fields = [*WebhookSerializer.Meta.fields, "secret"]
@@ -24,5 +26,18 @@ class NewWebhookSerializer(WebhookSerializer):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
-        fields = ["id", "webhook", "to", "event", "subject", "body", "state", "tries", "due_at", "error", "created_at", "sent_at"]
+        fields = [
+            "id",
+            "webhook",
+            "to",
+            "event",
+            "subject",
+            "body",
+            "state",
+            "tries",
+            "due_at",
+            "error",
+            "created_at",
+            "sent_at",
+        ]
         read_only_fields = fields

@@ -28,7 +28,9 @@ class HolidaySerializer(serializers.ModelSerializer[Holiday]):
         fields = ["id", "name", "first_day", "last_day"]
 
 
-@extend_schema_field(serializers.ListField(child=serializers.IntegerField(min_value=0, max_value=6), min_length=1, max_length=7))
+@extend_schema_field(
+    serializers.ListField(child=serializers.IntegerField(min_value=0, max_value=6), min_length=1, max_length=7)
+)
 class Weekdays(serializers.JSONField):
     """0 is Monday."""
 
@@ -76,7 +78,9 @@ class AgreedSerializer(serializers.Serializer[Any]):
 
 class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
     course = OwnCourse(required=False, allow_null=True, default=None, help_text="null: all that you teach")
-    url = serializers.SerializerMethodField(help_text="for a calendar program; whoever has it reads when and where the lectures are")
+    url = serializers.SerializerMethodField(
+        help_text="for a calendar program; whoever has it reads when and where the lectures are"
+    )
 
     class Meta:
         model = CalendarLink
@@ -91,8 +95,12 @@ class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
 
 class CalendarFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="iCalendar (.ics)")
-    course = OwnCourse(required=False, allow_null=True, default=None, help_text="that all events are of; else each names its class")
-    complete = serializers.BooleanField(default=False, help_text="it is the whole calendar: lectures that are gone from it are cancelled")
+    course = OwnCourse(
+        required=False, allow_null=True, default=None, help_text="that all events are of; else each names its class"
+    )
+    complete = serializers.BooleanField(
+        default=False, help_text="it is the whole calendar: lectures that are gone from it are cancelled"
+    )
     dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
 
 

@@ -49,7 +49,9 @@ class MeView(APIView):
         return self.get(request)
 
 
-class CourseViewSet(CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin):
+class CourseViewSet(
+    CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
+):
     serializer_class = s.CourseSerializer
     permission_classes = [RegistrarsWrite]
     filterset_class = filters.CourseFilter
@@ -172,7 +174,12 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
 
 
 class LectureViewSet(
-    LectureResult, LectureFiles, LectureCalendars, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
+    LectureResult,
+    LectureFiles,
+    LectureCalendars,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
 ):
     serializer_class = s.LectureSerializer
     filterset_class = filters.LectureFilter
@@ -194,7 +201,9 @@ class LectureViewSet(
         wish = s.LectureChangeSerializer(lecture, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         fields = s.LectureChangeSerializer.Meta.fields
-        lecture_change(lecture=lecture, **{name: wish.validated_data.get(name, getattr(lecture, name)) for name in fields})
+        lecture_change(
+            lecture=lecture, **{name: wish.validated_data.get(name, getattr(lecture, name)) for name in fields}
+        )
         return self.shown(lecture)
 
     @transaction.atomic

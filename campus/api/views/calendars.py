@@ -17,7 +17,9 @@ from campus.api.base import Endpoint, RegistrarsOnly, who
 from campus.api.serializers import timetable as s
 
 
-class CalendarLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[CalendarLink]):
+class CalendarLinkViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[CalendarLink]
+):
     """Your own links, whatever your role."""
 
     serializer_class = s.CalendarLinkSerializer

@@ -21,12 +21,12 @@ from campus.api.base import Endpoint
 from campus.api.serializers import attendance as s
 from campus.api.serializers.common import DaysSerializer
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.file_responses import WORKBOOK_TYPE, workbook_response
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, register
 from campus.attendance.selectors import reports_for
 from campus.attendance.services import register_write
-from campus.downloads import WORKBOOK_TYPE, workbook_response
 
 CSV, PDF, ZIP = "text/csv", "application/pdf", "application/zip"
 
@@ -44,11 +44,16 @@ OF_COURSE: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
 
 
 def _kind(known: dict[str, Any]) -> OpenApiParameter:
-    return OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports")
+    return OpenApiParameter(
+        "kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports"
+    )
 
 
 def as_file(content: bytes, media_type: str, name: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"', "Cache-Control": "private, no-cache"}
+    headers = {
+        "Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"',
+        "Cache-Control": "private, no-cache",
+    }
     return HttpResponse(content, content_type=media_type, headers=headers)
 
 
@@ -75,7 +80,9 @@ class CourseFiles(Endpoint[Course]):
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated])
     def register(self, request: Request, pk: str) -> Response:
         """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
-        return Response(s.ReportSerializer(register_write(course=self.get_object())).data, status=status.HTTP_201_CREATED)
+        return Response(
+            s.ReportSerializer(register_write(course=self.get_object())).data, status=status.HTTP_201_CREATED
+        )
 
     @extend_schema(
         operation_id="courses_export",

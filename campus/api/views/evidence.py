@@ -15,10 +15,10 @@ from campus.api.base import Endpoint, Row, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import ReasonSerializer
 from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor, pictures_learn
+from campus.attendance.file_responses import picture_response
 from campus.attendance.models import Sighting, Still, UnknownPerson
 from campus.attendance.selectors import sightings_for, stills_for, unknown_people_for
 from campus.attendance.services import still_wanted
-from campus.downloads import picture_response
 
 
 class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):

@@ -19,7 +19,7 @@ from campus.academics.roster_plan import plan_roster
 from campus.academics.services import roster_import
 from campus.api.base import Endpoint, OfficeReads, RegistrarsOnly
 from campus.api.views.documents import CSV, as_file
-from campus.downloads import WORKBOOK_TYPE
+from campus.attendance.file_responses import WORKBOOK_TYPE
 
 FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = {
     "csv": (CSV, write_csv),
@@ -29,15 +29,20 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = 
 
 class RosterFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel; the first row names the columns")
-    complete = serializers.BooleanField(default=False, help_text="it is the whole roster: who is not in it leaves the class")
+    complete = serializers.BooleanField(
+        default=False, help_text="it is the whole roster: who is not in it leaves the class"
+    )
     columns = serializers.JSONField(
-        default=dict, help_text=f"what the columns are, where their names do not say so: field → name, of {', '.join(FIELDS)}"
+        default=dict,
+        help_text=f"what the columns are, where their names do not say so: field → name, of {', '.join(FIELDS)}",
     )
     dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
 
     def validate_columns(self, columns: Any) -> dict[str, str]:
         if not isinstance(columns, dict) or not set(columns) <= set(FIELDS):
-            raise serializers.ValidationError(_("Name columns by their fields: %(fields)s.") % {"fields": ", ".join(FIELDS)})
+            raise serializers.ValidationError(
+                _("Name columns by their fields: %(fields)s.") % {"fields": ", ".join(FIELDS)}
+            )
         return columns
 
 
@@ -45,7 +50,9 @@ class RosterStudentSerializer(serializers.Serializer[Any]):
     line = serializers.IntegerField()
     number = serializers.CharField(source="student.number")
     name = serializers.CharField(source="student.name")
-    changes = serializers.ListField(child=serializers.ListField(child=serializers.CharField()), help_text="[field, before, after]")
+    changes = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="[field, before, after]"
+    )
 
 
 class RosterErrorSerializer(serializers.Serializer[Any]):
@@ -66,7 +73,9 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
 
 def _named(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
     if strange := [name for name in columns.values() if name not in headers]:
-        raise serializers.ValidationError({"columns": _("The file has no column “%(name)s”.") % {"name": str(strange[0])[:100]}})
+        raise serializers.ValidationError(
+            {"columns": _("The file has no column “%(name)s”.") % {"name": str(strange[0])[:100]}}
+        )
     return {field: headers.index(name) for field, name in columns.items()}
 
 

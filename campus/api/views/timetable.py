@@ -79,7 +79,9 @@ class SeriesViewSet(Registrars[LectureSeries]):
         steps = plan(self.get_object())
         return Response(s.PlanSerializer({"agreed": fingerprint(steps), "steps": steps}).data)
 
-    @extend_schema(request=s.AgreedSerializer, responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}})
+    @extend_schema(
+        request=s.AgreedSerializer, responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}}
+    )
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
         """Make, change and remove the lectures as planned. Answers with how many of each kind."""

@@ -16,9 +16,9 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campus.attendance import decisions, services, statuses
+from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
-from campus.downloads import workbook_response
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge, link, user_of
 
 STATUSES = {
@@ -33,7 +33,9 @@ STATUSES = {
 
 class CorrectionForm(BaseDialogForm):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("as the machine saw it")), *statuses.decisions()], required=False, widget=UnfoldAdminSelectWidget()
+        choices=lambda: [("", _("as the machine saw it")), *statuses.decisions()],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
     )
     reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget())
 
@@ -47,7 +49,16 @@ class ChangeInline(ReadOnlyInline):
 
 @admin.register(AttendanceRecord)
 class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
-    list_display = ("student", "lecture", "current", "machine_status", "override_status", "minutes", "share_percent", "sureness")
+    list_display = (
+        "student",
+        "lecture",
+        "current",
+        "machine_status",
+        "override_status",
+        "minutes",
+        "share_percent",
+        "sureness",
+    )
     list_filter = (
         ("machine_status", ChoicesDropdownFilter),
         ("override_status", ChoicesDropdownFilter),
@@ -56,7 +67,9 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     )
     search_fields = ("student__name", "student__number", "lecture__course__code", "lecture__title")
     list_select_related = ("student", "lecture__course")
-    ordering = ("-pk",)  # the newest lectures first; by their time, hundreds of thousands of rows would be sorted for each page
+    ordering = (
+        "-pk",
+    )  # the newest lectures first; by their time, hundreds of thousands of rows would be sorted for each page
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
         (
@@ -94,7 +107,9 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         permissions=["correct"],
         dialog={
             "title": gettext_lazy("Correct the attendance"),
-            "description": gettext_lazy("What the machine saw stays beside it, and the correction is kept in the log with your name."),
+            "description": gettext_lazy(
+                "What the machine saw stays beside it, and the correction is kept in the log with your name."
+            ),
             "form_class": CorrectionForm,
             "form_submit_text": gettext_lazy("Save"),
         },
@@ -104,7 +119,10 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         attempt(
             request,
             lambda: decisions.override_set(
-                record=record, status=form.cleaned_data["status"], reason=form.cleaned_data["reason"], user=user_of(request)
+                record=record,
+                status=form.cleaned_data["status"],
+                reason=form.cleaned_data["reason"],
+                user=user_of(request),
             ),
             _("The attendance is corrected."),
         )
@@ -114,7 +132,11 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
 @admin.register(AttendanceChange)
 class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
     list_display = ("at", "kind", "student", "lecture", "old", "new", "reason", "user_name")
-    list_filter = (("kind", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), ("at", RangeDateTimeFilter))
+    list_filter = (
+        ("kind", ChoicesDropdownFilter),
+        ("lecture__course", RelatedDropdownFilter),
+        ("at", RangeDateTimeFilter),
+    )
     search_fields = ("record__student__name", "record__student__number", "user_name", "reason")
     list_select_related = ("record__student", "lecture__course")
     fields = ("at", "kind", "student", "lecture", "about", "old", "new", "reason", "user_name")

@@ -23,13 +23,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
 class DeletedByNumbers(ModelAdmin):
     """What a deletion takes with it is told by kinds and numbers: Django names each row of a term, with a query for it."""
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """How many rows of each kind would go too, and how many may not go."""
         collector = NestedObjects(using=DEFAULT_DB_ALIAS, origin=objs)
         collector.collect(objs)
@@ -40,7 +42,10 @@ class DeletedByNumbers(ModelAdmin):
             numbers[str(model._meta.verbose_name_plural)] = len(rows)
             if model in self.admin_site._registry and not self._may_go(request, model, rows):
                 kept[model] += len(rows)
-        names = [f"{n} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}" for model, n in kept.items()]
+        names = [
+            f"{n} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"
+            for model, n in kept.items()
+        ]
         return [str(row) for row in objs], numbers, set(), sorted(names)
 
     def _may_go(self, request: HttpRequest, model: type[Model], rows: Iterable[Model]) -> bool:
@@ -143,7 +148,12 @@ def to(request: HttpRequest, address: str) -> HttpResponseBase:
 def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
     """How many rows of `queryset` (which names the outer row) there are, as an annotation; `group` is the field that it names."""
     output: Field[Any, Any] = IntegerField()
-    return Coalesce(Subquery(queryset.order_by().values(group).annotate(n=Count("pk", distinct=True)).values("n"), output_field=output), 0)
+    return Coalesce(
+        Subquery(
+            queryset.order_by().values(group).annotate(n=Count("pk", distinct=True)).values("n"), output_field=output
+        ),
+        0,
+    )
 
 
 def badge(text: str, variant: str = "") -> SafeString:

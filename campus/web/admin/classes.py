@@ -44,10 +44,18 @@ class CourseAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
-        policy = (gettext_lazy("When is a student present?"), {"fields": ("present_seconds", "late_minutes", "early_minutes")})
-        sure = (gettext_lazy("How are faces compared?"), {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")})
+        policy = (
+            gettext_lazy("When is a student present?"),
+            {"fields": ("present_seconds", "late_minutes", "early_minutes")},
+        )
+        sure = (
+            gettext_lazy("How are faces compared?"),
+            {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")},
+        )
         return (
-            (about, policy, sure, (gettext_lazy("Faces"), {"fields": (("gallery", "ready"), "lacking")})) if obj else (about, policy, sure)
+            (about, policy, sure, (gettext_lazy("Faces"), {"fields": (("gallery", "ready"), "lacking")}))
+            if obj
+            else (about, policy, sure)
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
@@ -114,7 +122,10 @@ class CourseAdmin(RegistrarAdmin):
     def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "embedder" in form.changed_data and biometrics.embedder_set(course=obj, embedder=obj.embedder):
-            messages.info(request, _("The photos are looked at with the other face model. The present gallery stays in use until then."))
+            messages.info(
+                request,
+                _("The photos are looked at with the other face model. The present gallery stays in use until then."),
+            )
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")
@@ -127,7 +138,9 @@ class CourseAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
-        attempt_all(request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training was asked for"))
+        attempt_all(
+            request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training was asked for")
+        )
 
     @action(
         description=gettext_lazy("Train the gallery"),
@@ -146,7 +159,11 @@ class CourseAdmin(RegistrarAdmin):
     )
     def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        attempt(request, lambda: biometrics.gallery_request(course=course), _("Training was asked for. Its state is under “Galleries”."))
+        attempt(
+            request,
+            lambda: biometrics.gallery_request(course=course),
+            _("Training was asked for. Its state is under “Galleries”."),
+        )
         return back(request, Course, object_id)
 
     @action(
@@ -156,7 +173,9 @@ class CourseAdmin(RegistrarAdmin):
         permissions=["register"],
         dialog={
             "title": gettext_lazy("Write the register?"),
-            "description": gettext_lazy("A workbook with all lectures of this class. The register that was written before is replaced."),
+            "description": gettext_lazy(
+                "A workbook with all lectures of this class. The register that was written before is replaced."
+            ),
             "form_class": None,
             "form_submit_text": gettext_lazy("Write"),
         },
@@ -172,10 +191,17 @@ class CourseAdmin(RegistrarAdmin):
     def has_roster_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may_import(request)
 
-    @action(description=gettext_lazy("Import the roster"), url_path="roster", icon="upload_file", permissions=["roster"])
+    @action(
+        description=gettext_lazy("Import the roster"), url_path="roster", icon="upload_file", permissions=["roster"]
+    )
     def roster_in(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect(f"{reverse('admin:academics_student_import')}?class={object_id}")
 
-    @action(description=gettext_lazy("Photos from a folder or zip"), url_path="photos", icon="folder_zip", permissions=["photos"])
+    @action(
+        description=gettext_lazy("Photos from a folder or zip"),
+        url_path="photos",
+        icon="folder_zip",
+        permissions=["photos"],
+    )
     def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect(f"{reverse('admin:biometrics_facephoto_zip')}?class={object_id}")

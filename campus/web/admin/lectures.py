@@ -26,8 +26,8 @@ from campus.academics.models import Course, Lecture
 from campus.academics.timetable import lecture_change
 from campus.academics.timetable_ical import Meeting, read_calendar
 from campus.academics.timetable_import import Kind, Row
-from campus.errors import UserError
-from campus.footage.models import Recording
+from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, counted, day_and_time, user_of
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendars import calendar_response
@@ -35,7 +35,14 @@ from campus.web.calendars import calendar_response
 WRITES = ("academics.add_lecture", "academics.change_lecture")
 SALT = "calendar import"
 SHOWN = 500
-VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.KEPT: "warning", Kind.GONE: "danger", Kind.REFUSED: "danger", Kind.SAME: ""}
+VARIANTS = {
+    Kind.NEW: "success",
+    Kind.CHANGED: "info",
+    Kind.KEPT: "warning",
+    Kind.GONE: "danger",
+    Kind.REFUSED: "danger",
+    Kind.SAME: "",
+}
 
 
 class RecordingInline(RecordingColumns, ReadOnlyInline):
@@ -57,7 +64,9 @@ class CalendarForm(forms.Form):
         required=False,
         empty_label=gettext_lazy("By the code in each event"),
         widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("All events are lectures of this class; or each names its class first, or as its category."),
+        help_text=gettext_lazy(
+            "All events are lectures of this class; or each names its class first, or as its category."
+        ),
     )
 
 
@@ -75,7 +84,11 @@ class LectureAdmin(RegistrarAdmin):
     actions_detail = ("staff_page", "upload")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lecture]:
-        return super().get_queryset(request).annotate(n=counted(Recording.objects.filter(lecture=OuterRef("pk")), "lecture"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(n=counted(Recording.objects.filter(lecture=OuterRef("pk")), "lecture"))
+        )
 
     def get_fields(self, request: HttpRequest, obj: Lecture | None = None) -> Any:
         own = ("course", ("title", "room"), "starts_at", "ends_at")
@@ -109,9 +122,16 @@ class LectureAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Download as iCalendar (.ics)"))
     def as_calendar(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> HttpResponse:
-        return calendar_response(request, queryset.select_related("course"), name=_("Lectures"), download="lectures.ics")
+        return calendar_response(
+            request, queryset.select_related("course"), name=_("Lectures"), download="lectures.ics"
+        )
 
-    @action(description=gettext_lazy("Import a calendar"), url_path="calendar", icon="event_upcoming", permissions=["calendar"])
+    @action(
+        description=gettext_lazy("Import a calendar"),
+        url_path="calendar",
+        icon="event_upcoming",
+        permissions=["calendar"],
+    )
     def import_calendar(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:academics_lecture_calendar_import")
 
@@ -128,7 +148,10 @@ class LectureAdmin(RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("import-calendar/", view(self.calendar_view), name="academics_lecture_calendar_import"), *super().get_urls()]
+        return [
+            path("import-calendar/", view(self.calendar_view), name="academics_lecture_calendar_import"),
+            *super().get_urls(),
+        ]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
         """The file, then what it would change, then the lectures. Between the two the meetings travel in the page, signed."""
@@ -147,8 +170,13 @@ class LectureAdmin(RegistrarAdmin):
             else:
                 rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
                 payload = {"meetings": meetings, "course": course and course.pk, "user": user_of(request).pk}
-                context |= {"payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True), **_shown(rows)}
-        return TemplateResponse(request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context})
+                context |= {
+                    "payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True),
+                    **_shown(rows),
+                }
+        return TemplateResponse(
+            request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
+        )
 
     def _write_calendar(self, request: HttpRequest) -> HttpResponseBase:
         try:
@@ -159,7 +187,9 @@ class LectureAdmin(RegistrarAdmin):
             messages.error(request, _("This preview is too old. Choose the file once more."))
             return redirect("admin:academics_lecture_calendar_import")
         meetings = [
-            Meeting(uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem)
+            Meeting(
+                uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem
+            )
             for uid, summary, codes, room, start, end, cancelled, problem in payload["meetings"]
         ]
         course = Course.objects.filter(pk=payload["course"]).first() if payload["course"] else None
@@ -179,7 +209,12 @@ class LectureAdmin(RegistrarAdmin):
 
 def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
     return lecture_change(
-        lecture=lecture, starts_at=lecture.starts_at, ends_at=lecture.ends_at, title=lecture.title, room=lecture.room, cancelled=cancelled
+        lecture=lecture,
+        starts_at=lecture.starts_at,
+        ends_at=lecture.ends_at,
+        title=lecture.title,
+        room=lecture.room,
+        cancelled=cancelled,
     )
 
 
@@ -197,7 +232,8 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
     left = len(told) - SHOWN
     plan: dict[str, Any] = {
         "heading": _("What the calendar changes"),
-        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind]) or _("The calendar has no events."),
+        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind])
+        or _("The calendar has no events."),
         "table": {
             "headers": [_("When"), _("Class"), _("Title"), _("Room"), _("Lecture"), _("Remark")],
             "rows": [_cells(row) for row in told[:SHOWN]],

@@ -26,7 +26,7 @@ from campus.biometrics.models import FacePhoto, PhotoImport
 from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult, ImportRow
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.biometrics.zips import zip_keep
-from campus.errors import UserError
+from campus.common.errors import UserError
 from campus.web.admin.base import badge, change_link, user_of
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
@@ -58,7 +58,9 @@ class ZipForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("Zip file"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
-        help_text=gettext_lazy("A folder for each student, named by the student number or the name, with photos in it."),
+        help_text=gettext_lazy(
+            "A folder for each student, named by the student number or the name, with photos in it."
+        ),
     )
     course = forms.ModelChoiceField(
         Course.objects.none(),
@@ -81,7 +83,9 @@ def student_photos(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = PhotosForm(request.POST or None, request.FILES or None)
     result = _added(student, form.cleaned_data["photos"]) if form.is_valid() else None
     if _asks_json(request):
-        return JsonResponse({"rows": _rows(result), "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"]))})
+        return JsonResponse(
+            {"rows": _rows(result), "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"]))}
+        )
     return upload_page(request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True})
 
 
@@ -98,7 +102,9 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
         except UserError as error:
             return JsonResponse({"rows": [], "error": str(error)})
         return JsonResponse({"rows": _rows(result), "error": ""})
-    form = ZipForm(request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")})
+    form = ZipForm(
+        request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
+    )
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
@@ -149,12 +155,19 @@ def _verdict(photo: FacePhoto) -> dict[str, str]:
         "state": photo.state,
         "label": str(photo.get_state_display()),
         "reason": photo.reason,
-        "picture": "" if pending or not photo.chip else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+        "picture": ""
+        if pending or not photo.chip
+        else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
     }
 
 
 def upload_page(
-    request: HttpRequest, title: str, form: forms.Form, result: ImportResult | None, verb: str = "", drop: dict[str, bool] | None = None
+    request: HttpRequest,
+    title: str,
+    form: forms.Form,
+    result: ImportResult | None,
+    verb: str = "",
+    drop: dict[str, bool] | None = None,
 ) -> TemplateResponse:
     """The form; after it was sent, what was taken and what was not, row by row."""
     rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)

@@ -22,11 +22,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
 from campus.academics.selectors import students_for
+from campus.attendance.file_responses import picture_response
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import galleries_for, photos_for
-from campus.downloads import picture_response
-from campus.errors import UserError
+from campus.common.errors import UserError
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge
 from campus.web.admin.photo_upload import many_photos, upload_page, verdicts, zip_page
 from campus.web.training import TrainingReport
@@ -96,7 +96,17 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     )
     search_fields = ("student__name", "student__number", "original_name")
     list_select_related = ("student",)
-    fields = ("thumbnail", "student", "verdict", "reason", "face_height", "quality", "original_name", "created_at", "error_detail")
+    fields = (
+        "thumbnail",
+        "student",
+        "verdict",
+        "reason",
+        "face_height",
+        "quality",
+        "original_name",
+        "created_at",
+        "error_detail",
+    )
     readonly_fields = fields
     actions_list = ("upload_zip",)
     actions_detail = ("to_another",)
@@ -123,7 +133,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         photo = get_object_or_404(photos_for(request.user), pk=pk)
         if photo.chip:
             return picture_response(str(photo.chip))
-        return HttpResponse(thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return HttpResponse(
+            thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+        )
 
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
@@ -136,23 +148,30 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         wish = request.GET.get("to", "")
         nearest = students_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
         form = MoveForm(request.POST or None, initial={"student": nearest.number if nearest else ""})
-        form.fields["student"].help_text = _("Now kept for %(student)s. Train the galleries of both students' classes afterwards.") % {
-            "student": photo.student
-        }
+        form.fields["student"].help_text = _(
+            "Now kept for %(student)s. Train the galleries of both students' classes afterwards."
+        ) % {"student": photo.student}
         if form.is_valid():
             try:
                 services.photo_move(photo=photo, student=form.cleaned_data["student"])
             except UserError as error:
                 form.add_error("student", str(error))
             else:
-                messages.success(request, _("The photo is %(name)s's now.") % {"name": form.cleaned_data["student"].name})
+                messages.success(
+                    request, _("The photo is %(name)s's now.") % {"name": form.cleaned_data["student"].name}
+                )
                 return redirect("admin:biometrics_facephoto_change", pk)
         return upload_page(request, _("Move a photo to another student"), form, None, verb="Move")
 
     def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.change_facephoto")
 
-    @action(description=gettext_lazy("Move to another student"), url_path="to-another", icon="move_down", permissions=["move"])
+    @action(
+        description=gettext_lazy("Move to another student"),
+        url_path="to-another",
+        icon="move_down",
+        permissions=["move"],
+    )
     def to_another(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:biometrics_facephoto_move", pk=object_id)
 
@@ -184,7 +203,13 @@ class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
     search_fields = ("course__code", "course__name")
     list_select_related = ("course",)
-    fields = (("course", "created_at"), ("gallery_state", "active"), ("students", "photos"), ("embedder", "threshold", "margin"), "error")
+    fields = (
+        ("course", "created_at"),
+        ("gallery_state", "active"),
+        ("students", "photos"),
+        ("embedder", "threshold", "margin"),
+        "error",
+    )
     readonly_fields = ("gallery_state",)
     actions_detail = ("use",)
 
@@ -208,7 +233,9 @@ class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
         attempt(request, lambda: services.gallery_use(gallery=gallery), _("Attendance is taken with this gallery now."))
         return back(request, Gallery, object_id)
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponseBase:
         gallery = galleries_for(request.user).select_related("course").filter(pk=object_id).first()
         training = TrainingReport.of(request.user, gallery) if gallery else None
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "training": training})

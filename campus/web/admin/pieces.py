@@ -23,11 +23,11 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Lecture
-from campus.footage.models import Collection, Cut, Piece
-from campus.footage.selectors import clock
-from campus.footage.services import piece_assign, piece_discard
-from campus.footage.source_selectors import collections_for, lectures_near, pieces_for, unclear, unmatched
-from campus.footage.sources import collection_again, piece_take_back
+from campus.cctv.models import Collection, Piece
+from campus.cctv.selectors import collections_for, lectures_near, pieces_for, unclear, unmatched
+from campus.cctv.services import collection_again, piece_assign, piece_discard, piece_take_back
+from campus.recordings.models import Cut
+from campus.recordings.selectors import clock
 from campus.web.admin.base import (
     ReadOnly,
     ReadOnlyInline,
@@ -121,9 +121,13 @@ class AssignForm(forms.Form):
         super().__init__(*args, **kwargs)
         moment = pieces[0].starts_at or pieces[0].modified_at or pieces[0].seen_at
         room = pieces[0].camera.room.name if pieces[0].camera else ""
-        lectures = sorted(lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment)))[:CHOICES]
+        lectures = sorted(
+            lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment))
+        )[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
-        names = [f"{piece.path} ({day_and_time(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces]
+        names = [
+            f"{piece.path} ({day_and_time(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces
+        ]
         more = [_("and %(n)s more") % {"n": len(names) - NAMED}] if len(names) > NAMED else []
         field.help_text = field.help_text % {"files": ", ".join([*names[:NAMED], *more])}
         field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
@@ -149,10 +153,16 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
     search_fields = ("path", "source__name", "camera__room__name")
     list_select_related = ("source", "camera__room", "lecture__course")
     fieldsets = (
-        (None, {"fields": (("source", "camera"), "path", ("starts", "until"), ("shown", "weight"), "lectures", "remark")}),
+        (
+            None,
+            {"fields": (("source", "camera"), "path", ("starts", "until"), ("shown", "weight"), "lectures", "remark")},
+        ),
         (
             gettext_lazy("Work"),
-            {"fields": (("seen_at", "fetched_at"), ("tries", "due_at"), "info", "error_detail"), "classes": ("collapse",)},
+            {
+                "fields": (("seen_at", "fetched_at"), ("tries", "due_at"), "info", "error_detail"),
+                "classes": ("collapse",),
+            },
         ),
     )
     readonly_fields = ("starts", "until", "shown", "weight", "lectures", "remark")
@@ -194,7 +204,7 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
         return piece.error or piece.note or "-"
 
     def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
-        if not request.user.has_perm("footage.change_piece"):
+        if not request.user.has_perm("cctv.change_piece"):
             return False
         return object_id is None or Piece.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
 
@@ -208,7 +218,12 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
     def assign_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> HttpResponseBase:
         return redirect(assign_address(queryset.values_list("pk", flat=True)[:AT_ONCE]))
 
-    @action(description=gettext_lazy("Assign to a lecture"), url_path="to-lecture", icon="event_available", permissions=["use"])
+    @action(
+        description=gettext_lazy("Assign to a lecture"),
+        url_path="to-lecture",
+        icon="event_available",
+        permissions=["use"],
+    )
     def assign_one(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect(assign_address([object_id]))
 
@@ -239,7 +254,9 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
 
     @action(description=gettext_lazy("Take back"), permissions=["use"])
     def take_back_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> None:
-        attempt_all(request, queryset, lambda piece: piece_take_back(piece=piece, user=user_of(request)), _("Taken back"))
+        attempt_all(
+            request, queryset, lambda piece: piece_take_back(piece=piece, user=user_of(request)), _("Taken back")
+        )
 
     @action(
         description=gettext_lazy("Take back"),
@@ -255,35 +272,48 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
     def take_back_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         return self._act(request, object_id, piece_take_back, _("The file is taken back."))
 
-    def _act(self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str) -> HttpResponseBase:
+    def _act(
+        self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
+    ) -> HttpResponseBase:
         piece = get_object_or_404(pieces_for(request.user), pk=object_id)
         attempt(request, lambda: service(piece=piece, user=user_of(request)), success)
         return back(request, Piece, object_id)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("assign/", view(self.assign_view), name="footage_piece_assign"), *super().get_urls()]
+        return [path("assign/", view(self.assign_view), name="cctv_piece_assign"), *super().get_urls()]
 
     def assign_view(self, request: HttpRequest) -> HttpResponseBase:
         """Which lecture the named files are of."""
         if not self.has_use_permission(request):
             raise PermissionDenied
-        chosen = pieces_for(request.user).filter(pk__in=_uuids(request.GET.getlist("piece"))).select_related("source", "camera__room")
+        chosen = (
+            pieces_for(request.user)
+            .filter(pk__in=_uuids(request.GET.getlist("piece")))
+            .select_related("source", "camera__room")
+        )
         pieces = list(chosen)
         if not pieces:
             messages.error(request, _("Choose the files first."))
-            return redirect("admin:footage_piece_changelist")
+            return redirect("admin:cctv_piece_changelist")
         form = AssignForm(request.POST or None, pieces=pieces)
         if form.is_valid():
             lecture = form.cleaned_data["lecture"]
-            attempt_all(request, chosen, lambda piece: piece_assign(piece=piece, lecture=lecture, user=user_of(request)), _("Assigned"))
-            return redirect("admin:footage_piece_changelist")
-        title = ngettext("Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(pieces)) % {"n": len(pieces)}
+            attempt_all(
+                request,
+                chosen,
+                lambda piece: piece_assign(piece=piece, lecture=lecture, user=user_of(request)),
+                _("Assigned"),
+            )
+            return redirect("admin:cctv_piece_changelist")
+        title = ngettext("Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(pieces)) % {
+            "n": len(pieces)
+        }
         return upload_page(request, title, form, None, verb=_("Assign"))
 
 
 def assign_address(pks: Iterable[object]) -> str:
-    return reverse("admin:footage_piece_assign", query={"piece": [str(pk) for pk in pks]})
+    return reverse("admin:cctv_piece_assign", query={"piece": [str(pk) for pk in pks]})
 
 
 def _uuids(texts: Iterable[str]) -> list[UUID]:
@@ -329,7 +359,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
         return day_and_time(collection.due_at) if waits else "-"
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("footage.change_collection")
+        return request.user.has_perm("cctv.change_collection")
 
     @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -340,12 +370,22 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
         """Of all rooms: the camera may have been another one."""
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
         day = timezone.localdate(collection.lecture.starts_at).isoformat()
-        span = {"starts_at_from_0": day, "starts_at_from_1": "00:00:00", "starts_at_to_0": day, "starts_at_to_1": "23:59:59"}
-        return redirect(reverse("admin:footage_piece_changelist", query=span))
+        span = {
+            "starts_at_from_0": day,
+            "starts_at_from_1": "00:00:00",
+            "starts_at_to_0": day,
+            "starts_at_to_1": "23:59:59",
+        }
+        return redirect(reverse("admin:cctv_piece_changelist", query=span))
 
     @action(description=gettext_lazy("Look again"), permissions=["steer"])
     def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
-        attempt_all(request, queryset, lambda row: collection_again(collection=row, user=user_of(request)), _("Looked for again"))
+        attempt_all(
+            request,
+            queryset,
+            lambda row: collection_again(collection=row, user=user_of(request)),
+            _("Looked for again"),
+        )
 
     @action(
         description=gettext_lazy("Look again"),
@@ -360,5 +400,9 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     )
     def look_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
-        attempt(request, lambda: collection_again(collection=collection, user=user_of(request)), _("It is looked for again."))
+        attempt(
+            request,
+            lambda: collection_again(collection=collection, user=user_of(request)),
+            _("It is looked for again."),
+        )
         return back(request, Collection, object_id)

@@ -18,9 +18,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from campus.attendance.services import recording_delete
-from campus.footage import selectors, services
-from campus.footage.models import Cut, Recording, Segment
-from campus.footage.shares import share, with_worked
+from campus.recordings import selectors, services
+from campus.recordings.models import Cut, Recording, Segment
+from campus.recordings.progress import share, with_worked
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
 
 STATES = {
@@ -50,7 +50,9 @@ class RecordingColumns:
         percent = round(100 * share(recording))
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
-        return format_html(f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent)
+        return format_html(
+            f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent
+        )
 
     @display(description=gettext_lazy("Looked at"), ordering="coverage")
     def coverage_share(self, recording: Recording) -> str:
@@ -109,7 +111,10 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress"), "coverage_share", "error")}),
-        (gettext_lazy("File"), {"fields": (("file_size", "length"), "pictures", "uploaded_by", ("created_at", "finished_at"), "sha256")}),
+        (
+            gettext_lazy("File"),
+            {"fields": (("file_size", "length"), "pictures", "uploaded_by", ("created_at", "finished_at"), "sha256")},
+        ),
         (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
     readonly_fields = ("recording_state", "progress", "coverage_share", "file_size", "length", "pictures")
@@ -135,9 +140,11 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         return _("%(size)s, %(rate)g a second") % {"size": size, "rate": round(seen["fps"], 2)} if seen["fps"] else size
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("footage.change_recording")
+        return request.user.has_perm("recordings.change_recording")
 
-    def _act(self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str) -> HttpResponseBase:
+    def _act(
+        self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str
+    ) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
         attempt(request, lambda: service(recording=recording, user=user_of(request)), success)
         return back(request, Recording, object_id)
@@ -210,8 +217,10 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
         recording_delete(recording=recording)
         messages.success(request, _("The recording is deleted, and the lecture is counted again."))
-        address = reverse("admin:footage_recording_changelist")
-        return HttpResponse(headers={"HX-Redirect": address}) if request.headers.get("HX-Request") else redirect(address)
+        address = reverse("admin:recordings_recording_changelist")
+        return (
+            HttpResponse(headers={"HX-Redirect": address}) if request.headers.get("HX-Request") else redirect(address)
+        )
 
     @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:

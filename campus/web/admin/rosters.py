@@ -21,11 +21,21 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, 
 
 from campus.academics import services
 from campus.academics.models import Course
-from campus.academics.roster import COLUMNS, FIELDS, MAX_BYTES, Table, guess_columns, read_table, roster_rows, write_csv, write_workbook
+from campus.academics.roster import (
+    COLUMNS,
+    FIELDS,
+    MAX_BYTES,
+    Table,
+    guess_columns,
+    read_table,
+    roster_rows,
+    write_csv,
+    write_workbook,
+)
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import courses_for, students_for
-from campus.downloads import WORKBOOK_TYPE
-from campus.errors import UserError
+from campus.attendance.file_responses import WORKBOOK_TYPE
+from campus.common.errors import UserError
 from campus.web.admin.base import badge
 
 SHOWN = 100  # rows of a kind
@@ -38,7 +48,9 @@ class RosterForm(forms.Form):
         label=gettext_lazy("CSV file or Excel workbook"),
         allow_empty_file=True,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
-        help_text=gettext_lazy("The first row names the columns; one is the student number. You see what would change first."),
+        help_text=gettext_lazy(
+            "The first row names the columns; one is the student number. You see what would change first."
+        ),
     )
     course = forms.ModelChoiceField(
         Course.objects.none(),
@@ -56,7 +68,9 @@ class RosterForm(forms.Form):
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
-            raise forms.ValidationError(_("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2})
+            raise forms.ValidationError(
+                _("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2}
+            )
         return file
 
 
@@ -65,7 +79,9 @@ class ColumnsForm(forms.Form):
 
     def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        headers = [(str(index), header or _("column %(n)d") % {"n": index + 1}) for index, header in enumerate(table.headers)]
+        headers = [
+            (str(index), header or _("column %(n)d") % {"n": index + 1}) for index, header in enumerate(table.headers)
+        ]
         guessed = guess_columns(table.headers)
         for field, label in FIELDS.items():
             self.fields[field] = forms.ChoiceField(
@@ -115,7 +131,9 @@ def roster_urls() -> list[URLPattern]:
 def choose(request: HttpRequest) -> HttpResponseBase:
     if not may_import(request):
         raise PermissionDenied
-    form = RosterForm(request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")})
+    form = RosterForm(
+        request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
+    )
     if form.is_valid():
         content = form.cleaned_data["file"].read()
         try:
@@ -125,8 +143,16 @@ def choose(request: HttpRequest) -> HttpResponseBase:
         else:
             course = form.cleaned_data["course"]
             pk = _keep(request, content)
-            return redirect(reverse("admin:academics_student_preview", args=[pk]) + (f"?class_of_all={course.pk}" if course else ""))
-    context = {**admin.site.each_context(request), "title": _("Import a roster"), "form": form, "verb": _("Look at it"), "names": COLUMNS}
+            return redirect(
+                reverse("admin:academics_student_preview", args=[pk]) + (f"?class_of_all={course.pk}" if course else "")
+            )
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Import a roster"),
+        "form": form,
+        "verb": _("Look at it"),
+        "names": COLUMNS,
+    }
     return TemplateResponse(request, "admin/rollcall/roster_file.html", context)
 
 
@@ -140,7 +166,9 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         messages.error(request, _("This preview was imported already, or is too old. Choose the file once more."))
         return redirect("admin:academics_student_import")
     given = {field: request.GET[field] for field in FIELDS if field in request.GET}
-    form = ColumnsForm(given or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table)
+    form = ColumnsForm(
+        given or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
+    )
     wish = request.GET.get("class_of_all", "")
     course = courses_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
     plan, problem = None, ""
@@ -175,10 +203,14 @@ def export(request: HttpRequest) -> HttpResponseBase:
     form = ExportForm(request.POST or None, request=request, initial={"course": request.GET.get("class")})
     if form.is_valid():
         course = form.cleaned_data["course"]
-        students = students_for(request.user).filter(enrolments__course=course) if course else students_for(request.user)
+        students = (
+            students_for(request.user).filter(enrolments__course=course) if course else students_for(request.user)
+        )
         rows = roster_rows(students, course.pk if course else None)
         is_csv = form.cleaned_data["kind"] == "csv"
-        content, kind = (write_csv(rows), "text/csv; charset=utf-8") if is_csv else (write_workbook(rows), WORKBOOK_TYPE)
+        content, kind = (
+            (write_csv(rows), "text/csv; charset=utf-8") if is_csv else (write_workbook(rows), WORKBOOK_TYPE)
+        )
         response = HttpResponse(content, content_type=kind)
         response["Content-Disposition"] = f'attachment; filename="roster.{form.cleaned_data["kind"]}"'
         return response
@@ -221,7 +253,8 @@ def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
     about = [_("Row"), _("Student number"), _("Name"), _("Class")]
     return [
         _group(
-            ngettext("%(n)d row can't be imported", "%(n)d rows can't be imported", len(plan.errors)) % {"n": len(plan.errors)},
+            ngettext("%(n)d row can't be imported", "%(n)d rows can't be imported", len(plan.errors))
+            % {"n": len(plan.errors)},
             [_("Row"), _("Student number"), _("Name"), _("Why")],
             [[row.line, row.number, row.name, " ".join(row.reasons)] for row in plan.errors[:SHOWN]],
             len(plan.errors),
@@ -230,7 +263,10 @@ def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
             _("%(n)d new") % {"n": len(plan.new)},
             [*about, ""],
             [
-                [*_about(row), badge(_("new student"), "success") if row.new_student else badge(_("joins the class"), "info")]
+                [
+                    *_about(row),
+                    badge(_("new student"), "success") if row.new_student else badge(_("joins the class"), "info"),
+                ]
                 for row in plan.new[:SHOWN]
             ],
             len(plan.new),
@@ -259,4 +295,9 @@ def _changes(row: RowChange) -> str:
 
 
 def _group(title: str, headers: Sequence[object], rows: Iterable[Sequence[object]], count: int) -> dict[str, Any]:
-    return {"title": title, "table": {"headers": headers, "rows": list(rows)}, "count": count, "more": max(count - SHOWN, 0)}
+    return {
+        "title": title,
+        "table": {"headers": headers, "rows": list(rows)},
+        "count": count,
+        "more": max(count - SHOWN, 0),
+    }

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTimeWidget
 
 from campus.academics.timetable_models import WEEKDAYS
-from campus.schedule import LONGEST, every_set, minutes_of, times_of, times_set
+from campus.common.periodic_tasks import LONGEST, every_set, minutes_of, times_of, times_set
 from campus.web.admin.base import RegistrarAdmin, badge, day_and_time
 
 for model in (beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule):
@@ -41,7 +41,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     at = forms.TimeField(label=gettext_lazy("At"), widget=UnfoldAdminTimeWidget())
     days = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("Days of the week"), choices=WEEKDAYS, coerce=int, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+        label=gettext_lazy("Days of the week"),
+        choices=WEEKDAYS,
+        coerce=int,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
     class Meta:

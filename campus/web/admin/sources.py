@@ -23,14 +23,14 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
-from campus.errors import UserError
-from campus.footage import patterns
-from campus.footage.credentials import KEY
-from campus.footage.matching import zone_of
-from campus.footage.models import Alarm, Camera, Piece, Source, SourceTest
-from campus.footage.patterns import Fields
-from campus.footage.source_selectors import Seen, findings, sources_for
-from campus.footage.sources import checked_password, row_delete, source_save, source_test
+from campus.cctv import path_patterns as patterns
+from campus.cctv.credentials import KEY
+from campus.cctv.matching import zone_of
+from campus.cctv.models import Alarm, Camera, Piece, Source, SourceTest
+from campus.cctv.path_patterns import Fields
+from campus.cctv.selectors import Seen, findings, sources_for
+from campus.cctv.services import checked_password, row_delete, source_save, source_test
+from campus.common.errors import UserError
 from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, day_and_time, to
 from campus.web.admin.pieces import PIECE_STATES
 from campus.web.admin.recordings import dialog
@@ -123,7 +123,10 @@ class SourceAdmin(RegistrarAdmin):
         key = ("private_key",) if secret else ()
         forget = ("forget_password",) if secret and obj and obj.secret else ()
         sets: list[Any] = [
-            (None, {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")}),
+            (
+                None,
+                {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")},
+            ),
             (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "look_minutes")}),
             (gettext_lazy("Limits"), {"fields": (("file_gib", "day_gib"), "rate_kib")}),
@@ -169,10 +172,10 @@ class SourceAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Files"), url_path="files", icon="video_file")
     def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(reverse("admin:footage_piece_changelist", query={"source__id__exact": object_id}))
+        return redirect(reverse("admin:cctv_piece_changelist", query={"source__id__exact": object_id}))
 
     def has_test_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perm("footage.change_source")
+        return request.user.has_perm("cctv.change_source")
 
     @action(
         description=gettext_lazy("Test now"),
@@ -181,17 +184,19 @@ class SourceAdmin(RegistrarAdmin):
         permissions=["test"],
         dialog=dialog(
             gettext_lazy("Test this source?"),
-            gettext_lazy("A worker looks at what is there, and fetches nothing. You see how each name is read, and for which lecture."),
+            gettext_lazy(
+                "A worker looks at what is there, and fetches nothing. You see how each name is read, and for which lecture."
+            ),
             gettext_lazy("Test now"),
         ),
     )
     def test_now(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         source_test(source=get_object_or_404(sources_for(request.user), pk=object_id))
-        return to(request, reverse("admin:footage_source_test", args=[object_id]))
+        return to(request, reverse("admin:cctv_source_test", args=[object_id]))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("<int:pk>/test/", view(self.test_view), name="footage_source_test"), *super().get_urls()]
+        return [path("<int:pk>/test/", view(self.test_view), name="cctv_source_test"), *super().get_urls()]
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """What the last test found; the page asks again by itself until it is there."""
@@ -200,14 +205,18 @@ class SourceAdmin(RegistrarAdmin):
             if not self.has_test_permission(request):
                 raise PermissionDenied
             source_test(source=source)
-            return redirect("admin:footage_source_test", pk)
+            return redirect("admin:cctv_source_test", pk)
         context = {
             "title": _("Test of %(source)s") % {"source": source},
             "source": source,
             "may_test": self.has_test_permission(request),
             **_result(getattr(source, "test", None)),
         }
-        page = "admin/rollcall/_source_test.html" if request.headers.get("HX-Request") else "admin/rollcall/source_test.html"
+        page = (
+            "admin/rollcall/_source_test.html"
+            if request.headers.get("HX-Request")
+            else "admin/rollcall/source_test.html"
+        )
         return TemplateResponse(request, page, {**self.admin_site.each_context(request), **context})
 
 
@@ -263,7 +272,11 @@ def _cells(row: Seen) -> list[Any]:
 @admin.register(Alarm)
 class AlarmAdmin(ReadOnly, RegistrarAdmin):
     list_display = ("began_at", "kind", "text", "shown")
-    list_filter = (("kind", ChoicesDropdownFilter), ("over_at", admin.EmptyFieldListFilter), ("began_at", RangeDateTimeFilter))
+    list_filter = (
+        ("kind", ChoicesDropdownFilter),
+        ("over_at", admin.EmptyFieldListFilter),
+        ("began_at", RangeDateTimeFilter),
+    )
     search_fields = ("text",)
     fields = (("kind", "shown"), ("began_at", "over_at"), "text")
     readonly_fields = ("shown",)

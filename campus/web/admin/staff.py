@@ -134,7 +134,9 @@ class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
         permissions=["look_after"],
         dialog=dialog(
             gettext_lazy("Switch off the second step?"),
-            gettext_lazy("For who has lost the phone. From now on the password alone opens the account. Be sure who asks."),
+            gettext_lazy(
+                "For who has lost the phone. From now on the password alone opens the account. Be sure who asks."
+            ),
             gettext_lazy("Switch off"),
         ),
     )

@@ -111,7 +111,11 @@ class StudentAdmin(RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("<int:pk>/photos/", view(student_photos), name="academics_student_photos"), *roster_urls(), *super().get_urls()]
+        return [
+            path("<int:pk>/photos/", view(student_photos), name="academics_student_photos"),
+            *roster_urls(),
+            *super().get_urls(),
+        ]
 
     def has_photos_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_facephoto")
@@ -131,7 +135,9 @@ class StudentAdmin(RegistrarAdmin):
         permissions=["merge"],
         dialog={
             "title": _("Who is this guest?"),
-            "description": _("Enrolments, photos and attendance go over to the student, and the guest is deleted. This can't be undone."),
+            "description": _(
+                "Enrolments, photos and attendance go over to the student, and the guest is deleted. This can't be undone."
+            ),
             "form_class": MergeForm,
             "form_submit_text": _("Merge"),
         },

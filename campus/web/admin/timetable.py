@@ -24,10 +24,17 @@ from campus.academics import timetable
 from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.timetable import Kind, Step
 from campus.academics.timetable_models import WEEKDAYS
-from campus.errors import UserError
+from campus.common.errors import UserError
 from campus.web.admin.base import RegistrarAdmin, badge
 
-VARIANTS = {Kind.NEW: "success", Kind.CHANGED: "info", Kind.REMOVED: "danger", Kind.KEPT: "warning", Kind.HOLIDAY: "", Kind.SAME: ""}
+VARIANTS = {
+    Kind.NEW: "success",
+    Kind.CHANGED: "info",
+    Kind.REMOVED: "danger",
+    Kind.KEPT: "warning",
+    Kind.HOLIDAY: "",
+    Kind.SAME: "",
+}
 WRITES = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
 
 
@@ -51,7 +58,11 @@ class HolidayAdmin(RegistrarAdmin):
     def _then(self, request: HttpRequest, obj: Holiday, response: HttpResponse) -> HttpResponse:
         """After the row: to the plan of the series that have lectures on these days, where there are any."""
         touched = LectureSeries.objects.filter(first_day__lte=obj.last_day, last_day__gte=obj.first_day)
-        if request.user.has_perms(WRITES) and not ({"_continue", "_addanother"} & set(request.POST)) and touched.exists():
+        if (
+            request.user.has_perms(WRITES)
+            and not ({"_continue", "_addanother"} & set(request.POST))
+            and touched.exists()
+        ):
             return redirect("admin:academics_lectureseries_preview")
         return response
 
@@ -64,7 +75,10 @@ class HolidayAdmin(RegistrarAdmin):
 
 class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
     weekdays = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("Days of the week"), choices=WEEKDAYS, coerce=int, widget=UnfoldAdminCheckboxSelectMultipleWidget()
+        label=gettext_lazy("Days of the week"),
+        choices=WEEKDAYS,
+        coerce=int,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
 
@@ -79,7 +93,10 @@ class LectureSeriesAdmin(RegistrarAdmin):
     autocomplete_fields = ("course", "room")
     fieldsets = (
         (None, {"fields": ("course", ("title", "room"))}),
-        (gettext_lazy("When?"), {"fields": ("weekdays", ("starts", "ends"), ("first_day", "last_day"), ("every_weeks", "time_zone"))}),
+        (
+            gettext_lazy("When?"),
+            {"fields": ("weekdays", ("starts", "ends"), ("first_day", "last_day"), ("every_weeks", "time_zone"))},
+        ),
     )
     actions = ("preview_some",)
     actions_detail = ("preview_one",)
@@ -121,13 +138,19 @@ class LectureSeriesAdmin(RegistrarAdmin):
     def preview_all(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:academics_lectureseries_preview")
 
-    def response_add(self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None) -> HttpResponse:
+    def response_add(
+        self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None
+    ) -> HttpResponse:
         response = super().response_add(request, obj, post_url_continue)
-        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+        return (
+            response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+        )
 
     def response_change(self, request: HttpRequest, obj: LectureSeries) -> HttpResponse:
         response = super().response_change(request, obj)
-        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+        return (
+            response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
+        )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -152,7 +175,9 @@ class LectureSeriesAdmin(RegistrarAdmin):
             "writes": sum(plan["writes"] for plan in shown),
             "settled": sum(not plan["writes"] for plan in shown) if len(plans) > 1 else 0,
         }
-        return TemplateResponse(request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context})
+        return TemplateResponse(
+            request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
+        )
 
     def _carry_out(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
         done = dict.fromkeys(timetable.WRITES, 0)

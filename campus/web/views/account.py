@@ -9,7 +9,13 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, PasswordResetConfirmView, PasswordResetView
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+)
 from django.contrib.messages.views import SuccessMessageMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,11 +27,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language
 
 from campus.accounts import services
+from campus.accounts.emails import recovery_codes_made
 from campus.accounts.roles import role_of
 from campus.accounts.selectors import has_second_step, language_of, recovery_codes_left, tokens_for
-from campus.errors import UserError
-from campus.letters import recovery_codes_made
-from campus.signin import check_code, half_signed_in, sign_in_half
+from campus.accounts.signin import check_code, half_signed_in, sign_in_half
+from campus.common.errors import UserError
 from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
 
@@ -93,7 +99,9 @@ def language(request: HttpRequest) -> HttpResponseBase:
     if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
         services.language_set(user=request.user, language=wish)
         if not wish:
-            response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN)
+            response.delete_cookie(
+                settings.LANGUAGE_COOKIE_NAME, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN
+            )
     return response
 
 
@@ -116,7 +124,9 @@ class ForgottenPassword(SuccessMessageMixin, PasswordResetView):  # type: ignore
     email_template_name = "web/mail/password_forgotten.txt"
     subject_template_name = "web/mail/password_forgotten_subject.txt"
     success_url = reverse_lazy("login")
-    success_message = gettext_lazy("If an account has this address, a letter with a link is on its way. The link is good for an hour.")
+    success_message = gettext_lazy(
+        "If an account has this address, a letter with a link is on its way. The link is good for an hour."
+    )
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}

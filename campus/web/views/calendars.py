@@ -26,7 +26,11 @@ def links(request: StaffRequest) -> HttpResponse:
     """The user's links; a POST makes one anew, or takes one away."""
     if request.method == "POST":
         wanted = request.POST.get("course", "")
-        course = get_object_or_404(courses_for(request.user), pk=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else None
+        course = (
+            get_object_or_404(courses_for(request.user), pk=int(wanted))
+            if wanted.isdecimal() and len(wanted) < 19
+            else None
+        )
         if request.POST.get("act") == "remove":
             links_for(request.user).filter(course=course).delete()
             messages.success(request, _("The link is removed. Calendars that used it show nothing new."))
@@ -34,7 +38,9 @@ def links(request: StaffRequest) -> HttpResponse:
             link_renew(user=request.user, course=course)
             messages.success(request, _("The link is new. If there was one before, it stopped working."))
         return redirect("calendar-links")
-    shown = [(link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in links_for(request.user)]
+    shown = [
+        (link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in links_for(request.user)
+    ]
     without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])
     context = {
         "links": shown,
@@ -51,7 +57,12 @@ def feed(request: HttpRequest, key: str) -> HttpResponse:
     link = link_read(key)
     if link is None:
         raise Http404
-    lectures = link_lectures(link).filter(starts_at__gte=timezone.now() - PAST).select_related("course").order_by("starts_at", "pk")
+    lectures = (
+        link_lectures(link)
+        .filter(starts_at__gte=timezone.now() - PAST)
+        .select_related("course")
+        .order_by("starts_at", "pk")
+    )
     name = f"{settings.INSTITUTION}: {link.course.code}" if link.course else str(settings.INSTITUTION)
     response = calendar_response(request, lectures, name=name)
     response["X-Robots-Tag"] = "noindex"

@@ -18,8 +18,8 @@ from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
 from campus.attendance.selectors import may_decide, provisional, reports_for
-from campus.errors import UserError
-from campus.footage.selectors import OPEN, recordings_for, uploads_for
+from campus.common.errors import UserError
+from campus.recordings.selectors import OPEN, recordings_for, uploads_for
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.results import LectureResult
 from campus.web.today import today_of, with_unsure
@@ -41,7 +41,12 @@ def home(request: StaffRequest) -> HttpResponse:
         .order_by("code")
         .prefetch_related(Prefetch("lectures", held[:LATEST], to_attr="latest"))
     )
-    in_work = recordings_for(request.user).filter(state__in=OPEN).select_related("lecture__course").order_by("created_at", "pk")
+    in_work = (
+        recordings_for(request.user)
+        .filter(state__in=OPEN)
+        .select_related("lecture__course")
+        .order_by("created_at", "pk")
+    )
     context = {
         "page": Paginator(shown, TILES).get_page(request.GET.get("page")),
         "wanted": wanted,
@@ -60,7 +65,11 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
-    held = with_unsure(request.user, lectures.filter(starts_at__lte=now)).prefetch_related("recordings").order_by("-starts_at", "pk")
+    held = (
+        with_unsure(request.user, lectures.filter(starts_at__lte=now))
+        .prefetch_related("recordings")
+        .order_by("-starts_at", "pk")
+    )
     context = {
         "course": course,
         "page": Paginator(held, 30).get_page(request.GET.get("page")),
@@ -114,7 +123,9 @@ def lecture(request: StaffRequest, pk: int) -> HttpResponse:
 
 def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> HttpResponse:
     """Also what a refused upload shows, with the form's errors."""
-    recordings = list(recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk"))
+    recordings = list(
+        recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk")
+    )
     collected = any(one.collected for one in recordings)
     context = {
         "lecture": lecture,
@@ -124,6 +135,8 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "recordings": recordings,
         "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
         "provisional": provisional(lecture) if collected else None,
-        "result": LectureResult.of(request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET),
+        "result": LectureResult.of(
+            request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET
+        ),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_safe
 from campus.academics.models import Course, Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.file_responses import workbook_response
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, lecture_labels, register
 from campus.attendance.services import register_write
-from campus.downloads import workbook_response
-from campus.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.web.registers import register_rows
 from campus.web.term_forms import TermForm
 from campus.web.views import StaffRequest
@@ -48,7 +48,9 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
     form = TermForm(request.GET)
     whole = register(course, **form.term)
     below = "below" in request.GET
-    page = Paginator([line for line in whole.lines if line.below] if below else whole.lines, LINES).get_page(request.GET.get("page"))
+    page = Paginator([line for line in whole.lines if line.below] if below else whole.lines, LINES).get_page(
+        request.GET.get("page")
+    )
     return render(
         request,
         "web/register.html",

@@ -3,8 +3,8 @@
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from campus.footage.watching import stopped
-from campus.sharing import shared
+from campus.cctv.alarms import stopped
+from campus.common.cache import shared
 
 
 @require_safe

@@ -20,12 +20,12 @@ from django.views.decorators.http import require_POST, require_safe
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.selectors import may_decide
-from campus.errors import DISK_FULL, UserError, disk_full
-from campus.footage.models import Recording
-from campus.footage.selectors import OPEN, progress, progress_tag, recordings_for
-from campus.footage.services import recording_cancel, recording_create, recording_restart, recording_retry
-from campus.sharing import shared
-from campus.uploads import NoRoom, TooLarge, check_announced_size, drop_partial
+from campus.common.cache import shared
+from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.storage import NoRoom, TooLarge, check_announced_size, drop_partial
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
+from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
 from campus.web.forms import UploadForm
 from campus.web.results import LectureResult, enrolled_faces
 from campus.web.views import StaffRequest
@@ -100,7 +100,9 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "in_work": recording.state in OPEN,
         "may_decide": may_decide(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
-        "result": LectureResult.of(request.user, recording.lecture, recording) if recording.state == Recording.State.DONE else None,
+        "result": LectureResult.of(request.user, recording.lecture, recording)
+        if recording.state == Recording.State.DONE
+        else None,
     }
     return render(request, "web/recording.html", context)
 
@@ -120,7 +122,9 @@ def progress_json(request: StaffRequest, pk: UUID) -> HttpResponse:
         return progress_tag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
 
     tag, body = shared(f"progress-{pk}-{run}-{state}-{get_language()}", told)
-    answer = HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'})
+    answer = HttpResponse(
+        body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'}
+    )
     return get_conditional_response(request, etag=f'"{tag}"', response=answer) or answer
 
 

@@ -14,10 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for, students_for
 from campus.attendance import decisions, statuses
+from campus.attendance.file_responses import picture_response
 from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
-from campus.attendance.selectors import changes_for, may_decide, records_for, sightings_for, stills_for, unknown_people_for
-from campus.downloads import picture_response
-from campus.errors import UserError
+from campus.attendance.selectors import (
+    changes_for,
+    may_decide,
+    records_for,
+    sightings_for,
+    stills_for,
+    unknown_people_for,
+)
+from campus.common.errors import UserError
 from campus.web.evidence import Evidence, candidates, evidence_of
 from campus.web.forms import StatusForm
 from campus.web.results import enrolled_faces
@@ -76,7 +83,9 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
         messages.info(request, _("{name} is settled already: {status}.").format(**facts))
         return _back(record.lecture_id)
     try:
-        record = decisions.override_set(record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user)
+        record = decisions.override_set(
+            record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user
+        )
     except UserError as error:
         messages.error(request, str(error))
     else:
@@ -111,7 +120,12 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
-    return _whole(request, pk, lambda lecture: decisions.sign_off(lecture=lecture, user=request.user), _("The lecture is signed off."))
+    return _whole(
+        request,
+        pk,
+        lambda lecture: decisions.sign_off(lecture=lecture, user=request.user),
+        _("The lecture is signed off."),
+    )
 
 
 @require_POST
@@ -160,7 +174,9 @@ def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
     try:
         if action == "deny":
             decisions.face_deny(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
-            messages.success(request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name))
+            messages.success(
+                request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name)
+            )
         elif action == "learn":
             _tell_learnt(request, decisions.pictures_learn(row=row, student=row.student, user=request.user))
         else:
@@ -172,7 +188,9 @@ def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
 
 def _tell_learnt(request: StaffRequest, taken: int) -> None:
     if taken:
-        sentence = ngettext("{n} picture is added to the enrolment photos.", "{n} pictures are added to the enrolment photos.", taken)
+        sentence = ngettext(
+            "{n} picture is added to the enrolment photos.", "{n} pictures are added to the enrolment photos.", taken
+        )
         messages.success(request, sentence.format(n=taken))
     else:
         messages.info(request, _("These pictures are among the enrolment photos already."))
@@ -218,7 +236,9 @@ def _decided(request: StaffRequest, person: UnknownPerson) -> str:
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
         raise UserError(_("Choose who it is first."))
-    taken = decisions.face_name(person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST)
+    taken = decisions.face_name(
+        person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
+    )
     if "add_photos" in request.POST:
         _tell_learnt(request, taken)
     return _("This is {name}. It is remembered when attendance is taken again.").format(name=student.name)

@@ -22,8 +22,12 @@ def students(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     for word in wanted.split()[:6]:
         found = found.filter(Q(name__icontains=word) | Q(number__icontains=word))
-    mine = Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course").order_by("course__code")
-    page = Paginator(found.prefetch_related(Prefetch("enrolments", mine, to_attr="mine")), 50).get_page(request.GET.get("page"))
+    mine = (
+        Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course").order_by("course__code")
+    )
+    page = Paginator(found.prefetch_related(Prefetch("enrolments", mine, to_attr="mine")), 50).get_page(
+        request.GET.get("page")
+    )
     return render(request, "web/students.html", {"page": page, "wanted": wanted})
 
 

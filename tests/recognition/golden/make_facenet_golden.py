@@ -30,9 +30,9 @@ def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
 def random_chips() -> np.ndarray:
     """Four RGB chips (4, 160, 160, 3) uint8: coloured patches, of another size in each."""
     generator = np.random.default_rng(160)
-    return np.stack([np.kron(generator.integers(0, 256, (160 // s, 160 // s, 3)), np.ones((s, s, 1))) for s in (1, 8, 32, 80)]).astype(
-        np.uint8
-    )
+    return np.stack(
+        [np.kron(generator.integers(0, 256, (160 // s, 160 // s, 3)), np.ones((s, s, 1))) for s in (1, 8, 32, 80)]
+    ).astype(np.uint8)
 
 
 def main() -> None:
@@ -46,12 +46,16 @@ def main() -> None:
 
     network = InceptionResnetV1().eval()
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith("num_batches_tracked")}
-    network.load_state_dict({name: torch.from_numpy(random_tensor(name, tuple(t.shape))) for name, t in state.items()}, strict=False)
+    network.load_state_dict(
+        {name: torch.from_numpy(random_tensor(name, tuple(t.shape))) for name, t in state.items()}, strict=False
+    )
     pixels = torch.from_numpy(random_chips()).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         vectors = network((pixels - 127.5) / 128).numpy()
     shapes = [[*tensor.shape] + [0] * (4 - tensor.dim()) for tensor in state.values()]
-    np.savez_compressed(FOLDER / "facenet_random.npz", names=list(state), shapes=np.array(shapes, np.int32), vectors=vectors)
+    np.savez_compressed(
+        FOLDER / "facenet_random.npz", names=list(state), shapes=np.array(shapes, np.int32), vectors=vectors
+    )
 
     numbers = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
     tiny = {"whole": numbers, "part": numbers[1, 1:], "turned": numbers.permute(2, 0, 1), "count": torch.tensor(7)}

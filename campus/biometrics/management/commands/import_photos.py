@@ -11,7 +11,7 @@ from campus.academics.models import Course
 from campus.academics.services import student_enrol
 from campus.biometrics.photo_import import StudentFinder, folder_entries
 from campus.biometrics.services import photos_import_folder
-from campus.errors import UserError
+from campus.common.errors import UserError
 
 
 class Command(BaseCommand):
@@ -21,7 +21,9 @@ class Command(BaseCommand):
         parser.add_argument("folder", type=Path)
         parser.add_argument("--course", metavar="CODE", help="only students on the roster of this class")
         parser.add_argument(
-            "--create-students", action="store_true", help="make students of unknown folders, and put all of them on the class's roster"
+            "--create-students",
+            action="store_true",
+            help="make students of unknown folders, and put all of them on the class's roster",
         )
 
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
@@ -35,7 +37,9 @@ class Command(BaseCommand):
             result = photos_import_folder(folder=folder, course=course)
         except UserError as error:
             raise CommandError(str(error)) from error
-        for (folder_name, reason), files in Counter((str(Path(row.path).parent), row.reason) for row in result.skipped).items():
+        for (folder_name, reason), files in Counter(
+            (str(Path(row.path).parent), row.reason) for row in result.skipped
+        ).items():
             self.stderr.write(f"{folder_name} ({files}): {reason}")
         self.stdout.write(f"{len(result.taken)} photos taken, {len(result.skipped)} not taken.")
         if not result.taken:

@@ -5,7 +5,15 @@ from typing import Any
 from django.core.management.commands import makemessages
 
 # The vision library knows no gettext: its sentences are the first argument of these.
-SAID = ("translate", "Sentence", "UnreadableRecording", "RecordingOutOfLimits", "NoEnrolment", "GalleryMismatch", "RecognitionError")
+SAID = (
+    "translate",
+    "Sentence",
+    "UnreadableRecording",
+    "RecordingOutOfLimits",
+    "NoEnrolment",
+    "GalleryMismatch",
+    "RecognitionError",
+)
 ELSEWHERE = ("../recognition", "../workers")
 
 

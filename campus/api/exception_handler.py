@@ -1,0 +1,120 @@
+"""Every refusal is a problem (RFC 9457): a sentence for people in `detail`, and for wrong input a sentence a field in `errors`."""
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as InvalidRow
+from django.http import Http404
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import exceptions, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+
+from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.storage import NoRoom, TooLarge
+
+log = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+class PreconditionFailed(exceptions.APIException):
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_detail = gettext_lazy("It was changed since you read it. Read it again, then decide anew.")
+
+
+class KeyUsedOtherwise(exceptions.APIException):
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+    default_detail = gettext_lazy(
+        "This Idempotency-Key came with another request before. Take a new key for a new request."
+    )
+
+
+def problem(
+    code: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    body: dict[str, Any] = {"type": "about:blank", "title": PHRASES.get(code, detail), "status": code, "detail": detail}
+    if errors:
+        body["errors"] = errors
+    return Response(
+        body, status=code, headers={"Cache-Control": "no-store"} | (headers or {}), content_type=PROBLEM_TYPE
+    )
+
+
+def say_why(error: Exception, context: dict[str, Any]) -> Response:
+    """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500 without a word of it."""
+    set_rollback()
+    match error:
+        case TooLarge():
+            return problem(413, str(error))
+        case NoRoom():
+            return problem(507, str(error))
+        case UserError():
+            return problem(400, str(error))
+        case OSError() if disk_full(error):
+            return problem(507, str(DISK_FULL))
+        case Http404():
+            return problem(404, _("There is no such thing, or it is not yours to see."))
+        case PermissionDenied():
+            return problem(403, str(error) or _("You may not do this. Ask a registrar."))
+        case InvalidRow():
+            return invalid(error.message_dict if hasattr(error, "error_dict") else error.messages)
+        case exceptions.ValidationError():
+            return invalid(error.detail)
+        case exceptions.APIException():
+            return problem(error.status_code, _sentence(error), headers=_headers(error))
+    log.exception("%s %s broke", context["request"].method, context["request"].path, exc_info=error)
+    return problem(
+        500, _("Something broke on the server. The administrator finds the reason in its log; try again later.")
+    )
+
+
+def invalid(detail: Any) -> Response:
+    errors = [{"pointer": pointer, "detail": sentence} for pointer, sentence in _flat(detail, "#")]
+    # What belongs to the whole and not to one field needs no pointer.
+    return problem(400, " ".join(dict.fromkeys(error["detail"] for error in errors)), errors)
+
+
+def _flat(detail: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """DRF's nested lists and dicts of sentences as (JSON pointer, sentence)."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            whole = name in ("non_field_errors", "__all__")
+            yield from _flat(
+                inner, pointer if whole else f"{pointer}/{str(name).replace('~', '~0').replace('/', '~1')}"
+            )
+    elif isinstance(detail, list | tuple):
+        for index, inner in enumerate(detail):
+            yield from _flat(inner, pointer if isinstance(inner, str) else f"{pointer}/{index}")
+    else:
+        yield pointer, str(detail)
+
+
+def _sentence(error: exceptions.APIException) -> str:
+    return " ".join(sentence for _pointer, sentence in _flat(error.detail, "#"))
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    """As Django REST framework sets them: how to sign in, and when to try again."""
+    headers = {}
+    if scheme := getattr(error, "auth_header", ""):
+        headers["WWW-Authenticate"] = scheme
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    return headers
+
+
+class NotThere(APIView):
+    """Any address under the API that is none."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise exceptions.NotFound(_("The API has no such address. /api/v1/docs/ lists them all."))

@@ -1,0 +1,132 @@
+"""Where footage comes from by itself, and what came."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campus.api.serializers.common import OwnLecture
+from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.recordings.models import Cut
+
+
+class SourceSerializer(serializers.ModelSerializer[Source]):
+    password = serializers.CharField(
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=20_000,
+        help_text='or, of SFTP, a private key; never shown again; "" forgets it. To be given again where `kind` or `address` changes',
+    )
+    has_password = serializers.BooleanField(source="secret", read_only=True)
+
+    class Meta:
+        model = Source
+        fields = [
+            "id",
+            "name",
+            "kind",
+            "address",
+            "username",
+            "password",
+            "has_password",
+            "host_key",
+            "pattern",
+            "time_zone",
+            "clock_offset",
+            "delay_minutes",
+            "deadline_hours",
+            "look_minutes",
+            "rate_kib",
+            "file_gib",
+            "day_gib",
+            "enabled",
+            "state",
+            "error",
+            "looked_at",
+            "heard_at",
+        ]
+        read_only_fields = ["state", "error", "looked_at", "heard_at"]
+
+
+class CameraSerializer(serializers.ModelSerializer[Camera]):
+    class Meta:
+        model = Camera
+        fields = ["id", "source", "label", "room"]
+        validators: list[Any] = []  # the model's own check names the field, and says why
+
+
+class SeenSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField(source="file.path")
+    size = serializers.IntegerField(source="file.size", help_text="in bytes")
+    modified_at = serializers.DateTimeField(source="file.modified", allow_null=True)
+    fits = serializers.BooleanField(help_text="whether the path fits the pattern")
+    camera = serializers.IntegerField(source="reading.camera.pk", default=None, allow_null=True)
+    starts_at = serializers.DateTimeField(source="reading.starts_at", default=None, allow_null=True)
+    ends_at = serializers.DateTimeField(
+        source="reading.ends_at", default=None, allow_null=True, help_text="of some only a guess"
+    )
+    lectures = serializers.SerializerMethodField(help_text="the lectures that it is of")
+    note = serializers.CharField(help_text="why it is of no use by itself", allow_blank=True)
+    piece = serializers.UUIDField(
+        source="piece.pk", default=None, allow_null=True, help_text="which piece it is already"
+    )
+
+    def get_lectures(self, seen: Any) -> list[int]:
+        return [lecture.pk for lecture in seen.lectures]
+
+
+class SourceTestSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=SourceTest.State.choices, source="test.state")
+    asked_at = serializers.DateTimeField(source="test.asked_at")
+    error = serializers.CharField(source="test.error", allow_blank=True)
+    count = serializers.IntegerField(source="test.count", help_text="files that are there")
+    files = SeenSerializer(many=True, help_text="the newest")
+    told = serializers.CharField(
+        source="test.told", help_text="of a source without files: what each camera sends", allow_blank=True
+    )
+
+
+class CutSerializer(serializers.ModelSerializer[Cut]):
+    lecture = serializers.IntegerField(source="recording.lecture_id")
+
+    class Meta:
+        model = Cut
+        fields = ["recording", "lecture", "start", "end", "at"]
+
+
+class PieceSerializer(serializers.ModelSerializer[Piece]):
+    cuts = CutSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Piece
+        fields = [
+            "id",
+            "source",
+            "camera",
+            "path",
+            "size",
+            "modified_at",
+            "starts_at",
+            "ends_at",
+            "state",
+            "sha256",
+            "lecture",
+            "note",
+            "error",
+            "seen_at",
+            "fetched_at",
+            "cuts",
+        ]
+        read_only_fields = fields
+
+
+class AssignSerializer(serializers.Serializer[Any]):
+    lecture = OwnLecture()
+
+
+class CollectionSerializer(serializers.ModelSerializer[Collection]):
+    class Meta:
+        model = Collection
+        fields = ["id", "lecture", "state", "note", "tries", "due_at", "deadline_at", "finished_at"]
+        read_only_fields = fields

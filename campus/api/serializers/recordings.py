@@ -1,0 +1,71 @@
+"""Recordings, and the work on them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campus.api.serializers.common import OwnLecture
+from campus.attendance.models import Report
+from campus.recordings.models import Recording
+
+
+class RecordingSerializer(serializers.ModelSerializer[Recording]):
+    report = serializers.PrimaryKeyRelatedField[Report](read_only=True, allow_null=True)
+    info = serializers.DictField(read_only=True, help_text="what the file is: container, codec, width, height, ...")
+
+    class Meta:
+        model = Recording
+        fields = [
+            "id",
+            "lecture",
+            "camera",
+            "provisional",
+            "original_name",
+            "size",
+            "sha256",
+            "created_at",
+            "state",
+            "provisional",
+            "run",
+            "duration",
+            "info",
+            "coverage",
+            "error",
+            "gallery",
+            "report",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class RecordingUploadSerializer(serializers.Serializer[Recording]):
+    lecture = OwnLecture()
+    file = serializers.FileField(max_length=255, allow_empty_file=True)
+
+
+class SegmentProgressSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    start = serializers.FloatField(help_text="in seconds")
+    end = serializers.FloatField(help_text="in seconds")
+    state = serializers.CharField()
+    running = serializers.BooleanField()
+    progress = serializers.FloatField(help_text="0 to 1")
+    error = serializers.CharField(allow_blank=True)
+
+
+class FoundStudentSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    state = serializers.CharField()
+    state_label = serializers.CharField()
+    share = serializers.FloatField(help_text="0 to 1")
+    error = serializers.CharField(allow_blank=True)
+    segments = SegmentProgressSerializer(many=True)
+    faces = serializers.IntegerField()
+    found = FoundStudentSerializer(
+        many=True, help_text="students whom the parts that are done show, until the vote decides"
+    )
+    eta_seconds = serializers.FloatField(allow_null=True)

@@ -1,0 +1,168 @@
+"""Where footage comes from by itself, what came, and what a person makes of it."""
+
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.api import filters
+from campus.api.base import Endpoint, OfficeReads, RegistrarsWrite, who
+from campus.api.serializers import cctv as s
+from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.cctv.selectors import cameras_for, collections_for, findings, pieces_for, sources_for
+from campus.cctv.services import (
+    camera_save,
+    collection_again,
+    piece_assign,
+    piece_discard,
+    piece_take_back,
+    row_delete,
+    source_save,
+    source_test,
+)
+
+Kept = TypeVar("Kept", Source, Camera, Piece)
+
+
+class Office(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Kept]):
+    """What registrars keep, and auditors read."""
+
+    permission_classes = [OfficeReads, RegistrarsWrite]
+    ordering_fields = ["id"]
+    ordering = ["id"]
+
+
+class SourceViewSet(Office[Source]):
+    serializer_class = s.SourceSerializer
+    filterset_fields = ["name", "kind", "enabled"]
+
+    def get_queryset(self) -> QuerySet[Source]:
+        return sources_for(self.request.user)
+
+    @extend_schema(responses={201: s.SourceSerializer})
+    def create(self, request: Request) -> Response:
+        """A new source. Its cameras are made under `/cameras/`."""
+        wish = self.get_serializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self.shown(source_save(source=Source(), **wish.validated_data), status.HTTP_201_CREATED)
+
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        source = self.object_to_change()
+        wish = self.get_serializer(source, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(source_save(source=source, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Only one of whose footage nothing was counted."""
+        row_delete(row=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={202: s.SourceTestSerializer})
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str) -> Response:
+        """Have a worker look at what is there, and fetch nothing. Ask with GET for what it found."""
+        return _tested(source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses=s.SourceTestSerializer)
+    @test.mapping.get
+    def test_result(self, request: Request, pk: str) -> Response:
+        """What the last test found: how each path is read, and which lectures it is of."""
+        test = SourceTest.objects.filter(source=self.get_object()).select_related("source").first()
+        if test is None:
+            raise Http404
+        return _tested(test, status.HTTP_200_OK)
+
+
+def _tested(test: SourceTest, code: int) -> Response:
+    return Response(s.SourceTestSerializer({"test": test, "files": findings(test)}).data, status=code)
+
+
+class CameraViewSet(Office[Camera]):
+    serializer_class = s.CameraSerializer
+    filterset_fields = ["source", "room"]
+
+    def get_queryset(self) -> QuerySet[Camera]:
+        return cameras_for(self.request.user)
+
+    @extend_schema(responses={201: s.CameraSerializer})
+    def create(self, request: Request) -> Response:
+        """A camera of a source, and the room that it shows."""
+        wish = self.get_serializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self.shown(camera_save(camera=Camera(), **wish.validated_data), status.HTTP_201_CREATED)
+
+    @transaction.atomic
+    def partial_update(self, request: Request, pk: str) -> Response:
+        camera = self.object_to_change()
+        wish = self.get_serializer(camera, data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        return self.shown(camera_save(camera=camera, **wish.validated_data))
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Only one of whose footage nothing was counted."""
+        row_delete(row=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PieceViewSet(Office[Piece]):
+    serializer_class = s.PieceSerializer
+    filterset_class = filters.PieceFilter
+    ordering_fields = ["seen_at", "path"]
+    ordering = ["-seen_at"]
+
+    def get_queryset(self) -> QuerySet[Piece]:
+        return pieces_for(self.request.user).prefetch_related("cuts__recording")
+
+    @extend_schema(request=s.AssignSerializer, responses=s.PieceSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: str) -> Response:
+        """Say which lecture it is of, whatever its name says. It is fetched, and counted there."""
+        piece = self.get_object()
+        wish = s.AssignSerializer(data=request.data, context=self.get_serializer_context())
+        wish.is_valid(raise_exception=True)
+        piece_assign(piece=piece, user=who(request), **wish.validated_data)
+        return self.shown(piece)
+
+    @extend_schema(request=None, responses=s.PieceSerializer)
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, pk: str) -> Response:
+        """It is of no interest: what is here of it goes, and no lecture gets it."""
+        piece = self.get_object()
+        piece_discard(piece=piece, user=who(request))
+        return self.shown(piece)
+
+    @extend_schema(request=None, responses=s.PieceSerializer)
+    @action(detail=True, methods=["post"], url_path="take-back")
+    def take_back(self, request: Request, pk: str) -> Response:
+        """Undo `discard`: it is as if it had just been seen."""
+        piece = self.get_object()
+        piece_take_back(piece=piece, user=who(request))
+        return self.shown(piece)
+
+
+class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Collection]):
+    serializer_class = s.CollectionSerializer
+    permission_classes = [RegistrarsWrite]
+    filterset_class = filters.CollectionFilter
+    ordering_fields = ["due_at", "deadline_at"]
+    ordering = ["-deadline_at"]
+
+    def get_queryset(self) -> QuerySet[Collection]:
+        return collections_for(self.request.user).select_related("lecture")
+
+    @extend_schema(request=None, responses=s.CollectionSerializer)
+    @action(detail=True, methods=["post"])
+    def again(self, request: Request, pk: str) -> Response:
+        """Look for the lecture's footage once more, now and for another while."""
+        collection = self.get_object()
+        collection_again(collection=collection, user=who(request))
+        return self.shown(collection)

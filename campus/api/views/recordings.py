@@ -1,0 +1,95 @@
+"""Recordings, and the work on them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campus.api import filters
+from campus.api.base import Endpoint, RegistrarsOnly, who
+from campus.api.serializers import recordings as s
+from campus.api.uploads import check_open
+from campus.attendance.services import recording_delete
+from campus.common.storage import check_announced_size, drop_partial
+from campus.recordings.models import Recording
+from campus.recordings.selectors import progress, recordings_for
+from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
+
+
+class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Recording]):
+    serializer_class = s.RecordingSerializer
+    filterset_class = filters.RecordingFilter
+    ordering_fields = ["created_at", "size", "duration"]
+    ordering = ["-created_at"]
+    parser_classes = [MultiPartParser]
+
+    def get_queryset(self) -> QuerySet[Recording]:
+        return recordings_for(self.request.user).select_related("lecture", "report")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            drop_partial(request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Before anything reads the body, the CSRF check of a session included.
+        check_announced_size(request._request)
+        super().initial(request, *args, **kwargs)
+
+    @extend_schema(request={"multipart/form-data": s.RecordingUploadSerializer}, responses={201: s.RecordingSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; follow `progress`."""
+        upload = s.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
+        upload.is_valid(raise_exception=True)
+        file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
+        check_open(request, lecture)
+        recording = recording_create(lecture=lecture, file=file, name=file.name, user=who(request))
+        return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
+
+    def get_permissions(self) -> Sequence[Any]:
+        return [RegistrarsOnly()] if self.action == "destroy" else super().get_permissions()
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it with its file and what was seen in it; the lecture is counted again without it."""
+        recording_delete(recording=self.object_to_change())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _ask(self, service: Any) -> Response:
+        recording = self.get_object()
+        check_open(self.request, recording.lecture)
+        service(recording=recording, user=who(self.request))
+        return self.shown(recording)
+
+    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop the work on it. The file stays."""
+        return self._ask(recording_cancel)
+
+    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Look again at the parts that failed."""
+        return self._ask(recording_retry)
+
+    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Take attendance again from the whole recording. What people set by hand stays."""
+        return self._ask(recording_restart)
+
+    @extend_schema(responses=s.ProgressSerializer)
+    @action(detail=True)
+    def progress(self, request: Request, pk: str) -> Response:
+        """How far the work is."""
+        return Response(s.ProgressSerializer(progress(self.get_object())).data)

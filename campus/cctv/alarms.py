@@ -1,0 +1,187 @@
+"""Calls home when something stops: a source, a queue, a camera. Each is told once, and once more when it is over."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Max
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django_celery_beat.models import PeriodicTask
+
+from campus.accounts.selectors import in_language_of
+from campus.cctv.live_recording import unrecorded_since
+from campus.cctv.matching import room_of
+from campus.cctv.models import Alarm, Camera, Collection, Source
+from campus.cctv.notifications import tell_alarms
+from campus.common.jobs import KINDS, free
+from campus.recordings.models import Recording
+
+PERIODS = 2  # in which nothing comes
+PATIENCE = timedelta(minutes=5)  # for a look to come off
+QUEUED = timedelta(hours=1)
+SILENT = timedelta(minutes=10)  # of the scheduler, which has something to send all the time
+LECTURES = 3  # without a face
+DARK = 0.03  # of white: the brightest picture of a camera that sees nothing
+FROZEN = 0.0005  # mean difference of two pictures: less than the noise of any sensor
+RECENT = timedelta(days=60)
+
+Found = Iterator[Alarm]
+
+
+def watch() -> None:
+    """Look at all that may stop, and tell what has changed since the last time."""
+    with in_language_of():
+        found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
+    now = timezone.now()
+    ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(over_at=None)}
+    with transaction.atomic():
+        Alarm.objects.bulk_create((alarm for key, alarm in found.items() if key not in ringing), ignore_conflicts=True)
+        mine = list(Alarm.objects.filter(over_at=None, key__in=found.keys() - ringing.keys()))
+        over = [
+            alarm
+            for key, alarm in ringing.items()
+            if key not in found and Alarm.objects.filter(pk=alarm.pk, over_at=None).update(over_at=now)
+        ]
+        tell_alarms(begun=mine, over=over)
+
+
+def stopped() -> list[str]:
+    """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be left."""
+    sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
+    scheduler = [] if sent and sent > timezone.now() - SILENT else ["scheduler"]
+    sources = [
+        f"unreachable:{source.pk}" for source in Source.objects.filter(enabled=True) if _not_looked_through(source)
+    ]
+    return [*scheduler, *sources, *(alarm.key for alarm in _queues())]
+
+
+def alarms_tidy() -> None:
+    """Forget what has been over for long."""
+    Alarm.objects.filter(over_at__lt=timezone.now() - RECENT).delete()
+
+
+def _sources() -> Found:
+    now = timezone.now()
+    for source in Source.objects.filter(enabled=True).prefetch_related("cameras__room"):
+        if _not_looked_through(source):
+            text = _("%(source)s could not be looked through since %(when)s. %(error)s") % {
+                "source": source,
+                "when": _moment(source.looked_at or source.created_at),
+                "error": source.error,
+            }
+            yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=text.strip())
+        elif source.kind == Source.Kind.RTSP and (unrecorded := unrecorded_since(source, now)):
+            text = _("A lecture runs, and nothing was recorded by %(source)s since %(when)s. %(error)s") % {
+                "source": source,
+                "when": _moment(unrecorded),
+                "error": source.error,
+            }
+            yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unrecorded:{source.pk}", text=text.strip())
+        elif quiet := _silent_lectures(source):
+            text = _(
+                "%(source)s brought nothing of the last %(n)d lectures in its rooms, since %(when)s. %(error)s"
+            ) % {
+                "source": source,
+                "n": PERIODS,
+                "when": _moment(quiet),
+                "error": source.error,
+            }
+            yield Alarm(kind=Alarm.Kind.SILENT, key=f"silent:{source.pk}", text=text.strip())
+
+
+def _not_looked_through(source: Source) -> bool:
+    since = source.looked_at or source.created_at
+    return (
+        source.kind != Source.Kind.RTSP
+        and since < timezone.now() - PERIODS * timedelta(minutes=source.look_minutes) - PATIENCE
+    )
+
+
+def _silent_lectures(source: Source) -> datetime | None:
+    """When the last lectures began of which a source brought nothing; None while it brings something."""
+    rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
+    waited = timezone.now() - timedelta(minutes=source.delay_minutes + PERIODS * source.look_minutes)
+    held = Collection.objects.exclude(state=Collection.State.OFF).filter(
+        lecture__ends_at__lt=waited, lecture__starts_at__gt=source.created_at
+    )
+    recent = held.filter(lecture__ends_at__gt=waited - RECENT).select_related("lecture").order_by("-lecture__starts_at")
+    last = []
+    for row in recent.iterator():
+        if room_of(row.lecture) in rooms:
+            last.append(row.lecture)
+            if len(last) == PERIODS:
+                break
+    if len(last) < PERIODS or (source.heard_at and source.heard_at >= last[-1].starts_at):
+        return None
+    return last[-1].starts_at
+
+
+def _queues() -> Found:
+    """Work that was asked for and that nobody took for long. What waits for something else is asked for anew meanwhile."""
+    before = timezone.now() - QUEUED
+    waiting: dict[str, int] = {}
+    for kind in KINDS.values():
+        old = kind.rows.filter(free(), published_at__lt=before, attempts__lt=settings.MAX_ATTEMPTS).count()
+        if old:
+            waiting[kind.queue] = waiting.get(kind.queue, 0) + old
+    for queue, n in waiting.items():
+        text = _("Work waits in the queue “%(queue)s” for more than an hour (%(n)d). Look whether its worker runs.") % {
+            "queue": queue,
+            "n": n,
+        }
+        yield Alarm(kind=Alarm.Kind.QUEUE, key=f"queue:{queue}", text=text)
+
+
+def _cameras() -> Found:
+    for camera in Camera.objects.filter(source__enabled=True).select_related("source", "room"):
+        last = list(
+            Recording.objects.filter(
+                camera=camera,
+                state=Recording.State.DONE,
+                provisional=False,
+                lecture__starts_at__gt=timezone.now() - RECENT,
+            )
+            .order_by("-lecture__starts_at")
+            .annotate(
+                parts=Count("segments"),
+                faces=Max("segments__faces"),
+                light=Max("segments__light"),
+                motion=Max("segments__motion"),
+            )
+            .filter(parts__gt=0)[:LECTURES]
+        )
+        if last:
+            yield from _camera(camera, last)
+
+
+def _camera(camera: Camera, last: Sequence[Any]) -> Found:
+    newest = last[0]
+    named = {"camera": camera, "room": camera.room, "lecture": newest.lecture}
+    if newest.light is not None and newest.light < DARK:
+        yield Alarm(
+            kind=Alarm.Kind.DARK,
+            key=f"dark:{camera.pk}",
+            text=_("The camera %(camera)s in %(room)s showed nothing but black in %(lecture)s.") % named,
+        )
+    elif newest.motion is not None and newest.motion < FROZEN:
+        yield Alarm(
+            kind=Alarm.Kind.FROZEN,
+            key=f"frozen:{camera.pk}",
+            text=_("The picture of the camera %(camera)s in %(room)s stood still during all of %(lecture)s.") % named,
+        )
+    elif len(last) == LECTURES and not any(recording.faces for recording in last):
+        yield Alarm(
+            kind=Alarm.Kind.FACELESS,
+            key=f"faceless:{camera.pk}",
+            text=_("The camera %(camera)s in %(room)s showed no face in its last three lectures. Was it turned away?")
+            % named,
+        )
+
+
+def _moment(when: datetime) -> str:
+    local = timezone.localtime(when)
+    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"

@@ -1,0 +1,279 @@
+"""The timetable drives what is fetched: for each lecture a look after its end, more with growing pauses, and at last a word to people.
+
+All of it may run twice, late or not at all for a while: each step is one conditional UPDATE, and what an outage left is caught up in
+the order of the lectures.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Greatest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture
+from campus.cctv.clips import footage_of, lecture_complete, lecture_footage, length_of, uncovered
+from campus.cctv.matching import KEPT, REOPENED, WAITED_FOR, clash_note, clash_of, pieces_of, pieces_want, room_of
+from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.notifications import tell_missing
+from campus.common.jobs import WAITING, request
+from campus.recordings.models import Recording
+
+log = logging.getLogger(__name__)
+
+AHEAD = timedelta(days=1)  # so long before a lecture it is planned
+PAUSES = [timedelta(minutes=minutes) for minutes in (2, 5, 10, 20, 40, 60)]  # between looks; the last one for ever
+SOURCE_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60)]  # after looks that failed
+NEARLY = 0.9  # of the lecture, by each camera: enough once several looks brought nothing more
+LOOKS = 4
+LIVE = timedelta(minutes=3)  # after the end: what was not recorded of a camera by then never comes
+PATIENCE = timedelta(days=2)  # beyond the deadline, while files are being fetched
+
+
+def collect() -> None:
+    """Plan, look, ask for files, and settle what is complete or given up."""
+    now = timezone.now()
+    collections_plan(now)
+    sources_look(now, collections_due(now))
+    for source in Source.objects.filter(enabled=True):
+        pieces_want(source=source)
+    collections_settle(now)
+
+
+# Which lectures are collected.
+
+
+def collections_plan(now: datetime) -> None:
+    """Each lecture in a room with a camera is collected; one that was moved begins anew, one that was cancelled is left."""
+    rooms: dict[str, list[Source]] = {}
+    for camera in Camera.objects.filter(source__enabled=True).select_related("source", "room"):
+        rooms.setdefault(camera.room.name.strip().casefold(), []).append(camera.source)
+    near = Q(ends_at__gt=now - KEPT, starts_at__lt=now + AHEAD)
+    new = []
+    for lecture in (
+        Lecture.objects.filter(near | Q(collection__state__in=WAITED_FOR))
+        .select_related("collection")
+        .order_by("starts_at")
+    ):
+        row, sources = getattr(lecture, "collection", None), rooms.get(room_of(lecture), [])
+        if row is None:
+            if near_enough(lecture, sources, now):
+                new.append(Collection(lecture=lecture, **_plan(lecture, sources, now)))
+        elif lecture.cancelled or not sources:
+            _leave(row, lecture, now)
+        elif row.slot != _slot(lecture) or (row.state == Collection.State.OFF and near_enough(lecture, sources, now)):
+            _follow(row, lecture, sources, now)
+    Collection.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def near_enough(lecture: Lecture, sources: Sequence[Source], now: datetime) -> bool:
+    """Whether a lecture is collected at all: not what was over before its sources were there, except within their deadline."""
+    if not sources or lecture.cancelled or lecture.ends_at < now - KEPT or lecture.starts_at > now + AHEAD:
+        return False
+    since = min(source.created_at - timedelta(hours=source.deadline_hours) for source in sources)
+    return lecture.ends_at > since
+
+
+def _slot(lecture: Lecture) -> str:
+    return f"{lecture.starts_at.isoformat()} {lecture.ends_at.isoformat()} {lecture.room}"[:200]
+
+
+def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[str, object]:
+    """As a lecture is planned that nobody looked for yet. One that an outage left gets some time yet."""
+    sources = list(sources)
+    delay = timedelta(minutes=min(source.delay_minutes for source in sources))
+    patience = timedelta(hours=max(source.deadline_hours for source in sources))
+    return {
+        "slot": _slot(lecture),
+        "state": Collection.State.WAITING,
+        "tries": 0,
+        "due_at": lecture.ends_at + delay,
+        "deadline_at": max(lecture.ends_at + patience, now + REOPENED),
+        "finished_at": None,
+        "note": "",
+    }
+
+
+def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
+    """What came of a lecture whose cameras went is all that comes; a cancelled one shows nothing."""
+    if lecture.cancelled:
+        state, note = Collection.State.OFF, _("The lecture was cancelled.")
+        leaves = row.state != Collection.State.OFF
+    else:
+        state = Collection.State.COMPLETE if footage_of(lecture) else Collection.State.OFF
+        note = _("No camera in use is in the lecture's room.")
+        leaves = row.state in WAITED_FOR
+    with transaction.atomic():
+        if leaves and _finish(Verdict(row, state, note), now):
+            Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
+            lecture_footage(lecture=lecture)
+
+
+def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: datetime) -> None:
+    """The lecture was moved, or takes place after all: what is here is laid over the time that it has now."""
+    with transaction.atomic():
+        mine = Collection.objects.filter(pk=row.pk, slot=row.slot, state=row.state)
+        if not row.slot and row.state != Collection.State.OFF:  # a piece came before the plan
+            mine.update(slot=_slot(lecture))
+        elif mine.update(**_plan(lecture, sources, now)):
+            log.info("lecture %s: collected by its new time", lecture.pk)
+            lecture_footage(lecture=lecture)
+
+
+# Which sources are looked through.
+
+
+def collections_due(now: datetime) -> AbstractSet[str]:
+    """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
+    rooms = set()
+    due = (
+        Collection.objects.filter(state__in=WAITED_FOR, due_at__lte=now)
+        .select_related("lecture")
+        .order_by("lecture__starts_at")
+    )
+    for row in due:
+        fields: dict[str, object] = {"due_at": now + PAUSES[min(row.tries, len(PAUSES) - 1)], "tries": F("tries") + 1}
+        if not row.tries:
+            fields["deadline_at"] = Greatest("deadline_at", now + REOPENED)
+        if Collection.objects.filter(pk=row.pk, state=row.state, due_at=row.due_at).update(
+            state=Collection.State.COLLECTING, **fields
+        ):
+            rooms.add(room_of(row.lecture))
+    return rooms
+
+
+def sources_look(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
+    """Ask for a look at the sources that are due: by their own time, or because a lecture in one of the rooms is; returns how many.
+
+    Where looks failed, the next one waits longer.
+    """
+    asked = 0
+    idle = (
+        Source.objects.filter(enabled=True, state=Source.State.IDLE)
+        .exclude(kind=Source.Kind.RTSP)
+        .prefetch_related("cameras__room")
+    )
+    for source in idle:
+        wanted = source.tries == 0 and any(
+            camera.room.name.strip().casefold() in rooms for camera in source.cameras.all()
+        )
+        if not wanted and source.due_at and source.due_at > now:
+            continue
+        pause = SOURCE_PAUSES[min(source.tries, len(SOURCE_PAUSES) - 1)]
+        with transaction.atomic():
+            mine = Source.objects.filter(
+                pk=source.pk, state=Source.State.IDLE, tries=source.tries, due_at=source.due_at
+            )
+            if mine.update(state=Source.State.SCANNING, tries=F("tries") + 1, due_at=now + pause, **WAITING):
+                request("rollcall.scan", source.pk)
+                asked += 1
+    return asked
+
+
+# What became of it.
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a collection; `tell`: people are told of it."""
+
+    row: Collection
+    state: Collection.State
+    note: str = ""
+    tell: bool = False
+
+
+def collections_settle(now: datetime) -> None:
+    """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
+    some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
+    live = Camera.objects.filter(room__name__iexact=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
+    settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
+    rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
+    rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
+    verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
+    if not verdicts:
+        return
+    with transaction.atomic():
+        won = [verdict for verdict in verdicts if _finish(verdict, now)]
+        tell_missing([verdict.row for verdict in won if verdict.tell], now)
+
+
+def _verdict(row: Collection, now: datetime) -> Verdict | None:
+    """None: it goes on."""
+    lecture = row.lecture
+    footage = footage_of(lecture)
+    gaps = uncovered(lecture, footage)
+    if footage and not gaps:
+        return Verdict(row, Collection.State.COMPLETE)
+    coming = _coming(lecture)
+    least = 1 - max((sum(end - start for start, end in holes) for holes in gaps.values()), default=0.0) / length_of(
+        lecture
+    )
+    if footage and least >= NEARLY and row.tries >= LOOKS and not coming:
+        return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps))
+    live = all(camera.source.kind == Source.Kind.RTSP for camera in gaps) and lecture.ends_at < now - LIVE
+    if (row.deadline_at > now and not live) or (coming and row.deadline_at > now - PATIENCE):
+        return None
+    if footage:
+        return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps), tell=True)
+    if lecture.recordings.exclude(file="").exists():
+        return Verdict(row, Collection.State.COMPLETE, _("Nothing came by itself, but a recording was uploaded."))
+    return Verdict(row, Collection.State.MISSING, _why(lecture, gaps), tell=True)
+
+
+def _finish(verdict: Verdict, now: datetime) -> bool:
+    """False: somebody else was quicker, or the lecture was moved."""
+    row = verdict.row
+    mine = Collection.objects.filter(pk=row.pk, state=row.state, slot=row.slot, deadline_at=row.deadline_at)
+    if not mine.update(state=verdict.state, finished_at=now, note=verdict.note):
+        return False
+    row.state, row.note = verdict.state, verdict.note
+    if verdict.state == Collection.State.COMPLETE:
+        lecture_complete(lecture=row.lecture)
+    log.info("lecture %s: footage %s", row.lecture.pk, verdict.state)
+    return True
+
+
+def _coming(lecture: Lecture) -> bool:
+    """Whether files are being fetched, wait for their turn, or are being looked for."""
+    pieces = pieces_of(lecture)
+    waiting = pieces.filter(Q(state=Piece.State.WANTED) | Q(state=Piece.State.FOUND, settled=True, lecture=None))
+    return (waiting.exists() and clash_of(lecture) is None) or _being_looked_through(lecture)
+
+
+def _being_looked_through(lecture: Lecture) -> bool:
+    cameras = Camera.objects.filter(room__name__iexact=lecture.room.strip(), source__enabled=True)
+    return cameras.filter(source__state=Source.State.SCANNING).exists()
+
+
+def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str:
+    """In sentences: what is missing of the lecture, and what is known of the reason."""
+    said = []
+    for camera, holes in gaps.items():
+        spans = ({"start": _clock(lecture, start), "end": _clock(lecture, end)} for start, end in holes)
+        where = ", ".join(_("%(start)s to %(end)s") % span for span in spans)
+        whole = sum(end - start for start, end in holes) >= length_of(lecture) - 1
+        said.append(
+            _("%(camera)s: nothing.") % {"camera": camera}
+            if whole
+            else _("%(camera)s: nothing from %(where)s.") % {"camera": camera, "where": where}
+        )
+        if camera.source.error:
+            said.append(
+                _("%(source)s can't be looked through: %(error)s")
+                % {"source": camera.source, "error": camera.source.error}
+            )
+    if clash := clash_of(lecture):
+        said.append(clash_note(lecture, clash))
+    for piece in pieces_of(lecture).exclude(error="")[:5]:
+        said.append(f"{piece.path}: {piece.error}")
+    return "\n".join(dict.fromkeys(said))
+
+
+def _clock(lecture: Lecture, second: float) -> str:
+    return f"{timezone.localtime(lecture.starts_at + timedelta(seconds=second)):%H:%M:%S}"

@@ -1,0 +1,111 @@
+"""Where a source may be: one guard for everything that is fetched or recorded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from campus.cctv.models import Source
+from campus.common.errors import UserError
+from campus.common.network_policy import resolve
+
+Kind = Source.Kind
+# The schemes of each kind, the usual one first, with the ports that are theirs.
+SCHEMES = {
+    Kind.SFTP: {"sftp": 22},
+    Kind.FTPS: {"ftps": 21},
+    Kind.SMB: {"smb": 445},
+    Kind.WEBDAV: {"https": 443, "http": 80},
+    Kind.HTTP: {"https": 443, "http": 80},
+    Kind.S3: {"https": 443, "http": 80},
+    Kind.RTSP: {"rtsp": 554, "rtsps": 322},
+}
+UNENCRYPTED = {"http", "rtsp"}
+UNPRIVILEGED = 1024
+# Databases and caches: no footage is there, and they might do what they are told.
+NEVER = {1433, 1521, 2379, 3306, 5432, 5672, 6379, 9200, 11211, 27017}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a source is. `ips`: what its name leads to, looked up once; only these are to be connected to. Of a folder only `path`.
+
+    `host` is the name without brackets, `path` is decoded and begins with a slash, `query` has no question mark.
+    """
+
+    scheme: str
+    path: str
+    host: str = ""
+    port: int = 0
+    query: str = ""
+    ips: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as in a URL; the port only where it is not the scheme's usual one."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = any(ports.get(self.scheme) == self.port for ports in SCHEMES.values())
+        return f"{self.scheme}://{host}" if usual else f"{self.scheme}://{host}:{self.port}"
+
+
+def guarded(source: Source) -> Address:
+    """The source's address, if we may go there.
+
+    Raises UserError, a sentence for whoever wrote the address: another scheme or port than the kind's, a private address that is not in
+    ROLLCALL_SOURCE_NETWORKS, a folder that is not under ROLLCALL_SOURCE_FOLDERS, what is unencrypted and not in those networks.
+    """
+    if source.kind == Kind.FOLDER:
+        return Address("file", str(guarded_folder(Path(source.address))))
+    schemes = SCHEMES[Kind(source.kind)]
+    try:
+        parts = urlsplit(source.address)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError as error:
+        raise UserError(_("The address is no valid one. Correct it.")) from error
+    if parts.scheme not in schemes:
+        wanted = " / ".join(f"{scheme}://" for scheme in schemes)
+        raise UserError(_("The address of this kind of source has to begin with %(wanted)s.") % {"wanted": wanted})
+    if not host or parts.username is not None or parts.fragment:
+        example = f"{next(iter(schemes))}://nvr.example.org/recordings"
+        raise UserError(
+            _("The address has to name a server, without user name and password, like %(example)s.")
+            % {"example": example}
+        )
+    port = schemes[parts.scheme] if port is None else port
+    if port not in schemes.values() and (port < UNPRIVILEGED or port in NEVER):
+        raise UserError(_("Port %(port)d is not one where footage is fetched from.") % {"port": port})
+    found = resolve(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
+    if parts.scheme in UNENCRYPTED and not all(inside for _address, inside in found):
+        raise UserError(
+            _(
+                "%(scheme)s is not encrypted and is for your own network only. Use %(other)s, or let the administrator list the network."
+            )
+            % {"scheme": f"{parts.scheme}://", "other": f"{parts.scheme}s://"}
+        )
+    return Address(
+        parts.scheme,
+        unquote(parts.path) or "/",
+        host,
+        port,
+        parts.query,
+        tuple(str(address) for address, _inside in found),
+    )
+
+
+def guarded_folder(folder: Path) -> Path:
+    """The real folder, without links. Raises UserError where it is not there or not under ROLLCALL_SOURCE_FOLDERS."""
+    real = folder.resolve()
+    if not folder.is_absolute() or not any(
+        real.is_relative_to(Path(allowed).resolve()) for allowed in settings.SOURCE_FOLDERS
+    ):
+        raise UserError(
+            _(
+                "Footage is not fetched from the folder %(folder)s. The administrator can allow it (ROLLCALL_SOURCE_FOLDERS)."
+            )
+            % {"folder": folder}
+        )
+    if not real.is_dir():
+        raise UserError(_("The folder %(folder)s is not there. Is it mounted?") % {"folder": folder})
+    return real

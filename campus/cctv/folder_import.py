@@ -1,0 +1,120 @@
+"""A folder of recordings that is loaded once: its files become pieces, and each that shows a lecture is asked for."""
+
+import os
+from collections.abc import Collection as Many
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture, Room
+from campus.cctv import path_patterns as patterns
+from campus.cctv.egress_policy import guarded_folder
+from campus.cctv.matching import REOPENED, Reading, RemoteFile, pieces_keep, read_names
+from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.services import camera_save, source_save
+from campus.common.errors import UserError
+from campus.common.jobs import WAITING, request
+
+MOST = 100_000  # files
+UNBOUNDED = 32767  # GiB a day
+
+
+def files_of(folder: Path) -> list[RemoteFile]:
+    """All files below the folder; links and hidden ones are left out. Raises UserError: not allowed, not there, too many."""
+    folder = guarded_folder(folder.absolute())
+    files: list[RemoteFile] = []
+    for file in _walked(folder):
+        status = file.stat()
+        files.append(
+            RemoteFile(
+                file.relative_to(folder).as_posix(), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
+            )
+        )
+        if len(files) > MOST:
+            raise UserError(_("There are more than %(most)d files. Load one folder after the other.") % {"most": MOST})
+    return files
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            file = Path(where, name)
+            if not name.startswith(".") and file.is_file() and not file.is_symlink():
+                yield file
+
+
+def source_of(
+    folder: Path, *, pattern: str, time_zone: str, rooms: Mapping[str, str], files: Sequence[RemoteFile]
+) -> Source:
+    """The source that the folder is loaded through, in use until it is; loaded again, it is the same one.
+
+    `rooms`: the names of rooms by what the pattern calls the camera, "" for all others. What is in neither is a room's name itself.
+    Raises UserError and ValidationError.
+    """
+    address = str(guarded_folder(folder.absolute()))
+    source = Source.objects.filter(kind=Source.Kind.FOLDER, address=address).first() or Source(
+        kind=Source.Kind.FOLDER, address=address
+    )
+    name = source.name or _("Loaded from %(folder)s") % {"folder": folder.name}
+    source_save(source=source, name=name[:100], pattern=pattern, time_zone=time_zone, day_gib=UNBOUNDED, enabled=True)
+    read = patterns.compile(pattern)
+    fields = (read.match(file.path, timezone.get_default_timezone()) for file in files)
+    for label in sorted({field.label for field in fields if field}):
+        if not source.cameras.filter(label__iexact=label).exists():
+            camera_save(
+                camera=Camera(source=source), label=label, room=_room(rooms.get(label) or rooms.get("") or label, label)
+            )
+    return source
+
+
+def _room(name: str, label: str) -> Room:
+    if not name:
+        raise UserError(_("Nothing says which room the files are of. Name it."))
+    room = Room.objects.filter(name__iexact=name).first()
+    if room is None:
+        raise UserError(
+            _("There is no room “%(room)s” for the camera “%(label)s”. Name its room, or make that room first.")
+            % {"room": name, "label": label}
+        )
+    return room
+
+
+def footage_load(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading]:
+    """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were read."""
+    found = read_names(source, files)
+    now = timezone.now()
+    shown = [reading for reading in found if reading.lectures and not reading.note]
+    with transaction.atomic():
+        pieces_keep(source, found, now)
+        _collect({lecture for reading in shown for lecture in reading.lectures}, now)
+        mine = source.pieces.filter(state__in=(Piece.State.FOUND, Piece.State.LATER, Piece.State.FAILED))
+        wanted = [pk for reading in shown for pk in mine.filter(path=reading.file.path).values_list("pk", flat=True)]
+        for pk in wanted:
+            Piece.objects.filter(pk=pk).update(
+                state=Piece.State.WANTED, tries=0, due_at=None, note="", error="", error_detail="", **WAITING
+            )
+        request("rollcall.fetch", *wanted)
+    return found
+
+
+def _collect(lectures: Many[Lecture], now: datetime) -> None:
+    begun = {
+        "state": Collection.State.COLLECTING,
+        "tries": 0,
+        "due_at": now,
+        "deadline_at": now + REOPENED,
+        "finished_at": None,
+        "note": "",
+    }
+    for lecture in lectures:
+        Collection.objects.update_or_create(lecture=lecture, defaults=begun)
+
+
+def footage_loaded(*, source: Source) -> None:
+    """The load is over: the folder is no camera of its rooms any more."""
+    Source.objects.filter(pk=source.pk).update(enabled=False)

@@ -1,0 +1,135 @@
+"""Cameras that are recorded while a lecture runs: which are due, who records them, and what was recorded."""
+
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.cctv.clips import length_of, piece_arrived
+from campus.cctv.matching import lectures_between, room_of
+from campus.cctv.models import Camera, Piece, Source, piece_path
+from campus.common.jobs import free
+from campus.recordings.selectors import seam
+from recognition.types import VideoInfo
+
+log = logging.getLogger(__name__)
+
+MARGIN = timedelta(minutes=1)  # before and after a lecture
+PATIENCE = timedelta(minutes=3)  # without anything of a lecture that runs, until somebody is told
+
+
+def cameras_due(now: datetime) -> list[Camera]:
+    """The cameras that are to be recorded now, with their sources: a lecture is in their room, or is about to be."""
+    rooms = {room_of(lecture) for lecture in lectures_between(now - MARGIN, now + MARGIN)}
+    return [
+        camera for camera in _recordable().filter(source__enabled=True) if camera.room.name.strip().casefold() in rooms
+    ]
+
+
+def cameras_numbered(pks: Collection[int]) -> QuerySet[Camera]:
+    """Those of the cameras that are still there, with their sources."""
+    return _recordable().filter(pk__in=pks)
+
+
+def _recordable() -> QuerySet[Camera]:
+    return Camera.objects.filter(source__kind=Source.Kind.RTSP).select_related("source", "room")
+
+
+def unrecorded_since(source: Source, now: datetime) -> datetime | None:
+    """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing has to be."""
+    rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
+    running = [lecture for lecture in lectures_between(now, now) if room_of(lecture) in rooms]
+    if not running:
+        return None
+    since = max(min(lecture.starts_at for lecture in running), source.heard_at or source.created_at)
+    return since if since < now - PATIENCE - timedelta(seconds=settings.PIECE_SECONDS) else None
+
+
+def source_hold(*, source_id: int, owner: str) -> bool:
+    """Take the source for this recorder, or keep it for another while. False: somebody else records it."""
+    now = timezone.now()
+    mine = Source.objects.filter(Q(lease_owner=owner) | free(), pk=source_id)
+    return bool(
+        mine.update(lease_owner=owner, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), looked_at=now)
+    )
+
+
+def source_let_go(*, source_id: int, owner: str) -> None:
+    """Nothing of the source is recorded any more."""
+    Source.objects.filter(pk=source_id, lease_owner=owner).update(lease_owner="", lease_until=None)
+
+
+def source_told(*, source_id: int, owner: str, error: str) -> None:
+    """Keep what is wrong with the source's cameras, in a sentence; "" when nothing is."""
+    Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
+
+
+def piece_recorded(
+    *, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: VideoInfo
+) -> Piece | None:
+    """A camera was recorded into `file`, which is moved to where it belongs. None: this was told before.
+
+    Told twice, or again after a crash in between, it makes one piece: its id is made of camera and time.
+    """
+    path = f"{camera.label}/{starts_at:%Y-%m-%dT%H%M%S.%f}Z.mp4".lstrip("/")
+    piece = Piece(
+        pk=_name_of(camera, path),
+        source_id=camera.source_id,
+        camera=camera,
+        path=path,
+        size=file.stat().st_size,
+        offset=file.stat().st_size,
+        modified_at=ends_at,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        state=Piece.State.HERE,
+        sha256=sha256,
+        info=asdict(info),
+        fetched_at=timezone.now(),
+        note=_gap_before(camera, starts_at, ends_at),
+    )
+    new = not Piece.objects.filter(pk=piece.pk).exists()
+    if new:
+        piece.file.name = piece_path(piece, path)
+        kept = Path(settings.MEDIA_ROOT, piece.file.name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.unlink(missing_ok=True)
+        os.link(file, kept)
+        with transaction.atomic():
+            piece.save(force_insert=True)
+            Source.objects.filter(pk=camera.source_id).update(heard_at=timezone.now())
+            piece_arrived(piece=piece)
+        log.info("piece %s: %d bytes of %s", piece.pk, piece.size, camera)
+    file.unlink()
+    return piece if new else None
+
+
+def _name_of(camera: Camera, path: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"rollcall:{camera.source_id}/{path}")
+
+
+def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
+    """What the lecture lacks between the piece before and this one, in words."""
+    room = camera.room.name.strip().casefold()
+    lecture = next((one for one in lectures_between(starts_at, ends_at) if room_of(one) == room), None)
+    if lecture is None:
+        return ""
+    before = (
+        Piece.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
+        .order_by("-ends_at")
+        .first()
+    )
+    since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
+    if (starts_at - since).total_seconds() <= seam(length_of(lecture)):
+        return ""
+    times = {"since": f"{timezone.localtime(since):%H:%M:%S}", "until": f"{timezone.localtime(starts_at):%H:%M:%S}"}
+    return _("Nothing could be recorded from %(since)s to %(until)s.") % times

@@ -1,0 +1,86 @@
+"""`manage.py import_footage FOLDER --pattern ...`: the recordings of a folder, once."""
+
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from campus.cctv.folder_import import files_of, footage_load, footage_loaded, source_of
+from campus.cctv.matching import Reading, zone_of
+from campus.cctv.models import Piece, Source
+from campus.common.errors import UserError
+
+BETWEEN = 2.0  # seconds between two looks at how far it is
+
+
+class Command(BaseCommand):
+    help = "Load the recordings of a folder once: by room and time each goes to its lecture, and attendance is taken by the workers."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path)
+        parser.add_argument(
+            "--pattern",
+            required=True,
+            help="how the files are named, like '{room}/{date:%%Y%%m%%d}/{start:%%H%%M%%S}.mp4'",
+        )
+        parser.add_argument("--room", default="", help="the room of all files whose names do not say it")
+        parser.add_argument(
+            "--camera",
+            action="append",
+            default=[],
+            metavar="NAME=ROOM",
+            help="the room of a camera that the names have",
+        )
+        parser.add_argument("--time-zone", default="", help="of the times in the names; by default the institution's")
+        parser.add_argument("--dry-run", action="store_true", help="show how each file is read, and change nothing")
+
+    def handle(self, *args: Any, folder: Path, dry_run: bool, **options: Any) -> None:
+        rooms = dict(entry.rpartition("=")[::2] for entry in options["camera"]) | {"": options["room"]}
+        try:
+            with transaction.atomic():
+                files = files_of(folder)
+                source = source_of(
+                    folder, pattern=options["pattern"], time_zone=options["time_zone"], rooms=rooms, files=files
+                )
+                found = footage_load(source=source, files=files)
+                self.show(source, found)
+                transaction.set_rollback(dry_run)
+        except UserError as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        if dry_run:
+            return
+        try:
+            self.wait(source)
+        finally:
+            footage_loaded(source=source)
+
+    def show(self, source: Source, found: list[Reading]) -> None:
+        zone = zone_of(source)
+        for reading in found:
+            when = f"{reading.starts_at.astimezone(zone):%Y-%m-%d %H:%M}" if reading.starts_at else "?"
+            self.stdout.write(
+                f"{reading.file.path}: {when}, {reading.note or ', '.join(str(lecture) for lecture in reading.lectures)}"
+            )
+        of_lectures = sum(bool(reading.lectures) and not reading.note for reading in found)
+        self.stdout.write(f"{len(found)} files, {of_lectures} of them of a lecture.")
+
+    def wait(self, source: Source) -> None:
+        """Until the workers have fetched all. Interrupted, it can be run again: what is here already is not fetched twice."""
+        told = None
+        while True:
+            states = Counter(source.pieces.order_by().values_list("state", flat=True))
+            if states != told:
+                self.stdout.write(f"{states[Piece.State.HERE]} here, {states[Piece.State.WANTED]} to come.")
+            told = states
+            if not states[Piece.State.WANTED]:
+                break
+            time.sleep(BETWEEN)
+        for piece in source.pieces.filter(state__in=(Piece.State.FAILED, Piece.State.LATER)):
+            self.stderr.write(f"{piece.path}: {piece.error}")

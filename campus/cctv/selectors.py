@@ -1,0 +1,98 @@
+"""What a user may see of sources and of what came from them: who looks after all classes all of it, a lecturer the own lectures'."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture
+from campus.academics.selectors import courses_for
+from campus.accounts.roles import AnyUser, sees_everything
+from campus.cctv import path_patterns as patterns
+from campus.cctv.matching import Reading, RemoteFile, read_names, zone_of
+from campus.cctv.models import Alarm, Camera, Collection, Piece, Source, SourceTest
+from campus.recordings.models import Cut
+
+NEAR = timedelta(days=4)  # how far from a piece the lectures are that it may be of
+
+
+def sources_for(user: AnyUser) -> QuerySet[Source]:
+    return Source.objects.all() if sees_everything(user) else Source.objects.none()
+
+
+def cameras_for(user: AnyUser) -> QuerySet[Camera]:
+    return Camera.objects.filter(source__in=sources_for(user))
+
+
+def pieces_for(user: AnyUser) -> QuerySet[Piece]:
+    return Piece.objects.filter(source__in=sources_for(user))
+
+
+def collections_for(user: AnyUser) -> QuerySet[Collection]:
+    return Collection.objects.filter(lecture__course__in=courses_for(user))
+
+
+def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
+    return Alarm.objects.all() if sees_everything(user) else Alarm.objects.none()
+
+
+def unmatched(pieces: QuerySet[Piece]) -> QuerySet[Piece]:
+    """Those that no lecture wants: seen and not asked for, or here and in no recording."""
+    idle = Q(state=Piece.State.FOUND) | (Q(state=Piece.State.HERE) & ~Exists(Cut.objects.filter(piece=OuterRef("pk"))))
+    return pieces.filter(idle, lecture=None)
+
+
+def unclear(pieces: QuerySet[Piece]) -> QuerySet[Piece]:
+    """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at once.
+
+    Not the others: a room is filmed at night, too.
+    """
+    return unmatched(pieces).filter(unclear=True)
+
+
+def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
+    """The lectures that footage of that time, or of these days, may be of; those that take place."""
+    moment = moment or timezone.now()
+    near = Lecture.objects.filter(cancelled=False, starts_at__lt=moment + NEAR, ends_at__gt=moment - NEAR)
+    return near.select_related("course").order_by("-starts_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file at a source: whether its path fits the pattern, what that makes of it, and the piece that it is already."""
+
+    file: RemoteFile
+    fits: bool
+    reading: Reading | None
+    piece: Piece | None
+
+    @property
+    def lectures(self) -> Sequence[Lecture]:
+        return self.reading.lectures if self.reading else []
+
+    @property
+    def note(self) -> str:
+        """Why it is of no use by itself; "" where it is."""
+        return self.reading.note if self.reading else _("It is no video.")
+
+
+def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
+    """How files are read, as the source is described now. Raises UserError where its pattern is wrong."""
+    pattern, zone = patterns.compile(source.pattern), zone_of(source)
+    readings = {reading.file: reading for reading in read_names(source, files)}
+    pieces = {piece.path: piece for piece in source.pieces.filter(path__in=[file.path for file in files])}
+    return [
+        Seen(file, pattern.match(file.path, zone) is not None, readings.get(file), pieces.get(file.path))
+        for file in files
+    ]
+
+
+def findings(test: SourceTest) -> list[Seen]:
+    """What the last test of a source found. Raises UserError where the pattern is wrong."""
+    return seen(
+        test.source,
+        [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files],
+    )

@@ -1,0 +1,197 @@
+"""What people write about sources: what they are, which cameras they show, a look at what they have, and another chance."""
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Greatest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture
+from campus.cctv import credentials
+from campus.cctv.clips import lecture_footage, lectures_of
+from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, pieces_want
+from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.common.errors import UserError
+from campus.common.jobs import WAITING, finish, request
+
+log = logging.getLogger(__name__)
+
+Row = TypeVar("Row", Source, Camera)
+
+SHOWN = 200  # files of a test that are kept to be looked at
+
+
+def source_save(*, source: Source, password: str | None = None, **changes: object) -> Source:
+    """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
+
+    Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password was not
+    given again.
+    """
+    for name, value in changes.items():
+        setattr(source, name, value)
+    secret = checked_password(source, password)
+    if secret is not None:
+        source.secret = credentials.encrypt(secret)
+    return _save(source)
+
+
+def checked_password(source: Source, password: str | None) -> str | None:
+    """What is kept of a password, or of a private key. None keeps what is there.
+
+    It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises ValidationError.
+    """
+    before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
+    if before and password is None and (before.kind, before.address) != (source.kind, source.address):
+        raise ValidationError(
+            {"password": _("The address is another one. Enter the password again, or have it forgotten.")}
+        )
+    if password is None or not password.startswith(credentials.KEY):
+        return password
+    if source.kind != Source.Kind.SFTP:  # which would get it as a password
+        raise ValidationError({"password": _("Only SFTP takes a private key.")})
+    try:
+        return credentials.private_key(password)
+    except UserError as error:
+        raise ValidationError({"password": str(error)}) from error
+
+
+def camera_save(*, camera: Camera, **changes: object) -> Camera:
+    """Write a camera after its own checks. Raises ValidationError by field."""
+    for name, value in changes.items():
+        setattr(camera, name, value)
+    return _save(camera)
+
+
+def _save(row: Row) -> Row:
+    row.full_clean()
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise UserError(_("Somebody else wrote the same at this moment. Look at it, then try again.")) from error
+    return row
+
+
+def row_delete(*, row: Source | Camera) -> None:
+    """Raises UserError where footage of it was counted."""
+    files = [piece.file for piece in row.pieces.exclude(file="")] if isinstance(row, Source) else []
+    try:
+        with transaction.atomic():
+            row.delete()
+            for file in files:
+                transaction.on_commit(partial(file.delete, save=False))
+    except models.ProtectedError as error:
+        raise UserError(
+            _("Attendance was taken from footage of it, so it stays. Take the source out of use instead.")
+        ) from error
+
+
+def source_test(*, source: Source) -> SourceTest:
+    """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at anew."""
+    with transaction.atomic():
+        queued = {
+            "state": SourceTest.State.QUEUED,
+            "files": [],
+            "count": 0,
+            "told": "",
+            "error": "",
+            "error_detail": "",
+        } | WAITING
+        test, _made = SourceTest.objects.update_or_create(source=source, defaults=queued)
+        request("rollcall.test_source", test.pk)
+    return test
+
+
+def source_tested(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: str = "") -> bool:
+    """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
+    seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
+    shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
+    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told)
+
+
+def piece_take_back(*, piece: Piece, user: User | None = None) -> None:
+    """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
+    if piece.source.kind == Source.Kind.RTSP:
+        raise UserError(_("This was recorded from a camera and nowhere else, so it is gone."))
+    if not Piece.objects.filter(pk=piece.pk, state=Piece.State.DISCARDED).update(state=Piece.State.FOUND, settled=True):
+        raise UserError(_("This file is not discarded."))
+    log.info("piece %s: taken back by user %s", piece.pk, user and user.pk)
+    shown = lectures_between(piece.starts_at, piece.ends_at) if piece.starts_at and piece.ends_at else ()
+    pieces_want(source=piece.source, lectures=shown)
+
+
+def collection_again(*, collection: Collection, user: User | None = None) -> None:
+    """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be looked for."""
+    now = timezone.now()
+    if collection.state == Collection.State.OFF:
+        raise UserError(_("The footage of this lecture is not collected: %(why)s") % {"why": collection.note})
+    if collection.lecture.starts_at > now:
+        raise UserError(_("This lecture has not begun yet."))
+    Collection.objects.filter(pk=collection.pk).exclude(state=Collection.State.OFF).update(
+        state=Collection.State.COLLECTING,
+        tries=0,
+        due_at=now,
+        deadline_at=Greatest("deadline_at", now + REOPENED),
+        finished_at=None,
+        note="",
+    )
+    log.info("lecture %s: looked for again by user %s", collection.lecture_id, user and user.pk)
+
+
+@transaction.atomic
+def piece_assign(*, piece: Piece, lecture: Lecture, user: User | None = None) -> None:
+    """A person says that the piece shows that lecture, and no other. Where it is not here yet, it is fetched.
+
+    Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here under
+    another name.
+    """
+    piece = Piece.objects.select_for_update().get(pk=piece.pk)
+    if piece.state == Piece.State.DOUBLE:
+        raise UserError(_("The same file is here already under another name. Assign that one."))
+    before = list(lectures_of(piece))
+    ends = piece.ends_at or piece.starts_at
+    if piece.starts_at is None or ends is None or piece.starts_at >= lecture.ends_at or ends <= lecture.starts_at:
+        length = ends - piece.starts_at if piece.starts_at and ends else None
+        piece.starts_at, piece.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
+    if piece.camera is None:
+        cameras = piece.source.cameras.all()
+        here = cameras.filter(room__name__iexact=lecture.room.strip())
+        piece.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
+    piece.lecture, piece.note = lecture, ""
+    piece.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
+    fetch = Piece.objects.filter(pk=piece.pk).exclude(state__in=(Piece.State.HERE, Piece.State.WANTED))
+    if fetch.update(state=Piece.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+        request("rollcall.fetch", piece.pk)
+    for one in {*before, lecture}:
+        lecture_footage(lecture=one)
+    log.info("piece %s: assigned to lecture %s by user %s", piece.pk, lecture.pk, user and user.pk)
+
+
+@transaction.atomic
+def piece_discard(*, piece: Piece, user: User | None = None) -> None:
+    """The piece is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
+    piece = Piece.objects.select_for_update().get(pk=piece.pk)
+    lectures, name = list(lectures_of(piece)), piece.file.name
+    gone = {
+        "state": Piece.State.DISCARDED,
+        "file": "",
+        "offset": 0,
+        "due_at": None,
+        "lecture": None,
+        "note": "",
+        "error": "",
+    }
+    Piece.objects.filter(pk=piece.pk).update(**gone | WAITING)
+    for lecture in lectures:
+        lecture_footage(lecture=lecture)
+    if name:
+        transaction.on_commit(lambda: Path(settings.MEDIA_ROOT, name).unlink(missing_ok=True), robust=True)
+    log.info("piece %s: discarded by user %s", piece.pk, user and user.pk)

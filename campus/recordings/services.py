@@ -1,0 +1,256 @@
+"""Everything that writes recordings and segments: the upload, the steps of the work, and what people ask for."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Course, Lecture
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import embedder_in_use
+from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.file_names import clean
+from campus.common.jobs import WAITING, finish, request
+from campus.common.storage import check_size
+from campus.recordings.models import ANEW, Recording, Segment
+from campus.recordings.selectors import OPEN
+from recognition import types
+
+log = logging.getLogger(__name__)
+
+
+def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
+    """Keep an uploaded video or photo and ask for its ingest. The file's type is not trusted: the worker looks into it.
+
+    Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
+    """
+    name = clean(name)
+    size = file.size or 0
+    if not size:
+        raise UserError(_("%(name)s is empty. Choose another file.") % {"name": name})
+    # An upload is on this disk already and is only renamed.
+    coming = 0 if hasattr(file, "temporary_file_path") else size
+    check_size(size, settings.MEDIA_ROOT, coming=coming)
+    digest = hashlib.sha256()
+    for chunk in file.chunks(1024 * 1024):
+        digest.update(chunk)
+    recording = Recording(lecture=lecture, original_name=name, size=size, sha256=digest.hexdigest(), uploaded_by=user)
+    refuse_duplicate(lecture, recording.sha256)
+    try:
+        recording.file.save(name, file, save=False)
+        with transaction.atomic():
+            recording.save(force_insert=True)
+            request("rollcall.ingest", recording.pk)
+    except Exception as error:
+        Path(settings.MEDIA_ROOT, recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
+        if isinstance(error, IntegrityError):
+            refuse_duplicate(lecture, recording.sha256)
+        if isinstance(error, OSError) and disk_full(error):
+            raise UserError(DISK_FULL) from error
+        raise
+    log.info("recording %s: %d bytes for lecture %s", recording.pk, size, lecture.pk)
+    return recording
+
+
+class AlreadyHere(UserError):
+    """The lecture has this very file; `recording` is the one that has it."""
+
+    def __init__(self, recording: Recording) -> None:
+        sentence = _("This recording is already here: %(name)s. Take attendance again there if you need to.")
+        super().__init__(sentence % {"name": recording.original_name})
+        self.recording = recording
+
+
+def refuse_duplicate(lecture: Lecture, sha256: str) -> None:
+    """Raises AlreadyHere where the lecture has a recording with that SHA-256 ("": nobody knows it yet)."""
+    twin = Recording.objects.filter(lecture=lecture, sha256=sha256).exclude(sha256="").first()
+    if twin:
+        raise AlreadyHere(twin)
+
+
+def recording_cancel(*, recording: Recording, user: User | None) -> None:
+    """Stop the work on a recording. Workers notice within seconds; the upload stays. Raises UserError when it is over."""
+    with transaction.atomic():
+        stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN).update(
+            state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **WAITING
+        )
+        if not stopped:
+            raise UserError(_("There is nothing to cancel: the work on this recording is over."))
+        _forget_segments(recording)
+    recording.refresh_from_db()
+    log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
+
+
+def recording_retry(*, recording: Recording, user: User | None) -> None:
+    """Work again on the parts that failed, and count again. Raises UserError when nothing failed."""
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        # Done parts whose tracks are deleted already have to be looked at again, too.
+        again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
+        failed = recording.state == Recording.State.FAILED
+        gappy = (
+            recording.state == Recording.State.DONE and recording.segments.filter(state=Segment.State.FAILED).exists()
+        )
+        if not failed and not gappy:
+            raise UserError(_("Nothing failed in this recording. To have it looked at anew, take attendance again."))
+        planned = recording.segments.exists()
+        again.update(**ANEW)
+        Recording.objects.filter(pk=recording.pk).update(
+            state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
+            error="",
+            error_detail="",
+            planned_at=timezone.now(),
+            finished_at=None,
+            **WAITING,
+        )
+        if planned:
+            request(
+                "rollcall.recognise",
+                *recording.segments.filter(state=Segment.State.PENDING).values_list("pk", flat=True),
+            )
+        else:
+            request("rollcall.ingest", recording.pk)
+    segments_settled(recording_id=recording.pk)
+    log.info("recording %s: retried by user %s", recording.pk, user and user.pk)
+
+
+def recording_restart(*, recording: Recording, user: User | None) -> None:
+    """Take attendance again from the start, whatever the state. What it said before stays until the new count is there."""
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        Recording.objects.filter(pk=recording.pk).update(
+            state=Recording.State.UPLOADED,
+            run=recording.run + 1,
+            coverage=0,
+            error="",
+            error_detail="",
+            planned_at=None,
+            finished_at=None,
+            **WAITING,
+        )
+        _forget_segments(recording)
+        request("rollcall.ingest", recording.pk)
+    log.info("recording %s: attendance taken again by user %s", recording.pk, user and user.pk)
+
+
+def _forget_segments(recording: Recording) -> None:
+    """Without its row a worker can neither go on nor finish; the tracks go with it."""
+    recording.segments.all().delete()
+    transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
+
+
+def tracks_folder(recording: Recording) -> Path:
+    """Where the workers put what they found. Holds embeddings of bystanders: it is deleted when the count is done."""
+    return Path(settings.MEDIA_ROOT, "tracks", str(recording.pk))
+
+
+# The steps of the work.
+
+
+def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
+    """The ingest is done: the segments are there to be taken, all with one embedder. False: this attempt lost its lease."""
+    started = info.started_at and info.started_at.isoformat()
+    with transaction.atomic():
+        planned = finish(
+            recording,
+            Recording.State.PROCESSING,
+            info=asdict(info) | {"started_at": started},
+            duration=info.duration,
+            embedder=embedder_in_use(recording.lecture.course),
+            planned_at=timezone.now(),
+            attempts=0,
+            published_at=None,
+        )
+        if planned:
+            rows = [Segment(recording=recording, index=part.index, start=part.start, end=part.end) for part in segments]
+            request("rollcall.recognise", *(row.pk for row in Segment.objects.bulk_create(rows)))
+    return planned
+
+
+def segment_progress(*, segment: Segment, share: float) -> bool:
+    """Note how far the attempt is. False: it is not wanted any more (cancelled, taken again, or the lease was lost)."""
+    mine = Segment.objects.filter(pk=segment.pk, lease_owner=segment.lease_owner, state=Segment.State.PENDING)
+    return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
+
+
+def segment_finished(
+    *,
+    segment: Segment,
+    result: str,
+    faces: int,
+    tracks: int,
+    found: Sequence[int] = (),
+    light: float | None = None,
+    motion: float | None = None,
+) -> bool:
+    """The tracks are in the file. `found`: the ids of whom this part alone shows, told until the vote decides over all parts.
+
+    False: this attempt lost its lease. `segments_settled` comes next, after the commit.
+    """
+    facts = {"faces": faces, "tracks": tracks, "light": light, "motion": motion, "found": list(found)}
+    return finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
+
+
+def segments_settled(*, recording_id: UUID | None = None) -> int:
+    """Where no segment is waiting any more, let the vote begin: one conditional UPDATE, so that one caller alone wins.
+
+    Call it after the commit of the segment's own row, else two that finish at once see each other still waiting. Without
+    `recording_id` all recordings are looked at. Returns how many moved.
+    """
+    waiting = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.PENDING)
+    candidates = Recording.objects.filter(~Exists(waiting), state=Recording.State.PROCESSING)
+    if recording_id is not None:
+        candidates = candidates.filter(pk=recording_id)
+    won = 0
+    for pk in candidates.values_list("pk", flat=True):
+        if Recording.objects.filter(~Exists(waiting), pk=pk, state=Recording.State.PROCESSING).update(
+            state=Recording.State.AGGREGATING, **WAITING
+        ):
+            request("rollcall.aggregate", pk)
+            won += 1
+    return won
+
+
+def gallery_settled(*, course: Course) -> None:
+    """The training of a class is over: the recordings that wait for it can be counted."""
+    waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
+    request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
+
+
+def recording_counted(*, recording: Recording, gallery: Gallery, sureness: str, coverage: float, error: str) -> bool:
+    """The vote with that gallery and sureness is over; `error` names the gaps. False: this attempt lost its lease.
+
+    To be called in the transaction that writes the attendance. The tracks are deleted after it, except where more footage is
+    awaited, or where a retry of failed parts, or footage that comes late, may need them for another day.
+    """
+    facts = {
+        "gallery": gallery,
+        "sureness": sureness,
+        "coverage": coverage,
+        "error": error,
+        "finished_at": timezone.now(),
+    }
+    counted = finish(recording, Recording.State.DONE, **facts)
+    for name, value in facts.items():
+        setattr(recording, name, value)
+    if counted and not error and not recording.provisional:
+        transaction.on_commit(lambda: tracks_forget(recording_id=recording.pk))
+    return counted
+
+
+def tracks_forget(*, recording_id: UUID | str) -> None:
+    """Delete the tracks of a recording."""
+    Segment.objects.filter(recording_id=recording_id).update(result="")
+    shutil.rmtree(Path(settings.MEDIA_ROOT, "tracks", str(recording_id)), ignore_errors=True)

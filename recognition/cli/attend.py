@@ -1,0 +1,199 @@
+"""`attend`: attendance of one recording or photo, from a folder of people."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from recognition.embedding import EMBEDDERS
+from recognition.errors import NoEnrolment, RecognitionError
+from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine, write_lecture
+from recognition.identification import gallery
+from recognition.identification.vote import Policy, vote
+from recognition.media.video import plan, probe
+from recognition.people_folder import photos_by_person
+from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.types import Attendance, Presence, VideoInfo
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    attend = commands.add_parser("attend", help="take attendance of one recording or photo")
+    attend.set_defaults(run=run)
+    attend.add_argument("recording", type=Path, metavar="VIDEO_OR_PHOTO")
+    attend.add_argument("--people", type=Path, required=True, metavar="DIR", help="a folder of photos for each student")
+    attend.add_argument("--enrol", type=int, metavar="N", help="use only the first N photos of each student, by number")
+    attend.add_argument(
+        "--every",
+        type=float,
+        default=Settings().every,
+        metavar="S",
+        help="seconds between frames looked at (%(default)s)",
+    )
+    attend.add_argument(
+        "--min-face",
+        type=int,
+        default=Settings().min_face,
+        metavar="PX",
+        help="height of the smallest face looked for (%(default)s)",
+    )
+    attend.add_argument(
+        "--sureness",
+        choices=list(gallery.PRESETS),
+        default=Policy().preset,
+        help="how sure an answer has to be (%(default)s)",
+    )
+    attend.add_argument(
+        "--embedder", choices=sorted(EMBEDDERS), default="dlib-resnet-v1", help="what compares faces (%(default)s)"
+    )
+    attend.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="the embedder's weights, where they are neither in a package nor kept",
+    )
+    attend.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    attend.add_argument("--excel", type=Path, metavar="FILE", help="write the result as a workbook")
+
+
+def enrolled(people: Path, enrol: int | None, models: Models) -> gallery.Gallery:
+    """The gallery of a folder of people; says which photos can't be used."""
+    photos = photos_by_person(people, enrol)
+    if not photos:
+        raise NoEnrolment(
+            f"There is no folder of photos in {people}. Make one for each student: {people}/<name>/1.jpg, 2.jpg, ..."
+        )
+    known: dict[str, list[gallery.Floats]] = {name: [] for name in photos}
+    pairs = [(name, path) for name, paths in photos.items() for path in paths]
+    for name, path in tqdm(pairs, desc="Enrolling", unit="photo"):
+        try:
+            photo = check_photo(path, models)
+        except RecognitionError as error:
+            tqdm.write(f"{path}: {error}", file=sys.stderr)
+            continue
+        if photo.embedding is None:
+            tqdm.write(f"{path}: {photo.reason}", file=sys.stderr)
+        else:
+            known[name].append(photo.embedding)
+    return gallery.train(known, models.embedder.id)
+
+
+def run(options: argparse.Namespace) -> int:
+    if not options.people.is_dir():
+        raise NoEnrolment(
+            f"There is no folder {options.people}. Give the folder that has a folder of photos for each student."
+        )
+    info = probe(options.recording)
+    models = Models.load(options.embedder, options.weights)
+    known = enrolled(options.people, options.enrol, models)
+    settings = Settings(every=options.every, min_face=options.min_face)
+    results = []
+    began = time.monotonic()
+    with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:
+        for segment in plan(options.recording, info):
+            length = segment.end - segment.start
+
+            def advance(share: float, start: float = segment.start, length: float = length) -> None:
+                bar.update(round(start + share * length) - bar.n)
+
+            results.append(recognise_segment(options.recording, info, segment, models, settings, advance))
+        bar.update(bar.total - bar.n)
+    attendance = vote(results, known, sorted(photos_by_person(options.people)), info, Policy(preset=options.sureness))
+    if options.json:
+        options.json.write_text(json.dumps(as_json(attendance), indent=1))
+    if options.excel:
+        write_lecture(options.excel, as_report(attendance, info, known, options))
+    for line in as_table(attendance):
+        print(line)
+    if not info.is_photo:
+        took = time.monotonic() - began
+        print(f"{info.duration:.0f} s of video in {took:.1f} s: {info.duration / took:.1f} x real time")
+    return 0
+
+
+def as_json(attendance: Attendance) -> dict[str, object]:
+    students = {
+        person.label: {
+            "present": person.present,
+            "unsure": person.unsure,
+            "intervals": [[round(start, 2), round(end, 2)] for start, end in person.intervals],
+            "confidence": round(person.confidence, 4),
+        }
+        for person in attendance.presences
+    }
+    still = sum(person.still for person in attendance.unknown)
+    return {
+        "duration": attendance.duration,
+        "students": students,
+        "unknown": len(attendance.unknown) - still,
+        "still": still,
+    }
+
+
+def kind(person: Presence) -> str:
+    return "present" if person.present else "unsure" if person.unsure else "absent"
+
+
+def status(person: Presence) -> str:
+    return {"present": "Present", "unsure": "To be confirmed", "absent": "Absent"}[kind(person)]
+
+
+def as_report(
+    attendance: Attendance, info: VideoInfo, known: gallery.Gallery, options: argparse.Namespace
+) -> LectureReport:
+    point = known.points[options.sureness]
+    return LectureReport(
+        course="",
+        lecture=options.recording.stem,
+        recording=options.recording.name,
+        duration=info.duration,
+        started_at=info.started_at.astimezone().replace(tzinfo=None) if info.started_at else None,
+        embedder=known.embedder,
+        threshold=point.thresholds[-1],
+        margin=point.margin,
+        coverage=1.0,
+        students=tuple(
+            StudentLine(
+                number="",
+                name=person.label,
+                status=status(person),
+                intervals=person.intervals,
+                seconds=person.seconds,
+                share=person.share,
+                confidence=person.confidence,
+                picture=person.chips[0].jpeg if person.chips else None,
+                kind=kind(person),
+            )
+            for person in attendance.presences
+        ),
+        unknown=tuple(
+            UnknownLine(person.intervals, person.seconds, tuple(chip.jpeg for chip in person.chips), person.still)
+            for person in attendance.unknown
+        ),
+    )
+
+
+def as_table(attendance: Attendance) -> Iterable[str]:
+    width = max((len(person.label) for person in attendance.presences), default=4)
+    unsure = sum(person.unsure for person in attendance.presences)
+    for person in attendance.presences:
+        spans = ", ".join(f"{clock(start)}-{clock(end)}" for start, end in person.intervals)
+        confidence = f"{person.confidence:5.0%}" if person.present or person.unsure else ""
+        yield f"{person.label:{width}}  {status(person).lower():{16 if unsure else 8}}{spans:16}{confidence}"
+    present = sum(person.present for person in attendance.presences)
+    still = sum(person.still for person in attendance.unknown)
+    yield ", ".join(
+        [
+            f"{present} of {len(attendance.presences)} present",
+            *([f"{unsure} to be confirmed"] if unsure else []),
+            f"{len(attendance.unknown) - still} unknown",
+            *([f"{still} on a wall or a screen"] if still else []),
+        ]
+    )
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,76 @@
+"""dlib's face recognition network (dlib_face_recognition_resnet_model_v1, Davis King, CC0) in Keras."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recognition.embedding.base import Embedder
+from recognition.embedding.weights import dlib_file
+from recognition.errors import WeightsMissing
+from recognition.inference import compiled
+
+if TYPE_CHECKING:
+    import keras
+
+ID = "dlib-resnet-v1"
+SIZE = 150
+MEAN = (122.782, 117.001, 104.298)
+BLOCKS = (
+    [(32, 1)] * 3 + [(64, 2)] + [(64, 1)] * 3 + [(128, 2)] + [(128, 1)] * 2 + [(256, 2)] + [(256, 1)] * 2 + [(256, 2)]
+)
+
+# Eye centres, tip of the nose, corners of the mouth of dlib's mean face in its chip (padding 0.25).
+TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
+
+
+def load(weights: Path | None = None) -> Embedder:
+    """The embedder with the weights of the package face_recognition_models, or of a copy of its file. Raises WeightsMissing."""
+    network = build(dlib_file.read(weights or _packaged()))
+    return Embedder(id=ID, version="1", chip_size=SIZE, dimension=128, targets=TARGETS, network=compiled(network))
+
+
+def _packaged() -> Path:
+    """Where the package keeps the file. It isn't imported: that prints, and needs a setuptools that is no longer there."""
+    package = importlib.util.find_spec("face_recognition_models")
+    if package is None or package.origin is None:
+        raise WeightsMissing(
+            "The package face_recognition_models is not installed. Install what requirements.txt names."
+        )
+    return Path(package.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+
+
+def build(weights: dlib_file.Weights) -> "keras.Model":
+    """The network: RGB chips (n, 150, 150, 3) uint8 to (n, 128), as dlib's `compute_face_descriptor` gives them."""
+    from keras import Input, Model, layers, ops
+
+    convolutions = iter(weights.convolutions)
+
+    def convolution(x: "keras.KerasTensor", stride: int = 1) -> "keras.KerasTensor":
+        kernel, bias = next(convolutions)
+        layer = layers.Conv2D(
+            kernel.shape[3], kernel.shape[:2], strides=stride, padding="same" if stride == 1 else "valid"
+        )
+        y = layer(x)
+        layer.set_weights([kernel, bias])
+        return y
+
+    def residual(x: "keras.KerasTensor", filters: int, stride: int) -> "keras.KerasTensor":
+        y = convolution(layers.ReLU()(convolution(x, stride)))
+        if stride == 2:
+            # dlib adds tensors of different shapes as if zeros followed the smaller one, in space as in channels.
+            x = layers.AveragePooling2D(2)(x)
+            x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[3])))
+            y = layers.ZeroPadding2D(((0, x.shape[1] - y.shape[1]), (0, x.shape[2] - y.shape[2])))(y)
+        return layers.ReLU()(layers.Add()([x, y]))
+
+    chips = Input((SIZE, SIZE, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN])(chips)
+    x = layers.MaxPooling2D(3, 2)(layers.ReLU()(convolution(x, 2)))
+    for filters, stride in BLOCKS:
+        x = residual(x, filters, stride)
+    projection = layers.Dense(weights.projection.shape[1], use_bias=False)
+    vectors = projection(layers.GlobalAveragePooling2D()(x))
+    projection.set_weights([weights.projection])
+    return Model(chips, vectors)

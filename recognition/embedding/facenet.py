@@ -1,0 +1,162 @@
+"""FaceNet: Inception-ResNet v1 with 512 outputs (davidsandberg/facenet's models of 2018)."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.embedding.base import Embedder
+from recognition.embedding.weights import facenet_files, store
+from recognition.embedding.weights.facenet_files import REMEDY, Weights
+from recognition.errors import WeightsMissing
+from recognition.inference import compiled
+
+if TYPE_CHECKING:
+    import keras
+
+SIZE = 160
+DIMENSION = 512
+EPSILON = 0.001  # of the batch normalisations
+
+# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop that the FaceNet tools make: MTCNN's box with a
+# margin of 32 of 160 pixels.
+TARGETS = np.array([(57.21, 62.85), (106.96, 62.85), (82.08, 91.01), (59.90, 115.88), (104.26, 115.88)], np.float32)
+
+Array = NDArray[np.float32]
+Size = int | tuple[int, int]
+
+
+def load(id: str, weights: Path | None = None) -> Embedder:
+    """The embedder with the weights of a file or folder, or else with those that were kept. Raises WeightsMissing."""
+    path = weights or store.path(id)
+    if path is None:
+        raise WeightsMissing(f"The embedder {id} comes without weights. {REMEDY}")
+    found = facenet_files.read(path)
+    if found.embedder != id:
+        raise WeightsMissing(
+            f"The weights {path} are those of the embedder {found.embedder}, not of {id}. Choose that one, or others."
+        )
+    return assemble(found)[0]
+
+
+def assemble(weights: Weights) -> tuple[Embedder, Weights]:
+    """The embedder, and of the weights those that it uses: their hash is its version. Raises WeightsMissing when some are missing."""
+    used: dict[str, Array] = {}
+
+    def tensor(name: str, shape: tuple[int, ...]) -> Array:
+        found = weights.arrays.get(name)
+        if found is None or found.shape != shape or found.dtype != np.float32:
+            state = "missing" if found is None else f"{found.dtype} of shape {found.shape} instead of {shape}"
+            raise WeightsMissing(f"These weights ({weights.form}) are of another model: {name} is {state}. {REMEDY}")
+        if not np.isfinite(found).all():
+            raise WeightsMissing(
+                f"These weights ({weights.form}) are damaged: {name} has values that are no numbers. {REMEDY}"
+            )
+        used[name] = found
+        return found
+
+    network = compiled(build(tensor))
+    digest = sha256()
+    for name, array in used.items():
+        digest.update(name.encode() + array.tobytes())
+    embedder = Embedder(weights.embedder, digest.hexdigest()[:12], SIZE, DIMENSION, TARGETS, network)
+    return embedder, Weights(weights.embedder, weights.form, used)
+
+
+def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
+    """The network: RGB chips (n, 160, 160, 3) uint8 to (n, 512), before they are made unit length.
+
+    `tensor` gives the weight of a name and shape, both as in facenet-pytorch's `InceptionResnetV1`. Batch normalisations and the factors
+    of the residuals are folded into the convolutions before them.
+    """
+    from keras import Input, KerasTensor, Model, layers
+
+    def normalisation(name: str, size: int) -> tuple[Array, Array]:
+        gamma, beta, mean, variance = (
+            tensor(f"{name}.{part}", (size,)) for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gamma / np.sqrt(variance + np.float32(EPSILON))
+        return scale, beta - mean * scale
+
+    def apply(layer: "keras.Layer", x: KerasTensor, kernel: Array, bias: Array) -> KerasTensor:
+        y = layer(x)
+        layer.set_weights([kernel, bias])
+        return y
+
+    def convolution(
+        x: KerasTensor, name: str, filters: int, size: Size, stride: int = 1, padding: str = "same"
+    ) -> KerasTensor:
+        layer = layers.Conv2D(filters, size, stride, padding if stride == 1 else "valid", activation="relu")
+        kernel = tensor(f"{name}.conv.weight", (filters, x.shape[3], *layer.kernel_size))
+        scale, shift = normalisation(f"{name}.bn", filters)
+        return apply(layer, x, kernel.transpose(2, 3, 1, 0) * scale, shift)
+
+    def branch(x: KerasTensor, name: str, *steps: tuple[int, Size], stride: int = 1) -> KerasTensor:
+        """Convolutions (filters, size) one after the other; the last one has the stride. A single one has no number in its name."""
+        for index, (filters, size) in enumerate(steps):
+            last = index == len(steps) - 1
+            x = convolution(x, name if len(steps) == 1 else f"{name}.{index}", filters, size, stride if last else 1)
+        return x
+
+    def residual(x: KerasTensor, name: str, branches: list[KerasTensor], factor: float) -> KerasTensor:
+        y = layers.Concatenate()(branches)
+        filters = x.shape[3]
+        kernel = tensor(f"{name}.conv2d.weight", (filters, y.shape[3], 1, 1)).transpose(2, 3, 1, 0)
+        bias = tensor(f"{name}.conv2d.bias", (filters,))
+        y = apply(layers.Conv2D(filters, 1), y, kernel * np.float32(factor), bias * np.float32(factor))
+        return layers.Add()([x, y])
+
+    chips = Input((SIZE, SIZE, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(chips)
+    x = convolution(x, "conv2d_1a", 32, 3, stride=2)
+    x = convolution(x, "conv2d_2a", 32, 3, padding="valid")
+    x = convolution(x, "conv2d_2b", 64, 3)
+    x = layers.MaxPooling2D(3, 2)(x)
+    x = convolution(x, "conv2d_3b", 80, 1)
+    x = convolution(x, "conv2d_4a", 192, 3, padding="valid")
+    x = convolution(x, "conv2d_4b", 256, 3, stride=2)
+    for index in range(5):
+        name = f"repeat_1.{index}"
+        branches = [
+            branch(x, f"{name}.branch0", (32, 1)),
+            branch(x, f"{name}.branch1", (32, 1), (32, 3)),
+            branch(x, f"{name}.branch2", (32, 1), (32, 3), (32, 3)),
+        ]
+        x = layers.ReLU()(residual(x, name, branches, 0.17))
+    x = layers.Concatenate()(
+        [
+            branch(x, "mixed_6a.branch0", (384, 3), stride=2),
+            branch(x, "mixed_6a.branch1", (192, 1), (192, 3), (256, 3), stride=2),
+            layers.MaxPooling2D(3, 2)(x),
+        ]
+    )
+    for index in range(10):
+        name = f"repeat_2.{index}"
+        branches = [
+            branch(x, f"{name}.branch0", (128, 1)),
+            branch(x, f"{name}.branch1", (128, 1), (128, (1, 7)), (128, (7, 1))),
+        ]
+        x = layers.ReLU()(residual(x, name, branches, 0.10))
+    x = layers.Concatenate()(
+        [
+            branch(x, "mixed_7a.branch0", (256, 1), (384, 3), stride=2),
+            branch(x, "mixed_7a.branch1", (256, 1), (256, 3), stride=2),
+            branch(x, "mixed_7a.branch2", (256, 1), (256, 3), (256, 3), stride=2),
+            layers.MaxPooling2D(3, 2)(x),
+        ]
+    )
+    for name in [f"repeat_3.{index}" for index in range(5)] + ["block8"]:
+        branches = [
+            branch(x, f"{name}.branch0", (192, 1)),
+            branch(x, f"{name}.branch1", (192, 1), (192, (1, 3)), (192, (3, 1))),
+        ]
+        x = residual(x, name, branches, 0.20 if name != "block8" else 1.0)
+        if name != "block8":
+            x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    kernel = tensor("last_linear.weight", (DIMENSION, x.shape[1])).T
+    scale, shift = normalisation("last_bn", DIMENSION)
+    return Model(chips, apply(layers.Dense(DIMENSION), x, kernel * scale, shift))

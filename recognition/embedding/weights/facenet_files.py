@@ -1,0 +1,244 @@
+"""FaceNet's weights in all the forms in which people have them, told apart by content and read into one: arrays by the names and in the
+shapes of facenet-pytorch's InceptionResnetV1."""
+
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.embedding.weights import keras_file, tensorflow_file, torch_file
+from recognition.errors import RecognitionError, WeightsMissing
+
+MAX_BYTES = torch_file.MAX_BYTES
+REMEDY = (
+    "Give facenet-pytorch's 20180402-114759-vggface2.pt, deepface's facenet512_weights.h5, or the folder or zip 20180402-114759 "
+    "of the original, or have it fetched: python -m recognition weights fetch facenet-20180402"
+)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A published model: its name there, the faces it was trained on, and of how many people."""
+
+    name: str
+    faces: str
+    people: int
+
+
+# Both were trained on pixels standardised as (x - 127.5) / 128 (facenet's README, 2018-04-10), which is therefore part of what these ids
+# mean. deepface's file is the first model in Keras; what deepface itself feeds it, BGR in 0..1, is not what it was trained on.
+MODELS = {
+    "facenet-20180402": Model("20180402-114759", "VGGFace2", 8631),
+    "facenet-20180408": Model("20180408-102900", "CASIA-WebFace", 10575),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """`embedder` is the id of the embedder that they make, `form` says in words what kind of file they came from."""
+
+    embedder: str
+    form: str
+    arrays: Mapping[str, Array]
+
+
+def read(path: Path) -> Weights:
+    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something else."""
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except RecognitionError:
+        raise
+    except OSError as error:
+        raise WeightsMissing(f"The weights {path} can't be read ({error.strerror or 'damaged'}). {REMEDY}") from error
+    except Exception as error:  # what damaged files raise in the libraries that read them can't be foreseen
+        raise WeightsMissing(f"The weights {path} are damaged or of another model. {REMEDY}") from error
+
+
+def _folder(path: Path) -> Weights:
+    """The original's folder has the frozen graph and the checkpoint, which are the same weights."""
+    parts = [part for pattern in ("*.pb", "*.index", "*/*.pb", "*/*.index") for part in sorted(path.glob(pattern))]
+    if not parts:
+        raise WeightsMissing(
+            f"The folder {path} has neither a frozen graph (.pb) nor a checkpoint (.index and .data). {REMEDY}"
+        )
+    return _file(parts[0])
+
+
+def _file(path: Path) -> Weights:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise WeightsMissing(
+            f"The weights {path} are too large for a face model: more than {MAX_BYTES >> 20} MiB. {REMEDY}"
+        )
+    with path.open("rb") as file:
+        head = file.read(16)
+        file.seek(max(size - 8, 0))
+        tail = file.read()
+    if head.startswith(b"PK"):
+        return _zip(path)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return Weights(_embedder(path), "deepface's file (Keras, HDF5)", _from_keras(keras_file.read(path)))
+    if head.startswith(b"\x80"):
+        return _torch(path, "legacy format")
+    if tail == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb":  # of the table that a checkpoint's index is
+        return _original(path, "the original's checkpoint", tensorflow_file.read_checkpoint(path))
+    if head.startswith(b"\n"):
+        return _original(path, "the original's frozen graph", tensorflow_file.read_graph(path))
+    if head.lstrip().startswith(b"<"):
+        raise WeightsMissing(
+            f"The file {path} is a web page, not the weights. Download it again in a browser. {REMEDY}"
+        )
+    raise WeightsMissing(f"The file {path} is none of the known forms of weights. {REMEDY}")
+
+
+def _zip(path: Path) -> Weights:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.filename.endswith("/data.pkl") for entry in entries):
+            return _torch(path, "zip format")
+        if "embedder.npy" in archive.namelist():
+            return _own(path)
+        parts = [entry for entry in entries if re.search(r"\.(pb|index|data-\d{5}-of-\d{5})$", entry.filename)]
+        if not parts:
+            raise WeightsMissing(f"The archive {path} has no weights in it. {REMEDY}")
+        if sum(entry.file_size for entry in parts) > MAX_BYTES:
+            raise WeightsMissing(f"The archive {path} is too large for a face model. {REMEDY}")
+        with tempfile.TemporaryDirectory() as folder:
+            for entry in parts:
+                with archive.open(entry) as packed, (Path(folder) / Path(entry.filename).name).open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+            return _folder(Path(folder))
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write Rollcall's own form. The same weights give the same bytes, whatever file they came from."""
+    with path.open("wb") as file:
+        arrays: dict[str, Any] = dict(weights.arrays)
+        np.savez(file, embedder=np.array(weights.embedder), **arrays)
+
+
+def _own(path: Path) -> Weights:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    embedder = str(arrays.pop("embedder"))
+    if embedder not in MODELS:
+        raise WeightsMissing(
+            f"The weights {path} are of {embedder!r}, which is no embedder that needs weights. {REMEDY}"
+        )
+    return Weights(embedder, "Rollcall's own file", arrays)
+
+
+def _torch(path: Path, form: str) -> Weights:
+    arrays = torch_file.read(path)
+    people = len(arrays["logits.bias"]) if "logits.bias" in arrays else None
+    return Weights(_embedder(path, people), f"facenet-pytorch's file ({form})", arrays)
+
+
+def _original(path: Path, form: str, variables: Mapping[str, Array]) -> Weights:
+    people = len(variables["Logits/biases"]) if "Logits/biases" in variables else None
+    return Weights(_embedder(path, people), form, _from_tensorflow(variables))
+
+
+def _embedder(path: Path, people: int | None = None) -> str:
+    """Which model: by the number of people that it was trained to tell apart where the file has that, else by the file's name."""
+    if people is None:
+        return "facenet-20180408" if "20180408" in path.name else "facenet-20180402"
+    for embedder, model in MODELS.items():
+        if model.people == people:
+            return embedder
+    known = " and ".join(f"{model.name} with {model.people}" for model in MODELS.values())
+    raise WeightsMissing(f"The weights {path} are of a model of {people} people; known are {known}. {REMEDY}")
+
+
+BLOCK8 = [["1x1"], ["0a_1x1", "0b_1x3", "0c_3x1"]]
+BLOCKS: list[tuple[str, str, int, list[list[str]]]] = [
+    ("repeat_1.{}", "Repeat/block35_{}", 5, [["1x1"], ["0a_1x1", "0b_3x3"], ["0a_1x1", "0b_3x3", "0c_3x3"]]),
+    ("mixed_6a", "Mixed_6a", 1, [["1a_3x3"], ["0a_1x1", "0b_3x3", "1a_3x3"]]),
+    ("repeat_2.{}", "Repeat_1/block17_{}", 10, [["1x1"], ["0a_1x1", "0b_1x7", "0c_7x1"]]),
+    ("mixed_7a", "Mixed_7a", 1, [["0a_1x1", "1a_3x3"], ["0a_1x1", "1a_3x3"], ["0a_1x1", "0b_3x3", "1a_3x3"]]),
+    ("repeat_3.{}", "Repeat_2/block8_{}", 5, BLOCK8),
+    ("block8", "Block8", 1, BLOCK8),
+]
+
+
+NORMALISATION = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+
+
+def _layers() -> Iterator[tuple[str, str]]:
+    """Each convolution's name in facenet-pytorch and in the original, in the order in which Keras lists the layers of a model.
+
+    That is by the number of steps that are left to the end, then by branch.
+    """
+    for layer in ("1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3", "4b_3x3"):
+        yield f"conv2d_{layer[:2]}", f"Conv2d_{layer}"
+    for torch, scope, repeats, branches in BLOCKS:
+        steps = [(len(steps) - i, b, i) for b, steps in enumerate(branches) for i in range(len(steps))]
+        for repeat in range(repeats):
+            mine, there = torch.format(repeat), scope.format(repeat + 1)
+            for _, b, i in sorted(steps, key=lambda step: (-step[0], step[1])):
+                number = f".{i}" if len(branches[b]) > 1 else ""
+                yield f"{mine}.branch{b}{number}", f"{there}/Branch_{b}/Conv2d_{branches[b][i]}"
+            if not torch.startswith("mixed"):
+                yield f"{mine}.conv2d", f"{there}/Conv2d_1x1"
+
+
+def _from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
+    """The variables of the original under facenet-pytorch's names, as far as they are there."""
+    names: dict[str, str] = {}
+    for torch, scope in [*_layers(), ("last_linear", "Bottleneck")]:
+        # The layers that end a block's branches have an offset and no batch normalisation.
+        plain = torch.endswith((".conv2d", "last_linear"))
+        names[f"{torch}.weight" if plain else f"{torch}.conv.weight"] = f"{scope}/weights"
+        if torch.endswith(".conv2d"):
+            names[f"{torch}.bias"] = f"{scope}/biases"
+        else:
+            norm = "last_bn" if plain else f"{torch}.bn"
+            names |= {f"{norm}.{mine}": f"{scope}/BatchNorm/{there}" for mine, there in NORMALISATION.items()}
+    found = {
+        name: variables[f"InceptionResnetV1/{there}"]
+        for name, there in names.items()
+        if f"InceptionResnetV1/{there}" in variables
+    }
+    # The original's normalisations don't scale.
+    scales = {
+        name.removesuffix("bias") + "weight": np.ones_like(array)
+        for name, array in found.items()
+        if name.endswith("bn.bias")
+    }
+    return {name: _turned(array) for name, array in (found | scales).items()}
+
+
+def _turned(array: Array) -> Array:
+    """A kernel (h, w, in, out) as (out, in, h, w), a matrix (in, out) as (out, in), a vector as it is."""
+    return np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T)
+
+
+def _from_keras(layers: Sequence[Sequence[Array]]) -> dict[str, Array]:
+    """The layers of a Keras model under facenet-pytorch's names, told by their order: their names in deepface's files are irregular."""
+    kernels = [layer for layer in layers if layer[0].ndim == 4]
+    norms = iter([layer for layer in layers if len(layer) == 3])
+    variables: dict[str, Array] = {}
+    for (torch, scope), kernel in zip(_layers(), kernels, strict=True):
+        parts = ("weights", "biases") if torch.endswith(".conv2d") else ("weights",)
+        variables |= {f"InceptionResnetV1/{scope}/{part}": array for part, array in zip(parts, kernel, strict=True)}
+        if len(parts) == 1:
+            variables |= _norm(scope, next(norms))
+    (dense,) = (layer for layer in layers if layer[0].ndim == 2)
+    return _from_tensorflow(
+        variables | {"InceptionResnetV1/Bottleneck/weights": dense[0]} | _norm("Bottleneck", next(norms))
+    )
+
+
+def _norm(scope: str, arrays: Sequence[Array]) -> dict[str, Array]:
+    return {
+        f"InceptionResnetV1/{scope}/BatchNorm/{part}": a for part, a in zip(NORMALISATION.values(), arrays, strict=True)
+    }

@@ -1,0 +1,65 @@
+"""Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at each layer)."""
+
+import subprocess
+import sys
+import tempfile
+from itertools import count, groupby, takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+LARGEST = 10_000_000  # numbers in one array
+TIMEOUT = 300  # seconds
+
+
+def read(path: Path) -> list[list[Array]]:
+    """The arrays of each layer that has some, in the file's order; of a whole model's file too. Raises ValueError when it is damaged.
+
+    A damaged file can crash the HDF5 library, and the process with it; therefore it is read in another one.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "layers.npz"
+        command = [sys.executable, "-m", "recognition.embedding.weights.keras_file", str(path.resolve()), str(copy)]
+        root = Path(__file__).parents[3]
+        reader = subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT, check=False)  # noqa: S603
+        if reader.returncode:
+            raise ValueError("no Keras weights file")
+        with np.load(copy, allow_pickle=False) as file:
+            # Named "<layer>.<array>"; zip files keep their order.
+            return [[file[name] for name in names] for _, names in groupby(file.files, lambda name: name.split(".")[0])]
+
+
+def _layers(path: Path) -> list[list[Array]]:
+    import h5py
+
+    with h5py.File(path) as file:
+        root = file.get("model_weights", file)
+        layers = [
+            [root[_text(name)][_text(weight)] for weight in root[_text(name)].attrs["weight_names"]]
+            for name in _names(root)
+        ]
+        for array in (array for layer in layers for array in layer):
+            if array.dtype != np.float32 or array.size > LARGEST:
+                raise ValueError(f"{array.name} is no float32 array of a face model")
+        return [[array[()] for array in layer] for layer in layers if layer]
+
+
+def _names(root: Any) -> list[Any]:
+    """Keras cuts a list of names that is too long for one attribute into layer_names0, layer_names1, ..."""
+    if "layer_names0" not in root.attrs:
+        return list(root.attrs["layer_names"])
+    parts = takewhile(root.attrs.__contains__, (f"layer_names{i}" for i in count()))
+    return [name for part in parts for name in root.attrs[part]]
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name
+
+
+if __name__ == "__main__":
+    arrays = {f"{i}.{j}": array for i, layer in enumerate(_layers(Path(sys.argv[1]))) for j, array in enumerate(layer)}
+    np.savez(sys.argv[2], allow_pickle=False, **arrays)

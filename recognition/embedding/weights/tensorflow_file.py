@@ -1,0 +1,50 @@
+"""Reads the variables of the original FaceNet models: a frozen graph (.pb) or a checkpoint (.index and .data), by their names there."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SCOPES = ("InceptionResnetV1/", "Logits/")
+LARGEST = 10_000_000  # numbers in one variable: the classifier's over the people of the training has 5 million
+
+
+def read_graph(path: Path) -> dict[str, Array]:
+    """The constants of a frozen graph, which were variables before it was frozen. What it raises when damaged is TensorFlow's."""
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.framework.types_pb2 import DT_FLOAT
+    from tensorflow.python.framework.tensor_util import MakeNdarray
+
+    graph = GraphDef()
+    graph.ParseFromString(path.read_bytes())
+    constants = {
+        node.name: node.attr["value"].tensor
+        for node in graph.node
+        if node.op == "Const" and node.name.startswith(SCOPES)
+    }
+    return {
+        name: MakeNdarray(tensor)
+        for name, tensor in constants.items()
+        if tensor.dtype == DT_FLOAT and _fits([axis.size for axis in tensor.tensor_shape.dim])
+    }
+
+
+def read_checkpoint(index: Path) -> dict[str, Array]:
+    """The variables of the checkpoint whose files begin as `index` does without `.index`. What it raises when damaged is TensorFlow's."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(index.with_suffix("")))
+    types = reader.get_variable_to_dtype_map()
+    return {
+        name: reader.get_tensor(name)
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if name.startswith(SCOPES) and types[name] == tf.float32 and _fits(shape)
+    }
+
+
+def _fits(shape: list[int]) -> bool:
+    """A file of a few bytes can claim a variable of any size."""
+    return all(size >= 0 for size in shape) and math.prod(shape) <= LARGEST

@@ -1,0 +1,65 @@
+"""The result of a segment on its way from the worker that made it to the vote: one npz file, never a pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recognition.errors import RecognitionError
+from recognition.files import UNREADABLE, replacing
+from recognition.types import Chip, SegmentResult, Track
+
+FORMAT = 2
+
+
+def save(path: Path, result: SegmentResult) -> None:
+    """Write the result, whole or not at all."""
+    arrays: dict[str, Any] = {}
+    chips = []
+    for i, track in enumerate(result.tracks):
+        arrays |= {f"{i}.times": track.times, f"{i}.boxes": track.boxes}
+        arrays |= {f"{i}.embeddings": track.embeddings, f"{i}.qualities": track.qualities}
+        arrays |= {f"{i}.chip{j}": np.frombuffer(chip.jpeg, np.uint8) for j, chip in enumerate(track.chips)}
+        chips.append([(chip.time, chip.quality) for chip in track.chips])
+    manifest = {
+        "format": FORMAT,
+        "embedder": result.embedder,
+        "frames": result.frames,
+        "faces": result.faces,
+        "chips": chips,
+    }
+    manifest |= {
+        "segments": [track.segment for track in result.tracks],
+        "motions": [track.motion for track in result.tracks],
+    }
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
+
+
+def load(path: Path) -> SegmentResult:
+    """Read what `save` wrote. Raises RecognitionError when the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            manifest = json.loads(arrays["manifest"].tobytes())
+            if manifest["format"] != FORMAT:
+                raise ValueError("format")
+            tracks = tuple(
+                Track(
+                    segment=manifest["segments"][i],
+                    times=arrays[f"{i}.times"],
+                    boxes=arrays[f"{i}.boxes"],
+                    embeddings=arrays[f"{i}.embeddings"],
+                    qualities=arrays[f"{i}.qualities"],
+                    chips=tuple(
+                        Chip(time, quality, arrays[f"{i}.chip{j}"].tobytes()) for j, (time, quality) in enumerate(chips)
+                    ),
+                    motion=manifest["motions"][i],
+                )
+                for i, chips in enumerate(manifest["chips"])
+            )
+    except UNREADABLE as error:
+        raise RecognitionError(
+            "The result of a part of the recording is missing or damaged. Take attendance again."
+        ) from error
+    return SegmentResult(manifest["embedder"], manifest["frames"], manifest["faces"], tracks)
