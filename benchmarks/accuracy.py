@@ -48,7 +48,7 @@ Rule = Callable[[Floats], list[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A person's enrolment photos: `embeddings` for our gallery, `raw` (n, d) what the network says of the plain chips, for the peers."""
+    """A person's enrolment photos: `embeddings` for our gallery, `raw` (n, d) what the network says of the plain face crops, for the peers."""
 
     embeddings: list[Floats] = field(default_factory=list)
     raw: list[Floats] = field(default_factory=list)
@@ -68,7 +68,7 @@ def picture(jpeg: bytes) -> NDArray[np.uint8]:
 
 
 def raw(models: Models, jpegs: Sequence[bytes]) -> Floats:
-    """What the network says of chips (n, d), as the peers get it: of any length, without mirror images."""
+    """What the network says of face crops (n, d), as the peers get it: of any length, without mirror images."""
     return models.embedder.network(np.stack([picture(jpeg) for jpeg in jpegs]))[0]
 
 
@@ -78,9 +78,9 @@ def enrolled(people: Path, enrol: int, models: Models) -> dict[str, Enrolled]:
         known[name] = Enrolled()
         for path in paths:
             photo = check_photo(path, models)
-            if photo.embedding is not None and photo.chip is not None:
+            if photo.embedding is not None and photo.crop is not None:
                 known[name].embeddings.append(photo.embedding)
-                known[name].raw.extend(raw(models, [photo.chip]))
+                known[name].raw.extend(raw(models, [photo.crop]))
     return known
 
 
@@ -97,7 +97,7 @@ def ask(label: str | None, path: Path, models: Models) -> Asked | None:
         return None
     middle = np.array([info.width, info.height]) / 2
     track = min(tracks, key=lambda track: float(np.linalg.norm((track.boxes[0][:2] + track.boxes[0][2:]) / 2 - middle)))
-    return Asked(label, track, raw(models, [track.chips[0].jpeg])[0])
+    return Asked(label, track, raw(models, [track.crops[0].jpeg])[0])
 
 
 def peers_rules(known: Mapping[str, Enrolled], embedder: str) -> dict[str, Rule]:
@@ -249,9 +249,9 @@ def lecture(path: Path, known: Mapping[str, Enrolled], models: Models) -> dict[s
     for preset, rate in PRESETS.items():
         attendance = vote(results, gallery, roster, info, Policy(preset=preset))
         names = [identity.label for identity in identify(people, gallery, rate, gallery.points[preset].margin)]
-        unknown = sum(not person.still for person in attendance.unknown)
+        unknown = sum(not person.is_static for person in attendance.unknown)
         rows[preset] = row({person.label for person in attendance.presences if person.present}, names, unknown)
-    pictures = [[chip.jpeg for track in person.tracks for chip in track.chips] for person in people]
+    pictures = [[crop.jpeg for track in person.tracks for crop in track.crops] for person in people]
     vectors = np.split(
         raw(models, [jpeg for mine in pictures for jpeg in mine]), np.cumsum([len(mine) for mine in pictures])[:-1]
     )

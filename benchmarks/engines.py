@@ -199,10 +199,10 @@ def measured(
         "facenet": lambda: facenet.build(weight),
         "dlib": lambda: dlib_resnet.build(dlib_file.read(given.dlib or dlib_resnet._packaged())),
     }
-    chips = np.random.default_rng(0).integers(0, 256, (given.faces, 20, 20, 3), np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (given.faces, 20, 20, 3), np.uint8)
     for network, build in models.items():
         size = 160 if network == "facenet" else 150
-        batch = np.stack([cv2.resize(chip, (size, size), interpolation=cv2.INTER_LINEAR) for chip in chips])
+        batch = np.stack([cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR) for crop in crops])
         run = engine(build())
         seconds = median_seconds(lambda run=run, batch=batch: run(batch), given.rounds)  # type: ignore[misc]
         result.milliseconds[network], result.faces_a_second[network] = 1000 * seconds, given.faces / seconds

@@ -31,7 +31,7 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     from django.conf import settings
 
     from campus.cctv.credentials import encrypt
-    from campus.cctv.models import Piece, Source
+    from campus.cctv.models import FootageFile, Source
     from workers import collect
     from workers import source_listing as looking
 
@@ -44,13 +44,13 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     collect.piece_progress = lambda **_: True
     collect.fetching_now = collect.bytes_of_the_day = lambda _source: 0
     source = Source(pk=1, secret=encrypt(password), file_gib=64, **fields)
-    piece = Piece(source=source, path=FILE, size=size)
-    path = collect.part_path(piece)
+    footage_file = FootageFile(source=source, path=FILE, size=size)
+    path = collect.part_path(footage_file)
     with looking.connected(source, seconds=60, budget=GIB) as (there, _line):
         there.look_at(FILE)  # the libraries are loaded then
     began, busy = time.monotonic(), time.process_time()
-    with collect.part_of(piece, path) as part:
-        collect.bring(piece, part)
+    with collect.part_of(footage_file, path) as part:
+        collect.bring(footage_file, part)
         copied, worked = time.monotonic(), time.process_time()
         collect.digest(part, "sha256")
         over = time.monotonic()

@@ -99,18 +99,18 @@ def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
 
     folders = photos_by_person(people, truth.enrol)
     known: dict[str, list[Floats]] = {label: [] for label in truth.roster}
-    labels, chips = [], []
+    labels, crops = [], []
     for label in truth.roster:
         for path in folders[label]:
             photo = check_photo(path, models)
-            if photo.embedding is not None and photo.chip is not None:
+            if photo.embedding is not None and photo.crop is not None:
                 known[label].append(photo.embedding)
                 labels.append(label)
-                chips.append(
-                    cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.chip, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+                crops.append(
+                    cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.crop, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
                 )
     return Enrolled(
-        gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(chips))[0]
+        gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(crops))[0]
     )
 
 

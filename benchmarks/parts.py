@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.versus import Check, Peers, Row, cosines, found_too, in_turns
-from recognition.detection.alignment import aligned_chip
+from recognition.detection.alignment import aligned_crop
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import Embedder, load_embedder
 from recognition.people_folder import photos_by_person
 
 ROUNDS = 5
 FRAMES_A_CALL = 4
-CHIPS = 32
+CROPS = 32
 MIN_FACE = 20  # pixels
 CLIP = Path("clips", "street_walking_1080p.mp4")
 
@@ -81,34 +81,34 @@ def cascade(bench: Bench, name: str, call: str, package: str, target: float, lea
     return Row(name, what, "frames/s", *speeds, target=target, checks=checks)
 
 
-def chips_of(people: Path, embedder: Embedder, count: int) -> Images:
-    """Chips of real faces: `count` photos, as many of each person as of any other."""
+def crops_of(people: Path, embedder: Embedder, count: int) -> Images:
+    """Face crops of real faces: `count` photos, as many of each person as of any other."""
     photos = [path for row in zip(*photos_by_person(people, 4).values(), strict=False) for path in row]
-    detector, chips = Detector(DetectorSettings(min_face=48)), []
+    detector, crops = Detector(DetectorSettings(min_face=48)), []
     for path in photos:
         image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         for face in detector.detect([image])[0][:1]:
-            chips.append(aligned_chip(image, face, embedder.targets, embedder.chip_size))
-        if len(chips) == count:
+            crops.append(aligned_crop(image, face, embedder.targets, embedder.crop_size))
+        if len(crops) == count:
             break
-    return np.stack(chips)
+    return np.stack(crops)
 
 
 def embedding(
-    bench: Bench, name: str, call: str, embedder: Embedder, chips: Sequence[Images]
+    bench: Bench, name: str, call: str, embedder: Embedder, crops: Sequence[Images]
 ) -> tuple[tuple[float, ...], ...]:
     """Faces a second of ours and of the peer, in turns, and the cosine of each pair of answers."""
-    files = [bench.peers.hand_over(f"{name}-{i}", batch) for i, batch in enumerate(chips)]
+    files = [bench.peers.hand_over(f"{name}-{i}", batch) for i, batch in enumerate(crops)]
     alike: list[float] = []
     out = bench.peers.file("vectors.npy")
 
     def ours(number: int) -> float:
-        return CHIPS / clock(lambda: embedder.embed(chips[number % len(chips)]))
+        return CROPS / clock(lambda: embedder.embed(crops[number % len(crops)]))
 
     def peer(number: int) -> float:
-        return CHIPS / bench.peers.call(call, chips=files[number % len(chips)], out=out)["seconds"]
+        return CROPS / bench.peers.call(call, crops=files[number % len(crops)], out=out)["seconds"]
 
-    for number, batch in enumerate(chips):
+    for number, batch in enumerate(crops):
         ours(number), peer(number)
         alike.extend(cosines(embedder.embed(batch), np.load(out)).tolist())
     return *in_turns(ROUNDS, ours, peer), tuple(alike)
@@ -124,28 +124,28 @@ def facenet_pytorch(bench: Bench) -> Row:
 
 def facenet(bench: Bench) -> Row:
     """Both with the same random weights, which the peer makes: speed doesn't depend on what was learnt."""
-    chips = chips_of(bench.data / "people", load_embedder("dlib-resnet-v1"), 2 * CHIPS)
-    chips = np.stack([cv2.resize(chip, (160, 160), interpolation=cv2.INTER_LINEAR) for chip in chips])
+    crops = crops_of(bench.data / "people", load_embedder("dlib-resnet-v1"), 2 * CROPS)
+    crops = np.stack([cv2.resize(crop, (160, 160), interpolation=cv2.INTER_LINEAR) for crop in crops])
     weights, vectors = bench.peers.file("random.pt"), bench.peers.file("vectors.npy")
-    handed = bench.peers.hand_over("chips", chips)
+    handed = bench.peers.hand_over("crops", crops)
     bench.peers.call("facenet_weights", out=weights)
     ours, peer, alike = embedding(
-        bench, "facenet", "facenet", load_embedder("facenet-20180402", weights), np.split(chips, 2)
+        bench, "facenet", "facenet", load_embedder("facenet-20180402", weights), np.split(crops, 2)
     )
-    bench.peers.call("facenet_weights", out=weights, chips=handed)
-    bench.peers.call("facenet", chips=handed, out=vectors)
-    spread = cosines(load_embedder("facenet-20180402", weights).embed(chips), np.load(vectors))
+    bench.peers.call("facenet_weights", out=weights, crops=handed)
+    bench.peers.call("facenet", crops=handed, out=vectors)
+    spread = cosines(load_embedder("facenet-20180402", weights).embed(crops), np.load(vectors))
     checks = (
         Check("least cosine to float32", min(alike), least=0.9999),
         Check("the same with statistics that spread the faces, where small differences grow", float(spread.min())),
     )
-    what = f"facenet-20180402, batch {CHIPS}, against facenet-pytorch's InceptionResnetV1"
+    what = f"facenet-20180402, batch {CROPS}, against facenet-pytorch's InceptionResnetV1"
     return Row("facenet", what, "faces/s", ours, peer, 3, checks, "the same random weights for both")
 
 
 def dlib(bench: Bench) -> Row:
     embedder = load_embedder("dlib-resnet-v1")
-    chips = chips_of(bench.data / "people", embedder, 2 * CHIPS)
-    ours, peer, alike = embedding(bench, "dlib", "dlib", embedder, np.split(chips, 2))
+    crops = crops_of(bench.data / "people", embedder, 2 * CROPS)
+    ours, peer, alike = embedding(bench, "dlib", "dlib", embedder, np.split(crops, 2))
     checks = (Check("least cosine to dlib's", min(alike), least=0.9999),)
-    return Row("dlib", f"dlib-resnet-v1, batch {CHIPS}, against dlib-bin", "faces/s", ours, peer, 25, checks)
+    return Row("dlib", f"dlib-resnet-v1, batch {CROPS}, against dlib-bin", "faces/s", ours, peer, 25, checks)

@@ -121,16 +121,16 @@ def _inception() -> Any:
     return InceptionResnetV1().eval()
 
 
-def _standardised(chips: Pictures) -> Any:
+def _standardised(crops: Pictures) -> Any:
     import torch
 
-    return (torch.from_numpy(chips).permute(0, 3, 1, 2).float() - 127.5) / 128
+    return (torch.from_numpy(crops).permute(0, 3, 1, 2).float() - 127.5) / 128
 
 
-def facenet_weights(out: str, chips: str | None = None) -> Answer:
+def facenet_weights(out: str, crops: str | None = None) -> Answer:
     """Random weights (He) for facenet-pytorch's InceptionResnetV1, saved as its own files are.
 
-    With `chips` the normalisations' statistics are those of the chips. That spreads the embeddings of faces, which random weights put
+    With `crops` the normalisations' statistics are those of the face crops. That spreads the embeddings of faces, which random weights put
     close together, but makes a network in which small differences grow from layer to layer, as they don't in a trained one.
     """
     import torch
@@ -139,24 +139,24 @@ def facenet_weights(out: str, chips: str | None = None) -> Answer:
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    if chips:
+    if crops:
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                 module.momentum = None  # a plain mean over all batches
                 module.train()
         with torch.no_grad():
-            for batch in np.array_split(np.load(chips), 2):
+            for batch in np.array_split(np.load(crops), 2):
                 network(_standardised(batch))
         network.eval()
     torch.save(network.state_dict(), out)
     return {}
 
 
-def facenet(chips: str, out: str) -> Answer:
-    """Embeddings of facenet-pytorch's InceptionResnetV1, all chips in one batch."""
+def facenet(crops: str, out: str) -> Answer:
+    """Embeddings of facenet-pytorch's InceptionResnetV1, all face crops in one batch."""
     import torch
 
-    network, pixels = _inception(), _standardised(np.load(chips))
+    network, pixels = _inception(), _standardised(np.load(crops))
     with torch.no_grad():
         seconds, results = timed(network, [pixels])
     np.save(out, results[0].numpy())
@@ -173,10 +173,10 @@ def _dlib() -> Any:
     return dlib.face_recognition_model_v1(str(folder / "dlib_face_recognition_resnet_model_v1.dat"))
 
 
-def dlib(chips: str, out: str) -> Answer:
-    """Descriptors of dlib's own network, all chips in one call."""
+def dlib(crops: str, out: str) -> Answer:
+    """Descriptors of dlib's own network, all face crops in one call."""
     network = _dlib()
-    seconds, results = timed(network.compute_face_descriptor, [list(np.load(chips))])
+    seconds, results = timed(network.compute_face_descriptor, [list(np.load(crops))])
     np.save(out, np.array(results[0], np.float32))
     return {"seconds": seconds}
 

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.lectures import Truth, composed, end_to_end, enrolled, majorities, nearest, widened
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, in_turns
-from recognition.detection.alignment import aligned_chip
+from recognition.detection.alignment import aligned_crop
 from recognition.identification.gallery import Gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan, probe, sample
@@ -104,23 +104,23 @@ def against_the_peers(bench: Bench) -> list[Row]:
             frame = file["frame"]
         start = time.perf_counter()
         embedder = models.embedder
-        chips = [
-            aligned_chip(images[at], face, embedder.targets, embedder.chip_size)
+        crops = [
+            aligned_crop(images[at], face, embedder.targets, embedder.crop_size)
             for at, face in zip(frame, faces, strict=True)
         ]
         batches = [
-            embedder.network(np.stack(chips[at : at + PEER_BATCH]))[0] for at in range(0, len(chips), PEER_BATCH)
+            embedder.network(np.stack(crops[at : at + PEER_BATCH]))[0] for at in range(0, len(crops), PEER_BATCH)
         ]
         names = nearest(np.concatenate(batches), people.photos, people.labels) if batches else []
         embedding = time.perf_counter() - start
         seen[number] = [
             [name for name, at in zip(names, frame, strict=True) if at == index] for index in range(len(images))
         ]
-        some = chips[:: max(len(chips) // DLIB_FACES, 1)]
+        some = crops[:: max(len(crops) // DLIB_FACES, 1)]
         dlib = bench.peers.call(
-            "dlib", chips=bench.peers.hand_over("some", np.stack(some)), out=bench.peers.file("vectors.npy")
+            "dlib", crops=bench.peers.hand_over("some", np.stack(some)), out=bench.peers.file("vectors.npy")
         )
-        with_dlib.append((segment.end - segment.start) / (detecting + dlib["seconds"] * len(chips) / len(some)))
+        with_dlib.append((segment.end - segment.start) / (detecting + dlib["seconds"] * len(crops) / len(some)))
         return (segment.end - segment.start) / (detecting + embedding)
 
     ours(0)

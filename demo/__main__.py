@@ -107,14 +107,14 @@ def result(recording: "Recording") -> dict[str, Any]:
         "students": {
             sighting.student.name: {
                 "present": sighting.present,
-                "unsure": sighting.unsure,
+                "to_confirm": sighting.to_confirm,
                 "intervals": sighting.intervals,
                 "confidence": round(sighting.confidence, 4),
             }
             for sighting in recording.sightings.select_related("student")
         },
-        "unknown": recording.unknown_people.filter(still=False).count(),
-        "still": recording.unknown_people.filter(still=True).count(),
+        "unknown": recording.unknown_people.filter(is_static=False).count(),
+        "static_faces": recording.unknown_people.filter(is_static=True).count(),
     }
 
 
@@ -139,7 +139,7 @@ def show(recording: "Recording") -> None:
             else ""
         )
         print(f"{record.student.name:{width}}  {record.get_status_display():15}  {when}".rstrip())
-    print(f"Unknown people: {recording.unknown_people.filter(still=False).count()}")
+    print(f"Unknown people: {recording.unknown_people.filter(is_static=False).count()}")
 
 
 def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
@@ -149,7 +149,7 @@ def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
         for record in recording.lecture.records.select_related("student")
     }
     wrong = [name for name, status in truth["status"].items() if statuses.get(name) != status]
-    unknown, strangers = recording.unknown_people.filter(still=False).count(), len(truth["strangers"])
+    unknown, strangers = recording.unknown_people.filter(is_static=False).count(), len(truth["strangers"])
     print(f"\n{len(truth['status']) - len(wrong)} of {len(truth['status'])} students are right", end="")
     print(f"; wrong: {', '.join(wrong)}." if wrong else f", and {unknown} of {strangers} strangers seen as unknown.")
     return not wrong and unknown == strangers

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import aligned_chip, distant, views
+from recognition.detection.alignment import aligned_crop, distant, views
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.detection.quality import assess, enrolment_verdict
 from recognition.detection.search_schedule import search
@@ -22,9 +22,9 @@ from recognition.media.prefetch import ahead
 from recognition.media.video import sample
 from recognition.sentence import Sentence
 from recognition.tracking.tracker import Look, OpenTrack, Tracker
-from recognition.types import Chip, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
+from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
 
-CHIPS = 3
+CROPS = 3
 AHEAD = 4  # frames
 LEAST_SCORE = (
     0.8  # of the detector, for a face to count as one: what it finds below that is a face in half of the cases
@@ -52,27 +52,27 @@ class Models:
         """Raises WeightsMissing when the embedder's weights can't be found or read."""
         return cls(load_embedder(embedder, weights))
 
-    def embed(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of chips (s, s, 3): each the mean of the chip's and its mirror image's."""
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of face crops (s, s, 3): each the mean of the face crop's and its mirror image's."""
         stack = (
-            np.stack(chips) if chips else np.empty((0, self.embedder.chip_size, self.embedder.chip_size, 3), np.uint8)
+            np.stack(crops) if crops else np.empty((0, self.embedder.crop_size, self.embedder.crop_size, 3), np.uint8)
         )
         return unit(self.embedder.embed(stack) + self.embedder.embed(np.ascontiguousarray(stack[:, :, ::-1])))
 
-    def embed_once(self, chips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Unit vectors (n, d) of chips (s, s, 3) of faces of which there is one look only: each the mean of several views of it."""
-        seen = self.embed([view for chip in chips for view in views(chip)])
-        return unit(seen.reshape(len(chips), -1, self.embedder.dimension).sum(axis=1)) if chips else seen
+    def embed_once(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (n, d) of face crops (s, s, 3) of faces of which there is one look only: each the mean of several views of it."""
+        seen = self.embed([view for crop in crops for view in views(crop)])
+        return unit(seen.reshape(len(crops), -1, self.embedder.dimension).sum(axis=1)) if crops else seen
 
-    def enrol(self, chip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The unit vector (d,) of an enrolment photo's chip: the mean of what it is from near and from far, since the photo shows
+    def enrol(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The unit vector (d,) of an enrolment photo's face crop: the mean of what it is from near and from far, since the photo shows
         a large face and the camera in the room a small one."""
-        near, *far = self.embed([chip, *distant(chip)])
+        near, *far = self.embed([crop, *distant(crop)])
         return unit(near + np.mean(far, axis=0))
 
     def look(self, frame: Frame, face: Face) -> Look:
-        chip = aligned_chip(frame.image, face, self.embedder.targets, self.embedder.chip_size)
-        return Look(frame.time, face, assess(face, chip).value, chip)
+        crop = aligned_crop(frame.image, face, self.embedder.targets, self.embedder.crop_size)
+        return Look(frame.time, face, assess(face, crop).value, crop)
 
 
 def recognise_segment(
@@ -111,20 +111,20 @@ def _finished(
 ) -> Iterator[Track]:
     """The tracks with their looks embedded, all in one go."""
     looks = [[track.looks[part] for part in sorted(track.looks)] for track in tracks]
-    vectors = iter(embed([look.chip for mine in looks for look in mine]))
+    vectors = iter(embed([look.crop for mine in looks for look in mine]))
     for track, mine in zip(tracks, looks, strict=True):
         embeddings = np.stack(list(islice(vectors, len(mine))))
         qualities = np.array([look.quality for look in mine], np.float32)
         # The pictures that show a person best are the most typical of the good looks: a hand before the face is sharp too.
         typical = np.where(qualities >= qualities.max() / 2, embeddings @ (qualities @ embeddings), -1.0)
-        best = [mine[i] for i in np.argsort(-typical, kind="stable")[:CHIPS] if typical[i] > -1]
+        best = [mine[i] for i in np.argsort(-typical, kind="stable")[:CROPS] if typical[i] > -1]
         yield Track(
             segment=segment.index,
             times=np.array(track.times, np.float64),
             boxes=np.stack(track.boxes).astype(np.float32),
             embeddings=embeddings,
             qualities=qualities,
-            chips=tuple(Chip(look.time, look.quality, jpeg(look.chip)) for look in best),
+            crops=tuple(Crop(look.time, look.quality, jpeg(look.crop)) for look in best),
             motion=track.motion,
         )
 
@@ -146,8 +146,8 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
         nobody = Sentence("No face was found in the photo; use one that shows the student's face from the front.")
         return EnrolmentPhoto("rejected", nobody)
     face = min(found, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - (width / 2, height / 2)))))
-    chip = aligned_chip(image, face, models.embedder.targets, models.embedder.chip_size)
-    quality = assess(face, chip)
+    crop = aligned_crop(image, face, models.embedder.targets, models.embedder.crop_size)
+    quality = assess(face, crop)
     verdict, reason = enrolment_verdict(quality)
     large = [
         other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])
@@ -155,11 +155,11 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     if verdict == "accepted" and len(large) > 1:
         several = Sentence("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=len(large))
         verdict, reason = "warning", several
-    vector = None if strict and verdict == "rejected" else models.enrol(chip)
-    return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(chip))
+    vector = None if strict and verdict == "rejected" else models.enrol(crop)
+    return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(crop))
 
 
-def jpeg(chip: NDArray[np.uint8]) -> bytes:
+def jpeg(crop: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(chip).save(buffer, "JPEG", quality=85)
+    Image.fromarray(crop).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -62,7 +62,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class Crop:
     """A picture of a face kept as evidence: JPEG bytes, the moment, how good a look it is (0..1), and after the vote where it was."""
 
     time: float
@@ -76,7 +76,7 @@ class Track:
     """One face followed through one segment.
 
     `times` (n,) and `boxes` (n, 4) are where it was seen; `embeddings` (k, d) float32 unit vectors and `qualities`
-    (k,) 0..1 are its best looks; `chips` are pictures of at most three of them, the most telling first. `motion` is how much the
+    (k,) 0..1 are its best looks; `crops` are pictures of at most three of them, the most telling first. `motion` is how much the
     place where it was first seen changed later: 1 less the correlation, so 0 is never and 1 altogether.
     """
 
@@ -85,7 +85,7 @@ class Track:
     boxes: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     qualities: NDArray[np.float32]
-    chips: tuple[Chip, ...]
+    crops: tuple[Crop, ...]
     motion: float = 1.0
 
 
@@ -107,7 +107,7 @@ class SegmentResult:
             replace(
                 track,
                 times=track.times + seconds,
-                chips=tuple(replace(chip, time=chip.time + seconds) for chip in track.chips),
+                crops=tuple(replace(crop, time=crop.time + seconds) for crop in track.crops),
             )
             for track in self.tracks
         )
@@ -120,7 +120,7 @@ class EnrolmentPhoto:
 
     `verdict` is "accepted", "warning" or "rejected"; `reason` is a sentence for people ("" when accepted);
     `face_px` is the face's height in pixels, `sharpness` and `quality` are as in `quality.py`; `embedding` (d,) is a unit
-    vector and `chip` the face as JPEG: both None when no face can be used.
+    vector and `crop` the face as JPEG: both None when no face can be used.
     """
 
     verdict: str
@@ -129,7 +129,7 @@ class EnrolmentPhoto:
     sharpness: float = 0.0
     quality: float = 0.0
     embedding: NDArray[np.float32] | None = None
-    chip: bytes | None = None
+    crop: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Presence:
     """One student of the roster in one recording.
 
     `intervals` are when the student was there, short gaps bridged; `seconds` their sum and `share` their part of the
-    recording (0..1); `confidence` 0..1; `chips` at most three, best first. `unsure`: not present by the evidence, but
+    recording (0..1); `confidence` 0..1; `crops` at most three, best first. `to_confirm`: not present by the evidence, but
     somebody nearly certainly this student was seen, which a person has to confirm; never together with `present`.
     `marks`: one moment and place of each time that the face was followed.
     """
@@ -171,21 +171,21 @@ class Presence:
     seconds: float = 0.0
     share: float = 0.0
     confidence: float = 0.0
-    chips: tuple[Chip, ...] = ()
-    unsure: bool = False
+    crops: tuple[Crop, ...] = ()
+    to_confirm: bool = False
     marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownPerson:
-    """Somebody in the room whom the vote takes for nobody on the roster. `still`: a portrait, a poster or a face on a screen, which
+    """Somebody in the room whom the vote takes for nobody on the roster. `is_static`: a portrait, a poster or a face on a screen, which
     never moved and never changed in the whole recording; it is nobody, whomever it resembles. `decision`: the key of what a person
     said of this face, "" where nobody did. `marks` as in Presence."""
 
     intervals: tuple[Interval, ...]
     seconds: float
-    chips: tuple[Chip, ...]
-    still: bool = False
+    crops: tuple[Crop, ...]
+    is_static: bool = False
     decision: str = ""
     marks: tuple[Mark, ...] = ()
 

@@ -52,13 +52,13 @@ def aggregate(recording: Recording) -> None:
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     decisions = decisions_on_faces(recording)
-    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.sureness), decisions)
+    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.strictness), decisions)
     with transaction.atomic():
         Lecture.objects.select_for_update().get(
             pk=recording.lecture_id
-        )  # before its recordings, as when a piece of footage comes
+        )  # before its recordings, as when a footage file comes
         if not recording_counted(
-            recording=recording, gallery=row, sureness=course.sureness, coverage=coverage(recording), error=missing
+            recording=recording, gallery=row, strictness=course.strictness, coverage=coverage(recording), error=missing
         ):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
         record_attendance(recording=recording, attendance=attendance)

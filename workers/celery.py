@@ -27,7 +27,7 @@ app = Celery(
         "workers.ingest",
         "workers.recognise",
         "workers.aggregate",
-        "workers.stills",
+        "workers.snapshots",
         "workers.training",
         "workers.maintenance",
         "workers.outbox",

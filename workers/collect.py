@@ -21,14 +21,14 @@ from django.utils.translation import gettext as _
 from campus.cctv.fetching import (
     bytes_of_the_day,
     fetching_now,
+    footage_file_anew,
+    footage_file_fetched,
+    footage_file_later,
+    footage_file_progress,
     part_path,
-    piece_anew,
-    piece_fetched,
-    piece_later,
-    piece_progress,
 )
-from campus.cctv.matching import days_to_look, pieces_want, source_looked
-from campus.cctv.models import Piece, Source, SourceTest
+from campus.cctv.matching import days_to_look, footage_files_want, source_looked
+from campus.cctv.models import FootageFile, Source, SourceTest
 from campus.cctv.services import source_tested
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.jobs import publish
@@ -80,39 +80,41 @@ def test_source(test: SourceTest) -> None:
         source_tested(test=test, files=look(test.source, learn=True))
 
 
-def go_on(piece: Piece) -> None:
+def go_on(footage_file: FootageFile) -> None:
     """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
-    if Piece.objects.filter(
-        pk=piece.pk, state=Piece.State.WANTED, lease_owner="", attempts=piece.attempts - 1
+    if FootageFile.objects.filter(
+        pk=footage_file.pk, state=FootageFile.State.WANTED, lease_owner="", attempts=footage_file.attempts - 1
     ).exists():
-        publish("rollcall.fetch", [piece.pk])
+        publish("rollcall.fetch", [footage_file.pk])
     else:
-        pieces_want(source=piece.source)
+        footage_files_want(source=footage_file.source)
 
 
 @work("rollcall.fetch", after=go_on)
-def fetch(piece: Piece) -> None:
+def fetch(footage_file: FootageFile) -> None:
     from recognition.media.video import probe
 
-    path = part_path(piece)
+    path = part_path(footage_file)
     try:
-        with part_of(piece, path) as part:
-            sha256 = checked(piece, part, tag=bring(piece, part))
+        with part_of(footage_file, path) as part:
+            sha256 = checked(footage_file, part, tag=bring(footage_file, part))
             info = probe(path)
             if info.is_photo:
                 raise Final(_("The file is a picture and no video."))
-            if not piece_fetched(piece=piece, part=path, sha256=sha256, info=info):
-                raise Cancelled("The piece was discarded, or somebody else fetched it.")
+            if not footage_file_fetched(footage_file=footage_file, part=path, sha256=sha256, info=info):
+                raise Cancelled("The footage file was discarded, or somebody else fetched it.")
     except (Final, RecordingOutOfLimits, UnreadableRecording):
         path.unlink(missing_ok=True)
         raise
     except UserError as error:
-        log.warning("piece %s: later, since: %s", piece.pk, error)
-        piece_later(piece=piece, why=str(error), pause=error.pause if isinstance(error, Later) else None)
+        log.warning("footage file %s: later, since: %s", footage_file.pk, error)
+        footage_file_later(
+            footage_file=footage_file, why=str(error), pause=error.pause if isinstance(error, Later) else None
+        )
 
 
 @contextmanager
-def part_of(piece: Piece, path: Path) -> Iterator[IO[bytes]]:
+def part_of(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
     """The part file, for this attempt alone. It holds exactly the bytes that were noted; or fewer, and then `offset` says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as part:  # noqa: PTH123
@@ -120,12 +122,12 @@ def part_of(piece: Piece, path: Path) -> Iterator[IO[bytes]]:
             fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Postponed from error  # an attempt that lost its lease has not noticed it yet
-        piece.offset = min(piece.offset, os.fstat(part.fileno()).st_size)
-        part.truncate(piece.offset)
+        footage_file.offset = min(footage_file.offset, os.fstat(part.fileno()).st_size)
+        part.truncate(footage_file.offset)
         yield part
 
 
-def bring(piece: Piece, part: IO[bytes]) -> str:
+def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
     """Fetch what is missing, in as many slices as it takes; returns the file's tag.
 
     Raises Postponed when a slice is over, Cancelled, and UserError: Final, or anything else for another try.
@@ -133,18 +135,18 @@ def bring(piece: Piece, part: IO[bytes]) -> str:
     from workers.source_listing import Unreachable, connected
     from workers.stores import Writing
 
-    source = piece.source
+    source = footage_file.source
     if not source.enabled:
         raise Later(_("The source is not in use."))
     most = min(source.file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     try:
         with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
-            before = there.look_at(piece.path)
-            check(piece, before, most)
-            up.budget += int(piece.size * OVERHEAD)  # of all of it: some servers know no parts
-            copy(piece, part, there.read(piece.path, piece.offset), up)
-            if there.look_at(piece.path) != before:
-                anew(piece, before)
+            before = there.look_at(footage_file.path)
+            check(footage_file, before, most)
+            up.budget += int(footage_file.size * OVERHEAD)  # of all of it: some servers know no parts
+            copy(footage_file, part, there.read(footage_file.path, footage_file.offset), up)
+            if there.look_at(footage_file.path) != before:
+                anew(footage_file, before)
             return before.tag
     except Writing as error:
         raise Later(str(error), BUSY) from error
@@ -154,35 +156,35 @@ def bring(piece: Piece, part: IO[bytes]) -> str:
         raise
 
 
-def check(piece: Piece, there: "Found", most: int) -> None:
+def check(footage_file: FootageFile, there: "Found", most: int) -> None:
     """Whether the file is the one that was seen, ends at all, and has room here and within the bounds of its source."""
     if there.size is None:
         raise Final(_("The server does not say how large the file is. So it is not fetched: it might never end."))
     if there.size > most:
         bounds = {"size": filesizeformat(there.size), "most": filesizeformat(most)}
         raise Final(_("The file has %(size)s; at most %(most)s are fetched from this source.") % bounds)
-    moved = there.modified and piece.modified_at and there.modified != piece.modified_at
-    if moved or there.size != piece.size:
-        anew(piece, there)
-    if bytes_of_the_day(piece.source) + there.size - piece.offset > piece.source.day_gib * 1024**3:
+    moved = there.modified and footage_file.modified_at and there.modified != footage_file.modified_at
+    if moved or there.size != footage_file.size:
+        anew(footage_file, there)
+    if bytes_of_the_day(footage_file.source) + there.size - footage_file.offset > footage_file.source.day_gib * 1024**3:
         raise Later(_("The source's bytes of the day are used up."), HOUR)
-    check_size(there.size, settings.MEDIA_ROOT, coming=there.size - piece.offset)
+    check_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
 
 
-def anew(piece: Piece, there: "Found") -> NoReturn:
-    piece_anew(piece=piece, size=there.size or 0, modified=there.modified)
+def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
+    footage_file_anew(footage_file=footage_file, size=there.size or 0, modified=there.modified)
     raise Later(_("The file is still being written, or was changed."), BUSY)
 
 
-def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
+def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
     """Append to the part file until the file is whole; note how far it is, from time to time, once it is safe on the disk."""
     began = noted = time.monotonic()
-    at = heard = piece.offset
-    pace = Pace(piece.source)
+    at = heard = footage_file.offset
+    pace = Pace(footage_file.source)
     part.seek(at)
     try:
         for chunk in chunks:
-            if at + len(chunk) > piece.size:
+            if at + len(chunk) > footage_file.size:
                 raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
             with storing():
                 part.write(chunk)
@@ -192,15 +194,15 @@ def copy(piece: Piece, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> 
                 up.more(STALL_SECONDS)
                 heard = at
             if (now := time.monotonic()) - noted >= NOTE_SECONDS:
-                note(piece, part, at)
+                note(footage_file, part, at)
                 pace.share()
                 noted = now
-                if now - began >= SLICE_SECONDS and at < piece.size:
+                if now - began >= SLICE_SECONDS and at < footage_file.size:
                     raise Postponed
     finally:
-        note(piece, part, at)
+        note(footage_file, part, at)
     up.more(STALL_SECONDS)
-    if at < piece.size:
+    if at < footage_file.size:
         raise Later(up.why or _("The connection to the server was refused, or it broke."))
 
 
@@ -213,12 +215,12 @@ def storing() -> Iterator[None]:
         raise Later(str(DISK_FULL) if disk_full(error) else sentence(error), HOUR) from error
 
 
-def note(piece: Piece, part: IO[bytes], at: int) -> None:
+def note(footage_file: FootageFile, part: IO[bytes], at: int) -> None:
     with storing():
         part.flush()
         os.fdatasync(part.fileno())
-    if not piece_progress(piece=piece, offset=at):
-        raise Cancelled("The piece is not wanted any more, or somebody else fetches it.")
+    if not footage_file_progress(footage_file=footage_file, offset=at):
+        raise Cancelled("The footage file is not wanted any more, or somebody else fetches it.")
 
 
 class Pace:
@@ -246,19 +248,21 @@ class Pace:
         return self.due - now
 
 
-def checked(piece: Piece, part: IO[bytes], tag: str) -> str:
+def checked(footage_file: FootageFile, part: IO[bytes], tag: str) -> str:
     """The SHA-256 of what came. Raises Later where the store has another MD5.
 
     A store may have tags that only look like an MD5: bytes that come twice alike are believed.
     """
     sha256 = digest(part, "sha256")
     if (
-        piece.source.kind == Source.Kind.S3
+        footage_file.source.kind == Source.Kind.S3
         and re.fullmatch("[0-9a-f]{32}", tag)
         and digest(part, "md5") != tag
-        and piece.sha256 != sha256
+        and footage_file.sha256 != sha256
     ):
-        piece_anew(piece=piece, size=piece.size, modified=piece.modified_at, sha256=sha256)
+        footage_file_anew(
+            footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
+        )
         raise Later(_("The file was damaged on its way. It is fetched again."), BUSY)
     return sha256
 

@@ -9,7 +9,7 @@ from campus.academics.models import Lecture
 from campus.attendance.services import recording_delete
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
-from campus.cctv.clips import footage_of, piece_unreadable, recording_cut
+from campus.cctv.clips import footage_file_unreadable, footage_of, recording_clip
 from campus.common.errors import told
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
@@ -40,7 +40,7 @@ def ingest(recording: Recording) -> None:
 
 
 def join(recording: Recording) -> None:
-    """The pieces of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
+    """The footage files of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
     from recognition.media.video import plan
 
     fits = footage_of(recording.lecture).get(recording.camera, [])
@@ -52,11 +52,11 @@ def join(recording: Recording) -> None:
                 return
         raise Postponed
     plans = {}
-    for piece in (fit.piece for fit in fits):
+    for footage_file in (fit.footage_file for fit in fits):
         try:
-            plans[piece] = plan(Path(piece.file.path), video_info(piece), settings.SEGMENT_SECONDS)
+            plans[footage_file] = plan(Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS)
         except RecognitionError as error:
-            piece_unreadable(piece=piece, why=told(error))
+            footage_file_unreadable(footage_file=footage_file, why=told(error))
             raise Postponed from error
-    if not recording_cut(recording=recording, fits=fits, plans=plans):
+    if not recording_clip(recording=recording, fits=fits, plans=plans):
         raise Cancelled("More footage came meanwhile.")

@@ -15,13 +15,13 @@ from kombu.exceptions import ChannelError
 
 from campus.accounts.services import accounts_tidy
 from campus.attendance.collected import lectures_settle
-from campus.attendance.services import stills_tidy
+from campus.attendance.services import snapshots_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
 from campus.cctv.alarms import alarms_tidy
 from campus.cctv.clock_drift import clocks_look
 from campus.cctv.fetching import parts_tidy
-from campus.cctv.matching import pieces_forget
+from campus.cctv.matching import footage_files_forget
 from campus.common.jobs import KINDS, Kind, fail, free, publish
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled, tracks_forget
@@ -92,10 +92,10 @@ def upkeep() -> None:
     uploads_tidy()
     parts_tidy()
     zips_tidy()
-    stills_tidy()
+    snapshots_tidy()
     accounts_tidy()
     clocks_look()
-    pieces_forget()
+    footage_files_forget()
     alarms_tidy()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:

@@ -78,7 +78,7 @@ def found_in(recording: Recording, result: types.SegmentResult) -> list[int]:
     roster = [str(pk) for pk in lecture_roster(lecture).values_list("pk", flat=True)]
     try:
         gallery = Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
-        attendance = vote([result], gallery, roster, video_info(recording), Policy(preset=lecture.course.sureness))
+        attendance = vote([result], gallery, roster, video_info(recording), Policy(preset=lecture.course.strictness))
     except (RecognitionError, OSError) as error:
         log.warning("recording %s: nobody can be told before the vote: %s", recording.pk, error)
         return []

@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy
 
 class AcademicsConfig(AppConfig):
     name = "campus.academics"
-    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = gettext_lazy("Teaching")
 
     def ready(self) -> None:

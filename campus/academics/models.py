@@ -17,12 +17,12 @@ __all__ = [
     "Lecture",
     "LectureSeries",
     "Room",
+    "Strictness",
     "Student",
-    "Sureness",
 ]
 
 
-class Sureness(models.TextChoices):
+class Strictness(models.TextChoices):
     """How sure the machine must be before it takes a face for a student's; the names of the gallery's presets."""
 
     STRICT = "strict", _("Strict")
@@ -71,11 +71,11 @@ class Course(models.Model):
         help_text=_("Minutes of the lecture. Of a recording under an hour, in proportion."),
     )
 
-    sureness = models.CharField(
-        _("sureness"),
+    strictness = models.CharField(
+        _("strictness"),
         max_length=10,
-        choices=Sureness.choices,
-        default=Sureness.BALANCED,
+        choices=Strictness.choices,
+        default=Strictness.BALANCED,
         help_text=_(
             "How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient "
             "the other way round. It counts from the next recording on."

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Enrolment, Lecture, Student, Sureness
+from campus.academics.models import Course, Enrolment, Lecture, Strictness, Student
 from campus.academics.roster import Table
 from campus.academics.roster_plan import STUDENT_FIELDS, RosterPlan, plan_roster
 from campus.common.errors import UserError
@@ -30,9 +30,9 @@ def lecture_create(
         ) from error
 
 
-def sureness_set(*, course: Course, sureness: str) -> None:
+def strictness_set(*, course: Course, strictness: str) -> None:
     """Choose how sure the machine must be of a student of the class, from the next recording on."""
-    Course.objects.filter(pk=course.pk).update(sureness=Sureness(sureness))
+    Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
 
 
 def student_enrol(*, number: str, name: str, course: Course | None = None) -> Student:

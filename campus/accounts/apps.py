@@ -5,4 +5,3 @@ from django.utils.translation import gettext_lazy as _
 class AccountsConfig(AppConfig):
     name = "campus.accounts"
     verbose_name = _("Accounts")
-    default_auto_field = "django.db.models.BigAutoField"

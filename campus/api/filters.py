@@ -17,7 +17,7 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import lacking_photos
-from campus.cctv.models import Collection, Piece
+from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import unclear, unmatched
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
@@ -124,7 +124,7 @@ class RecordingFilter(filters.FilterSet):
         fields = ["state"]
 
 
-class PieceFilter(filters.FilterSet):
+class FootageFileFilter(filters.FilterSet):
     source = IdFilter("source")
     camera = IdFilter("camera")
     lecture = IdFilter(method="shows", label="of this lecture")
@@ -134,16 +134,16 @@ class PieceFilter(filters.FilterSet):
     unclear = filters.BooleanFilter(method="for_a_person", label="whether only a person can tell what it is of")
 
     class Meta:
-        model = Piece
+        model = FootageFile
         fields = ["state"]
 
-    def shows(self, queryset: QuerySet[Piece], name: str, value: int) -> QuerySet[Piece]:
-        return queryset.filter(Q(cuts__recording__lecture=value) | Q(lecture=value)).distinct()
+    def shows(self, queryset: QuerySet[FootageFile], name: str, value: int) -> QuerySet[FootageFile]:
+        return queryset.filter(Q(clips__recording__lecture=value) | Q(lecture=value)).distinct()
 
-    def of_no_lecture(self, queryset: QuerySet[Piece], name: str, value: bool) -> QuerySet[Piece]:
+    def of_no_lecture(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
         return unmatched(queryset) if value else queryset.exclude(pk__in=unmatched(queryset).values("pk"))
 
-    def for_a_person(self, queryset: QuerySet[Piece], name: str, value: bool) -> QuerySet[Piece]:
+    def for_a_person(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
         return unclear(queryset) if value else queryset.exclude(pk__in=unclear(queryset).values("pk"))
 
 
@@ -199,7 +199,7 @@ class SightingFilter(filters.FilterSet):
 
     class Meta:
         model = Sighting
-        fields = ["present", "unsure"]
+        fields = ["present", "to_confirm"]
 
 
 class UnknownPersonFilter(filters.FilterSet):
@@ -209,7 +209,7 @@ class UnknownPersonFilter(filters.FilterSet):
 
     class Meta:
         model = UnknownPerson
-        fields = ["still"]
+        fields = ["is_static"]
 
 
 class WebhookFilter(filters.FilterSet):

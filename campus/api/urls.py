@@ -13,9 +13,9 @@ from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureV
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
 from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
-from campus.api.views.cctv import CameraViewSet, CollectionViewSet, PieceViewSet, SourceViewSet
+from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
-from campus.api.views.evidence import SightingViewSet, StillViewSet, UnknownPersonViewSet
+from campus.api.views.evidence import SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
@@ -32,11 +32,11 @@ router.register("series", SeriesViewSet, "api-series")
 router.register("recordings", RecordingViewSet, "api-recording")
 router.register("sources", SourceViewSet, "api-source")
 router.register("cameras", CameraViewSet, "api-camera")
-router.register("pieces", PieceViewSet, "api-piece")
+router.register("footage_files", FootageFileViewSet, "api-footage-file")
 router.register("collections", CollectionViewSet, "api-collection")
 router.register("attendance", AttendanceViewSet, "api-attendance")
 router.register("sightings", SightingViewSet, "api-sighting")
-router.register("stills", StillViewSet, "api-still")
+router.register("snapshots", SnapshotViewSet, "api-snapshot")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")

@@ -6,7 +6,6 @@ from django.db.models.signals import post_migrate
 
 class AttendanceConfig(AppConfig):
     name = "campus.attendance"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         post_migrate.connect(make_default_statuses, sender=self, dispatch_uid="default_statuses")
@@ -19,7 +18,7 @@ def make_default_statuses(using: str, **_: Any) -> None:
     rows = apps.get_model("attendance", "AttendanceStatus").objects.using(using)
     if rows.exists():
         return
-    decided = {code: values for code, values in DEFAULTS.items() if code != Status.UNSURE}
+    decided = {code: values for code, values in DEFAULTS.items() if code != Status.TO_CONFIRM}
     for position, (code, (letter, points, counts, moodle)) in enumerate(decided.items(), start=1):
         rows.create(
             code=code, letter=letter, points=points, counts=counts, like=code, moodle=moodle, position=10 * position

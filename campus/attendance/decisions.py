@@ -29,7 +29,7 @@ from campus.attendance.models import (
 )
 from campus.attendance.notifications import tell_signed_off
 from campus.attendance.selectors import records_for, teaches
-from campus.attendance.services import drop_old_chips, lecture_count, reports_follow
+from campus.attendance.services import drop_old_crops, lecture_count, reports_follow
 from campus.biometrics.services import photo_add
 from campus.cctv.clips import lecture_complete
 from campus.common.errors import UserError
@@ -171,7 +171,7 @@ def face_deny(*, sighting: Sighting, user: User, reason: str = "") -> UnknownPer
     recording = sighting.recording
     lecture = _hold(recording.lecture_id, user)
     sighting = _again(sighting)
-    if not (sighting.present or sighting.unsure):
+    if not (sighting.present or sighting.to_confirm):
         raise UserError(_("The student was not seen in this recording: there is nothing to take away."))
     about = _about(sighting)
     _decide(recording, sighting.marks, Verdict.NOT, sighting.student, user)
@@ -181,11 +181,11 @@ def face_deny(*, sighting: Sighting, user: User, reason: str = "") -> UnknownPer
         index=0 if last is None else last + 1,
         intervals=sighting.intervals,
         seconds=sighting.seconds,
-        chips=sighting.chips,
+        crops=sighting.crops,
         marks=sighting.marks,
     )
     Sighting.objects.filter(pk=sighting.pk).update(
-        present=False, unsure=False, intervals=[], seconds=0, share=0, confidence=0, chips=[], marks=[]
+        present=False, to_confirm=False, intervals=[], seconds=0, share=0, confidence=0, crops=[], marks=[]
     )
     _recount(lecture, user, Kind.NOT, sighting.student, about, reason)
     return person
@@ -212,7 +212,7 @@ def face_delete(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     _decide(recording, person.marks, Verdict.DELETED, None, user)
     about = _about(person)
     person.delete()
-    transaction.on_commit(partial(drop_old_chips, recording), robust=True)
+    transaction.on_commit(partial(drop_old_crops, recording), robust=True)
     _recount(lecture, user, Kind.DELETED, None, about, reason)
 
 
@@ -241,9 +241,9 @@ def pictures_learn(*, row: UnknownPerson | Sighting, student: Student, user: Use
     verdict like every other photo."""
     lecture = _hold(row.recording.lecture_id, user)
     taken = 0
-    for chip in row.chips:
-        path = Path(settings.MEDIA_ROOT, chip["file"])
-        name = f"{lecture.course.code} {lecture.starts_at:%Y-%m-%d} {clock(chip['time']).replace(':', '-')}.jpg"
+    for crop in row.crops:
+        path = Path(settings.MEDIA_ROOT, crop["file"])
+        name = f"{lecture.course.code} {lecture.starts_at:%Y-%m-%d} {clock(crop['time']).replace(':', '-')}.jpg"
         try:
             photo_add(student=student, file=ContentFile(path.read_bytes(), name), name=name)
         except (UserError, FileNotFoundError):
@@ -270,13 +270,13 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
         raise UserError(
             _("More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off.")
         )
-    if unsure := sum(record.status == Status.UNSURE for record in records):
+    if to_confirm := sum(record.status == Status.TO_CONFIRM for record in records):
         raise UserError(
             ngettext(
                 "{n} student is still to be confirmed. Decide on that one first.",
                 "{n} students are still to be confirmed. Decide on them first.",
-                unsure,
-            ).format(n=unsure)
+                to_confirm,
+            ).format(n=to_confirm)
         )
     signed = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
     _log(lecture, user, Kind.SIGNED)

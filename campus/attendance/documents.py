@@ -39,13 +39,13 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
                 share=min(seconds / duration, 1.0) if duration else max((row.share for row in rows), default=0.0),
                 confidence=max((row.confidence for row in rows), default=0.0),
                 source=_source(record),
-                picture=next(iter(_pictures([chip for row in rows for chip in row.chips])), None),
+                picture=next(iter(_pictures([crop for row in rows for crop in row.crops])), None),
                 kind=statuses.like(record.status),
             )
         )
     first = recordings[0]
     gallery = first.gallery
-    details = [(_("Sureness"), first.get_sureness_display())] if first.sureness else []
+    details = [(_("Strictness"), first.get_strictness_display())] if first.strictness else []
     several = len(recordings) > 1
     details += [
         (_("Gaps"), f"{one.original_name}: {one.error}" if several else one.error) for one in recordings if one.error
@@ -61,7 +61,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
         duration=duration,
         started_at=local(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
-        threshold=threshold(gallery, first.sureness) if gallery else None,
+        threshold=threshold(gallery, first.strictness) if gallery else None,
         margin=gallery.margin if gallery else None,
         coverage=max(one.coverage for one in recordings),
         students=tuple(lines),
@@ -69,8 +69,8 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
             UnknownLine(
                 tuple((start, end) for start, end in person.intervals),
                 person.seconds,
-                tuple(_pictures(person.chips)),
-                person.still,
+                tuple(_pictures(person.crops)),
+                person.is_static,
             )
             for person in unknown.order_by("recording__original_name", "recording", "index")
         ),
@@ -84,11 +84,11 @@ def _source(record: AttendanceRecord) -> str:
     return change.user_name if change else _("machine")
 
 
-def _pictures(chips: list[dict[str, str]]) -> list[bytes]:
+def _pictures(crops: list[dict[str, str]]) -> list[bytes]:
     pictures = []
-    for chip in chips:
-        if default_storage.exists(chip["file"]):
-            with default_storage.open(chip["file"]) as file:
+    for crop in crops:
+        if default_storage.exists(crop["file"]):
+            with default_storage.open(crop["file"]) as file:
                 pictures.append(file.read())
     return pictures
 

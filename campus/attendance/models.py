@@ -24,8 +24,8 @@ __all__ = [
     "Report",
     "Sighting",
     "SignOff",
+    "Snapshot",
     "Status",
-    "Still",
     "UnknownPerson",
 ]
 
@@ -33,7 +33,7 @@ __all__ = [
 class Sighting(models.Model):
     """What one recording says of one student of the roster. Replaced as a whole when the recording is voted on again.
 
-    `intervals` is a list of [start, end] in seconds of the recording; `chips` a list of {"file": storage name, "time": seconds,
+    `intervals` is a list of [start, end] in seconds of the recording; `crops` a list of {"file": storage name, "time": seconds,
     "quality": 0..1, "box": where in the picture}, best first, at most three; `marks` a list of [time, box], one for each time
     that the face was followed. A box is [x1, y1, x2, y2] in pixels of the upright picture.
     """
@@ -41,19 +41,21 @@ class Sighting(models.Model):
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
     present = models.BooleanField()
-    unsure = models.BooleanField(_("to be confirmed"), default=False)
+    to_confirm = models.BooleanField(_("to be confirmed"), default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     share = models.FloatField(default=0)
     confidence = models.FloatField(default=0)
-    chips = models.JSONField(default=list)
+    crops = models.JSONField(default=list)
     marks = models.JSONField(default=list)
 
     class Meta:
         ordering = ["recording", "student__name"]
         constraints = [
             models.UniqueConstraint(fields=["recording", "student"], name="one_sighting_a_recording_and_student"),
-            models.CheckConstraint(condition=Q(present=False) | Q(unsure=False), name="nobody_is_present_and_unsure"),
+            models.CheckConstraint(
+                condition=Q(present=False) | Q(to_confirm=False), name="nobody_is_present_and_to_confirm"
+            ),
             models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_a_share"),
             models.CheckConstraint(
                 condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"
@@ -97,15 +99,15 @@ class FaceDecision(models.Model):
 
 
 class UnknownPerson(models.Model):
-    """Somebody in a recording whom the machine took for nobody on the roster; fields as in Sighting. `still`: a portrait, a poster or
+    """Somebody in a recording whom the machine took for nobody on the roster; fields as in Sighting. `is_static`: a portrait, a poster or
     a screen. `decision`: whom a person said it is, or that it is a visitor."""
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
     index = models.PositiveIntegerField()
-    still = models.BooleanField(_("no living person"), default=False)
+    is_static = models.BooleanField(_("no living person"), default=False)
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
-    chips = models.JSONField(default=list)
+    crops = models.JSONField(default=list)
     marks = models.JSONField(default=list)
     decision = models.ForeignKey(FaceDecision, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
@@ -119,7 +121,7 @@ class UnknownPerson(models.Model):
 
     # As in Sighting, for who was named: a person is sure.
     present = True
-    unsure = False
+    to_confirm = False
     confidence = 1.0
 
     @property
@@ -156,13 +158,13 @@ class AttendanceRecord(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
-            models.CheckConstraint(condition=~Q(override_status="unsure"), name="override_is_a_decision"),
+            models.CheckConstraint(condition=~Q(override_status="to_confirm"), name="override_is_a_decision"),
         ]
         # The first pages ask how many wait for a person: few among all records of a faculty.
         indexes = [
             models.Index(
                 fields=["lecture"],
-                condition=Q(machine_status="unsure", override_status=""),
+                condition=Q(machine_status="to_confirm", override_status=""),
                 name="records_to_be_confirmed",
             )
         ]
@@ -250,22 +252,22 @@ class SignOff(models.Model):
         return f"{self.lecture}, signed off by {self.user_name}"
 
 
-class Still(LeasedWork):
-    """A whole picture of a recording, as evidence. A worker cuts it out when somebody looks for it; it can always be made again."""
+class Snapshot(LeasedWork):
+    """A whole picture of a recording, as evidence. A worker clips it out when somebody looks for it; it can always be made again."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("being cut out")
         READY = "ready", _("ready")
         FAILED = "failed", _("failed")
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="stills")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="snapshots")
     time = models.FloatField(_("second of the recording"))
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     file = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["recording", "time"]
-        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="one_still_a_moment")]
+        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="one_snapshot_a_moment")]
 
     def __str__(self) -> str:
         return f"{self.time:.1f} s of {self.recording}"

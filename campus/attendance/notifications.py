@@ -20,12 +20,14 @@ from campus.recordings.models import Recording
 
 def tell_counted(*, recording: Recording) -> None:
     """The attendance of a lecture was counted from a recording. Counting the same recording again tells nobody a second time."""
-    _tell_counted(recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(still=False).count())
+    _tell_counted(
+        recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(is_static=False).count()
+    )
 
 
 def tell_lecture_counted(*, lecture: Lecture) -> None:
     """The attendance of a lecture was counted from all that its cameras showed. Nobody is told a second time."""
-    unknown = UnknownPerson.objects.filter(recording__lecture=lecture, still=False)
+    unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
     _tell_counted(lecture, f"counted:lecture-{lecture.pk}", unknown.count())
 
 
@@ -39,7 +41,7 @@ def _tell_counted(lecture: Lecture, key: str, unknown: int) -> None:
             context = _context(lecture) | {
                 "name": user.get_full_name() or user.get_username(),
                 "counts": {label(code): n for code, n in counts.items()},
-                "unsure": counts[Status.UNSURE],
+                "to_confirm": counts[Status.TO_CONFIRM],
                 "unknown": unknown,
             }
             subject = _("Attendance of %(lecture)s") % {"lecture": lecture}

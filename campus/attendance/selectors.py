@@ -16,7 +16,7 @@ from campus.attendance.models import (
     Report,
     Sighting,
     SignOff,
-    Still,
+    Snapshot,
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, like
@@ -38,8 +38,8 @@ def unknown_people_for(user: AnyUser) -> QuerySet[UnknownPerson]:
     return UnknownPerson.objects.filter(recording__in=recordings_for(user))
 
 
-def stills_for(user: AnyUser) -> QuerySet[Still]:
-    return Still.objects.filter(recording__in=recordings_for(user))
+def snapshots_for(user: AnyUser) -> QuerySet[Snapshot]:
+    return Snapshot.objects.filter(recording__in=recordings_for(user))
 
 
 def changes_for(user: AnyUser) -> QuerySet[AttendanceChange]:

@@ -25,8 +25,8 @@ from campus.attendance.models import (
     Report,
     Sighting,
     SignOff,
+    Snapshot,
     Status,
-    Still,
     UnknownPerson,
 )
 from campus.attendance.policy import policy_of
@@ -40,11 +40,11 @@ from campus.recordings.models import Recording
 from campus.recordings.selectors import holes
 from recognition.excel.lecture_workbook import write_lecture
 from recognition.files import replacing
-from recognition.types import Attendance, Chip, Interval
+from recognition.types import Attendance, Crop, Interval
 
 log = logging.getLogger(__name__)
 
-STILLS_KEPT = timedelta(days=7)
+SNAPSHOTS_KEPT = timedelta(days=7)
 
 
 @transaction.atomic
@@ -61,12 +61,12 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             recording=recording,
             student_id=int(presence.label),
             present=presence.present,
-            unsure=presence.unsure,
+            to_confirm=presence.to_confirm,
             intervals=[list(interval) for interval in presence.intervals],
             seconds=presence.seconds,
             share=presence.share,
             confidence=presence.confidence,
-            chips=_keep_chips(recording, presence.chips),
+            crops=_keep_crops(recording, presence.crops),
             marks=presence.marks,
         )
         for presence in attendance.presences
@@ -77,10 +77,10 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
         UnknownPerson(
             recording=recording,
             index=index,
-            still=person.still,
+            is_static=person.is_static,
             intervals=[list(interval) for interval in person.intervals],
             seconds=person.seconds,
-            chips=_keep_chips(recording, person.chips),
+            crops=_keep_crops(recording, person.crops),
             marks=person.marks,
             decision_id=int(person.decision) if person.decision in verdicts else None,
         )
@@ -88,28 +88,28 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
     )
     if not SignOff.objects.filter(lecture=recording.lecture).exists():
         lecture_count(lecture=recording.lecture)
-    transaction.on_commit(lambda: drop_old_chips(recording), robust=True)
+    transaction.on_commit(lambda: drop_old_crops(recording), robust=True)
 
 
-def _keep_chips(recording: Recording, chips: Iterable[Chip]) -> list[dict[str, object]]:
+def _keep_crops(recording: Recording, crops: Iterable[Crop]) -> list[dict[str, object]]:
     """Save the pictures under names that follow from their content, so that the same vote makes the same files."""
     kept: list[dict[str, object]] = []
-    for chip in chips:
-        name = f"chips/{recording.pk}/{hashlib.sha256(chip.jpeg).hexdigest()[:32]}.jpg"
+    for crop in crops:
+        name = f"face crops/{recording.pk}/{hashlib.sha256(crop.jpeg).hexdigest()[:32]}.jpg"
         with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
-            beside.write_bytes(chip.jpeg)
-        kept.append({"file": name, "time": chip.time, "quality": chip.quality, "box": chip.box})
+            beside.write_bytes(crop.jpeg)
+        kept.append({"file": name, "time": crop.time, "quality": crop.quality, "box": crop.box})
     return kept
 
 
-def drop_old_chips(recording: Recording) -> None:
+def drop_old_crops(recording: Recording) -> None:
     """Delete the pictures that no row names any more."""
     rows = [
-        *recording.sightings.values_list("chips", flat=True),
-        *recording.unknown_people.values_list("chips", flat=True),
+        *recording.sightings.values_list("crops", flat=True),
+        *recording.unknown_people.values_list("crops", flat=True),
     ]
-    wanted = {Path(chip["file"]).name for chips in rows for chip in chips}
-    for path in Path(settings.MEDIA_ROOT, "chips", str(recording.pk)).glob("*.jpg"):
+    wanted = {Path(crop["file"]).name for crops in rows for crop in crops}
+    for path in Path(settings.MEDIA_ROOT, "crops", str(recording.pk)).glob("*.jpg"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
 
@@ -134,15 +134,15 @@ def _proposal(
     """What the machine says of a student. What has to be confirmed counts only where no recording is sure."""
     duration = max((sighting.recording.duration for sighting in sightings), default=0.0)
     counted = [sighting for sighting in sightings if sighting.present] or [
-        sighting for sighting in sightings if sighting.unsure
+        sighting for sighting in sightings if sighting.to_confirm
     ]
-    unsure = any(sighting.unsure for sighting in counted)
+    to_confirm = any(sighting.to_confirm for sighting in counted)
     intervals = merged(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
     whole = sum(end - start for start, end in merged(chain.from_iterable(looked_at.values()))) or duration
     seen_by = {sighting.recording_id for sighting in counted} & looked_at.keys()
     unwatched = merged(hole for recording in seen_by for hole in holes(looked_at[recording], duration))
-    there = unsure or (bool(counted) and seconds >= lecture.course.present_seconds * proportion(duration))
+    there = to_confirm or (bool(counted) and seconds >= lecture.course.present_seconds * proportion(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,
         "first_seen": None,
@@ -154,7 +154,7 @@ def _proposal(
     if there:
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
         proposal["machine_status"] = (
-            Status.UNSURE if unsure else machine_status(lecture.course, first, last, duration, unwatched)
+            Status.TO_CONFIRM if to_confirm else machine_status(lecture.course, first, last, duration, unwatched)
         )
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
@@ -165,7 +165,7 @@ def _proposal(
 def recording_delete(*, recording: Recording) -> None:
     """Delete a recording with its file, and all that was seen in it; the lecture is counted again without it.
 
-    What people decided on students stays, and so does a lecture that was signed off. Pieces of footage stay where they are.
+    What people decided on students stays, and so does a lecture that was signed off. Footage files stay where they are.
     """
     lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []
@@ -185,32 +185,34 @@ def recording_delete(*, recording: Recording) -> None:
 def _forget_files(recording: UUID, files: Iterable[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
-    for kind in ("tracks", "chips", "stills"):
+    for kind in ("tracks", "crops", "snapshots"):
         shutil.rmtree(Path(settings.MEDIA_ROOT, kind, str(recording)), ignore_errors=True)
 
 
-def still_wanted(*, recording: Recording, time: float) -> Still:
+def snapshot_wanted(*, recording: Recording, time: float) -> Snapshot:
     """The whole picture at that second; a worker is asked for one that nobody looked for before."""
     with transaction.atomic():
-        still, new = Still.objects.get_or_create(recording=recording, time=time)
+        snapshot, new = Snapshot.objects.get_or_create(recording=recording, time=time)
         if new:
-            request("rollcall.still", still.pk)
-    return still
+            request("rollcall.snapshot", snapshot.pk)
+    return snapshot
 
 
-def still_finished(*, still: Still, jpeg: bytes) -> None:
-    name = f"stills/{still.recording_id}/{still.pk}.jpg"
+def snapshot_finished(*, snapshot: Snapshot, jpeg: bytes) -> None:
+    name = f"snapshots/{snapshot.recording_id}/{snapshot.pk}.jpg"
     with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
         beside.write_bytes(jpeg)
-    finish(still, Still.State.READY, file=name)
+    finish(snapshot, Snapshot.State.READY, file=name)
 
 
-def stills_tidy() -> None:
+def snapshots_tidy() -> None:
     """Remove pictures of the whole room that were asked for a while ago; who looks again has them cut out again."""
-    for still in Still.objects.exclude(state=Still.State.QUEUED).filter(published_at__lt=timezone.now() - STILLS_KEPT):
-        still.delete()
-        if still.file:
-            Path(settings.MEDIA_ROOT, still.file).unlink(missing_ok=True)
+    for snapshot in Snapshot.objects.exclude(state=Snapshot.State.QUEUED).filter(
+        published_at__lt=timezone.now() - SNAPSHOTS_KEPT
+    ):
+        snapshot.delete()
+        if snapshot.file:
+            Path(settings.MEDIA_ROOT, snapshot.file).unlink(missing_ok=True)
 
 
 def report_write(*, recording: Recording) -> Report:

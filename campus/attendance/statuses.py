@@ -21,13 +21,13 @@ class Status(models.TextChoices):
     PRESENT = "present", _("Present")
     LATE = "late", _("Late")
     LEFT_EARLY = "left_early", _("Left early")
-    UNSURE = "unsure", _("To be confirmed")
+    TO_CONFIRM = "to_confirm", _("To be confirmed")
     EXCUSED = "excused", _("Excused")
     ABSENT = "absent", _("Absent")
 
 
 # What a person may set: whether somebody was there is never left open by a person.
-DECISIONS = [(value, label) for value, label in Status.choices if value != Status.UNSURE]
+DECISIONS = [(value, label) for value, label in Status.choices if value != Status.TO_CONFIRM]
 ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 
@@ -53,7 +53,7 @@ DEFAULTS = {
     Status.PRESENT: ("P", 2, True, "P"),
     Status.LATE: ("L", 1, True, "L"),
     Status.LEFT_EARLY: ("LE", 1, True, "L"),
-    Status.UNSURE: ("?", 0, False, ""),
+    Status.TO_CONFIRM: ("?", 0, False, ""),
     Status.EXCUSED: ("E", 1, False, "E"),
     Status.ABSENT: ("A", 0, True, "A"),
 }
@@ -96,7 +96,7 @@ class AttendanceStatus(models.Model):
         ordering = ["position", "code"]
         constraints = [
             models.CheckConstraint(condition=Q(points__gte=0), name="points_are_not_negative"),
-            models.CheckConstraint(condition=~Q(code="unsure"), name="what_is_open_is_no_decision"),
+            models.CheckConstraint(condition=~Q(code="to_confirm"), name="what_is_open_is_no_decision"),
         ]
 
     def __str__(self) -> str:
@@ -118,8 +118,10 @@ class AttendanceStatus(models.Model):
         return changed or records.objects.filter(override_status=self.code).exists()
 
     def clean(self) -> None:
-        if self.code == Status.UNSURE:
-            raise ValidationError({"code": _("“unsure” is what the machine leaves open. Choose another code.")})
+        if self.code == Status.TO_CONFIRM:
+            raise ValidationError(
+                {"code": _("“to be confirmed” is what the machine leaves open. Choose another code.")}
+            )
         if not self.built_in and not self.name.strip():
             raise ValidationError({"name": _("Give the status a name.")})
 
@@ -170,7 +172,7 @@ def every_status() -> list[tuple[str, str]]:
 
 def decisions() -> list[tuple[str, str]]:
     """What a person may set, as choices."""
-    return [(kind.code, kind.label) for kind in kinds().values() if kind.code != Status.UNSURE]
+    return [(kind.code, kind.label) for kind in kinds().values() if kind.code != Status.TO_CONFIRM]
 
 
 def label(code: str) -> str:

@@ -38,7 +38,7 @@ class FacePhoto(LeasedWork):
     reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
     face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
     quality = models.FloatField(_("quality"), default=0, editable=False)
-    chip = models.FileField(_("face"), upload_to="chips/photos", blank=True, editable=False)
+    crop = models.FileField(_("face"), upload_to="crops/photos", blank=True, editable=False)
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
 
     class Meta:

@@ -11,7 +11,7 @@ from campus.biometrics.selectors import USABLE
 from recognition.identification.calibration import LOOKS, Floats, brought, unit
 from recognition.types import EnrolmentPhoto
 
-# How alike two face chips of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
+# How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
 # for nineteen of twenty, and at most 0.73 for different pictures of one person.
 DOUBLE = 0.85
 SIDE = 32  # pixels
@@ -22,9 +22,9 @@ def vectors_of(rows: "list[Embedding]") -> Floats:
     return np.stack([np.frombuffer(bytes(row.vector or b""), dtype="<f4") for row in rows])
 
 
-def doubts(photo: FacePhoto, result: EnrolmentPhoto, chip: bytes, embedder: str) -> tuple[str, str]:
+def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, str]:
     """The verdict and the reason for a photo that is usable by itself; ("", "") where nothing speaks against it."""
-    if twin := _twin(photo, chip):
+    if twin := _twin(photo, crop):
         name, alike = twin
         text = _("It is the same picture as %(name)s (likeness %(alike).2f of 1); use one of another moment.")
         return FacePhoto.Verdict.REJECTED, text % {"name": name, "alike": alike}
@@ -44,17 +44,17 @@ def doubts(photo: FacePhoto, result: EnrolmentPhoto, chip: bytes, embedder: str)
     return FacePhoto.Verdict.WARNING, text % values
 
 
-def _twin(photo: FacePhoto, chip: bytes) -> tuple[str, float] | None:
+def _twin(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
     """The student's photo that shows the same picture, if there is one, and how alike they are."""
     others = list(
-        FacePhoto.objects.filter(student=photo.student_id, state__in=USABLE).exclude(pk=photo.pk).exclude(chip="")
+        FacePhoto.objects.filter(student=photo.student_id, state__in=USABLE).exclude(pk=photo.pk).exclude(crop="")
     )
     if not others:
         return None
-    mine = _shape(chip)
+    mine = _shape(crop)
     for other in others:
         try:
-            with other.chip.open("rb") as file:
+            with other.crop.open("rb") as file:
                 alike = float(mine @ _shape(file.read()))
         except OSError:
             continue
@@ -63,9 +63,9 @@ def _twin(photo: FacePhoto, chip: bytes) -> tuple[str, float] | None:
     return None
 
 
-def _shape(chip: bytes) -> Floats:
-    """A face chip (JPEG) as a unit vector of its small grey picture, free of its light."""
-    with Image.open(io.BytesIO(chip), formats=("JPEG",)) as image:
+def _shape(crop: bytes) -> Floats:
+    """A face face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
+    with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
         grey = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float32).ravel()
     return unit(grey - grey.mean())
 

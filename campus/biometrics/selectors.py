@@ -50,9 +50,9 @@ def gallery_of(course: Course, embedder: str) -> Gallery | None:
     )
 
 
-def threshold(gallery: Gallery, sureness: str) -> float | None:
+def threshold(gallery: Gallery, strictness: str) -> float | None:
     """From which similarity on a face seen several times is taken for a student's."""
-    return gallery.report.get("rates", {}).get(sureness, {}).get("threshold", gallery.threshold)
+    return gallery.report.get("rates", {}).get(strictness, {}).get("threshold", gallery.threshold)
 
 
 def queued_gallery(course: Course, embedder: str) -> Gallery | None:

@@ -82,7 +82,7 @@ def photo_move(*, photo: FacePhoto, student: Student) -> None:
 
 def photo_delete(*, photo: FacePhoto) -> None:
     """Forget a photo: the row, the file, and the face cut out of it."""
-    names = [file.name for file in (photo.file, photo.chip) if file.name]
+    names = [file.name for file in (photo.file, photo.crop) if file.name]
     with transaction.atomic():
         _changed(photo.student_id)
         photo.delete()
@@ -113,20 +113,20 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         Embedding.objects.update_or_create(photo_id=photo.pk, embedder=embedder, defaults={"vector": vector})
     if photo.state != FacePhoto.Verdict.PENDING:
         return
-    chip = f"chips/photos/{photo.pk}.jpg" if result.chip else ""
-    if result.chip:
-        with replacing(Path(settings.MEDIA_ROOT, chip)) as beside:
-            beside.write_bytes(result.chip)
+    crop = f"crops/photos/{photo.pk}.jpg" if result.crop else ""
+    if result.crop:
+        with replacing(Path(settings.MEDIA_ROOT, crop)) as beside:
+            beside.write_bytes(result.crop)
     verdict, reason = result.verdict, said(result.reason)
-    if result.chip and verdict != FacePhoto.Verdict.REJECTED:
-        doubt, why = doubts(photo, result, result.chip, embedder)
+    if result.crop and verdict != FacePhoto.Verdict.REJECTED:
+        doubt, why = doubts(photo, result, result.crop, embedder)
         verdict, reason = doubt or verdict, why or reason
     written = FacePhoto.objects.filter(pk=photo.pk).update(
         state=verdict,
         reason=reason[:300],
         face_px=result.face_px,
         quality=result.quality,
-        chip=chip,
+        crop=crop,
         error="",
         error_detail="",
         lease_owner="",
@@ -134,8 +134,8 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
     )
     if written:
         _changed(photo.student_id)
-    elif chip:  # the photo was deleted meanwhile
-        Path(settings.MEDIA_ROOT, chip).unlink(missing_ok=True)
+    elif crop:  # the photo was deleted meanwhile
+        Path(settings.MEDIA_ROOT, crop).unlink(missing_ok=True)
 
 
 def _changed(*students: int) -> None:

@@ -1,4 +1,4 @@
-"""What the pieces that are here show of a lecture: arithmetic first, then the recordings, one a camera, that follow from it."""
+"""What the footage files that are here show of a lecture: arithmetic first, then the recordings, one a camera, that follow from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.matching import clash_of, lectures_between, room_of
-from campus.cctv.models import Camera, Collection, Piece
+from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common.jobs import WAITING, finish, request
-from campus.recordings.models import ANEW, Cut, Recording, Segment
+from campus.recordings.models import ANEW, Clip, Recording, Segment
 from campus.recordings.selectors import SEAM_SHARE, holes, seam
 from recognition import types
 from recognition.types import Interval
 
-SHORTEST = 1.0  # seconds: what is left of a segment where a piece was cut is not worth a look below that
-LONGEST = timedelta(hours=12)  # of a piece
+SHORTEST = 1.0  # seconds: what is left of a segment where a footage file was cut is not worth a look below that
+LONGEST = timedelta(hours=12)  # of a footage file
 GRACE = timedelta(hours=1)  # that more footage is waited for where some comes after it was given up
 
 COMING = (Collection.State.WAITING, Collection.State.COLLECTING)
@@ -27,9 +27,9 @@ COMING = (Collection.State.WAITING, Collection.State.COLLECTING)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The seconds from `start` to `end` of a piece, at second `at` of the lecture."""
+    """The seconds from `start` to `end` of a footage file, at second `at` of the lecture."""
 
-    piece: Piece
+    footage_file: FootageFile
     start: float
     end: float
     at: float
@@ -39,20 +39,25 @@ class Fit:
         return self.at + self.end - self.start
 
 
-def fitted(pieces: Iterable[Piece], begins: datetime, length: float) -> list[Fit]:
-    """One camera's pieces laid over a lecture of `length` seconds, in any order: what several show is taken from the one that
+def fitted(footage_files: Iterable[FootageFile], begins: datetime, length: float) -> list[Fit]:
+    """One camera's footage files laid over a lecture of `length` seconds, in any order: what several show is taken from the one that
     began first, of two that began together from the longer. What is shorter than a seam is left out."""
     spans = sorted(
-        ((piece.starts_at - begins).total_seconds(), -float(piece.info.get("duration", 0)), str(piece.pk), piece)
-        for piece in pieces
-        if piece.starts_at
+        (
+            (footage_file.starts_at - begins).total_seconds(),
+            -float(footage_file.info.get("duration", 0)),
+            str(footage_file.pk),
+            footage_file,
+        )
+        for footage_file in footage_files
+        if footage_file.starts_at
     )
     fits: list[Fit] = []
     reached = 0.0
-    for at, shorter, _, piece in spans:
+    for at, shorter, _, footage_file in spans:
         start, end = max(at, reached), min(at - shorter, length)
         if end - start > seam(length):
-            fits.append(Fit(piece, round(start - at, 3), round(end - at, 3), round(start, 3)))
+            fits.append(Fit(footage_file, round(start - at, 3), round(end - at, 3), round(start, 3)))
             reached = end
     return fits
 
@@ -65,17 +70,17 @@ def footage_of(lecture: Lecture) -> dict[Camera | None, list[Fit]]:
     """What each camera shows of the lecture: by the room and the time, or because a person said so. Where two lectures are in the
     room at once, only a person can say it."""
     # One that changed at its source is here as it was, until it is fetched anew.
-    here = Piece.objects.exclude(file="").exclude(
-        state__in=(Piece.State.DOUBLE, Piece.State.FAILED, Piece.State.DISCARDED)
+    here = FootageFile.objects.exclude(file="").exclude(
+        state__in=(FootageFile.State.DOUBLE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
     )
     wanted = Q(lecture=lecture)
     if lecture.room.strip() and not lecture.cancelled and not clash_of(lecture):
         wanted |= Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
     window = here.filter(wanted, starts_at__lt=lecture.ends_at, starts_at__gt=lecture.starts_at - LONGEST)
-    pieces: dict[Camera | None, list[Piece]] = {}
-    for piece in window.select_related("camera__source"):
-        pieces.setdefault(piece.camera, []).append(piece)
-    shown = {camera: fitted(its, lecture.starts_at, length_of(lecture)) for camera, its in pieces.items()}
+    footage_files: dict[Camera | None, list[FootageFile]] = {}
+    for footage_file in window.select_related("camera__source"):
+        footage_files.setdefault(footage_file.camera, []).append(footage_file)
+    shown = {camera: fitted(its, lecture.starts_at, length_of(lecture)) for camera, its in footage_files.items()}
     return {camera: fits for camera, fits in shown.items() if fits}
 
 
@@ -103,49 +108,55 @@ def uncovered(
     }
 
 
-def lectures_of(piece: Piece) -> QuerySet[Lecture]:
-    """The lectures that the piece shows something of, or did before it changed."""
-    cut = Q(recordings__cuts__piece=piece)
-    if piece.lecture_id:
-        return Lecture.objects.filter(cut | Q(pk=piece.lecture_id)).distinct()
-    if piece.starts_at is None or piece.camera is None:
-        return Lecture.objects.filter(cut).distinct()
+def lectures_of(footage_file: FootageFile) -> QuerySet[Lecture]:
+    """The lectures that the footage file shows something of, or did before it changed."""
+    clip = Q(recordings__clips__footage_file=footage_file)
+    if footage_file.lecture_id:
+        return Lecture.objects.filter(clip | Q(pk=footage_file.lecture_id)).distinct()
+    if footage_file.starts_at is None or footage_file.camera is None:
+        return Lecture.objects.filter(clip).distinct()
     ends = (
-        piece.starts_at + timedelta(seconds=piece.info["duration"]) if piece.info else piece.ends_at or piece.starts_at
+        footage_file.starts_at + timedelta(seconds=footage_file.info["duration"])
+        if footage_file.info
+        else footage_file.ends_at or footage_file.starts_at
     )
-    room = piece.camera.room.name.strip().casefold()
-    there = [lecture.pk for lecture in lectures_between(piece.starts_at, ends) if room_of(lecture) == room]
-    return Lecture.objects.filter(cut | Q(pk__in=there)).distinct()
+    room = footage_file.camera.room.name.strip().casefold()
+    there = [lecture.pk for lecture in lectures_between(footage_file.starts_at, ends) if room_of(lecture) == room]
+    return Lecture.objects.filter(clip | Q(pk__in=there)).distinct()
 
 
-def piece_arrived(*, piece: Piece) -> None:
-    """The piece is here, or here anew: every lecture that it shows gets its part. To be called in the transaction that says so."""
-    for lecture in lectures_of(piece).order_by("starts_at", "pk"):
+def footage_file_arrived(*, footage_file: FootageFile) -> None:
+    """The footage file is here, or here anew: every lecture that it shows gets its part. To be called in the transaction that says so."""
+    for lecture in lectures_of(footage_file).order_by("starts_at", "pk"):
         lecture_footage(lecture=lecture)
 
 
 @transaction.atomic
-def piece_unreadable(*, piece: Piece, why: str) -> None:
-    """The piece is here, and nothing can be seen in it: its lectures do without."""
-    lectures = list(lectures_of(piece))
-    Piece.objects.filter(pk=piece.pk, state=Piece.State.HERE).update(state=Piece.State.FAILED, error=why)
-    Piece.objects.filter(pk=piece.pk).exclude(state=Piece.State.FAILED).update(file="")  # being fetched anew
+def footage_file_unreadable(*, footage_file: FootageFile, why: str) -> None:
+    """The footage file is here, and nothing can be seen in it: its lectures do without."""
+    lectures = list(lectures_of(footage_file))
+    FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).update(
+        state=FootageFile.State.FAILED, error=why
+    )
+    FootageFile.objects.filter(pk=footage_file.pk).exclude(state=FootageFile.State.FAILED).update(
+        file=""
+    )  # being fetched anew
     for lecture in lectures:
         lecture_footage(lecture=lecture)
 
 
 @transaction.atomic
 def lecture_footage(*, lecture: Lecture) -> None:
-    """Let the lecture have what the pieces that are here show of it: each camera's recording is made, extended, changed or emptied.
+    """Let the lecture have what the footage files that are here show of it: each camera's recording is made, extended, changed or emptied.
 
-    To be called after each change of pieces, and of the lecture. Repeating it changes nothing. The worker of `rollcall.ingest`
+    To be called after each change of footage files, and of the lecture. Repeating it changes nothing. The worker of `rollcall.ingest`
     does the rest. Where all cameras of the room show all of the lecture, it is complete.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
     footage = footage_of(lecture)
     rows = {row.camera: row for row in lecture.recordings.filter(file="").select_related("camera")}
     for camera in footage.keys() - rows.keys():
-        name = str(camera or footage[camera][0].piece.source)
+        name = str(camera or footage[camera][0].footage_file.source)
         rows[camera] = Recording.objects.create(lecture=lecture, camera=camera, original_name=name, size=0)
     stale = [row.pk for camera, row in rows.items() if _written(row) != _wanted(footage.get(camera, []))]
     if stale:
@@ -164,11 +175,11 @@ def lecture_footage(*, lecture: Lecture) -> None:
 
 
 def _written(recording: Recording) -> set[tuple[object, ...]]:
-    return set(recording.cuts.values_list("piece", "sha256", "start", "end", "at"))
+    return set(recording.clips.values_list("footage_file", "sha256", "start", "end", "at"))
 
 
 def _wanted(fits: Sequence[Fit]) -> set[tuple[object, ...]]:
-    return {(fit.piece.pk, fit.piece.sha256, fit.start, fit.end, fit.at) for fit in fits}
+    return {(fit.footage_file.pk, fit.footage_file.sha256, fit.start, fit.end, fit.at) for fit in fits}
 
 
 def _coming(lecture: Lecture) -> bool:
@@ -201,19 +212,21 @@ def lecture_complete(*, lecture: Lecture) -> None:
 # What the worker writes.
 
 
-def recording_cut(*, recording: Recording, fits: Sequence[Fit], plans: Mapping[Piece, Sequence[types.Segment]]) -> bool:
-    """The recording has these cuts; `plans` are the segments of each whole piece. What was looked at already and still fits stays.
+def recording_clip(
+    *, recording: Recording, fits: Sequence[Fit], plans: Mapping[FootageFile, Sequence[types.Segment]]
+) -> bool:
+    """The recording has these clips; `plans` are the segments of each whole footage file. What was looked at already and still fits stays.
 
     False, and nothing is changed: this attempt lost its lease, or the footage changed meanwhile.
     """
     length = length_of(recording.lecture)
     done = recording.segments.filter(state=Segment.State.DONE).exclude(result="")
-    share = sum(fit.piece.size * (fit.end - fit.start) / fit.piece.info["duration"] for fit in fits)
+    share = sum(fit.footage_file.size * (fit.end - fit.start) / fit.footage_file.info["duration"] for fit in fits)
     with transaction.atomic():
         if not finish(
             recording,
             Recording.State.PROCESSING,
-            info=fits[0].piece.info | {"duration": length},
+            info=fits[0].footage_file.info | {"duration": length},
             size=round(share),
             duration=length,
             embedder=recording.embedder if done.exists() else embedder_in_use(recording.lecture.course),
@@ -222,42 +235,44 @@ def recording_cut(*, recording: Recording, fits: Sequence[Fit], plans: Mapping[P
             published_at=None,
         ):
             return False
-        cuts = _cuts_written(recording, fits)
-        _segments_written(recording, [(cut, plans[cut.piece]) for cut in cuts])
+        clips = _clips_written(recording, fits)
+        _segments_written(recording, [(clip, plans[clip.footage_file]) for clip in clips])
     return True
 
 
-def _cuts_written(recording: Recording, fits: Sequence[Fit]) -> list[Cut]:
+def _clips_written(recording: Recording, fits: Sequence[Fit]) -> list[Clip]:
     """A cut whose bytes are others now, or lie elsewhere in the lecture, is another one: what was seen in it goes."""
-    kept: dict[Piece, Cut] = {}
-    wanted = {fit.piece: fit for fit in fits}
-    for cut in recording.cuts.select_related("piece"):
-        fit = wanted.get(cut.piece)
-        if fit and cut.sha256 == fit.piece.sha256 and abs((cut.at - cut.start) - (fit.at - fit.start)) < 0.01:
-            kept[cut.piece] = cut
+    kept: dict[FootageFile, Clip] = {}
+    wanted = {fit.footage_file: fit for fit in fits}
+    for clip in recording.clips.select_related("footage_file"):
+        fit = wanted.get(clip.footage_file)
+        if fit and clip.sha256 == fit.footage_file.sha256 and abs((clip.at - clip.start) - (fit.at - fit.start)) < 0.01:
+            kept[clip.footage_file] = clip
         else:
-            cut.delete()
+            clip.delete()
     written = []
-    for piece, fit in wanted.items():
-        cut = kept.get(piece) or Cut(recording=recording, piece=piece, sha256=piece.sha256)
-        cut.start, cut.end, cut.at = fit.start, fit.end, fit.at
-        cut.save()
-        written.append(cut)
+    for footage_file, fit in wanted.items():
+        clip = kept.get(footage_file) or Clip(
+            recording=recording, footage_file=footage_file, sha256=footage_file.sha256
+        )
+        clip.start, clip.end, clip.at = fit.start, fit.end, fit.at
+        clip.save()
+        written.append(clip)
     return written
 
 
-def _segments_written(recording: Recording, planned: Sequence[tuple[Cut, Sequence[types.Segment]]]) -> None:
-    """The parts of the pieces' segments that lie in the cuts."""
-    wanted: dict[tuple[int, float, float], Cut] = {}
-    for cut, segments in planned:
+def _segments_written(recording: Recording, planned: Sequence[tuple[Clip, Sequence[types.Segment]]]) -> None:
+    """The parts of the footage files' segments that lie in the clips."""
+    wanted: dict[tuple[int, float, float], Clip] = {}
+    for clip, segments in planned:
         for segment in segments:
-            start, end = max(segment.start, cut.start), min(segment.end, cut.end)
-            if end - start >= min(SHORTEST, cut.end - cut.start):
-                place = cut.at - cut.start
-                wanted[cut.pk, round(place + start, 3), round(place + end, 3)] = cut
+            start, end = max(segment.start, clip.start), min(segment.end, clip.end)
+            if end - start >= min(SHORTEST, clip.end - clip.start):
+                place = clip.at - clip.start
+                wanted[clip.pk, round(place + start, 3), round(place + end, 3)] = clip
     for row in recording.segments.all():
-        if (row.cut_id, row.start, row.end) in wanted:
-            del wanted[row.cut_id, row.start, row.end]  # type: ignore[arg-type]
+        if (row.clip_id, row.start, row.end) in wanted:
+            del wanted[row.clip_id, row.start, row.end]  # type: ignore[arg-type]
         else:
             row.delete()
     # What was seen in them is deleted already.
@@ -265,8 +280,10 @@ def _segments_written(recording: Recording, planned: Sequence[tuple[Cut, Sequenc
     last = recording.segments.aggregate(last=Max("index"))["last"]
     first = 0 if last is None else last + 1
     Segment.objects.bulk_create(
-        Segment(recording=recording, cut=cut, index=index, start=start, end=end)
-        for index, ((_, start, end), cut) in enumerate(sorted(wanted.items(), key=lambda item: item[0][1]), start=first)
+        Segment(recording=recording, clip=clip, index=index, start=start, end=end)
+        for index, ((_, start, end), clip) in enumerate(
+            sorted(wanted.items(), key=lambda item: item[0][1]), start=first
+        )
     )
     unasked = recording.segments.filter(state=Segment.State.PENDING, published_at=None)
     request("rollcall.recognise", *unasked.values_list("pk", flat=True))

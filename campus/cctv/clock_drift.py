@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.cctv import path_patterns as patterns
 from campus.cctv.matching import zone_of
-from campus.cctv.models import Piece, Source
+from campus.cctv.models import FootageFile, Source
 
 FILES = 40  # the newest, that are looked at
 LEAST = 5
@@ -41,7 +41,9 @@ def ahead_by_files(source: Source) -> float | None:
     files the ones that were written soonest count. None where too few agree, or nothing is known.
     """
     pattern, zone = patterns.compile(source.pattern), zone_of(source)
-    here = Piece.objects.filter(source=source, state=Piece.State.HERE, modified_at__isnull=False).exclude(info={})
+    here = FootageFile.objects.filter(source=source, state=FootageFile.State.HERE, modified_at__isnull=False).exclude(
+        info={}
+    )
     seen = []
     for path, modified, info in here.order_by("-fetched_at").values_list("path", "modified_at", "info")[:FILES]:
         fields = pattern.match(path, zone)

@@ -18,8 +18,17 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.cctv.clips import footage_of, lecture_complete, lecture_footage, length_of, uncovered
-from campus.cctv.matching import KEPT, REOPENED, WAITED_FOR, clash_note, clash_of, pieces_of, pieces_want, room_of
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.matching import (
+    KEPT,
+    REOPENED,
+    WAITED_FOR,
+    clash_note,
+    clash_of,
+    footage_files_of,
+    footage_files_want,
+    room_of,
+)
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.notifications import tell_missing
 from campus.common.jobs import WAITING, request
 from campus.recordings.models import Recording
@@ -41,7 +50,7 @@ def collect() -> None:
     collections_plan(now)
     sources_look(now, collections_due(now))
     for source in Source.objects.filter(enabled=True):
-        pieces_want(source=source)
+        footage_files_want(source=source)
     collections_settle(now)
 
 
@@ -118,7 +127,7 @@ def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: d
     """The lecture was moved, or takes place after all: what is here is laid over the time that it has now."""
     with transaction.atomic():
         mine = Collection.objects.filter(pk=row.pk, slot=row.slot, state=row.state)
-        if not row.slot and row.state != Collection.State.OFF:  # a piece came before the plan
+        if not row.slot and row.state != Collection.State.OFF:  # a footage file came before the plan
             mine.update(slot=_slot(lecture))
         elif mine.update(**_plan(lecture, sources, now)):
             log.info("lecture %s: collected by its new time", lecture.pk)
@@ -241,8 +250,10 @@ def _finish(verdict: Verdict, now: datetime) -> bool:
 
 def _coming(lecture: Lecture) -> bool:
     """Whether files are being fetched, wait for their turn, or are being looked for."""
-    pieces = pieces_of(lecture)
-    waiting = pieces.filter(Q(state=Piece.State.WANTED) | Q(state=Piece.State.FOUND, settled=True, lecture=None))
+    footage_files = footage_files_of(lecture)
+    waiting = footage_files.filter(
+        Q(state=FootageFile.State.WANTED) | Q(state=FootageFile.State.FOUND, settled=True, lecture=None)
+    )
     return (waiting.exists() and clash_of(lecture) is None) or _being_looked_through(lecture)
 
 
@@ -270,8 +281,8 @@ def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str
             )
     if clash := clash_of(lecture):
         said.append(clash_note(lecture, clash))
-    for piece in pieces_of(lecture).exclude(error="")[:5]:
-        said.append(f"{piece.path}: {piece.error}")
+    for footage_file in footage_files_of(lecture).exclude(error="")[:5]:
+        said.append(f"{footage_file.path}: {footage_file.error}")
     return "\n".join(dict.fromkeys(said))
 
 

@@ -1,4 +1,4 @@
-"""Everything that the fetching of a piece writes: how far it is, that it is here, or that it has to be tried again."""
+"""Everything that the fetching of a footage file writes: how far it is, that it is here, or that it has to be tried again."""
 
 import logging
 from dataclasses import asdict
@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.cctv import path_patterns as patterns
-from campus.cctv.clips import piece_arrived
+from campus.cctv.clips import footage_file_arrived
 from campus.cctv.matching import zone_of
-from campus.cctv.models import Piece, Source, piece_path
+from campus.cctv.models import FootageFile, Source, footage_file_path
 from campus.common.jobs import finish
 from recognition.types import VideoInfo
 
@@ -30,69 +30,83 @@ def host_key_keep(*, source: Source, key: str) -> None:
     Source.objects.filter(pk=source.pk, host_key="").update(host_key=key)
 
 
-def piece_progress(*, piece: Piece, offset: int) -> bool:
-    """So many bytes are safely here. False: the piece is not wanted any more, or another attempt has it."""
-    piece.offset = offset
+def footage_file_progress(*, footage_file: FootageFile, offset: int) -> bool:
+    """So many bytes are safely here. False: the footage file is not wanted any more, or another attempt has it."""
+    footage_file.offset = offset
     return bool(
-        Piece.objects.filter(pk=piece.pk, lease_owner=piece.lease_owner, state=Piece.State.WANTED).update(offset=offset)
+        FootageFile.objects.filter(
+            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.WANTED
+        ).update(offset=offset)
     )
 
 
-def piece_anew(*, piece: Piece, size: int, modified: datetime | None, sha256: str = "") -> bool:
+def footage_file_anew(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
     """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and `sha256` is what
-    came of it. False as `piece_progress`."""
+    came of it. False as `footage_file_progress`."""
     fields = {"size": size, "modified_at": modified, "offset": 0, "sha256": sha256}
     return bool(
-        Piece.objects.filter(pk=piece.pk, lease_owner=piece.lease_owner, state=Piece.State.WANTED).update(**fields)
+        FootageFile.objects.filter(
+            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.WANTED
+        ).update(**fields)
     )
 
 
-def piece_later(*, piece: Piece, why: str, pause: timedelta | None = None) -> bool:
+def footage_file_later(*, footage_file: FootageFile, why: str, pause: timedelta | None = None) -> bool:
     """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
-    tries = piece.tries + 1
+    tries = footage_file.tries + 1
     due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE))
-    return finish(piece, Piece.State.LATER, tries=tries, due_at=due, error=why)
+    return finish(footage_file, FootageFile.State.LATER, tries=tries, due_at=due, error=why)
 
 
-def piece_fetched(*, piece: Piece, part: Path, sha256: str, info: VideoInfo) -> bool:
+def footage_file_fetched(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
     """All bytes are in the part file: keep it, and hand it to the lectures that it shows. False: this attempt lost its lease.
 
     A file that is here already, of this source or of this room, is not kept twice.
     """
-    name = piece_path(piece, piece.path)
+    name = footage_file_path(footage_file, footage_file.path)
     started = info.started_at and info.started_at.isoformat()
     facts = {
         "sha256": sha256,
         "info": asdict(info) | {"started_at": started},
-        "offset": piece.size,
+        "offset": footage_file.size,
         "tries": 0,
         "due_at": None,
     }
     with transaction.atomic():
         # One at a time: of two names for the same bytes one has to be the second.
-        Source.objects.select_for_update().get(pk=piece.source_id)
-        twin = _twin(piece, sha256)
+        Source.objects.select_for_update().get(pk=footage_file.source_id)
+        twin = _twin(footage_file, sha256)
         if twin:
             done = finish(
-                piece, Piece.State.DOUBLE, note=_("The same as %(path)s.") % {"path": twin.path[:200]}, **facts
+                footage_file,
+                FootageFile.State.DOUBLE,
+                note=_("The same as %(path)s.") % {"path": twin.path[:200]},
+                **facts,
             )
         else:
-            done = finish(piece, Piece.State.HERE, file=name, fetched_at=timezone.now(), **facts, **_times(piece, info))
+            done = finish(
+                footage_file,
+                FootageFile.State.HERE,
+                file=name,
+                fetched_at=timezone.now(),
+                **facts,
+                **_times(footage_file, info),
+            )
             if done:
-                piece.refresh_from_db()
-                piece_arrived(piece=piece)
+                footage_file.refresh_from_db()
+                footage_file_arrived(footage_file=footage_file)
                 part.replace(Path(settings.MEDIA_ROOT, name))
     if twin and done:
         part.unlink(missing_ok=True)
     return done
 
 
-def _times(piece: Piece, info: VideoInfo) -> dict[str, object]:
+def _times(footage_file: FootageFile, info: VideoInfo) -> dict[str, object]:
     """Its end, by its length; with a word where that is less than its name says. A name without an end says nothing."""
-    if piece.starts_at is None:
+    if footage_file.starts_at is None:
         return {}
-    ends_at = piece.starts_at + timedelta(seconds=info.duration)
-    said = patterns.compile(piece.source.pattern).match(piece.path, zone_of(piece.source))
+    ends_at = footage_file.starts_at + timedelta(seconds=info.duration)
+    said = patterns.compile(footage_file.source.pattern).match(footage_file.path, zone_of(footage_file.source))
     expected = (said.ends - said.starts).total_seconds() if said and said.starts and said.ends else 0.0
     if info.duration >= SHORTER * expected:
         return {"ends_at": ends_at}
@@ -100,18 +114,24 @@ def _times(piece: Piece, info: VideoInfo) -> dict[str, object]:
     return {"ends_at": ends_at, "note": _("Shorter than expected: %(here)d of %(expected)d minutes.") % minutes}
 
 
-def _twin(piece: Piece, sha256: str) -> Piece | None:
-    near = Q(source=piece.source_id)
-    if piece.camera:
-        near |= Q(camera__room=piece.camera.room_id)
-    return Piece.objects.filter(near, state=Piece.State.HERE, sha256=sha256).exclude(pk=piece.pk).first()
+def _twin(footage_file: FootageFile, sha256: str) -> FootageFile | None:
+    near = Q(source=footage_file.source_id)
+    if footage_file.camera:
+        near |= Q(camera__room=footage_file.camera.room_id)
+    return (
+        FootageFile.objects.filter(near, state=FootageFile.State.HERE, sha256=sha256)
+        .exclude(pk=footage_file.pk)
+        .first()
+    )
 
 
 def bytes_of_the_day(source: Source) -> int:
     """What was fetched from the source within a day, and what is here of files that are on their way."""
-    here = source.pieces.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))["bytes"] or 0
+    here = source.footage_files.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))["bytes"] or 0
     coming = (
-        source.pieces.filter(state__in=(Piece.State.WANTED, Piece.State.LATER)).aggregate(bytes=Sum("offset"))["bytes"]
+        source.footage_files.filter(state__in=(FootageFile.State.WANTED, FootageFile.State.LATER)).aggregate(
+            bytes=Sum("offset")
+        )["bytes"]
         or 0
     )
     return int(here + coming)
@@ -119,19 +139,21 @@ def bytes_of_the_day(source: Source) -> int:
 
 def fetching_now(source: Source) -> int:
     """How many files of the source are being fetched at this moment, by all workers."""
-    return int(source.pieces.filter(state=Piece.State.WANTED, lease_until__gt=timezone.now()).count())
+    return int(source.footage_files.filter(state=FootageFile.State.WANTED, lease_until__gt=timezone.now()).count())
 
 
-def part_path(piece: Piece) -> Path:
+def part_path(footage_file: FootageFile) -> Path:
     """Where the bytes wait until all are there, beside where they will stay."""
-    return Path(settings.MEDIA_ROOT, "footage", f"{piece.pk}.part")
+    return Path(settings.MEDIA_ROOT, "footage", f"{footage_file.pk}.part")
 
 
 def parts_tidy() -> None:
     """Remove what is left of files that nobody waits for any more."""
     coming = {
         str(pk)
-        for pk in Piece.objects.filter(state__in=(Piece.State.WANTED, Piece.State.LATER)).values_list("pk", flat=True)
+        for pk in FootageFile.objects.filter(state__in=(FootageFile.State.WANTED, FootageFile.State.LATER)).values_list(
+            "pk", flat=True
+        )
     }
     before = (timezone.now() - DAY).timestamp()
     for path in Path(settings.MEDIA_ROOT, "footage").glob("*.part"):

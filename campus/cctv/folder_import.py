@@ -1,4 +1,4 @@
-"""A folder of recordings that is loaded once: its files become pieces, and each that shows a lecture is asked for."""
+"""A folder of recordings that is loaded once: its files become footage files, and each that shows a lecture is asked for."""
 
 import os
 from collections.abc import Collection as Many
@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture, Room
 from campus.cctv import path_patterns as patterns
 from campus.cctv.egress_policy import guarded_folder
-from campus.cctv.matching import REOPENED, Reading, RemoteFile, pieces_keep, read_names
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.matching import REOPENED, Reading, RemoteFile, footage_files_keep, read_names
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.services import camera_save, source_save
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, request
@@ -90,13 +90,15 @@ def footage_load(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading
     now = timezone.now()
     shown = [reading for reading in found if reading.lectures and not reading.note]
     with transaction.atomic():
-        pieces_keep(source, found, now)
+        footage_files_keep(source, found, now)
         _collect({lecture for reading in shown for lecture in reading.lectures}, now)
-        mine = source.pieces.filter(state__in=(Piece.State.FOUND, Piece.State.LATER, Piece.State.FAILED))
+        mine = source.footage_files.filter(
+            state__in=(FootageFile.State.FOUND, FootageFile.State.LATER, FootageFile.State.FAILED)
+        )
         wanted = [pk for reading in shown for pk in mine.filter(path=reading.file.path).values_list("pk", flat=True)]
         for pk in wanted:
-            Piece.objects.filter(pk=pk).update(
-                state=Piece.State.WANTED, tries=0, due_at=None, note="", error="", error_detail="", **WAITING
+            FootageFile.objects.filter(pk=pk).update(
+                state=FootageFile.State.WANTED, tries=0, due_at=None, note="", error="", error_detail="", **WAITING
             )
         request("rollcall.fetch", *wanted)
     return found

@@ -14,9 +14,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.cctv.clips import length_of, piece_arrived
+from campus.cctv.clips import footage_file_arrived, length_of
 from campus.cctv.matching import lectures_between, room_of
-from campus.cctv.models import Camera, Piece, Source, piece_path
+from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common.jobs import free
 from campus.recordings.selectors import seam
 from recognition.types import VideoInfo
@@ -51,7 +51,7 @@ def unrecorded_since(source: Source, now: datetime) -> datetime | None:
     if not running:
         return None
     since = max(min(lecture.starts_at for lecture in running), source.heard_at or source.created_at)
-    return since if since < now - PATIENCE - timedelta(seconds=settings.PIECE_SECONDS) else None
+    return since if since < now - PATIENCE - timedelta(seconds=settings.RECORDER_FILE_SECONDS) else None
 
 
 def source_hold(*, source_id: int, owner: str) -> bool:
@@ -73,15 +73,15 @@ def source_told(*, source_id: int, owner: str, error: str) -> None:
     Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
 
 
-def piece_recorded(
+def footage_file_recorded(
     *, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: VideoInfo
-) -> Piece | None:
+) -> FootageFile | None:
     """A camera was recorded into `file`, which is moved to where it belongs. None: this was told before.
 
-    Told twice, or again after a crash in between, it makes one piece: its id is made of camera and time.
+    Told twice, or again after a crash in between, it makes one footage file: its id is made of camera and time.
     """
     path = f"{camera.label}/{starts_at:%Y-%m-%dT%H%M%S.%f}Z.mp4".lstrip("/")
-    piece = Piece(
+    footage_file = FootageFile(
         pk=_name_of(camera, path),
         source_id=camera.source_id,
         camera=camera,
@@ -91,26 +91,26 @@ def piece_recorded(
         modified_at=ends_at,
         starts_at=starts_at,
         ends_at=ends_at,
-        state=Piece.State.HERE,
+        state=FootageFile.State.HERE,
         sha256=sha256,
         info=asdict(info),
         fetched_at=timezone.now(),
         note=_gap_before(camera, starts_at, ends_at),
     )
-    new = not Piece.objects.filter(pk=piece.pk).exists()
+    new = not FootageFile.objects.filter(pk=footage_file.pk).exists()
     if new:
-        piece.file.name = piece_path(piece, path)
-        kept = Path(settings.MEDIA_ROOT, piece.file.name)
+        footage_file.file.name = footage_file_path(footage_file, path)
+        kept = Path(settings.MEDIA_ROOT, footage_file.file.name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.unlink(missing_ok=True)
         os.link(file, kept)
         with transaction.atomic():
-            piece.save(force_insert=True)
+            footage_file.save(force_insert=True)
             Source.objects.filter(pk=camera.source_id).update(heard_at=timezone.now())
-            piece_arrived(piece=piece)
-        log.info("piece %s: %d bytes of %s", piece.pk, piece.size, camera)
+            footage_file_arrived(footage_file=footage_file)
+        log.info("footage file %s: %d bytes of %s", footage_file.pk, footage_file.size, camera)
     file.unlink()
-    return piece if new else None
+    return footage_file if new else None
 
 
 def _name_of(camera: Camera, path: str) -> UUID:
@@ -118,13 +118,13 @@ def _name_of(camera: Camera, path: str) -> UUID:
 
 
 def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
-    """What the lecture lacks between the piece before and this one, in words."""
+    """What the lecture lacks between the footage file before and this one, in words."""
     room = camera.room.name.strip().casefold()
     lecture = next((one for one in lectures_between(starts_at, ends_at) if room_of(one) == room), None)
     if lecture is None:
         return ""
     before = (
-        Piece.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
+        FootageFile.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
         .order_by("-ends_at")
         .first()
     )

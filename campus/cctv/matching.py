@@ -1,4 +1,4 @@
-"""From what a look at a source found to pieces of footage, and from room and time to the lectures that want them."""
+"""From what a look at a source found to footage files, and from room and time to the lectures that want them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.cctv import path_patterns as patterns
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common.file_names import suffix
 from campus.common.jobs import WAITING, finish, request
 
@@ -102,12 +102,12 @@ def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     """
     now = timezone.now()
     found = [one for one in read_names(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT]
-    news = sum(pieces_keep(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
+    news = sum(footage_files_keep(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
     facts = {"heard_at": now} if news else {}
     held = finish(
         source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts
     )
-    pieces_want(source=source, lectures={lecture for one in found for lecture in one.lectures})
+    footage_files_want(source=source, lectures={lecture for one in found for lecture in one.lectures})
     return held
 
 
@@ -197,13 +197,16 @@ def _find_lectures(found: Sequence[Reading]) -> None:
             one.note, one.unclear = clash_note(*pair), True
 
 
-def pieces_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
+def footage_files_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
     """Write down what is new or has changed; returns how many are new."""
-    known = {piece.path: piece for piece in source.pieces.filter(path__in=[one.file.path for one in found])}
-    new: dict[str, Piece] = {}
+    known = {
+        footage_file.path: footage_file
+        for footage_file in source.footage_files.filter(path__in=[one.file.path for one in found])
+    }
+    new: dict[str, FootageFile] = {}
     settled = []
     for one in found:
-        file, piece = one.file, known.get(one.file.path)
+        file, footage_file = one.file, known.get(one.file.path)
         still = file.modified is not None and file.modified <= now - STILL
         facts = {"size": file.size, "modified_at": file.modified}
         read = {
@@ -213,22 +216,22 @@ def pieces_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
             "note": one.note[:300],
             "unclear": one.unclear,
         }
-        if piece is None:
-            new[file.path] = Piece(source=source, path=file.path, settled=still, **facts, **read)
-        elif piece.state in (Piece.State.WANTED, Piece.State.DISCARDED):
+        if footage_file is None:
+            new[file.path] = FootageFile(source=source, path=file.path, settled=still, **facts, **read)
+        elif footage_file.state in (FootageFile.State.WANTED, FootageFile.State.DISCARDED):
             continue  # being fetched, which looks at the size itself; or of no interest
-        elif (piece.size, piece.modified_at) != (file.size, file.modified):
-            rows = source.pieces.filter(pk=piece.pk, state=piece.state)
+        elif (footage_file.size, footage_file.modified_at) != (file.size, file.modified):
+            rows = source.footage_files.filter(pk=footage_file.pk, state=footage_file.state)
             rows.update(
-                state=Piece.State.FOUND, settled=still, offset=0, tries=0, due_at=None, error="", **facts, **read
+                state=FootageFile.State.FOUND, settled=still, offset=0, tries=0, due_at=None, error="", **facts, **read
             )
-        elif piece.state == Piece.State.FOUND:
-            if not piece.settled:
-                settled.append(piece.pk)
-            if any(getattr(piece, name) != value for name, value in read.items()):
-                source.pieces.filter(pk=piece.pk, state=Piece.State.FOUND).update(**read)
-    source.pieces.filter(pk__in=settled, state=Piece.State.FOUND).update(settled=True)
-    Piece.objects.bulk_create(new.values(), ignore_conflicts=True)
+        elif footage_file.state == FootageFile.State.FOUND:
+            if not footage_file.settled:
+                settled.append(footage_file.pk)
+            if any(getattr(footage_file, name) != value for name, value in read.items()):
+                source.footage_files.filter(pk=footage_file.pk, state=FootageFile.State.FOUND).update(**read)
+    source.footage_files.filter(pk__in=settled, state=FootageFile.State.FOUND).update(settled=True)
+    FootageFile.objects.bulk_create(new.values(), ignore_conflicts=True)
     return len(new)
 
 
@@ -269,19 +272,19 @@ def clash_note(one: Lecture, other: Lecture) -> str:
     return _("Two lectures are in the room then: %(one)s and %(other)s. Assign the footage to the right one.") % codes
 
 
-def pieces_of(lecture: Lecture) -> QuerySet[Piece]:
+def footage_files_of(lecture: Lecture) -> QuerySet[FootageFile]:
     """What was seen of a lecture by the cameras of its room, or is its own because a person said so; in the order of time."""
     by_time = _of_time(lecture) & Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
-    return Piece.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
+    return FootageFile.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
 
 
-def pieces_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
+def footage_files_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
     """Ask for the files of the source that lectures want, the oldest lecture first, a few at a time; returns how many.
 
     Those lectures want something that footage is waited for, and the given ones: a file that comes late opens the collection again.
     """
     now = timezone.now()
-    turns = AT_ONCE - source.pieces.filter(state=Piece.State.WANTED).count()
+    turns = AT_ONCE - source.footage_files.filter(state=FootageFile.State.WANTED).count()
     if turns <= 0:
         return 0
     asked = 0
@@ -296,7 +299,9 @@ def pieces_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
     cameras: dict[str, list[int]] = {}
     for camera in source.cameras.select_related("room"):
         cameras.setdefault(camera.room.name.strip().casefold(), []).append(camera.pk)
-    found = source.pieces.filter(state=Piece.State.FOUND, settled=True, lecture=None).order_by("starts_at", "path")
+    found = source.footage_files.filter(state=FootageFile.State.FOUND, settled=True, lecture=None).order_by(
+        "starts_at", "path"
+    )
     for lecture in sorted(waiting.values(), key=lambda lecture: (lecture.starts_at, lecture.pk)):
         if room_of(lecture) not in cameras:
             continue
@@ -306,8 +311,10 @@ def pieces_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
             asked += sum(_want(lecture, pk, now) for pk in pks)
         if asked >= turns:
             return asked
-    again = source.pieces.filter(state=Piece.State.LATER, due_at__lte=now).order_by("due_at")
-    return asked + sum(_ask(pk, Piece.State.LATER) for pk in list(again.values_list("pk", flat=True)[: turns - asked]))
+    again = source.footage_files.filter(state=FootageFile.State.LATER, due_at__lte=now).order_by("due_at")
+    return asked + sum(
+        _ask(pk, FootageFile.State.LATER) for pk in list(again.values_list("pk", flat=True)[: turns - asked])
+    )
 
 
 def _of_time(lecture: Lecture) -> Q:
@@ -319,7 +326,7 @@ def _of_time(lecture: Lecture) -> Q:
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
-        if not _ask(pk, Piece.State.FOUND):
+        if not _ask(pk, FootageFile.State.FOUND):
             return False
         collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
         collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
@@ -333,17 +340,17 @@ def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
 
 
 @transaction.atomic
-def _ask(pk: UUID, state: Piece.State) -> bool:
-    asked = {"state": Piece.State.WANTED, "due_at": None, "note": "", **WAITING}
-    if not Piece.objects.filter(pk=pk, state=state).update(**asked):
+def _ask(pk: UUID, state: FootageFile.State) -> bool:
+    asked = {"state": FootageFile.State.WANTED, "due_at": None, "note": "", **WAITING}
+    if not FootageFile.objects.filter(pk=pk, state=state).update(**asked):
         return False
     request("rollcall.fetch", pk)
     return True
 
 
-def pieces_forget() -> None:
+def footage_files_forget() -> None:
     """Forget the files that nobody wanted while they were new enough; they are no longer looked for."""
     old = timezone.now() - 2 * KEPT
-    Piece.objects.filter(state=Piece.State.FOUND, file="", lecture=None, seen_at__lt=old).exclude(
+    FootageFile.objects.filter(state=FootageFile.State.FOUND, file="", lecture=None, seen_at__lt=old).exclude(
         starts_at__gt=old
     ).delete()

@@ -180,13 +180,13 @@ class Camera(models.Model):
         return f"{self.source.name}/{self.label}" if self.label else self.source.name
 
 
-def piece_path(piece: "Piece", name: str) -> str:
+def footage_file_path(footage_file: "FootageFile", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"footage/{piece.id}{suffix(name)}"
+    return f"footage/{footage_file.id}{suffix(name)}"
 
 
-class Piece(LeasedWork):
-    """A file that a source has, or had. Several pieces make a lecture, and one piece may serve two.
+class FootageFile(LeasedWork):
+    """A file that a source has, or had. Several footage files make a lecture, and one footage file may serve two.
 
     found --a lecture or a person wants it--> wanted --fetched--> here; or failed, double (the same bytes are here), discarded.
     A failed try that is worth another waits in `later` until `due_at`.
@@ -202,16 +202,16 @@ class Piece(LeasedWork):
         DISCARDED = "discarded", _("discarded")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="pieces", verbose_name=_("source"))
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="footage_files", verbose_name=_("source"))
     camera = models.ForeignKey(
-        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="pieces", verbose_name=_("camera")
+        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="footage_files", verbose_name=_("camera")
     )
     lecture = models.ForeignKey(
         Lecture,
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
-        related_name="pieces",
+        related_name="footage_files",
         editable=False,
         verbose_name=_("lecture"),
         help_text=_("That a person said it shows. Empty: the lectures that were in the camera's room at its time."),
@@ -222,7 +222,7 @@ class Piece(LeasedWork):
     starts_at = models.DateTimeField(_("from"), null=True, help_text=_("By our clock: the camera's, put right."))
     ends_at = models.DateTimeField(_("to"), null=True, help_text=_("By its name, or its length once it is here."))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.FOUND)
-    file = models.FileField(upload_to=piece_path, max_length=200, blank=True)
+    file = models.FileField(upload_to=footage_file_path, max_length=200, blank=True)
     offset = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     info = models.JSONField(_("what the file is"), default=dict)
@@ -239,14 +239,14 @@ class Piece(LeasedWork):
     fetched_at = models.DateTimeField(_("fetched"), null=True)
 
     class Meta:
-        verbose_name = _("piece of footage")
-        verbose_name_plural = _("pieces of footage")
+        verbose_name = _("footage file")
+        verbose_name_plural = _("footage files")
         ordering = ["-starts_at", "path"]
-        constraints = [models.UniqueConstraint(fields=["source", "path"], name="a_piece_once_a_source")]
+        constraints = [models.UniqueConstraint(fields=["source", "path"], name="a_footage_file_once_a_source")]
         indexes = [
-            models.Index(fields=["camera", "starts_at"], name="pieces_of_a_camera_and_time"),
-            models.Index(fields=["state", "due_at"], name="pieces_that_are_due"),
-            models.Index(fields=["seen_at"], condition=Q(unclear=True), name="pieces_that_want_a_person"),
+            models.Index(fields=["camera", "starts_at"], name="footage_by_camera_and_time"),
+            models.Index(fields=["state", "due_at"], name="footage_files_that_are_due"),
+            models.Index(fields=["seen_at"], condition=Q(unclear=True), name="footage_that_needs_a_person"),
         ]
 
     def __str__(self) -> str:
@@ -256,7 +256,7 @@ class Piece(LeasedWork):
 class Collection(models.Model):
     """That a lecture's footage comes by itself, and how far that is. One a lecture, so that each slot runs once.
 
-    waiting --the lecture ends, or a piece comes--> collecting --all of it is here--> complete; at the deadline complete with
+    waiting --the lecture ends, or a footage file comes--> collecting --all of it is here--> complete; at the deadline complete with
     what there is, or missing. Nothing holds it: each step is one conditional UPDATE.
     """
 

@@ -55,7 +55,7 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A piece of the pattern: one character, something to be read (`group`), or anything."""
+    """A footage file of the pattern: one character, something to be read (`group`), or anything."""
 
     text: str
     group: str = ""

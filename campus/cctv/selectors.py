@@ -13,10 +13,10 @@ from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.cctv import path_patterns as patterns
 from campus.cctv.matching import Reading, RemoteFile, read_names, zone_of
-from campus.cctv.models import Alarm, Camera, Collection, Piece, Source, SourceTest
-from campus.recordings.models import Cut
+from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
+from campus.recordings.models import Clip
 
-NEAR = timedelta(days=4)  # how far from a piece the lectures are that it may be of
+NEAR = timedelta(days=4)  # how far from a footage file the lectures are that it may be of
 
 
 def sources_for(user: AnyUser) -> QuerySet[Source]:
@@ -27,8 +27,8 @@ def cameras_for(user: AnyUser) -> QuerySet[Camera]:
     return Camera.objects.filter(source__in=sources_for(user))
 
 
-def pieces_for(user: AnyUser) -> QuerySet[Piece]:
-    return Piece.objects.filter(source__in=sources_for(user))
+def footage_files_for(user: AnyUser) -> QuerySet[FootageFile]:
+    return FootageFile.objects.filter(source__in=sources_for(user))
 
 
 def collections_for(user: AnyUser) -> QuerySet[Collection]:
@@ -39,18 +39,20 @@ def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
     return Alarm.objects.all() if sees_everything(user) else Alarm.objects.none()
 
 
-def unmatched(pieces: QuerySet[Piece]) -> QuerySet[Piece]:
+def unmatched(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
     """Those that no lecture wants: seen and not asked for, or here and in no recording."""
-    idle = Q(state=Piece.State.FOUND) | (Q(state=Piece.State.HERE) & ~Exists(Cut.objects.filter(piece=OuterRef("pk"))))
-    return pieces.filter(idle, lecture=None)
+    idle = Q(state=FootageFile.State.FOUND) | (
+        Q(state=FootageFile.State.HERE) & ~Exists(Clip.objects.filter(footage_file=OuterRef("pk")))
+    )
+    return footage_files.filter(idle, lecture=None)
 
 
-def unclear(pieces: QuerySet[Piece]) -> QuerySet[Piece]:
+def unclear(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
     """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at once.
 
     Not the others: a room is filmed at night, too.
     """
-    return unmatched(pieces).filter(unclear=True)
+    return unmatched(footage_files).filter(unclear=True)
 
 
 def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
@@ -62,12 +64,12 @@ def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file at a source: whether its path fits the pattern, what that makes of it, and the piece that it is already."""
+    """A file at a source: whether its path fits the pattern, what that makes of it, and the footage file that it is already."""
 
     file: RemoteFile
     fits: bool
     reading: Reading | None
-    piece: Piece | None
+    footage_file: FootageFile | None
 
     @property
     def lectures(self) -> Sequence[Lecture]:
@@ -83,9 +85,12 @@ def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
     """How files are read, as the source is described now. Raises UserError where its pattern is wrong."""
     pattern, zone = patterns.compile(source.pattern), zone_of(source)
     readings = {reading.file: reading for reading in read_names(source, files)}
-    pieces = {piece.path: piece for piece in source.pieces.filter(path__in=[file.path for file in files])}
+    footage_files = {
+        footage_file.path: footage_file
+        for footage_file in source.footage_files.filter(path__in=[file.path for file in files])
+    }
     return [
-        Seen(file, pattern.match(file.path, zone) is not None, readings.get(file), pieces.get(file.path))
+        Seen(file, pattern.match(file.path, zone) is not None, readings.get(file), footage_files.get(file.path))
         for file in files
     ]
 

@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.cctv import credentials
 from campus.cctv.clips import lecture_footage, lectures_of
-from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, pieces_want
-from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.cctv.matching import REOPENED, RemoteFile, footage_files_want, lectures_between
+from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, finish, request
 
@@ -82,7 +82,9 @@ def _save(row: Row) -> Row:
 
 def row_delete(*, row: Source | Camera) -> None:
     """Raises UserError where footage of it was counted."""
-    files = [piece.file for piece in row.pieces.exclude(file="")] if isinstance(row, Source) else []
+    files = (
+        [footage_file.file for footage_file in row.footage_files.exclude(file="")] if isinstance(row, Source) else []
+    )
     try:
         with transaction.atomic():
             row.delete()
@@ -117,15 +119,21 @@ def source_tested(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: s
     return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told)
 
 
-def piece_take_back(*, piece: Piece, user: User | None = None) -> None:
+def footage_file_take_back(*, footage_file: FootageFile, user: User | None = None) -> None:
     """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
-    if piece.source.kind == Source.Kind.RTSP:
+    if footage_file.source.kind == Source.Kind.RTSP:
         raise UserError(_("This was recorded from a camera and nowhere else, so it is gone."))
-    if not Piece.objects.filter(pk=piece.pk, state=Piece.State.DISCARDED).update(state=Piece.State.FOUND, settled=True):
+    if not FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.DISCARDED).update(
+        state=FootageFile.State.FOUND, settled=True
+    ):
         raise UserError(_("This file is not discarded."))
-    log.info("piece %s: taken back by user %s", piece.pk, user and user.pk)
-    shown = lectures_between(piece.starts_at, piece.ends_at) if piece.starts_at and piece.ends_at else ()
-    pieces_want(source=piece.source, lectures=shown)
+    log.info("footage file %s: taken back by user %s", footage_file.pk, user and user.pk)
+    shown = (
+        lectures_between(footage_file.starts_at, footage_file.ends_at)
+        if footage_file.starts_at and footage_file.ends_at
+        else ()
+    )
+    footage_files_want(source=footage_file.source, lectures=shown)
 
 
 def collection_again(*, collection: Collection, user: User | None = None) -> None:
@@ -147,41 +155,48 @@ def collection_again(*, collection: Collection, user: User | None = None) -> Non
 
 
 @transaction.atomic
-def piece_assign(*, piece: Piece, lecture: Lecture, user: User | None = None) -> None:
-    """A person says that the piece shows that lecture, and no other. Where it is not here yet, it is fetched.
+def footage_file_assign(*, footage_file: FootageFile, lecture: Lecture, user: User | None = None) -> None:
+    """A person says that the footage file shows that lecture, and no other. Where it is not here yet, it is fetched.
 
     Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here under
     another name.
     """
-    piece = Piece.objects.select_for_update().get(pk=piece.pk)
-    if piece.state == Piece.State.DOUBLE:
+    footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
+    if footage_file.state == FootageFile.State.DOUBLE:
         raise UserError(_("The same file is here already under another name. Assign that one."))
-    before = list(lectures_of(piece))
-    ends = piece.ends_at or piece.starts_at
-    if piece.starts_at is None or ends is None or piece.starts_at >= lecture.ends_at or ends <= lecture.starts_at:
-        length = ends - piece.starts_at if piece.starts_at and ends else None
-        piece.starts_at, piece.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
-    if piece.camera is None:
-        cameras = piece.source.cameras.all()
+    before = list(lectures_of(footage_file))
+    ends = footage_file.ends_at or footage_file.starts_at
+    if (
+        footage_file.starts_at is None
+        or ends is None
+        or footage_file.starts_at >= lecture.ends_at
+        or ends <= lecture.starts_at
+    ):
+        length = ends - footage_file.starts_at if footage_file.starts_at and ends else None
+        footage_file.starts_at, footage_file.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
+    if footage_file.camera is None:
+        cameras = footage_file.source.cameras.all()
         here = cameras.filter(room__name__iexact=lecture.room.strip())
-        piece.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
-    piece.lecture, piece.note = lecture, ""
-    piece.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
-    fetch = Piece.objects.filter(pk=piece.pk).exclude(state__in=(Piece.State.HERE, Piece.State.WANTED))
-    if fetch.update(state=Piece.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
-        request("rollcall.fetch", piece.pk)
+        footage_file.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
+    footage_file.lecture, footage_file.note = lecture, ""
+    footage_file.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
+    fetch = FootageFile.objects.filter(pk=footage_file.pk).exclude(
+        state__in=(FootageFile.State.HERE, FootageFile.State.WANTED)
+    )
+    if fetch.update(state=FootageFile.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+        request("rollcall.fetch", footage_file.pk)
     for one in {*before, lecture}:
         lecture_footage(lecture=one)
-    log.info("piece %s: assigned to lecture %s by user %s", piece.pk, lecture.pk, user and user.pk)
+    log.info("footage file %s: assigned to lecture %s by user %s", footage_file.pk, lecture.pk, user and user.pk)
 
 
 @transaction.atomic
-def piece_discard(*, piece: Piece, user: User | None = None) -> None:
-    """The piece is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
-    piece = Piece.objects.select_for_update().get(pk=piece.pk)
-    lectures, name = list(lectures_of(piece)), piece.file.name
+def footage_file_discard(*, footage_file: FootageFile, user: User | None = None) -> None:
+    """The footage file is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
+    footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
+    lectures, name = list(lectures_of(footage_file)), footage_file.file.name
     gone = {
-        "state": Piece.State.DISCARDED,
+        "state": FootageFile.State.DISCARDED,
         "file": "",
         "offset": 0,
         "due_at": None,
@@ -189,9 +204,9 @@ def piece_discard(*, piece: Piece, user: User | None = None) -> None:
         "note": "",
         "error": "",
     }
-    Piece.objects.filter(pk=piece.pk).update(**gone | WAITING)
+    FootageFile.objects.filter(pk=footage_file.pk).update(**gone | WAITING)
     for lecture in lectures:
         lecture_footage(lecture=lecture)
     if name:
         transaction.on_commit(lambda: Path(settings.MEDIA_ROOT, name).unlink(missing_ok=True), robust=True)
-    log.info("piece %s: discarded by user %s", piece.pk, user and user.pk)
+    log.info("footage file %s: discarded by user %s", footage_file.pk, user and user.pk)

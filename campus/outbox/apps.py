@@ -5,4 +5,3 @@ from django.utils.translation import gettext_lazy as _
 class OutboxConfig(AppConfig):
     name = "campus.outbox"
     verbose_name = _("Outbox")
-    default_auto_field = "django.db.models.BigAutoField"

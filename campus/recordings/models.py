@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from campus.academics.models import Lecture, Sureness
+from campus.academics.models import Lecture, Strictness
 from campus.biometrics.models import Gallery
-from campus.cctv.models import Camera, Piece
+from campus.cctv.models import Camera, FootageFile
 from campus.common.file_names import suffix
 from campus.common.jobs import WAITING, LeasedWork
 
@@ -25,8 +25,8 @@ class Recording(LeasedWork):
 
     uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the first three.
 
-    One that was collected is what a camera saw of the lecture: it has no file of its own but cuts of pieces, its second 0 is the
-    lecture's start, and it goes back from done to processing when another piece comes.
+    One that was collected is what a camera saw of the lecture: it has no file of its own but clips of footage files, its second 0 is the
+    lecture's start, and it goes back from done to processing when another footage file comes.
     """
 
     class State(models.TextChoices):
@@ -50,7 +50,7 @@ class Recording(LeasedWork):
         verbose_name=_("camera"),
     )
     provisional = models.BooleanField(
-        _("provisional"), default=False, editable=False, help_text=_("More pieces may come.")
+        _("provisional"), default=False, editable=False, help_text=_("More footage files may come.")
     )
     original_name = models.CharField(_("file name"), max_length=255)
     size = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
@@ -72,7 +72,7 @@ class Recording(LeasedWork):
     gallery = models.ForeignKey(
         Gallery, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("gallery")
     )
-    sureness = models.CharField(max_length=10, choices=Sureness.choices, blank=True, editable=False)
+    strictness = models.CharField(max_length=10, choices=Strictness.choices, blank=True, editable=False)
     coverage = models.FloatField(_("share that could be looked at"), default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
@@ -94,31 +94,37 @@ class Recording(LeasedWork):
 
     @property
     def collected(self) -> bool:
-        """Whether it is made of cuts, and has no file of its own."""
+        """Whether it is made of clips, and has no file of its own."""
         return not self.file
 
 
-class Cut(models.Model):
-    """What a collected recording has of a piece: the piece's seconds from `start` to `end`, at the recording's second `at`."""
+class Clip(models.Model):
+    """What a collected recording has of a footage file: the footage file's seconds from `start` to `end`, at the recording's second `at`."""
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="cuts", verbose_name=_("recording"))
-    piece = models.ForeignKey(Piece, on_delete=models.PROTECT, related_name="cuts", verbose_name=_("piece"))
+    recording = models.ForeignKey(
+        Recording, on_delete=models.CASCADE, related_name="clips", verbose_name=_("recording")
+    )
+    footage_file = models.ForeignKey(
+        FootageFile, on_delete=models.PROTECT, related_name="clips", verbose_name=_("footage_file")
+    )
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
     at = models.FloatField(_("at second of the recording"))
-    sha256 = models.CharField(max_length=64, blank=True, editable=False, help_text=_("Of the piece as it was cut."))
+    sha256 = models.CharField(
+        max_length=64, blank=True, editable=False, help_text=_("Of the footage file as it was cut.")
+    )
 
     class Meta:
-        verbose_name = _("cut")
-        verbose_name_plural = _("cuts")
+        verbose_name = _("clip")
+        verbose_name_plural = _("clips")
         ordering = ["recording", "at"]
         constraints = [
-            models.UniqueConstraint(fields=["recording", "piece"], name="one_cut_a_recording_and_piece"),
-            models.CheckConstraint(condition=Q(end__gt=F("start")), name="cut_ends_after_it_starts"),
+            models.UniqueConstraint(fields=["recording", "footage_file"], name="one_clip_a_recording_and_footage_file"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="clip_ends_after_it_starts"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:.0f} to {self.end:.0f} s of {self.piece}"
+        return f"{self.start:.0f} to {self.end:.0f} s of {self.footage_file}"
 
     @property
     def until(self) -> float:
@@ -137,13 +143,13 @@ class Segment(LeasedWork):
     recording = models.ForeignKey(
         Recording, on_delete=models.CASCADE, related_name="segments", verbose_name=_("recording")
     )
-    cut = models.ForeignKey(
-        Cut,
+    clip = models.ForeignKey(
+        Clip,
         null=True,
         blank=True,
         on_delete=models.CASCADE,
         related_name="segments",
-        verbose_name=_("cut"),
+        verbose_name=_("clip"),
         editable=False,
     )
     index = models.PositiveIntegerField()
@@ -199,7 +205,7 @@ ANEW: dict[str, Any] = {
 
 
 class Upload(models.Model):
-    """A recording on its way here in pieces (tus 1.0). The bytes wait in a part file until all are there; `offset` says how many
+    """A recording on its way here in footage files (tus 1.0). The bytes wait in a part file until all are there; `offset` says how many
     are. Whoever writes holds `writer`: a newer request takes it over, and the older one changes nothing any more.
     """
 

@@ -17,7 +17,7 @@ from campus.academics.models import Student
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.selectors import queued_gallery
-from campus.cctv.models import Piece
+from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
 from campus.common.intervals import merged
 from campus.recordings.models import Recording, Segment, Upload
@@ -37,7 +37,7 @@ def uploads_for(user: AnyUser) -> QuerySet[Upload]:
     return Upload.objects.filter(user=user.pk, lecture__course__in=courses_for(user))
 
 
-def video_info(row: Recording | Piece) -> VideoInfo:
+def video_info(row: Recording | FootageFile) -> VideoInfo:
     """What the file is, as it was written down when it came."""
     values: dict[str, Any] = {field.name: row.info[field.name] for field in fields(VideoInfo)}
     started = values.pop("started_at")
@@ -149,7 +149,7 @@ def gaps(recording: Recording) -> str:
             ).strip()
         )
     if recording.collected and not recording.provisional:
-        shown = [(cut.at, cut.until) for cut in recording.cuts.order_by("at")]
+        shown = [(clip.at, clip.until) for clip in recording.clips.order_by("at")]
         if missing := holes(shown, recording.duration):
             told.append(_("There is no footage of %(where)s.") % {"where": _times(missing)})
     return " ".join(told)
@@ -160,7 +160,7 @@ def _times(intervals: list[Interval]) -> str:
 
 
 def seam(length: float) -> float:
-    """Seconds that may be missing between two pieces of a lecture of `length` seconds, or lie in both, without a word."""
+    """Seconds that may be missing between two footage files of a lecture of `length` seconds, or lie in both, without a word."""
     return min(SEAM, SEAM_SHARE * length)
 
 
@@ -177,7 +177,7 @@ def place(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
     """
     if not recording.collected:
         return Path(recording.file.path), video_info(recording), 0.0
-    cut = recording.cuts.filter(at__lte=second).select_related("piece").order_by("-at").first()
-    if cut is None or second > cut.until:
+    clip = recording.clips.filter(at__lte=second).select_related("footage_file").order_by("-at").first()
+    if clip is None or second > clip.until:
         raise UserError(_("There is no footage of that moment."))
-    return Path(cut.piece.file.path), video_info(cut.piece), cut.at - cut.start
+    return Path(clip.footage_file.file.path), video_info(clip.footage_file), clip.at - clip.start

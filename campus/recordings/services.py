@@ -229,15 +229,15 @@ def gallery_settled(*, course: Course) -> None:
     request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
 
 
-def recording_counted(*, recording: Recording, gallery: Gallery, sureness: str, coverage: float, error: str) -> bool:
-    """The vote with that gallery and sureness is over; `error` names the gaps. False: this attempt lost its lease.
+def recording_counted(*, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: str) -> bool:
+    """The vote with that gallery and strictness is over; `error` names the gaps. False: this attempt lost its lease.
 
     To be called in the transaction that writes the attendance. The tracks are deleted after it, except where more footage is
     awaited, or where a retry of failed parts, or footage that comes late, may need them for another day.
     """
     facts = {
         "gallery": gallery,
-        "sureness": sureness,
+        "strictness": strictness,
         "coverage": coverage,
         "error": error,
         "finished_at": timezone.now(),

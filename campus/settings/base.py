@@ -55,6 +55,8 @@ MIDDLEWARE = [
     "campus.web.middleware.content_security_policy",
 ]
 
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
 ROOT_URLCONF = "campus.urls"
 WSGI_APPLICATION = "campus.wsgi.application"
 
@@ -191,7 +193,7 @@ WEIGHTS_DIR = Path(env.str("ROLLCALL_WEIGHTS", default=str(VAR_DIR / "weights"))
 SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
 # How much of a camera (RTSP) is recorded before it is looked at.
-PIECE_SECONDS = env.float("ROLLCALL_PIECE_SECONDS", default=120.0)
+RECORDER_FILE_SECONDS = env.float("ROLLCALL_RECORDER_FILE_SECONDS", default=120.0)
 MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)
 # How many usable photos of each student are asked for.
 WANTED_PHOTOS = env.int("ROLLCALL_WANTED_PHOTOS", default=5)

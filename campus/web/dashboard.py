@@ -21,8 +21,8 @@ from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
-from campus.cctv.models import Collection, Piece
-from campus.cctv.selectors import alarms_for, collections_for, pieces_for, unclear
+from campus.cctv.models import Collection, FootageFile
+from campus.cctv.selectors import alarms_for, collections_for, footage_files_for, unclear
 from campus.common.jobs import KINDS, free, producer
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import share, with_worked
@@ -94,13 +94,15 @@ class Dashboard:
 
 def _today(user: AnyUser) -> list[Today]:
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
-    unsure = AttendanceRecord.objects.filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
+    to_confirm = AttendanceRecord.objects.filter(
+        lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status=""
+    )
     lectures = (
         lectures_for(user)
         .filter(starts_at__gte=start, starts_at__lt=start + timedelta(days=1))
         .select_related("course")
         .prefetch_related("recordings")
-        .annotate(unsure=Exists(unsure), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
+        .annotate(to_confirm=Exists(to_confirm), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
         .order_by("starts_at", "course__code")
     )
     return [Today(lecture, reverse("lecture", args=[lecture.pk]), *_state(lecture)) for lecture in lectures]
@@ -118,7 +120,7 @@ def _state(lecture: Any) -> tuple[str, str]:
         return _("recording failed"), "danger"
     if states & set(OPEN):
         return _("in work"), "info"
-    if lecture.unsure:
+    if lecture.to_confirm:
         return _("to be confirmed"), "warning"
     if states:
         return _("counted"), "success"
@@ -138,15 +140,15 @@ def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
 def _tasks(user: AnyUser) -> Iterable[Task | None]:
     since = timezone.now() - RECENT
     recent = Q(lecture__starts_at__gte=since, lecture__sign_off=None)
-    unsure = records_for(user).filter(recent, machine_status=Status.UNSURE, override_status="")
+    to_confirm = records_for(user).filter(recent, machine_status=Status.TO_CONFIRM, override_status="")
     yield _by_lecture(
-        unsure,
+        to_confirm,
         "lecture",
         "person_search",
         lambda n: ngettext("%(n)d student to be confirmed", "%(n)d students to be confirmed", n),
     )
     of_recording = Q(recording__lecture__starts_at__gte=since, recording__lecture__sign_off=None)
-    unknown = unknown_people_for(user).filter(of_recording, still=False, decision=None)
+    unknown = unknown_people_for(user).filter(of_recording, is_static=False, decision=None)
     yield _by_lecture(
         unknown, "recording__lecture", "no_accounts", lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n)
     )
@@ -204,18 +206,18 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
         lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
         name=lambda collection: str(collection.lecture),
     )
-    pieces = pieces_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
+    footage_files = footage_files_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
     yield _listed(
-        unclear(pieces),
-        "admin:cctv_piece_change",
+        unclear(footage_files),
+        "admin:cctv_footage_file_change",
         "unknown_document",
         lambda n: ngettext(
             "%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n
         ),
     )
     yield _listed(
-        pieces.filter(state=Piece.State.FAILED),
-        "admin:cctv_piece_change",
+        footage_files.filter(state=FootageFile.State.FAILED),
+        "admin:cctv_footage_file_change",
         "cloud_off",
         lambda n: ngettext("%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n),
     )

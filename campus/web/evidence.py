@@ -8,11 +8,11 @@ from django.urls import reverse
 from campus.academics.models import Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import AnyUser
-from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
+from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
 from campus.attendance.selectors import records_for, seen
-from campus.attendance.services import still_wanted
+from campus.attendance.services import snapshot_wanted
 from campus.recordings.models import Recording
-from campus.web.results import Picture, Seen, chip_pictures, denied, enrolled_faces
+from campus.web.results import Picture, Seen, crop_pictures, denied, enrolled_faces
 from campus.web.templatetags.rollcall import clock
 
 
@@ -37,17 +37,17 @@ class Evidence:
     recording: Recording
     named: bool
     pictures: list[Picture]
-    stills: list[Moment]
+    snapshots: list[Moment]
 
     @classmethod
     def of(cls, row: Seen) -> "Evidence":
-        return cls(row, row.recording, isinstance(row, UnknownPerson), chip_pictures(row), moments(row))
+        return cls(row, row.recording, isinstance(row, UnknownPerson), crop_pictures(row), moments(row))
 
 
 def evidence_of(record: AttendanceRecord) -> list[Evidence]:
     """What each recording of the lecture shows of the record's student; `record` has passed its selector."""
     rows: Sequence[Seen] = seen(record.lecture).get(record.student_id, [])
-    return [Evidence.of(row) for row in rows if row.intervals or row.chips]
+    return [Evidence.of(row) for row in rows if row.intervals or row.crops]
 
 
 def moments(row: Seen) -> list[Moment]:
@@ -56,20 +56,20 @@ def moments(row: Seen) -> list[Moment]:
     if recording.state != Recording.State.DONE:
         return []
     found = []
-    for chip in row.chips:
-        still = still_wanted(recording=recording, time=float(chip["time"]))
-        found.append(_moment(still, recording, chip.get("box")))
+    for crop in row.crops:
+        snapshot = snapshot_wanted(recording=recording, time=float(crop["time"]))
+        found.append(_moment(snapshot, recording, crop.get("box")))
     return found
 
 
-def _moment(still: Still, recording: Recording, box: Sequence[float] | None) -> Moment:
+def _moment(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None) -> Moment:
     around = None
     if box:
         x1, y1, x2, y2 = box
         around = (f"{x1:.0f}", f"{y1:.0f}", f"{x2 - x1:.0f}", f"{y2 - y1:.0f}")
     width, height = recording.info.get("width", 0), recording.info.get("height", 0)
-    url = reverse("still", args=[still.pk])
-    return Moment(url, still.state, still.error, clock(still.time), str(width), str(height), around)
+    url = reverse("snapshot", args=[snapshot.pk])
+    return Moment(url, snapshot.state, snapshot.error, clock(snapshot.time), str(width), str(height), around)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def candidates(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
     found = []
     for student in students:
         record = records.get(student.pk)
-        missing = record is None or record.status in (Status.ABSENT, Status.UNSURE)
+        missing = record is None or record.status in (Status.ABSENT, Status.TO_CONFIRM)
         label = record.get_status_display() if record else ""
         found.append((not missing, Candidate(student, label, next(iter(faces.get(student.pk, [])), ""))))
     return [candidate for _, candidate in sorted(found, key=lambda entry: entry[0])]

@@ -20,11 +20,11 @@ PERMISSIONS = {
         "holiday": "view add change delete",
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
-    "recordings": {"recording": "view add change", "segment": "view", "cut": "view"},
+    "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},
     "cctv": {
         "source": "view add change delete",
         "camera": "view add change delete",
-        "piece": "view change",
+        "footage_file": "view change",
         "collection": "view change",
         "alarm": "view",
     },

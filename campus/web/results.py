@@ -55,13 +55,13 @@ class Row:
         """Nobody has decided yet, and the machine is not sure."""
         record = self.record
         return not record.override_status and (
-            record.machine_status == Status.UNSURE
+            record.machine_status == Status.TO_CONFIRM
             or (record.machine_status != Status.ABSENT and record.confidence < LOW)
         )
 
 
 @dataclass(frozen=True)
-class Unsure:
+class ToConfirm:
     """Who is to be confirmed: what was seen beside the faces of the enrolment photos."""
 
     record: AttendanceRecord
@@ -89,12 +89,12 @@ class LectureResult:
     rows: list[Row]
     show: str
     filters: list[Filter]
-    unsure: list[Unsure]
+    to_confirm: list[ToConfirm]
     counts: list[tuple[str, str, int]]
     timeline: Timeline | None
     unknown: list[Unknown]
     known: list[Unknown]
-    still: list[Unknown]
+    static_faces: list[Unknown]
     changes: list[AttendanceChange]
     changes_left: int
     signed: SignOff | None
@@ -141,8 +141,8 @@ class LectureResult:
             "changed": _("Changed"),
         }
         counted = Counter(record.status for record in records)
-        unsure = [record for record in records if record.status == Status.UNSURE]
-        enrolled = enrolled_faces(user, [record.student_id for record in unsure])
+        to_confirm = [record for record in records if record.status == Status.TO_CONFIRM]
+        enrolled = enrolled_faces(user, [record.student_id for record in to_confirm])
         strangers = unknown_people_for(user).filter(recording=recording) if recording else unknown_people_for(user)
         unknown = unknowns(strangers.filter(recording__lecture=lecture))
         open_ones = [one for one in unknown if one.person.decision is None]
@@ -150,9 +150,9 @@ class LectureResult:
             rows=passing.get(show, rows),
             show=show if show in passing else "",
             filters=[Filter(key, label, len(passing[key])) for key, label in names.items()],
-            unsure=[
-                Unsure(record, pictures.get(record.student_id, []), enrolled.get(record.student_id, []))
-                for record in unsure
+            to_confirm=[
+                ToConfirm(record, pictures.get(record.student_id, []), enrolled.get(record.student_id, []))
+                for record in to_confirm
             ],
             counts=[
                 (statuses.like(code).value, label, counted[code])
@@ -160,9 +160,9 @@ class LectureResult:
                 if counted[code]
             ],
             timeline=timeline(lecture, records, shown),
-            unknown=[one for one in open_ones if not one.person.still],
+            unknown=[one for one in open_ones if not one.person.is_static],
             known=[one for one in unknown if one.person.decision is not None],
-            still=[one for one in open_ones if one.person.still],
+            static_faces=[one for one in open_ones if one.person.is_static],
             changes=changes[:shown_changes],
             changes_left=len(changes[shown_changes:]),
             signed=SignOff.objects.filter(lecture=lecture).first(),
@@ -173,13 +173,13 @@ class LectureResult:
 
 def unknowns(people: QuerySet[UnknownPerson]) -> list[Unknown]:
     people = people.select_related("recording", "decision__student").order_by("recording__created_at", "index")
-    return [Unknown(person, chip_pictures(person)) for person in people]
+    return [Unknown(person, crop_pictures(person)) for person in people]
 
 
 def best_picture(rows: Sequence[Seen]) -> list[Picture]:
     """The pictures of the row with the best one, best first."""
-    with_chips = [row for row in rows if row.chips]
-    return chip_pictures(max(with_chips, key=lambda row: row.chips[0]["quality"], default=None))
+    with_crops = [row for row in rows if row.crops]
+    return crop_pictures(max(with_crops, key=lambda row: row.crops[0]["quality"], default=None))
 
 
 def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
@@ -187,19 +187,19 @@ def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
     faces: dict[int, list[str]] = {}
     if not students:
         return faces
-    photos = photos_for(user).filter(student__in=students, state__in=USABLE).exclude(chip="")
+    photos = photos_for(user).filter(student__in=students, state__in=USABLE).exclude(crop="")
     for student, photo in photos.order_by("-quality", "pk").values_list("student", "pk"):
         if len(shown := faces.setdefault(student, [])) < FACES_SHOWN:
             shown.append(reverse("photo-face", args=[photo]))
     return faces
 
 
-def chip_pictures(row: Seen | None) -> list[Picture]:
+def crop_pictures(row: Seen | None) -> list[Picture]:
     """Where the pictures of a row are, best first."""
     if row is None:
         return []
-    name = "chip" if isinstance(row, Sighting) else "unknown-chip"
-    return [Picture(reverse(name, args=[row.pk, n]), float(chip.get("time", 0))) for n, chip in enumerate(row.chips)]
+    name = "crop" if isinstance(row, Sighting) else "unknown-crop"
+    return [Picture(reverse(name, args=[row.pk, n]), float(crop.get("time", 0))) for n, crop in enumerate(row.crops)]
 
 
 def denied(person: UnknownPerson) -> list[int]:

@@ -40,10 +40,12 @@ class Today:
     needs: list[Need]
 
 
-def with_unsure(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
-    """With `unsure`: how many students a person has to confirm."""
-    waiting = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.UNSURE, override_status="")
-    return lectures.annotate(unsure=Subquery(waiting.order_by().values("lecture").annotate(n=Count("pk")).values("n")))
+def with_to_confirm(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
+    """With `to_confirm`: how many students a person has to confirm."""
+    waiting = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
+    return lectures.annotate(
+        to_confirm=Subquery(waiting.order_by().values("lecture").annotate(n=Count("pk")).values("n"))
+    )
 
 
 def today_of(user: User) -> Today:
@@ -51,12 +53,14 @@ def today_of(user: User) -> Today:
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
     end = timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=1), time()))
     lectures = lectures_for(user).select_related("course")
-    today = with_unsure(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related("recordings")
+    today = with_to_confirm(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
+        "recordings"
+    )
     coming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
     return Today(
         list(today.order_by("starts_at", "pk")[:MANY]),
         list(coming[:SHOWN]),
-        [*_failed(user), *_unsure(user, now), *_missing(user, now)],
+        [*_failed(user), *_to_confirm(user, now), *_missing(user, now)],
     )
 
 
@@ -77,14 +81,16 @@ def _failed(user: User) -> list[Need]:
     ]
 
 
-def _unsure(user: User, now: datetime) -> list[Need]:
+def _to_confirm(user: User, now: datetime) -> list[Need]:
     recent = lectures_for(user).filter(starts_at__gt=now - 2 * RECENT, starts_at__lte=now)
-    waiting = with_unsure(user, recent).filter(unsure__gt=0).select_related("course").order_by("-starts_at", "pk")
+    waiting = (
+        with_to_confirm(user, recent).filter(to_confirm__gt=0).select_related("course").order_by("-starts_at", "pk")
+    )
     return [
         Need(
             one,
-            ngettext("%(n)s student is to be confirmed.", "%(n)s students are to be confirmed.", one.unsure)
-            % {"n": one.unsure},
+            ngettext("%(n)s student is to be confirmed.", "%(n)s students are to be confirmed.", one.to_confirm)
+            % {"n": one.to_confirm},
             reverse("lecture", args=[one.pk]),
         )
         for one in waiting[:SHOWN]

@@ -10,7 +10,7 @@ from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Student, Sureness
+from campus.academics.models import Strictness, Student
 from campus.academics.selectors import students_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import Gallery
@@ -20,9 +20,9 @@ from campus.web.plots import similarity_plot
 
 @dataclass(frozen=True)
 class Rate:
-    """What to expect of one sureness, in words."""
+    """What to expect of one strictness, in words."""
 
-    sureness: str
+    strictness: str
     label: str
     strangers: str
     missed: str
@@ -106,8 +106,8 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
     students = students_for(user).filter(pk__in=labels).order_by("name")
     usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE), distinct=True))
     shown: dict[int, list[str]] = {}
-    chips = photos_for(user).filter(student__pk__in=labels, state__in=USABLE).exclude(chip="").exclude(pk__in=suspects)
-    for student, photo in chips.order_by("-quality", "pk").values_list("student", "pk"):
+    crops = photos_for(user).filter(student__pk__in=labels, state__in=USABLE).exclude(crop="").exclude(pk__in=suspects)
+    for student, photo in crops.order_by("-quality", "pk").values_list("student", "pk"):
         shown.setdefault(student, []).append(reverse("admin:biometrics_facephoto_thumbnail", args=[photo]))
     return {
         str(student.pk): Face(
@@ -125,14 +125,14 @@ def rates_of(gallery: Gallery | None) -> list[Rate]:
     measured: dict[str, Any] = gallery.report.get("rates", {}) if gallery else {}
     return [
         Rate(
-            sureness.value,
-            str(sureness.label),
-            _strangers(measured[sureness]["fpir"]),
-            _missed(measured[sureness]["miss"]),
-            measured[sureness]["threshold"],
+            strictness.value,
+            str(strictness.label),
+            _strangers(measured[strictness]["fpir"]),
+            _missed(measured[strictness]["miss"]),
+            measured[strictness]["threshold"],
         )
-        for sureness in Sureness
-        if sureness in measured
+        for strictness in Strictness
+        if strictness in measured
     ]
 
 

@@ -43,10 +43,10 @@ urlpatterns = [
     path("students/<int:pk>/", students.student, name="student"),
     path("reports/<uuid:pk>/", media.report, name="report"),
     path("sightings/<int:pk>/<str:action>/", results.sighting, name="sighting"),
-    path("stills/<int:pk>/", results.still, name="still"),
+    path("snapshots/<int:pk>/", results.snapshot, name="snapshot"),
     path("unknown/<int:pk>/", results.unknown, name="unknown"),
-    path("chips/<int:pk>/<int:n>/", media.chip, name="chip"),
-    path("unknown/<int:pk>/<int:n>/", media.unknown_chip, name="unknown-chip"),
+    path("crops/<int:pk>/<int:n>/", media.crop, name="crop"),
+    path("unknown/<int:pk>/<int:n>/", media.unknown_crop, name="unknown-crop"),
     path("photos/<uuid:pk>/", media.photo, name="photo"),
     path("photos/<uuid:pk>/face/", media.photo_face, name="photo-face"),
 ]

@@ -26,7 +26,7 @@ from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-PIECE = 8 * 1024 * 1024  # bytes of a file that are sent at a time
+FOOTAGE_FILE = 8 * 1024 * 1024  # bytes of a file that are sent at a time
 TRIES = 5
 PATIENCE = 60  # seconds
 OVER = ("done", "failed", "cancelled")
@@ -199,8 +199,8 @@ class Rollcall:
             with path.open("rb") as file:
                 while not recording:
                     file.seek(offset)
-                    piece = file.read(PIECE)
-                    offset, recording = self._append(url, offset, piece)
+                    footage_file = file.read(FOOTAGE_FILE)
+                    offset, recording = self._append(url, offset, footage_file)
                     sent(offset, size)
         except Problem as problem:
             if problem.status != 409 or "Rollcall-Recording" not in problem.headers:
@@ -219,9 +219,9 @@ class Rollcall:
         ) as answer:
             return answer.headers["Location"], 0
 
-    def _append(self, url: str, offset: int, piece: bytes) -> tuple[int, str]:
+    def _append(self, url: str, offset: int, footage_file: bytes) -> tuple[int, str]:
         """How many bytes are there now, and the recording's id after the last. A broken connection asks first how many came."""
-        checksum = f"sha256 {b64encode(hashlib.sha256(piece).digest()).decode()}"
+        checksum = f"sha256 {b64encode(hashlib.sha256(footage_file).digest()).decode()}"
         kind = "application/offset+octet-stream"
 
         def once() -> HTTPResponse:
@@ -231,7 +231,7 @@ class Rollcall:
                 return there
             there.close()
             headers = {"Upload_Offset": str(offset), "Upload_Checksum": checksum, "Content_Type": kind}
-            return self.open("PATCH", url, piece, Tus_Resumable="1.0.0", **headers)
+            return self.open("PATCH", url, footage_file, Tus_Resumable="1.0.0", **headers)
 
         with _patiently(once) as answer:
             return int(answer.headers["Upload-Offset"]), answer.headers.get("Rollcall-Recording", "")

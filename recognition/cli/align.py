@@ -86,14 +86,15 @@ def _align(photo: Path, target: Path, options: argparse.Namespace, boxes: TextIO
         return 0
     faces = Detector(SETTINGS).detect([image])[0]
     chosen = faces if many else [most_central(faces, image.shape)] if faces else []
-    crops = [crop for face in chosen if (crop := margin_crop(image, face, options.image_size, options.margin))]
+    results = (margin_crop(image, face, options.image_size, options.margin) for face in chosen)
+    crops = [result for result in results if result]
     if not crops:
         tqdm.write(f'Unable to align "{photo}"', file=sys.stderr)
         print(target, file=boxes)
-    for index, (chip, box) in enumerate(crops):
+    for index, (crop, box) in enumerate(crops):
         path = target.with_stem(f"{target.stem}_{index}") if many else target
         with replacing(path) as beside:
-            Image.fromarray(chip).save(beside)
+            Image.fromarray(crop).save(beside)
         print(path, *box, file=boxes)
     return len(crops)
 

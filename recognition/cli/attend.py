@@ -41,7 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="height of the smallest face looked for (%(default)s)",
     )
     attend.add_argument(
-        "--sureness",
+        "--strictness",
         choices=list(gallery.PRESETS),
         default=Policy().preset,
         help="how sure an answer has to be (%(default)s)",
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
             results.append(recognise_segment(options.recording, info, segment, models, settings, advance))
         bar.update(bar.total - bar.n)
-    attendance = vote(results, known, sorted(photos_by_person(options.people)), info, Policy(preset=options.sureness))
+    attendance = vote(results, known, sorted(photos_by_person(options.people)), info, Policy(preset=options.strictness))
     if options.json:
         options.json.write_text(json.dumps(as_json(attendance), indent=1))
     if options.excel:
@@ -118,33 +118,33 @@ def as_json(attendance: Attendance) -> dict[str, object]:
     students = {
         person.label: {
             "present": person.present,
-            "unsure": person.unsure,
+            "to_confirm": person.to_confirm,
             "intervals": [[round(start, 2), round(end, 2)] for start, end in person.intervals],
             "confidence": round(person.confidence, 4),
         }
         for person in attendance.presences
     }
-    still = sum(person.still for person in attendance.unknown)
+    static_faces = sum(person.is_static for person in attendance.unknown)
     return {
         "duration": attendance.duration,
         "students": students,
-        "unknown": len(attendance.unknown) - still,
-        "still": still,
+        "unknown": len(attendance.unknown) - static_faces,
+        "static_faces": static_faces,
     }
 
 
 def kind(person: Presence) -> str:
-    return "present" if person.present else "unsure" if person.unsure else "absent"
+    return "present" if person.present else "to_confirm" if person.to_confirm else "absent"
 
 
 def status(person: Presence) -> str:
-    return {"present": "Present", "unsure": "To be confirmed", "absent": "Absent"}[kind(person)]
+    return {"present": "Present", "to_confirm": "To be confirmed", "absent": "Absent"}[kind(person)]
 
 
 def as_report(
     attendance: Attendance, info: VideoInfo, known: gallery.Gallery, options: argparse.Namespace
 ) -> LectureReport:
-    point = known.points[options.sureness]
+    point = known.points[options.strictness]
     return LectureReport(
         course="",
         lecture=options.recording.stem,
@@ -164,13 +164,13 @@ def as_report(
                 seconds=person.seconds,
                 share=person.share,
                 confidence=person.confidence,
-                picture=person.chips[0].jpeg if person.chips else None,
+                picture=person.crops[0].jpeg if person.crops else None,
                 kind=kind(person),
             )
             for person in attendance.presences
         ),
         unknown=tuple(
-            UnknownLine(person.intervals, person.seconds, tuple(chip.jpeg for chip in person.chips), person.still)
+            UnknownLine(person.intervals, person.seconds, tuple(crop.jpeg for crop in person.crops), person.is_static)
             for person in attendance.unknown
         ),
     )
@@ -178,19 +178,19 @@ def as_report(
 
 def as_table(attendance: Attendance) -> Iterable[str]:
     width = max((len(person.label) for person in attendance.presences), default=4)
-    unsure = sum(person.unsure for person in attendance.presences)
+    to_confirm = sum(person.to_confirm for person in attendance.presences)
     for person in attendance.presences:
         spans = ", ".join(f"{clock(start)}-{clock(end)}" for start, end in person.intervals)
-        confidence = f"{person.confidence:5.0%}" if person.present or person.unsure else ""
-        yield f"{person.label:{width}}  {status(person).lower():{16 if unsure else 8}}{spans:16}{confidence}"
+        confidence = f"{person.confidence:5.0%}" if person.present or person.to_confirm else ""
+        yield f"{person.label:{width}}  {status(person).lower():{16 if to_confirm else 8}}{spans:16}{confidence}"
     present = sum(person.present for person in attendance.presences)
-    still = sum(person.still for person in attendance.unknown)
+    static_faces = sum(person.is_static for person in attendance.unknown)
     yield ", ".join(
         [
             f"{present} of {len(attendance.presences)} present",
-            *([f"{unsure} to be confirmed"] if unsure else []),
-            f"{len(attendance.unknown) - still} unknown",
-            *([f"{still} on a wall or a screen"] if still else []),
+            *([f"{to_confirm} to be confirmed"] if to_confirm else []),
+            f"{len(attendance.unknown) - static_faces} unknown",
+            *([f"{static_faces} on a wall or a screen"] if static_faces else []),
         ]
     )
 

@@ -186,24 +186,24 @@ def _embedded(
     vectors = [np.empty((0, embedder.dimension), np.float32)]
     with tqdm(total=len(pairs), desc="Calculating features", unit="image") as bar:
         for start in range(0, len(pairs), options.batch_size):
-            chips = []
+            crops = []
             for person, photo in pairs[start : start + options.batch_size]:
                 try:
-                    chips.append(chip(photo, options.image_size, embedder.chip_size))
+                    crops.append(crop(photo, options.image_size, embedder.crop_size))
                     read.append((person, photo))
                 except (RecognitionError, OSError) as error:
                     tqdm.write(f"{photo}: {error}", file=sys.stderr)
                 bar.update()
-            if chips:
-                vectors.append(embedder.embed(np.stack(chips)))
+            if crops:
+                vectors.append(embedder.embed(np.stack(crops)))
     return read, np.concatenate(vectors)
 
 
-def chip(photo: Path, image_size: int, chip_size: int) -> NDArray[np.uint8]:
+def crop(photo: Path, image_size: int, crop_size: int) -> NDArray[np.uint8]:
     """The middle of an image, a square of at most `image_size`, as (chip_size, chip_size, 3)."""
     image = read_photo(photo)[0]
     height, width = image.shape[:2]
     side = min(image_size, height, width)
     top, left = (height - side) // 2, (width - side) // 2
     middle = Image.fromarray(image[top : top + side, left : left + side])
-    return np.array(middle.resize((chip_size, chip_size), Image.Resampling.BILINEAR))
+    return np.array(middle.resize((crop_size, crop_size), Image.Resampling.BILINEAR))

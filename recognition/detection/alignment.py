@@ -1,4 +1,4 @@
-"""From a detected face to a chip: an aligned crop of fixed size, as the embedders were trained on."""
+"""From a detected face to a face crop: an aligned crop of fixed size, as the embedders were trained on."""
 
 from zlib import crc32
 
@@ -31,10 +31,10 @@ def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDAr
     return np.hstack([turn, (mean_b - turn @ mean_a)[:, None]])
 
 
-def aligned_chip(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+def aligned_crop(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
     """The face of `image` (h, w, 3) with its five points moved to `targets` (5, 2), as (size, size, 3); black outside the image.
 
-    A face much larger than the chip is shrunk by area first, so that nothing aliases.
+    A face much larger than the face crop is shrunk by area first, so that nothing aliases.
     """
     matrix = similarity(face.points, targets)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
@@ -51,28 +51,28 @@ def aligned_chip(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
-def views(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The chip (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned, scaled and moved.
+def views(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The face crop (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned, scaled and moved.
 
     Their mean says more of a face of which there is one look only (dlib's `num_jitters`).
     """
-    side = chip.shape[0]
-    result = [chip]
+    side = crop.shape[0]
+    result = [crop]
     for angle, scale, right, down in VIEWS:
         matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
         matrix[:, 2] += (right * side, down * side)
-        result.append(np.asarray(cv2.warpAffine(chip, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8))
+        result.append(np.asarray(cv2.warpAffine(crop, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8))
     return result
 
 
-def distant(chip: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The chip (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the smallest face that is
+def distant(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The face crop (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the smallest face that is
     looked for, each time with another noise of the sensor."""
-    rng = np.random.default_rng(crc32(chip.tobytes()))  # the same for the same chip, and another for each
-    side = chip.shape[0] // DISTANCE
-    small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA)
+    rng = np.random.default_rng(crc32(crop.tobytes()))  # the same for the same face crop, and another for each
+    side = crop.shape[0] // DISTANCE
+    small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
     noisy = [np.asarray(np.clip(small + rng.normal(0, NOISE, (side, side, 1)), 0, 255), np.uint8) for _ in range(2)]
-    return [np.asarray(cv2.resize(seen, chip.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8) for seen in noisy]
+    return [np.asarray(cv2.resize(seen, crop.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8) for seen in noisy]
 
 
 def margin_crop(

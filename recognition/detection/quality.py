@@ -1,7 +1,7 @@
 """How good a look at a face is: from its size, sharpness, pose, light and the detector's score.
 
 The pose is estimated from the five points alone, with the rules and limits of insightface's server
-(docs/api.md of deepinsight/insightface); sharpness is the variance of the Laplacian at one chip size
+(docs/api.md of deepinsight/insightface); sharpness is the variance of the Laplacian at one face crop size
 (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000).
 """
 
@@ -51,9 +51,9 @@ class Quality:
         return float(np.clip(self.score * size * (0.25 + 0.75 * sharp) * ahead * lit, 0, 1))
 
 
-def assess(face: Face, chip: NDArray[np.uint8]) -> Quality:
-    """The quality of a face whose aligned chip is `chip` (s, s, 3) RGB."""
-    grey = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)
+def assess(face: Face, crop: NDArray[np.uint8]) -> Quality:
+    """The quality of a face whose aligned face crop is `crop` (s, s, 3) RGB."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
     middle = grey[SHARPNESS_SIDE // 5 : -SHARPNESS_SIDE // 5, SHARPNESS_SIDE // 5 : -SHARPNESS_SIDE // 5]
     left, right, nose, mouth_left, mouth_right = face.points.astype(np.float64)

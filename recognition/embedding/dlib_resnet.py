@@ -21,14 +21,14 @@ BLOCKS = (
     [(32, 1)] * 3 + [(64, 2)] + [(64, 1)] * 3 + [(128, 2)] + [(128, 1)] * 2 + [(256, 2)] + [(256, 1)] * 2 + [(256, 2)]
 )
 
-# Eye centres, tip of the nose, corners of the mouth of dlib's mean face in its chip (padding 0.25).
+# Eye centres, tip of the nose, corners of the mouth of dlib's mean face in its face crop (padding 0.25).
 TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
 
 
 def load(weights: Path | None = None) -> Embedder:
     """The embedder with the weights of the package face_recognition_models, or of a copy of its file. Raises WeightsMissing."""
     network = build(dlib_file.read(weights or _packaged()))
-    return Embedder(id=ID, version="1", chip_size=SIZE, dimension=128, targets=TARGETS, network=compiled(network))
+    return Embedder(id=ID, version="1", crop_size=SIZE, dimension=128, targets=TARGETS, network=compiled(network))
 
 
 def _packaged() -> Path:
@@ -42,7 +42,7 @@ def _packaged() -> Path:
 
 
 def build(weights: dlib_file.Weights) -> "keras.Model":
-    """The network: RGB chips (n, 150, 150, 3) uint8 to (n, 128), as dlib's `compute_face_descriptor` gives them."""
+    """The network: RGB face crops (n, 150, 150, 3) uint8 to (n, 128), as dlib's `compute_face_descriptor` gives them."""
     from keras import Input, Model, layers, ops
 
     convolutions = iter(weights.convolutions)
@@ -65,12 +65,12 @@ def build(weights: dlib_file.Weights) -> "keras.Model":
             y = layers.ZeroPadding2D(((0, x.shape[1] - y.shape[1]), (0, x.shape[2] - y.shape[2])))(y)
         return layers.ReLU()(layers.Add()([x, y]))
 
-    chips = Input((SIZE, SIZE, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN])(chips)
+    crops = Input((SIZE, SIZE, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN])(crops)
     x = layers.MaxPooling2D(3, 2)(layers.ReLU()(convolution(x, 2)))
     for filters, stride in BLOCKS:
         x = residual(x, filters, stride)
     projection = layers.Dense(weights.projection.shape[1], use_bias=False)
     vectors = projection(layers.GlobalAveragePooling2D()(x))
     projection.set_weights([weights.projection])
-    return Model(chips, vectors)
+    return Model(crops, vectors)

@@ -67,7 +67,7 @@ def assemble(weights: Weights) -> tuple[Embedder, Weights]:
 
 
 def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
-    """The network: RGB chips (n, 160, 160, 3) uint8 to (n, 512), before they are made unit length.
+    """The network: RGB face crops (n, 160, 160, 3) uint8 to (n, 512), before they are made unit length.
 
     `tensor` gives the weight of a name and shape, both as in facenet-pytorch's `InceptionResnetV1`. Batch normalisations and the factors
     of the residuals are folded into the convolutions before them.
@@ -109,8 +109,8 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
         y = apply(layers.Conv2D(filters, 1), y, kernel * np.float32(factor), bias * np.float32(factor))
         return layers.Add()([x, y])
 
-    chips = Input((SIZE, SIZE, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(chips)
+    crops = Input((SIZE, SIZE, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(crops)
     x = convolution(x, "conv2d_1a", 32, 3, stride=2)
     x = convolution(x, "conv2d_2a", 32, 3, padding="valid")
     x = convolution(x, "conv2d_2b", 64, 3)
@@ -159,4 +159,4 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
     x = layers.GlobalAveragePooling2D()(x)
     kernel = tensor("last_linear.weight", (DIMENSION, x.shape[1])).T
     scale, shift = normalisation("last_bn", DIMENSION)
-    return Model(chips, apply(layers.Dense(DIMENSION), x, kernel * scale, shift))
+    return Model(crops, apply(layers.Dense(DIMENSION), x, kernel * scale, shift))

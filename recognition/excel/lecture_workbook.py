@@ -50,13 +50,13 @@ class StudentLine:
 
 @dataclass(frozen=True, slots=True)
 class UnknownLine:
-    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `still`: no living person, but a
+    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living person, but a
     portrait, a poster or a screen."""
 
     intervals: tuple[Interval, ...]
     seconds: float
     pictures: tuple[bytes, ...] = ()
-    still: bool = False
+    is_static: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def write_lecture(path: Path, report: LectureReport, translate: Translate = str)
                 *((what, value, PLAIN) for what, value in report.details),
                 (translate("On the roster"), len(report.students), PLAIN),
                 *((status, counts[status], PLAIN) for status in report.statuses),
-                (translate("Unknown people"), sum(not person.still for person in report.unknown), PLAIN),
-                (translate("Still faces, not counted"), sum(person.still for person in report.unknown), PLAIN),
+                (translate("Unknown people"), sum(not person.is_static for person in report.unknown), PLAIN),
+                (translate("Still faces, not counted"), sum(person.is_static for person in report.unknown), PLAIN),
             ],
             translate,
         )
@@ -183,12 +183,12 @@ def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate
 
 
 def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
-    people = sorted(report.unknown, key=lambda person: person.still)
-    living = sum(not person.still for person in people)
+    people = sorted(report.unknown, key=lambda person: person.is_static)
+    living = sum(not person.is_static for person in people)
     rows = [
         [
             translate("Still face {n} (portrait, poster or screen)").format(n=index - living)
-            if person.still
+            if person.is_static
             else translate("Unknown {n}").format(n=index),
             *_first_and_last(report, person.intervals),
             person.seconds / 60,
@@ -208,7 +208,7 @@ def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate)
     pictures = [translate("Picture {n}").format(n=n) for n in range(1, 4)]
     sheet = table(writer, translate("Unknown"), [*formats, *pictures], rows, formats)
     for row, person in enumerate(people, start=2):
-        fill(sheet.cell(row, 1), STILL if person.still else None)
+        fill(sheet.cell(row, 1), STILL if person.is_static else None)
         for column, picture in enumerate(person.pictures[:3], start=5):
             _picture(sheet, row, column, picture)
     for column in range(5, 8):

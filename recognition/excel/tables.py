@@ -32,7 +32,7 @@ COLOURS = {
     "present": "C6EFCE",
     "late": "FFEB9C",
     "left_early": "FCE4D6",
-    "unsure": "E4DFEC",
+    "to_confirm": "E4DFEC",
     "excused": "DDEBF7",
     "absent": "FFC7CE",
 }

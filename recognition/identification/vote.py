@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recognition.errors import GalleryMismatch
 from recognition.identification.calibration import LOOKS
 from recognition.identification.gallery import DEFAULT, PRESETS, Gallery
-from recognition.tracking.linking import Person, best_chips, clustered, parted, seen_together, stitched, unlike
+from recognition.tracking.linking import Person, best_crops, clustered, parted, seen_together, stitched, unlike
 from recognition.tracking.tracker import assign, near
 from recognition.types import (
     Attendance,
@@ -117,8 +117,8 @@ def vote(
                 confidence=confidence(
                     best.score, float(gallery.impostors.threshold(sum(people[i].looks for i in mine), rate, 1))
                 ),
-                chips=best_chips([people[i] for i in mine]),
-                unsure=label not in sure,
+                crops=best_crops([people[i] for i in mine]),
+                to_confirm=label not in sure,
                 marks=tuple(people[i].mark for i in mine),
             )
         )
@@ -135,7 +135,7 @@ def vote(
     ]:
         intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
         seconds, marks = sum(end - start for start, end in intervals), tuple(person.mark for person in group)
-        unknown.append(UnknownPerson(intervals, seconds, best_chips(group), is_still, key, marks))
+        unknown.append(UnknownPerson(intervals, seconds, best_crops(group), is_still, key, marks))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
 
 

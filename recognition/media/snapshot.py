@@ -14,7 +14,7 @@ SIDE = 1920  # pixels at most
 EVERY_PICTURE = 0.001  # seconds
 
 
-def still(path: Path, info: VideoInfo, time: float) -> bytes:
+def snapshot(path: Path, info: VideoInfo, time: float) -> bytes:
     """The picture at that second of the recording as JPEG. Raises UnreadableRecording where there is none."""
     frame = next(sample(path, info, Segment(0, time, time + 3 * MOMENT), EVERY_PICTURE), None)
     if frame is None:

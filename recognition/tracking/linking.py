@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from recognition.identification.calibration import unit
 from recognition.identification.gallery import Gallery
 from recognition.tracking.tracker import MAX_GAP, assign, near, overlap
-from recognition.types import Box, Chip, Mark, Track
+from recognition.types import Box, Crop, Mark, Track
 
-CHIPS = 3
+CROPS = 3
 # A portrait, a poster or a face on a screen: the place changes no more than by the sensor's noise (at most 0.004 from 24 px on), where
 # a sleeper who moves by a hundredth of the face's height while breathing changes it by twice this.
 STILL = 0.005
@@ -170,14 +170,14 @@ def clustered(people: Sequence[Person], gallery: Gallery) -> list[list[Person]]:
     return sorted(found, key=lambda group: -sum(len(person.times) for person in group))
 
 
-def best_chips(people: Sequence[Person]) -> tuple[Chip, ...]:
+def best_crops(people: Sequence[Person]) -> tuple[Crop, ...]:
     """The first pictures of the tracks before their second ones, good looks before poor ones."""
     ranked = [
-        (rank, chip, track) for person in people for track in person.tracks for rank, chip in enumerate(track.chips)
+        (rank, crop, track) for person in people for track in person.tracks for rank, crop in enumerate(track.crops)
     ]
-    best = sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CHIPS]
+    best = sorted(ranked, key=lambda entry: (entry[0], -entry[1].quality))[:CROPS]
     return tuple(
-        replace(chip, box=_box(track.boxes[np.abs(track.times - chip.time).argmin()])) for _, chip, track in best
+        replace(crop, box=_box(track.boxes[np.abs(track.times - crop.time).argmin()])) for _, crop, track in best
     )
 
 

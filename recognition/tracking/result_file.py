@@ -8,7 +8,7 @@ import numpy as np
 
 from recognition.errors import RecognitionError
 from recognition.files import UNREADABLE, replacing
-from recognition.types import Chip, SegmentResult, Track
+from recognition.types import Crop, SegmentResult, Track
 
 FORMAT = 2
 
@@ -16,18 +16,18 @@ FORMAT = 2
 def save(path: Path, result: SegmentResult) -> None:
     """Write the result, whole or not at all."""
     arrays: dict[str, Any] = {}
-    chips = []
+    crops = []
     for i, track in enumerate(result.tracks):
         arrays |= {f"{i}.times": track.times, f"{i}.boxes": track.boxes}
         arrays |= {f"{i}.embeddings": track.embeddings, f"{i}.qualities": track.qualities}
-        arrays |= {f"{i}.chip{j}": np.frombuffer(chip.jpeg, np.uint8) for j, chip in enumerate(track.chips)}
-        chips.append([(chip.time, chip.quality) for chip in track.chips])
+        arrays |= {f"{i}.crop{j}": np.frombuffer(crop.jpeg, np.uint8) for j, crop in enumerate(track.crops)}
+        crops.append([(crop.time, crop.quality) for crop in track.crops])
     manifest = {
         "format": FORMAT,
         "embedder": result.embedder,
         "frames": result.frames,
         "faces": result.faces,
-        "chips": chips,
+        "crops": crops,
     }
     manifest |= {
         "segments": [track.segment for track in result.tracks],
@@ -51,12 +51,12 @@ def load(path: Path) -> SegmentResult:
                     boxes=arrays[f"{i}.boxes"],
                     embeddings=arrays[f"{i}.embeddings"],
                     qualities=arrays[f"{i}.qualities"],
-                    chips=tuple(
-                        Chip(time, quality, arrays[f"{i}.chip{j}"].tobytes()) for j, (time, quality) in enumerate(chips)
+                    crops=tuple(
+                        Crop(time, quality, arrays[f"{i}.crop{j}"].tobytes()) for j, (time, quality) in enumerate(crops)
                     ),
                     motion=manifest["motions"][i],
                 )
-                for i, chips in enumerate(manifest["chips"])
+                for i, crops in enumerate(manifest["crops"])
             )
     except UNREADABLE as error:
         raise RecognitionError(

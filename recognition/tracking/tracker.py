@@ -29,12 +29,12 @@ PLACE = 64  # pixels: a larger place is compared in this size
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One sight of a face: its aligned chip (s, s, 3) and how good a look it is (0..1)."""
+    """One sight of a face: its aligned face crop (s, s, 3) and how good a look it is (0..1)."""
 
     time: float
     face: Face
     quality: float
-    chip: NDArray[np.uint8]
+    crop: NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class Tracker:
         if cut:
             self._over = len(self.tracks)
         live = [track for track in self.tracks[self._over :] if time - track.times[-1] <= MAX_GAP]
-        thumbs = [thumb(look.chip) for look in looks]
+        thumbs = [thumb(look.crop) for look in looks]
         pairs = []
         if live and looks:
             before, now = np.stack([track.boxes[-1] for track in live]), np.stack([look.face.box for look in looks])

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect
-from campus.cctv.fetching import part_path, piece_fetched
+from campus.cctv.fetching import footage_file_fetched, part_path
 from campus.cctv.matching import RemoteFile, source_looked
-from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim, fail
 from recognition.types import VideoInfo
 from tests.campus import factories
@@ -94,20 +94,22 @@ class Store:
 
     def wanted(self) -> list[str]:
         return list(
-            self.source.pieces.filter(state=Piece.State.WANTED).order_by("starts_at").values_list("path", flat=True)
+            self.source.footage_files.filter(state=FootageFile.State.WANTED)
+            .order_by("starts_at")
+            .values_list("path", flat=True)
         )
 
     def fetched(self) -> int:
         """Fetch what is wanted."""
         n = 0
-        for pk in self.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
-            piece = claim("rollcall.fetch", pk, "worker")
-            data = (self.folder / piece.path).read_bytes()
-            part = part_path(piece)
+        for pk in self.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
+            footage_file = claim("rollcall.fetch", pk, "worker")
+            data = (self.folder / footage_file.path).read_bytes()
+            part = part_path(footage_file)
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(data)
             info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
-            assert piece_fetched(piece=piece, part=part, sha256=data.hex()[:64], info=info)
+            assert footage_file_fetched(footage_file=footage_file, part=part, sha256=data.hex()[:64], info=info)
             n += 1
         return n
 

@@ -98,8 +98,8 @@ def world(db) -> World:
         error="The file is damaged. Upload another copy.",
     )
     failed.segments.update(state="failed", error="The file is damaged here.")
-    chip = {"file": default_storage.save("chips/one.jpg", ContentFile(jpeg())), "time": 5.0, "quality": 0.9}
-    seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": [chip]}
+    crop = {"file": default_storage.save("crops/one.jpg", ContentFile(jpeg())), "time": 5.0, "quality": 0.9}
+    seen = {"intervals": [[0, 118]], "seconds": 118.0, "crops": [crop]}
     sighting = Sighting.objects.create(
         recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen
     )
@@ -120,7 +120,7 @@ def world(db) -> World:
         report=report_write(recording=recording),
         register=register_write(course=course),
         photo=factories.photo(
-            student, original_name="Zoë.jpg", chip=default_storage.save("chips/photos/one.jpg", ContentFile(jpeg()))
+            student, original_name="Zoë.jpg", crop=default_storage.save("crops/photos/one.jpg", ContentFile(jpeg()))
         ),
         gallery=factories.gallery(course),
         foreign=foreign,

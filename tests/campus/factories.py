@@ -13,7 +13,7 @@ from campus.accounts.roles import Role
 from campus.accounts.services import role_set
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
-from campus.cctv.models import Camera, Piece, Source
+from campus.cctv.models import Camera, FootageFile, Source
 from campus.recordings.models import Recording, Segment
 
 STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -154,13 +154,13 @@ def camera(room: str = "B 12", source_: Source | None = None, **fields: Any) -> 
     )
 
 
-def piece(
+def footage_file(
     camera_: Camera | None, starts_at: datetime | None, minutes: float = 1.0, *, content: bytes = b"", **fields: Any
-) -> Piece:
-    """A piece of footage that is here; its file is no video unless `content` is one."""
-    content = content or f"piece {next(_number)}".encode()
+) -> FootageFile:
+    """A footage file that is here; its file is no video unless `content` is one."""
+    content = content or f"footage file {next(_number)}".encode()
     info = INFO | {"duration": 60 * minutes}
-    row = Piece(
+    row = FootageFile(
         camera=camera_,
         starts_at=starts_at,
         ends_at=starts_at and starts_at + timedelta(minutes=minutes),
@@ -169,11 +169,11 @@ def piece(
             "path": f"{next(_number)}.mp4",
             "size": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
-            "state": Piece.State.HERE,
+            "state": FootageFile.State.HERE,
             "info": info,
         }
         | fields,
     )
-    row.file.save("piece.mp4", ContentFile(content), save=False)
+    row.file.save("footage_file.mp4", ContentFile(content), save=False)
     row.save(force_insert=True)
     return row

@@ -25,7 +25,7 @@ from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.timetable_links import key_of, link_renew
 from campus.accounts.roles import Role
 from campus.accounts.services import token_create
-from campus.attendance.models import AttendanceChange, Still
+from campus.attendance.models import AttendanceChange, Snapshot
 from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.outbox.models import Delivery, Webhook
@@ -110,7 +110,7 @@ def things(world: World) -> dict[str, object]:
         "room rooms": Room.objects.create(name="B 12").pk,
         "source sources": camera.source.pk,
         "cameras": camera.pk,
-        "piece pieces": factories.piece(camera, factories.STARTS).pk,
+        "footage file footage files": factories.footage_file(camera, factories.STARTS).pk,
         "collection collections": collection.pk,
         "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.").pk,
         "periodictask": PeriodicTask.objects.create(
@@ -128,9 +128,9 @@ def things(world: World) -> dict[str, object]:
         "holiday holidays": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
         "reports report": world.report.pk,
         "galleries gallery": world.gallery.pk,
-        "chips sightings": world.sighting.pk,
+        "face crops sightings": world.sighting.pk,
         "unknown": world.unknown.pk,
-        "stills": Still.objects.create(recording=world.recording, time=5).pk,
+        "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": PhotoImport.objects.create(
             user=world.registrar, original_name="photos.zip", language="en-gb", total=1

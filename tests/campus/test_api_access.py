@@ -11,9 +11,9 @@ from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.academics.timetable_links import link_renew
 from campus.api.urls import router
 from campus.attendance.decisions import override_set
-from campus.attendance.models import Still
+from campus.attendance.models import Snapshot
 from campus.biometrics.models import PhotoImport
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -220,12 +220,12 @@ class TestSeries(Matrix):
         return LectureSeries.objects.get_or_create(course=world.course, defaults=times)[0]
 
 
-class TestStills(Matrix):
-    path, lists = "stills", False
+class TestSnapshots(Matrix):
+    path, lists = "snapshots", False
     actions = [("get", "picture/", None, 202)]
 
     def row(self, world: World) -> Any:
-        return Still.objects.get_or_create(recording=world.recording, time=5)[0]
+        return Snapshot.objects.get_or_create(recording=world.recording, time=5)[0]
 
 
 class TestLectures(Matrix):
@@ -277,8 +277,8 @@ class TestCameras(Matrix):
         return Camera.objects.first() or factories.camera()
 
 
-class TestPieces(Matrix):
-    path, office = "pieces", True
+class TestFootageFiles(Matrix):
+    path, office = "footage_files", True
     registrars = [
         ("post", "assign/", {}, 400),  # to which lecture?
         ("post", "discard/", None, 200),
@@ -286,7 +286,7 @@ class TestPieces(Matrix):
     ]
 
     def row(self, world: World) -> Any:
-        return Piece.objects.first() or factories.piece(factories.camera("B 13"), factories.STARTS)
+        return FootageFile.objects.first() or factories.footage_file(factories.camera("B 13"), factories.STARTS)
 
 
 class TestCollections(Matrix):

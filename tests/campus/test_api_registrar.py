@@ -111,7 +111,7 @@ def test_a_status_of_the_institutions_own(office: APIClient, api: APIClient, wor
     assert (changed.json()["points"], changed.json()["label"]) == (2, "Trip")
     late = office.patch("/api/v1/statuses/trip/", {"points": 0}, format="json", headers={"If-Match": made["ETag"]})
     assert late.status_code == 412
-    for wrong in ({"code": "other"}, {"points": -1}, {"letter": "P"}, {"like": "unsure"}):
+    for wrong in ({"code": "other"}, {"points": -1}, {"letter": "P"}, {"like": "to_confirm"}):
         assert office.patch("/api/v1/statuses/trip/", wrong, format="json").status_code == 400, wrong
     assert api.patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "trip"}, format="json").status_code == 200
     assert office.delete("/api/v1/statuses/trip/").status_code == 400, "a record has it"

@@ -86,7 +86,7 @@ def test_a_cursor_that_was_not_made_here(api: APIClient, cursor: str):
         problem(answer, 404)
 
 
-@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry if prefix != "stills"])
+@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry if prefix != "snapshots"])
 def test_a_list_costs_the_same_queries_however_long(office: APIClient, world: World, path: str):
     factories.gallery(factories.course(lecturers=(world.own, world.other)))
     for lecture in (world.foreign, factories.lecture(world.course)):
@@ -273,7 +273,7 @@ def test_a_class_with_its_students(office: APIClient, world: World):
     course = office.post(
         "/api/v1/courses/", {"code": "PH1", "name": "Physics", "lecturers": ["other"]}, format="json"
     ).json()
-    assert (course["lecturers"], course["sureness"]) == (["other"], "balanced")
+    assert (course["lecturers"], course["strictness"]) == (["other"], "balanced")
     problem(office.post("/api/v1/courses/", {"code": "PH1", "name": "Again"}, format="json"), 400)
     student = office.post("/api/v1/students/", {"number": "P7", "name": "Ada"}, format="json").json()
     wish = {"course": course["id"], "student": student["id"], "valid_from": "2026-10-01"}
@@ -372,7 +372,7 @@ def test_exports(api: APIClient, world: World):
 
 
 def test_the_statuses_are_the_institutions(api: APIClient):
-    assert {"present", "late", "excused", "absent", "unsure"} <= {
+    assert {"present", "late", "excused", "absent", "to_confirm"} <= {
         row["code"] for row in api.get("/api/v1/statuses/").json()
     }
 
@@ -427,14 +427,14 @@ def test_a_student_over_all_classes(api: APIClient, world: World):
     assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
 
 
-def test_a_still_is_asked_for_once(api: APIClient, world: World):
+def test_a_snapshot_is_asked_for_once(api: APIClient, world: World):
     wish = {"recording": str(world.recording.pk), "time": 5}
-    still = api.post("/api/v1/stills/", wish, format="json")
-    assert (still.status_code, still.json()["state"]) == (202, "queued")
-    assert api.post("/api/v1/stills/", wish, format="json").json() == still.json()
+    snapshot = api.post("/api/v1/snapshots/", wish, format="json")
+    assert (snapshot.status_code, snapshot.json()["state"]) == (202, "queued")
+    assert api.post("/api/v1/snapshots/", wish, format="json").json() == snapshot.json()
     for time in (-1, 1e9, "nan"):
         assert (
-            problem(api.post("/api/v1/stills/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"]
+            problem(api.post("/api/v1/snapshots/", wish | {"time": time}, format="json"), 400)["errors"][0]["pointer"]
             == "#/time"
         )
 

@@ -30,7 +30,7 @@ def rows(world: World) -> dict[str, Any]:
     return {
         "sources": camera.source,
         "cameras": camera,
-        "pieces": factories.piece(camera, factories.STARTS),
+        "footage_files": factories.footage_file(camera, factories.STARTS),
         "collections": Collection.objects.create(
             lecture=world.foreign, due_at=factories.STARTS, deadline_at=factories.STARTS
         ),

@@ -237,27 +237,27 @@ def test_the_schema_and_its_page_need_a_login(client, world: World):
     assert "script-src 'self';" in page["Content-Security-Policy"]
 
 
-def test_sureness_and_face_model_are_the_registrars(api: APIClient, world: World):
+def test_strictness_and_face_model_are_the_registrars(api: APIClient, world: World):
     rates = {"balanced": {"fpir": 0.001, "miss": 0.02, "threshold": 0.95}}
     type(world.gallery).objects.filter(pk=world.gallery.pk).update(report={"rates": rates})
     url = f"/api/v1/courses/{world.course.pk}/"
     course = api.get(url).json()
-    assert (course["sureness"], course["embedder"], course["rates"]) == ("balanced", "", rates)
-    assert api.patch(url, {"sureness": "strict"}, format="json").status_code == 403
+    assert (course["strictness"], course["embedder"], course["rates"]) == ("balanced", "", rates)
+    assert api.patch(url, {"strictness": "strict"}, format="json").status_code == 403
     api.force_authenticate(world.registrar)
-    assert api.patch(url, {"sureness": "careless"}, format="json").status_code == 400
+    assert api.patch(url, {"strictness": "careless"}, format="json").status_code == 400
     assert api.patch(url, {"embedder": "eyes"}, format="json").status_code == 400
-    course = api.patch(url, {"sureness": "strict", "embedder": "facenet-20180402", "id": 0}, format="json").json()
-    assert (course["sureness"], course["embedder"], course["id"]) == ("strict", "facenet-20180402", world.course.pk)
+    course = api.patch(url, {"strictness": "strict", "embedder": "facenet-20180402", "id": 0}, format="json").json()
+    assert (course["strictness"], course["embedder"], course["id"]) == ("strict", "facenet-20180402", world.course.pk)
     assert world.course.galleries.get(state="queued").embedder == "facenet-20180402"
     assert course["rates"] == rates, "the old gallery stays in use until then"
 
 
 def test_who_is_to_be_confirmed_is_listed_and_settled(api: APIClient, world: World):
-    world.recording.sightings.update(present=False, unsure=True)
+    world.recording.sightings.update(present=False, to_confirm=True)
     lecture_count(lecture=world.lecture)
-    (record,) = api.get("/api/v1/attendance/", {"status": "unsure"}).json()["results"]
-    assert (record["status"], record["machine_status"]) == ("unsure", "unsure")
+    (record,) = api.get("/api/v1/attendance/", {"status": "to_confirm"}).json()["results"]
+    assert (record["status"], record["machine_status"]) == ("to_confirm", "to_confirm")
     url = f"/api/v1/attendance/{record['id']}/"
-    assert api.patch(url, {"status": "unsure"}, format="json").status_code == 400
+    assert api.patch(url, {"status": "to_confirm"}, format="json").status_code == 400
     assert api.patch(url, {"status": "present"}, format="json").json()["status"] == "present"

@@ -23,7 +23,7 @@ from campus.attendance.services import (
 )
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
-from recognition.types import Attendance, Chip, Presence, UnknownPerson
+from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus import factories
 from tests.campus.conftest import jpeg
 
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.django_db
 MINUTE = 60.0
 
 
-def seen(student: Any, *intervals: tuple[float, float], duration: float = 3600.0, chips: int = 2) -> Presence:
+def seen(student: Any, *intervals: tuple[float, float], duration: float = 3600.0, crops: int = 2) -> Presence:
     seconds = sum(end - start for start, end in intervals)
-    pictures = tuple(Chip(5.0 + i, 0.9, jpeg(40 + i)) for i in range(chips))
+    pictures = tuple(Crop(5.0 + i, 0.9, jpeg(40 + i)) for i in range(crops))
     return Presence(str(student.pk), True, intervals, seconds, seconds / duration if duration else 1.0, 0.8, pictures)
 
 
 def write(recording: Recording, *presences: Presence, unknown: int = 0) -> None:
-    people = tuple(UnknownPerson(((0.0, 10.0),), 10.0, (Chip(1.0, 0.5, jpeg(20 + i)),)) for i in range(unknown))
+    people = tuple(UnknownPerson(((0.0, 10.0),), 10.0, (Crop(1.0, 0.5, jpeg(20 + i)),)) for i in range(unknown))
     roster = {presence.label: presence for presence in presences}
     for pk in recording.lecture.course.students.order_by("pk").values_list("pk", flat=True):
         roster.setdefault(str(pk), Presence(str(pk), present=False))
@@ -67,15 +67,15 @@ def test_rows_say_what_was_seen(recording: Recording) -> None:
     assert record.seconds == 2990
     assert record.share == pytest.approx(2990 / 3600)
     assert (AttendanceRecord.objects.get(student=third).status, recording.unknown_people.count()) == ("absent", 2)
-    chips = recording.sightings.get(student=first).chips
-    assert Path(recording.file.storage.path(chips[0]["file"])).read_bytes() == jpeg(40)
+    crops = recording.sightings.get(student=first).crops
+    assert Path(recording.file.storage.path(crops[0]["file"])).read_bytes() == jpeg(40)
 
 
 def test_writing_twice_gives_the_same_and_new_pictures_replace_old(
     recording: Recording, django_capture_on_commit_callbacks
 ) -> None:
     first, *_ = recording.lecture.course.students.all()
-    folder = Path(recording.file.storage.location, "chips", str(recording.pk))
+    folder = Path(recording.file.storage.location, "crops", str(recording.pk))
 
     def rows() -> Any:
         keep = [{**row, "id": 0} for row in recording.sightings.order_by("student_id").values()]
@@ -166,12 +166,12 @@ def test_a_deleted_recording_is_counted_out(
     write(other, seen(second, (0, 3600)))
     report = report_write(recording=recording)
     override_set(record=lecture.records.get(student=third), status="excused", reason="ill", user=factories.registrar())
-    chips, file = Path(settings.MEDIA_ROOT, "chips", str(recording.pk)), Path(recording.file.path)
-    assert chips.exists()
+    crops, file = Path(settings.MEDIA_ROOT, "crops", str(recording.pk)), Path(recording.file.path)
+    assert crops.exists()
     with django_capture_on_commit_callbacks(execute=True):
         recording_delete(recording=recording)
     assert statuses(lecture) == ["absent", "present", "excused"]
-    assert not any(path.exists() for path in (chips, file, Path(settings.REPORTS_DIR, report.file_name)))
+    assert not any(path.exists() for path in (crops, file, Path(settings.REPORTS_DIR, report.file_name)))
     recording_delete(recording=other)
     assert [(record.student, record.status) for record in lecture.records.all()] == [(third, "excused")]
 
@@ -329,8 +329,8 @@ def test_the_workbook_names_students_who_could_not_be_recognised(recording: Reco
     assert ("No usable photos of", first.name) in [row[:2] for row in summary.iter_rows(values_only=True)]
 
 
-def unsure(student: Any) -> Presence:
-    return Presence(str(student.pk), False, ((0.0, 0.0),), 0.0, 1.0, 0.6, (Chip(0.0, 0.9, jpeg()),), unsure=True)
+def to_confirm(student: Any) -> Presence:
+    return Presence(str(student.pk), False, ((0.0, 0.0),), 0.0, 1.0, 0.6, (Crop(0.0, 0.9, jpeg()),), to_confirm=True)
 
 
 @pytest.fixture
@@ -340,15 +340,15 @@ def photo(lecture: Lecture) -> Recording:
 
 def test_one_look_has_to_be_confirmed(photo: Recording) -> None:
     first, second, _ = photo.lecture.course.students.all()
-    write(photo, seen(first, (0, 0), duration=0), unsure(second))
-    assert statuses(photo.lecture) == ["present", "unsure", "absent"]
+    write(photo, seen(first, (0, 0), duration=0), to_confirm(second))
+    assert statuses(photo.lecture) == ["present", "to_confirm", "absent"]
     record = photo.lecture.records.get(student=second)
     assert (record.first_seen, record.confidence) == (photo.lecture.starts_at, 0.6)
 
 
 def test_another_recording_that_is_sure_settles_it(photo: Recording, recording: Recording) -> None:
     first, *_ = photo.lecture.course.students.all()
-    write(photo, unsure(first))
+    write(photo, to_confirm(first))
     write(recording, seen(first, (0, 3600)))
     record = photo.lecture.records.get(student=first)
     assert (record.status, record.confidence) == ("present", 0.8)
@@ -356,25 +356,25 @@ def test_another_recording_that_is_sure_settles_it(photo: Recording, recording: 
 
 def test_what_a_person_confirmed_stays_whatever_comes_after(photo: Recording) -> None:
     first, *_ = photo.lecture.course.students.all()
-    write(photo, unsure(first))
+    write(photo, to_confirm(first))
     record, registrar = photo.lecture.records.get(student=first), factories.registrar()
     override_set(record=record, status="absent", reason="", user=registrar)
-    write(photo, unsure(first))
+    write(photo, to_confirm(first))
     record.refresh_from_db()
-    assert (record.machine_status, record.status) == ("unsure", "absent")
+    assert (record.machine_status, record.status) == ("to_confirm", "absent")
     with pytest.raises(UserError, match="no status that a person sets"):
-        override_set(record=record, status="unsure", reason="", user=registrar)
+        override_set(record=record, status="to_confirm", reason="", user=registrar)
 
 
 def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording, settings) -> None:
     first, second, _ = photo.lecture.course.students.all()
     people = (
-        UnknownPerson(((0.0, 0.0),), 0.0, (Chip(0.0, 0.5, jpeg(20)),), still=True),
-        UnknownPerson(((0.0, 0.0),), 0.0, (Chip(0.0, 0.5, jpeg(30)),)),
+        UnknownPerson(((0.0, 0.0),), 0.0, (Crop(0.0, 0.5, jpeg(20)),), is_static=True),
+        UnknownPerson(((0.0, 0.0),), 0.0, (Crop(0.0, 0.5, jpeg(30)),)),
     )
-    presences = (seen(first, (0, 0), duration=0), unsure(second))
+    presences = (seen(first, (0, 0), duration=0), to_confirm(second))
     record_attendance(recording=photo, attendance=Attendance(0.0, presences, people))
-    assert list(photo.unknown_people.values_list("still", flat=True)) == [True, False]
+    assert list(photo.unknown_people.values_list("is_static", flat=True)) == [True, False]
     workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
     assert {row[1]: row[2] for row in workbook["Attendance"].iter_rows(values_only=True)}[
         second.name
@@ -390,13 +390,13 @@ def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording
     assert (rows[first.name], rows[second.name]) == (("P", 1), ("?", None))
 
 
-def test_the_workbook_names_the_sureness_and_its_threshold(photo: Recording, settings) -> None:
+def test_the_workbook_names_the_strictness_and_its_threshold(photo: Recording, settings) -> None:
     gallery = factories.gallery(
         photo.lecture.course, report={"rates": {"strict": {"fpir": 0, "miss": 0, "threshold": 0.97}}}
     )
-    Recording.objects.filter(pk=photo.pk).update(gallery=gallery, sureness="strict")
+    Recording.objects.filter(pk=photo.pk).update(gallery=gallery, strictness="strict")
     photo.refresh_from_db()
     write(photo)
     workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
     summary = dict(workbook["Summary"].iter_rows(values_only=True))
-    assert (summary["Sureness"], summary["Threshold"]) == ("Strict", 0.97)
+    assert (summary["Strictness"], summary["Threshold"]) == ("Strict", 0.97)

@@ -47,7 +47,7 @@ def test_the_verdict_is_kept_with_face_and_embedding() -> None:
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
         photo.refresh_from_db()
         assert (photo.state, photo.reason, photo.face_px) == ("warning", "A little dark.", 80.0)
-        assert photo.chip.read() == b"face"
+        assert photo.crop.read() == b"face"
         assert np.array_equal(np.frombuffer(photo.embeddings.get().vector, "<f4"), vector)
 
 

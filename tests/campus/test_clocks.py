@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campus.cctv.clock_drift import ahead_by_files, clock_seen, clocks_look
-from campus.cctv.models import Camera, Piece, Source
+from campus.cctv.models import Camera, FootageFile, Source
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,11 +26,11 @@ def files(camera: Camera, ahead: float, delays: list[float]) -> None:
     for number, delay in enumerate(delays):
         starts = STARTS + number * LENGTH
         named = starts + timedelta(seconds=ahead, hours=1)  # in Berlin
-        Piece.objects.create(
+        FootageFile.objects.create(
             source=camera.source,
             camera=camera,
             path=f"{named:%Y%m%d/%H%M%S}.mp4",
-            state=Piece.State.HERE,
+            state=FootageFile.State.HERE,
             starts_at=starts,
             info={"duration": LENGTH.total_seconds()},
             modified_at=starts + LENGTH + timedelta(seconds=delay),

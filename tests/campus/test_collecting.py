@@ -10,7 +10,7 @@ from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
 from campus.cctv.collection import collect
 from campus.cctv.matching import AT_ONCE
-from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.models import Collection, FootageFile, Source
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.collecting_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
@@ -56,8 +56,8 @@ def test_files_come_while_the_lecture_runs(store: Store, lecture: Lecture, clock
     store.works()
     assert lecture.recordings.get().provisional
     assert state_of(lecture) == State.COLLECTING
-    growing = store.source.pieces.get(path__contains="093000")
-    assert (growing.state, growing.settled) == (Piece.State.FOUND, False), "it is still being written"
+    growing = store.source.footage_files.get(path__contains="093000")
+    assert (growing.state, growing.settled) == (FootageFile.State.FOUND, False), "it is still being written"
 
 
 def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
@@ -119,7 +119,7 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
     store.works()
     assert state_of(lecture) == State.COMPLETE
     assert lecture.recordings.get().provisional is False
-    assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
+    assert store.source.footage_files.filter(state=FootageFile.State.HERE).count() == 6
     assert Delivery.objects.filter(to="ada@example.org").count() == 1, "told once"
 
 
@@ -132,7 +132,7 @@ def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock:
     store.record(lecture.starts_at - timedelta(hours=3))
     clock.now = lecture.ends_at + timedelta(minutes=5)
     store.works()
-    assert {piece.path[-10:] for piece in Piece.objects.filter(state="here")} == {
+    assert {footage_file.path[-10:] for footage_file in FootageFile.objects.filter(state="here")} == {
         f"{time}.mp4" for time in ("120000", "121500", "123000", "124500", "130000", "131500")
     }
     # And once more, when its footage is here already.
@@ -152,13 +152,13 @@ def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: L
     store.record_lecture(lecture)
     clock.run(lecture.ends_at + timedelta(days=2), step=timedelta(hours=6), each=store.works)
     assert state_of(lecture) == State.OFF
-    assert not store.source.pieces.exclude(state=Piece.State.FOUND).exists()
+    assert not store.source.footage_files.exclude(state=FootageFile.State.FOUND).exists()
     assert not Delivery.objects.exists()
-    assert store.source.pieces.first().note == "No lecture is in B 12 then."
+    assert store.source.footage_files.first().note == "No lecture is in B 12 then."
     Lecture.objects.update(cancelled=False)
     store.works()
     store.works()
-    assert store.source.pieces.filter(state=Piece.State.HERE).count() == 6
+    assert store.source.footage_files.filter(state=FootageFile.State.HERE).count() == 6
 
 
 def test_a_source_that_is_switched_off_leaves_what_came(store: Store, lecture: Lecture, clock: Clock) -> None:

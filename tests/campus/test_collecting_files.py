@@ -6,9 +6,9 @@ import pytest
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect
-from campus.cctv.fetching import piece_later
-from campus.cctv.matching import RemoteFile, pieces_forget, source_looked
-from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.fetching import footage_file_later
+from campus.cctv.matching import RemoteFile, footage_files_forget, source_looked
+from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim
 from campus.outbox.models import Delivery
 from tests.campus import factories
@@ -42,14 +42,14 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
     def each() -> None:
         collect()
         store.looked()
-        for pk in store.source.pieces.filter(state=Piece.State.WANTED).values_list("pk", flat=True):
-            piece_later(piece=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
+        for pk in store.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
+            footage_file_later(footage_file=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
 
     clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
     assert state_of(lecture) == State.MISSING
     assert Delivery.objects.filter(to="ada@example.org").count() == 1
     assert "The connection broke." in Collection.objects.get(lecture=lecture).note
-    assert store.source.pieces.get().tries > 12, "but it is tried on"
+    assert store.source.footage_files.get().tries > 12, "but it is tried on"
 
 
 def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -58,7 +58,7 @@ def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, l
     clock.now = other.ends_at + timedelta(minutes=10)
     store.works()
     assert store.wanted() == []
-    note = store.source.pieces.get(path__contains="093000").note
+    note = store.source.footage_files.get(path__contains="093000").note
     assert lecture.course.code in note
     assert other.course.code in note
     Collection.objects.update(deadline_at=clock.now)
@@ -72,7 +72,7 @@ def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Cl
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     store.works()
-    notes = dict(Piece.objects.values_list("path", "note"))
+    notes = dict(FootageFile.objects.values_list("path", "note"))
     assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
     assert "cam9" in notes["cam9/20261116/090000.mp4"]
 
@@ -83,11 +83,11 @@ def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store:
     store.record(STARTS - timedelta(hours=20))
     clock.now = STARTS
     store.works()
-    assert Piece.objects.get().path == "cam1/20261115/130000.mp4"
+    assert FootageFile.objects.get().path == "cam1/20261115/130000.mp4"
     clock.now += timedelta(days=29)
-    Piece.objects.update(seen_at=STARTS)
-    pieces_forget()
-    assert not Piece.objects.exists()
+    FootageFile.objects.update(seen_at=STARTS)
+    footage_files_forget()
+    assert not FootageFile.objects.exists()
 
 
 def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -108,15 +108,15 @@ def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clo
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.record(lecture.starts_at)
     store.works()
-    before = Piece.objects.get()
+    before = FootageFile.objects.get()
     store.record(lecture.starts_at, size=150)
     clock.now += timedelta(hours=1)
     collect()
     store.looked()
     assert store.wanted() == [before.path]
     store.fetched()
-    after = Piece.objects.get()
-    assert (after.state, after.size) == (Piece.State.HERE, 150)
+    after = FootageFile.objects.get()
+    assert (after.state, after.size) == (FootageFile.State.HERE, 150)
     assert after.sha256 != before.sha256
 
 
@@ -125,7 +125,7 @@ def test_the_camera_s_clock_is_put_right(store: Store, lecture: Lecture, clock: 
     store.record(lecture.starts_at + timedelta(minutes=2))
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.works()
-    assert Piece.objects.get().starts_at == lecture.starts_at
+    assert FootageFile.objects.get().starts_at == lecture.starts_at
 
 
 def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lecture, clock: Clock) -> None:

@@ -51,9 +51,9 @@ def test_what_needs_a_person_is_counted_with_the_way_there(registrar: Client, le
     student = lecture.course.students.first()
     recording = factories.planned(lecture, state=Recording.State.DONE)
     recording.segments.filter(index=0).update(state="failed")
-    AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status="unsure")
+    AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status="to_confirm")
     UnknownPerson.objects.create(recording=recording, index=0)
-    UnknownPerson.objects.create(recording=recording, index=1, still=True)
+    UnknownPerson.objects.create(recording=recording, index=1, is_static=True)
     for _ in range(5):
         factories.photo(student)
     factories.photo(lecture.course.students.last(), state=FacePhoto.Verdict.REJECTED)
@@ -94,7 +94,9 @@ def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) 
     assert state() == "recording failed"
     Recording.objects.update(state=Recording.State.DONE)
     assert state() == "counted"
-    AttendanceRecord.objects.create(lecture=lecture, student=lecture.course.students.first(), machine_status="unsure")
+    AttendanceRecord.objects.create(
+        lecture=lecture, student=lecture.course.students.first(), machine_status="to_confirm"
+    )
     assert state() == "to be confirmed"
     SignOff.objects.create(lecture=lecture, user_name="ada")
     assert state() == "signed off"
@@ -107,7 +109,7 @@ def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_ma
             factories.course(students=2), starts_at=now - timedelta(minutes=n), ends_at=now + timedelta(hours=1)
         )
         recording = factories.planned(one)
-        AttendanceRecord.objects.create(lecture=one, student=one.course.students.first(), machine_status="unsure")
+        AttendanceRecord.objects.create(lecture=one, student=one.course.students.first(), machine_status="to_confirm")
         UnknownPerson.objects.create(recording=recording, index=0)
         factories.planned(one, state=Recording.State.FAILED)
     with django_assert_max_num_queries(30):

@@ -19,7 +19,7 @@ from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from recognition import types
-from recognition.types import Attendance, Chip, Presence
+from recognition.types import Attendance, Crop, Presence
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -59,10 +59,10 @@ def recording(lecture: Lecture) -> Recording:
 def count(recording: Recording, *unknown: types.UnknownPerson) -> None:
     first, second, third = recording.lecture.course.students.all()
     seen = Presence(
-        str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Chip(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),)
+        str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Crop(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),)
     )
     people = unknown or tuple(
-        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Chip(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),))
+        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Crop(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),))
         for i in range(2)
     )
     absent = (Presence(str(second.pk), False), Presence(str(third.pk), False))
@@ -96,7 +96,7 @@ def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User
     decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
     (said,) = decisions_on_faces(recording)
     again = types.UnknownPerson(
-        ((0.0, 3500.0),), 3500.0, (Chip(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks
+        ((0.0, 3500.0),), 3500.0, (Crop(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks
     )
     count(recording, again)
     assert statuses(recording.lecture) == ["present", "present", "absent"]
@@ -127,10 +127,10 @@ def test_not_this_person(recording: Recording, teacher: User) -> None:
     lecture = recording.lecture
     first, *_ = lecture.course.students.all()
     sighting = recording.sightings.get(student=first)
-    chips = sighting.chips
+    crops = sighting.crops
     person = decisions.face_deny(sighting=sighting, user=teacher, reason="her sister")
     assert statuses(lecture) == ["absent", "absent", "absent"]
-    assert (person.index, person.chips, person.student_id) == (2, chips, None)
+    assert (person.index, person.crops, person.student_id) == (2, crops, None)
     assert log(lecture) == [("not", "present", "absent")]
     (said,) = decisions_on_faces(recording)
     assert (said.label, said.denied, said.marks) == (str(first.pk), True, ((5.0, BOX),))
@@ -142,7 +142,7 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
     recording: Recording, teacher: User, django_capture_on_commit_callbacks
 ) -> None:
     visitor, unwanted = recording.unknown_people.order_by("index")
-    gone = recording.file.storage.path(unwanted.chips[0]["file"])
+    gone = recording.file.storage.path(unwanted.crops[0]["file"])
     decisions.face_visitor(person=visitor, user=teacher)
     with django_capture_on_commit_callbacks(execute=True):
         decisions.face_delete(person=unwanted, user=teacher)
@@ -150,7 +150,7 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
     assert [kind for kind, _, _ in log(recording.lecture)] == ["visitor", "deleted"]
     said = {decision.marks: decision.key for decision in decisions_on_faces(recording)}
     again = [
-        types.UnknownPerson(((0.0, 9.0),), 9.0, (Chip(7.0, 0.9, face(50 + i)),), decision=said[marks], marks=marks)
+        types.UnknownPerson(((0.0, 9.0),), 9.0, (Crop(7.0, 0.9, face(50 + i)),), decision=said[marks], marks=marks)
         for i, marks in enumerate([((7.0, BOX),), ((8.0, BOX),)])
     ]
     count(recording, *again)
@@ -184,7 +184,7 @@ def test_several_at_once(recording: Recording, teacher: User) -> None:
         == []
     )
     with pytest.raises(UserError):
-        decisions.overrides_set(lecture=lecture, records=records, status="unsure", reason="", user=teacher)
+        decisions.overrides_set(lecture=lecture, records=records, status="to_confirm", reason="", user=teacher)
 
 
 def writes(recording: Recording, user: User) -> dict[str, Any]:
@@ -271,12 +271,12 @@ def test_what_is_open_is_not_signed_off(lecture: Lecture, teacher: User) -> None
         decisions.sign_off(lecture=lecture, user=teacher)
     recording = factories.recording(lecture, duration=3600.0, state="done")
     count(recording)
-    recording.sightings.filter(present=True).update(present=False, unsure=True)
+    recording.sightings.filter(present=True).update(present=False, to_confirm=True)
     decisions.face_visitor(person=recording.unknown_people.first(), user=teacher)  # counts again
     with pytest.raises(UserError, match="1 student is still to be confirmed"):
         decisions.sign_off(lecture=lecture, user=teacher)
     decisions.override_set(
-        record=lecture.records.get(machine_status="unsure"), status="absent", reason="", user=teacher
+        record=lecture.records.get(machine_status="to_confirm"), status="absent", reason="", user=teacher
     )
     Recording.objects.update(state="processing")
     with pytest.raises(UserError, match="still in work"):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 EMBEDDER = "dlib-resnet-v1"
 
 
-def chip(seed: int, quality: int = 90) -> bytes:
+def crop(seed: int, quality: int = 90) -> bytes:
     """A picture of its own for each seed."""
     small = np.random.default_rng(seed).integers(0, 255, (10, 10, 3), np.uint8)
     buffer = io.BytesIO()
@@ -33,7 +33,7 @@ def vector(*towards: float) -> np.ndarray:
 def look_at(student, seed: int, towards: np.ndarray, quality: int = 90) -> FacePhoto:
     name = f"{seed}-{quality}.jpg"
     photo = photo_add(student=student, file=ContentFile(name.encode(), name), name=name)
-    result = EnrolmentPhoto("accepted", "", 90.0, 100.0, 0.8, towards, chip(seed, quality))
+    result = EnrolmentPhoto("accepted", "", 90.0, 100.0, 0.8, towards, crop(seed, quality))
     photo_checked(photo=photo, result=result, embedder=EMBEDDER)
     photo.refresh_from_db()
     return photo

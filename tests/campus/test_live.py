@@ -8,8 +8,15 @@ import pytest
 from django.utils import timezone
 
 from campus.cctv.collection import collections_settle
-from campus.cctv.live_recording import MARGIN, cameras_due, piece_recorded, source_hold, source_let_go, unrecorded_since
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.live_recording import (
+    MARGIN,
+    cameras_due,
+    footage_file_recorded,
+    source_hold,
+    source_let_go,
+    unrecorded_since,
+)
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common.jobs import KINDS
 from campus.recordings.models import Recording
 from recognition.types import VideoInfo
@@ -66,7 +73,7 @@ def test_one_recorder_holds_a_source_until_it_is_not_heard_of(camera: Camera) ->
     assert source_hold(source_id=camera.source_id, owner="one")
 
 
-def test_a_file_becomes_one_piece_however_often_it_is_told(camera: Camera, tmp_path: Path) -> None:
+def test_a_file_becomes_one_footage_file_however_often_it_is_told(camera: Camera, tmp_path: Path) -> None:
     its = lecture(timedelta(minutes=-30))
     facts = {
         "camera": camera,
@@ -78,11 +85,11 @@ def test_a_file_becomes_one_piece_however_often_it_is_told(camera: Camera, tmp_p
     file = tmp_path / "1-2-3.mp4"
     for _ in range(2):
         file.write_bytes(b"film")
-        piece_recorded(file=file, **facts)
+        footage_file_recorded(file=file, **facts)
         assert not file.exists()
-    piece = Piece.objects.get()
-    assert (piece.state, piece.note, piece.size) == (Piece.State.HERE, "", 4)
-    assert Path(piece.file.path).read_bytes() == b"film"
+    footage_file = FootageFile.objects.get()
+    assert (footage_file.state, footage_file.note, footage_file.size) == (FootageFile.State.HERE, "", 4)
+    assert Path(footage_file.file.path).read_bytes() == b"film"
     assert Recording.objects.get(camera=camera).lecture == its
     camera.source.refresh_from_db()
     assert camera.source.heard_at
@@ -96,7 +103,7 @@ def test_a_gap_is_said_where_the_lecture_misses_something(camera: Camera, tmp_pa
         file.write_bytes(str(second).encode())
         starts = its.starts_at + timedelta(seconds=second)
         ends = starts + timedelta(seconds=120)
-        return piece_recorded(
+        return footage_file_recorded(
             camera=camera, file=file, starts_at=starts, ends_at=ends, sha256=str(second).ljust(64, "0"), info=INFO
         ).note
 
@@ -137,7 +144,9 @@ def test_what_was_not_recorded_is_not_waited_for(camera: Camera, tmp_path: Path,
         file.write_bytes(b"half")
         info = replace(INFO, duration=recorded)
         ends = its.starts_at + timedelta(seconds=recorded)
-        piece_recorded(camera=camera, file=file, starts_at=its.starts_at, ends_at=ends, sha256="a" * 64, info=info)
+        footage_file_recorded(
+            camera=camera, file=file, starts_at=its.starts_at, ends_at=ends, sha256="a" * 64, info=info
+        )
     collections_settle(its.ends_at + timedelta(minutes=1))
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING

@@ -51,7 +51,7 @@ def test_a_path_is_read(pattern, path, label, starts, ends):
     assert (fields.label, fields.starts, fields.ends) == (label, berlin(starts), ends and berlin(ends))
 
 
-def test_a_piece_through_the_hour_that_comes_twice_is_a_quarter_of_an_hour_long():
+def test_a_footage_file_through_the_hour_that_comes_twice_is_a_quarter_of_an_hour_long():
     fields = patterns.compile(USUAL).match("A/20261025/025000-020500.mp4", BERLIN)
     assert fields is not None
     assert fields.starts == datetime(2026, 10, 25, 0, 50, tzinfo=UTC)

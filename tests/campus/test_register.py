@@ -51,7 +51,7 @@ def course() -> Course:
     for lecture, status in zip(lectures, ("present", "absent", "absent", "present"), strict=True):
         mark(lecture, alan, status)
     AttendanceRecord.objects.filter(lecture=lectures[3], student=alan).update(override_status="excused")
-    mark(lectures[1], grace, "unsure")
+    mark(lectures[1], grace, "to_confirm")
     return course
 
 
@@ -99,7 +99,7 @@ def test_an_institution_has_statuses_of_its_own(course: Course) -> None:
     assert (ada.tally.points, alan.tally.points, alan.tally.attended) == (Decimal(7), Decimal("3.5"), 2)
     assert statuses.like("online") == statuses.Status.PRESENT
     assert ("online", "Online") in statuses.decisions()
-    assert "unsure" not in dict(statuses.decisions())
+    assert "to_confirm" not in dict(statuses.decisions())
 
 
 def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
@@ -110,7 +110,7 @@ def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"code": "unsure", "name": "x"}, {"code": "own", "name": " "}, {"code": "own", "points": -1}]
+    "bad", [{"code": "to_confirm", "name": "x"}, {"code": "own", "name": " "}, {"code": "own", "points": -1}]
 )
 def test_a_status_that_makes_no_sense_is_refused(bad: dict) -> None:
     with pytest.raises(ValidationError):

@@ -9,13 +9,13 @@ from django.contrib.auth.models import AnonymousUser, Group
 from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import Role, role_of
 from campus.attendance.history import history
-from campus.attendance.models import AttendanceChange, Still
+from campus.attendance.models import AttendanceChange, Snapshot
 from campus.attendance.selectors import (
     changes_for,
     records_for,
     reports_for,
     sightings_for,
-    stills_for,
+    snapshots_for,
     unknown_people_for,
 )
 from campus.attendance.services import lecture_count
@@ -35,14 +35,14 @@ SELECTORS: list[Callable[[Any], Any]] = [
     unknown_people_for,
     photos_for,
     galleries_for,
-    stills_for,
+    snapshots_for,
     changes_for,
 ]
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_each_sees_what_is_his_or_hers(world: World, selector: Callable[[Any], Any]) -> None:
-    Still.objects.create(recording=world.recording, time=5)
+    Snapshot.objects.create(recording=world.recording, time=5)
     AttendanceChange.objects.create(
         lecture=world.lecture, record=world.record, old="absent", new="late", user_name="own"
     )

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
-from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.models import Collection, FootageFile, Source
 from campus.cctv.services import source_tested
 from campus.common.jobs import claim
 from tests.campus import factories
@@ -98,12 +98,14 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
 
 def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: APIClient):
     lecture = factories.lecture(room="B 12")
-    stray = factories.piece(factories.camera("C 1"), factories.STARTS, minutes=15)
-    assert [row["id"] for row in api.get("/api/v1/pieces/?unmatched=true").json()["results"]] == [str(stray.pk)]
-    where = f"/api/v1/pieces/{stray.pk}/"
+    stray = factories.footage_file(factories.camera("C 1"), factories.STARTS, minutes=15)
+    assert [row["id"] for row in api.get("/api/v1/footage_files/?unmatched=true").json()["results"]] == [str(stray.pk)]
+    where = f"/api/v1/footage_files/{stray.pk}/"
     assert api.post(f"{where}assign/", {"lecture": lecture.pk}, format="json").json()["lecture"] == lecture.pk
-    assert [row["id"] for row in api.get(f"/api/v1/pieces/?lecture={lecture.pk}").json()["results"]] == [str(stray.pk)]
-    assert api.get("/api/v1/pieces/?unmatched=true").json()["results"] == []
+    assert [row["id"] for row in api.get(f"/api/v1/footage_files/?lecture={lecture.pk}").json()["results"]] == [
+        str(stray.pk)
+    ]
+    assert api.get("/api/v1/footage_files/?unmatched=true").json()["results"] == []
     assert api.post(f"{where}discard/").json()["state"] == "discarded"
     assert api.post(f"{where}take-back/").json()["state"] == "found"
     assert api.post(f"{where}take-back/").status_code == 400
@@ -123,5 +125,5 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
         lecture.pk
     ]
     assert api.post(f"/api/v1/collections/{row.pk}/again/").status_code == 403
-    assert api.get("/api/v1/pieces/").status_code == 403
-    assert not Piece.objects.exists()
+    assert api.get("/api/v1/footage_files/").status_code == 403
+    assert not FootageFile.objects.exists()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from campus.accounts.roles import Role
 from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
-from campus.cctv.models import Alarm, Collection, Piece, Source, SourceTest
+from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTest
 from campus.cctv.services import source_test, source_tested
 from campus.common.jobs import claim
 from campus.web.dashboard import Dashboard
@@ -141,13 +141,13 @@ def test_names_from_outside_are_no_markup(office: Client):
     source_tested(
         test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
     )
-    piece = factories.piece(
+    footage_file = factories.footage_file(
         None, None, source=source, path=nasty, state="found", unclear=True, note="<script>alert(2)</script>"
     )
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
-        reverse("admin:cctv_piece_changelist"),
-        reverse("admin:cctv_piece_change", args=[piece.pk]),
+        reverse("admin:cctv_footage_file_changelist"),
+        reverse("admin:cctv_footage_file_change", args=[footage_file.pk]),
         reverse("admin:index"),
     ):
         page = office.get(address).content.decode()
@@ -160,19 +160,19 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     factories.lecture(room="C 1", title="Sound", starts_at=factories.STARTS + timedelta(hours=1))
     camera = factories.camera("B 12")
     strays = [
-        factories.piece(
+        factories.footage_file(
             None, factories.STARTS, 15, source=camera.source, state="found", unclear=True, path=f"stray{n}.mp4"
         )
         for n in (1, 2)
     ]
-    factories.piece(
+    factories.footage_file(
         camera,
         factories.STARTS - timedelta(hours=9),
         state="found",
         path="night.mp4",
         note="No lecture is in B 12 then.",
     )
-    lists = reverse("admin:cctv_piece_changelist")
+    lists = reverse("admin:cctv_footage_file_changelist")
     unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
     assert ("stray1" in unclear, "stray2" in unclear, "night" in unclear) == (True, True, False)
     assert ("stray1" in none, "night" in none) == (True, True)
@@ -183,17 +183,19 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     where = page.redirect_chain[-1][0]
     assert [value for value, _name in page.context["form"].fields["lecture"].choices][1] == lecture.pk
     assert "Assigned: 2." in office.post(where, {"lecture": lecture.pk}, follow=True).content.decode()
-    assert {piece.lecture for piece in Piece.objects.filter(path__startswith="stray")} == {lecture}
-    assert not strays[0].cuts.exists()
+    assert {footage_file.lecture for footage_file in FootageFile.objects.filter(path__startswith="stray")} == {lecture}
+    assert not strays[0].clips.exists()
     assert "stray1" not in office.get(lists, {"lecture": "none"}).content.decode()
     office.post(lists, {"action": "discard_all", **chosen})
-    assert set(Piece.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
+    assert set(FootageFile.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
     assert "Taken back: 2." in office.post(lists, {"action": "take_back_all", **chosen}, follow=True).content.decode()
-    assert "The file is discarded." in press(office, "cctv_piece_discard_one", strays[0].pk)
-    assert "The file is taken back." in press(office, "cctv_piece_take_back_one", strays[0].pk)
+    assert "The file is discarded." in press(office, "cctv_footage_file_discard_one", strays[0].pk)
+    assert "The file is taken back." in press(office, "cctv_footage_file_take_back_one", strays[0].pk)
     assert (
         "Choose the files first"
-        in office.get(reverse("admin:cctv_piece_assign"), {"piece": "nonsense"}, follow=True).content.decode()
+        in office.get(
+            reverse("admin:cctv_footage_file_assign"), {"footage_file": "nonsense"}, follow=True
+        ).content.decode()
     )
 
 
@@ -207,9 +209,9 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
     assert "It is looked for again." in press(office, "cctv_collection_look_again", row.pk)
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING
-    piece = factories.piece(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")
+    footage_file = factories.footage_file(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")
     page = office.get(reverse("admin:cctv_collection_files", args=[row.pk]), follow=True).content.decode()
-    assert piece.path in page
+    assert footage_file.path in page
 
 
 def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
@@ -219,8 +221,8 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.")
     Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text="Work waited.", over_at=now)
     source = factories.source()
-    factories.piece(None, None, source=source, state="found", unclear=True, path="stray.mp4")
-    factories.piece(None, None, source=source, state="failed", path="broken.mp4")
+    factories.footage_file(None, None, source=source, state="found", unclear=True, path="stray.mp4")
+    factories.footage_file(None, None, source=source, state="failed", path="broken.mp4")
     said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
     assert said["e911_emergency"] == ("1 thing has stopped", ["Work waits."])
     assert said["videocam_alert"] == ("1 lecture of which no footage came", [str(lecture)])
@@ -232,7 +234,7 @@ def test_an_auditor_reads_and_presses_nothing():
     auditor = Client()
     auditor.force_login(factories.person(Role.AUDITOR))
     source = factories.source(secret="token", username="rollcall")
-    piece = factories.piece(factories.camera("B 12", source), factories.STARTS)
+    footage_file = factories.footage_file(factories.camera("B 12", source), factories.STARTS)
     page = auditor.get(reverse("admin:cctv_source_change", args=[source.pk])).content.decode()
     assert "rollcall" in page
     assert "token" not in page.replace("csrfmiddlewaretoken", "")
@@ -241,7 +243,7 @@ def test_an_auditor_reads_and_presses_nothing():
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
         reverse("admin:cctv_source_test_now", args=[source.pk]),
-        reverse("admin:cctv_piece_discard_one", args=[piece.pk]),
-        reverse("admin:cctv_piece_assign", query={"piece": str(piece.pk)}),
+        reverse("admin:cctv_footage_file_discard_one", args=[footage_file.pk]),
+        reverse("admin:cctv_footage_file_assign", query={"footage_file": str(footage_file.pk)}),
     ):
         assert auditor.post(address, {"_form_submitted": "True"}).status_code == 403

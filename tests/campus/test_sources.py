@@ -9,23 +9,23 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from campus.cctv import credentials
-from campus.cctv.fetching import piece_fetched
+from campus.cctv.fetching import footage_file_fetched
 from campus.cctv.matching import RemoteFile
-from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
+from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import (
     cameras_for,
     collections_for,
     findings,
+    footage_files_for,
     lectures_near,
-    pieces_for,
     sources_for,
     unclear,
     unmatched,
 )
 from campus.cctv.services import (
     collection_again,
-    piece_discard,
-    piece_take_back,
+    footage_file_discard,
+    footage_file_take_back,
     row_delete,
     source_save,
     source_test,
@@ -33,7 +33,7 @@ from campus.cctv.services import (
 )
 from campus.common.errors import UserError
 from campus.common.jobs import claim
-from campus.recordings.models import Cut
+from campus.recordings.models import Clip
 from recognition.types import VideoInfo
 from tests.campus import factories
 
@@ -105,7 +105,7 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
         RemoteFile("lost+found/old.mp4", 10, None),
         RemoteFile("readme.txt", 10, now - timedelta(minutes=3)),
     ]
-    factories.piece(nvr.cameras.get(), factories.STARTS, path=path(), state=Piece.State.HERE)
+    factories.footage_file(nvr.cameras.get(), factories.STARTS, path=path(), state=FootageFile.State.HERE)
     assert source_tested(test=test, files=files)
     assert not source_tested(test=test, files=[])  # the attempt is over
     test = SourceTest.objects.get()
@@ -113,7 +113,7 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
     rows = {seen.file.path: seen for seen in findings(test)}
     assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
     assert rows[path()].lectures == [lecture]
-    assert rows[path()].piece is not None
+    assert rows[path()].footage_file is not None
     assert rows[path()].note == ""
     assert "No lecture" in rows[path(24 * 60)].note
     assert "two" in rows[path(camera="two")].note
@@ -133,9 +133,9 @@ def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
 def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
     teacher, other = factories.user(), factories.user()
     lecture.course.lecturers.add(teacher)
-    factories.piece(nvr.cameras.get(), factories.STARTS)
+    factories.footage_file(nvr.cameras.get(), factories.STARTS)
     Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now())
-    for rows in (sources_for, cameras_for, pieces_for):
+    for rows in (sources_for, cameras_for, footage_files_for):
         assert rows(factories.registrar()).count() == 1
         assert not rows(teacher).exists()
     assert collections_for(teacher).count() == 1
@@ -144,40 +144,46 @@ def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
 
 def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
     camera = nvr.cameras.get()
-    piece = factories.piece(camera, factories.STARTS, minutes=15)
-    cut = Cut.objects.create(recording=factories.recording(lecture, camera=camera), piece=piece, start=0, end=900, at=0)
+    footage_file = factories.footage_file(camera, factories.STARTS, minutes=15)
+    clip = Clip.objects.create(
+        recording=factories.recording(lecture, camera=camera), footage_file=footage_file, start=0, end=900, at=0
+    )
     for row in (nvr, camera):
         with pytest.raises(UserError, match="Attendance was taken"):
             row_delete(row=row)
-    assert Path(piece.file.path).exists()
-    cut.recording.delete()
+    assert Path(footage_file.file.path).exists()
+    clip.recording.delete()
 
 
 def test_a_source_goes_with_all_that_came_from_it(nvr: Source, django_capture_on_commit_callbacks):
-    piece = factories.piece(nvr.cameras.get(), factories.STARTS)
+    footage_file = factories.footage_file(nvr.cameras.get(), factories.STARTS)
     with django_capture_on_commit_callbacks(execute=True):
         row_delete(row=nvr)
-    assert not Piece.objects.exists()
-    assert not Path(piece.file.path).exists()
+    assert not FootageFile.objects.exists()
+    assert not Path(footage_file.file.path).exists()
 
 
 def test_footage_that_wants_a_person(nvr: Source, lecture):
     camera = nvr.cameras.get()
 
-    def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> Piece:
-        return factories.piece(camera_, starts_at, minutes=15, **{"source": nvr, "state": Piece.State.FOUND} | fields)
+    def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> FootageFile:
+        return factories.footage_file(
+            camera_, starts_at, minutes=15, **{"source": nvr, "state": FootageFile.State.FOUND} | fields
+        )
 
     night = found(factories.STARTS - timedelta(hours=9), note="No lecture is in B 12 then.")
     nobodys = found(factories.STARTS, None, unclear=True)
     timeless = found(None, unclear=True)
     clash = found(factories.STARTS, unclear=True)
-    found(factories.STARTS, state=Piece.State.DISCARDED, unclear=True)
+    found(factories.STARTS, state=FootageFile.State.DISCARDED, unclear=True)
     found(factories.STARTS, None, lecture=lecture, unclear=True)
-    used = found(factories.STARTS, state=Piece.State.HERE)
-    Cut.objects.create(recording=factories.recording(lecture, camera=camera), piece=used, start=0, end=900, at=0)
-    unused = found(factories.STARTS - timedelta(hours=9), state=Piece.State.HERE)
-    assert set(unmatched(Piece.objects.all())) == {night, nobodys, timeless, clash, unused}
-    assert set(unclear(Piece.objects.all())) == {nobodys, timeless, clash}
+    used = found(factories.STARTS, state=FootageFile.State.HERE)
+    Clip.objects.create(
+        recording=factories.recording(lecture, camera=camera), footage_file=used, start=0, end=900, at=0
+    )
+    unused = found(factories.STARTS - timedelta(hours=9), state=FootageFile.State.HERE)
+    assert set(unmatched(FootageFile.objects.all())) == {night, nobodys, timeless, clash, unused}
+    assert set(unclear(FootageFile.objects.all())) == {nobodys, timeless, clash}
 
 
 def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
@@ -190,21 +196,21 @@ def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
 def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
     lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(hours=2))
     Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1))
-    piece = factories.piece(nvr.cameras.get(), lecture.starts_at, minutes=15, settled=True)
-    piece_discard(piece=piece)
-    piece_take_back(piece=piece)
-    piece.refresh_from_db()
-    assert piece.state == Piece.State.WANTED
+    footage_file = factories.footage_file(nvr.cameras.get(), lecture.starts_at, minutes=15, settled=True)
+    footage_file_discard(footage_file=footage_file)
+    footage_file_take_back(footage_file=footage_file)
+    footage_file.refresh_from_db()
+    assert footage_file.state == FootageFile.State.WANTED
     with pytest.raises(UserError, match="not discarded"):
-        piece_take_back(piece=piece)
+        footage_file_take_back(footage_file=footage_file)
 
 
 def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
     source = factories.source(kind=Source.Kind.RTSP, address="rtsp://10.0.0.7/")
-    piece = factories.piece(factories.camera("B 12", source), factories.STARTS)
-    piece_discard(piece=piece)
+    footage_file = factories.footage_file(factories.camera("B 12", source), factories.STARTS)
+    footage_file_discard(footage_file=footage_file)
     with pytest.raises(UserError, match="gone"):
-        piece_take_back(piece=piece)
+        footage_file_take_back(footage_file=footage_file)
 
 
 def test_a_missing_lecture_is_looked_for_again(lecture):
@@ -263,24 +269,24 @@ def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
     assert "link" not in said
     assert "4 files, 2 of them of a lecture." in said
     assert Source.objects.count() == before
-    assert not Piece.objects.exists()
+    assert not FootageFile.objects.exists()
 
 
 def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeypatch):
     factories.camera("B 12")
     factories.camera("C 1")
     monkeypatch.setattr(
-        "campus.cctv.management.commands.import_footage.time.sleep", lambda _: Piece.objects.update(state="here")
+        "campus.cctv.management.commands.import_footage.time.sleep", lambda _: FootageFile.objects.update(state="here")
     )
     load(folder)
     assert "2 to come" in capsys.readouterr().out
     source = Source.objects.get(address=str(folder))
     assert not source.enabled
-    assert source.pieces.count() == 4
+    assert source.footage_files.count() == 4
     assert Collection.objects.get().lecture == lecture
     monkeypatch.setattr("campus.cctv.management.commands.import_footage.time.sleep", None)
     load(folder)  # all is here: nothing is waited for
-    assert source.pieces.count() == 4
+    assert source.footage_files.count() == 4
 
 
 @pytest.mark.parametrize(
@@ -322,7 +328,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     nvr: Source, lecture, tmp_path: Path, pattern: str, note: str
 ):
     source_save(source=nvr, pattern=pattern)
-    row = Piece.objects.create(
+    row = FootageFile.objects.create(
         source=nvr,
         camera=nvr.cameras.get(),
         path=path(),
@@ -334,9 +340,11 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     part.write_bytes(b"film")
     (tmp_path / "media" / "footage").mkdir()
     info = VideoInfo(**{**factories.INFO, "duration": 300.0})
-    assert piece_fetched(piece=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info)
+    assert footage_file_fetched(
+        footage_file=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info
+    )
     row.refresh_from_db()
-    assert row.state == Piece.State.HERE
+    assert row.state == FootageFile.State.HERE
     assert row.ends_at == lecture.starts_at + timedelta(minutes=5)
     assert note in row.note
     assert bool(row.note) is bool(note)

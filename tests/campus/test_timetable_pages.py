@@ -158,7 +158,7 @@ def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, w
     factories.lecture(world.course, starts_at=noon + timedelta(hours=3), title="Dropped", cancelled=True)
     factories.lecture(world.course, starts_at=noon + timedelta(days=2), title="Soon")
     forgotten = factories.lecture(world.course, starts_at=noon - timedelta(days=2), title="Forgotten")
-    world.sighting.present, world.sighting.unsure = False, True
+    world.sighting.present, world.sighting.to_confirm = False, True
     client.force_login(world.own)
     today = client.get("/").context["today"]
     assert [lecture.title for lecture in today.lectures] == ["Today's", "Dropped"]

@@ -32,7 +32,7 @@ def registrar(client: Client, world: World) -> Client:
 
 
 def with_face(student: Student) -> FacePhoto:
-    return factories.photo(student, chip=default_storage.save("chips/photos/a.jpg", ContentFile(jpeg())), quality=0.9)
+    return factories.photo(student, crop=default_storage.save("crops/photos/a.jpg", ContentFile(jpeg())), quality=0.9)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_nobody_else_moves_photos(client: Client, world: World) -> None:
     assert world.photo.student == world.student
 
 
-def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: Gallery, world: World) -> None:
+def test_the_class_page_sets_strictness_and_face_model(registrar: Client, report: Gallery, world: World) -> None:
     address = reverse("admin:academics_course_change", args=[world.course.pk])
     text = registrar.get(address).content.decode()
     assert "about 2 of 100 sights of a student missed" in text
@@ -164,10 +164,10 @@ def test_the_class_page_sets_sureness_and_face_model(registrar: Client, report: 
         for name in ("enrolments", "galleries", "register_policy")
         for key in ("TOTAL_FORMS", "INITIAL_FORMS")
     }
-    response = registrar.post(address, form | {"sureness": "strict", "embedder": "facenet-20180402"})
+    response = registrar.post(address, form | {"strictness": "strict", "embedder": "facenet-20180402"})
     assert response.status_code == 302, response.context["errors"]
     course = Course.objects.get(pk=world.course.pk)
-    assert (course.sureness, course.embedder) == ("strict", "facenet-20180402")
+    assert (course.strictness, course.embedder) == ("strict", "facenet-20180402")
     assert course.galleries.get(state="queued").embedder == "facenet-20180402"
     assert course.galleries.get(active=True) == report
 

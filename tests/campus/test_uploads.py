@@ -1,4 +1,4 @@
-"""Uploads in pieces: what the protocol promises, and what goes wrong on the way."""
+"""Uploads in footage files: what the protocol promises, and what goes wrong on the way."""
 
 import errno
 import hashlib
@@ -90,7 +90,7 @@ def nothing_left() -> bool:
     ]
 
 
-def test_pieces_become_a_recording(tus: Tus):
+def test_footage_files_become_a_recording(tus: Tus):
     made = tus.create(sha256=SHA256, filename="../../Vorlesung Größe.mp4")
     assert (made.status_code, made["Upload-Offset"], made["Tus-Resumable"]) == (201, "0", "1.0.0")
     assert made["Upload-Expires"].endswith("GMT")
@@ -145,7 +145,7 @@ def test_what_cannot_be_kept_is_refused_before_the_first_byte(tus: Tus, settings
     assert (full.status_code, "free some space" in full.json()["detail"]) == (507, True)
 
 
-def test_the_place_of_what_is_still_coming_is_taken(tus: Tus, monkeypatch):
+def test_the_place_of_what_is_snapshot_coming_is_taken(tus: Tus, monkeypatch):
     free = 1000 * 1024**2
     monkeypatch.setattr("campus.common.storage.shutil.disk_usage", lambda _: type("Disk", (), {"free": free}))
     assert tus.create(size=600 * 1024**2).status_code == 201
@@ -186,7 +186,7 @@ def test_a_file_that_changed_on_its_way_is_found_out_and_can_be_sent_again(tus: 
 
 
 @pytest.mark.parametrize("name", ["sha256", "sha1"])
-def test_a_damaged_piece_counts_for_nothing(tus: Tus, name: str):
+def test_a_damaged_footage_file_counts_for_nothing(tus: Tus, name: str):
     url = tus.create()["Location"]
     checksum = f"{name} {b64encode(hashlib.new(name, FILE[:CHUNK]).digest()).decode()}"
     assert tus.patch(url, 0, FILE[: CHUNK - 1] + b"!", **{"Upload-Checksum": checksum}).status_code == 460

@@ -104,7 +104,7 @@ def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
     ("facts", "kind"),
     [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")],
 )
-def test_a_camera_that_shows_black_or_stands_still(camera: Camera, facts: dict[str, float], kind: str) -> None:
+def test_a_camera_that_shows_black_or_stands_snapshot(camera: Camera, facts: dict[str, float], kind: str) -> None:
     counted(camera, 3)
     counted(camera, 2, **facts)
     assert ringing() == [kind]
@@ -127,7 +127,7 @@ def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:
     assert ringing() == []
 
 
-def test_a_monitor_from_outside_is_told_what_stands_still(camera: Camera, client: Client) -> None:
+def test_a_monitor_from_outside_is_told_what_stands_snapshot(camera: Camera, client: Client) -> None:
     def said() -> tuple[int, list[str]]:
         cache.clear()
         answer = client.get(reverse("health"))

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campus.academics.models import Student
-from campus.attendance.models import AttendanceChange, Sighting, SignOff, Still, UnknownPerson
-from campus.attendance.services import lecture_count, still_finished
+from campus.attendance.models import AttendanceChange, Sighting, SignOff, Snapshot, UnknownPerson
+from campus.attendance.services import lecture_count, snapshot_finished
 from campus.biometrics.models import FacePhoto
 from campus.common.jobs import claim
 from tests.campus import factories
@@ -159,22 +159,22 @@ def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
     assert lecturer.post(reverse("sighting", args=[world.sighting.pk, "explode"])).status_code == 404
 
 
-def test_a_still_is_cut_out_when_somebody_looks(lecturer: Client, world: World) -> None:
-    Sighting.objects.filter(pk=world.sighting.pk).update(chips=[{**world.sighting.chips[0], "box": [10, 20, 60, 80]}])
+def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: World) -> None:
+    Sighting.objects.filter(pk=world.sighting.pk).update(crops=[{**world.sighting.crops[0], "box": [10, 20, 60, 80]}])
     url = reverse("record", args=[world.record.pk])
-    assert not Still.objects.exists()
-    assert "data-still=" in lecturer.get(url).content.decode()
+    assert not Snapshot.objects.exists()
+    assert "data-snapshot=" in lecturer.get(url).content.decode()
     lecturer.get(url)
-    still = Still.objects.get()
-    picture = reverse("still", args=[still.pk])
+    snapshot = Snapshot.objects.get()
+    picture = reverse("snapshot", args=[snapshot.pk])
     assert lecturer.get(picture).status_code == 202
-    still_finished(still=claim("rollcall.still", still.pk, "me"), jpeg=jpeg(30))
+    snapshot_finished(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(30))
     text = lecturer.get(url).content.decode()
     assert f'<image href="{picture}" width="1280" height="720"/><rect x="10" y="20" width="50" height="60"' in text
     response = lecturer.get(picture)
     assert b"".join(response.streaming_content) == jpeg(30)
     assert response["Cache-Control"].startswith("private")
-    assert Path(world.recording.file.storage.path(Still.objects.get().file)).exists()
+    assert Path(world.recording.file.storage.path(Snapshot.objects.get().file)).exists()
 
 
 def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:

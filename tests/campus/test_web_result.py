@@ -16,7 +16,7 @@ from campus.academics.models import Lecture
 from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import lecture_count, lecture_report_write
-from campus.cctv.clips import piece_arrived
+from campus.cctv.clips import footage_file_arrived
 from campus.recordings.models import Recording, Segment
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -149,8 +149,8 @@ def test_cancel_retry_and_again(lecturer: Client, world: World):
 def test_the_result(lecturer: Client, world: World, name: str):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
     assert world.student.name in text
-    assert reverse("chip", args=[world.sighting.pk, 0]) in text
-    assert reverse("unknown-chip", args=[world.unknown.pk, 0]) in text
+    assert reverse("crop", args=[world.sighting.pk, 0]) in text
+    assert reverse("unknown-crop", args=[world.unknown.pk, 0]) in text
     assert reverse("report", args=[world.report.pk]) in text
     assert "1 present" in text
     assert "1 absent" in text
@@ -200,25 +200,25 @@ def test_the_register(lecturer: Client, world: World):
     assert response["Content-Disposition"].startswith('attachment; filename="Register_of_CS101_')
 
 
-@pytest.mark.parametrize("name", ["../media/chips/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
+@pytest.mark.parametrize("name", ["../media/crops/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
 def test_a_report_row_cannot_lead_out_of_the_reports(lecturer: Client, world: World, monkeypatch, name: str):
     monkeypatch.setattr("campus.attendance.file_responses.report_current", lambda *, report: report)
     Report.objects.filter(pk=world.report.pk).update(file_name=name)
     assert lecturer.get(reverse("report", args=[world.report.pk])).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["../Reports/secret.jpg", "/etc/passwd", "chips/gone.jpg"])
+@pytest.mark.parametrize("name", ["../Reports/secret.jpg", "/etc/passwd", "crops/gone.jpg"])
 def test_a_picture_row_cannot_lead_out_of_the_media(lecturer: Client, world: World, settings, name: str):
     (settings.REPORTS_DIR / "secret.jpg").write_bytes(b"secret")
-    Sighting.objects.filter(pk=world.sighting.pk).update(chips=[{"file": name, "time": 0, "quality": 1}])
-    assert lecturer.get(reverse("chip", args=[world.sighting.pk, 0])).status_code == 404
+    Sighting.objects.filter(pk=world.sighting.pk).update(crops=[{"file": name, "time": 0, "quality": 1}])
+    assert lecturer.get(reverse("crop", args=[world.sighting.pk, 0])).status_code == 404
 
 
 def test_pictures(lecturer: Client, world: World):
-    response = lecturer.get(reverse("chip", args=[world.sighting.pk, 0]))
+    response = lecturer.get(reverse("crop", args=[world.sighting.pk, 0]))
     assert response["Content-Type"] == "image/jpeg"
     assert response["Cache-Control"].startswith("private")
-    assert lecturer.get(reverse("chip", args=[world.sighting.pk, 1])).status_code == 404
+    assert lecturer.get(reverse("crop", args=[world.sighting.pk, 1])).status_code == 404
     photo = lecturer.get(reverse("photo", args=[world.photo.pk]))
     assert photo["Content-Disposition"] == f"inline; filename*=utf-8''{quote('Zoë.jpg')}"
 
@@ -282,84 +282,84 @@ def test_pages_hold_no_inline_script_or_style(lecturer: Client, world: World):
 
 
 @pytest.fixture
-def unsure(world: World) -> AttendanceRecord:
+def to_confirm(world: World) -> AttendanceRecord:
     """The other student of the class was seen in one look only; a poster hangs on the wall."""
     student = world.course.students.exclude(pk=world.student.pk).get()
-    seen = {"intervals": [[0, 118]], "seconds": 118.0, "chips": world.sighting.chips}
+    seen = {"intervals": [[0, 118]], "seconds": 118.0, "crops": world.sighting.crops}
     Sighting.objects.create(
-        recording=world.recording, student=student, present=False, unsure=True, confidence=0.6, **seen
+        recording=world.recording, student=student, present=False, to_confirm=True, confidence=0.6, **seen
     )
-    UnknownPerson.objects.create(recording=world.recording, index=1, still=True, **seen)
-    factories.photo(student, chip=world.photo.chip.name, quality=0.8)
-    factories.photo(student, chip=world.photo.chip.name, quality=0.1, state="rejected")
+    UnknownPerson.objects.create(recording=world.recording, index=1, is_static=True, **seen)
+    factories.photo(student, crop=world.photo.crop.name, quality=0.8)
+    factories.photo(student, crop=world.photo.crop.name, quality=0.1, state="rejected")
     lecture_count(lecture=world.lecture)
     return AttendanceRecord.objects.get(lecture=world.lecture, student=student)
 
 
 @pytest.mark.parametrize("name", ["lecture", "recording"])
 def test_who_is_to_be_confirmed_comes_first_with_both_faces(
-    lecturer: Client, world: World, unsure: AttendanceRecord, name: str
+    lecturer: Client, world: World, to_confirm: AttendanceRecord, name: str
 ):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
     assert text.index(">To be confirmed<") < text.index("Who was there")
     assert "1 to be confirmed" in text
     assert "absent</span>" not in text
-    (photo,) = unsure.student.photos.filter(state="accepted")
+    (photo,) = to_confirm.student.photos.filter(state="accepted")
     assert text.count(reverse("photo-face", args=[photo.pk])) == 1
     assert text.count("/face/") == 1, "a rejected photo is nothing to compare with"
     assert lecturer.get(reverse("photo-face", args=[photo.pk])).status_code == 200
 
 
 @pytest.mark.parametrize("status", ["present", "absent"])
-def test_one_press_confirms(lecturer: Client, world: World, unsure: AttendanceRecord, status: str):
-    url = reverse("confirm", args=[unsure.pk, status])
+def test_one_press_confirms(lecturer: Client, world: World, to_confirm: AttendanceRecord, status: str):
+    url = reverse("confirm", args=[to_confirm.pk, status])
     assert lecturer.get(url).status_code == 405
     text = lecturer.post(url, follow=True).content.decode()
-    assert f"{unsure.student.name}: {status}." in text
+    assert f"{to_confirm.student.name}: {status}." in text
     assert ">To be confirmed<" not in text
-    unsure.refresh_from_db()
-    assert (unsure.machine_status, unsure.override_status) == ("unsure", status)
+    to_confirm.refresh_from_db()
+    assert (to_confirm.machine_status, to_confirm.override_status) == ("to_confirm", status)
     change = AttendanceChange.objects.get()
-    assert (change.old, change.new, change.user_name) == ("unsure", status, "own")
+    assert (change.old, change.new, change.user_name) == ("to_confirm", status, "own")
     assert "by looking at the pictures" in change.reason
 
 
-def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, unsure: AttendanceRecord):
-    override_set(record=unsure, status="excused", reason="ill", user=world.registrar)
-    text = lecturer.post(reverse("confirm", args=[unsure.pk, "absent"]), follow=True).content.decode()
+def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, to_confirm: AttendanceRecord):
+    override_set(record=to_confirm, status="excused", reason="ill", user=world.registrar)
+    text = lecturer.post(reverse("confirm", args=[to_confirm.pk, "absent"]), follow=True).content.decode()
     assert "is settled already: excused." in text
-    unsure.refresh_from_db()
-    assert unsure.status == "excused"
+    to_confirm.refresh_from_db()
+    assert to_confirm.status == "excused"
 
 
-def test_confirming_asks_who_it_is(client: Client, world: World, unsure: AttendanceRecord):
-    url = reverse("confirm", args=[unsure.pk, "present"])
+def test_confirming_asks_who_it_is(client: Client, world: World, to_confirm: AttendanceRecord):
+    url = reverse("confirm", args=[to_confirm.pk, "present"])
     assert client.post(url).status_code == 302
     client.force_login(world.other)
     assert client.post(url).status_code == 404
     client.force_login(world.own)
-    assert client.post(reverse("confirm", args=[unsure.pk, "excused"])).status_code == 404
-    unsure.refresh_from_db()
-    assert unsure.status == "unsure"
+    assert client.post(reverse("confirm", args=[to_confirm.pk, "excused"])).status_code == 404
+    to_confirm.refresh_from_db()
+    assert to_confirm.status == "to_confirm"
 
 
-def test_still_faces_are_apart_from_unknown_people(lecturer: Client, world: World, unsure: AttendanceRecord):
+def test_snapshot_faces_are_apart_from_unknown_people(lecturer: Client, world: World, to_confirm: AttendanceRecord):
     text = page(lecturer, "lecture", world.lecture.pk)
-    unknown, still = text.split("Still faces")
-    assert reverse("unknown-chip", args=[world.unknown.pk, 0]) in unknown
-    poster = reverse("unknown-chip", args=[world.recording.unknown_people.get(still=True).pk, 0])
-    assert poster in still
+    unknown, snapshot = text.split("Still faces")
+    assert reverse("unknown-crop", args=[world.unknown.pk, 0]) in unknown
+    poster = reverse("unknown-crop", args=[world.recording.unknown_people.get(is_static=True).pk, 0])
+    assert poster in snapshot
     assert poster not in unknown
 
 
 def test_confirming_many_needs_few_queries(
-    lecturer: Client, world: World, unsure: AttendanceRecord, django_assert_max_num_queries
+    lecturer: Client, world: World, to_confirm: AttendanceRecord, django_assert_max_num_queries
 ):
     for _ in range(30):
         student = factories.student()
         factories.enrol(world.course, student)
-        factories.photo(student, chip=world.photo.chip.name)
-        AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="unsure")
+        factories.photo(student, crop=world.photo.crop.name)
+        AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="to_confirm")
     with django_assert_max_num_queries(17):
         page(lecturer, "lecture", world.lecture.pk)
 
@@ -367,7 +367,7 @@ def test_confirming_many_needs_few_queries(
 def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, world: World):
     Recording.objects.filter(lecture=world.lecture).delete()
     camera = factories.camera(world.lecture.room)
-    piece_arrived(piece=factories.piece(camera, world.lecture.starts_at, 30))
+    footage_file_arrived(footage_file=factories.footage_file(camera, world.lecture.starts_at, 30))
     assert "nothing is counted yet" in page(lecturer, "lecture", world.lecture.pk)
     recording = world.lecture.recordings.get()
     Recording.objects.update(state="done", duration=5400)

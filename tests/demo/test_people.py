@@ -9,7 +9,7 @@ import pytest
 
 from demo import lecture
 from demo.people import ROSTER, STRANGER, Moment, draw
-from recognition.detection.alignment import aligned_chip
+from recognition.detection.alignment import aligned_crop
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import load_embedder
 
@@ -21,11 +21,11 @@ def test_everybody_is_found_once_and_is_far_from_everybody_else() -> None:
     pictures = [draw(person, Moment(), 260)[0] for person in PEOPLE.values()]
     faces = detector.detect(pictures)
     assert [len(found) for found in faces] == [1] * len(PEOPLE)
-    chips = [
-        aligned_chip(picture, found[0], embedder.targets, embedder.chip_size)
+    crops = [
+        aligned_crop(picture, found[0], embedder.targets, embedder.crop_size)
         for picture, found in zip(pictures, faces, strict=True)
     ]
-    looks = np.stack(chips), np.stack(chips)[:, :, ::-1]
+    looks = np.stack(crops), np.stack(crops)[:, :, ::-1]
     raw = np.mean([embedder.network(np.ascontiguousarray(look))[0] for look in looks], axis=0)
     distances = {
         pair: float(np.linalg.norm(raw[pair[0]] - raw[pair[1]])) for pair in combinations(range(len(PEOPLE)), 2)

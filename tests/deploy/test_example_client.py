@@ -60,7 +60,7 @@ def do_the_workers_part(recording: Recording) -> None:
 def test_from_the_file_to_the_workbook(
     example, rollcall, world: World, video_bytes: bytes, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(example, "PIECE", len(video_bytes) // 3)
+    monkeypatch.setattr(example, "FOOTAGE_FILE", len(video_bytes) // 3)
     file = tmp_path / "lecture.mp4"
     file.write_bytes(video_bytes)
     starts = datetime.fromisoformat("2026-12-01T09:00+01:00")

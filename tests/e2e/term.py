@@ -25,7 +25,7 @@ PEOPLE = [
     "Anna Müller",
     "Wolfeschlegelsteinhausenbergerdorff",
 ]
-STATUSES = [Status.PRESENT, Status.LATE, Status.LEFT_EARLY, Status.ABSENT, Status.UNSURE]
+STATUSES = [Status.PRESENT, Status.LATE, Status.LEFT_EARLY, Status.ABSENT, Status.TO_CONFIRM]
 RATES = {name: {"fpir": 0.00098, "miss": 0.021, "threshold": 0.957} for name in ("strict", "balanced", "lenient")}
 CURVES = {"genuine": [0, 0, 3, 9], "impostor": [500, 90, 1, 0], "edges": [0.8, 0.85, 0.9, 0.95, 1.0]}
 REASON = "Doctor's note; handed in at the office on Monday, and copied to the coordinator of the programme"
@@ -55,16 +55,16 @@ def lived_in(world: World) -> Recording:
     Course.objects.filter(pk=world.course.pk).update(
         name="Introduction to Theoretical Computer Science and Discrete Mathematics"
     )
-    chip = {**world.sighting.chips[0], "box": [10, 20, 60, 80]}
-    seen = {"seconds": 118.0, "share": 0.98, "confidence": 0.93, "chips": [chip], "intervals": [[0, 40], [61, 118]]}
+    crop = {**world.sighting.crops[0], "box": [10, 20, 60, 80]}
+    seen = {"seconds": 118.0, "share": 0.98, "confidence": 0.93, "crops": [crop], "intervals": [[0, 40], [61, 118]]}
     Sighting.objects.filter(pk=world.sighting.pk).update(**seen)
     Sighting.objects.bulk_create(
-        Sighting(recording=world.recording, student=student, present=n % 2 == 0, unsure=n % 2 == 1, **seen)
+        Sighting(recording=world.recording, student=student, present=n % 2 == 0, to_confirm=n % 2 == 1, **seen)
         for n, student in enumerate(everybody[:-1])
         if student != world.student
     )
     UnknownPerson.objects.create(
-        recording=world.recording, index=1, still=True, seconds=118.0, chips=[chip], intervals=[[0, 118]]
+        recording=world.recording, index=1, is_static=True, seconds=118.0, crops=[crop], intervals=[[0, 118]]
     )
     lecture_count(lecture=world.lecture)
 

@@ -34,7 +34,7 @@ def look_at_all() -> None:
         result = EnrolmentPhoto(
             "accepted" if good else "rejected",
             "" if good else "The face is blurred (sharpness 12).",
-            chip=jpeg() if good else None,
+            crop=jpeg() if good else None,
         )
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
 

@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from campus.attendance.models import Sighting, Still
-from campus.attendance.services import lecture_count, still_finished
+from campus.attendance.models import Sighting, Snapshot
+from campus.attendance.services import lecture_count, snapshot_finished
 from campus.common.jobs import claim
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
@@ -14,8 +14,8 @@ from tests.e2e.conftest import SignIn, sees
 @pytest.fixture
 def doubtful(world: World, sign_in: SignIn) -> World:
     """Somebody to be confirmed, and pictures with a box."""
-    box = {**world.sighting.chips[0], "box": [10, 20, 60, 80]}
-    Sighting.objects.filter(pk=world.sighting.pk).update(chips=[box], present=False, unsure=True)
+    box = {**world.sighting.crops[0], "box": [10, 20, 60, 80]}
+    Sighting.objects.filter(pk=world.sighting.pk).update(crops=[box], present=False, to_confirm=True)
     lecture_count(lecture=world.lecture)
     sign_in(world.own)
     return world
@@ -55,6 +55,6 @@ def test_from_the_first_look_to_the_sign_off(page: Page, doubtful: World):
 def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
     page.goto(reverse("record", args=[doubtful.record.pk]))
     sees(page, "The whole picture is being cut out of the recording.")
-    still = Still.objects.get()
-    still_finished(still=claim("rollcall.still", still.pk, "me"), jpeg=jpeg(300))
+    snapshot = Snapshot.objects.get()
+    snapshot_finished(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(300))
     expect(page.locator(".moment svg image")).to_be_visible()

@@ -12,7 +12,7 @@ from campus.attendance.services import lecture_count, record_attendance, report_
 from campus.common.jobs import claim, finish
 from campus.recordings.models import Recording
 from campus.recordings.services import segment_progress
-from recognition.types import Attendance, Chip, Presence, UnknownPerson
+from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
 from tests.e2e.work import end, plan, take
@@ -20,11 +20,11 @@ from tests.e2e.work import end, plan, take
 
 def count(recording: Recording, there: str, absent: str) -> None:
     held = claim("rollcall.aggregate", recording.pk, "counter")
-    chip = Chip(5.0, 0.9, jpeg())
-    seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (chip,))
+    crop = Crop(5.0, 0.9, jpeg())
+    seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (crop,))
     record_attendance(
         recording=held,
-        attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (chip,)),)),
+        attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (crop,)),)),
     )
     report_write(recording=held)
     assert finish(held, Recording.State.DONE, coverage=1.0)
@@ -95,7 +95,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
 
 
 def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: World, sign_in: SignIn):
-    world.recording.sightings.update(present=False, unsure=True)
+    world.recording.sightings.update(present=False, to_confirm=True)
     lecture_count(lecture=world.lecture)
     sign_in(world.own)
     page.goto(reverse("course", args=[world.course.pk]))
@@ -110,7 +110,7 @@ def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: W
     expect(page.locator(".confirm")).to_have_count(0)
 
 
-def test_without_the_script_the_form_still_uploads(
+def test_without_the_script_the_form_snapshot_uploads(
     chromium: Browser, address: str, world: World, video: Path, sign_in: SignIn
 ):
     with chromium.new_context(base_url=address, java_script_enabled=False) as context:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
-from recognition.types import Chip, EnrolmentPhoto, Segment, SegmentResult, Track, VideoInfo
+from recognition.types import Crop, EnrolmentPhoto, Segment, SegmentResult, Track, VideoInfo
 
 EMBEDDER = "dlib-resnet-v1"
 
@@ -95,7 +95,7 @@ def recognise_segment(
             boxes=np.tile(np.array([100.0 * person, 0, 100.0 * person + 50, 60], np.float32), (len(times), 1)),
             embeddings=np.stack([face(person, 100 * segment.index + look, models.embedder) for look in range(3)]),
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
-            chips=tuple(Chip(float(times[i]), 0.9 - 0.1 * i, picture(person, segment.index, i)) for i in range(3)),
+            crops=tuple(Crop(float(times[i]), 0.9 - 0.1 * i, picture(person, segment.index, i)) for i in range(3)),
         )
         for person in told["segments"][int(segment.start // 60)]
     )

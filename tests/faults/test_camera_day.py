@@ -26,7 +26,7 @@ from campus.academics.models import Course, Lecture, Room
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
 from campus.biometrics.services import photo_add
 from campus.cctv.credentials import encrypt
-from campus.cctv.models import Camera, Collection, Piece, Source
+from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common import jobs as work
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
@@ -38,14 +38,14 @@ from tests.servers.rtsp import RtspCamera
 from tests.servers.s3 import Moto
 from workers.celery import QUEUES
 
-SECONDS, PIECES = 42, 3
+SECONDS, FOOTAGE_FILES = 42, 3
 STUDENTS, ENROL, ABSENT = 10, 6, 4
 PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}*.mp4"
 PATIENCE = 300.0
 
 
 class Film:
-    """A recording of which it is known who is in it, and the pieces that a recorder would have cut it into."""
+    """A recording of which it is known who is in it, and the footage files that a recorder would have cut it into."""
 
     def __init__(self, shared_data: Path, folder: Path, seed: int) -> None:
         self.path = folder / f"film-{seed}.mp4"
@@ -83,10 +83,10 @@ class Film:
         subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
         self.truth = json.loads(self.path.with_suffix(".json").read_text())
 
-    def piece(self, number: int, camera: str) -> bytes:
+    def footage_file(self, number: int, camera: str) -> bytes:
         """As a camera's recorder would have written it."""
         out = self.path.with_name(f"{self.path.stem}-{number}-{camera}.mp4")
-        begin, end = (SECONDS / PIECES * part for part in (number, number + 1))
+        begin, end = (SECONDS / FOOTAGE_FILES * part for part in (number, number + 1))
         with av.open(str(self.path)) as source, av.open(str(out), "w") as target:
             target.metadata["title"] = camera
             stream = source.streams.video[0]
@@ -138,7 +138,7 @@ def processes(
         "ROLLCALL_SOURCE_NETWORKS": "127.0.0.0/8,::1/128",
         "ROLLCALL_SOURCE_FOLDERS": str(tmp_path / "cctv"),
         "ROLLCALL_SEGMENT_SECONDS": "20",
-        "ROLLCALL_PIECE_SECONDS": "10",
+        "ROLLCALL_RECORDER_FILE_SECONDS": "10",
     }
     running: dict[Path, subprocess.Popen[bytes]] = {}
 
@@ -197,7 +197,9 @@ def lecture(course: Course, room: Room, *, ago: timedelta = timedelta()) -> Lect
 
 
 def path_of(camera: str, lecture: Lecture, number: int, copy: str = "") -> str:
-    starts, ends = (lecture.starts_at + timedelta(seconds=SECONDS / PIECES * part) for part in (number, number + 1))
+    starts, ends = (
+        lecture.starts_at + timedelta(seconds=SECONDS / FOOTAGE_FILES * part) for part in (number, number + 1)
+    )
     return f"{camera}/{starts:%Y%m%d}/{starts:%H%M%S}-{ends:%H%M%S}{copy}.mp4"
 
 
@@ -206,13 +208,13 @@ def hours_pass(hours: float) -> None:
     ago = timedelta(hours=hours)
     Collection.objects.update(due_at=F("due_at") - ago, deadline_at=F("deadline_at") - ago)
     Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
-    Piece.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+    FootageFile.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
 
 
 def found(lecture: Lecture) -> set[str]:
     """Who was there."""
     records = AttendanceRecord.objects.filter(lecture=lecture).select_related("student")
-    assert "unsure" not in {record.status for record in records}
+    assert "to_confirm" not in {record.status for record in records}
     return {record.student.name for record in records if record.status != "absent"}
 
 
@@ -239,7 +241,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
             ago = timedelta(minutes=10)
             Collection.objects.update(due_at=F("due_at") - ago)
             Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
-            Piece.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+            FootageFile.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
             last = time.monotonic()
         return bool(condition())
 
@@ -254,9 +256,15 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
                 row.note,
                 list(row.lecture.recordings.values_list("camera", "state", "provisional", "error")),
             )
-        for piece in Piece.objects.all():
+        for footage_file in FootageFile.objects.all():
             print(
-                piece, piece.state, piece.starts_at, piece.ends_at, piece.note, piece.error, piece.info.get("duration")
+                footage_file,
+                footage_file.state,
+                footage_file.starts_at,
+                footage_file.ends_at,
+                footage_file.note,
+                footage_file.error,
+                footage_file.info.get("duration"),
             )
         raise
 
@@ -288,21 +296,21 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         lecture(course, room, ago=ago * hour) for room, ago in ((hall, 8), (hall, 6), (lab, 7), (lab, 5), (lab, 3))
     )
     truth = {both: films[0].present, late: films[1].present, double: films[2].present, short: films[1].present}
-    for number in range(PIECES):
-        sftp.put(path_of("door", both, number), films[0].piece(number, "door"))
-        s3.put(path_of("board", both, number), films[0].piece(number, "board"))
-        s3.put(path_of("board", late, number), films[1].piece(number, "board"))
-        if number < PIECES - 1:
-            sftp.put(path_of("door", late, number), films[1].piece(number, "door"))
-        in_folder(path_of("lab", double, number), films[2].piece(number, "lab"))
-        whole = films[1].piece(number, "lab")
+    for number in range(FOOTAGE_FILES):
+        sftp.put(path_of("door", both, number), films[0].footage_file(number, "door"))
+        s3.put(path_of("board", both, number), films[0].footage_file(number, "board"))
+        s3.put(path_of("board", late, number), films[1].footage_file(number, "board"))
+        if number < FOOTAGE_FILES - 1:
+            sftp.put(path_of("door", late, number), films[1].footage_file(number, "door"))
+        in_folder(path_of("lab", double, number), films[2].footage_file(number, "lab"))
+        whole = films[1].footage_file(number, "lab")
         in_folder(path_of("lab", short, number), whole if number != 1 else whole[: len(whole) // 2])
-    in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].piece(1, "lab"))
+    in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].footage_file(1, "lab"))
     # Of the wrong room: nobody has a lecture in the laboratory then.
     nobody = Lecture(
         course=course, room="Lab", starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour
     )
-    in_folder(path_of("lab", nobody, 0), films[0].piece(0, "lab"))
+    in_folder(path_of("lab", nobody, 0), films[0].footage_file(0, "lab"))
 
     often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="footage", task="rollcall.collect", interval=often)
@@ -326,13 +334,13 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         str(tmp_path / "beat"),
     )
 
-    wait_for(lambda: Piece.objects.filter(state=Piece.State.HERE).count() >= 4, "some files are here")
+    wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.HERE).count() >= 4, "some files are here")
     redis_server.stop()
     redis_server.start()
     wait_for(lambda: state(both) == state(double) == "counted", "what is all there is counted")
     assert state(late) == "collecting"
     assert found(late) == films[1].present, "the provisional result"
-    sftp.put(path_of("door", late, PIECES - 1), films[1].piece(PIECES - 1, "door"))
+    sftp.put(path_of("door", late, FOOTAGE_FILES - 1), films[1].footage_file(FOOTAGE_FILES - 1, "door"))
     wait_for(lambda: state(late) == "counted", "what came late is counted")
     wait_for(lambda: state(now) == "counted", "the camera was recorded and counted")
     assert Collection.objects.get(lecture=missing).state == Collection.State.COLLECTING
@@ -355,11 +363,11 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         short.pk: 1,
         now.pk: 1,
     }
-    assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
-    unplaced = Piece.objects.get(path=path_of("lab", nobody, 0))
-    assert (unplaced.state, unplaced.note) == (Piece.State.FOUND, "No lecture is in Lab then.")
-    damaged = Piece.objects.get(path=path_of("lab", short, 1))
-    assert damaged.state == Piece.State.FAILED
+    assert FootageFile.objects.filter(state=FootageFile.State.DOUBLE).count() == 1
+    unplaced = FootageFile.objects.get(path=path_of("lab", nobody, 0))
+    assert (unplaced.state, unplaced.note) == (FootageFile.State.FOUND, "No lecture is in Lab then.")
+    damaged = FootageFile.objects.get(path=path_of("lab", short, 1))
+    assert damaged.state == FootageFile.State.FAILED
     assert damaged.error
     written = Counter(Delivery.objects.filter(to="lecturer@example.org").values_list("event", flat=True))
     assert written["attendance.counted"] == len(truth)

@@ -10,7 +10,7 @@ import pytest
 
 from campus.cctv.credentials import encrypt
 from campus.cctv.fetching import part_path
-from campus.cctv.models import Piece, Source
+from campus.cctv.models import FootageFile, Source
 from campus.common.jobs import publish
 from tests.campus import factories
 from tests.faults.conftest import Campus, until
@@ -39,19 +39,22 @@ def test_a_killed_worker_and_another_one(
     factories.camera(source_=source, label="cam1")
     first = campus.worker(concurrency=1)
     publish("rollcall.scan", [source.pk])
-    piece = until(lambda: Piece.objects.filter(path=PATH).first(), "the file is seen")
+    footage_file = until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is seen")
     until(lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over")
-    assert piece.size == len(CONTENT)
+    assert footage_file.size == len(CONTENT)
 
-    Piece.objects.filter(pk=piece.pk).update(state=Piece.State.WANTED)
-    publish("rollcall.fetch", [piece.pk])
-    part = part_path(piece)
+    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.WANTED)
+    publish("rollcall.fetch", [footage_file.pk])
+    part = part_path(footage_file)
     until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
     first.kill()
-    assert not Piece.objects.get(pk=piece.pk).file
+    assert not FootageFile.objects.get(pk=footage_file.pk).file
     campus.worker(concurrency=2)
-    until(lambda: Piece.objects.filter(pk=piece.pk, state=Piece.State.HERE).exists(), "the file is here")
-    piece.refresh_from_db()
-    assert piece.sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert Path(piece.file.path).read_bytes() == CONTENT
+    until(
+        lambda: FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).exists(),
+        "the file is here",
+    )
+    footage_file.refresh_from_db()
+    assert footage_file.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert Path(footage_file.file.path).read_bytes() == CONTENT
     assert server.password not in campus.logs()

@@ -121,8 +121,8 @@ class Original:
         return self.norm(tf.reduce_mean(x, [1, 2]) @ kernel, "last_bn", "Bottleneck")
 
 
-def save_original(arrays, folder: Path, people: int, chips) -> np.ndarray:
-    """Write 20180402-114759.pb and the checkpoint beside it; what the graph answers to `chips`."""
+def save_original(arrays, folder: Path, people: int, crops) -> np.ndarray:
+    """Write 20180402-114759.pb and the checkpoint beside it; what the graph answers to `crops`."""
     folder.mkdir()
     with tf.Graph().as_default(), v1.Session() as session:
         images = v1.placeholder(tf.float32, (None, 160, 160, 3), "input")
@@ -136,7 +136,7 @@ def save_original(arrays, folder: Path, people: int, chips) -> np.ndarray:
         v1.train.Saver().save(session, str(folder / "model-20180402-114759.ckpt"), 275)
         frozen = v1.graph_util.convert_variables_to_constants(session, session.graph_def, ["embeddings"])
         (folder / "20180402-114759.pb").write_bytes(frozen.SerializeToString())
-        return session.run("embeddings:0", {"input:0": (chips - 127.5) / 128})
+        return session.run("embeddings:0", {"input:0": (crops - 127.5) / 128})
 
 
 class Deepface:
@@ -191,8 +191,8 @@ class Deepface:
         return self.norm(x, "last_bn", "Bottleneck")
 
 
-def save_deepface(arrays, path: Path, chips) -> np.ndarray:
-    """Write the h5 file as Keras 2 does; what the model answers to `chips`, made unit length."""
+def save_deepface(arrays, path: Path, crops) -> np.ndarray:
+    """Write the h5 file as Keras 2 does; what the model answers to `crops`, made unit length."""
     net = Deepface(arrays)
     images = keras.Input((160, 160, 3))
     model = keras.Model(images, network(net, images))
@@ -200,5 +200,5 @@ def save_deepface(arrays, path: Path, chips) -> np.ndarray:
         layer.set_weights(weights)
     with h5py.File(path, "w") as file:
         save_weights_to_hdf5_group(file, model)
-    raw = np.asarray(model((chips - 127.5) / 128, training=False))
+    raw = np.asarray(model((crops - 127.5) / 128, training=False))
     return raw / np.linalg.norm(raw, axis=1, keepdims=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recognition.identification.gallery import Gallery, train, unit
-from recognition.types import Chip, SegmentResult, Track
+from recognition.types import Crop, SegmentResult, Track
 
 EMBEDDER = "dlib-resnet-v1"
 DIMENSION = 128
@@ -38,7 +38,7 @@ def track(
 ) -> Track:
     count = min(looks, len(times))
     box = np.array([x, 100, x + 60, 170], np.float32)
-    chips = tuple(Chip(float(t), 0.5, b"jpeg of %d" % person) for t in times[:3])
+    crops = tuple(Crop(float(t), 0.5, b"jpeg of %d" % person) for t in times[:3])
     embeddings = looks_of(person, count, seed, spread)
     return Track(
         segment,
@@ -46,7 +46,7 @@ def track(
         np.tile(box, (len(times), 1)),
         embeddings,
         np.full(count, 0.5, np.float32),
-        chips,
+        crops,
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition.detection.alignment import aligned_chip, margin_crop, similarity
+from recognition.detection.alignment import aligned_crop, margin_crop, similarity
 from recognition.types import Face
 
 TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
@@ -30,29 +30,29 @@ def face_at(points: np.ndarray) -> Face:
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0, 7.3])
-def test_the_chip_shows_the_points_at_their_targets_at_any_size(scale: float) -> None:
+def test_the_crop_shows_the_points_at_their_targets_at_any_size(scale: float) -> None:
     points = TARGETS * scale + 40
     image = np.zeros((int(200 * scale) + 80, int(200 * scale) + 80, 3), np.uint8)
     for i, (x, y) in enumerate(points):
         cv2.circle(image, (round(float(x)), round(float(y))), max(2, round(4 * scale)), (50 + 50 * i,) * 3, -1)
-    chip = aligned_chip(image, face_at(points), TARGETS, 150)
-    assert chip.shape == (150, 150, 3)
+    crop = aligned_crop(image, face_at(points), TARGETS, 150)
+    assert crop.shape == (150, 150, 3)
     for i, (x, y) in enumerate(TARGETS):
-        assert int(chip[round(float(y)), round(float(x)), 0]) == pytest.approx(50 + 50 * i, abs=25)
+        assert int(crop[round(float(y)), round(float(x)), 0]) == pytest.approx(50 + 50 * i, abs=25)
 
 
 def test_a_large_face_is_shrunk_without_aliasing() -> None:
     stripes = np.zeros((1500, 1500, 3), np.uint8)
     stripes[::2] = 255
-    chip = aligned_chip(stripes, face_at(TARGETS * 10), TARGETS, 150)
-    assert chip[20:130, 20:130].std() < 15  # of 127 when the stripes alias
-    assert chip[75, 75, 0] == pytest.approx(127, abs=15)
+    crop = aligned_crop(stripes, face_at(TARGETS * 10), TARGETS, 150)
+    assert crop[20:130, 20:130].std() < 15  # of 127 when the stripes alias
+    assert crop[75, 75, 0] == pytest.approx(127, abs=15)
 
 
-def test_a_face_over_the_border_gives_a_whole_chip() -> None:
+def test_a_face_over_the_border_gives_a_whole_crop() -> None:
     image = np.full((120, 120, 3), 200, np.uint8)
     for offset in (-80, 80):
-        assert aligned_chip(image, face_at(TARGETS + offset), TARGETS, 150).shape == (150, 150, 3)
+        assert aligned_crop(image, face_at(TARGETS + offset), TARGETS, 150).shape == (150, 150, 3)
 
 
 def test_the_margin_crop_takes_pixels_of_the_image_on_each_side_and_stops_at_its_border() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from recognition.__main__ import main
-from recognition.cli.classifier import chip, split
+from recognition.cli.classifier import crop, split
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.identification import classifier
 from recognition.identification.classifier import Classifier
@@ -180,7 +180,7 @@ def test_a_larger_image_is_cut_to_its_middle_and_a_smaller_one_enlarged(tmp_path
     image = np.zeros((182, 200, 3), np.uint8)
     image[11:171, 20:180] = 255
     Image.fromarray(image).save(tmp_path / "large.png")
-    assert (chip(tmp_path / "large.png", 160, 160) == 255).all()
+    assert (crop(tmp_path / "large.png", 160, 160) == 255).all()
     Image.fromarray(image[11:91, 20:100]).save(tmp_path / "small.png")
-    assert (chip(tmp_path / "small.png", 160, 150) == 255).all()
-    assert chip(tmp_path / "small.png", 160, 150).shape == (150, 150, 3)
+    assert (crop(tmp_path / "small.png", 160, 150) == 255).all()
+    assert crop(tmp_path / "small.png", 160, 150).shape == (150, 150, 3)

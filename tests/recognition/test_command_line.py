@@ -84,7 +84,7 @@ def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
                 str(people),
                 "--enrol",
                 "8",
-                "--sureness",
+                "--strictness",
                 "strict",
                 "--json",
                 str(result),
@@ -99,14 +99,16 @@ def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
 def test_who_is_to_be_confirmed_and_what_is_no_person_is_told_apart() -> None:
     presences = (
         Presence("Ada", True, ((0.0, 50.0),), 50, 0.8, 0.97),
-        Presence("Alan", False, ((3.0, 4.0),), 1, 0.1, 0.9, unsure=True),
+        Presence("Alan", False, ((3.0, 4.0),), 1, 0.1, 0.9, to_confirm=True),
         Presence("Kurt", False),
     )
-    attendance = Attendance(60.0, presences, (UnknownPerson((), 9, ()), UnknownPerson((), 60, (), still=True)))
+    attendance = Attendance(60.0, presences, (UnknownPerson((), 9, ()), UnknownPerson((), 60, (), is_static=True)))
     written = as_json(attendance)
     students = {"Ada": (True, False), "Alan": (False, True), "Kurt": (False, False)}
-    assert {name: (student["present"], student["unsure"]) for name, student in written["students"].items()} == students
-    assert (written["unknown"], written["still"]) == (1, 1)
+    assert {
+        name: (student["present"], student["to_confirm"]) for name, student in written["students"].items()
+    } == students
+    assert (written["unknown"], written["static_faces"]) == (1, 1)
     ada, alan, kurt, total = as_table(attendance)
     assert ada.split() == ["Ada", "present", "0:00-0:50", "97%"]
     assert alan.split() == ["Alan", "to", "be", "confirmed", "0:03-0:04", "90%"]

@@ -27,44 +27,44 @@ def embedder():
 @pytest.fixture(scope="module")
 def reference():
     model = dlib.face_recognition_model_v1(str(PACKAGED))
-    return lambda chips: np.array([model.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips])
+    return lambda crops: np.array([model.compute_face_descriptor(np.ascontiguousarray(crop)) for crop in crops])
 
 
-def random_chips(count):
+def random_crops(count):
     return np.random.default_rng(7).integers(0, 256, (count, 150, 150, 3), dtype=np.uint8)
 
 
 def test_it_answers_as_dlib_does_to_faces(embedder, reference, shared_data):
     photos = sorted(shared_data.glob("people/*/1.jpg"))[:12]
-    chips = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
-    assert np.abs(embedder.network(chips)[0] - reference(chips)).max() < 1e-5
+    crops = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
+    assert np.abs(embedder.network(crops)[0] - reference(crops)).max() < 1e-5
 
 
 def test_at_the_machines_own_precision_faces_stay_where_they_are(embedder, shared_data):
     photos = sorted(shared_data.glob("people/*/1.jpg"))[:12]
-    chips = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
-    assert (load_embedder("dlib-resnet-v1").embed(chips) * embedder.embed(chips)).sum(axis=1).min() > 0.9999
+    crops = np.stack([cv2.imread(str(photo))[50:200, 50:200, ::-1] for photo in photos])
+    assert (load_embedder("dlib-resnet-v1").embed(crops) * embedder.embed(crops)).sum(axis=1).min() > 0.9999
 
 
 def test_it_answers_as_dlib_does_to_any_picture(embedder, reference):
-    chips = np.concatenate(
-        [random_chips(3), np.zeros((1, 150, 150, 3), np.uint8), np.full((1, 150, 150, 3), 255, np.uint8)]
+    crops = np.concatenate(
+        [random_crops(3), np.zeros((1, 150, 150, 3), np.uint8), np.full((1, 150, 150, 3), 255, np.uint8)]
     )
-    assert np.abs(embedder.network(chips)[0] - reference(chips)).max() < 1e-5
+    assert np.abs(embedder.network(crops)[0] - reference(crops)).max() < 1e-5
 
 
 def test_embeddings_are_unit_vectors_whatever_the_batch(embedder):
-    chips = random_chips(5)
-    together = embedder.embed(chips)
+    crops = random_crops(5)
+    together = embedder.embed(crops)
     assert together.shape == (5, embedder.dimension)
     assert together.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(together, np.concatenate([embedder.embed(chip[None]) for chip in chips]), atol=1e-6)
-    assert embedder.embed(chips[:0]).shape == (0, embedder.dimension)
+    np.testing.assert_allclose(together, np.concatenate([embedder.embed(crop[None]) for crop in crops]), atol=1e-6)
+    assert embedder.embed(crops[:0]).shape == (0, embedder.dimension)
 
 
 def test_it_says_what_it_is(embedder):
-    assert (embedder.id, embedder.version, embedder.chip_size, embedder.dimension) == ("dlib-resnet-v1", "1", 150, 128)
+    assert (embedder.id, embedder.version, embedder.crop_size, embedder.dimension) == ("dlib-resnet-v1", "1", 150, 128)
     assert embedder.targets.shape == (5, 2)
     left, right, nose, mouth_left, mouth_right = embedder.targets
     assert left[0] < nose[0] < right[0]

@@ -16,7 +16,7 @@ from recognition.errors import WeightsMissing
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = runpy.run_path(str(GOLDEN / "make_facenet_golden.py"))
-random_chips, random_tensor = SCRIPT["random_chips"], SCRIPT["random_tensor"]
+random_crops, random_tensor = SCRIPT["random_crops"], SCRIPT["random_tensor"]
 
 
 def pickled(value):
@@ -78,20 +78,20 @@ def embedder(arrays, tmp_path_factory):
 
 
 def test_it_answers_as_facenet_pytorch_does(embedder, golden):
-    assert np.abs(embedder.embed(random_chips()) - golden["vectors"]).max() < 1e-4
+    assert np.abs(embedder.embed(random_crops()) - golden["vectors"]).max() < 1e-4
 
 
 def test_embeddings_are_unit_vectors_whatever_the_batch(embedder):
-    chips = random_chips()[:3]
-    together = embedder.embed(chips)
+    crops = random_crops()[:3]
+    together = embedder.embed(crops)
     assert together.shape == (3, 512)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(together, np.concatenate([embedder.embed(chip[None]) for chip in chips]), atol=1e-5)
-    assert embedder.embed(chips[:0]).shape == (0, 512)
+    np.testing.assert_allclose(together, np.concatenate([embedder.embed(crop[None]) for crop in crops]), atol=1e-5)
+    assert embedder.embed(crops[:0]).shape == (0, 512)
 
 
 def test_the_weights_make_the_version(embedder, arrays, tmp_path):
-    assert (embedder.id, embedder.chip_size, embedder.dimension, embedder.targets.shape) == (
+    assert (embedder.id, embedder.crop_size, embedder.dimension, embedder.targets.shape) == (
         "facenet-20180402",
         160,
         512,

@@ -32,8 +32,8 @@ def test_two_people_in_a_clip_are_two_tracks(models: Models, shared_data: Path) 
     for track in long:
         assert track.embeddings.shape == (len(track.qualities), 128)
         assert np.linalg.norm(track.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
-        assert 1 <= len(track.chips) <= 3
-        assert all(chip.jpeg.startswith(b"\xff\xd8") for chip in track.chips)
+        assert 1 <= len(track.crops) <= 3
+        assert all(crop.jpeg.startswith(b"\xff\xd8") for crop in track.crops)
     assert result.embedder == "dlib-resnet-v1"
 
 

@@ -11,7 +11,7 @@ AHEAD = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32)
 GOOD = Quality(face_px=120, sharpness=300, light=120, yaw=5, pitch=5, roll=0, score=1.0)
 
 
-def chip(seed: int = 0) -> np.ndarray:
+def crop(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(60, 200, (150, 150, 3), np.uint8)
 
 
@@ -22,20 +22,20 @@ def face(points: np.ndarray = AHEAD) -> Face:
 def test_a_face_ahead_is_not_turned_and_one_in_profile_is() -> None:
     profile = AHEAD.copy()
     profile[2, 0] = 75
-    assert assess(face(), chip()).turned < 10
-    assert assess(face(profile), chip()).turned > 40
+    assert assess(face(), crop()).turned < 10
+    assert assess(face(profile), crop()).turned > 40
 
 
 def test_blur_darkness_size_and_turning_each_cost_quality() -> None:
-    sharp = assess(face(), chip())
+    sharp = assess(face(), crop())
     profile = AHEAD.copy()
     profile[2, 0] = 75
     far = Face(np.array([0, 0, 20, 25], np.float32), 0.99, AHEAD)
     for worse in (
-        assess(face(), cv2.GaussianBlur(chip(), (0, 0), 5)),
-        assess(face(), chip() // 8),
-        assess(face(profile), chip()),
-        assess(far, chip()),
+        assess(face(), cv2.GaussianBlur(crop(), (0, 0), 5)),
+        assess(face(), crop() // 8),
+        assess(face(profile), crop()),
+        assess(far, crop()),
     ):
         assert 0 <= worse.value < sharp.value <= 1
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recognition.media.image_statistics import Scene
-from recognition.types import Chip, SegmentResult, Track
+from recognition.types import Crop, SegmentResult, Track
 
 
 def test_a_living_picture_a_frozen_one_and_a_dark_one() -> None:
@@ -28,11 +28,11 @@ def test_one_picture_says_nothing_of_motion() -> None:
     assert (scene.light, scene.motion) == (0, None)
 
 
-def test_what_a_piece_shows_lies_later_in_the_lecture() -> None:
+def test_what_a_footage_file_shows_lies_later_in_the_lecture() -> None:
     boxes, vectors = np.zeros((2, 4), np.float32), np.zeros((1, 3), np.float32)
-    track = Track(0, np.array([1.0, 3.0]), boxes, vectors, np.ones(1, np.float32), (Chip(3.0, 0.5, b"jpeg"),))
+    track = Track(0, np.array([1.0, 3.0]), boxes, vectors, np.ones(1, np.float32), (Crop(3.0, 0.5, b"jpeg"),))
     moved = SegmentResult("model", 2, 2, (track,), 0.5, 0.1).later(-0.5)
     assert moved.tracks[0].times.tolist() == [0.5, 2.5]
-    assert moved.tracks[0].chips[0].time == 2.5
+    assert moved.tracks[0].crops[0].time == 2.5
     assert (moved.light, moved.faces) == (0.5, 2)
     assert track.times.tolist() == [1.0, 3.0]

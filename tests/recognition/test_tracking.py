@@ -11,8 +11,8 @@ POINTS = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32
 
 def look(time: float, x: float, y: float = 100, side: float = 60, quality: float = 0.5, seed: int = 0) -> Look:
     box = np.array([x, y, x + side, y + side], np.float32)
-    chip = np.random.default_rng(seed).integers(0, 256, (150, 150, 3), np.uint8)
-    return Look(time, Face(box, 0.99, POINTS + np.float32([x, y])), quality, chip)
+    crop = np.random.default_rng(seed).integers(0, 256, (150, 150, 3), np.uint8)
+    return Look(time, Face(box, 0.99, POINTS + np.float32([x, y])), quality, crop)
 
 
 def followed(samples: list[tuple[float, list[Look]]], cuts: tuple[float, ...] = (), duration: float = 60.0) -> Tracker:

@@ -14,7 +14,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     loaded = tracks_file.load(tmp_path / "3.npz")
     assert (loaded.embedder, loaded.frames, loaded.faces) == (saved.embedder, saved.frames, saved.faces)
     for a, b in zip(saved.tracks, loaded.tracks, strict=True):
-        assert (a.segment, a.chips) == (b.segment, b.chips)
+        assert (a.segment, a.crops) == (b.segment, b.crops)
         for name in ("times", "boxes", "embeddings", "qualities"):
             assert np.array_equal(getattr(a, name), getattr(b, name))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recognition.errors import GalleryMismatch
 from recognition.identification.gallery import PRESETS, train, unit
 from recognition.identification.vote import Policy, bridged, vote
-from recognition.types import Chip, Decision, Identity, SegmentResult, VideoInfo
+from recognition.types import Crop, Decision, Identity, SegmentResult, VideoInfo
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
 MINUTE = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 60.0)
@@ -36,7 +36,7 @@ def test_who_sits_there_is_present_and_nobody_else(gallery) -> None:
     assert three.intervals == ((0.0, 59.0),)
     assert (three.seconds, three.share) == (pytest.approx(59), pytest.approx(59 / 60))
     assert 0.5 <= three.confidence <= 1
-    assert len(three.chips) == 3
+    assert len(three.crops) == 3
     assert attendance.unknown == ()
 
 
@@ -49,16 +49,16 @@ def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
     attendance = vote([result(*tracks)], gallery, ROSTER, MINUTE)
     assert present(attendance) == {"4"}
     assert len(attendance.unknown) == 1
-    assert len(attendance.unknown[0].chips) == 3
+    assert len(attendance.unknown[0].crops) == 3
 
 
 def test_the_evidence_begins_with_each_track_s_most_telling_picture(gallery) -> None:
     one, two = track(3, ALL_MINUTE[:10]), track(3, ALL_MINUTE[20:], seed=8)
     names = iter([b"1a", b"1b", b"1c", b"2a", b"2b", b"2c"])
     qualities = iter([0.2, 0.9, 0.9, 0.4, 0.9, 0.8])
-    parts = [replace(t, chips=tuple(Chip(0.0, next(qualities), next(names)) for _ in range(3))) for t in (one, two)]
-    chips = vote([result(*parts)], gallery, ROSTER, MINUTE).presences[3].chips
-    assert [chip.jpeg for chip in chips] == [b"2a", b"1a", b"1b"]
+    parts = [replace(t, crops=tuple(Crop(0.0, next(qualities), next(names)) for _ in range(3))) for t in (one, two)]
+    crops = vote([result(*parts)], gallery, ROSTER, MINUTE).presences[3].crops
+    assert [crop.jpeg for crop in crops] == [b"2a", b"1a", b"1b"]
 
 
 def test_strangers_of_one_moment_are_different_people_however_alike(gallery) -> None:
@@ -80,7 +80,7 @@ def test_twins_who_are_both_there_are_both_present() -> None:
     alike = train(photos, EMBEDDER)
     other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
-    second = type(second)(0, second.times, second.boxes, other, second.qualities, second.chips)
+    second = type(second)(0, second.times, second.boxes, other, second.qualities, second.crops)
     attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
     assert present(attendance) == {"0", "twin"}
 
@@ -151,10 +151,10 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
         embeddings=(between * vector + np.sqrt(1 - between**2) * aside)[None].astype(np.float32),
     )
     five = vote([result(face)], gallery, ROSTER, PHOTO).presences[5]
-    assert (five.present, five.unsure, len(five.chips)) == (False, True, 1)
+    assert (five.present, five.to_confirm, len(five.crops)) == (False, True, 1)
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
     five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
-    assert (five.present, five.unsure) == (False, False)
+    assert (five.present, five.to_confirm) == (False, False)
 
 
 def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery, monkeypatch) -> None:
@@ -165,8 +165,8 @@ def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery,
     faces = [track(person, np.array([0.0]), x=200 * person) for person in (3, 7, 5)]
     attendance = vote([result(*faces)], gallery, ROSTER, PHOTO)
     assert present(attendance) == {"3"}
-    assert [chip.jpeg for chip in attendance.presences[3].chips] == [b"jpeg of 3"]
-    assert [presence.label for presence in attendance.presences if presence.unsure] == ["5"]
+    assert [crop.jpeg for crop in attendance.presences[3].crops] == [b"jpeg of 3"]
+    assert [presence.label for presence in attendance.presences if presence.to_confirm] == ["5"]
     assert len(attendance.unknown) == 1
 
 
@@ -191,17 +191,17 @@ def test_a_portrait_of_a_student_makes_nobody_present_and_doesn_t_stand_in_the_s
     portrait = replace(track(3, ALL_MINUTE, x=900), motion=0.001)
     alone = vote([result(portrait)], gallery, ROSTER, MINUTE)
     assert not present(alone)
-    assert [person.still for person in alone.unknown] == [True]
+    assert [person.is_static for person in alone.unknown] == [True]
     both = vote([result(portrait, track(3, ALL_MINUTE, x=100, seed=8))], gallery, ROSTER, MINUTE)
     assert present(both) == {"3"}
-    assert [person.still for person in both.unknown] == [True]
+    assert [person.is_static for person in both.unknown] == [True]
 
 
 def test_a_portrait_that_is_hidden_now_and_then_is_one_all_the_same(gallery) -> None:
     parts = [replace(track(3, ALL_MINUTE[at : at + 4], x=900, seed=at), motion=0.001) for at in (0, 10, 20)]
     attendance = vote([result(*parts)], gallery, ROSTER, MINUTE)
     assert not present(attendance)
-    assert [person.still for person in attendance.unknown] == [True]
+    assert [person.is_static for person in attendance.unknown] == [True]
 
 
 def test_a_sleeper_is_no_portrait(gallery) -> None:
@@ -252,7 +252,7 @@ def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
     assert unknown_time in ALL_MINUTE
     assert box[0] == pytest.approx(300, abs=20)
     assert unknown_box[0] == pytest.approx(800, abs=20)
-    assert attendance.presences[3].chips[0].box[0] == pytest.approx(300, abs=20)
+    assert attendance.presences[3].crops[0].box[0] == pytest.approx(300, abs=20)
 
 
 @pytest.mark.parametrize("label", ["7", "new", None], ids=["of the gallery", "without photos", "a visitor"])

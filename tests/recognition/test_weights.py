@@ -26,7 +26,7 @@ from tests.recognition.test_embedders_facenet import save as save_torch
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = runpy.run_path(str(GOLDEN / "make_facenet_golden.py"))
-CHIPS = SCRIPT["random_chips"]()
+CROPS = SCRIPT["random_crops"]()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,8 +56,8 @@ def files(arrays, tmp_path_factory):
     """Each form's file, written by its own writer, and what those that can answer answer."""
     folder = tmp_path_factory.mktemp("files")
     original = folder / "20180402-114759"
-    graph = facenet_writers.save_original(arrays, original, 8631, CHIPS)
-    keras = facenet_writers.save_deepface(arrays, folder / "facenet512_weights.h5", CHIPS)
+    graph = facenet_writers.save_original(arrays, original, 8631, CROPS)
+    keras = facenet_writers.save_deepface(arrays, folder / "facenet512_weights.h5", CROPS)
     save_torch(folder / "20180402-114759-vggface2.pt", arrays | {"logits.bias": np.zeros(8631, np.float32)})
     return folder, graph, keras
 
@@ -92,8 +92,8 @@ def test_the_embedder_answers_as_tensorflow_and_keras_do(kept, files):
         embedder.version,
         "the original's frozen graph",
     )
-    assert np.abs(embedder.embed(CHIPS) - graph).max() < 1e-5
-    assert np.abs(embedder.embed(CHIPS) - keras).max() < 1e-5
+    assert np.abs(embedder.embed(CROPS) - graph).max() < 1e-5
+    assert np.abs(embedder.embed(CROPS) - keras).max() < 1e-5
 
 
 def test_kept_weights_are_listed_and_verified(kept, store, capsys, monkeypatch, tmp_path):
@@ -212,7 +212,7 @@ def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch
             160,
             512,
             None,
-            lambda chips, answer=answer: [np.full((len(chips), 512), answer, "f4")],
+            lambda crops, answer=answer: [np.full((len(crops), 512), answer, "f4")],
         )
         with pytest.raises(WeightsMissing, match="the numbers in the file are wrong"):
             weights.check(embedder)

@@ -76,9 +76,9 @@ def written(recording: Recording) -> Any:
         AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student_id"),
     )
     rows = [{key: value for key, value in row.items() if key not in drop} for table in tables for row in table.values()]
-    chips = sorted(path.name for path in Path(recording.file.storage.location, "chips", str(recording.pk)).glob("*"))
+    crops = sorted(path.name for path in Path(recording.file.storage.location, "crops", str(recording.pk)).glob("*"))
     reports = list(Report.objects.filter(recording=recording).values("file_name", "sha256"))
-    return rows, chips, reports
+    return rows, crops, reports
 
 
 def test_the_vote_writes_rows_pictures_and_workbook(settings) -> None:

@@ -1,4 +1,4 @@
-"""Lectures whose footage comes in pieces, from two cameras, in any order: real workers' code, voting, gallery and workbooks on
+"""Lectures whose footage comes in footage files, from two cameras, in any order: real workers' code, voting, gallery and workbooks on
 made-up tracks."""
 
 import json
@@ -20,10 +20,10 @@ from campus.attendance.models import Report
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.register import register
 from campus.attendance.selectors import provisional
-from campus.attendance.services import still_wanted
-from campus.cctv.clips import lecture_complete, lecture_footage, piece_arrived
-from campus.cctv.models import Camera, Piece
-from campus.cctv.services import piece_discard
+from campus.attendance.services import snapshot_wanted
+from campus.cctv.clips import footage_file_arrived, lecture_complete, lecture_footage
+from campus.cctv.models import Camera, FootageFile
+from campus.cctv.services import footage_file_discard
 from campus.common.errors import UserError
 from campus.common.jobs import KINDS, claim
 from campus.outbox.models import Delivery
@@ -81,10 +81,10 @@ def cameras() -> tuple[Camera, Camera]:
     return factories.camera("B 12"), factories.camera("B 12")
 
 
-def piece(camera: Camera, start: float, *minutes: list[int], **script: Any) -> Piece:
-    """Who is in each minute of a piece."""
+def footage_file(camera: Camera, start: float, *minutes: list[int], **script: Any) -> FootageFile:
+    """Who is in each minute of a footage file."""
     content = json.dumps({"segments": minutes, **script}).encode()
-    return factories.piece(camera, minute(start), len(minutes), content=content)
+    return factories.footage_file(camera, minute(start), len(minutes), content=content)
 
 
 def work() -> None:
@@ -100,9 +100,9 @@ def work() -> None:
         segments_settled()
 
 
-def arrives(*pieces: Piece) -> None:
-    for one in pieces:
-        piece_arrived(piece=one)
+def arrives(*footage_files: FootageFile) -> None:
+    for one in footage_files:
+        footage_file_arrived(footage_file=one)
         work()
 
 
@@ -126,7 +126,7 @@ def test_two_cameras_in_any_order_make_one_result(
     lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any, seed: int
 ) -> None:
     left, right = cameras
-    before = [[5], [5]]  # somebody of the lecture before, in a piece that spans both
+    before = [[5], [5]]  # somebody of the lecture before, in a footage file that spans both
     footage = [
         (left, -2, *before, *LEFT[:2]),
         (left, 2, *LEFT[2:4]),
@@ -137,9 +137,9 @@ def test_two_cameras_in_any_order_make_one_result(
     ]
     random.Random(seed).shuffle(footage)  # noqa: S311
     for one in footage[:-1]:
-        arrives(piece(*one))
+        arrives(footage_file(*one))
     assert (told(), Report.objects.exists()) == (0, False), "not before all of it is here"
-    last = piece(*footage[-1])
+    last = footage_file(*footage[-1])
     arrives(last, last)
     assert statuses(lecture) == EXPECTED
     assert {one.provisional for one in lecture.recordings.all()} == {False}
@@ -162,9 +162,9 @@ def test_two_cameras_in_any_order_make_one_result(
     assert not any(tracks_folder(one).exists() for one in lecture.recordings.all())
 
 
-def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_the_result_is_provisional_while_footage_files_come(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
-    arrives(piece(left, 0, *LEFT[:2]))
+    arrives(footage_file(left, 0, *LEFT[:2]))
     assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], (
         "nobody has left a lecture that goes on"
     )
@@ -175,7 +175,7 @@ def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: 
     with pytest.raises(UserError, match="More footage"):
         sign_off(lecture=lecture, user=factories.registrar())
     assert tracks_folder(lecture.recordings.get()).exists()
-    arrives(piece(right, 0, *RIGHT), piece(left, 2, *LEFT[2:]))
+    arrives(footage_file(right, 0, *RIGHT), footage_file(left, 2, *LEFT[2:]))
     assert provisional(lecture) is None
     assert register(lecture.course).lectures == (lecture,)
     sign_off(lecture=lecture, user=factories.registrar())
@@ -184,7 +184,7 @@ def test_the_result_is_provisional_while_pieces_come(lecture: Lecture, cameras: 
 def test_tracks_are_kept_as_long_as_more_is_awaited(
     lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
 ) -> None:
-    arrives(piece(cameras[0], 0, *LEFT[:2]))
+    arrives(footage_file(cameras[0], 0, *LEFT[:2]))
     recording = lecture.recordings.get()
     monkeypatch.setattr("workers.maintenance.KEEP_SECONDS", -1)
     upkeep()
@@ -196,7 +196,7 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
     lecture: Lecture, cameras: tuple[Camera, Camera]
 ) -> None:
     left, _ = cameras
-    arrives(piece(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
+    arrives(footage_file(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
     footage_enough(lecture=lecture, user=factories.registrar())
     work()
     assert statuses(lecture) == ["present", "left_early", "late", "absent", "absent", "absent"]
@@ -211,12 +211,12 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
         footage_enough(lecture=lecture, user=factories.registrar())
 
 
-def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
+def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
     lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any
 ) -> None:
     left, right = cameras
     user = factories.registrar()
-    arrives(piece(left, 0, *LEFT), piece(right, 0, *RIGHT[:3]))
+    arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT[:3]))
     lecture_complete(lecture=lecture)
     work()
     report = Report.objects.get()
@@ -230,7 +230,7 @@ def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
     )
     assert seen_by_the_right_camera.last_seen < minute(3)
 
-    late = piece(right, 3, *RIGHT[3:])
+    late = footage_file(right, 3, *RIGHT[3:])
     arrives(late)
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"]
     seen_by_the_right_camera.refresh_from_db()
@@ -247,13 +247,13 @@ def test_a_late_piece_starts_a_new_vote_that_keeps_what_people_decided(
     assert told() == 1
 
 
-def test_a_piece_of_two_lectures_counts_for_each_what_is_its_own(
+def test_a_footage_file_of_two_lectures_counts_for_each_what_is_its_own(
     course: Course, cameras: tuple[Camera, Camera]
 ) -> None:
     Camera.objects.exclude(pk=cameras[0].pk).delete()
     first = factories.lecture(course, starts_at=START, ends_at=minute(3), room="B 12")
     second = factories.lecture(course, starts_at=minute(3), ends_at=minute(6), room="B 12")
-    arrives(piece(cameras[0], 0, [0], [0]), piece(cameras[0], 2, [0], [1], [1], [1]))
+    arrives(footage_file(cameras[0], 0, [0], [0]), footage_file(cameras[0], 2, [0], [1], [1], [1]))
     assert statuses(first) == ["present", *["absent"] * 5]
     assert statuses(second) == ["absent", "present", *["absent"] * 4]
     assert (Report.objects.count(), told()) == (2, 2)
@@ -261,8 +261,8 @@ def test_a_piece_of_two_lectures_counts_for_each_what_is_its_own(
 
 def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
-    broken = factories.piece(right, minute(0), MINUTES, content=b"no video")
-    half = piece(left, 0, *LEFT)
+    broken = factories.footage_file(right, minute(0), MINUTES, content=b"no video")
+    half = footage_file(left, 0, *LEFT)
     arrives(broken, half)
     broken.refresh_from_db()
     assert (broken.state, broken.error) == ("failed", "This is no video. Upload another file.")
@@ -275,7 +275,7 @@ def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera
 
 def test_where_one_camera_fails_the_others_result_is_told(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
-    arrives(piece(left, 0, *LEFT), piece(right, 0, *RIGHT, fail=list(range(6))))
+    arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT, fail=list(range(6))))
     assert lecture.recordings.get(camera=right).state == "failed"
     lectures_settle()
     lectures_settle()
@@ -285,16 +285,16 @@ def test_where_one_camera_fails_the_others_result_is_told(lecture: Lecture, came
 
 def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
-    one, other = piece(left, 0, *LEFT), piece(right, 0, *RIGHT)
+    one, other = footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT)
     arrives(one, other)
     assert statuses(lecture) == EXPECTED
     user = factories.registrar()
     override_set(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
-    piece_discard(piece=other, user=user)
+    footage_file_discard(footage_file=other, user=user)
     work()
     assert lecture.recordings.get().camera == left
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "excused"]
-    piece_discard(piece=one, user=user)
+    footage_file_discard(footage_file=one, user=user)
     work()
     assert not Recording.objects.exists()
     assert statuses(lecture) == ["excused"], "nothing but what a person said is left"
@@ -302,7 +302,7 @@ def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple
 
 def test_a_lecture_that_is_cancelled_or_moves_is_followed(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     Camera.objects.exclude(pk=cameras[0].pk).delete()
-    arrives(piece(cameras[0], 0, *LEFT), piece(cameras[0], 6, [5], [5], [5], [5], [5], [5]))
+    arrives(footage_file(cameras[0], 0, *LEFT), footage_file(cameras[0], 6, [5], [5], [5], [5], [5], [5]))
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(6), ends_at=minute(12))
     lecture.refresh_from_db()
@@ -318,23 +318,23 @@ def test_a_lecture_that_is_cancelled_or_moves_is_followed(lecture: Lecture, came
 def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from_the_right_file(
     lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
 ) -> None:
-    arrives(piece(cameras[0], -1, [5], *LEFT[:3]), piece(cameras[0], 3, *LEFT[3:]))
+    arrives(footage_file(cameras[0], -1, [5], *LEFT[:3]), footage_file(cameras[0], 3, *LEFT[3:]))
     recording = lecture.recordings.get()
     sighting = recording.sightings.get(student__name="Student 1")
     assert sighting.intervals[0][0] == pytest.approx(120, abs=2), "in the seconds of the lecture"
-    assert all(120 <= chip["time"] < 360 for chip in sighting.chips)
+    assert all(120 <= crop["time"] < 360 for crop in sighting.crops)
     asked = []
 
     def picture(path: Path, info: Any, time: float) -> bytes:
         asked.append((path, time))
         return b"jpeg"
 
-    monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(still=picture))
-    from workers.stills import cut_out
+    monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(snapshot=picture))
+    from workers.snapshots import clip_out
 
-    still = still_wanted(recording=recording, time=200.0)
-    attempt("rollcall.still", cut_out, claim("rollcall.still", still.pk, "me"))
-    still_wanted(recording=recording, time=10.0)
-    last = recording.cuts.order_by("at").last()
-    assert asked == [(Path(last.piece.file.path), 20.0)]
+    snapshot = snapshot_wanted(recording=recording, time=200.0)
+    attempt("rollcall.snapshot", clip_out, claim("rollcall.snapshot", snapshot.pk, "me"))
+    snapshot_wanted(recording=recording, time=10.0)
+    last = recording.clips.order_by("at").last()
+    assert asked == [(Path(last.footage_file.file.path), 20.0)]
     assert Segment.objects.filter(recording=recording, state="done").count() == 6

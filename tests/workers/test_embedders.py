@@ -81,10 +81,10 @@ def test_the_old_gallery_stays_until_the_new_one_is_ready() -> None:
     old = trained(course)
     new = change(course)
     assert (new.embedder, embedder_in_use(course), active_gallery(course)) == (NEW, OLD, old)
-    verdicts = list(FacePhoto.objects.order_by("pk").values("state", "reason", "chip", "quality"))
+    verdicts = list(FacePhoto.objects.order_by("pk").values("state", "reason", "crop", "quality"))
     new = train_now(new)
     assert (new.state, new.active, embedder_in_use(course)) == ("ready", True, NEW)
-    assert list(FacePhoto.objects.order_by("pk").values("state", "reason", "chip", "quality")) == verdicts
+    assert list(FacePhoto.objects.order_by("pk").values("state", "reason", "crop", "quality")) == verdicts
     assert Embedding.objects.filter(embedder=NEW).count() == Embedding.objects.filter(embedder=OLD).count() == 8
     assert vote(looked_at(course, [[0], [0]])).state == "failed", (
         "tracks that are another embedder's are never compared"

@@ -1,4 +1,4 @@
-"""A piece of footage is brought here: whole or not at all, going on where it was, and no further than its source may go."""
+"""A footage file is brought here: whole or not at all, going on where it was, and no further than its source may go."""
 
 import errno
 import hashlib
@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from campus.cctv.fetching import part_path, parts_tidy
-from campus.cctv.models import Piece, Source
+from campus.cctv.models import FootageFile, Source
 from campus.common import storage as uploads
 from campus.common.jobs import WAITING, claim
 from tests.campus import factories
@@ -45,7 +45,7 @@ def nvr(tmp_path: Path, settings: Any) -> Path:
     return folder
 
 
-def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> Piece:
+def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> FootageFile:
     """A file that the folder has, and a lecture wants."""
     (folder / path).write_bytes(content)
     source = fields.pop("source", None) or factories.source(address=str(folder))
@@ -59,48 +59,48 @@ def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> Pie
         "modified_at": modified,
         "starts_at": STARTS,
     }
-    return Piece.objects.create(
-        **facts | {"ends_at": STARTS + timedelta(minutes=1), "state": Piece.State.WANTED} | fields
+    return FootageFile.objects.create(
+        **facts | {"ends_at": STARTS + timedelta(minutes=1), "state": FootageFile.State.WANTED} | fields
     )
 
 
-def fetched(piece: Piece) -> Piece:
+def fetched(footage_file: FootageFile) -> FootageFile:
     """As it is after one attempt of a worker."""
-    row = claim("rollcall.fetch", piece.pk, owner=f"worker {time.monotonic()}")
+    row = claim("rollcall.fetch", footage_file.pk, owner=f"worker {time.monotonic()}")
     assert row
     attempt("rollcall.fetch", collect.fetch, row)
-    piece.refresh_from_db()
-    return piece
+    footage_file.refresh_from_db()
+    return footage_file
 
 
-def again(piece: Piece) -> Piece:
+def again(footage_file: FootageFile) -> FootageFile:
     """As when its pause is over."""
-    assert piece.state == Piece.State.LATER
-    assert piece.due_at > timezone.now()
-    Piece.objects.filter(pk=piece.pk).update(state=Piece.State.WANTED, **WAITING)
-    return fetched(piece)
+    assert footage_file.state == FootageFile.State.LATER
+    assert footage_file.due_at > timezone.now()
+    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.WANTED, **WAITING)
+    return fetched(footage_file)
 
 
 class TestWhole:
     def test_it_is_kept_with_what_it_is(self, nvr: Path, film: bytes) -> None:
-        piece = fetched(wanted(nvr, film))
-        assert (piece.state, piece.error, piece.note) == (Piece.State.HERE, "", "")
-        assert Path(piece.file.path).read_bytes() == film
-        assert piece.file.name == f"footage/{piece.pk}.mp4"
-        assert piece.sha256 == hashlib.sha256(film).hexdigest()
-        assert piece.info["codec"] == "h264"
-        assert abs(piece.ends_at - STARTS - timedelta(minutes=1)) < timedelta(seconds=1)
-        assert piece.fetched_at
-        assert not part_path(piece).exists()
+        footage_file = fetched(wanted(nvr, film))
+        assert (footage_file.state, footage_file.error, footage_file.note) == (FootageFile.State.HERE, "", "")
+        assert Path(footage_file.file.path).read_bytes() == film
+        assert footage_file.file.name == f"footage/{footage_file.pk}.mp4"
+        assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
+        assert footage_file.info["codec"] == "h264"
+        assert abs(footage_file.ends_at - STARTS - timedelta(minutes=1)) < timedelta(seconds=1)
+        assert footage_file.fetched_at
+        assert not part_path(footage_file).exists()
         assert (nvr / PATH).read_bytes() == film
 
     def test_its_lecture_gets_it(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         lecture = factories.lecture(
-            room=piece.camera.room.name, starts_at=STARTS, ends_at=STARTS + timedelta(minutes=1)
+            room=footage_file.camera.room.name, starts_at=STARTS, ends_at=STARTS + timedelta(minutes=1)
         )
-        fetched(piece)
-        assert [recording.camera for recording in lecture.recordings.all()] == [piece.camera]
+        fetched(footage_file)
+        assert [recording.camera for recording in lecture.recordings.all()] == [footage_file.camera]
 
     def test_the_same_bytes_are_kept_once(self, nvr: Path, film: bytes) -> None:
         first = fetched(wanted(nvr, film))
@@ -111,9 +111,9 @@ class TestWhole:
             )
         )
         assert (first.state, second.state, other_way.state) == (
-            Piece.State.HERE,
-            Piece.State.DOUBLE,
-            Piece.State.DOUBLE,
+            FootageFile.State.HERE,
+            FootageFile.State.DOUBLE,
+            FootageFile.State.DOUBLE,
         )
         assert PATH in second.note
         assert not second.file
@@ -122,16 +122,16 @@ class TestWhole:
     def test_another_room_has_its_own(self, nvr: Path, film: bytes) -> None:
         fetched(wanted(nvr, film))
         elsewhere = factories.camera("Another room", factories.source(address=str(nvr))).source
-        assert fetched(wanted(nvr, film, "cam1/other.mp4", source=elsewhere)).state == Piece.State.HERE
+        assert fetched(wanted(nvr, film, "cam1/other.mp4", source=elsewhere)).state == FootageFile.State.HERE
 
     def test_a_changed_file_takes_the_place_of_the_old_one(self, nvr: Path, film: bytes) -> None:
-        piece = fetched(wanted(nvr, film + (8).to_bytes(4, "big") + b"free"))
+        footage_file = fetched(wanted(nvr, film + (8).to_bytes(4, "big") + b"free"))
         (nvr / PATH).write_bytes(film)
-        Piece.objects.filter(pk=piece.pk).update(
-            state=Piece.State.WANTED, size=len(film), modified_at=None, offset=0, **WAITING
+        FootageFile.objects.filter(pk=footage_file.pk).update(
+            state=FootageFile.State.WANTED, size=len(film), modified_at=None, offset=0, **WAITING
         )
-        assert fetched(piece).state == Piece.State.HERE
-        assert Path(piece.file.path).read_bytes() == film
+        assert fetched(footage_file).state == FootageFile.State.HERE
+        assert Path(footage_file.file.path).read_bytes() == film
 
 
 class TestSlices:
@@ -140,77 +140,85 @@ class TestSlices:
         monkeypatch.setattr(collect, "NOTE_SECONDS", 0)
         published: list[Any] = []
         monkeypatch.setattr(collect, "publish", lambda task, pks: published.extend(pks))
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         offsets = []
         for _slice in range(-(-len(film) // (256 * 1024)) - 1):
-            row = claim("rollcall.fetch", piece.pk, owner="worker")
+            row = claim("rollcall.fetch", footage_file.pk, owner="worker")
             attempt("rollcall.fetch", collect.fetch, row)
             collect.go_on(row)
-            piece.refresh_from_db()
-            assert (piece.state, piece.attempts, piece.lease_owner) == (Piece.State.WANTED, 0, "")
-            offsets.append(piece.offset)
+            footage_file.refresh_from_db()
+            assert (footage_file.state, footage_file.attempts, footage_file.lease_owner) == (
+                FootageFile.State.WANTED,
+                0,
+                "",
+            )
+            offsets.append(footage_file.offset)
         assert offsets == sorted(set(offsets))
-        assert published == [piece.pk] * len(offsets)
-        assert fetched(piece).state == Piece.State.HERE
-        assert Path(piece.file.path).read_bytes() == film
+        assert published == [footage_file.pk] * len(offsets)
+        assert fetched(footage_file).state == FootageFile.State.HERE
+        assert Path(footage_file.file.path).read_bytes() == film
 
     def test_what_was_not_noted_is_fetched_again(self, nvr: Path, film: bytes) -> None:
         """A worker was killed: the part file may have more than the row says, or less."""
         for part, offset in ((film[:1000] + b"garbage", 1000), (film[:500], 1000), (b"", 1000)):
-            piece = wanted(nvr, film, source=factories.camera(f"{offset} {len(part)}").source, offset=offset)
-            Source.objects.filter(pk=piece.source_id).update(address=str(nvr))
-            part_path(piece).parent.mkdir(exist_ok=True)
-            part_path(piece).write_bytes(part)
-            assert fetched(piece).state == Piece.State.HERE
-            assert piece.sha256 == hashlib.sha256(film).hexdigest()
+            footage_file = wanted(nvr, film, source=factories.camera(f"{offset} {len(part)}").source, offset=offset)
+            Source.objects.filter(pk=footage_file.source_id).update(address=str(nvr))
+            part_path(footage_file).parent.mkdir(exist_ok=True)
+            part_path(footage_file).write_bytes(part)
+            assert fetched(footage_file).state == FootageFile.State.HERE
+            assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
-        with collect.part_of(piece, part_path(piece)), pytest.raises(Postponed):
-            collect.fetch(piece)
+        footage_file = wanted(nvr, film)
+        with collect.part_of(footage_file, part_path(footage_file)), pytest.raises(Postponed):
+            collect.fetch(footage_file)
 
-    def test_who_lost_the_piece_changes_nothing(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
-        zombie = claim("rollcall.fetch", piece.pk, owner="zombie")
-        Piece.objects.filter(pk=piece.pk).update(lease_owner="another")
+    def test_who_lost_the_footage_file_changes_nothing(self, nvr: Path, film: bytes) -> None:
+        footage_file = wanted(nvr, film)
+        zombie = claim("rollcall.fetch", footage_file.pk, owner="zombie")
+        FootageFile.objects.filter(pk=footage_file.pk).update(lease_owner="another")
         attempt("rollcall.fetch", collect.fetch, zombie)
-        piece.refresh_from_db()
-        assert (piece.state, piece.lease_owner, piece.offset) == (Piece.State.WANTED, "another", 0)
+        footage_file.refresh_from_db()
+        assert (footage_file.state, footage_file.lease_owner, footage_file.offset) == (
+            FootageFile.State.WANTED,
+            "another",
+            0,
+        )
 
-    def test_a_piece_that_was_discarded_is_left_alone(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
-        row = claim("rollcall.fetch", piece.pk, owner="worker")
-        Piece.objects.filter(pk=piece.pk).update(state=Piece.State.DISCARDED)
+    def test_a_footage_file_that_was_discarded_is_left_alone(self, nvr: Path, film: bytes) -> None:
+        footage_file = wanted(nvr, film)
+        row = claim("rollcall.fetch", footage_file.pk, owner="worker")
+        FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.DISCARDED)
         attempt("rollcall.fetch", collect.fetch, row)
-        piece.refresh_from_db()
-        assert (piece.state, bool(piece.file)) == (Piece.State.DISCARDED, False)
+        footage_file.refresh_from_db()
+        assert (footage_file.state, bool(footage_file.file)) == (FootageFile.State.DISCARDED, False)
 
     def test_parts_that_nobody_waits_for_go(self, nvr: Path, film: bytes) -> None:
         kept, gone, fresh = (
             wanted(nvr, film, f"cam1/{n}.mp4", source=factories.camera(str(n)).source) for n in range(3)
         )
-        Piece.objects.filter(pk__in=(gone.pk, fresh.pk)).update(state=Piece.State.DISCARDED)
+        FootageFile.objects.filter(pk__in=(gone.pk, fresh.pk)).update(state=FootageFile.State.DISCARDED)
         part_path(kept).parent.mkdir(exist_ok=True)
-        for piece in (kept, gone, fresh):
-            part_path(piece).touch()
-        for piece in (kept, gone):
-            os.utime(part_path(piece), (0, 0))
+        for footage_file in (kept, gone, fresh):
+            part_path(footage_file).touch()
+        for footage_file in (kept, gone):
+            os.utime(part_path(footage_file), (0, 0))
         parts_tidy()
-        assert [part_path(piece).exists() for piece in (kept, gone, fresh)] == [True, False, True]
+        assert [part_path(footage_file).exists() for footage_file in (kept, gone, fresh)] == [True, False, True]
 
 
 class TestWrong:
-    def test_a_file_that_is_still_written_waits(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
+    def test_a_file_that_is_snapshot_written_waits(self, nvr: Path, film: bytes) -> None:
+        footage_file = wanted(nvr, film)
         with (nvr / PATH).open("ab") as writer:
-            assert "still being written" in fetched(piece).error
+            assert "still being written" in fetched(footage_file).error
             writer.write(b"more")
-        assert "still being written" in again(piece).error  # it is another one than was seen
-        assert piece.size == len(film) + 4
-        assert again(piece).state == Piece.State.HERE
+        assert "still being written" in again(footage_file).error  # it is another one than was seen
+        assert footage_file.size == len(film) + 4
+        assert again(footage_file).state == FootageFile.State.HERE
 
     def test_a_file_that_grows_meanwhile_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         pause = collect.Pace.pause
 
         def grow(pace: collect.Pace, count: int) -> float:
@@ -220,72 +228,72 @@ class TestWrong:
 
         with monkeypatch.context() as patch:
             patch.setattr(collect.Pace, "pause", grow)
-            assert fetched(piece).state == Piece.State.LATER
-        assert "still being written" in again(piece).error
-        assert piece.offset == 0
-        assert again(piece).state == Piece.State.HERE
+            assert fetched(footage_file).state == FootageFile.State.LATER
+        assert "still being written" in again(footage_file).error
+        assert footage_file.offset == 0
+        assert again(footage_file).state == FootageFile.State.HERE
 
     def test_a_file_that_was_cut_off_is_refused_in_words(self, nvr: Path, film: bytes) -> None:
-        piece = fetched(wanted(nvr, film[:10_000]))
-        assert piece.state == Piece.State.FAILED
-        assert piece.error
-        assert not part_path(piece).exists()
+        footage_file = fetched(wanted(nvr, film[:10_000]))
+        assert footage_file.state == FootageFile.State.FAILED
+        assert footage_file.error
+        assert not part_path(footage_file).exists()
 
     def test_one_that_is_shorter_than_its_name_says_is_kept_with_a_word(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), pattern="cam1/{date:%Y%m%d}-{start:%H%M%S}-{end:%H%M%S}.mp4")
-        piece = fetched(wanted(nvr, film, "cam1/20261123-090000-091500.mp4", source=source))
-        assert piece.state == Piece.State.HERE
-        assert "1 of 15 minutes" in piece.note
-        assert piece.ends_at < STARTS + timedelta(minutes=2)
+        footage_file = fetched(wanted(nvr, film, "cam1/20261123-090000-091500.mp4", source=source))
+        assert footage_file.state == FootageFile.State.HERE
+        assert "1 of 15 minutes" in footage_file.note
+        assert footage_file.ends_at < STARTS + timedelta(minutes=2)
 
     def test_a_file_that_is_gone_fails(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         (nvr / PATH).unlink()
-        assert fetched(piece).state == Piece.State.FAILED
-        assert "does not have the file any more" in piece.error
+        assert fetched(footage_file).state == FootageFile.State.FAILED
+        assert "does not have the file any more" in footage_file.error
 
     def test_a_picture_is_no_footage(self, nvr: Path, shared_data: Path) -> None:
         picture = next(path for path in shared_data.rglob("*.jpg"))
-        assert fetched(wanted(nvr, picture.read_bytes(), "cam1/picture.mp4")).state == Piece.State.FAILED
+        assert fetched(wanted(nvr, picture.read_bytes(), "cam1/picture.mp4")).state == FootageFile.State.FAILED
 
     def test_pauses_grow(self, nvr: Path, film: bytes) -> None:
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         Source.objects.update(enabled=False)
         pauses = []
-        fetched(piece)
+        fetched(footage_file)
         for _ in range(8):
-            pauses.append(piece.due_at - timezone.now())
-            again(piece)
+            pauses.append(footage_file.due_at - timezone.now())
+            again(footage_file)
         minutes = [round(pause.total_seconds() / 60) for pause in pauses]
         assert minutes == [1, 2, 4, 8, 16, 32, 60, 60]
-        assert piece.tries == 9
+        assert footage_file.tries == 9
 
 
 class TestBounds:
     def test_a_file_that_is_too_large_is_not_begun(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), file_gib=0)
-        assert fetched(wanted(nvr, film, source=source)).state == Piece.State.FAILED
-        assert "at most" in Piece.objects.get().error
+        assert fetched(wanted(nvr, film, source=source)).state == FootageFile.State.FAILED
+        assert "at most" in FootageFile.objects.get().error
 
     def test_the_bytes_of_the_day(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), day_gib=1)
-        Piece.objects.create(
+        FootageFile.objects.create(
             source=source,
             path="earlier",
             size=1024**3 - len(film) + 1,
             fetched_at=timezone.now(),
-            state=Piece.State.HERE,
+            state=FootageFile.State.HERE,
         )
-        piece = fetched(wanted(nvr, film, source=source))
-        assert "of the day" in piece.error
-        Piece.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
-        assert again(piece).state == Piece.State.HERE
+        footage_file = fetched(wanted(nvr, film, source=source))
+        assert "of the day" in footage_file.error
+        FootageFile.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
+        assert again(footage_file).state == FootageFile.State.HERE
 
     def test_a_full_disk_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(uploads, "SPARE_BYTES", 1024**6)
-        piece = fetched(wanted(nvr, film))
-        assert piece.state == Piece.State.LATER
-        assert "disk is full" in piece.error
+        footage_file = fetched(wanted(nvr, film))
+        assert footage_file.state == FootageFile.State.LATER
+        assert "disk is full" in footage_file.error
 
     def test_a_disk_that_is_full_in_the_middle_waits(
         self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch
@@ -293,45 +301,49 @@ class TestBounds:
         def full(_file: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        piece = wanted(nvr, film)
+        footage_file = wanted(nvr, film)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fdatasync", full)
-            assert "disk is full" in fetched(piece).error
-        assert again(piece).state == Piece.State.HERE
+            assert "disk is full" in fetched(footage_file).error
+        assert again(footage_file).state == FootageFile.State.HERE
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
         source = factories.source(address=str(nvr), rate_kib=1024)
         pace = collect.Pace(source)
         assert 9.9 < pace.pause(10 * 1024**2) <= 10
         for number in range(2):
-            piece = wanted(nvr, b"x", f"cam1/{number}.mp4", source=source)
-            claim("rollcall.fetch", piece.pk, owner=str(number))
+            footage_file = wanted(nvr, b"x", f"cam1/{number}.mp4", source=source)
+            claim("rollcall.fetch", footage_file.pk, owner=str(number))
         assert 19.9 < collect.Pace(source).pause(10 * 1024**2) <= 20
         assert collect.Pace(factories.source()).pause(10**12) == 0
 
     def test_tags_that_look_like_an_md5(self, tmp_path: Path) -> None:
-        piece = factories.piece(
-            factories.camera(source_=factories.source(kind="s3")), STARTS, state=Piece.State.WANTED, sha256=""
+        footage_file = factories.footage_file(
+            factories.camera(source_=factories.source(kind="s3")), STARTS, state=FootageFile.State.WANTED, sha256=""
         )
         path = tmp_path / "part"
         path.write_bytes(b"film")
         with path.open("r+b") as part:
             right = hashlib.md5(b"film", usedforsecurity=False).hexdigest()
             sha256 = hashlib.sha256(b"film").hexdigest()
-            assert collect.checked(piece, part, right) == collect.checked(piece, part, f"{'0' * 32}-2") == sha256
+            assert (
+                collect.checked(footage_file, part, right)
+                == collect.checked(footage_file, part, f"{'0' * 32}-2")
+                == sha256
+            )
             with pytest.raises(collect.Later, match="damaged"):
-                collect.checked(piece, part, "0" * 32)
-            piece.refresh_from_db()
-            assert collect.checked(piece, part, "0" * 32) == sha256  # twice alike
+                collect.checked(footage_file, part, "0" * 32)
+            footage_file.refresh_from_db()
+            assert collect.checked(footage_file, part, "0" * 32) == sha256  # twice alike
 
 
 class TestHostileServer:
     """A web server that says one thing and sends another."""
 
-    def piece(self, port: int, size: int) -> Piece:
+    def footage_file(self, port: int, size: int) -> FootageFile:
         source = factories.source(kind="http", address=f"http://127.0.0.1:{port}/cctv")
-        return Piece.objects.create(
-            source=source, path="film.mp4", size=size, state=Piece.State.WANTED, starts_at=STARTS
+        return FootageFile.objects.create(
+            source=source, path="film.mp4", size=size, state=FootageFile.State.WANTED, starts_at=STARTS
         )
 
     @staticmethod
@@ -352,16 +364,16 @@ class TestHostileServer:
                     request.wfile.write(bytes(65536))
 
         with answering(answer) as port:
-            piece = fetched(self.piece(port, 1000))
-        assert piece.state == Piece.State.LATER
-        assert "more bytes than the file was said to have" in piece.error
-        assert part_path(piece).stat().st_size <= 1000
+            footage_file = fetched(self.footage_file(port, 1000))
+        assert footage_file.state == FootageFile.State.LATER
+        assert "more bytes than the file was said to have" in footage_file.error
+        assert part_path(footage_file).stat().st_size <= 1000
 
     def test_no_length(self, nvr: Path) -> None:
         with answering(lambda request: self.head(request) or request.wfile.write(b"film")) as port:
-            piece = fetched(self.piece(port, 4))
-        assert piece.state == Piece.State.FAILED
-        assert "might never end" in piece.error
+            footage_file = fetched(self.footage_file(port, 4))
+        assert footage_file.state == FootageFile.State.FAILED
+        assert "might never end" in footage_file.error
 
     def test_drops_of_it(self, nvr: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(collect, "STALL_SECONDS", 0.3)
@@ -374,11 +386,11 @@ class TestHostileServer:
 
         try:
             with answering(answer) as port:
-                piece = fetched(self.piece(port, 1000))
+                footage_file = fetched(self.footage_file(port, 1000))
         finally:
             over.set()
-        assert piece.state == Piece.State.LATER
-        assert "too slowly" in piece.error
+        assert footage_file.state == FootageFile.State.LATER
+        assert "too slowly" in footage_file.error
 
     @pytest.mark.parametrize("parts", [True, False], ids=["knows parts of files", "knows whole files only"])
     def test_a_connection_that_breaks_is_gone_on_with(
@@ -412,13 +424,13 @@ class TestHostileServer:
                 request.wfile.write(film)
 
         with answering(answer) as port:
-            piece = fetched(self.piece(port, len(film)))
-            assert "broke" in piece.error
-            kept = piece.offset
+            footage_file = fetched(self.footage_file(port, len(film)))
+            assert "broke" in footage_file.error
+            kept = footage_file.offset
             assert 0 < kept <= half
-            assert again(piece).state == Piece.State.HERE
+            assert again(footage_file).state == FootageFile.State.HERE
         assert asked == ["", f"bytes={kept}-"]
-        assert Path(piece.file.path).read_bytes() == film
+        assert Path(footage_file.file.path).read_bytes() == film
 
     def test_another_part_than_was_asked_for(self, nvr: Path, film: bytes) -> None:
         def answer(request: Any) -> None:
@@ -429,9 +441,9 @@ class TestHostileServer:
                 request.wfile.write(b"evil")
 
         with answering(answer) as port:
-            piece = self.piece(port, len(film))
-            part_path(piece).parent.mkdir(exist_ok=True)
-            part_path(piece).write_bytes(film[:1000])
-            Piece.objects.update(offset=1000)
-            assert "another part" in fetched(piece).error
-        assert part_path(piece).read_bytes() == film[:1000]
+            footage_file = self.footage_file(port, len(film))
+            part_path(footage_file).parent.mkdir(exist_ok=True)
+            part_path(footage_file).write_bytes(film[:1000])
+            FootageFile.objects.update(offset=1000)
+            assert "another part" in fetched(footage_file).error
+        assert part_path(footage_file).read_bytes() == film[:1000]

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from campus.academics.models import Room
 from campus.cctv.credentials import encrypt
-from campus.cctv.models import Camera, Piece, Source
+from campus.cctv.models import Camera, FootageFile, Source
 from campus.recordings.models import Recording
 from recognition.media.video import probe, sample
 from recognition.types import Segment
@@ -56,7 +56,7 @@ def film(tmp_path_factory) -> Path:
 def impatient(settings, monkeypatch) -> None:
     settings.BROKER_URL = "memory://"
     settings.SOURCE_NETWORKS = ["127.0.0.0/8"]
-    settings.PIECE_SECONDS = 1.0
+    settings.RECORDER_FILE_SECONDS = 1.0
     monkeypatch.setattr(cameras, "SETTLE_SECONDS", 1.5)
     monkeypatch.setattr(sessions, "PAUSES", (0.2,))
     monkeypatch.setattr(supervisors, "TICK_SECONDS", 0.2)
@@ -110,8 +110,8 @@ def recorder() -> Iterator[Running]:
     running.stop()
 
 
-def pieces() -> list[Piece]:
-    return list(Piece.objects.order_by("starts_at"))
+def footage_files() -> list[FootageFile]:
+    return list(FootageFile.objects.order_by("starts_at"))
 
 
 def number_at(moment: datetime) -> float:
@@ -119,34 +119,38 @@ def number_at(moment: datetime) -> float:
     return moment.timestamp() * RATE % (SECONDS * RATE)
 
 
-def first_number(piece: Piece) -> int:
-    path = Path(piece.file.path)
+def first_number(footage_file: FootageFile) -> int:
+    path = Path(footage_file.file.path)
     frame = next(iter(sample(path, probe(path), Segment(0, 0.0, 1.0), every=1.0)))
     return media.number_of(frame.image)
 
 
-def assert_right(piece: Piece) -> None:
+def assert_right(footage_file: FootageFile) -> None:
     """It begins with a key frame, at the time by our clock that the picture shows."""
-    assert piece.state == Piece.State.HERE
-    assert piece.ends_at
-    assert piece.starts_at
-    with av.open(piece.file.path) as container:
+    assert footage_file.state == FootageFile.State.HERE
+    assert footage_file.ends_at
+    assert footage_file.starts_at
+    with av.open(footage_file.file.path) as container:
         assert next(container.demux(video=0)).is_keyframe
-    off = (first_number(piece) - number_at(piece.starts_at) + RATE * SECONDS / 2) % (
+    off = (first_number(footage_file) - number_at(footage_file.starts_at) + RATE * SECONDS / 2) % (
         RATE * SECONDS
     ) - RATE * SECONDS / 2
     assert abs(off) / RATE < 0.5
-    assert (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.3)
+    assert (footage_file.ends_at - footage_file.starts_at).total_seconds() == pytest.approx(
+        footage_file.info["duration"], abs=0.3
+    )
 
 
-def test_a_lecture_is_recorded_in_pieces_as_the_camera_coded_it(rtsp_camera, recorder: Running, film: Path) -> None:
+def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
+    rtsp_camera, recorder: Running, film: Path
+) -> None:
     camera = camera_at(rtsp_camera(film, password=SECRET), password=SECRET)
     recorder.start()
-    until(lambda: len(pieces()) >= 3, "three pieces")
+    until(lambda: len(footage_files()) >= 3, "three footage files")
     recorder.stop()
-    found = pieces()
-    for piece in found:
-        assert_right(piece)
+    found = footage_files()
+    for footage_file in found:
+        assert_right(footage_file)
     for before, after in pairwise(found):
         assert (after.starts_at, after.note) == (before.ends_at, "")
     assert found[0].note.startswith("Nothing could be recorded from")  # the lecture had begun
@@ -169,16 +173,16 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     server = rtsp_camera(film)
     camera = camera_at(server)
     recorder.start()
-    until(pieces, "a piece")
+    until(footage_files, "a footage file")
     server.kill()
     until(lambda: Source.objects.get().error, "the trouble is told")
     assert str(camera) in Source.objects.get().error
-    until(lambda: timezone.now() - pieces()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds")
+    until(lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds")
     back = timezone.now()
     server.start()
-    after = until(lambda: Piece.objects.filter(starts_at__gt=back).first(), "a piece after it")
+    after = until(lambda: FootageFile.objects.filter(starts_at__gt=back).first(), "a footage file after it")
     assert_right(after)
-    before = Piece.objects.filter(starts_at__lt=back).latest("ends_at")
+    before = FootageFile.objects.filter(starts_at__lt=back).latest("ends_at")
     assert before.ends_at < back
     assert f"{timezone.localtime(before.ends_at):%H:%M:%S}" in after.note
     assert f"{timezone.localtime(after.starts_at):%H:%M:%S}" in after.note
@@ -190,16 +194,16 @@ def test_two_recorders_record_once_and_one_takes_over_from_the_other(
 ) -> None:
     camera_at(rtsp_camera(film))
     first, second = recorder.start(), recorder.start()
-    until(pieces, "a piece")
+    until(footage_files, "a footage file")
     busy, idle = (first, second) if first.sessions else (second, first)
     assert not idle.sessions
     busy.stop()
-    stopped = until(lambda: idle.sessions and pieces(), "the other has taken it")
-    until(lambda: len(pieces()) > len(stopped) + 1, "it records")
+    stopped = until(lambda: idle.sessions and footage_files(), "the other has taken it")
+    until(lambda: len(footage_files()) > len(stopped) + 1, "it records")
     recorder.stop()
-    found = pieces()
-    for piece in found:
-        assert_right(piece)
+    found = footage_files()
+    for footage_file in found:
+        assert_right(footage_file)
     for before, after in pairwise(found):
         assert before.ends_at <= after.starts_at
 
@@ -224,9 +228,13 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
         file.flush()
         left.write_bytes(unfinished.read_bytes()[:-1000])
     recorder.start()
-    (piece,) = until(pieces, "a piece")
-    assert abs(piece.starts_at - began) < timedelta(milliseconds=1)
-    assert 3 < (piece.ends_at - piece.starts_at).total_seconds() == pytest.approx(piece.info["duration"], abs=0.01)
+    (footage_file,) = until(footage_files, "a footage file")
+    assert abs(footage_file.starts_at - began) < timedelta(milliseconds=1)
+    assert (
+        3
+        < (footage_file.ends_at - footage_file.starts_at).total_seconds()
+        == pytest.approx(footage_file.info["duration"], abs=0.01)
+    )
     assert not left.exists()
 
 
@@ -235,11 +243,11 @@ def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path,
     server = rtsp_camera(film)
     camera_at(server)
     recorder.start()
-    until(lambda: pieces(), "a piece")
+    until(lambda: footage_files(), "a footage file")
     server.tell("mute")
     until(lambda: "sends nothing" in Source.objects.get().error, "it is told")
-    for piece in pieces():
-        assert_right(piece)
+    for footage_file in footage_files():
+        assert_right(footage_file)
     server.tell("play")
     until(lambda: not Source.objects.get().error, "it goes on")
 
@@ -262,10 +270,10 @@ def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
         assert SECRET not in place
         assert "Zimt" not in place
         assert "rtsp://" not in place
-    assert not pieces()
+    assert not footage_files()
     # Corrected, it is tried at once.
     Source.objects.update(secret=encrypt("another"))
-    until(pieces, "a piece")
+    until(footage_files, "a footage file")
 
 
 def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monkeypatch, caplog) -> None:

@@ -14,7 +14,7 @@ import pytest
 from django.utils import timezone
 
 from campus.academics.models import Lecture, Room
-from campus.cctv.models import Collection, Piece, Source
+from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import KINDS, VERSION
 from campus.outbox.models import Delivery
 from tests.campus import factories
@@ -44,7 +44,7 @@ class Day:
         return len(sent)
 
     def record(self, room: str, starts: datetime, *, seconds: int = 60, take: int = 0, name: str = "") -> None:
-        """A piece of a minute; cut off it has fewer `seconds`. What another `take` shows has other bytes."""
+        """A footage file of a minute; cut off it has fewer `seconds`. What another `take` shows has other bytes."""
         path = self.folder / room / (name or f"{starts:%Y%m%d-%H%M%S}.mp4")
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(
@@ -111,7 +111,7 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     day.now = STARTS - timedelta(hours=1)
     day.minute()
     for minute in range(9):
-        # Pieces begin at half minutes: the middle one shows both lectures. The last but one is cut off.
+        # Footage files begin at half minutes: the middle one shows both lectures. The last but one is cut off.
         day.record("A1", STARTS + (minute - 0.5) * MINUTE, seconds=25 if minute == 7 else 60)
     day.record(
         "A1",
@@ -130,18 +130,20 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     states = {row.lecture_id: row.state for row in Collection.objects.all()}
     assert states[whole.pk] == Collection.State.COMPLETE
     assert {states[late.pk], states[missing.pk]} == {Collection.State.COLLECTING}
-    cuts = whole.recordings.get().cuts.order_by("at")
-    assert [(cut.at, cut.at + cut.end - cut.start) for cut in cuts] == [
+    clips = whole.recordings.get().clips.order_by("at")
+    assert [(clip.at, clip.at + clip.end - clip.start) for clip in clips] == [
         (0, 30),
         (30, 90),
         (90, 150),
         (150, 210),
         (210, 240),
     ]
-    shared = cuts.last().piece
-    assert shared in {cut.piece for cut in next_one.recordings.get().cuts.all()}, "one piece, two lectures"
-    assert Piece.objects.filter(state=Piece.State.DOUBLE).count() == 1
-    assert Piece.objects.get(path__startswith="C3").note == "No lecture is in C3 then."
+    shared = clips.last().footage_file
+    assert shared in {clip.footage_file for clip in next_one.recordings.get().clips.all()}, (
+        "one footage file, two lectures"
+    )
+    assert FootageFile.objects.filter(state=FootageFile.State.DOUBLE).count() == 1
+    assert FootageFile.objects.get(path__startswith="C3").note == "No lecture is in C3 then."
     assert late.recordings.get().provisional
 
     day.record("B2", STARTS + 2 * MINUTE)
@@ -149,7 +151,7 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
         day.now += 10 * MINUTE
         day.minute()
     assert Collection.objects.get(lecture=late).state == Collection.State.COMPLETE
-    assert late.recordings.get().cuts.count() == 4
+    assert late.recordings.get().clips.count() == 4
     assert not Delivery.objects.filter(event="footage.missing").exists()
 
     day.now = STARTS + timedelta(hours=26)
@@ -165,7 +167,9 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
         False
     }
     kept = list((day.folder.parent / "media" / "footage").glob("*"))
-    assert len(kept) == Piece.objects.filter(state=Piece.State.HERE).count(), "no bytes are left that belong to nothing"
+    assert len(kept) == FootageFile.objects.filter(state=FootageFile.State.HERE).count(), (
+        "no bytes are left that belong to nothing"
+    )
 
 
 def test_a_store_that_goes_away_is_told_and_its_files_come_when_it_is_back(day: Day) -> None:

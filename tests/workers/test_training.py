@@ -68,10 +68,10 @@ def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyP
     assert gallery.students == 2
 
 
-@pytest.mark.parametrize("sureness", ["strict", "lenient"])
-def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch, sureness: str) -> None:
+@pytest.mark.parametrize("strictness", ["strict", "lenient"])
+def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch, strictness: str) -> None:
     course = class_of(1)
-    course.sureness = sureness
+    course.strictness = strictness
     course.save()
     trained(course)
     asked: list[str] = []
@@ -79,7 +79,7 @@ def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch,
         "recognition.identification.vote.Policy", lambda **kwargs: asked.append(kwargs["preset"]) or Policy(**kwargs)
     )
     recording = vote(looked_at(course, [[0], [0]]))
-    assert (recording.state, recording.sureness, asked) == ("done", sureness, [sureness])
+    assert (recording.state, recording.strictness, asked) == ("done", strictness, [strictness])
 
 
 def test_a_photo_whose_file_is_gone_does_not_stop_a_training() -> None:

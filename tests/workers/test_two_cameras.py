@@ -1,4 +1,4 @@
-"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in pieces that overlap and come
+"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in footage files that overlap and come
 in another order: real models, nothing replaced."""
 
 import json
@@ -18,7 +18,7 @@ from django.core.files.base import ContentFile
 from campus.attendance.models import Report
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request, photo_add
-from campus.cctv.clips import piece_arrived
+from campus.cctv.clips import footage_file_arrived
 from campus.cctv.models import Camera
 from campus.common.jobs import KINDS, claim
 from campus.recordings.services import segments_settled
@@ -140,14 +140,14 @@ def test_two_cameras_see_the_truth_together(
         path = tmp_path / f"{camera.pk}-{view[2]}.mp4"
         content = filmed(pictures, view, path)
         info = probe(path)
-        piece = factories.piece(
+        footage_file = factories.footage_file(
             camera,
             START + timedelta(seconds=view[2]),
             info.duration / 60,
             content=content,
             info=asdict(info) | {"started_at": None},
         )
-        piece_arrived(piece=piece)
+        footage_file_arrived(footage_file=footage_file)
         work()
 
     for camera, view in [(left, LEFT[0]), (right, RIGHT[0]), (left, LEFT[1]), (right, RIGHT[1])]:

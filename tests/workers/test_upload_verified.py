@@ -1,4 +1,4 @@
-"""A recording that came in pieces is compared with its sender's SHA-256 before anything is done with it."""
+"""A recording that came in footage files is compared with its sender's SHA-256 before anything is done with it."""
 
 import hashlib
 import io

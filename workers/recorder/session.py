@@ -74,7 +74,7 @@ class Session:
         tries, logged = 0, ""
         while not self.stopping.is_set():
             most = self.camera.source.file_gib * 1024**3
-            recording = Recording(self.new_file, self.done, self.clock, settings.PIECE_SECONDS, most)
+            recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, most)
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             try:
                 record(target_of(self.camera), recording, self.stopping)

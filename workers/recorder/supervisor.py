@@ -21,7 +21,7 @@ from campus.cctv.fetching import bytes_of_the_day
 from campus.cctv.live_recording import (
     cameras_due,
     cameras_numbered,
-    piece_recorded,
+    footage_file_recorded,
     source_hold,
     source_let_go,
     source_told,
@@ -172,7 +172,7 @@ class Supervisor:
             )
             with file.path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            piece_recorded(
+            footage_file_recorded(
                 camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info
             )
 

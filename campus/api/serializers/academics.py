@@ -70,7 +70,9 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
     register_policy = RegisterPolicySerializer(
         required=False, help_text="what it asks of its students, and who is told by e-mail"
     )
-    rates = serializers.SerializerMethodField(help_text="what the training of the gallery in use measured, by sureness")
+    rates = serializers.SerializerMethodField(
+        help_text="what the training of the gallery in use measured, by strictness"
+    )
 
     class Meta:
         model = Course
@@ -84,7 +86,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
             "present_seconds",
             "late_minutes",
             "early_minutes",
-            "sureness",
+            "strictness",
             "embedder",
             "register_policy",
             "rates",

@@ -14,7 +14,7 @@ from campus.attendance.models import (
     AttendanceStatus,
     Report,
     Sighting,
-    Still,
+    Snapshot,
     UnknownPerson,
 )
 
@@ -70,7 +70,7 @@ class StatusSerializer(ReasonSerializer):
     status = serializers.CharField(
         max_length=10,
         allow_blank=True,
-        help_text="a code of /statuses/ other than unsure; empty: back to what the machine says",
+        help_text="a code of /statuses/ other than to be confirmed; empty: back to what the machine says",
     )
 
 
@@ -99,7 +99,7 @@ class SeenSerializer(serializers.ModelSerializer[Any]):
     )
 
     def get_pictures(self, row: Sighting | UnknownPerson) -> int:
-        return len(row.chips)
+        return len(row.crops)
 
 
 class SightingSerializer(SeenSerializer):
@@ -110,7 +110,7 @@ class SightingSerializer(SeenSerializer):
             "recording",
             "student",
             "present",
-            "unsure",
+            "to_confirm",
             "intervals",
             "seconds",
             "share",
@@ -126,7 +126,7 @@ class UnknownPersonSerializer(SeenSerializer):
 
     class Meta:
         model = UnknownPerson
-        fields = ["id", "recording", "index", "still", "intervals", "seconds", "pictures", "student", "visitor"]
+        fields = ["id", "recording", "index", "is_static", "intervals", "seconds", "pictures", "student", "visitor"]
         read_only_fields = fields
 
     def get_visitor(self, person: UnknownPerson) -> bool:
@@ -183,11 +183,11 @@ class ClassHistorySerializer(serializers.Serializer[Any]):
     lectures = MetSerializer(source="met", many=True)
 
 
-class StillSerializer(serializers.ModelSerializer[Still]):
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
     recording = OwnRecording()
 
     class Meta:
-        model = Still
+        model = Snapshot
         fields = ["id", "recording", "time", "state"]
         read_only_fields = ["state"]
         validators = ()  # who asks for the same picture again gets the same

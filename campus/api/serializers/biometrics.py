@@ -72,7 +72,7 @@ class SuspectSerializer(serializers.Serializer[Any]):
 class TrainingReportSerializer(serializers.Serializer[Any]):
     """Students are ids. What an older training did not measure is empty."""
 
-    rates = serializers.DictField(child=RatesSerializer(), default=dict, help_text="to be expected, by sureness")
+    rates = serializers.DictField(child=RatesSerializer(), default=dict, help_text="to be expected, by strictness")
     without_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
     few_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
     too_alike = serializers.SerializerMethodField(help_text="pairs who look nearly the same")

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from campus.api.serializers.common import OwnLecture
-from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
-from campus.recordings.models import Cut
+from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
+from campus.recordings.models import Clip
 
 
 class SourceSerializer(serializers.ModelSerializer[Source]):
@@ -68,8 +68,8 @@ class SeenSerializer(serializers.Serializer[Any]):
     )
     lectures = serializers.SerializerMethodField(help_text="the lectures that it is of")
     note = serializers.CharField(help_text="why it is of no use by itself", allow_blank=True)
-    piece = serializers.UUIDField(
-        source="piece.pk", default=None, allow_null=True, help_text="which piece it is already"
+    footage_file = serializers.UUIDField(
+        source="footage_file.pk", default=None, allow_null=True, help_text="which footage file it is already"
     )
 
     def get_lectures(self, seen: Any) -> list[int]:
@@ -87,19 +87,19 @@ class SourceTestSerializer(serializers.Serializer[Any]):
     )
 
 
-class CutSerializer(serializers.ModelSerializer[Cut]):
+class ClipSerializer(serializers.ModelSerializer[Clip]):
     lecture = serializers.IntegerField(source="recording.lecture_id")
 
     class Meta:
-        model = Cut
+        model = Clip
         fields = ["recording", "lecture", "start", "end", "at"]
 
 
-class PieceSerializer(serializers.ModelSerializer[Piece]):
-    cuts = CutSerializer(many=True, read_only=True)
+class FootageFileSerializer(serializers.ModelSerializer[FootageFile]):
+    clips = ClipSerializer(many=True, read_only=True)
 
     class Meta:
-        model = Piece
+        model = FootageFile
         fields = [
             "id",
             "source",
@@ -116,7 +116,7 @@ class PieceSerializer(serializers.ModelSerializer[Piece]):
             "error",
             "seen_at",
             "fetched_at",
-            "cuts",
+            "clips",
         ]
         read_only_fields = fields
 

@@ -71,9 +71,9 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
     def face(self, request: Request, pk: str) -> FileResponse:
         """The face that was found in it."""
         photo = self.get_object()
-        if not photo.chip:
+        if not photo.crop:
             raise Http404
-        return picture_response(str(photo.chip.name))
+        return picture_response(str(photo.crop.name))
 
 
 class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoImport]):

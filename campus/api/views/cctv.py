@@ -14,20 +14,20 @@ from rest_framework.response import Response
 from campus.api import filters
 from campus.api.base import Endpoint, OfficeReads, RegistrarsWrite, who
 from campus.api.serializers import cctv as s
-from campus.cctv.models import Camera, Collection, Piece, Source, SourceTest
-from campus.cctv.selectors import cameras_for, collections_for, findings, pieces_for, sources_for
+from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
+from campus.cctv.selectors import cameras_for, collections_for, findings, footage_files_for, sources_for
 from campus.cctv.services import (
     camera_save,
     collection_again,
-    piece_assign,
-    piece_discard,
-    piece_take_back,
+    footage_file_assign,
+    footage_file_discard,
+    footage_file_take_back,
     row_delete,
     source_save,
     source_test,
 )
 
-Kept = TypeVar("Kept", Source, Camera, Piece)
+Kept = TypeVar("Kept", Source, Camera, FootageFile)
 
 
 class Office(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Kept]):
@@ -113,40 +113,40 @@ class CameraViewSet(Office[Camera]):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class PieceViewSet(Office[Piece]):
-    serializer_class = s.PieceSerializer
-    filterset_class = filters.PieceFilter
+class FootageFileViewSet(Office[FootageFile]):
+    serializer_class = s.FootageFileSerializer
+    filterset_class = filters.FootageFileFilter
     ordering_fields = ["seen_at", "path"]
     ordering = ["-seen_at"]
 
-    def get_queryset(self) -> QuerySet[Piece]:
-        return pieces_for(self.request.user).prefetch_related("cuts__recording")
+    def get_queryset(self) -> QuerySet[FootageFile]:
+        return footage_files_for(self.request.user).prefetch_related("clips__recording")
 
-    @extend_schema(request=s.AssignSerializer, responses=s.PieceSerializer)
+    @extend_schema(request=s.AssignSerializer, responses=s.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: str) -> Response:
         """Say which lecture it is of, whatever its name says. It is fetched, and counted there."""
-        piece = self.get_object()
+        footage_file = self.get_object()
         wish = s.AssignSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        piece_assign(piece=piece, user=who(request), **wish.validated_data)
-        return self.shown(piece)
+        footage_file_assign(footage_file=footage_file, user=who(request), **wish.validated_data)
+        return self.shown(footage_file)
 
-    @extend_schema(request=None, responses=s.PieceSerializer)
+    @extend_schema(request=None, responses=s.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
         """It is of no interest: what is here of it goes, and no lecture gets it."""
-        piece = self.get_object()
-        piece_discard(piece=piece, user=who(request))
-        return self.shown(piece)
+        footage_file = self.get_object()
+        footage_file_discard(footage_file=footage_file, user=who(request))
+        return self.shown(footage_file)
 
-    @extend_schema(request=None, responses=s.PieceSerializer)
+    @extend_schema(request=None, responses=s.FootageFileSerializer)
     @action(detail=True, methods=["post"], url_path="take-back")
     def take_back(self, request: Request, pk: str) -> Response:
         """Undo `discard`: it is as if it had just been seen."""
-        piece = self.get_object()
-        piece_take_back(piece=piece, user=who(request))
-        return self.shown(piece)
+        footage_file = self.get_object()
+        footage_file_take_back(footage_file=footage_file, user=who(request))
+        return self.shown(footage_file)
 
 
 class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Collection]):

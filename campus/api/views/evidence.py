@@ -16,9 +16,9 @@ from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import ReasonSerializer
 from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor, pictures_learn
 from campus.attendance.file_responses import picture_response
-from campus.attendance.models import Sighting, Still, UnknownPerson
-from campus.attendance.selectors import sightings_for, stills_for, unknown_people_for
-from campus.attendance.services import still_wanted
+from campus.attendance.models import Sighting, Snapshot, UnknownPerson
+from campus.attendance.selectors import sightings_for, snapshots_for, unknown_people_for
+from campus.attendance.services import snapshot_wanted
 
 
 class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
@@ -32,10 +32,10 @@ class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
     @action(detail=True, url_path=r"pictures/(?P<n>\d{1,4})")
     def picture(self, request: Request, pk: str, n: str) -> FileResponse:
         """The face as it was seen."""
-        chips = self.get_object().chips  # type: ignore[attr-defined]
-        if int(n) >= len(chips):
+        crops = self.get_object().crops  # type: ignore[attr-defined]
+        if int(n) >= len(crops):
             raise Http404
-        return picture_response(chips[int(n)]["file"])
+        return picture_response(crops[int(n)]["file"])
 
     def reason(self) -> str:
         why = ReasonSerializer(data=self.request.data)
@@ -43,31 +43,31 @@ class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
         return str(why.validated_data["reason"])
 
 
-class StillViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Still]):
+class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Snapshot]):
     """Whole pictures of recordings, cut out by a worker when somebody asks."""
 
-    serializer_class = s.StillSerializer
+    serializer_class = s.SnapshotSerializer
 
-    def get_queryset(self) -> QuerySet[Still]:
-        return stills_for(self.request.user)
+    def get_queryset(self) -> QuerySet[Snapshot]:
+        return snapshots_for(self.request.user)
 
-    @extend_schema(responses={202: s.StillSerializer})
+    @extend_schema(responses={202: s.SnapshotSerializer})
     def create(self, request: Request) -> Response:
         """Ask for the picture at a second of a recording; fetch it when its state is `ready`."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(still_wanted(**wish.validated_data), status.HTTP_202_ACCEPTED)
+        return self.shown(snapshot_wanted(**wish.validated_data), status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)
     def picture(self, request: Request, pk: str) -> FileResponse | Response:
         """The picture itself; 202 as long as it is being cut out."""
-        still = self.get_object()
-        if still.state == Still.State.FAILED:
+        snapshot = self.get_object()
+        if snapshot.state == Snapshot.State.FAILED:
             raise Http404
-        if still.state == Still.State.QUEUED:
+        if snapshot.state == Snapshot.State.QUEUED:
             return Response(status=status.HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store", "Retry-After": "1"})
-        return picture_response(still.file)
+        return picture_response(snapshot.file)
 
 
 class SightingViewSet(Seen[Sighting]):

@@ -25,7 +25,7 @@ STATUSES = {
     Status.PRESENT: "success",
     Status.LATE: "warning",
     Status.LEFT_EARLY: "warning",
-    Status.UNSURE: "info",
+    Status.TO_CONFIRM: "info",
     Status.EXCUSED: "info",
     Status.ABSENT: "danger",
 }
@@ -57,7 +57,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         "override_status",
         "minutes",
         "share_percent",
-        "sureness",
+        "strictness",
     )
     list_filter = (
         ("machine_status", ChoicesDropdownFilter),
@@ -74,10 +74,10 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
         (
             gettext_lazy("What the machine saw"),
-            {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "sureness"), "updated_at")},
+            {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "strictness"), "updated_at")},
         ),
     )
-    readonly_fields = ("current", "minutes", "share_percent", "sureness")
+    readonly_fields = ("current", "minutes", "share_percent", "strictness")
     inlines = (ChangeInline,)
     actions_detail = ("correct",)
 
@@ -94,7 +94,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         return f"{record.seconds / 60:.1f}"
 
     @display(description=gettext_lazy("Confidence"), ordering="confidence")
-    def sureness(self, record: AttendanceRecord) -> str:
+    def strictness(self, record: AttendanceRecord) -> str:
         return f"{100 * record.confidence:.0f} %"
 
     def has_correct_permission(self, request: HttpRequest, obj: object = None) -> bool:

@@ -50,7 +50,7 @@ class CourseAdmin(RegistrarAdmin):
         )
         sure = (
             gettext_lazy("How are faces compared?"),
-            {"fields": ("sureness", *(("rates",) if obj else ()), "embedder")},
+            {"fields": ("strictness", *(("rates",) if obj else ()), "embedder")},
         )
         return (
             (about, policy, sure, (gettext_lazy("Faces"), {"fields": (("gallery", "ready"), "lacking")}))
@@ -101,7 +101,9 @@ class CourseAdmin(RegistrarAdmin):
         if gallery is None:
             return _("nothing yet: train the gallery")
         report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
-        table = render_to_string("admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.sureness})
+        table = render_to_string(
+            "admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.strictness}
+        )
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
 
     @display(description=gettext_lazy("Lectures"), ordering="lectures_n")

@@ -156,7 +156,7 @@ def _verdict(photo: FacePhoto) -> dict[str, str]:
         "label": str(photo.get_state_display()),
         "reason": photo.reason,
         "picture": ""
-        if pending or not photo.chip
+        if pending or not photo.crop
         else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
     }
 

@@ -131,8 +131,8 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
 
     def thumbnail_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
-        if photo.chip:
-            return picture_response(str(photo.chip))
+        if photo.crop:
+            return picture_response(str(photo.crop))
         return HttpResponse(
             thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
         )

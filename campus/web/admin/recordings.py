@@ -19,7 +19,7 @@ from unfold.enums import ActionVariant
 
 from campus.attendance.services import recording_delete
 from campus.recordings import selectors, services
-from campus.recordings.models import Cut, Recording, Segment
+from campus.recordings.models import Clip, Recording, Segment
 from campus.recordings.progress import share, with_worked
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
 
@@ -81,22 +81,22 @@ class SegmentInline(ReadOnlyInline):
         return f"{100 * (1 if segment.state == Segment.State.DONE else segment.progress):.0f} %"
 
 
-class CutInline(ReadOnlyInline):
-    model = Cut
-    fields = ("when", "piece", "note")
+class ClipInline(ReadOnlyInline):
+    model = Clip
+    fields = ("when", "footage_file", "note")
     readonly_fields = fields
-    verbose_name_plural = gettext_lazy("pieces of footage")
+    verbose_name_plural = gettext_lazy("footage files")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Cut]:
-        return super().get_queryset(request).select_related("piece__source").order_by("at")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Clip]:
+        return super().get_queryset(request).select_related("footage_file__source").order_by("at")
 
     @display(description=gettext_lazy("When"))
-    def when(self, cut: Cut) -> str:
-        return f"{selectors.clock(cut.at)} to {selectors.clock(cut.until)}"
+    def when(self, clip: Clip) -> str:
+        return f"{selectors.clock(clip.at)} to {selectors.clock(clip.until)}"
 
     @display(description=gettext_lazy("Note"))
-    def note(self, cut: Cut) -> str:
-        return cut.piece.note
+    def note(self, clip: Clip) -> str:
+        return clip.footage_file.note
 
 
 def dialog(title: object, description: object, submit: object) -> Any:
@@ -118,7 +118,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
     readonly_fields = ("recording_state", "progress", "coverage_share", "file_size", "length", "pictures")
-    inlines = (SegmentInline, CutInline)
+    inlines = (SegmentInline, ClipInline)
     actions = ("retry_all",)
     actions_detail = ("staff_page", "restart", "retry", "cancel", "remove")
 
@@ -208,7 +208,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
             gettext_lazy("Delete the recording?"),
             gettext_lazy(
                 "The file goes, with all that was seen in it, and the lecture is counted again without it. "
-                "What people set by hand stays, and so do pieces of footage."
+                "What people set by hand stays, and so do footage files."
             ),
             gettext_lazy("Delete the recording"),
         ),

@@ -26,13 +26,13 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget
 from campus.cctv import path_patterns as patterns
 from campus.cctv.credentials import KEY
 from campus.cctv.matching import zone_of
-from campus.cctv.models import Alarm, Camera, Piece, Source, SourceTest
+from campus.cctv.models import Alarm, Camera, FootageFile, Source, SourceTest
 from campus.cctv.path_patterns import Fields
 from campus.cctv.selectors import Seen, findings, sources_for
 from campus.cctv.services import checked_password, row_delete, source_save, source_test
 from campus.common.errors import UserError
 from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, day_and_time, to
-from campus.web.admin.pieces import PIECE_STATES
+from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
 from campus.web.admin.recordings import dialog
 
 MOST_KEY = 20_000  # bytes
@@ -172,7 +172,7 @@ class SourceAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Files"), url_path="files", icon="video_file")
     def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(reverse("admin:cctv_piece_changelist", query={"source__id__exact": object_id}))
+        return redirect(reverse("admin:cctv_footage_file_changelist", query={"source__id__exact": object_id}))
 
     def has_test_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("cctv.change_source")
@@ -253,8 +253,10 @@ def _example(source: Source) -> str:
 def _cells(row: Seen) -> list[Any]:
     reading = row.reading
     lectures = format_html_join(mark_safe("<br>"), "{}", ((change_link(lecture),) for lecture in row.lectures))
-    if row.piece:
-        remark: Any = badge(row.piece.get_state_display(), PIECE_STATES[Piece.State(row.piece.state)])
+    if row.footage_file:
+        remark: Any = badge(
+            row.footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(row.footage_file.state)]
+        )
     else:
         remark = row.note or badge(_("would be fetched"), "info")
     room = reading.camera.room if reading and reading.camera else "-"

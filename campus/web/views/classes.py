@@ -22,7 +22,7 @@ from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN, recordings_for, uploads_for
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.results import LectureResult
-from campus.web.today import today_of, with_unsure
+from campus.web.today import today_of, with_to_confirm
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -66,7 +66,7 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = (
-        with_unsure(request.user, lectures.filter(starts_at__lte=now))
+        with_to_confirm(request.user, lectures.filter(starts_at__lte=now))
         .prefetch_related("recordings")
         .order_by("-starts_at", "pk")
     )

@@ -25,22 +25,22 @@ def report(request: StaffRequest, pk: str) -> HttpResponseBase:
         return redirect("course", report.course_id)
 
 
-def _chip(row: Sighting | UnknownPerson, n: int) -> FileResponse:
-    if n >= len(row.chips):
+def _crop(row: Sighting | UnknownPerson, n: int) -> FileResponse:
+    if n >= len(row.crops):
         raise Http404
-    return picture_response(row.chips[n]["file"])
+    return picture_response(row.crops[n]["file"])
 
 
 @require_safe
 @login_required
-def chip(request: StaffRequest, pk: int, n: int) -> FileResponse:
-    return _chip(get_object_or_404(sightings_for(request.user), pk=pk), n)
+def crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
+    return _crop(get_object_or_404(sightings_for(request.user), pk=pk), n)
 
 
 @require_safe
 @login_required
-def unknown_chip(request: StaffRequest, pk: int, n: int) -> FileResponse:
-    return _chip(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
+def unknown_crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
+    return _crop(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
 
 
 @require_safe
@@ -54,6 +54,6 @@ def photo(request: StaffRequest, pk: str) -> FileResponse:
 @login_required
 def photo_face(request: StaffRequest, pk: str) -> FileResponse:
     photo = get_object_or_404(photos_for(request.user), pk=pk)
-    if not photo.chip:
+    if not photo.crop:
         raise Http404
-    return picture_response(str(photo.chip.name))
+    return picture_response(str(photo.crop.name))

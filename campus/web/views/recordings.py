@@ -95,7 +95,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "lecture": recording.lecture,
         "progress": told,
         "provisional": recording.provisional,
-        "cuts": recording.cuts.select_related("piece").order_by("at"),
+        "clips": recording.clips.select_related("footage_file").order_by("at"),
         "found": with_faces(request.user, told["found"]),
         "in_work": recording.state in OPEN,
         "may_decide": may_decide(request.user, recording.lecture),

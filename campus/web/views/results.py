@@ -15,13 +15,13 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for, students_for
 from campus.attendance import decisions, statuses
 from campus.attendance.file_responses import picture_response
-from campus.attendance.models import AttendanceRecord, Status, Still, UnknownPerson
+from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
 from campus.attendance.selectors import (
     changes_for,
     may_decide,
     records_for,
     sightings_for,
-    stills_for,
+    snapshots_for,
     unknown_people_for,
 )
 from campus.common.errors import UserError
@@ -79,7 +79,7 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     if status not in CONFIRMED:
         raise Http404
     facts = {"name": record.student.name, "status": record.get_status_display().lower()}
-    if record.status != Status.UNSURE:
+    if record.status != Status.TO_CONFIRM:
         messages.info(request, _("{name} is settled already: {status}.").format(**facts))
         return _back(record.lecture_id)
     try:
@@ -246,11 +246,11 @@ def _decided(request: StaffRequest, person: UnknownPerson) -> str:
 
 @require_safe
 @login_required
-def still(request: StaffRequest, pk: int) -> HttpResponse | FileResponse:
+def snapshot(request: StaffRequest, pk: int) -> HttpResponse | FileResponse:
     """The whole picture; 202 as long as it is being cut out."""
-    row = get_object_or_404(stills_for(request.user), pk=pk)
-    if row.state == Still.State.READY:
+    row = get_object_or_404(snapshots_for(request.user), pk=pk)
+    if row.state == Snapshot.State.READY:
         return picture_response(row.file)
-    if row.state == Still.State.FAILED:
+    if row.state == Snapshot.State.FAILED:
         raise Http404
     return HttpResponse(status=202, headers={"Cache-Control": "no-store", "Retry-After": "1"})

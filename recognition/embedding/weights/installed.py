@@ -124,11 +124,11 @@ def verify() -> Iterator[tuple[Kept, str | None]]:
 
 
 def check(embedder: Embedder) -> None:
-    """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when chips don't become different unit vectors."""
-    size = embedder.chip_size
-    chips = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when face crops don't become different unit vectors."""
+    size = embedder.crop_size
+    crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
     with np.errstate(all="ignore"):
-        vectors = embedder.embed(chips)
+        vectors = embedder.embed(crops)
     if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3) or np.allclose(vectors[0], vectors[1]):
         raise WeightsMissing(
             "The weights don't make vectors of faces: the numbers in the file are wrong. Get the file again."

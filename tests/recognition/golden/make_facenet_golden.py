@@ -4,7 +4,7 @@
     python tests/recognition/golden/make_facenet_golden.py
 
 facenet_random.npz: names and shapes of its InceptionResnetV1's weights, and what the network answers with `random_tensor` as its weights
-to `random_chips`. tiny_zip.pt and tiny_legacy.pt: a small state_dict in both of PyTorch's formats.
+to `random_crops`. tiny_zip.pt and tiny_legacy.pt: a small state_dict in both of PyTorch's formats.
 """
 
 import importlib.util
@@ -27,8 +27,8 @@ def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return (spread * generator.standard_normal(shape)).astype(np.float32)
 
 
-def random_chips() -> np.ndarray:
-    """Four RGB chips (4, 160, 160, 3) uint8: coloured patches, of another size in each."""
+def random_crops() -> np.ndarray:
+    """Four RGB face crops (4, 160, 160, 3) uint8: coloured patches, of another size in each."""
     generator = np.random.default_rng(160)
     return np.stack(
         [np.kron(generator.integers(0, 256, (160 // s, 160 // s, 3)), np.ones((s, s, 1))) for s in (1, 8, 32, 80)]
@@ -49,7 +49,7 @@ def main() -> None:
     network.load_state_dict(
         {name: torch.from_numpy(random_tensor(name, tuple(t.shape))) for name, t in state.items()}, strict=False
     )
-    pixels = torch.from_numpy(random_chips()).permute(0, 3, 1, 2).float()
+    pixels = torch.from_numpy(random_crops()).permute(0, 3, 1, 2).float()
     with torch.no_grad():
         vectors = network((pixels - 127.5) / 128).numpy()
     shapes = [[*tensor.shape] + [0] * (4 - tensor.dim()) for tensor in state.values()]

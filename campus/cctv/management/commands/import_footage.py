@@ -12,7 +12,7 @@ from django.db import transaction
 
 from campus.cctv.folder_import import files_of, footage_load, footage_loaded, source_of
 from campus.cctv.matching import Reading, zone_of
-from campus.cctv.models import Piece, Source
+from campus.cctv.models import FootageFile, Source
 from campus.common.errors import UserError
 
 BETWEEN = 2.0  # seconds between two looks at how far it is
@@ -75,12 +75,12 @@ class Command(BaseCommand):
         """Until the workers have fetched all. Interrupted, it can be run again: what is here already is not fetched twice."""
         told = None
         while True:
-            states = Counter(source.pieces.order_by().values_list("state", flat=True))
+            states = Counter(source.footage_files.order_by().values_list("state", flat=True))
             if states != told:
-                self.stdout.write(f"{states[Piece.State.HERE]} here, {states[Piece.State.WANTED]} to come.")
+                self.stdout.write(f"{states[FootageFile.State.HERE]} here, {states[FootageFile.State.WANTED]} to come.")
             told = states
-            if not states[Piece.State.WANTED]:
+            if not states[FootageFile.State.WANTED]:
                 break
             time.sleep(BETWEEN)
-        for piece in source.pieces.filter(state__in=(Piece.State.FAILED, Piece.State.LATER)):
-            self.stderr.write(f"{piece.path}: {piece.error}")
+        for footage_file in source.footage_files.filter(state__in=(FootageFile.State.FAILED, FootageFile.State.LATER)):
+            self.stderr.write(f"{footage_file.path}: {footage_file.error}")

@@ -84,5 +84,5 @@ def test_who_sways_and_who_sleeps_are_present(attendance: Attendance) -> None:
 
 
 def test_the_portrait_and_the_face_on_the_slide_are_told_apart_from_people(attendance: Attendance) -> None:
-    assert sorted(round(person.seconds) for person in attendance.unknown if person.still) == [len(SLIDE), SECONDS]
-    assert [person for person in attendance.unknown if not person.still] == []
+    assert sorted(round(person.seconds) for person in attendance.unknown if person.is_static) == [len(SLIDE), SECONDS]
+    assert [person for person in attendance.unknown if not person.is_static] == []

@@ -9,8 +9,8 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
 
-from campus.attendance.models import Still
-from campus.attendance.services import STILLS_KEPT, still_wanted
+from campus.attendance.models import Snapshot
+from campus.attendance.services import SNAPSHOTS_KEPT, snapshot_wanted
 from campus.common.jobs import claim
 from campus.recordings.models import Recording
 from recognition.media.video import probe
@@ -18,7 +18,7 @@ from tests.campus import factories
 from tests.recognition import media
 from workers.leased_task import attempt
 from workers.maintenance import upkeep
-from workers.stills import cut_out
+from workers.snapshots import cut_out
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,30 +34,30 @@ def recording(tmp_path: Path, settings) -> Recording:
     return row
 
 
-def cut(still: Still) -> Still:
-    attempt("rollcall.still", cut_out, claim("rollcall.still", still.pk, "me"))
-    still.refresh_from_db()
-    return still
+def cut(snapshot: Snapshot) -> Snapshot:
+    attempt("rollcall.snapshot", cut_out, claim("rollcall.snapshot", snapshot.pk, "me"))
+    snapshot.refresh_from_db()
+    return snapshot
 
 
 def test_the_picture_of_the_moment(recording: Recording, settings) -> None:
-    still = cut(still_wanted(recording=recording, time=2.0))
-    assert (still.state, still.error) == ("ready", "")
-    picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, still.file).read_bytes())))
+    snapshot = cut(snapshot_wanted(recording=recording, time=2.0))
+    assert (snapshot.state, snapshot.error) == ("ready", "")
+    picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
     assert media.number_of(picture) == 20
-    assert still_wanted(recording=recording, time=2.0).pk == still.pk
+    assert snapshot_wanted(recording=recording, time=2.0).pk == snapshot.pk
 
 
 def test_a_moment_without_a_picture_says_so(recording: Recording) -> None:
-    still = cut(still_wanted(recording=recording, time=100.0))
-    assert still.state == "failed"
-    assert still.error
+    snapshot = cut(snapshot_wanted(recording=recording, time=100.0))
+    assert snapshot.state == "failed"
+    assert snapshot.error
 
 
 def test_pictures_of_the_room_are_not_kept_for_ever(recording: Recording, settings) -> None:
-    old, new = (cut(still_wanted(recording=recording, time=time)) for time in (1.0, 2.0))
-    Still.objects.filter(pk=old.pk).update(published_at=timezone.now() - STILLS_KEPT)
+    old, new = (cut(snapshot_wanted(recording=recording, time=time)) for time in (1.0, 2.0))
+    Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOTS_KEPT)
     upkeep()
-    assert [Path(settings.MEDIA_ROOT, still.file).exists() for still in (old, new)] == [False, True]
-    assert list(Still.objects.all()) == [new]
-    assert cut(still_wanted(recording=recording, time=1.0)).state == "ready"
+    assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
+    assert list(Snapshot.objects.all()) == [new]
+    assert cut(snapshot_wanted(recording=recording, time=1.0)).state == "ready"

@@ -23,10 +23,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Lecture
-from campus.cctv.models import Collection, Piece
-from campus.cctv.selectors import collections_for, lectures_near, pieces_for, unclear, unmatched
-from campus.cctv.services import collection_again, piece_assign, piece_discard, piece_take_back
-from campus.recordings.models import Cut
+from campus.cctv.models import Collection, FootageFile
+from campus.cctv.selectors import collections_for, footage_files_for, lectures_near, unclear, unmatched
+from campus.cctv.services import collection_again, footage_file_assign, footage_file_discard, footage_file_take_back
+from campus.recordings.models import Clip
 from campus.recordings.selectors import clock
 from campus.web.admin.base import (
     ReadOnly,
@@ -47,14 +47,14 @@ AT_ONCE = 50  # files that are assigned
 CHOICES = 100  # lectures
 NAMED = 5  # files
 
-PIECE_STATES = {
-    Piece.State.FOUND: "",
-    Piece.State.WANTED: "info",
-    Piece.State.LATER: "warning",
-    Piece.State.HERE: "success",
-    Piece.State.DOUBLE: "",
-    Piece.State.FAILED: "danger",
-    Piece.State.DISCARDED: "",
+FOOTAGE_FILE_STATES = {
+    FootageFile.State.FOUND: "",
+    FootageFile.State.WANTED: "info",
+    FootageFile.State.LATER: "warning",
+    FootageFile.State.HERE: "success",
+    FootageFile.State.DOUBLE: "",
+    FootageFile.State.FAILED: "danger",
+    FootageFile.State.DISCARDED: "",
 }
 COLLECTION_STATES = {
     Collection.State.WAITING: "",
@@ -76,37 +76,39 @@ class LectureFilter(admin.SimpleListFilter):
             ("some", gettext_lazy("of a lecture")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Piece]) -> QuerySet[Piece]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
         match self.value():
             case "unclear":
                 return unclear(queryset)
             case "none":
                 return unmatched(queryset)
             case "some":
-                return queryset.exclude(pk__in=unmatched(queryset).values("pk")).exclude(state=Piece.State.DISCARDED)
+                return queryset.exclude(pk__in=unmatched(queryset).values("pk")).exclude(
+                    state=FootageFile.State.DISCARDED
+                )
         return queryset
 
 
-class CutInline(ReadOnlyInline):
-    model = Cut
+class ClipInline(ReadOnlyInline):
+    model = Clip
     fields = ("of", "seconds", "place")
     readonly_fields = fields
     verbose_name_plural = gettext_lazy("recordings that it is part of")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Cut]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Clip]:
         return super().get_queryset(request).select_related("recording__lecture__course")
 
     @display(description=gettext_lazy("Recording"))
-    def of(self, cut: Cut) -> SafeString:
-        return change_link(cut.recording)
+    def of(self, clip: Clip) -> SafeString:
+        return change_link(clip.recording)
 
-    @display(description=gettext_lazy("Of the piece"))
-    def seconds(self, cut: Cut) -> str:
-        return f"{clock(cut.start)} – {clock(cut.end)}"  # noqa: RUF001
+    @display(description=gettext_lazy("Of the footage file"))
+    def seconds(self, clip: Clip) -> str:
+        return f"{clock(clip.start)} – {clock(clip.end)}"  # noqa: RUF001
 
     @display(description=gettext_lazy("In the lecture"))
-    def place(self, cut: Cut) -> str:
-        return f"{clock(cut.at)} – {clock(cut.at + cut.end - cut.start)}"  # noqa: RUF001
+    def place(self, clip: Clip) -> str:
+        return f"{clock(clip.at)} – {clock(clip.at + clip.end - clip.start)}"  # noqa: RUF001
 
 
 class AssignForm(forms.Form):
@@ -117,16 +119,19 @@ class AssignForm(forms.Form):
         help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it: %(files)s"),
     )
 
-    def __init__(self, *args: Any, pieces: Sequence[Piece], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, footage_files: Sequence[FootageFile], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        moment = pieces[0].starts_at or pieces[0].modified_at or pieces[0].seen_at
-        room = pieces[0].camera.room.name if pieces[0].camera else ""
+        moment = footage_files[0].starts_at or footage_files[0].modified_at or footage_files[0].seen_at
+        room = footage_files[0].camera.room.name if footage_files[0].camera else ""
         lectures = sorted(
             lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment))
         )[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
         names = [
-            f"{piece.path} ({day_and_time(piece.starts_at)})" if piece.starts_at else piece.path for piece in pieces
+            f"{footage_file.path} ({day_and_time(footage_file.starts_at)})"
+            if footage_file.starts_at
+            else footage_file.path
+            for footage_file in footage_files
         ]
         more = [_("and %(n)s more") % {"n": len(names) - NAMED}] if len(names) > NAMED else []
         field.help_text = field.help_text % {"files": ", ".join([*names[:NAMED], *more])}
@@ -140,8 +145,8 @@ def _named(lecture: Lecture) -> str:
     return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
 
 
-@admin.register(Piece)
-class PieceAdmin(ReadOnly, RegistrarAdmin):
+@admin.register(FootageFile)
+class FootageFileAdmin(ReadOnly, RegistrarAdmin):
     list_display = ("path", "room", "starts", "until", "lectures", "shown", "remark")
     list_filter = (
         LectureFilter,
@@ -166,56 +171,60 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
         ),
     )
     readonly_fields = ("starts", "until", "shown", "weight", "lectures", "remark")
-    inlines = (CutInline,)
+    inlines = (ClipInline,)
     actions = ("assign_all", "discard_all", "take_back_all")
     actions_detail = ("assign_one", "discard_one", "take_back_one")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Piece]:
-        return super().get_queryset(request).prefetch_related("cuts__recording__lecture__course")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FootageFile]:
+        return super().get_queryset(request).prefetch_related("clips__recording__lecture__course")
 
     @display(description=gettext_lazy("Room"), ordering="camera__room__name")
-    def room(self, piece: Piece) -> str:
-        return str(piece.camera.room) if piece.camera else "-"
+    def room(self, footage_file: FootageFile) -> str:
+        return str(footage_file.camera.room) if footage_file.camera else "-"
 
     @display(description=gettext_lazy("From"), ordering="starts_at")
-    def starts(self, piece: Piece) -> str:
-        return day_and_time(piece.starts_at) if piece.starts_at else "-"
+    def starts(self, footage_file: FootageFile) -> str:
+        return day_and_time(footage_file.starts_at) if footage_file.starts_at else "-"
 
     @display(description=gettext_lazy("To"), ordering="ends_at")
-    def until(self, piece: Piece) -> str:
-        return date_format(timezone.localtime(piece.ends_at), "H:i") if piece.ends_at else "-"
+    def until(self, footage_file: FootageFile) -> str:
+        return date_format(timezone.localtime(footage_file.ends_at), "H:i") if footage_file.ends_at else "-"
 
     @display(description=gettext_lazy("State"), ordering="state")
-    def shown(self, piece: Piece) -> SafeString:
-        return badge(piece.get_state_display(), PIECE_STATES[Piece.State(piece.state)])
+    def shown(self, footage_file: FootageFile) -> SafeString:
+        return badge(footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(footage_file.state)])
 
     @display(description=gettext_lazy("Size"), ordering="size")
-    def weight(self, piece: Piece) -> str:
-        return filesizeformat(piece.size)
+    def weight(self, footage_file: FootageFile) -> str:
+        return filesizeformat(footage_file.size)
 
     @display(description=gettext_lazy("Lecture"))
-    def lectures(self, piece: Piece) -> str:
-        found = {cut.recording.lecture for cut in piece.cuts.all()} | ({piece.lecture} if piece.lecture else set())
+    def lectures(self, footage_file: FootageFile) -> str:
+        found = {clip.recording.lecture for clip in footage_file.clips.all()} | (
+            {footage_file.lecture} if footage_file.lecture else set()
+        )
         links = ((change_link(lecture),) for lecture in sorted(found, key=lambda lecture: lecture.starts_at))
         return format_html_join(mark_safe("<br>"), "{}", links) or "-"
 
     @display(description=gettext_lazy("Remark"))
-    def remark(self, piece: Piece) -> str:
-        return piece.error or piece.note or "-"
+    def remark(self, footage_file: FootageFile) -> str:
+        return footage_file.error or footage_file.note or "-"
 
     def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
-        if not request.user.has_perm("cctv.change_piece"):
+        if not request.user.has_perm("cctv.change_footage_file"):
             return False
-        return object_id is None or Piece.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
+        return object_id is None or FootageFile.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
 
     def has_use_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return self._steers(request, object_id, set(Piece.State) - {Piece.State.DISCARDED, Piece.State.DOUBLE})
+        return self._steers(
+            request, object_id, set(FootageFile.State) - {FootageFile.State.DISCARDED, FootageFile.State.DOUBLE}
+        )
 
     def has_take_back_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return self._steers(request, object_id, {Piece.State.DISCARDED})
+        return self._steers(request, object_id, {FootageFile.State.DISCARDED})
 
     @action(description=gettext_lazy("Assign to a lecture"), permissions=["use"])
-    def assign_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> HttpResponseBase:
+    def assign_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> HttpResponseBase:
         return redirect(assign_address(queryset.values_list("pk", flat=True)[:AT_ONCE]))
 
     @action(
@@ -228,11 +237,11 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
         return redirect(assign_address([object_id]))
 
     @action(description=gettext_lazy("Discard"), permissions=["use"])
-    def discard_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> None:
+    def discard_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
         attempt_all(
             request,
             queryset,
-            lambda piece: piece_discard(piece=piece, user=user_of(request)),
+            lambda footage_file: footage_file_discard(footage_file=footage_file, user=user_of(request)),
             _("Discarded, and to be found under that state"),
         )
 
@@ -250,12 +259,15 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
         ),
     )
     def discard_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, piece_discard, _("The file is discarded."))
+        return self._act(request, object_id, footage_file_discard, _("The file is discarded."))
 
     @action(description=gettext_lazy("Take back"), permissions=["use"])
-    def take_back_all(self, request: HttpRequest, queryset: QuerySet[Piece]) -> None:
+    def take_back_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
         attempt_all(
-            request, queryset, lambda piece: piece_take_back(piece=piece, user=user_of(request)), _("Taken back")
+            request,
+            queryset,
+            lambda footage_file: footage_file_take_back(footage_file=footage_file, user=user_of(request)),
+            _("Taken back"),
         )
 
     @action(
@@ -270,50 +282,52 @@ class PieceAdmin(ReadOnly, RegistrarAdmin):
         ),
     )
     def take_back_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, piece_take_back, _("The file is taken back."))
+        return self._act(request, object_id, footage_file_take_back, _("The file is taken back."))
 
     def _act(
         self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
     ) -> HttpResponseBase:
-        piece = get_object_or_404(pieces_for(request.user), pk=object_id)
-        attempt(request, lambda: service(piece=piece, user=user_of(request)), success)
-        return back(request, Piece, object_id)
+        footage_file = get_object_or_404(footage_files_for(request.user), pk=object_id)
+        attempt(request, lambda: service(footage_file=footage_file, user=user_of(request)), success)
+        return back(request, FootageFile, object_id)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("assign/", view(self.assign_view), name="cctv_piece_assign"), *super().get_urls()]
+        return [path("assign/", view(self.assign_view), name="cctv_footage_file_assign"), *super().get_urls()]
 
     def assign_view(self, request: HttpRequest) -> HttpResponseBase:
         """Which lecture the named files are of."""
         if not self.has_use_permission(request):
             raise PermissionDenied
         chosen = (
-            pieces_for(request.user)
-            .filter(pk__in=_uuids(request.GET.getlist("piece")))
+            footage_files_for(request.user)
+            .filter(pk__in=_uuids(request.GET.getlist("footage_file")))
             .select_related("source", "camera__room")
         )
-        pieces = list(chosen)
-        if not pieces:
+        footage_files = list(chosen)
+        if not footage_files:
             messages.error(request, _("Choose the files first."))
-            return redirect("admin:cctv_piece_changelist")
-        form = AssignForm(request.POST or None, pieces=pieces)
+            return redirect("admin:cctv_footage_file_changelist")
+        form = AssignForm(request.POST or None, footage_files=footage_files)
         if form.is_valid():
             lecture = form.cleaned_data["lecture"]
             attempt_all(
                 request,
                 chosen,
-                lambda piece: piece_assign(piece=piece, lecture=lecture, user=user_of(request)),
+                lambda footage_file: footage_file_assign(
+                    footage_file=footage_file, lecture=lecture, user=user_of(request)
+                ),
                 _("Assigned"),
             )
-            return redirect("admin:cctv_piece_changelist")
-        title = ngettext("Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(pieces)) % {
-            "n": len(pieces)
-        }
+            return redirect("admin:cctv_footage_file_changelist")
+        title = ngettext(
+            "Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(footage_files)
+        ) % {"n": len(footage_files)}
         return upload_page(request, title, form, None, verb=_("Assign"))
 
 
 def assign_address(pks: Iterable[object]) -> str:
-    return reverse("admin:cctv_piece_assign", query={"piece": [str(pk) for pk in pks]})
+    return reverse("admin:cctv_footage_file_assign", query={"footage_file": [str(pk) for pk in pks]})
 
 
 def _uuids(texts: Iterable[str]) -> list[UUID]:
@@ -376,7 +390,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
             "starts_at_to_0": day,
             "starts_at_to_1": "23:59:59",
         }
-        return redirect(reverse("admin:cctv_piece_changelist", query=span))
+        return redirect(reverse("admin:cctv_footage_file_changelist", query=span))
 
     @action(description=gettext_lazy("Look again"), permissions=["steer"])
     def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
-from recognition.media.snapshot import SIDE, still
+from recognition.media.snapshot import SIDE, snapshot
 from recognition.media.video import probe, sample
 from recognition.types import Segment
 from tests.recognition import media
@@ -23,16 +23,16 @@ def test_it_is_the_frame_of_that_time(tmp_path: Path, codec: str) -> None:
     path = media.video(tmp_path / "lecture.mp4", codec=codec, seconds=6)
     info = probe(path)
     for frame in sample(path, info, Segment(0, 0.0, info.duration), 2.0):
-        assert media.number_of(shown(still(path, info, frame.time))) == media.number_of(frame.image)
+        assert media.number_of(shown(snapshot(path, info, frame.time))) == media.number_of(frame.image)
 
 
 def test_a_large_photo_is_made_smaller(tmp_path: Path) -> None:
     path = tmp_path / "room.jpg"
     Image.new("RGB", (3000, 1500), "teal").save(path)
-    assert shown(still(path, probe(path), 0.0)).shape == (SIDE // 2, SIDE, 3)
+    assert shown(snapshot(path, probe(path), 0.0)).shape == (SIDE // 2, SIDE, 3)
 
 
 def test_beyond_the_end_there_is_nothing(tmp_path: Path) -> None:
     path = media.video(tmp_path / "lecture.mp4", seconds=2)
     with pytest.raises(UnreadableRecording):
-        still(path, probe(path), 60.0)
+        snapshot(path, probe(path), 60.0)

@@ -1,4 +1,4 @@
-"""Pieces of footage laid over lectures: in any order, late, overlapping, cut off, of two lectures, discarded, assigned."""
+"""Footage files laid over lectures: in any order, late, overlapping, cut off, of two lectures, discarded, assigned."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,17 +15,17 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.clips import (
     Fit,
     fitted,
+    footage_file_arrived,
+    footage_file_unreadable,
     footage_of,
     lecture_complete,
     lecture_footage,
     lectures_of,
-    piece_arrived,
-    piece_unreadable,
-    recording_cut,
+    recording_clip,
     uncovered,
 )
-from campus.cctv.models import Camera, Collection, Piece
-from campus.cctv.services import piece_assign, piece_discard
+from campus.cctv.models import Camera, Collection, FootageFile
+from campus.cctv.services import footage_file_assign, footage_file_discard
 from campus.common.errors import UserError
 from campus.common.jobs import claim
 from campus.recordings.models import Recording, Segment
@@ -54,27 +54,30 @@ def camera(db: None) -> Camera:
     return factories.camera(ROOM)
 
 
-def arrives(*pieces: Piece) -> None:
-    for piece in pieces:
-        piece_arrived(piece=piece)
+def arrives(*footage_files: FootageFile) -> None:
+    for footage_file in footage_files:
+        footage_file_arrived(footage_file=footage_file)
 
 
-def plans(fits: Iterable[Fit]) -> dict[Piece, list[types.Segment]]:
-    """A segment a minute, as the worker plans them for whole pieces."""
-    ends = {fit.piece: fit.piece.info["duration"] for fit in fits}
-    starts = {piece: [60.0 * n for n in range(int(-(-end // 60)))] for piece, end in ends.items()}
+def plans(fits: Iterable[Fit]) -> dict[FootageFile, list[types.Segment]]:
+    """A segment a minute, as the worker plans them for whole footage files."""
+    ends = {fit.footage_file: fit.footage_file.info["duration"] for fit in fits}
+    starts = {footage_file: [60.0 * n for n in range(int(-(-end // 60)))] for footage_file, end in ends.items()}
     return {
-        piece: [types.Segment(n, start, min(start + 60.0, ends[piece])) for n, start in enumerate(starts[piece])]
-        for piece in ends
+        footage_file: [
+            types.Segment(n, start, min(start + 60.0, ends[footage_file]))
+            for n, start in enumerate(starts[footage_file])
+        ]
+        for footage_file in ends
     }
 
 
-def cut(recording: Recording, owner: str = "worker") -> bool:
+def clip(recording: Recording, owner: str = "worker") -> bool:
     """What the worker does once it is asked."""
     claimed = claim("rollcall.ingest", recording.pk, owner)
     assert claimed
     fits = footage_of(claimed.lecture)[claimed.camera]
-    done = recording_cut(recording=claimed, fits=fits, plans=plans(fits))
+    done = recording_clip(recording=claimed, fits=fits, plans=plans(fits))
     recording.refresh_from_db()
     return done
 
@@ -106,23 +109,25 @@ def parts(recording: Recording) -> list[tuple[float, float]]:
         ([(0, 0), (10, 10)], [(0, 10, 10)]),  # a photo shows no time
     ],
 )
-def test_pieces_are_laid_over_a_lecture(
+def test_footage_files_are_laid_over_a_lecture(
     spans: list[tuple[float, float]], expected: list[tuple[float, float, float]]
 ) -> None:
-    pieces = [Piece(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
-    for order in (pieces, pieces[::-1]):
+    footage_files = [FootageFile(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
+    for order in (footage_files, footage_files[::-1]):
         fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in fitted(order, START, 3600.0)]
         assert fits == [pytest.approx(one, abs=0.001) for one in expected]
 
 
 @given(st.lists(st.tuples(st.integers(-4000, 4000), st.integers(0, 4000)), max_size=8), st.randoms())
 def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple[int, int]], order: Any) -> None:
-    pieces = [Piece(starts_at=START + timedelta(seconds=at), info={"duration": float(length)}) for at, length in spans]
-    fits = fitted(pieces, START, 3600.0)
-    shuffled = [*pieces]
+    footage_files = [
+        FootageFile(starts_at=START + timedelta(seconds=at), info={"duration": float(length)}) for at, length in spans
+    ]
+    fits = fitted(footage_files, START, 3600.0)
+    shuffled = [*footage_files]
     order.shuffle(shuffled)
     assert fitted(shuffled, START, 3600.0) == fits
-    assert all(0 <= fit.start < fit.end <= fit.piece.info["duration"] for fit in fits)
+    assert all(0 <= fit.start < fit.end <= fit.footage_file.info["duration"] for fit in fits)
     assert all(
         one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits)
     )
@@ -141,9 +146,11 @@ def test_seams_are_no_holes() -> None:
 # Rows.
 
 
-def test_pieces_become_one_recording_a_camera_in_whatever_order_they_come(lecture: Lecture, camera: Camera) -> None:
+def test_footage_files_become_one_recording_a_camera_in_whatever_order_they_come(
+    lecture: Lecture, camera: Camera
+) -> None:
     second = factories.camera(ROOM)
-    arrives(factories.piece(camera, minute(30), 30))
+    arrives(factories.footage_file(camera, minute(30), 30))
     recording = lecture.recordings.get()
     assert (recording.camera, recording.state, recording.provisional, recording.collected) == (
         camera,
@@ -151,65 +158,67 @@ def test_pieces_become_one_recording_a_camera_in_whatever_order_they_come(lectur
         True,
         True,
     )
-    assert cut(recording)
+    assert clip(recording)
     assert (recording.state, recording.duration, recording.info["duration"]) == ("processing", 3600, 3600)
     assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(30, 60)]
     looked_at(recording)
     Recording.objects.update(state="done")
 
-    arrives(factories.piece(camera, minute(0), 30), factories.piece(second, minute(-1), 62))
+    arrives(factories.footage_file(camera, minute(0), 30), factories.footage_file(second, minute(-1), 62))
     assert lecture.recordings.count() == 2
     recording.refresh_from_db()
     assert (recording.state, recording.provisional) == ("uploaded", False), "all cameras show all of the lecture"
-    assert cut(recording)
+    assert clip(recording)
     assert recording.segments.filter(state="done").count() == 30, "what was looked at stays"
     assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(60)]
     assert len(set(recording.segments.values_list("index", flat=True))) == 60
     assert [segment["start"] for segment in progress(recording)["segments"]] == [60.0 * n for n in range(60)]
-    assert cut(lecture.recordings.get(camera=second))
+    assert clip(lecture.recordings.get(camera=second))
     assert lecture.collection.state == "complete"
 
 
 def test_a_room_is_known_by_its_name_however_it_is_typed(lecture: Lecture, camera: Camera) -> None:
     Lecture.objects.update(room=f" {ROOM.lower()} ")
-    arrives(factories.piece(camera, minute(0), 60))
+    arrives(factories.footage_file(camera, minute(0), 60))
     assert lecture.recordings.get().camera == camera
 
 
 def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> None:
-    piece = factories.piece(camera, minute(0), 30)
-    arrives(piece)
+    footage_file = factories.footage_file(camera, minute(0), 30)
+    arrives(footage_file)
     recording = lecture.recordings.get()
-    cut(recording)
-    before = list(Segment.objects.values_list("pk", flat=True)), list(recording.cuts.values())
-    arrives(piece, piece, factories.piece(camera, minute(30), 30, state="double"))
+    clip(recording)
+    before = list(Segment.objects.values_list("pk", flat=True)), list(recording.clips.values())
+    arrives(footage_file, footage_file, factories.footage_file(camera, minute(30), 30, state="double"))
     lecture_footage(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "processing"
-    assert (list(Segment.objects.values_list("pk", flat=True)), list(recording.cuts.values())) == before
+    assert (list(Segment.objects.values_list("pk", flat=True)), list(recording.clips.values())) == before
 
 
-def test_a_piece_that_comes_while_the_recording_is_being_cut_is_not_lost(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 15))
+def test_a_footage_file_that_comes_while_the_recording_is_being_clip_is_not_lost(
+    lecture: Lecture, camera: Camera
+) -> None:
+    arrives(factories.footage_file(camera, minute(0), 15))
     early = claim("rollcall.ingest", lecture.recordings.get().pk, "early")
     fits = footage_of(lecture)[camera]
-    arrives(factories.piece(camera, minute(15), 15))
-    assert not recording_cut(recording=early, fits=fits, plans=plans(fits))
-    assert not early.cuts.exists()
-    assert cut(early, "later")
-    assert early.cuts.count() == 2
+    arrives(factories.footage_file(camera, minute(15), 15))
+    assert not recording_clip(recording=early, fits=fits, plans=plans(fits))
+    assert not early.clips.exists()
+    assert clip(early, "later")
+    assert early.clips.count() == 2
 
 
-def test_a_late_piece_takes_only_what_is_missing(lecture: Lecture, camera: Camera) -> None:
-    """A piece that begins in the one before loses its beginning, and only the minutes at the seam are looked at anew."""
-    arrives(factories.piece(camera, minute(14.9), 15))
+def test_a_late_footage_file_takes_only_what_is_missing(lecture: Lecture, camera: Camera) -> None:
+    """A footage file that begins in the one before loses its beginning, and only the minutes at the seam are looked at anew."""
+    arrives(factories.footage_file(camera, minute(14.9), 15))
     recording = lecture.recordings.get()
-    cut(recording)
+    clip(recording)
     looked_at(recording)
     done = set(recording.segments.values_list("pk", flat=True))
-    arrives(factories.piece(camera, minute(0), 15))
-    cut(recording)
-    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [
+    arrives(factories.footage_file(camera, minute(0), 15))
+    clip(recording)
+    assert [(row.start, row.end, row.at) for row in recording.clips.order_by("at")] == [
         (0, 900, 0),
         (pytest.approx(6), 900, 900),
     ]
@@ -219,28 +228,30 @@ def test_a_late_piece_takes_only_what_is_missing(lecture: Lecture, camera: Camer
     assert all(one[1] <= other[0] for one, other in pairwise(parts(recording)))
 
 
-def test_a_piece_of_two_lectures_is_cut_by_time(lecture: Lecture, camera: Camera) -> None:
+def test_a_footage_file_of_two_lectures_is_clip_by_time(lecture: Lecture, camera: Camera) -> None:
     following = factories.lecture(
         starts_at=minute(MINUTES), ends_at=minute(2 * MINUTES), room=f" {ROOM.lower()} ".strip()
     )
     elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
-    piece = factories.piece(camera, minute(45), 30)
-    assert set(lectures_of(piece)) == {lecture, following}
-    arrives(piece)
+    footage_file = factories.footage_file(camera, minute(45), 30)
+    assert set(lectures_of(footage_file)) == {lecture, following}
+    arrives(footage_file)
     assert not elsewhere.recordings.exists()
-    cuts = [(row.start, row.end, row.at) for one in (lecture, following) for row in _cut(one).cuts.all()]
-    assert cuts == [(0, 900, 2700), (900, 1800, 0)]
+    clips = [(row.start, row.end, row.at) for one in (lecture, following) for row in _clip(one).clips.all()]
+    assert clips == [(0, 900, 2700), (900, 1800, 0)]
 
 
-def _cut(lecture: Lecture) -> Recording:
+def _clip(lecture: Lecture) -> Recording:
     recording = lecture.recordings.get()
-    cut(recording, f"worker{lecture.pk}")
+    clip(recording, f"worker{lecture.pk}")
     return recording
 
 
-def test_a_cut_off_piece_leaves_a_gap_that_is_told_once_no_more_is_awaited(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 20), factories.piece(camera, minute(30), 29))
-    recording = _cut(lecture)
+def test_a_clip_off_footage_file_leaves_a_gap_that_is_told_once_no_more_is_awaited(
+    lecture: Lecture, camera: Camera
+) -> None:
+    arrives(factories.footage_file(camera, minute(0), 20), factories.footage_file(camera, minute(30), 29))
+    recording = _clip(lecture)
     looked_at(recording)
     assert gaps(recording) == ""
     lecture_complete(lecture=lecture)
@@ -254,40 +265,40 @@ def test_a_cut_off_piece_leaves_a_gap_that_is_told_once_no_more_is_awaited(lectu
     )
 
 
-def test_a_file_that_changed_replaces_its_cut(lecture: Lecture, camera: Camera) -> None:
-    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 20)
+def test_a_file_that_changed_replaces_its_clip(lecture: Lecture, camera: Camera) -> None:
+    first, second = factories.footage_file(camera, minute(0), 30), factories.footage_file(camera, minute(30), 20)
     arrives(first, second)
-    recording = _cut(lecture)
+    recording = _clip(lecture)
     looked_at(recording)
-    kept = set(recording.segments.filter(cut__piece=first).values_list("pk", flat=True))
-    Piece.objects.filter(pk=second.pk).update(state="wanted")
+    kept = set(recording.segments.filter(clip__footage_file=first).values_list("pk", flat=True))
+    FootageFile.objects.filter(pk=second.pk).update(state="wanted")
     lecture_footage(lecture=lecture)
-    assert recording.cuts.count() == 2, "until it is fetched anew it is here as it was"
+    assert recording.clips.count() == 2, "until it is fetched anew it is here as it was"
     second.refresh_from_db()
     second.state, second.sha256, second.info = "here", "0" * 64, second.info | {"duration": 1800.0}
     second.save()
     arrives(second)
-    cut(recording)
+    clip(recording)
     assert set(recording.segments.filter(state="done").values_list("pk", flat=True)) == kept
-    assert recording.segments.filter(cut__piece=second, state="pending").count() == 30
+    assert recording.segments.filter(clip__footage_file=second, state="pending").count() == 30
 
 
-def test_once_the_tracks_are_gone_a_late_piece_has_all_looked_at_again(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 30))
-    recording = _cut(lecture)
+def test_once_the_tracks_are_gone_a_late_footage_file_has_all_looked_at_again(lecture: Lecture, camera: Camera) -> None:
+    arrives(factories.footage_file(camera, minute(0), 30))
+    recording = _clip(lecture)
     looked_at(recording, result="")
     lecture_complete(lecture=lecture)
-    arrives(factories.piece(camera, minute(30), 30))
-    cut(recording)
+    arrives(factories.footage_file(camera, minute(30), 30))
+    clip(recording)
     assert recording.segments.filter(state="pending").count() == 60
     assert not recording.provisional
 
 
-def test_a_late_piece_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(
+def test_a_late_footage_file_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(
     lecture: Lecture, camera: Camera
 ) -> None:
     Collection.objects.create(lecture=lecture, state="missing", due_at=START, deadline_at=START, finished_at=START)
-    arrives(factories.piece(camera, minute(0), 30))
+    arrives(factories.footage_file(camera, minute(0), 30))
     assert lecture.recordings.get().provisional
     collection = Collection.objects.get(lecture=lecture)
     assert collection.state == "collecting"
@@ -295,8 +306,8 @@ def test_a_late_piece_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(
 
 
 def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 30))
-    recording = _cut(lecture)
+    arrives(factories.footage_file(camera, minute(0), 30))
+    recording = _clip(lecture)
     Recording.objects.update(state="aggregating")
     voting = claim("rollcall.aggregate", recording.pk, "voter")
     lecture_complete(lecture=lecture)
@@ -310,20 +321,20 @@ def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture
 
 
 def test_what_a_person_cancelled_stays_so(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 30))
-    recording = _cut(lecture)
+    arrives(factories.footage_file(camera, minute(0), 30))
+    recording = _clip(lecture)
     recording_cancel(recording=recording, user=None)
-    arrives(factories.piece(camera, minute(30), 10))
+    arrives(factories.footage_file(camera, minute(30), 10))
     recording.refresh_from_db()
     assert recording.state == "cancelled"
     recording_restart(recording=recording, user=None)
-    cut(recording)
+    clip(recording)
     assert recording.segments.count() == 40
 
 
 def test_gaps_in_the_footage_are_nothing_to_retry(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 30))
-    recording = _cut(lecture)
+    arrives(factories.footage_file(camera, minute(0), 30))
+    recording = _clip(lecture)
     looked_at(recording)
     Recording.objects.update(state="done", coverage=0.5)
     with pytest.raises(UserError, match="Nothing failed"):
@@ -331,14 +342,14 @@ def test_gaps_in_the_footage_are_nothing_to_retry(lecture: Lecture, camera: Came
 
 
 def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(-10), 30), factories.piece(camera, minute(30), 30))
-    recording = _cut(lecture)
-    first, second = recording.cuts.order_by("at")
+    arrives(factories.footage_file(camera, minute(-10), 30), factories.footage_file(camera, minute(30), 30))
+    recording = _clip(lecture)
+    first, second = recording.clips.order_by("at")
     path, info, begins = place(recording, 600.0)
-    assert (path, info.duration, begins) == (Path(first.piece.file.path), 1800, -600), (
+    assert (path, info.duration, begins) == (Path(first.footage_file.file.path), 1800, -600), (
         "that second is second 1200 of the file"
     )
-    assert place(recording, 1800.0)[::2] == (Path(second.piece.file.path), 1800)
+    assert place(recording, 1800.0)[::2] == (Path(second.footage_file.file.path), 1800)
     with pytest.raises(UserError, match="no footage"):
         place(recording, 1500.0)
     upload = factories.planned(lecture)
@@ -347,22 +358,25 @@ def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None
 
 def test_two_lectures_in_one_room_at_once_are_for_a_person_to_tell_apart(lecture: Lecture, camera: Camera) -> None:
     other = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room=ROOM)
-    piece = factories.piece(camera, minute(0), 60)
-    arrives(piece)
+    footage_file = factories.footage_file(camera, minute(0), 60)
+    arrives(footage_file)
     assert not Recording.objects.exists()
-    piece_assign(piece=piece, lecture=other)
+    footage_file_assign(footage_file=footage_file, lecture=other)
     assert other.recordings.get().camera == camera
     assert not lecture.recordings.exists()
 
 
 def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture, camera: Camera) -> None:
-    arrives(factories.piece(camera, minute(0), 60), factories.piece(camera, minute(60), 60))
-    recording = _cut(lecture)
+    arrives(factories.footage_file(camera, minute(0), 60), factories.footage_file(camera, minute(60), 60))
+    recording = _clip(lecture)
     looked_at(recording)
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(30), ends_at=minute(90))
     lecture_footage(lecture=lecture)
-    cut(recording)
-    assert [(row.start, row.end, row.at) for row in recording.cuts.order_by("at")] == [(1800, 3600, 0), (0, 1800, 1800)]
+    clip(recording)
+    assert [(row.start, row.end, row.at) for row in recording.clips.order_by("at")] == [
+        (1800, 3600, 0),
+        (0, 1800, 1800),
+    ]
     assert recording.segments.filter(state="pending").count() == 60, "seconds mean something else now"
     Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
     lecture_footage(lecture=lecture)
@@ -374,74 +388,81 @@ def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture
 # What people decide.
 
 
-def test_a_piece_of_the_wrong_room_is_assigned(lecture: Lecture, camera: Camera, settings: Any) -> None:
+def test_a_footage_file_of_the_wrong_room_is_assigned(lecture: Lecture, camera: Camera, settings: Any) -> None:
     wrong = factories.camera("C 1")
-    piece = factories.piece(wrong, minute(0), 60)
-    arrives(piece)
+    footage_file = factories.footage_file(wrong, minute(0), 60)
+    arrives(footage_file)
     assert not Recording.objects.exists()
-    piece_assign(piece=piece, lecture=lecture, user=factories.registrar())
-    recording = _cut(lecture)
+    footage_file_assign(footage_file=footage_file, lecture=lecture, user=factories.registrar())
+    recording = _clip(lecture)
     assert recording.camera == wrong
     assert recording.segments.count() == 60
     elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
     lecture_footage(lecture=elsewhere)
     assert not elsewhere.recordings.exists(), "it is that lecture's and no other's"
-    piece_assign(piece=piece, lecture=elsewhere)
+    footage_file_assign(footage_file=footage_file, lecture=elsewhere)
     recording.refresh_from_db()
     assert recording.state == "uploaded", "its footage is another lecture's now"
     assert elsewhere.recordings.exists()
 
 
-def test_an_assigned_piece_without_a_time_begins_with_the_lecture(lecture: Lecture) -> None:
+def test_an_assigned_footage_file_without_a_time_begins_with_the_lecture(lecture: Lecture) -> None:
     source = factories.source()
-    piece = factories.piece(None, None, 10, source=source)
-    piece_assign(piece=piece, lecture=lecture)
-    recording = _cut(lecture)
+    footage_file = factories.footage_file(None, None, 10, source=source)
+    footage_file_assign(footage_file=footage_file, lecture=lecture)
+    recording = _clip(lecture)
     assert (recording.camera, recording.original_name) == (None, source.name)
     assert parts(recording)[0] == (0, 60)
-    piece_assign(piece=piece, lecture=lecture)
+    footage_file_assign(footage_file=footage_file, lecture=lecture)
     assert lecture.recordings.count() == 1
-    wrong_clock = factories.piece(factories.camera(ROOM, source), minute(-600), 10)
-    piece_assign(piece=wrong_clock, lecture=lecture)
+    wrong_clock = factories.footage_file(factories.camera(ROOM, source), minute(-600), 10)
+    footage_file_assign(footage_file=wrong_clock, lecture=lecture)
     wrong_clock.refresh_from_db()
     assert (wrong_clock.starts_at, wrong_clock.ends_at) == (START, minute(10))
 
 
-def test_an_assigned_piece_that_is_not_here_is_fetched(lecture: Lecture, camera: Camera) -> None:
-    piece = factories.piece(camera, minute(0), 60, state="failed", tries=5, error="The server was away.", info={})
-    Piece.objects.filter(pk=piece.pk).update(file="")
-    piece_assign(piece=piece, lecture=lecture)
-    piece.refresh_from_db()
-    assert (piece.state, piece.tries, piece.error, piece.lecture) == ("wanted", 0, "", lecture)
+def test_an_assigned_footage_file_that_is_not_here_is_fetched(lecture: Lecture, camera: Camera) -> None:
+    footage_file = factories.footage_file(
+        camera, minute(0), 60, state="failed", tries=5, error="The server was away.", info={}
+    )
+    FootageFile.objects.filter(pk=footage_file.pk).update(file="")
+    footage_file_assign(footage_file=footage_file, lecture=lecture)
+    footage_file.refresh_from_db()
+    assert (footage_file.state, footage_file.tries, footage_file.error, footage_file.lecture) == (
+        "wanted",
+        0,
+        "",
+        lecture,
+    )
     assert not lecture.recordings.exists()
-    twin = factories.piece(camera, minute(0), 60, state="double")
+    twin = factories.footage_file(camera, minute(0), 60, state="double")
     with pytest.raises(UserError, match="under another name"):
-        piece_assign(piece=twin, lecture=lecture)
+        footage_file_assign(footage_file=twin, lecture=lecture)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_discarded_piece_goes_with_its_file_and_what_it_showed(settings: Any) -> None:
+def test_a_discarded_footage_file_goes_with_its_file_and_what_it_showed(settings: Any) -> None:
     settings.BROKER_URL = "memory://"
     lecture = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room=ROOM)
     camera = factories.camera(ROOM)
-    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 30)
+    first, second = factories.footage_file(camera, minute(0), 30), factories.footage_file(camera, minute(30), 30)
     arrives(first, second)
-    recording = _cut(lecture)
+    recording = _clip(lecture)
     path = Path(second.file.path)
-    piece_discard(piece=second, user=factories.registrar())
+    footage_file_discard(footage_file=second, user=factories.registrar())
     assert not path.exists()
-    cut(recording)
+    clip(recording)
     assert recording.segments.count() == 30
-    arrives(Piece.objects.get(pk=second.pk))
-    assert recording.cuts.count() == 1
+    arrives(FootageFile.objects.get(pk=second.pk))
+    assert recording.clips.count() == 1
 
 
-def test_a_piece_in_which_nothing_can_be_seen_is_done_without(lecture: Lecture, camera: Camera) -> None:
-    first, second = factories.piece(camera, minute(0), 30), factories.piece(camera, minute(30), 30)
+def test_a_footage_file_in_which_nothing_can_be_seen_is_done_without(lecture: Lecture, camera: Camera) -> None:
+    first, second = factories.footage_file(camera, minute(0), 30), factories.footage_file(camera, minute(30), 30)
     arrives(first, second)
-    piece_unreadable(piece=second, why="It is damaged.")
-    recording = _cut(lecture)
-    assert recording.cuts.get().piece == first
+    footage_file_unreadable(footage_file=second, why="It is damaged.")
+    recording = _clip(lecture)
+    assert recording.clips.get().footage_file == first
     second.refresh_from_db()
     assert (second.state, second.error) == ("failed", "It is damaged.")
     assert recording.embedder == embedder_in_use(lecture.course)

@@ -1,0 +1,14 @@
+"""The whole picture at a moment of a recording, for who looks at the evidence."""
+
+from campus.attendance.models import Snapshot
+from campus.attendance.services import snapshot_finished
+from campus.recordings.selectors import place
+from workers.leased_task import work
+
+
+@work("rollcall.snapshot")
+def cut_out(snapshot: Snapshot) -> None:
+    from recognition.media.snapshot import snapshot as picture
+
+    path, info, begins = place(snapshot.recording, snapshot.time)
+    snapshot_finished(snapshot=snapshot, jpeg=picture(path, info, snapshot.time - begins))
