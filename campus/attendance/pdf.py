@@ -1,38 +1,21 @@
 """Lists on paper: the attendance of a lecture, and the register of a class, as PDF."""
 
-import logging
 from collections.abc import Iterator, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import manimgx_fonts
-import noto_cjk_sans_jp_regular
-import unfold
 from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from campus.academics.models import Lecture
 from campus.attendance.models import SignOff
+from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterLine
 from campus.attendance.statuses import kinds, like
 from recognition.excel.tables import COLOURS, clean
-from recognition.files import replacing
-
-FONTS = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"  # the pages' own
-# Noto Sans, for names in the scripts that those lack; the large one last.
-OTHER_FONTS = [
-    *sorted(Path(manimgx_fonts.__file__).parent.glob("NotoSans*.ttf")),
-    *Path(noto_cjk_sans_jp_regular.__file__).parent.glob("*.otf"),
-]
-# Their news is of the glyphs that a font has.
-for name in ("fontTools", "fpdf"):
-    logging.getLogger(name).setLevel(logging.ERROR)
 
 HEAD = (31, 56, 100)
 LINE = (190, 190, 190)
@@ -41,36 +24,15 @@ NUMBER, NAME, DAY, SUM = 26.0, 56.0, 6.2, 15.0
 DATES = 22.0  # the height of the dates
 
 
-@cache
-def _font(name: str) -> Path:
-    """The pages' font as a file that is quick to read: unpacked once and kept beside the data."""
-    packed, path = FONTS / f"{name}.woff2", Path(settings.VAR_DIR, "fonts", f"{name}.ttf")
-    if not path.exists() or path.stat().st_mtime < packed.stat().st_mtime:
-        font = TTFont(packed)
-        font.flavor = None
-        with replacing(path) as beside:
-            font.save(beside)
-    return path
-
-
-@cache
-def _characters(font: Path) -> frozenset[int]:
-    return frozenset(TTFont(font, lazy=True).getBestCmap())
-
-
-@cache
-def _font_with(character: str) -> Path | None:
-    return next((font for font in OTHER_FONTS if ord(character) in _characters(font)), None)
-
-
 class Paper(FPDF):
     """A4 with a heading and the number of each page."""
 
     def __init__(self, heading: str, below: str, *, landscape: bool) -> None:
         super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
         self.heading, self.below = clean(heading), clean(below)
-        self.add_font("Inter", "", _font("Inter-Regular"))
-        self.add_font("Inter", "B", _font("Inter-SemiBold"))
+        self.lacks_glyphs = False
+        self.add_font("Inter", "", unpacked_inter("Inter-Regular"))
+        self.add_font("Inter", "B", unpacked_inter("Inter-SemiBold"))
         self.set_title(self.heading)
         self.set_creator("Rollcall")
         self.set_margin(12)
@@ -96,7 +58,8 @@ class Paper(FPDF):
 
     def get_fallback_font(self, char: str, style: str = "") -> str | None:
         """The key of a font that has the character, read into the document when it is first needed."""
-        font = _font_with(char)
+        font = fallback_font(char)
+        self.lacks_glyphs |= font is None
         key = font.stem.lower() if font else None
         if font and key and key not in self.fonts:
             self.add_font(key, fname=font)
@@ -109,6 +72,16 @@ class Paper(FPDF):
     def _shape(self, text: str) -> None:
         """Join letters and order them as their script does, which takes long, where the pages' font has not all of them."""
         self.set_text_shaping(any(ord(char) not in getattr(self.current_font, "cmap", ()) for char in text))
+
+    def finish(self) -> bytes:
+        """The document, with a word on names that could not be printed whole."""
+        if self.lacks_glyphs:
+            self.ln(ROW)
+            missing = _(
+                "Some characters are missing: this server has no font for them. Ask the administrator to install one."
+            )
+            self.multi_cell(w=self.epw, h=ROW, text=missing)
+        return bytes(self.output())
 
     def fitting(self, text: str, width: float) -> str:
         """The text, cut to the width with an ellipsis."""
@@ -160,7 +133,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             paper.box(width, cell, colour=colour)
         paper.ln(ROW)
     _sign(paper, lecture)
-    return bytes(paper.output())
+    return paper.finish()
 
 
 def _sign(paper: Paper, lecture: Lecture) -> None:
@@ -192,7 +165,7 @@ def register_pdf(register: Register) -> bytes:
         if n:
             paper.add_page()
         _block(paper, register, slice(first, first + room), last=first + room >= len(register.lectures))
-    return bytes(paper.output())
+    return paper.finish()
 
 
 def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None:
