@@ -1,6 +1,6 @@
 # make demo   attendance of a lecture, start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
 # make run    the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
-# make test   all tests (TESTS=tests/recognition for some)
+# make test   all tests on all cores (TESTS=tests/recognition for some)
 # make lint   style, types and who imports whom
 # make bench  Rollcall against the public peers (ONLY=facenet for one row, LECTURE=... for a composed lecture at hand, SHARED=... for the data)
 # make bench-accuracy  how right it is, against the peers' rules (LECTURES=... for a folder of composed lectures at hand)
@@ -26,7 +26,7 @@ run: .venv/ready $(MESSAGES) $(SCRIPTS)
 	@exec .venv/bin/python -m deploy.local --port "$(PORT)"
 
 test: .venv/ready-for-tests $(MESSAGES) $(SCRIPTS)
-	.venv/bin/python -m pytest $(TESTS)
+	.venv/bin/python -m pytest -n auto --dist worksteal $(TESTS)
 
 lint: .venv/ready-for-tests
 	.venv/bin/ruff check .
