@@ -28,7 +28,7 @@ from benchmarks.versus import REPOSITORY, Peers
 from recognition.identification.calibration import unit
 from recognition.identification.gallery import PRESETS, Gallery, train
 from recognition.identification.vote import Policy, identify, vote
-from recognition.media.video import plan, probe
+from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, check_photo, recognise_segment
 from recognition.tracking.linking import Person, stitched
@@ -86,7 +86,7 @@ def enrolled(people: Path, enrol: int, models: Models) -> dict[str, Enrolled]:
 
 def recognised(path: Path, models: Models) -> list[SegmentResult]:
     info = probe(path)
-    return [recognise_segment(path, info, segment, models) for segment in plan(path, info)]
+    return [recognise_segment(path, info, segment, models) for segment in plan_segments(path, info)]
 
 
 def ask(label: str | None, path: Path, models: Models) -> Asked | None:

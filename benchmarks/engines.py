@@ -182,7 +182,7 @@ def measured(
     name: str, engine: Engine, given: argparse.Namespace, frames: Sequence[NDArray[np.uint8]]
 ) -> tuple[Result, dict[str, Any]]:
     """One engine's figures, and what it answered, to be compared."""
-    detector.compiled = engine
+    detector.compile_model = engine
     detector._networks.cache_clear()
     cascade = detector.Detector(detector.DetectorSettings(min_face=given.min_face))
     result, answers = Result(name), {}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.versus import Check, Peers, Row, cosines, found_too, in_turns
-from recognition.detection.alignment import aligned_crop
+from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import Embedder, load_embedder
 from recognition.people_folder import photos_by_person
@@ -88,7 +88,7 @@ def crops_of(people: Path, embedder: Embedder, count: int) -> Images:
     for path in photos:
         image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         for face in detector.detect([image])[0][:1]:
-            crops.append(aligned_crop(image, face, embedder.targets, embedder.crop_size))
+            crops.append(align_face(image, face, embedder.targets, embedder.crop_size))
         if len(crops) == count:
             break
     return np.stack(crops)

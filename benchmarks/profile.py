@@ -17,20 +17,20 @@ from typing import Any
 
 # Stage -> what it is made of, by name: these parts have no hook for a profiler, and need none.
 STAGES = {
-    "decode": ["recognition.pipeline.sample"],
+    "decode": ["recognition.pipeline.sample_frames"],
     "pyramid": ["recognition.detection.detector._pyramid"],
     "NMS": ["recognition.detection.detector._nms", "recognition.detection.detector._nms_min"],
     "crops": ["recognition.detection.detector._crops"],
-    "align": ["recognition.pipeline.aligned_crop"],
-    "quality": ["recognition.pipeline.assess"],
+    "align": ["recognition.pipeline.align_face"],
+    "quality": ["recognition.pipeline.assess_face"],
     "track": ["recognition.tracking.tracker.Tracker.update"],
     "evidence": ["recognition.pipeline.jpeg"],
 }
 NETWORKS = {None: "P-Net", 24: "R-Net", 48: "O-Net", 150: "embed", 160: "embed"}  # by the side of what goes in
 COMPILERS = [
-    "recognition.detection.detector.compiled",
-    "recognition.embedding.dlib_resnet.compiled",
-    "recognition.embedding.facenet.compiled",
+    "recognition.detection.detector.compile_model",
+    "recognition.embedding.dlib_resnet.compile_model",
+    "recognition.embedding.facenet.compile_model",
 ]
 ORDER = [
     "decode",
@@ -140,14 +140,14 @@ def main() -> None:
     clock = Clock()
     hook(clock)
     from recognition.detection.detector import Detector, DetectorSettings
-    from recognition.media.video import plan, probe, sample
+    from recognition.media.video import plan_segments, probe, sample_frames
     from recognition.pipeline import Models, Settings, recognise_segment
 
     defaults = Settings()
     settings = Settings(every=given.every or defaults.every, min_face=given.min_face or defaults.min_face)
     info, models = probe(given.video), Models.load()
-    segment = plan(given.video, info)[0]
-    images = [frame.image for frame in sample(given.video, info, segment, settings.every)]
+    segment = plan_segments(given.video, info)[0]
+    images = [frame.image for frame in sample_frames(given.video, info, segment, settings.every)]
     calls = [images[at : at + given.frames] for at in range(0, len(images) - given.frames + 1, given.frames)] or [
         images
     ]

@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.lectures import Truth, composed, end_to_end, enrolled, majorities, nearest, widened
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, in_turns
-from recognition.detection.alignment import aligned_crop
+from recognition.detection.alignment import align_face
 from recognition.identification.gallery import Gallery
 from recognition.identification.vote import vote
-from recognition.media.video import plan, probe, sample
+from recognition.media.video import plan_segments, probe, sample_frames
 from recognition.pipeline import Models, recognise_segment
 from recognition.tracking import result_file as tracks_file
 from recognition.types import Face, SegmentResult
@@ -79,7 +79,7 @@ def against_the_peers(bench: Bench) -> list[Row]:
     path = lecture(bench)
     truth, info, models = Truth.of(path), probe(path), Models.load(EMBEDDER)
     people = enrolled(bench.data / "people", truth, models)
-    segments = plan(path, info, min(60.0, info.duration / 5))
+    segments = plan_segments(path, info, min(60.0, info.duration / 5))
     results: dict[int, SegmentResult] = {}
     seen: dict[int, list[list[str | None]]] = {}
     seconds: list[float] = []
@@ -94,7 +94,7 @@ def against_the_peers(bench: Bench) -> list[Row]:
 
     def peer(number: int) -> float:
         segment = segments[number]
-        images = [frame.image for frame in sample(path, info, segment)]
+        images = [frame.image for frame in sample_frames(path, info, segment)]
         out = bench.peers.file("faces.npz")
         detecting = bench.peers.call(
             "mtcnn", frames=bench.peers.hand_over("frames", np.stack(images)), min_face=MIN_FACE, out=out
@@ -105,7 +105,7 @@ def against_the_peers(bench: Bench) -> list[Row]:
         start = time.perf_counter()
         embedder = models.embedder
         crops = [
-            aligned_crop(images[at], face, embedder.targets, embedder.crop_size)
+            align_face(images[at], face, embedder.targets, embedder.crop_size)
             for at, face in zip(frame, faces, strict=True)
         ]
         batches = [
@@ -167,7 +167,7 @@ def memory(field: str) -> int:
 def once(video: Path, trained: Gallery) -> dict[str, Any]:
     """Attendance of one recording in this process, after one segment to warm up. As in a worker, the tracks go to files."""
     info, models = probe(video), Models.load(EMBEDDER)
-    segments = plan(video, info)
+    segments = plan_segments(video, info)
     recognise_segment(video, info, segments[0], models)
     start = time.perf_counter()
     held = []

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-LARGEST_BATCH = 256  # rows
-LARGEST_INPUT = 2**23  # bytes
+MAX_BATCH_ROWS = 256  # rows
+MAX_BATCH_BYTES = 2**23  # bytes
 
-Run = Callable[[NDArray[np.generic]], list[NDArray[np.float32]]]
+Network = Callable[[NDArray[np.generic]], list[NDArray[np.float32]]]
 
 
-def compiled(model: "keras.Model") -> Run:
+def compile_model(model: "keras.Model") -> Network:
     """Compile a functional Keras model of one input for this machine, once for all shapes.
 
     The answer takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. It must be called in the
@@ -52,7 +52,7 @@ def compiled(model: "keras.Model") -> Run:
 
 def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
     """Cut into powers of two: kernels are chosen anew for every size that a network meets, so it should meet few."""
-    largest = min(LARGEST_BATCH, max(LARGEST_INPUT // batch[0].nbytes, 1))
+    largest = min(MAX_BATCH_ROWS, max(MAX_BATCH_BYTES // batch[0].nbytes, 1))
     start = 0
     while start < len(batch):
         size = 1 << min(len(batch) - start, largest).bit_length() - 1
@@ -60,11 +60,11 @@ def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
         start += size
 
 
-def _tensorflow(graph: Callable[..., list["keras.KerasTensor"]]) -> Run:
+def _tensorflow(graph: Callable[..., list["keras.KerasTensor"]]) -> Network:
     return lambda batch: [output.numpy() for output in graph(batch)]
 
 
-def _openvino(graph: Callable[..., list["keras.KerasTensor"]]) -> Run:
+def _openvino(graph: Callable[..., list["keras.KerasTensor"]]) -> Network:
     # OpenVINO's converter reports its use to Google where it finds this package. Nothing here may call anywhere.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
 
 
 def photos_by_person(folder: Path, first: int | None = None) -> dict[str, list[Path]]:
@@ -16,7 +16,7 @@ def photos_by_person(folder: Path, first: int | None = None) -> dict[str, list[P
 
 
 def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
 
 
 def _number(path: Path) -> tuple[int, str]:

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import aligned_crop, distant, views
+from recognition.detection.alignment import align_face, jitter_crop, simulate_distance
 from recognition.detection.detector import Detector, DetectorSettings
-from recognition.detection.quality import assess, enrolment_verdict
-from recognition.detection.search_schedule import search
+from recognition.detection.quality import assess_face, judge_enrolment_photo
+from recognition.detection.search_schedule import find_faces
 from recognition.embedding import Embedder, load_embedder
 from recognition.identification.gallery import unit
-from recognition.media.image_statistics import Scene
+from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
-from recognition.media.prefetch import ahead
-from recognition.media.video import sample
+from recognition.media.prefetch import prefetch
+from recognition.media.video import sample_frames
 from recognition.sentence import Sentence
 from recognition.tracking.tracker import Look, OpenTrack, Tracker
 from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
@@ -61,18 +61,18 @@ class Models:
 
     def embed_once(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (n, d) of face crops (s, s, 3) of faces of which there is one look only: each the mean of several views of it."""
-        seen = self.embed([view for crop in crops for view in views(crop)])
+        seen = self.embed([view for crop in crops for view in jitter_crop(crop)])
         return unit(seen.reshape(len(crops), -1, self.embedder.dimension).sum(axis=1)) if crops else seen
 
     def enrol(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The unit vector (d,) of an enrolment photo's face crop: the mean of what it is from near and from far, since the photo shows
         a large face and the camera in the room a small one."""
-        near, *far = self.embed([crop, *distant(crop)])
+        near, *far = self.embed([crop, *simulate_distance(crop)])
         return unit(near + np.mean(far, axis=0))
 
     def look(self, frame: Frame, face: Face) -> Look:
-        crop = aligned_crop(frame.image, face, self.embedder.targets, self.embedder.crop_size)
-        return Look(frame.time, face, assess(face, crop).value, crop)
+        crop = align_face(frame.image, face, self.embedder.targets, self.embedder.crop_size)
+        return Look(frame.time, face, assess_face(face, crop).value, crop)
 
 
 def recognise_segment(
@@ -89,21 +89,23 @@ def recognise_segment(
     Raises UnreadableRecording when nothing of the segment can be decoded.
     """
     settings = settings or Settings()
-    tracker, scene = Tracker(info.duration), Scene()
+    tracker, statistics = Tracker(info.duration), ImageStatistics()
     frames = faces = 0
-    pictures = ahead(sample(path, info, segment, settings.every), AHEAD)
-    for seen in ahead(search(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE), AHEAD):
+    pictures = prefetch(sample_frames(path, info, segment, settings.every), AHEAD)
+    for seen in prefetch(
+        find_faces(pictures, Detector(DetectorSettings(min_face=settings.min_face)), LEAST_SCORE), AHEAD
+    ):
         looks = [models.look(seen.frame, face) for face in seen.faces]
-        tracker.update(seen.frame.time, looks, seen.cut)
+        tracker.update(seen.frame.time, looks, seen.starts_scene)
         tracker.watch(seen.frame)
-        scene.watch(seen.frame.image)
+        statistics.add(seen.frame.image)
         frames += 1
         faces += len(looks)
         if on_progress:
             length = max(segment.end - segment.start, 1e-9)
             on_progress(float(np.clip((seen.frame.time - segment.start) / length, 0, 1)))
     tracks = tuple(_finished(tracker.tracks, segment, models.embed_once if info.is_photo else models.embed))
-    return SegmentResult(models.embedder.id, frames, faces, tracks, scene.light, scene.motion)
+    return SegmentResult(models.embedder.id, frames, faces, tracks, statistics.light, statistics.motion)
 
 
 def _finished(
@@ -146,9 +148,9 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
         nobody = Sentence("No face was found in the photo; use one that shows the student's face from the front.")
         return EnrolmentPhoto("rejected", nobody)
     face = min(found, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - (width / 2, height / 2)))))
-    crop = aligned_crop(image, face, models.embedder.targets, models.embedder.crop_size)
-    quality = assess(face, crop)
-    verdict, reason = enrolment_verdict(quality)
+    crop = align_face(image, face, models.embedder.targets, models.embedder.crop_size)
+    quality = assess_face(face, crop)
+    verdict, reason = judge_enrolment_photo(quality)
     large = [
         other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])
     ]

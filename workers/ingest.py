@@ -25,7 +25,7 @@ def settled(recording: Recording) -> None:
 
 @work("rollcall.ingest", after=settled)
 def ingest(recording: Recording) -> None:
-    from recognition.media.video import plan, probe
+    from recognition.media.video import plan_segments, probe
 
     upload_verify(recording=recording)
     course = recording.lecture.course
@@ -36,12 +36,12 @@ def ingest(recording: Recording) -> None:
         return
     path = Path(recording.file.path)
     info = probe(path)
-    recording_planned(recording=recording, info=info, segments=plan(path, info, settings.SEGMENT_SECONDS))
+    recording_planned(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
 
 
 def join(recording: Recording) -> None:
     """The footage files of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
-    from recognition.media.video import plan
+    from recognition.media.video import plan_segments
 
     fits = footage_of(recording.lecture).get(recording.camera, [])
     if not fits:
@@ -54,7 +54,9 @@ def join(recording: Recording) -> None:
     plans = {}
     for footage_file in (fit.footage_file for fit in fits):
         try:
-            plans[footage_file] = plan(Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS)
+            plans[footage_file] = plan_segments(
+                Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
+            )
         except RecognitionError as error:
             footage_file_unreadable(footage_file=footage_file, why=told(error))
             raise Postponed from error

@@ -7,8 +7,8 @@ from workers.leased_task import work
 
 
 @work("rollcall.snapshot")
-def cut_out(snapshot: Snapshot) -> None:
-    from recognition.media.snapshot import snapshot as picture
+def cut_out(read_snapshot: Snapshot) -> None:
+    from recognition.media.snapshot import read_snapshot as picture
 
-    path, info, begins = place(snapshot.recording, snapshot.time)
-    snapshot_finished(snapshot=snapshot, jpeg=picture(path, info, snapshot.time - begins))
+    path, info, begins = place(read_snapshot.recording, read_snapshot.time)
+    snapshot_finished(snapshot=read_snapshot, jpeg=picture(path, info, read_snapshot.time - begins))

@@ -13,7 +13,7 @@ from campus.attendance.selectors import seen
 from campus.biometrics.selectors import threshold
 from campus.common.intervals import merged
 from campus.recordings.models import Recording
-from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine
+from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
 
 
 def lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
@@ -30,7 +30,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
         intervals = merged((start, end) for row in rows for start, end in row.intervals)
         seconds = sum(end - start for start, end in intervals)
         lines.append(
-            StudentLine(
+            StudentRow(
                 number=record.student.number,
                 name=record.student.name,
                 status=record.get_status_display(),
@@ -40,7 +40,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
                 confidence=max((row.confidence for row in rows), default=0.0),
                 source=_source(record),
                 picture=next(iter(_pictures([crop for row in rows for crop in row.crops])), None),
-                kind=statuses.like(record.status),
+                status_code=statuses.like(record.status),
             )
         )
     first = recordings[0]
@@ -66,7 +66,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
         coverage=max(one.coverage for one in recordings),
         students=tuple(lines),
         unknown=tuple(
-            UnknownLine(
+            UnknownRow(
                 tuple((start, end) for start, end in person.intervals),
                 person.seconds,
                 tuple(_pictures(person.crops)),

@@ -15,7 +15,7 @@ from campus.attendance.models import SignOff
 from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterLine
 from campus.attendance.statuses import kinds, like
-from recognition.excel.tables import COLOURS, clean
+from recognition.excel.tables import STATUS_COLOURS, clean_text
 
 HEAD = (31, 56, 100)
 LINE = (190, 190, 190)
@@ -29,7 +29,7 @@ class Paper(FPDF):
 
     def __init__(self, heading: str, below: str, *, landscape: bool) -> None:
         super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
-        self.heading, self.below = clean(heading), clean(below)
+        self.heading, self.below = clean_text(heading), clean_text(below)
         self.lacks_glyphs = False
         self.add_font("Inter", "", unpacked_inter("Inter-Regular"))
         self.add_font("Inter", "B", unpacked_inter("Inter-SemiBold"))
@@ -85,7 +85,7 @@ class Paper(FPDF):
 
     def fitting(self, text: str, width: float) -> str:
         """The text, cut to the width with an ellipsis."""
-        text = " ".join(clean(text).split())
+        text = " ".join(clean_text(text).split())
         self._shape(text)
         if self.get_string_width(text) <= width - 2:
             return text
@@ -129,7 +129,9 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             *times,
             f"{record.seconds / 60:.0f}",
         )
-        for width, cell, colour in zip(widths, cells, ("", "", COLOURS[like(record.status)], "", "", ""), strict=True):
+        for width, cell, colour in zip(
+            widths, cells, ("", "", STATUS_COLOURS[like(record.status)], "", "", ""), strict=True
+        ):
             paper.box(width, cell, colour=colour)
         paper.ln(ROW)
     _sign(paper, lecture)
@@ -178,10 +180,10 @@ def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None
         paper.box(NUMBER, line.student.number)
         paper.box(NAME, line.student.name)
         for kind in line.kinds[part]:
-            paper.box(DAY, kind.letter if kind else "", colour=COLOURS[kind.like] if kind else "", align="C")
+            paper.box(DAY, kind.letter if kind else "", colour=STATUS_COLOURS[kind.like] if kind else "", align="C")
         if last:
             for text in _sums(line):
-                paper.box(SUM, text, colour=COLOURS["absent"] if line.below else "", align="R")
+                paper.box(SUM, text, colour=STATUS_COLOURS["absent"] if line.below else "", align="R")
         paper.ln(ROW)
 
 

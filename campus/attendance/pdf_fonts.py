@@ -8,7 +8,7 @@ import unfold
 from django.conf import settings
 from fontTools.ttLib import TTFont
 
-from recognition.files import replacing
+from recognition.files import atomic_write
 
 INTER = Path(unfold.__file__).parent / "static" / "unfold" / "fonts" / "inter"
 SYSTEM_FONTS = Path("/usr/share/fonts")
@@ -26,7 +26,7 @@ def unpacked_inter(name: str) -> Path:
     if not path.exists() or path.stat().st_mtime < packed.stat().st_mtime:
         font = TTFont(packed)
         font.flavor = None
-        with replacing(path) as beside:
+        with atomic_write(path) as beside:
             font.save(beside)
     return path
 

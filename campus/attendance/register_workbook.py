@@ -10,7 +10,16 @@ from openpyxl.utils import get_column_letter
 
 from campus.attendance.register import Register, Tally, lecture_labels
 from campus.attendance.statuses import Kind
-from recognition.excel.tables import COLOURS, PLAIN, Value, fill, pairs, save, table, workbook
+from recognition.excel.tables import (
+    GENERAL_FORMAT,
+    STATUS_COLOURS,
+    Value,
+    add_summary,
+    add_table,
+    fill_cell,
+    open_workbook,
+    save_workbook,
+)
 
 if TYPE_CHECKING:
     from pandas import ExcelWriter
@@ -22,21 +31,21 @@ def write_register(path: Path, register: Register) -> None:
     Raises OSError when the disk is full or the folder cannot be written; `path` is then as it was before.
     """
     buffer = io.BytesIO()
-    with workbook(buffer) as writer:
+    with open_workbook(buffer) as writer:
         _register(writer, register)
-        pairs(
+        add_summary(
             writer,
             [
-                (_("Class"), str(register.course), PLAIN),
-                (_("Lectures"), len(register.lectures), PLAIN),
-                (_("Students"), len(register.lines), PLAIN),
+                (_("Class"), str(register.course), GENERAL_FORMAT),
+                (_("Lectures"), len(register.lectures), GENERAL_FORMAT),
+                (_("Students"), len(register.lines), GENERAL_FORMAT),
                 (_("Asked for"), register.least, "0%"),
-                (_("Below"), register.below, PLAIN),
-                *((kind.letter, _meaning(kind), PLAIN) for kind in register.kinds),
+                (_("Below"), register.below, GENERAL_FORMAT),
+                *((kind.letter, _meaning(kind), GENERAL_FORMAT) for kind in register.kinds),
             ],
             _,
         )
-    save(path, buffer, str(register.course))
+    save_workbook(path, buffer, str(register.course))
 
 
 def _meaning(kind: Kind) -> str:
@@ -71,7 +80,7 @@ def _register(writer: "ExcelWriter", register: Register) -> None:
     )
 
     formats = {share: "0%", _("Points"): "0.##", _("Of"): "0.##"}
-    sheet = table(writer, _("Register"), [_("Number"), _("Name"), *labels, *sums], rows, formats, fixed=2)
+    sheet = add_table(writer, _("Register"), [_("Number"), _("Name"), *labels, *sums], rows, formats, fixed=2)
     for column in range(3, 3 + len(labels)):
         sheet.column_dimensions[get_column_letter(column)].width = 5
         for row in range(2, sheet.max_row + 1):
@@ -81,9 +90,9 @@ def _register(writer: "ExcelWriter", register: Register) -> None:
     share_column = 3 + len(labels)
     for row, line in enumerate(register.lines, start=2):
         for column, kind in enumerate(line.kinds, start=3):
-            fill(sheet.cell(row, column), COLOURS[kind.like] if kind else None)
+            fill_cell(sheet.cell(row, column), STATUS_COLOURS[kind.like] if kind else None)
         if line.below:
-            fill(sheet.cell(row, share_column), COLOURS["absent"])
+            fill_cell(sheet.cell(row, share_column), STATUS_COLOURS["absent"])
     for cell in sheet[sheet.max_row]:
         cell.font = Font(name="Calibri", bold=True)
     # The totals are no student: sorting and filtering leave them where they are.

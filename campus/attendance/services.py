@@ -38,8 +38,8 @@ from campus.common.intervals import merged
 from campus.common.jobs import finish, request
 from campus.recordings.models import Recording
 from campus.recordings.selectors import holes
-from recognition.excel.lecture_workbook import write_lecture
-from recognition.files import replacing
+from recognition.excel.lecture_workbook import write_lecture_workbook
+from recognition.files import atomic_write
 from recognition.types import Attendance, Crop, Interval
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def _keep_crops(recording: Recording, crops: Iterable[Crop]) -> list[dict[str, o
     kept: list[dict[str, object]] = []
     for crop in crops:
         name = f"face crops/{recording.pk}/{hashlib.sha256(crop.jpeg).hexdigest()[:32]}.jpg"
-        with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
+        with atomic_write(Path(settings.MEDIA_ROOT, name)) as beside:
             beside.write_bytes(crop.jpeg)
         kept.append({"file": name, "time": crop.time, "quality": crop.quality, "box": crop.box})
     return kept
@@ -200,7 +200,7 @@ def snapshot_wanted(*, recording: Recording, time: float) -> Snapshot:
 
 def snapshot_finished(*, snapshot: Snapshot, jpeg: bytes) -> None:
     name = f"snapshots/{snapshot.recording_id}/{snapshot.pk}.jpg"
-    with replacing(Path(settings.MEDIA_ROOT, name)) as beside:
+    with atomic_write(Path(settings.MEDIA_ROOT, name)) as beside:
         beside.write_bytes(jpeg)
     finish(snapshot, Snapshot.State.READY, file=name)
 
@@ -231,9 +231,9 @@ def _workbook(lecture: Lecture, recording: Recording | None, folder: str, ending
     name = f"{folder}Report_for_{_in_file_name(lecture.course.code)}_{when:%Y_%m_%d-%H%M}_{ending}.xlsx"
     path = Path(settings.REPORTS_DIR, name)
     path.parent.mkdir(exist_ok=True)
-    write_lecture(path, documents.lecture_report(lecture, recording), gettext)
+    write_lecture_workbook(path, documents.lecture_report(lecture, recording), gettext)
     if policy_of(lecture.course).moodle_file:
-        with replacing(path.with_name(f"{path.stem}_moodle.csv")) as beside:
+        with atomic_write(path.with_name(f"{path.stem}_moodle.csv")) as beside:
             beside.write_bytes(moodle_marks(lecture))
     return Report.objects.update_or_create(
         recording=recording,

@@ -27,7 +27,7 @@ from campus.biometrics.selectors import course_photos, gallery_is_due
 from campus.common.errors import DISK_FULL, UserError, disk_full, said
 from campus.common.file_names import clean
 from campus.common.jobs import finish, request
-from recognition.files import replacing
+from recognition.files import atomic_write
 from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         return
     crop = f"crops/photos/{photo.pk}.jpg" if result.crop else ""
     if result.crop:
-        with replacing(Path(settings.MEDIA_ROOT, crop)) as beside:
+        with atomic_write(Path(settings.MEDIA_ROOT, crop)) as beside:
             beside.write_bytes(result.crop)
     verdict, reason = result.verdict, said(result.reason)
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from recognition.cli.options import boolean, existing_folder, positive
-from recognition.detection.alignment import margin_crop
+from recognition.cli.options import boolean, existing_folder, positive_int
+from recognition.detection.alignment import crop_with_margin
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.errors import RecognitionError
-from recognition.files import replacing
+from recognition.files import atomic_write
 from recognition.media.photo import read_photo
 from recognition.people_folder import photos_by_person
 from recognition.types import Face
@@ -34,7 +34,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     align.add_argument(
         "output_dir", type=Path, metavar="ALIGNED", help="where the crops go, in folders of the same names"
     )
-    align.add_argument("--image_size", type=positive, default=182, metavar="PX", help="side of a crop (%(default)s)")
+    align.add_argument(
+        "--image_size", type=positive_int, default=182, metavar="PX", help="side of a crop (%(default)s)"
+    )
     align.add_argument(
         "--margin", type=int, default=44, metavar="PX", help="pixels of the photo around the face, in all (%(default)s)"
     )
@@ -86,14 +88,14 @@ def _align(photo: Path, target: Path, options: argparse.Namespace, boxes: TextIO
         return 0
     faces = Detector(SETTINGS).detect([image])[0]
     chosen = faces if many else [most_central(faces, image.shape)] if faces else []
-    results = (margin_crop(image, face, options.image_size, options.margin) for face in chosen)
+    results = (crop_with_margin(image, face, options.image_size, options.margin) for face in chosen)
     crops = [result for result in results if result]
     if not crops:
         tqdm.write(f'Unable to align "{photo}"', file=sys.stderr)
         print(target, file=boxes)
     for index, (crop, box) in enumerate(crops):
         path = target.with_stem(f"{target.stem}_{index}") if many else target
-        with replacing(path) as beside:
+        with atomic_write(path) as beside:
             Image.fromarray(crop).save(beside)
         print(path, *box, file=boxes)
     return len(crops)

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from recognition.embedding import EMBEDDERS
 from recognition.errors import NoEnrolment, RecognitionError
-from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine, write_lecture
+from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow, write_lecture_workbook
 from recognition.identification import gallery
 from recognition.identification.vote import Policy, vote
-from recognition.media.video import plan, probe
+from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Attendance, Presence, VideoInfo
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     results = []
     began = time.monotonic()
     with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:
-        for segment in plan(options.recording, info):
+        for segment in plan_segments(options.recording, info):
             length = segment.end - segment.start
 
             def advance(share: float, start: float = segment.start, length: float = length) -> None:
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         options.json.write_text(json.dumps(as_json(attendance), indent=1))
     if options.excel:
-        write_lecture(options.excel, as_report(attendance, info, known, options))
+        write_lecture_workbook(options.excel, as_report(attendance, info, known, options))
     for line in as_table(attendance):
         print(line)
     if not info.is_photo:
@@ -156,7 +156,7 @@ def as_report(
         margin=point.margin,
         coverage=1.0,
         students=tuple(
-            StudentLine(
+            StudentRow(
                 number="",
                 name=person.label,
                 status=status(person),
@@ -165,12 +165,12 @@ def as_report(
                 share=person.share,
                 confidence=person.confidence,
                 picture=person.crops[0].jpeg if person.crops else None,
-                kind=kind(person),
+                status_code=kind(person),
             )
             for person in attendance.presences
         ),
         unknown=tuple(
-            UnknownLine(person.intervals, person.seconds, tuple(crop.jpeg for crop in person.crops), person.is_static)
+            UnknownRow(person.intervals, person.seconds, tuple(crop.jpeg for crop in person.crops), person.is_static)
             for person in attendance.unknown
         ),
     )

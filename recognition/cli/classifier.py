@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from recognition.cli.options import existing_folder, positive
+from recognition.cli.options import existing_folder, positive_int
 from recognition.embedding import EMBEDDERS, Embedder, facenet, load_embedder
 from recognition.embedding.weights import facenet_files
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError
@@ -50,11 +50,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="for CLASSIFY: the images to classify, instead of DATA",
     )
     parser.add_argument(
-        "--batch_size", type=positive, default=90, metavar="N", help="images embedded at once (%(default)s)"
+        "--batch_size", type=positive_int, default=90, metavar="N", help="images embedded at once (%(default)s)"
     )
     parser.add_argument(
         "--image_size",
-        type=positive,
+        type=positive_int,
         default=160,
         metavar="PX",
         help="larger images are cut to their middle (%(default)s)",
@@ -62,14 +62,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--seed", type=int, default=666, metavar="N", help="of the split (%(default)s)")
     parser.add_argument(
         "--min_nrof_images_per_class",
-        type=positive,
+        type=positive_int,
         default=20,
         metavar="N",
         help="a split leaves people with fewer out (%(default)s)",
     )
     parser.add_argument(
         "--nrof_train_images_per_class",
-        type=positive,
+        type=positive_int,
         default=10,
         metavar="N",
         help="images of each person to train on (%(default)s)",

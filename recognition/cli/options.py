@@ -12,7 +12,7 @@ def existing_folder(text: str) -> Path:
     return Path(text)
 
 
-def positive(text: str) -> int:
+def positive_int(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)

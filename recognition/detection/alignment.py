@@ -15,7 +15,7 @@ NOISE = 12.0  # standard deviation in grey levels
 VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
 
 
-def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
+def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
     """The 2 x 3 matrix of the rotation, uniform scale and shift that takes points `source` (n, 2) nearest to `target` (n, 2).
 
     Least squares without mirroring (Umeyama, "Least-squares estimation of transformation parameters between two point
@@ -31,12 +31,12 @@ def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDAr
     return np.hstack([turn, (mean_b - turn @ mean_a)[:, None]])
 
 
-def aligned_crop(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+def align_face(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
     """The face of `image` (h, w, 3) with its five points moved to `targets` (5, 2), as (size, size, 3); black outside the image.
 
     A face much larger than the face crop is shrunk by area first, so that nothing aliases.
     """
-    matrix = similarity(face.points, targets)
+    matrix = estimate_similarity(face.points, targets)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     shrink = int(1 / scale) if 0 < scale < 0.5 else 1
     if shrink > 1:
@@ -47,11 +47,11 @@ def aligned_crop(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float
         if part.size:
             image = cv2.resize(part, (part.shape[1] // shrink, part.shape[0] // shrink), interpolation=cv2.INTER_AREA)
             points = (face.points - np.array([x, y], np.float32) + 0.5) / shrink - 0.5
-            matrix = similarity(np.asarray(points, np.float32), targets)
+            matrix = estimate_similarity(np.asarray(points, np.float32), targets)
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
-def views(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def jitter_crop(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """The face crop (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned, scaled and moved.
 
     Their mean says more of a face of which there is one look only (dlib's `num_jitters`).
@@ -65,7 +65,7 @@ def views(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return result
 
 
-def distant(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def simulate_distance(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """The face crop (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the smallest face that is
     looked for, each time with another noise of the sensor."""
     rng = np.random.default_rng(crc32(crop.tobytes()))  # the same for the same face crop, and another for each
@@ -75,7 +75,7 @@ def distant(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [np.asarray(cv2.resize(seen, crop.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8) for seen in noisy]
 
 
-def margin_crop(
+def crop_with_margin(
     image: NDArray[np.uint8], face: Face, size: int, margin: int
 ) -> tuple[NDArray[np.uint8], list[int]] | None:
     """The face's box with `margin` / 2 pixels of `image` (h, w, 3) on each side, clipped, and stretched to (size, size, 3).

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from recognition.inference import compiled
+from recognition.inference import compile_model
 from recognition.types import Face
 
 CELL = 12  # a P-Net cell sees 12 x 12 pixels, and cells lie 2 pixels apart
@@ -81,7 +81,7 @@ def _network(
     first = len(weights) - 2 * len(heads)
     weights[-2:] = [array[..., 1:] - array[..., :1] for array in weights[-2:]]
     model.set_weights([*weights[:first], *(np.concatenate(weights[first + i :: 2], axis=-1) for i in range(2))])
-    return compiled(model)
+    return compile_model(model)
 
 
 @cache

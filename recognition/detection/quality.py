@@ -51,7 +51,7 @@ class Quality:
         return float(np.clip(self.score * size * (0.25 + 0.75 * sharp) * ahead * lit, 0, 1))
 
 
-def assess(face: Face, crop: NDArray[np.uint8]) -> Quality:
+def assess_face(face: Face, crop: NDArray[np.uint8]) -> Quality:
     """The quality of a face whose aligned face crop is `crop` (s, s, 3) RGB."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=cv2.INTER_AREA)
@@ -71,7 +71,7 @@ def assess(face: Face, crop: NDArray[np.uint8]) -> Quality:
     )
 
 
-def enrolment_verdict(quality: Quality) -> tuple[str, str]:
+def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
     """("accepted" | "warning" | "rejected", sentence) for an enrolment photo whose face has this quality."""
     checks = [
         (

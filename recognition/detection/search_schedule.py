@@ -12,7 +12,9 @@ from recognition.detection.detector import Detector
 from recognition.tracking.tracker import overlap, thumb
 from recognition.types import Face, Frame
 
-SEARCH_EVERY = 8.0  # seconds between searches through the whole picture: who comes in is found within them
+FULL_SEARCH_INTERVAL_SECONDS = (
+    8.0  # seconds between searches through the whole picture: who comes in is found within them
+)
 SAME_PLACE = 0.6  # overlap from which two boxes are one place to look at
 SAME_SCENE = 0.5  # correlation of thumbs of the whole frame under which the camera was switched or turned
 
@@ -20,22 +22,22 @@ Boxes = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchedFrame:
     """A frame, its faces, and whether it begins a new scene: who is then at the same place is somebody else."""
 
     frame: Frame
     faces: list[Face]
-    cut: bool
+    starts_scene: bool
 
 
-def search(frames: Iterable[Frame], detector: Detector, least_score: float) -> Iterator[Searched]:
+def find_faces(frames: Iterable[Frame], detector: Detector, least_score: float) -> Iterator[SearchedFrame]:
     """Each frame, in the order of time, with its faces whose score is at least `least_score`."""
 
-    def near(places: list[Boxes]) -> Iterator[Searched]:
+    def near(places: list[Boxes]) -> Iterator[SearchedFrame]:
         boxes = _distinct(np.concatenate(places))
         found = detector.detect_near([frame.image for frame in between], [boxes] * len(between))
         for frame, faces in zip(between, found, strict=True):
-            yield Searched(frame, sure(faces), cut=False)
+            yield SearchedFrame(frame, sure(faces), starts_scene=False)
 
     def sure(faces: list[Face]) -> list[Face]:
         return [face for face in faces if face.score >= least_score]
@@ -51,13 +53,13 @@ def search(frames: Iterable[Frame], detector: Detector, least_score: float) -> I
         now = thumb(frame.image)
         cut = scene is not None and float(scene @ now) < SAME_SCENE
         scene = now
-        if not cut and following is not None and frame.time - searched < SEARCH_EVERY:
+        if not cut and following is not None and frame.time - searched < FULL_SEARCH_INTERVAL_SECONDS:
             between.append(frame)
             continue
         faces = sure(detector.detect([frame.image])[0])
         after: Boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         yield from near([before] if cut else [before, after])
-        yield Searched(frame, faces, cut)
+        yield SearchedFrame(frame, faces, cut)
         between, before, searched = [], after, frame.time
 
 

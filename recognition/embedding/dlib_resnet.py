@@ -9,7 +9,7 @@ import numpy as np
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
 from recognition.errors import WeightsMissing
-from recognition.inference import compiled
+from recognition.inference import compile_model
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103
 def load(weights: Path | None = None) -> Embedder:
     """The embedder with the weights of the package face_recognition_models, or of a copy of its file. Raises WeightsMissing."""
     network = build(dlib_file.read(weights or _packaged()))
-    return Embedder(id=ID, version="1", crop_size=SIZE, dimension=128, targets=TARGETS, network=compiled(network))
+    return Embedder(id=ID, version="1", crop_size=SIZE, dimension=128, targets=TARGETS, network=compile_model(network))
 
 
 def _packaged() -> Path:

@@ -12,7 +12,7 @@ from recognition.embedding.base import Embedder
 from recognition.embedding.weights import facenet_files, store
 from recognition.embedding.weights.facenet_files import REMEDY, Weights
 from recognition.errors import WeightsMissing
-from recognition.inference import compiled
+from recognition.inference import compile_model
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +58,7 @@ def assemble(weights: Weights) -> tuple[Embedder, Weights]:
         used[name] = found
         return found
 
-    network = compiled(build(tensor))
+    network = compile_model(build(tensor))
     digest = sha256()
     for name, array in used.items():
         digest.update(name.encode() + array.tobytes())

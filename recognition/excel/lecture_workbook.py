@@ -15,7 +15,17 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
-from recognition.excel.tables import COLOURS, PLAIN, Translate, Value, fill, pairs, save, table, workbook
+from recognition.excel.tables import (
+    GENERAL_FORMAT,
+    STATUS_COLOURS,
+    Translate,
+    Value,
+    add_summary,
+    add_table,
+    fill_cell,
+    open_workbook,
+    save_workbook,
+)
 from recognition.types import Interval
 
 if TYPE_CHECKING:
@@ -29,10 +39,10 @@ STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True)
-class StudentLine:
+class StudentRow:
     """One student in one recording. `intervals` are in seconds of the recording, `share` and `confidence` in 0..1.
 
-    `status` is what people read, `kind` a key of COLOURS; `source` says who decided it, `picture` is the best look as JPEG or PNG
+    `status` is what people read, `status_code` a key of STATUS_COLOURS; `source` says who decided it, `picture` is the best look as JPEG or PNG
     bytes.
     """
 
@@ -45,11 +55,11 @@ class StudentLine:
     confidence: float = 0.0
     source: str = "machine"
     picture: bytes | None = None
-    kind: str = ""
+    status_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownLine:
+class UnknownRow:
     """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living person, but a
     portrait, a poster or a screen."""
 
@@ -78,60 +88,68 @@ class LectureReport:
     threshold: float | None
     margin: float | None
     coverage: float
-    students: tuple[StudentLine, ...]
-    unknown: tuple[UnknownLine, ...] = ()
+    students: tuple[StudentRow, ...]
+    unknown: tuple[UnknownRow, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     statuses: tuple[str, ...] = ("Present", "To be confirmed", "Absent")
 
 
-def write_lecture(path: Path, report: LectureReport, translate: Translate = str) -> None:
+def write_lecture_workbook(path: Path, report: LectureReport, translate: Translate = str) -> None:
     """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a whole.
 
     `translate` is for headings and the sheets' names. Raises OSError when the disk is full or the folder cannot be written; `path` is
     then as it was before.
     """
     buffer = io.BytesIO()
-    with workbook(buffer) as writer:
+    with open_workbook(buffer) as writer:
         _attendance(writer, report, translate)
         _timeline(writer, report, translate)
         _unknown(writer, report, translate)
         counts = Counter(student.status for student in report.students)
-        pairs(
+        add_summary(
             writer,
             [
-                (translate("Class"), report.course, PLAIN),
-                (translate("Lecture"), report.lecture, PLAIN),
-                (translate("Recording"), report.recording, PLAIN),
-                (translate("Recording starts"), report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}", PLAIN),
+                (translate("Class"), report.course, GENERAL_FORMAT),
+                (translate("Lecture"), report.lecture, GENERAL_FORMAT),
+                (translate("Recording"), report.recording, GENERAL_FORMAT),
+                (
+                    translate("Recording starts"),
+                    report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}",
+                    GENERAL_FORMAT,
+                ),
                 (translate("Length in minutes"), round(report.duration / 60, 1), "0.0"),
                 (translate("Looked at"), report.coverage, "0%"),
-                (translate("Model"), report.embedder, PLAIN),
+                (translate("Model"), report.embedder, GENERAL_FORMAT),
                 (translate("Threshold"), report.threshold, "0.000"),
                 (translate("Margin"), report.margin, "0.000"),
-                *((what, value, PLAIN) for what, value in report.details),
-                (translate("On the roster"), len(report.students), PLAIN),
-                *((status, counts[status], PLAIN) for status in report.statuses),
-                (translate("Unknown people"), sum(not person.is_static for person in report.unknown), PLAIN),
-                (translate("Still faces, not counted"), sum(person.is_static for person in report.unknown), PLAIN),
+                *((what, value, GENERAL_FORMAT) for what, value in report.details),
+                (translate("On the roster"), len(report.students), GENERAL_FORMAT),
+                *((status, counts[status], GENERAL_FORMAT) for status in report.statuses),
+                (translate("Unknown people"), sum(not person.is_static for person in report.unknown), GENERAL_FORMAT),
+                (
+                    translate("Still faces, not counted"),
+                    sum(person.is_static for person in report.unknown),
+                    GENERAL_FORMAT,
+                ),
             ],
             translate,
         )
-    save(path, buffer, report.course)
+    save_workbook(path, buffer, report.course)
 
 
 def _attendance(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     clock = _clock_format(report)
     formats = {
-        translate("Number"): PLAIN,
-        translate("Name"): PLAIN,
-        translate("Status"): PLAIN,
+        translate("Number"): GENERAL_FORMAT,
+        translate("Name"): GENERAL_FORMAT,
+        translate("Status"): GENERAL_FORMAT,
         translate("First seen"): clock,
         translate("Last seen"): clock,
         translate("Minutes"): "0.0",
         translate("Share"): "0%",
         translate("Confidence"): "0%",
-        translate("Source"): PLAIN,
-        translate("Picture"): PLAIN,
+        translate("Source"): GENERAL_FORMAT,
+        translate("Picture"): GENERAL_FORMAT,
     }
     rows = [
         [
@@ -147,10 +165,10 @@ def _attendance(writer: "ExcelWriter", report: LectureReport, translate: Transla
         ]
         for student in report.students
     ]
-    sheet = table(writer, translate("Attendance"), list(formats), rows, formats, fixed=2)
+    sheet = add_table(writer, translate("Attendance"), list(formats), rows, formats, fixed=2)
     sheet.column_dimensions[get_column_letter(len(formats))].width = PICTURE_PX / 7 + 2
     for row, student in enumerate(report.students, start=2):
-        fill(sheet.cell(row, 3), COLOURS.get(student.kind))
+        fill_cell(sheet.cell(row, 3), STATUS_COLOURS.get(student.status_code))
         if student.picture:
             _picture(sheet, row, len(formats), student.picture)
 
@@ -165,7 +183,7 @@ def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate
     ]
     rows = [[student.number, student.name, *marks] for student, marks in zip(report.students, seen, strict=True)]
     # The 1 is there for formulas and filters; the format hides it behind the colour.
-    sheet = table(
+    sheet = add_table(
         writer,
         translate("Timeline"),
         [translate("Number"), translate("Name"), *labels],
@@ -179,7 +197,7 @@ def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate
     sheet.row_dimensions[1].height = 52
     for row, marks in enumerate(seen, start=2):
         for column, mark in enumerate(marks, start=3):
-            fill(sheet.cell(row, column), "5B9BD5" if mark else None)
+            fill_cell(sheet.cell(row, column), "5B9BD5" if mark else None)
 
 
 def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
@@ -200,15 +218,15 @@ def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate)
     ]
     clock = _clock_format(report)
     formats = {
-        translate("Person"): PLAIN,
+        translate("Person"): GENERAL_FORMAT,
         translate("First seen"): clock,
         translate("Last seen"): clock,
         translate("Minutes"): "0.0",
     }
     pictures = [translate("Picture {n}").format(n=n) for n in range(1, 4)]
-    sheet = table(writer, translate("Unknown"), [*formats, *pictures], rows, formats)
+    sheet = add_table(writer, translate("Unknown"), [*formats, *pictures], rows, formats)
     for row, person in enumerate(people, start=2):
-        fill(sheet.cell(row, 1), STILL if person.is_static else None)
+        fill_cell(sheet.cell(row, 1), STILL if person.is_static else None)
         for column, picture in enumerate(person.pictures[:3], start=5):
             _picture(sheet, row, column, picture)
     for column in range(5, 8):

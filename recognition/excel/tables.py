@@ -18,7 +18,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.xml.functions import tostring
 
-from recognition.files import replacing
+from recognition.files import atomic_write
 
 if TYPE_CHECKING:
     from pandas import ExcelWriter
@@ -27,8 +27,8 @@ Value = str | float | datetime | None
 # What a heading is in the reader's language; `str` leaves it English.
 Translate = Callable[[str], str]
 
-# The colour of each kind of status.
-COLOURS = {
+# By status code.
+STATUS_COLOURS = {
     "present": "C6EFCE",
     "late": "FFEB9C",
     "left_early": "FCE4D6",
@@ -36,21 +36,21 @@ COLOURS = {
     "excused": "DDEBF7",
     "absent": "FFC7CE",
 }
-PLAIN = "General"  # how Excel calls a value as it comes
+GENERAL_FORMAT = "General"  # how Excel calls a value as it comes
 EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (Excel knows no time zones)
 # What XML cannot hold: control characters, half of a surrogate pair, two non-characters.
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 CELL_LIMIT = 32767
 
 
-def workbook(buffer: io.BytesIO) -> "ExcelWriter":
+def open_workbook(buffer: io.BytesIO) -> "ExcelWriter":
     """A workbook to write tables into. Pandas takes 30 MB, and most processes never write one."""
     from pandas import ExcelWriter
 
     return ExcelWriter(buffer, engine="openpyxl")
 
 
-def table(
+def add_table(
     writer: "ExcelWriter",
     name: str,
     columns: Sequence[str],
@@ -63,8 +63,8 @@ def table(
     from pandas import DataFrame
 
     frame = DataFrame(
-        [[clean(value) if isinstance(value, str) else value for value in row] for row in rows],
-        columns=[clean(column) for column in columns],
+        [[clean_text(value) if isinstance(value, str) else value for value in row] for row in rows],
+        columns=[clean_text(column) for column in columns],
         dtype=object,
     )
     frame.to_excel(writer, sheet_name=name, index=False)
@@ -89,16 +89,18 @@ def table(
     return sheet
 
 
-def pairs(writer: "ExcelWriter", rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
+def add_summary(writer: "ExcelWriter", rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
     """The sheet Summary: what, its value, and the format that Excel shows it in."""
     rows = list(rows)
-    sheet = table(writer, translate("Summary"), [translate("What"), translate("Value")], [row[:2] for row in rows], {})
+    sheet = add_table(
+        writer, translate("Summary"), [translate("What"), translate("Value")], [row[:2] for row in rows], {}
+    )
     for cell, (_what, _value, format) in zip(sheet["B"][1:], rows, strict=True):
         cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True)
         cell.number_format = format
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text as a cell can hold it: without characters that XML forbids, cut to Excel's limit."""
     return ILLEGAL.sub("", text)[:CELL_LIMIT]
 
@@ -110,15 +112,15 @@ def _as_text(cell: Cell) -> None:
         cell.quotePrefix = cell.value.lstrip()[:1] in {"=", "+", "-", "@"}
 
 
-def fill(cell: Cell, colour: str | None) -> None:
+def fill_cell(cell: Cell, colour: str | None) -> None:
     if colour:
         cell.fill = PatternFill("solid", start_color=colour)
 
 
-def save(path: Path, buffer: io.BytesIO, title: str) -> None:
+def save_workbook(path: Path, buffer: io.BytesIO, title: str) -> None:
     """Write the workbook beside `path` without the times that openpyxl and zip put into it, then rename it into place."""
-    properties = DocumentProperties(creator="Rollcall", title=clean(title), created=EPOCH, modified=EPOCH)
-    with replacing(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
+    properties = DocumentProperties(creator="Rollcall", title=clean_text(title), created=EPOCH, modified=EPOCH)
+    with atomic_write(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
         for name in source.namelist():
             content = tostring(properties.to_tree()) if name == "docProps/core.xml" else source.read(name)
             target.writestr(zipfile.ZipInfo(name, EPOCH.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.files import UNREADABLE, replacing
+from recognition.files import READ_ERRORS, atomic_write
 
 FORMAT = 1
 FOLDS = 5
@@ -52,7 +52,7 @@ class Classifier:
     def save(self, path: Path) -> None:
         """Write the classifier, whole or not at all, as npz whatever the file's name."""
         text = np.frombuffer(json.dumps(asdict(self.about) | {"format": FORMAT}).encode(), np.uint8)
-        with replacing(path) as beside, beside.open("wb") as file:
+        with atomic_write(path) as beside, beside.open("wb") as file:
             np.savez(file, about=text, coef=self.coef, intercept=self.intercept, slope=self.slope, offset=self.offset)
 
     @classmethod
@@ -72,7 +72,7 @@ class Classifier:
             known = About(**(about | {"names": tuple(about["names"]), "trained": tuple(about["trained"])}))
         except FileNotFoundError:
             raise
-        except (*UNREADABLE, TypeError) as error:
+        except (*READ_ERRORS, TypeError) as error:
             raise GalleryMismatch(
                 f"{path} is no classifier of Rollcall (pickles of other tools are never opened). {remedy}"
             ) from error

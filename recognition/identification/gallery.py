@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.files import UNREADABLE, replacing
+from recognition.files import READ_ERRORS, atomic_write
 from recognition.identification.calibration import LOOKS, Floats, Impostors, Trials, brought, curves, trials, unit
 
 __all__ = ["Floats", "Gallery", "OperatingPoint", "train", "unit"]
@@ -87,7 +87,7 @@ class Gallery:
             "impostors": self.impostors.tails,
             "points": {preset: asdict(point) for preset, point in self.points.items()},
         }
-        with replacing(path) as beside:
+        with atomic_write(path) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
             with beside.open("wb") as file:
                 np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
@@ -111,7 +111,7 @@ class Gallery:
                 raise GalleryMismatch(
                     "The gallery was made by another version of Rollcall. Train the class's gallery again."
                 )
-        except UNREADABLE as error:
+        except READ_ERRORS as error:
             raise GalleryMismatch(
                 "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
             ) from error

@@ -9,7 +9,7 @@ STEP = 8  # every eighth pixel is looked at, not a mean of many: the sensor's no
 
 
 @dataclass(slots=True)
-class Scene:
+class ImageStatistics:
     """`light`: the brightest picture's mean, 0 to 1. `motion`: the greatest mean difference between two pictures, 0 to 1; None after
     one picture."""
 
@@ -17,7 +17,7 @@ class Scene:
     motion: float | None = None
     _before: NDArray[np.float32] | None = field(default=None, repr=False)
 
-    def watch(self, image: NDArray[np.uint8]) -> None:
+    def add(self, image: NDArray[np.uint8]) -> None:
         """The next picture (h, w, 3)."""
         now = image[::STEP, ::STEP].mean(axis=2, dtype=np.float32) / np.float32(255)
         self.light = max(self.light, float(now.mean()))

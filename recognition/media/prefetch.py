@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T], count: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], count: int) -> Iterator[T]:
     """The same items, `count` of them made ahead in a thread of their own. What making one raises is raised when its turn comes."""
     source = iter(items)
     with ThreadPoolExecutor(1, "ahead") as pool:

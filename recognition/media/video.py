@@ -83,10 +83,10 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
         )
 
 
-def plan(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
+def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
     """Segments of about `seconds` that start on key frames and cover [0, duration] without gap or overlap.
 
-    Where no key frame lies near, a segment starts between two; `sample` reads that too, only slower. No segment is longer
+    Where no key frame lies near, a segment starts between two; `sample_frames` reads that too, only slower. No segment is longer
     than twice `seconds`, and none is shorter than a third of it but the only one of a short recording. A photo has one, [0, 0].
     """
     if info.is_photo:
@@ -96,7 +96,7 @@ def plan(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
     return [Segment(index, *ends) for index, ends in enumerate(pairwise([*cuts, info.duration]))]
 
 
-def sample(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) -> Iterator[Frame]:
+def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) -> Iterator[Frame]:
     """A frame about every `every` seconds of `segment`, upright, in order of time.
 
     The recording is divided into cells of `every` seconds around 0, `every`, 2 `every`, ...; the last picture of each cell is

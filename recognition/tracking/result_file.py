@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recognition.errors import RecognitionError
-from recognition.files import UNREADABLE, replacing
+from recognition.files import READ_ERRORS, atomic_write
 from recognition.types import Crop, SegmentResult, Track
 
 FORMAT = 2
@@ -33,7 +33,7 @@ def save(path: Path, result: SegmentResult) -> None:
         "segments": [track.segment for track in result.tracks],
         "motions": [track.motion for track in result.tracks],
     }
-    with replacing(path) as beside, beside.open("wb") as file:
+    with atomic_write(path) as beside, beside.open("wb") as file:
         np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
 
 
@@ -58,7 +58,7 @@ def load(path: Path) -> SegmentResult:
                 )
                 for i, crops in enumerate(manifest["crops"])
             )
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         raise RecognitionError(
             "The result of a part of the recording is missing or damaged. Take attendance again."
         ) from error

@@ -10,8 +10,8 @@ from benchmarks import __main__ as bench
 from benchmarks import lectures, profile, recording, versus
 from benchmarks.versus import Check, Row
 from recognition.identification.gallery import unit
-from tests.recognition.media import video
 from tests.recognition.people import a_class
+from tests.recognition.video_files import video
 
 
 def row(ours=(10.0, 30.0, 20.0), peer=(1.0, 4.0, 2.0), target=8.0, checks=()):

@@ -31,9 +31,9 @@ from campus.attendance.register import register
 from campus.attendance.register_workbook import write_register
 from campus.common.errors import UserError, said, told
 from campus.outbox.models import Delivery
-from recognition.detection.quality import Quality, enrolment_verdict
+from recognition.detection.quality import Quality, judge_enrolment_photo
 from recognition.errors import RecordingOutOfLimits
-from recognition.excel.lecture_workbook import write_lecture
+from recognition.excel.lecture_workbook import write_lecture_workbook
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
@@ -188,7 +188,7 @@ def headings(path: Path) -> dict[str, list[object]]:
 def test_a_german_institution_has_german_workbooks(world: World, german: dict[str, str], settings, tmp_path: Path):
     settings.LANGUAGE_CODE = "de"
     with in_language_of():
-        write_lecture(tmp_path / "lecture.xlsx", lecture_report(world.lecture), gettext)
+        write_lecture_workbook(tmp_path / "lecture.xlsx", lecture_report(world.lecture), gettext)
         write_register(tmp_path / "register.xlsx", register(world.course))
     lecture, term = headings(tmp_path / "lecture.xlsx"), headings(tmp_path / "register.xlsx")
     assert list(lecture) == ["Anwesenheit", "Zeitleiste", "Unbekannt", "Übersicht"]
@@ -206,7 +206,7 @@ def test_what_the_vision_library_says_is_said_in_german(german: dict[str, str]):
     error = RecordingOutOfLimits(
         "The file has {n} streams; at most {most} are read. Export the video alone.", n=70, most=64
     )
-    _, reason = enrolment_verdict(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
+    _, reason = judge_enrolment_photo(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
     assert told(error) == str(error)
     with translation.override("de"):
         assert told(error) == "Die Datei hat 70 Ströme; höchstens 64 werden gelesen. Exportieren Sie das Video allein."

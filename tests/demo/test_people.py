@@ -9,7 +9,7 @@ import pytest
 
 from demo import lecture
 from demo.people import ROSTER, STRANGER, Moment, draw
-from recognition.detection.alignment import aligned_crop
+from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import load_embedder
 
@@ -22,7 +22,7 @@ def test_everybody_is_found_once_and_is_far_from_everybody_else() -> None:
     faces = detector.detect(pictures)
     assert [len(found) for found in faces] == [1] * len(PEOPLE)
     crops = [
-        aligned_crop(picture, found[0], embedder.targets, embedder.crop_size)
+        align_face(picture, found[0], embedder.targets, embedder.crop_size)
         for picture, found in zip(pictures, faces, strict=True)
     ]
     looks = np.stack(crops), np.stack(crops)[:, :, ::-1]

@@ -63,7 +63,7 @@ def probe(path: Path) -> VideoInfo:
     return VideoInfo("mp4", "h264", 1280, 720, 0, 25.0, 60.0 * len(script(path)["segments"]))
 
 
-def plan(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
+def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
     return [Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(len(script(path)["segments"]))]
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from recognition.errors import Cancelled, UnreadableRecording
 from recognition.identification.gallery import train
 from recognition.identification.vote import vote
-from recognition.media.video import plan, probe
+from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Segment
@@ -22,7 +22,7 @@ def models() -> Models:
 def test_two_people_in_a_clip_are_two_tracks(models: Models, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     info = probe(clip)
-    (segment,) = plan(clip, info)
+    (segment,) = plan_segments(clip, info)
     told: list[float] = []
     result = recognise_segment(clip, info, segment, models, Settings(every=0.25), told.append)
     long = [track for track in result.tracks if len(track.times) >= result.frames / 2]
@@ -45,7 +45,7 @@ def test_who_watches_the_progress_can_stop_the_work(models: Models, shared_data:
         raise Cancelled("Somebody asked to stop.")
 
     with pytest.raises(Cancelled):
-        recognise_segment(clip, info, plan(clip, info)[0], models, on_progress=stop)
+        recognise_segment(clip, info, plan_segments(clip, info)[0], models, on_progress=stop)
 
 
 def test_a_part_that_is_not_there_is_said(models: Models, shared_data: Path) -> None:
@@ -131,7 +131,9 @@ def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(models: Mod
     faces = 0
     for path in sorted((shared_data / "photos").iterdir()) + sorted((shared_data / "clips").glob("*.mp4")):
         info = probe(path)
-        results = [recognise_segment(path, info, segment, models, Settings(every=0.5)) for segment in plan(path, info)]
+        results = [
+            recognise_segment(path, info, segment, models, Settings(every=0.5)) for segment in plan_segments(path, info)
+        ]
         attendance = vote(results, known, list(known.labels), info)
         assert [person.label for person in attendance.presences if person.present] == [], path.name
         faces += len(attendance.unknown)

@@ -10,7 +10,7 @@ import pytest
 
 from recognition.identification.gallery import train
 from recognition.identification.vote import vote
-from recognition.media.video import plan, probe
+from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import Models, Settings, check_photo, recognise_segment
 from recognition.types import Attendance
@@ -69,7 +69,9 @@ def attendance(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> A
         for name in names
     }
     info = probe(video)
-    results = [recognise_segment(video, info, segment, models, Settings(every=1.0)) for segment in plan(video, info)]
+    results = [
+        recognise_segment(video, info, segment, models, Settings(every=1.0)) for segment in plan_segments(video, info)
+    ]
     return vote(results, train(known, models.embedder.id), names, info)
 
 

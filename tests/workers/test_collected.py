@@ -329,7 +329,7 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
         asked.append((path, time))
         return b"jpeg"
 
-    monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(snapshot=picture))
+    monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(read_snapshot=picture))
     from workers.snapshots import clip_out
 
     snapshot = snapshot_wanted(recording=recording, time=200.0)

@@ -17,7 +17,7 @@ from campus.cctv.models import FootageFile, Source
 from campus.common import storage as uploads
 from campus.common.jobs import WAITING, claim
 from tests.campus import factories
-from tests.recognition.media import video
+from tests.recognition.video_files import video
 from tests.workers.test_line import answering
 from workers import collect
 from workers.leased_task import Postponed, attempt

@@ -19,10 +19,10 @@ from campus.academics.models import Room
 from campus.cctv.credentials import encrypt
 from campus.cctv.models import Camera, FootageFile, Source
 from campus.recordings.models import Recording
-from recognition.media.video import probe, sample
+from recognition.media.video import probe, sample_frames
 from recognition.types import Segment
 from tests.campus import factories
-from tests.recognition import media
+from tests.recognition import video_files
 from tests.servers.rtsp import RtspCamera
 from workers.recorder import camera as cameras
 from workers.recorder import session as sessions
@@ -49,7 +49,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    return media.video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, rate=RATE, gop=RATE // 2)
+    return video_files.video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, rate=RATE, gop=RATE // 2)
 
 
 @pytest.fixture(autouse=True)
@@ -121,8 +121,8 @@ def number_at(moment: datetime) -> float:
 
 def first_number(footage_file: FootageFile) -> int:
     path = Path(footage_file.file.path)
-    frame = next(iter(sample(path, probe(path), Segment(0, 0.0, 1.0), every=1.0)))
-    return media.number_of(frame.image)
+    frame = next(iter(sample_frames(path, probe(path), Segment(0, 0.0, 1.0), every=1.0)))
+    return video_files.number_of(frame.image)
 
 
 def assert_right(footage_file: FootageFile) -> None:

@@ -15,7 +15,7 @@ from campus.common.jobs import claim
 from campus.recordings.models import Recording
 from recognition.media.video import probe
 from tests.campus import factories
-from tests.recognition import media
+from tests.recognition import video_files
 from workers.leased_task import attempt
 from workers.maintenance import upkeep
 from workers.snapshots import cut_out
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def recording(tmp_path: Path, settings) -> Recording:
     settings.BROKER_URL = "memory://"
-    path = media.video(tmp_path / "lecture.mp4", seconds=4)
+    path = video_files.video(tmp_path / "lecture.mp4", seconds=4)
     info = probe(path)
     facts = {name: getattr(info, name) for name in factories.INFO}
     row = factories.planned(segments=1, info=facts, duration=info.duration, state=Recording.State.DONE)
@@ -44,7 +44,7 @@ def test_the_picture_of_the_moment(recording: Recording, settings) -> None:
     snapshot = cut(snapshot_wanted(recording=recording, time=2.0))
     assert (snapshot.state, snapshot.error) == ("ready", "")
     picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
-    assert media.number_of(picture) == 20
+    assert video_files.number_of(picture) == 20
     assert snapshot_wanted(recording=recording, time=2.0).pk == snapshot.pk
 
 

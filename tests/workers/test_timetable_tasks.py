@@ -19,7 +19,7 @@ from campus.common.jobs import KINDS, VERSION
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.factories import STARTS
-from tests.recognition.media import video
+from tests.recognition.video_files import video
 from workers.celery import app
 
 pytestmark = pytest.mark.django_db(transaction=True)

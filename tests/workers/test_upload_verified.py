@@ -11,7 +11,7 @@ from campus.common.jobs import claim
 from campus.recordings.models import Recording
 from campus.recordings.uploads import upload_create, upload_finish, upload_write
 from tests.campus import factories
-from tests.recognition import media
+from tests.recognition import video_files
 from workers.ingest import ingest
 from workers.leased_task import attempt
 
@@ -29,7 +29,7 @@ def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
 
 def test_the_file_that_was_announced_and_no_other(tmp_path: Path, settings) -> None:
     settings.BROKER_URL = "memory://"
-    content = media.video(tmp_path / "lecture.mp4", seconds=2).read_bytes()
+    content = video_files.video(tmp_path / "lecture.mp4", seconds=2).read_bytes()
     sha256, lecture = hashlib.sha256(content).hexdigest(), factories.lecture(factories.course(students=1))
     factories.photo(lecture.course.students.get())
     damaged = sent(lecture, content[:-1] + b"?", sha256)

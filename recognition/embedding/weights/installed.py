@@ -19,7 +19,7 @@ from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.download import download
 from recognition.embedding.weights.store import folder, path
 from recognition.errors import DownloadFailed, WeightsMissing
-from recognition.files import UNREADABLE, replacing
+from recognition.files import READ_ERRORS, atomic_write
 
 __all__ = ["SOURCES", "Kept", "add", "fetch", "folder", "kept", "path", "verify"]
 
@@ -63,7 +63,7 @@ def add(source: Path, origin: str | None = None) -> Kept:
     embedder, weights = facenet.assemble(facenet_files.read(source))
     check(embedder)
     target = folder() / f"{embedder.id}.npz"
-    with replacing(target) as beside:
+    with atomic_write(target) as beside:
         facenet_files.save(weights, beside)
         entry = Kept(
             embedder.id,
@@ -147,10 +147,10 @@ def _manifest() -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text())
         return {"kept": dict(manifest["kept"]), "fetched": dict(manifest["fetched"])}
-    except (*UNREADABLE, TypeError) as error:
+    except (*READ_ERRORS, TypeError) as error:
         raise WeightsMissing(f"{file} is damaged. Delete it and add the weights again.") from error
 
 
 def _write(manifest: dict[str, Any]) -> None:
-    with replacing(folder() / "manifest.json") as beside:
+    with atomic_write(folder() / "manifest.json") as beside:
         beside.write_text(json.dumps(manifest, indent=1))

@@ -3,12 +3,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from recognition.media.prefetch import ahead
+from recognition.media.prefetch import prefetch
 
 
 def test_the_same_items_in_the_same_order():
-    assert list(ahead(range(1, 50), 4)) == list(range(1, 50))
-    assert list(ahead([], 4)) == []
+    assert list(prefetch(range(1, 50), 4)) == list(range(1, 50))
+    assert list(prefetch([], 4)) == []
 
 
 def test_items_are_made_while_the_first_is_looked_at_and_no_more_than_asked():
@@ -19,7 +19,7 @@ def test_items_are_made_while_the_first_is_looked_at_and_no_more_than_asked():
             event.set()
             yield number
 
-    following = ahead(items(), 3)
+    following = prefetch(items(), 3)
     assert next(following) == 0
     assert made[3].wait(10)
     following.close()
@@ -32,7 +32,7 @@ def test_a_fault_comes_after_the_items_before_it():
         yield 2
         raise ValueError("damaged")
 
-    following = ahead(items(), 5)
+    following = prefetch(items(), 5)
     assert [next(following), next(following)] == [1, 2]
     with pytest.raises(ValueError, match="damaged"):
         next(following)

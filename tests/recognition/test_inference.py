@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from recognition.inference import LARGEST_BATCH, LARGEST_INPUT, compiled
+from recognition.inference import MAX_BATCH_BYTES, MAX_BATCH_ROWS, compile_model
 
 
 class Counted(layers.Layer):
@@ -42,14 +42,14 @@ def run(model, request):
         patch.setattr(
             "tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else []
         )
-        return compiled(model)
+        return compile_model(model)
 
 
 def pictures(*shape):
     return np.random.default_rng(sum(shape)).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("shape", [(1, 20, 31), (3, 20, 31), (7, 5, 5), (LARGEST_BATCH + 3, 12, 9)])
+@pytest.mark.parametrize("shape", [(1, 20, 31), (3, 20, 31), (7, 5, 5), (MAX_BATCH_ROWS + 3, 12, 9)])
 def test_it_gives_what_keras_gives_in_the_models_order(model, run, shape):
     given = pictures(*shape)
     expected = model(given)
@@ -64,7 +64,7 @@ def test_it_gives_what_keras_gives_in_the_models_order(model, run, shape):
 def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_same(model, monkeypatch, precision):
     monkeypatch.setenv("ROLLCALL_PRECISION", precision)
     given = pictures(3, 20, 31)
-    for output, wanted in zip(compiled(model)(given), model(given), strict=True):
+    for output, wanted in zip(compile_model(model)(given), model(given), strict=True):
         assert output.dtype == np.float32
         np.testing.assert_allclose(output, wanted, atol=0.03)
 
@@ -75,16 +75,16 @@ def test_a_call_is_cut_by_rows_and_by_bytes(monkeypatch):
         "recognition.inference._openvino", lambda graph: lambda batch: [sizes.append(len(batch)) or batch[..., :1]]
     )
     given = keras.Input((None, None, 3), dtype="uint8")
-    run = compiled(keras.Model(given, layers.Rescaling(1.0)(given)))
-    run(pictures(2 * LARGEST_BATCH + 5, 2, 2))
-    assert sizes == [LARGEST_BATCH, LARGEST_BATCH, 4, 1]
+    run = compile_model(keras.Model(given, layers.Rescaling(1.0)(given)))
+    run(pictures(2 * MAX_BATCH_ROWS + 5, 2, 2))
+    assert sizes == [MAX_BATCH_ROWS, MAX_BATCH_ROWS, 4, 1]
     sizes.clear()
-    run(np.zeros((5, LARGEST_INPUT // 3000 - 10, 500, 3), np.uint8))
+    run(np.zeros((5, MAX_BATCH_BYTES // 3000 - 10, 500, 3), np.uint8))
     assert sizes == [2, 2, 1]
 
 
 def test_batches_change_nothing(run):
-    given = pictures(2 * LARGEST_BATCH + 29, 12, 12)
+    given = pictures(2 * MAX_BATCH_ROWS + 29, 12, 12)
     for output, *ones in zip(run(given), *(run(picture[None]) for picture in given), strict=True):
         np.testing.assert_allclose(output, np.concatenate(ones), atol=1e-6)
 
@@ -122,7 +122,7 @@ def test_the_network_outlives_the_keras_model():
         x = layers.PReLU()(layers.Dense(128)(layers.Flatten()(x)))
         model = keras.Model(pictures, layers.Dense(4)(x))
         model.set_weights([np.full_like(weights, 0.01) for weights in model.get_weights()])
-        return compiled(model)
+        return compile_model(model)
 
     run = make()
     given = np.random.default_rng(0).random((300, 24, 24, 3), dtype=np.float32)
@@ -142,7 +142,7 @@ def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_n
         "assert not {'tensorflow', 'keras', 'openvino', 'torch'} & set(sys.modules)\n"
         "import keras\n"
         "x = keras.Input((4,))\n"
-        "run = recognition.inference.compiled(keras.Model(x, keras.layers.Dense(2)(x)))\n"
+        "run = recognition.inference.compile_model(keras.Model(x, keras.layers.Dense(2)(x)))\n"
         "import numpy\n"
         "assert run(numpy.ones((5, 4), 'f4'))[0].shape == (5, 2)\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"

@@ -10,13 +10,15 @@ import pytest
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
 from recognition.media import video
 from recognition.types import Segment
-from tests.recognition import media
+from tests.recognition import video_files
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{}\n#EXT-X-ENDLIST\n"
 
 
 def numbers(path: Path, segment: Segment, every: float = 1.0) -> list[int]:
-    return [media.number_of(frame.image) for frame in video.sample(path, video.probe(path), segment, every)]
+    return [
+        video_files.number_of(frame.image) for frame in video.sample_frames(path, video.probe(path), segment, every)
+    ]
 
 
 def overwrite(path: Path, start: float, end: float) -> Path:
@@ -57,13 +59,13 @@ def test_what_is_no_recording_is_refused_whatever_its_name(tmp_path, content, sa
 
 
 def test_the_content_counts_not_the_name(tmp_path):
-    path = media.video(tmp_path / "recording.txt", container="matroska", seconds=1)
+    path = video_files.video(tmp_path / "recording.txt", container="matroska", seconds=1)
     assert video.probe(path).container == "matroska"
 
 
 @pytest.mark.parametrize("kind", ["hls", "concat"])
 def test_no_other_file_can_be_reached_even_by_a_playlist(tmp_path, monkeypatch, kind):
-    other = media.video(tmp_path / "other.ts", container="mpegts", seconds=1)
+    other = video_files.video(tmp_path / "other.ts", container="mpegts", seconds=1)
     path = tmp_path / "lecture.mp4"
     path.write_text(PLAYLIST.format(other.name) if kind == "hls" else f"ffconcat version 1.0\nfile {other.name}\n")
     with av.open(str(path), format=kind) as container:
@@ -74,18 +76,18 @@ def test_no_other_file_can_be_reached_even_by_a_playlist(tmp_path, monkeypatch, 
 
 
 def test_cut_short_before_the_index(tmp_path):
-    path = media.video(tmp_path / "recording.mp4")
+    path = video_files.video(tmp_path / "recording.mp4")
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(UnreadableRecording, match="cut short"):
         video.probe(path)
 
 
 def test_cut_short_after_the_index_the_parts_that_are_there_are_read(tmp_path):
-    path = media.video(tmp_path / "recording.mp4", seconds=30, container_options={"movflags": "faststart"})
+    path = video_files.video(tmp_path / "recording.mp4", seconds=30, container_options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     info = video.probe(path)
     assert info.duration == pytest.approx(30)
-    first, *_, last = video.plan(path, info, 5.0)
+    first, *_, last = video.plan_segments(path, info, 5.0)
     assert numbers(path, first) == [0, 10, 20, 30, 40]
     with pytest.raises(UnreadableRecording, match="and 30 s: that part of the recording is damaged or missing"):
         numbers(path, last)
@@ -93,11 +95,11 @@ def test_cut_short_after_the_index_the_parts_that_are_there_are_read(tmp_path):
 
 @pytest.mark.parametrize("container", ["matroska", "mpegts", "avi"])
 def test_cut_short_where_no_index_is_needed(tmp_path, container):
-    path = media.video(tmp_path / "recording", container=container, codec="mpeg4", seconds=30)
+    path = video_files.video(tmp_path / "recording", container=container, codec="mpeg4", seconds=30)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     info = video.probe(path)
     assert 12 < info.duration < 25
-    found = [number for segment in video.plan(path, info, 5.0) for number in numbers(path, segment)]
+    found = [number for segment in video.plan_segments(path, info, 5.0) for number in numbers(path, segment)]
     assert found == [10 * i for i in range(len(found))]
     assert len(found) > 12
 
@@ -105,7 +107,7 @@ def test_cut_short_where_no_index_is_needed(tmp_path, container):
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts", "avi"])
 @pytest.mark.parametrize("gop", [10, 50], ids=["near key frames", "far key frames"])
 def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path, container, gop):
-    path = media.video(
+    path = video_files.video(
         tmp_path / "recording",
         container=container,
         codec="mpeg4" if container == "avi" else "h264",
@@ -113,9 +115,9 @@ def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path, container, gop):
         gop=gop,
     )
     info = video.probe(path)
-    whole = [frame.time for frame in video.sample(path, info, Segment(0, 0.0, 40.0), 1.0)]
+    whole = [frame.time for frame in video.sample_frames(path, info, Segment(0, 0.0, 40.0), 1.0)]
     overwrite(path, 0.45, 0.5)
-    left = [frame.time for frame in video.sample(path, info, Segment(0, 0.0, 40.0), 1.0)]
+    left = [frame.time for frame in video.sample_frames(path, info, Segment(0, 0.0, 40.0), 1.0)]
     assert left == sorted(left)
     assert [time for time in left if time < 14] == [time for time in whole if time < 14]
     if container == "avi":  # it has no times but the number of a picture: what follows moves by what was lost
@@ -125,9 +127,9 @@ def test_damage_in_the_middle_costs_only_what_it_hits(tmp_path, container, gop):
 
 
 def test_a_segment_that_is_all_noise_says_so_and_the_others_are_read(tmp_path):
-    path = media.video(tmp_path / "recording.mkv", container="matroska", seconds=40)
+    path = video_files.video(tmp_path / "recording.mkv", container="matroska", seconds=40)
     info = video.probe(path)
-    segments = video.plan(path, info, 10.0)
+    segments = video.plan_segments(path, info, 10.0)
     overwrite(path, 0.2, 0.6)
     assert numbers(path, segments[0]) == list(range(0, 80, 10))
     with pytest.raises(UnreadableRecording, match="between 10 s and 20 s"):
@@ -136,14 +138,14 @@ def test_a_segment_that_is_all_noise_says_so_and_the_others_are_read(tmp_path):
 
 
 def test_a_part_without_new_pictures_is_no_damage(tmp_path):
-    path = media.video(tmp_path / "still.mp4", times=[0, 0.1, 0.2, 30, 60, 60.1], gop=100)
+    path = video_files.video(tmp_path / "still.mp4", times=[0, 0.1, 0.2, 30, 60, 60.1], gop=100)
     assert numbers(path, Segment(1, 10.0, 20.0)) == []
     assert numbers(path, Segment(2, 20.0, 40.0)) == [3]
 
 
 def test_only_sound(tmp_path):
     with pytest.raises(UnreadableRecording, match="only sound"):
-        video.probe(media.sound_only(tmp_path / "recording.mp4"))
+        video.probe(video_files.sound_only(tmp_path / "recording.mp4"))
 
 
 def test_no_pictures(tmp_path):
@@ -170,7 +172,7 @@ def test_a_coding_that_is_not_on_the_list(tmp_path):
 @pytest.mark.parametrize("side", [9_000, 60_000])
 @pytest.mark.parametrize("container", ["avi", "mp4"])
 def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, container, side):
-    path = media.video(tmp_path / "recording", container=container, codec="mjpeg", seconds=1)
+    path = video_files.video(tmp_path / "recording", container=container, codec="mjpeg", seconds=1)
     data = path.read_bytes().replace(struct.pack("<II", 160, 120), struct.pack("<II", side, side))
     data = data.replace(struct.pack(">HHI", 160, 120, 0x480000), struct.pack(">HHI", side, side, 0x480000))
     path.write_bytes(
@@ -182,16 +184,16 @@ def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, contain
 
 
 def test_a_picture_larger_than_the_header_said_is_not_decoded(tmp_path):
-    small = media.video(tmp_path / "small.ts", container="mpegts", seconds=2, rate=10)
-    large = media.video(
+    small = video_files.video(tmp_path / "small.ts", container="mpegts", seconds=2, rate=10)
+    large = video_files.video(
         tmp_path / "large.ts", container="mpegts", size=(640, 480), times=[2 + n / 10 for n in range(20)]
     )
     path = tmp_path / "recording.ts"
     path.write_bytes(small.read_bytes() + large.read_bytes())
     info = video.probe(path)
-    frames = list(video.sample(path, info, Segment(0, 0.0, 4.0), 1.0))
+    frames = list(video.sample_frames(path, info, Segment(0, 0.0, 4.0), 1.0))
     assert {frame.image.shape for frame in frames} == {(120, 160, 3)}, "every frame has the size of the recording"
-    assert [media.number_of(frame.image) for frame in frames] == [0, 10, 0, 10]
+    assert [video_files.number_of(frame.image) for frame in frames] == [0, 10, 0, 10]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +208,15 @@ def test_a_picture_larger_than_the_header_said_is_not_decoded(tmp_path):
     ids=["pixels", "streams", "rate", "duration", "duration without a header"],
 )
 def test_limits(tmp_path, made, limits, says):
-    path = media.video(tmp_path / "recording.mp4", **made)
+    path = video_files.video(tmp_path / "recording.mp4", **made)
     with pytest.raises(RecordingOutOfLimits, match=says):
         video.probe(path, video.Limits(**limits))
 
 
 def test_an_absurd_rate_in_the_header_alone_does_not_matter(tmp_path):
-    path = media.video(tmp_path / "browser.mkv", container="matroska", rate=30_000, times=[n / 10 for n in range(30)])
+    path = video_files.video(
+        tmp_path / "browser.mkv", container="matroska", rate=30_000, times=[n / 10 for n in range(30)]
+    )
     assert video.probe(path).fps == pytest.approx(10, abs=0.1)
     assert numbers(path, Segment(0, 0.0, 3.0)) == [0, 10, 20]
 
@@ -222,7 +226,7 @@ def test_an_absurd_rate_in_the_header_alone_does_not_matter(tmp_path):
     [("h264", "mp4"), ("h264", "matroska"), ("hevc", "mpegts"), ("mpeg4", "avi"), ("vp9", "webm")],
 )
 def test_random_damage_never_gives_any_other_error(tmp_path, codec, container):
-    good = media.video(
+    good = video_files.video(
         tmp_path / "recording", codec=codec, container=container, seconds=2, gop=7, size=(64, 48)
     ).read_bytes()
     chance = np.random.default_rng(7)
@@ -236,10 +240,10 @@ def test_random_damage_never_gives_any_other_error(tmp_path, codec, container):
         path.write_bytes(data.tobytes())
         try:
             info = video.probe(path)
-            for segment in video.plan(path, info, 1.0)[:5]:
+            for segment in video.plan_segments(path, info, 1.0)[:5]:
                 assert all(
                     frame.image.shape == (info.height, info.width, 3)
-                    for frame in video.sample(path, info, segment, 0.5)
+                    for frame in video.sample_frames(path, info, segment, 0.5)
                 )
             outcomes.add("read")
         except RecognitionError:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.detection.quality import Quality, assess, enrolment_verdict
+from recognition.detection.quality import Quality, assess_face, judge_enrolment_photo
 from recognition.types import Face
 
 AHEAD = np.array([(30, 40), (70, 40), (50, 62), (35, 80), (65, 80)], np.float32)
@@ -22,20 +22,20 @@ def face(points: np.ndarray = AHEAD) -> Face:
 def test_a_face_ahead_is_not_turned_and_one_in_profile_is() -> None:
     profile = AHEAD.copy()
     profile[2, 0] = 75
-    assert assess(face(), crop()).turned < 10
-    assert assess(face(profile), crop()).turned > 40
+    assert assess_face(face(), crop()).turned < 10
+    assert assess_face(face(profile), crop()).turned > 40
 
 
 def test_blur_darkness_size_and_turning_each_cost_quality() -> None:
-    sharp = assess(face(), crop())
+    sharp = assess_face(face(), crop())
     profile = AHEAD.copy()
     profile[2, 0] = 75
     far = Face(np.array([0, 0, 20, 25], np.float32), 0.99, AHEAD)
     for worse in (
-        assess(face(), cv2.GaussianBlur(crop(), (0, 0), 5)),
-        assess(face(), crop() // 8),
-        assess(face(profile), crop()),
-        assess(far, crop()),
+        assess_face(face(), cv2.GaussianBlur(crop(), (0, 0), 5)),
+        assess_face(face(), crop() // 8),
+        assess_face(face(profile), crop()),
+        assess_face(far, crop()),
     ):
         assert 0 <= worse.value < sharp.value <= 1
 
@@ -55,7 +55,7 @@ def test_blur_darkness_size_and_turning_each_cost_quality() -> None:
 def test_the_verdict_names_the_reason(change: dict[str, float], verdict: str, word: str) -> None:
     from dataclasses import replace
 
-    got, reason = enrolment_verdict(replace(GOOD, **change))
+    got, reason = judge_enrolment_photo(replace(GOOD, **change))
     assert got == verdict
     assert word in reason
     assert bool(reason) == (verdict != "accepted")

@@ -1,7 +1,7 @@
 """Writes the files that the tests of FaceNet compare with, from PyTorch and facenet-pytorch:
 
     pip install torch==2.13.0 requests tqdm && pip install --no-deps facenet-pytorch==2.6.0
-    python tests/recognition/golden/make_facenet_golden.py
+    python tests/recognition/embedding/golden/make_facenet_golden.py
 
 facenet_random.npz: names and shapes of its InceptionResnetV1's weights, and what the network answers with `random_tensor` as its weights
 to `random_crops`. tiny_zip.pt and tiny_legacy.pt: a small state_dict in both of PyTorch's formats.

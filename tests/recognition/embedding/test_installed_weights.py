@@ -22,7 +22,7 @@ from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights import installed as weights
 from recognition.errors import WeightsMissing
 from tests.recognition import facenet_writers
-from tests.recognition.test_embedders_facenet import save as save_torch
+from tests.recognition.embedding.test_facenet import save as save_torch
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = runpy.run_path(str(GOLDEN / "make_facenet_golden.py"))

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageOps
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media import photo, video
 from recognition.types import Segment
-from tests.recognition import media
+from tests.recognition import video_files
 
 pillow_heif.register_heif_opener()
 
@@ -18,16 +18,16 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: 3, 4: Image.Transpose.FLIP_TOP_B
 
 
 def saved(path, image_format="JPEG", image=None, **options):
-    (image or Image.fromarray(media.picture(77))).save(path, format=image_format, **options)
+    (image or Image.fromarray(video_files.picture(77))).save(path, format=image_format, **options)
     return path
 
 
 def read(path):
     info = video.probe(path)
     assert info.is_photo
-    (segment,) = video.plan(path, info)
+    (segment,) = video.plan_segments(path, info)
     assert segment == Segment(0, 0.0, 0.0)
-    (frame,) = video.sample(path, info, segment)
+    (frame,) = video.sample_frames(path, info, segment)
     assert frame.time == 0.0
     assert frame.image.shape == (info.height, info.width, 3)
     assert frame.image.dtype == np.uint8
@@ -40,21 +40,21 @@ def test_formats(tmp_path, image_format):
     info, image = read(saved(tmp_path / "photo.mp4", image_format))
     assert info.container == info.codec == image_format.lower()
     assert (info.width, info.height, info.fps, info.duration, info.rotation) == (160, 120, 0.0, 0.0, 0)
-    assert media.number_of(image) == 77
+    assert video_files.number_of(image) == 77
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
 def test_every_kind_of_colour_becomes_rgb(tmp_path, mode):
-    image = Image.fromarray(media.picture(5)).convert(mode)
+    image = Image.fromarray(video_files.picture(5)).convert(mode)
     _, seen = read(saved(tmp_path / "photo", "JPEG" if mode == "CMYK" else "PNG", image))
     if mode in ("P", "RGBA", "CMYK"):
-        assert media.number_of(seen) == 5
+        assert video_files.number_of(seen) == 5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
 def test_the_orientation_that_the_camera_noted_is_applied(tmp_path, image_format, orientation):
-    upright = Image.fromarray(media.picture(300))
+    upright = Image.fromarray(video_files.picture(300))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = {6: 8, 8: 6}.get(orientation, orientation)  # what undoes the orientation
     turned = upright.copy()
@@ -63,7 +63,7 @@ def test_the_orientation_that_the_camera_noted_is_applied(tmp_path, image_format
     exif[ExifTags.Base.Orientation] = orientation
     info, image = read(saved(tmp_path / "photo", image_format, turned, exif=exif))
     assert (info.width, info.height) == (160, 120)
-    assert media.number_of(image) == 300
+    assert video_files.number_of(image) == 300
 
 
 def test_the_time_is_known_where_its_zone_is(tmp_path):
@@ -78,9 +78,9 @@ def test_the_time_is_known_where_its_zone_is(tmp_path):
 
 
 def test_of_an_animated_image_the_first_picture_counts(tmp_path):
-    rest = [Image.fromarray(media.picture(n)) for n in (1, 2)]
+    rest = [Image.fromarray(video_files.picture(n)) for n in (1, 2)]
     _, image = read(saved(tmp_path / "photo.webp", "WEBP", save_all=True, append_images=rest, duration=100))
-    assert media.number_of(image) == 77
+    assert video_files.number_of(image) == 77
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "HEIF"])

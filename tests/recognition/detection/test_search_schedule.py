@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.detection.search_schedule import SEARCH_EVERY, Searched, search
+from recognition.detection.search_schedule import FULL_SEARCH_INTERVAL_SECONDS, SearchedFrame, find_faces
 from recognition.types import Face, Frame
 
 POINTS = np.zeros((5, 2), np.float32)
@@ -48,8 +48,8 @@ def frames(count: int, rooms: Sequence[np.ndarray] | None = None) -> Iterator[Fr
         yield Frame(2.0 * index, image)
 
 
-def run(detector: Detector, pictures: Iterator[Frame]) -> list[Searched]:
-    return list(search(pictures, detector, 0.8))  # type: ignore[arg-type]
+def run(detector: Detector, pictures: Iterator[Frame]) -> list[SearchedFrame]:
+    return list(find_faces(pictures, detector, 0.8))  # type: ignore[arg-type]
 
 
 def test_the_whole_picture_is_searched_every_few_seconds_and_at_the_end_and_no_frame_is_lost():
@@ -67,7 +67,7 @@ def test_who_comes_in_between_is_found_from_then_on_and_who_leaves_until_then():
     seen = run(Detector(there), frames(12))
     assert [s.frame.time for s in seen if any(f.box[0] == 300 for f in s.faces)] == [2.0 * n for n in range(3, 12)]
     assert [s.frame.time for s in seen if any(f.box[0] == 100 for f in s.faces)] == [2.0 * n for n in range(6)]
-    assert SEARCH_EVERY <= 10
+    assert FULL_SEARCH_INTERVAL_SECONDS <= 10
 
 
 def test_a_seat_is_looked_at_once_although_its_face_was_found_before_and_after():
@@ -80,11 +80,13 @@ def test_a_new_scene_is_searched_at_once_and_light_makes_none():
     there = {2 * n: [face(100 if n < 3 else 500)] for n in range(6)}
     detector = Detector(there)
     seen = run(detector, frames(6, [room(seed=int(n >= 3)) for n in range(6)]))
-    assert [s.frame.time for s in seen if s.cut] == [6.0]
+    assert [s.frame.time for s in seen if s.starts_scene] == [6.0]
     assert detector.searched == [0, 6, 10]
     assert [f.box[0] for s in seen for f in s.faces] == [100] * 3 + [500] * 3
     detector = Detector(there)
-    assert not any(s.cut for s in run(detector, frames(6, [room(light=0.3 if n >= 3 else 1.0) for n in range(6)])))
+    assert not any(
+        s.starts_scene for s in run(detector, frames(6, [room(light=0.3 if n >= 3 else 1.0) for n in range(6)]))
+    )
 
 
 def test_doubtful_faces_are_none_and_nobody_is_looked_for_where_nobody_is():

@@ -17,8 +17,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 
 from recognition.excel import lecture_workbook as workbook
-from recognition.excel.lecture_workbook import LectureReport, StudentLine, UnknownLine, write_lecture
-from recognition.excel.tables import clean
+from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow, write_lecture_workbook
+from recognition.excel.tables import clean_text
 
 
 def picture(value: int = 128, size: tuple[int, int] = (150, 150)) -> bytes:
@@ -39,10 +39,10 @@ def lecture(**changes: Any) -> LectureReport:
         margin=0.02,
         coverage=1.0,
         students=(
-            StudentLine(
+            StudentRow(
                 "007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture(), "present"
             ),
-            StudentLine(
+            StudentRow(
                 "012",
                 "Alan Turing",
                 "Late",
@@ -53,10 +53,10 @@ def lecture(**changes: Any) -> LectureReport:
                 "machine",
                 picture(60),
             ),
-            StudentLine("100", "Grace Hopper", "Absent"),
-            StudentLine("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
+            StudentRow("100", "Grace Hopper", "Absent"),
+            StudentRow("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
         ),
-        unknown=(UnknownLine(((60.0, 120.0),), 60.0, (picture(10), picture(20), picture(30))),),
+        unknown=(UnknownRow(((60.0, 120.0),), 60.0, (picture(10), picture(20), picture(30))),),
         details=(("Sampled every", "2 s"),),
         statuses=("Present", "Late", "Absent", "Excused"),
     )
@@ -64,13 +64,13 @@ def lecture(**changes: Any) -> LectureReport:
 
 
 def written(path: Path, report: LectureReport) -> openpyxl.Workbook:
-    write_lecture(path, report)
+    write_lecture_workbook(path, report)
     return openpyxl.load_workbook(path)
 
 
 def test_attendance_is_one_line_a_student_below_a_header(tmp_path: Path) -> None:
     path = tmp_path / "report.xlsx"
-    write_lecture(path, lecture())
+    write_lecture_workbook(path, lecture())
     table = pd.read_excel(path, sheet_name="Attendance", dtype={"Number": str})
     assert list(table.columns) == [
         "Number", "Name", "Status", "First seen", "Last seen", "Minutes", "Share", "Confidence", "Source", "Picture",
@@ -96,7 +96,7 @@ def test_each_face_lies_in_the_row_of_its_student(tmp_path: Path) -> None:
 
 
 def test_a_wide_picture_keeps_its_shape(tmp_path: Path) -> None:
-    student = StudentLine("1", "A", "Present", ((0.0, 1.0),), picture=picture(size=(200, 50)))
+    student = StudentRow("1", "A", "Present", ((0.0, 1.0),), picture=picture(size=(200, 50)))
     sheet = written(tmp_path / "report.xlsx", lecture(students=(student,)))["Attendance"]
     anchor = sheet._images[0].anchor
     assert (anchor.to.colOff - anchor._from.colOff) / (anchor.to.rowOff - anchor._from.rowOff) == pytest.approx(4)
@@ -130,7 +130,7 @@ def test_timeline_colours_when_a_student_was_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("duration", [0.0, 0.5, 40.0, 60.0, 121.0, 5400.0, 4 * 3600.0])
 def test_timeline_fits_a_screen_for_every_length(tmp_path: Path, duration: float) -> None:
-    students = (StudentLine("1", "A", "Present", ((0.0, duration),), duration, 1.0),)
+    students = (StudentRow("1", "A", "Present", ((0.0, duration),), duration, 1.0),)
     sheet = written(tmp_path / "report.xlsx", lecture(duration=duration, started_at=None, students=students))[
         "Timeline"
     ]
@@ -201,8 +201,8 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.xlsx"
-    students = (StudentLine(text, text, "Present", ((0.0, 1.0),), source=text),)
-    write_lecture(
+    students = (StudentRow(text, text, "Present", ((0.0, 1.0),), source=text),)
+    write_lecture_workbook(
         path,
         lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)),
     )
@@ -214,22 +214,22 @@ def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
             for cell in row:
                 assert cell.data_type not in {"f", "e"}
     cell = openpyxl.load_workbook(path)["Attendance"]["B2"]
-    assert cell.value == clean(text)
+    assert cell.value == clean_text(text)
     assert cell.quotePrefix == (text.strip()[0] in "=+-@")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_every_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("text") / "report.xlsx"
-    sheet = written(path, lecture(course=text, students=(StudentLine("1", text, "Absent"),), unknown=()))["Attendance"]
-    expected = clean(text).replace("\r\n", "\n").replace("\r", "\n")
+    sheet = written(path, lecture(course=text, students=(StudentRow("1", text, "Absent"),), unknown=()))["Attendance"]
+    expected = clean_text(text).replace("\r\n", "\n").replace("\r", "\n")
     assert (sheet["B2"].value or "") == expected
 
 
 def test_the_same_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_lecture(tmp_path / "first.xlsx", lecture())
+    write_lecture_workbook(tmp_path / "first.xlsx", lecture())
     monkeypatch.setattr("time.localtime", lambda *_: (2031, 1, 1, 0, 0, 0, 0, 1, 0))
-    write_lecture(tmp_path / "second.xlsx", lecture())
+    write_lecture_workbook(tmp_path / "second.xlsx", lecture())
     hashes = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first.xlsx", "second.xlsx")}
     assert len(hashes) == 1
     with zipfile.ZipFile(tmp_path / "first.xlsx") as archive:
@@ -238,14 +238,14 @@ def test_the_same_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytes
 
 def test_an_empty_class_still_has_its_headers(tmp_path: Path) -> None:
     path = tmp_path / "report.xlsx"
-    write_lecture(path, lecture(students=(), unknown=()))
+    write_lecture_workbook(path, lecture(students=(), unknown=()))
     for name in ("Attendance", "Timeline", "Unknown"):
         assert not pd.read_excel(path, sheet_name=name).columns.empty
 
 
 def test_a_full_disk_leaves_the_old_workbook_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "report.xlsx"
-    write_lecture(path, lecture())
+    write_lecture_workbook(path, lecture())
     before = path.read_bytes()
 
     def full(*_: object) -> None:
@@ -253,6 +253,6 @@ def test_a_full_disk_leaves_the_old_workbook_and_no_rubbish(tmp_path: Path, monk
 
     monkeypatch.setattr(zipfile.ZipFile, "_write_end_record", full)
     with pytest.raises(OSError, match="No space left"):
-        write_lecture(path, lecture(students=()))
+        write_lecture_workbook(path, lecture(students=()))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

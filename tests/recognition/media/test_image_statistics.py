@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from recognition.media.image_statistics import Scene
+from recognition.media.image_statistics import ImageStatistics
 from recognition.types import Crop, SegmentResult, Track
 
 
 def test_a_living_picture_a_frozen_one_and_a_dark_one() -> None:
     rng = np.random.default_rng(1)
     room = rng.integers(60, 200, (90, 160, 3))
-    living, frozen, dark = Scene(), Scene(), Scene()
+    living, frozen, dark = ImageStatistics(), ImageStatistics(), ImageStatistics()
     for _ in range(5):
-        living.watch((room + rng.normal(0, 2, room.shape)).astype(np.uint8))
-        frozen.watch(room.astype(np.uint8))
-        dark.watch(np.full(room.shape, 3, np.uint8))
+        living.add((room + rng.normal(0, 2, room.shape)).astype(np.uint8))
+        frozen.add(room.astype(np.uint8))
+        dark.add(np.full(room.shape, 3, np.uint8))
     assert (living.light, frozen.light) == (pytest.approx(0.51, abs=0.03), pytest.approx(0.51, abs=0.03))
     assert dark.light < 0.02
     assert living.motion is not None
@@ -23,8 +23,8 @@ def test_a_living_picture_a_frozen_one_and_a_dark_one() -> None:
 
 
 def test_one_picture_says_nothing_of_motion() -> None:
-    scene = Scene()
-    scene.watch(np.zeros((8, 8, 3), np.uint8))
+    scene = ImageStatistics()
+    scene.add(np.zeros((8, 8, 3), np.uint8))
     assert (scene.light, scene.motion) == (0, None)
 
 
