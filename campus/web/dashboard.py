@@ -209,7 +209,7 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
     footage_files = footage_files_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
     yield _listed(
         unclear(footage_files),
-        "admin:cctv_footage_file_change",
+        "admin:cctv_footagefile_change",
         "unknown_document",
         lambda n: ngettext(
             "%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n
@@ -217,7 +217,7 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
     )
     yield _listed(
         footage_files.filter(state=FootageFile.State.FAILED),
-        "admin:cctv_footage_file_change",
+        "admin:cctv_footagefile_change",
         "cloud_off",
         lambda n: ngettext("%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n),
     )

@@ -24,7 +24,7 @@ PERMISSIONS = {
     "cctv": {
         "source": "view add change delete",
         "camera": "view add change delete",
-        "footage_file": "view change",
+        "footagefile": "view change",
         "collection": "view change",
         "alarm": "view",
     },

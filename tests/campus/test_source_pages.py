@@ -146,8 +146,8 @@ def test_names_from_outside_are_no_markup(office: Client):
     )
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
-        reverse("admin:cctv_footage_file_changelist"),
-        reverse("admin:cctv_footage_file_change", args=[footage_file.pk]),
+        reverse("admin:cctv_footagefile_changelist"),
+        reverse("admin:cctv_footagefile_change", args=[footage_file.pk]),
         reverse("admin:index"),
     ):
         page = office.get(address).content.decode()
@@ -172,7 +172,7 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
         path="night.mp4",
         note="No lecture is in B 12 then.",
     )
-    lists = reverse("admin:cctv_footage_file_changelist")
+    lists = reverse("admin:cctv_footagefile_changelist")
     unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
     assert ("stray1" in unclear, "stray2" in unclear, "night" in unclear) == (True, True, False)
     assert ("stray1" in none, "night" in none) == (True, True)
@@ -189,12 +189,12 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     office.post(lists, {"action": "discard_all", **chosen})
     assert set(FootageFile.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
     assert "Taken back: 2." in office.post(lists, {"action": "take_back_all", **chosen}, follow=True).content.decode()
-    assert "The file is discarded." in press(office, "cctv_footage_file_discard_one", strays[0].pk)
-    assert "The file is taken back." in press(office, "cctv_footage_file_take_back_one", strays[0].pk)
+    assert "The file is discarded." in press(office, "cctv_footagefile_discard_one", strays[0].pk)
+    assert "The file is taken back." in press(office, "cctv_footagefile_take_back_one", strays[0].pk)
     assert (
         "Choose the files first"
         in office.get(
-            reverse("admin:cctv_footage_file_assign"), {"footage_file": "nonsense"}, follow=True
+            reverse("admin:cctv_footagefile_assign"), {"footage_file": "nonsense"}, follow=True
         ).content.decode()
     )
 
@@ -243,7 +243,7 @@ def test_an_auditor_reads_and_presses_nothing():
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
         reverse("admin:cctv_source_test_now", args=[source.pk]),
-        reverse("admin:cctv_footage_file_discard_one", args=[footage_file.pk]),
-        reverse("admin:cctv_footage_file_assign", query={"footage_file": str(footage_file.pk)}),
+        reverse("admin:cctv_footagefile_discard_one", args=[footage_file.pk]),
+        reverse("admin:cctv_footagefile_assign", query={"footage_file": str(footage_file.pk)}),
     ):
         assert auditor.post(address, {"_form_submitted": "True"}).status_code == 403

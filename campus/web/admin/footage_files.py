@@ -211,7 +211,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         return footage_file.error or footage_file.note or "-"
 
     def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
-        if not request.user.has_perm("cctv.change_footage_file"):
+        if not request.user.has_perm("cctv.change_footagefile"):
             return False
         return object_id is None or FootageFile.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
 
@@ -293,7 +293,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("assign/", view(self.assign_view), name="cctv_footage_file_assign"), *super().get_urls()]
+        return [path("assign/", view(self.assign_view), name="cctv_footagefile_assign"), *super().get_urls()]
 
     def assign_view(self, request: HttpRequest) -> HttpResponseBase:
         """Which lecture the named files are of."""
@@ -307,7 +307,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         footage_files = list(chosen)
         if not footage_files:
             messages.error(request, _("Choose the files first."))
-            return redirect("admin:cctv_footage_file_changelist")
+            return redirect("admin:cctv_footagefile_changelist")
         form = AssignForm(request.POST or None, footage_files=footage_files)
         if form.is_valid():
             lecture = form.cleaned_data["lecture"]
@@ -319,7 +319,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
                 ),
                 _("Assigned"),
             )
-            return redirect("admin:cctv_footage_file_changelist")
+            return redirect("admin:cctv_footagefile_changelist")
         title = ngettext(
             "Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(footage_files)
         ) % {"n": len(footage_files)}
@@ -327,7 +327,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
 
 def assign_address(pks: Iterable[object]) -> str:
-    return reverse("admin:cctv_footage_file_assign", query={"footage_file": [str(pk) for pk in pks]})
+    return reverse("admin:cctv_footagefile_assign", query={"footage_file": [str(pk) for pk in pks]})
 
 
 def _uuids(texts: Iterable[str]) -> list[UUID]:
@@ -390,7 +390,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
             "starts_at_to_0": day,
             "starts_at_to_1": "23:59:59",
         }
-        return redirect(reverse("admin:cctv_footage_file_changelist", query=span))
+        return redirect(reverse("admin:cctv_footagefile_changelist", query=span))
 
     @action(description=gettext_lazy("Look again"), permissions=["steer"])
     def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:

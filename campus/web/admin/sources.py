@@ -172,7 +172,7 @@ class SourceAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Files"), url_path="files", icon="video_file")
     def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(reverse("admin:cctv_footage_file_changelist", query={"source__id__exact": object_id}))
+        return redirect(reverse("admin:cctv_footagefile_changelist", query={"source__id__exact": object_id}))
 
     def has_test_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("cctv.change_source")
