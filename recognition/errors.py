@@ -1,14 +1,14 @@
 """One class for each thing that a person can act on. The message is a sentence that says what happened and what to do."""
 
-from recognition.sentence import Sentence
+from recognition.messages import Message
 
 
 class RecognitionError(Exception):
     """Anything that stops the recognition for a reason that a person can understand: a template and the values in its {fields}."""
 
     def __init__(self, template: str, **values: object) -> None:
-        self.sentence = Sentence(template, **values)
-        super().__init__(self.sentence)
+        self.message = Message(template, **values)
+        super().__init__(self.message)
 
 
 class UnreadableRecording(RecognitionError):

@@ -20,7 +20,7 @@ from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
 from recognition.media.prefetch import prefetch
 from recognition.media.video import sample_frames
-from recognition.sentence import Sentence
+from recognition.messages import Message
 from recognition.tracking.tracker import Look, OpenTrack, Tracker
 from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
 
@@ -145,7 +145,7 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
     height, width = image.shape[:2]
     found = Detector(DetectorSettings(min_face=PHOTO_MIN_FACE)).detect([image])[0]
     if not found:
-        nobody = Sentence("No face was found in the photo; use one that shows the student's face from the front.")
+        nobody = Message("No face was found in the photo; use one that shows the student's face from the front.")
         return EnrolmentPhoto("rejected", nobody)
     face = min(found, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - (width / 2, height / 2)))))
     crop = align_face(image, face, models.embedder.targets, models.embedder.crop_size)
@@ -155,7 +155,7 @@ def check_photo(path: Path, models: Models, *, strict: bool = True) -> Enrolment
         other for other in found if np.prod(other.box[2:] - other.box[:2]) > 0.25 * np.prod(face.box[2:] - face.box[:2])
     ]
     if verdict == "accepted" and len(large) > 1:
-        several = Sentence("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=len(large))
+        several = Message("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=len(large))
         verdict, reason = "warning", several
     vector = None if strict and verdict == "rejected" else models.enrol(crop)
     return EnrolmentPhoto(verdict, reason, quality.face_px, quality.sharpness, quality.value, vector, jpeg(crop))

@@ -6,6 +6,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.messages import Message
+
 Interval = tuple[float, float]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
 Mark = tuple[float, Box]  # when and where a face was
@@ -118,13 +120,13 @@ class SegmentResult:
 class EnrolmentPhoto:
     """What an enrolment photo is worth.
 
-    `verdict` is "accepted", "warning" or "rejected"; `reason` is a sentence for people ("" when accepted);
+    `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted);
     `face_px` is the face's height in pixels, `sharpness` and `quality` are as in `quality.py`; `embedding` (d,) is a unit
     vector and `crop` the face as JPEG: both None when no face can be used.
     """
 
     verdict: str
-    reason: str
+    reason: Message
     face_px: float = 0.0
     sharpness: float = 0.0
     quality: float = 0.0

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
@@ -15,8 +14,9 @@ from campus.attendance.services import record_attendance, report_write
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
-from campus.common.errors import UserError, told
+from campus.common.errors import UserError
 from campus.common.jobs import renew
+from campus.common.messages import localize
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, gaps, looked_at, video_info
 from campus.recordings.services import recording_counted, recording_restart
@@ -35,20 +35,23 @@ def aggregate(recording: Recording) -> None:
     course = recording.lecture.course
     share, missing = looked_at(recording), gaps(recording)
     if share < LEAST_COVERAGE:
-        little = _("Only %(share)s of the recording could be looked at. %(missing)s Retry, or upload another copy.")
-        raise UserError(little % {"share": f"{share:.0%}", "missing": missing})
+        raise UserError(
+            "Only {share} of the recording could be looked at. {missing} Retry, or upload another copy.",
+            share=f"{share:.0%}",
+            missing=missing,
+        )
     roster = [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
     if not roster:
-        nobody = _(
-            "Nobody is enrolled in %(course)s on the lecture's day. Add students to the class, then take attendance again."
+        raise UserError(
+            "Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.",
+            course=course,
         )
-        raise UserError(nobody % {"course": course})
     row = trained(recording)
     results = load_tracks(recording)
     try:
         gallery = galleries.Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
     except GalleryMismatch as error:
-        gallery_discard(gallery=row, error=told(error))
+        gallery_discard(gallery=row, error=str(localize(error.message)))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     decisions = decisions_on_faces(recording)

@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.cctv.fetching import (
     bytes_of_the_day,
@@ -30,11 +29,12 @@ from campus.cctv.fetching import (
 from campus.cctv.matching import days_to_look, footage_files_want, source_looked
 from campus.cctv.models import FootageFile, Source, SourceTest
 from campus.cctv.services import source_tested
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import UserError
 from campus.common.jobs import publish
 from campus.common.storage import check_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
-from workers.leased_task import Postponed, sentence, work
+from recognition.messages import Message
+from workers.leased_task import Postponed, describe_unexpected_error, work
 
 if TYPE_CHECKING:
     from workers.egress_guard import Line
@@ -53,8 +53,8 @@ BUSY, HOUR = timedelta(minutes=2), timedelta(hours=1)
 class Later(UserError):
     """Try again after `pause`, else after one that grows, as after all that is not final."""
 
-    def __init__(self, sentence: str, pause: timedelta | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str | Message, /, pause: timedelta | None = None, **values: object) -> None:
+        super().__init__(message, **values)
         self.pause = pause
 
 
@@ -100,7 +100,7 @@ def fetch(footage_file: FootageFile) -> None:
             sha256 = checked(footage_file, part, tag=bring(footage_file, part))
             info = probe(path)
             if info.is_photo:
-                raise Final(_("The file is a picture and no video."))
+                raise Final("The file is a picture and no video.")
             if not footage_file_fetched(footage_file=footage_file, part=path, sha256=sha256, info=info):
                 raise Cancelled("The footage file was discarded, or somebody else fetched it.")
     except (Final, RecordingOutOfLimits, UnreadableRecording):
@@ -137,7 +137,7 @@ def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
 
     source = footage_file.source
     if not source.enabled:
-        raise Later(_("The source is not in use."))
+        raise Later("The source is not in use.")
     most = min(source.file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     try:
         with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
@@ -149,31 +149,34 @@ def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
                 anew(footage_file, before)
             return before.tag
     except Writing as error:
-        raise Later(str(error), BUSY) from error
+        raise Later(error.message, BUSY) from error
     except Unreachable as error:
         if error.gone:
-            raise Final(_("The source does not have the file any more.")) from error
+            raise Final("The source does not have the file any more.") from error
         raise
 
 
 def check(footage_file: FootageFile, there: "Found", most: int) -> None:
     """Whether the file is the one that was seen, ends at all, and has room here and within the bounds of its source."""
     if there.size is None:
-        raise Final(_("The server does not say how large the file is. So it is not fetched: it might never end."))
+        raise Final("The server does not say how large the file is. So it is not fetched: it might never end.")
     if there.size > most:
-        bounds = {"size": filesizeformat(there.size), "most": filesizeformat(most)}
-        raise Final(_("The file has %(size)s; at most %(most)s are fetched from this source.") % bounds)
+        raise Final(
+            "The file has {size}; at most {most} are fetched from this source.",
+            size=filesizeformat(there.size),
+            most=filesizeformat(most),
+        )
     moved = there.modified and footage_file.modified_at and there.modified != footage_file.modified_at
     if moved or there.size != footage_file.size:
         anew(footage_file, there)
     if bytes_of_the_day(footage_file.source) + there.size - footage_file.offset > footage_file.source.day_gib * 1024**3:
-        raise Later(_("The source's bytes of the day are used up."), HOUR)
+        raise Later("The source's bytes of the day are used up.", HOUR)
     check_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
 
 
 def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
     footage_file_anew(footage_file=footage_file, size=there.size or 0, modified=there.modified)
-    raise Later(_("The file is still being written, or was changed."), BUSY)
+    raise Later("The file is still being written, or was changed.", BUSY)
 
 
 def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
@@ -185,7 +188,7 @@ def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up
     try:
         for chunk in chunks:
             if at + len(chunk) > footage_file.size:
-                raise Later(_("The server sends more bytes than the file was said to have."), BUSY)
+                raise Later("The server sends more bytes than the file was said to have.", BUSY)
             with storing():
                 part.write(chunk)
             at += len(chunk)
@@ -203,7 +206,7 @@ def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up
         note(footage_file, part, at)
     up.more(STALL_SECONDS)
     if at < footage_file.size:
-        raise Later(up.why or _("The connection to the server was refused, or it broke."))
+        raise Later(up.why or Message("The connection to the server was refused, or it broke."))
 
 
 @contextmanager
@@ -212,7 +215,7 @@ def storing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Later(str(DISK_FULL) if disk_full(error) else sentence(error), HOUR) from error
+        raise Later(describe_unexpected_error(error), HOUR) from error
 
 
 def note(footage_file: FootageFile, part: IO[bytes], at: int) -> None:
@@ -263,7 +266,7 @@ def checked(footage_file: FootageFile, part: IO[bytes], tag: str) -> str:
         footage_file_anew(
             footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
         )
-        raise Later(_("The file was damaged on its way. It is fetched again."), BUSY)
+        raise Later("The file was damaged on its way. It is fetched again.", BUSY)
     return sha256
 
 

@@ -17,9 +17,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from campus.cctv.egress_policy import UNPRIVILEGED, Address
+from recognition.messages import Message
 
 POLL = 0.05  # seconds
 TCP_INFO_BYTES = 136
@@ -35,7 +34,7 @@ class Line:
 
     def __init__(self, address: Address, seconds: float, budget: int) -> None:
         self.address, self.budget = address, budget
-        self.why, self.was_cut = "", False
+        self.why, self.was_cut = Message(), False
         self._deadline = time.monotonic() + seconds
         self._received: dict[int, int] = {}  # bytes by the socket's inode
         self._sockets: dict[int, int] = {}  # inode by descriptor: a descriptor is used again, an inode is not
@@ -74,11 +73,11 @@ class Line:
             raise socket.gaierror(socket.EAI_NONAME, f"{name} is not the source's server")
         return found
 
-    def _elsewhere(self, where: str) -> str:
-        sentence = _(
-            "The server sends us elsewhere (to %(where)s), which is not followed. Enter the address that is meant."
+    def _elsewhere(self, where: str) -> Message:
+        self.why = self.why or Message(
+            "The server sends us elsewhere (to {where}), which is not followed. Enter the address that is meant.",
+            where=where,
         )
-        self.why = self.why or sentence % {"where": where}
         return self.why
 
     def check(self) -> None:
@@ -90,16 +89,16 @@ class Line:
             )
         if sum(self._received.values()) > self.budget:
             self.cut(
-                _(
+                Message(
                     "The server sends more than is taken at a time. Narrow the address down to a folder, or the pattern to days."
                 )
             )
         elif self.late:
-            self.cut(_("The server sends too slowly, or nothing at all. It is tried again later."))
+            self.cut(Message("The server sends too slowly, or nothing at all. It is tried again later."))
 
-    def cut(self, why: str = "") -> None:
+    def cut(self, why: Message | None = None) -> None:
         """Break all connections; a `why` is what the user is told. A library may take it for the end of what it reads."""
-        self.why, self.was_cut = self.why or why, self.was_cut or bool(why)
+        self.why, self.was_cut = self.why or why or Message(), self.was_cut or bool(why)
         for _inode, sock in self._open():
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -10,7 +10,7 @@ from campus.attendance.services import recording_delete
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
 from campus.cctv.clips import footage_file_unreadable, footage_of, recording_clip
-from campus.common.errors import told
+from campus.common.messages import localize
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
 from campus.recordings.services import recording_planned, segments_settled
@@ -58,7 +58,7 @@ def join(recording: Recording) -> None:
                 Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
             )
         except RecognitionError as error:
-            footage_file_unreadable(footage_file=footage_file, why=told(error))
+            footage_file_unreadable(footage_file=footage_file, why=str(localize(error.message)))
             raise Postponed from error
     if not recording_clip(recording=recording, fits=fits, plans=plans):
         raise Cancelled("More footage came meanwhile.")

@@ -12,11 +12,12 @@ from uuid import uuid4
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.utils.translation import gettext as _
 
-from campus.common.errors import DISK_FULL, UserError, disk_full, told
+from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.jobs import VERSION, LeasedWork, claim, fail, postpone, release, renew
+from campus.common.messages import localize
 from recognition.errors import Cancelled, RecognitionError
+from recognition.messages import Message
 from workers.celery import HARD_SECONDS, SOFT_SECONDS, app
 
 log = logging.getLogger(__name__)
@@ -62,27 +63,29 @@ def attempt(name: str, job: Job, row: LeasedWork) -> None:
         log.info("%s %s: not wanted any more", name, row.pk)
     except (RecognitionError, UserError) as error:
         log.warning("%s %s: %s", name, row.pk, error)
-        fail(name, row, told(error), traceback.format_exc())
+        fail(name, row, str(localize(error.message)), traceback.format_exc())
     except Exception as error:
         log.exception("%s %s: attempt %d failed", name, row.pk, row.attempts)
         give_back = fail if row.attempts >= settings.MAX_ATTEMPTS else release
-        give_back(name, row, sentence(error), traceback.format_exc())
+        give_back(name, row, str(localize(describe_unexpected_error(error))), traceback.format_exc())
     else:
         log.info("%s %s: %.1f s", name, row.pk, time.monotonic() - began)
 
 
-def sentence(error: Exception) -> str:
+def describe_unexpected_error(error: Exception) -> Message:
     """What people are told of an error that nobody expected."""
     if isinstance(error, SoftTimeLimitExceeded):
-        return _("This took longer than %(n)d minutes and was stopped.") % {"n": SOFT_SECONDS // 60}
+        return Message("This took longer than {n} minutes and was stopped.", n=SOFT_SECONDS // 60)
     if isinstance(error, OSError) and disk_full(error):
-        return str(DISK_FULL)
+        return DISK_FULL
     if isinstance(error, FileNotFoundError):
-        return _("A file is missing on the server. Upload it again, or ask the administrator.")
+        return Message("A file is missing on the server. Upload it again, or ask the administrator.")
     if isinstance(error, MemoryError):
-        return _("The server ran out of memory. Try again later, or ask the administrator.")
-    unexpected = _("An unexpected error (%(kind)s) stopped the work. Try again; the administrator sees the details.")
-    return unexpected % {"kind": type(error).__name__}
+        return Message("The server ran out of memory. Try again later, or ask the administrator.")
+    return Message(
+        "An unexpected error ({kind}) stopped the work. Try again; the administrator sees the details.",
+        kind=type(error).__name__,
+    )
 
 
 @contextmanager

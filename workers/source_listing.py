@@ -7,7 +7,6 @@ from datetime import date
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
-from django.utils.translation import gettext as _
 
 from campus.cctv import path_patterns as patterns
 from campus.cctv.egress_policy import guarded
@@ -16,6 +15,7 @@ from campus.cctv.matching import RemoteFile, zone_of
 from campus.cctv.models import Source
 from campus.common.errors import UserError
 from recognition.errors import RecognitionError
+from recognition.messages import Message
 from workers.egress_guard import Line, line
 from workers.leased_task import Postponed
 from workers.store_errors import explain, gone
@@ -36,8 +36,8 @@ Days = tuple[date, date]
 class Unreachable(UserError):
     """The source can't be asked now; or it can (`gone`), and says that there is no such thing."""
 
-    def __init__(self, sentence: str, *, gone: bool = False) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str | Message, /, *, gone: bool = False, **values: object) -> None:
+        super().__init__(message, **values)
         self.gone = gone
 
 
@@ -80,9 +80,7 @@ def _walk(source: Source, there: Store, up: Line, days: Days | None) -> Iterator
             count += 1
             if count > MOST_FILES or seen > MOST_FOLDERS or up.late:
                 raise UserError(
-                    _(
-                        "There is more than can be looked through. Narrow the address down to a folder, or the pattern to days."
-                    )
+                    "There is more than can be looked through. Narrow the address down to a folder, or the pattern to days."
                 )
             if len(entry.path) > LONGEST_PATH or not 0 <= (entry.size or 0) <= MOST_BYTES:
                 continue

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from django.utils.translation import gettext as _
+from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
@@ -25,24 +25,24 @@ REFUSED_NTSTATUS = (0xC0000022, 0xC000006D)  # access denied, logon failure
 FTP_LOGIN, FTP_FILE = "530", "550"
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception) -> Message:
     """The sentence. What it says is found in the error or in what caused it."""
     if _is(error, HOST_KEY):
-        return _(
+        return Message(
             "The server's host key is another one than before. If it was really changed, empty the field “host key” and test again."
         )
     if _is(error, CERTIFICATE):
-        return _("The server's certificate is not one that we trust. Ask the administrator.")
+        return Message("The server's certificate is not one that we trust. Ask the administrator.")
     if _refused(error):
-        return _("The server refuses us: the user name or the password is wrong, or this folder is not for us.")
+        return Message("The server refuses us: the user name or the password is wrong, or this folder is not for us.")
     if _is(error, LATE):
-        return _("The server did not answer in time.")
+        return Message("The server did not answer in time.")
     if _is(error, BROKEN):
-        return _("The connection to the server was refused, or it broke.")
+        return Message("The connection to the server was refused, or it broke.")
     if gone(error):
-        return _("The server has no such folder or file. Check the path of the address.")
+        return Message("The server has no such folder or file. Check the path of the address.")
     log.warning("An answer of a server could not be understood", exc_info=error)
-    return _("The server's answer could not be understood (%(kind)s).") % {"kind": type(error).__name__}
+    return Message("The server's answer could not be understood ({kind}).", kind=type(error).__name__)
 
 
 def gone(error: Exception) -> bool:

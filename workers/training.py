@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.selectors import course_photos, gallery_inputs
@@ -14,6 +13,7 @@ from campus.biometrics.zips import zip_take
 from campus.recordings.services import gallery_settled
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.identification import gallery
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from workers.leased_task import Postponed, work
 from workers.vision import models
@@ -45,9 +45,9 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
     try:
         return pipeline.check_photo(Path(photo.file.path), loaded, strict=photo.state == FacePhoto.Verdict.PENDING)
     except RecognitionError as error:
-        return EnrolmentPhoto("rejected", error.sentence)
+        return EnrolmentPhoto("rejected", error.message)
     except FileNotFoundError:
-        return EnrolmentPhoto("rejected", _("The photo's file is missing on the server. Add the photo again."))
+        return EnrolmentPhoto("rejected", Message("The photo's file is missing on the server. Add the photo again."))
 
 
 def settled(gallery: Gallery) -> None:

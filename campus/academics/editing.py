@@ -5,7 +5,6 @@ from typing import TypeVar
 from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.db.models import ProtectedError
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Lecture
 from campus.academics.timetable import with_use
@@ -23,7 +22,7 @@ def row_save(row: Row, **changes: object) -> Row:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
-        raise UserError(_("Somebody else wrote the same at this moment. Look at it, then try again.")) from error
+        raise UserError("Somebody else wrote the same at this moment. Look at it, then try again.") from error
     return row
 
 
@@ -32,7 +31,7 @@ def row_delete(*, row: models.Model) -> None:
     try:
         row.delete()
     except ProtectedError as error:
-        raise UserError(_("This is needed elsewhere, so it stays. Remove what needs it first.")) from error
+        raise UserError("This is needed elsewhere, so it stays. Remove what needs it first.") from error
 
 
 @transaction.atomic
@@ -53,5 +52,5 @@ def lecture_delete(*, lecture: Lecture) -> None:
     with transaction.atomic():
         held: models.QuerySet[Lecture] = Lecture.objects.select_for_update(of=("self",)).filter(pk=lecture.pk)
         if with_use(held).get().used:  # type: ignore[attr-defined]
-            raise UserError(_("This lecture has a recording or attendance, so it stays. You can mark it as cancelled."))
+            raise UserError("This lecture has a recording or attendance, so it stays. You can mark it as cancelled.")
         held.delete()

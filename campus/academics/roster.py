@@ -106,7 +106,7 @@ def guess_columns(headers: Iterable[str]) -> dict[str, int]:
 def read_table(content: bytes) -> Table:
     """The table of a CSV file or an Excel workbook. Raises UserError."""
     if len(content) > MAX_BYTES:
-        raise UserError(_("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2})
+        raise UserError("The file is larger than {size} MB. Split it.", size=MAX_BYTES // 1024**2)
     lines = _workbook_lines(content) if content[:2] == b"PK" else _csv_lines(content)
     headers = [as_text(cell)[:100] for cell in next(lines, [])][:MAX_COLUMNS]
     while headers and not headers[-1]:
@@ -117,13 +117,13 @@ def read_table(content: bytes) -> Table:
         if not any(row):
             continue
         if len(table.rows) == MAX_ROWS:
-            raise UserError(_("The file has more than %(count)d rows. Split it.") % {"count": MAX_ROWS})
+            raise UserError("The file has more than {count} rows. Split it.", count=MAX_ROWS)
         table.rows.append(row + [""] * (len(headers) - len(row)))
         table.lines.append(number)
     if not table.rows:
         raise UserError(
-            _("There are no rows in the file. Its first row should name the columns: %(columns)s.")
-            % {"columns": ", ".join(COLUMNS)}
+            "There are no rows in the file. Its first row should name the columns: {columns}.",
+            columns=", ".join(COLUMNS),
         )
     return table
 
@@ -135,27 +135,25 @@ def _csv_lines(content: bytes) -> Iterator[list[str]]:
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
-        raise UserError(_("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them."))
+        raise UserError("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them.")
     first = text.partition("\n")[0]
     try:
         yield from csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     except csv.Error as error:
-        raise UserError(
-            _("The CSV file can't be read: %(error)s. Save it again as “CSV UTF-8”.") % {"error": error}
-        ) from error
+        raise UserError("The CSV file can't be read: {error}. Save it again as “CSV UTF-8”.", error=error) from error
 
 
 def _workbook_lines(content: bytes) -> Iterator[Iterable[object]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED_BYTES:
-                raise UserError(_("Unpacked, the workbook is too large. Keep only the roster in it."))
+                raise UserError("Unpacked, the workbook is too large. Keep only the roster in it.")
         sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
         yield from sheet.iter_rows(max_col=MAX_COLUMNS, max_row=2 * MAX_ROWS, values_only=True)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(_("This is no Excel workbook, or it is damaged. Save it again as .xlsx.")) from error
+        raise UserError("This is no Excel workbook, or it is damaged. Save it again as .xlsx.") from error
 
 
 def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:

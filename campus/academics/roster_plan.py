@@ -59,7 +59,7 @@ def plan_roster(table: Table, columns: Mapping[str, int], course: Course | None 
     Raises UserError where no column says who the students are.
     """
     if "number" not in columns:
-        raise UserError(_("No column is the student number. Choose the one that is."))
+        raise UserError("No column is the student number. Choose the one that is.")
     return _Planner(table, columns, course).plan
 
 

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Lecture, Strictness, Student
 from campus.academics.roster import Table
@@ -20,13 +19,13 @@ def lecture_create(
 ) -> Lecture:
     """A meeting of a class. Raises UserError where it ends before it starts, or the class has one at that time."""
     if ends_at <= starts_at:
-        raise UserError(_("The lecture ends before it starts. Set a later end."))
+        raise UserError("The lecture ends before it starts. Set a later end.")
     try:
         with transaction.atomic():
             return Lecture.objects.create(course=course, starts_at=starts_at, ends_at=ends_at, title=title, room=room)
     except IntegrityError as error:
         raise UserError(
-            _("This class has a lecture at that time already. Open that one, or choose another time.")
+            "This class has a lecture at that time already. Open that one, or choose another time."
         ) from error
 
 
@@ -45,8 +44,7 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
                 student.full_clean()
             except ValidationError as error:
                 raise UserError(
-                    _("“%(number)s” can't be a student: %(messages)s")
-                    % {"number": number, "messages": " ".join(error.messages)}
+                    "“{number}” can't be a student: {messages}", number=number, messages=" ".join(error.messages)
                 ) from error
             student.save()
         if course is not None:
@@ -76,7 +74,7 @@ def roster_import(
     with transaction.atomic():
         plan = plan_roster(table, columns, course)
         if plan.errors:
-            raise UserError(_("Some rows can't be imported. Correct them in the file, then choose it once more."))
+            raise UserError("Some rows can't be imported. Correct them in the file, then choose it once more.")
         Student.objects.bulk_create(plan.students_new.values(), batch_size=1000)
         Student.objects.bulk_update(plan.students_changed.values(), STUDENT_FIELDS, batch_size=200)
         if complete:

@@ -138,10 +138,10 @@ def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
             )
             steps = plan(series)
             if fingerprint(steps) != agreed:
-                raise UserError(_("The timetable has changed since this preview. Look at it once more."))
+                raise UserError("The timetable has changed since this preview. Look at it once more.")
             _write(series, steps)
     except (IntegrityError, LectureSeries.DoesNotExist) as error:
-        raise UserError(_("The timetable has changed since this preview. Look at it once more.")) from error
+        raise UserError("The timetable has changed since this preview. Look at it once more.") from error
     return Counter(step.kind for step in steps)
 
 
@@ -150,7 +150,7 @@ def lecture_change(
 ) -> Lecture:
     """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
     if ends_at <= starts_at:
-        raise UserError(_("The lecture ends before it starts. Set a later end."))
+        raise UserError("The lecture ends before it starts. Set a later end.")
     new = {"starts_at": starts_at, "ends_at": ends_at, "title": title, "room": room, "cancelled": cancelled}
     if all(getattr(lecture, name) == value for name, value in new.items()):
         return lecture
@@ -162,7 +162,7 @@ def lecture_change(
             lecture.save(update_fields=[*new, "detached"])
     except IntegrityError as error:
         raise UserError(
-            _("This class has a lecture at that time already. Open that one, or choose another time.")
+            "This class has a lecture at that time already. Open that one, or choose another time."
         ) from error
     return lecture
 

@@ -73,16 +73,16 @@ class Meeting(NamedTuple):
 def read_calendar(data: bytes) -> list[Meeting]:
     """The meetings in a file, repeated ones day by day. Raises UserError where it is no calendar."""
     if len(data) > MAX_BYTES:
-        raise UserError(_("The calendar is larger than %(n)s MB. Export fewer months.") % {"n": MAX_BYTES // 1024**2})
+        raise UserError("The calendar is larger than {n} MB. Export fewer months.", n=MAX_BYTES // 1024**2)
     text = ZONES.sub("", FOLDED.sub("", data.decode("utf-8-sig", errors="replace")))
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
-        raise UserError(_("This is no calendar file (.ics), or it is damaged. Export it again."))
+        raise UserError("This is no calendar file (.ics), or it is damaged. Export it again.")
     try:
         calendar = Calendar.from_ical(text)
         events = calendar.walk("VEVENT")
     except Exception as error:
         # The parser's errors for what comes from outside are of many classes.
-        raise UserError(_("This is no calendar file (.ics), or it is damaged. Export it again.")) from error
+        raise UserError("This is no calendar file (.ics), or it is damaged. Export it again.") from error
     moved: dict[str, set[datetime]] = {}
     for event in events:
         with suppress(UserError, BrokenCalendarProperty):  # told below
@@ -93,7 +93,7 @@ def read_calendar(data: bytes) -> list[Meeting]:
         own = moved.get(_text(event, "uid"), set())
         meetings += islice(_meetings(event, own), MAX_MEETINGS + 1 - len(meetings))
         if len(meetings) > MAX_MEETINGS:
-            raise UserError(_("The calendar has more than %(n)s lectures. Export fewer months.") % {"n": MAX_MEETINGS})
+            raise UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_MEETINGS)
     return meetings
 
 
@@ -138,21 +138,21 @@ def _text(event: Any, key: str) -> str:
 def _uid(event: Any) -> str:
     uid = _text(event, "uid")
     if not uid:
-        raise UserError(_("It has no UID, so that it could not be found again."))
+        raise UserError("It has no UID, so that it could not be found again.")
     if len(uid) > 280:
-        raise UserError(_("Its UID is longer than 280 letters."))
+        raise UserError("Its UID is longer than 280 letters.")
     return uid
 
 
 def _when(event: Any) -> tuple[datetime, timedelta]:
     starts_at = _moment(event, "dtstart")
     if starts_at is None:
-        raise UserError(_("It has no time of day. A lecture begins and ends at a time."))
+        raise UserError("It has no time of day. A lecture begins and ends at a time.")
     ends_at, length = _moment(event, "dtend"), getattr(event.get("duration"), "dt", None)
     if ends_at is not None:
         length = ends_at - starts_at
     if not isinstance(length, timedelta) or not timedelta() < length <= LONGEST:
-        raise UserError(_("It has no end, ends before it starts, or lasts longer than a day."))
+        raise UserError("It has no end, ends before it starts, or lasts longer than a day.")
     return starts_at, length
 
 
@@ -160,7 +160,7 @@ def _moment(event: Any, key: str) -> datetime | None:
     """In UTC. A time without a zone is the institution's. None where there is none, or a whole day."""
     value = event.get(key)
     if isinstance(value, list):
-        raise UserError(_("It has %(key)s twice.") % {"key": key.upper()})
+        raise UserError("It has {key} twice.", key=key.upper())
     return None if value is None else _in_utc(getattr(value, "dt", None), getattr(value, "params", {}).get("TZID", ""))
 
 
@@ -168,12 +168,10 @@ def _in_utc(moment: object, zone: str) -> datetime | None:
     if not isinstance(moment, datetime):
         return None
     if moment.year not in YEARS:
-        raise UserError(_("The year %(year)s can't be right.") % {"year": moment.year})
+        raise UserError("The year {year} can't be right.", year=moment.year)
     if moment.tzinfo is None:
         if zone:
-            raise UserError(
-                _("Its time zone “%(zone)s” is not known. Choose one like Europe/Berlin.") % {"zone": zone[:60]}
-            )
+            raise UserError("Its time zone “{zone}” is not known. Choose one like Europe/Berlin.", zone=zone[:60])
         moment = moment.replace(tzinfo=timezone.get_default_timezone())
     return moment.astimezone(UTC)
 
@@ -192,7 +190,7 @@ def _repeats(event: Any) -> list[datetime]:
 def _by_rule(rule: Any, first: datetime, zone: Any) -> list[datetime]:
     strange = isinstance(rule, list) or set(rule) - RULE_PARTS or rule.get("FREQ") not in (["DAILY"], ["WEEKLY"])
     if strange or any(not re.fullmatch("[A-Z]{2}", str(day)) for day in rule.get("BYDAY", [])):
-        raise UserError(_("It comes back by a rule that is not daily or weekly. Export its days one by one."))
+        raise UserError("It comes back by a rule that is not daily or weekly. Export its days one by one.")
     parts = [f"{key}={','.join(map(str, rule[key]))}" for key in rule if key != "UNTIL"]
     for until in rule.get("UNTIL", []):
         if not isinstance(until, datetime):
@@ -203,11 +201,9 @@ def _by_rule(rule: Any, first: datetime, zone: Any) -> list[datetime]:
     try:
         found = list(islice(rrulestr(";".join(parts), dtstart=first), MAX_REPEATS + 1))
     except (ValueError, TypeError, OverflowError) as error:
-        raise UserError(_("Its rule of repetition can't be read.")) from error
+        raise UserError("Its rule of repetition can't be read.") from error
     if len(found) > MAX_REPEATS or any(moment.year not in YEARS for moment in found):
-        raise UserError(
-            _("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS}
-        )
+        raise UserError("It comes back without an end, or more than {n} times. Give it an end.", n=MAX_REPEATS)
     return found
 
 
@@ -216,8 +212,6 @@ def _listed(event: Any, key: str) -> set[datetime]:
     lists = value if isinstance(value, list) else [value] if value is not None else []
     dates = [one for listed in lists for one in getattr(listed, "dts", [])]
     if len(dates) > MAX_REPEATS:
-        raise UserError(
-            _("It comes back without an end, or more than %(n)s times. Give it an end.") % {"n": MAX_REPEATS}
-        )
+        raise UserError("It comes back without an end, or more than {n} times. Give it an end.", n=MAX_REPEATS)
     moments = (_in_utc(one.dt, getattr(one, "params", {}).get("TZID", "")) for one in dates)
     return {moment for moment in moments if moment is not None}

@@ -101,7 +101,7 @@ def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
             Lecture.objects.bulk_create(row.lecture for row in rows if row.kind == Kind.NEW and row.lecture)
     except IntegrityError as error:
         raise UserError(
-            _("Two lectures of a class would be at the same time. Nothing was changed; look at the preview again.")
+            "Two lectures of a class would be at the same time. Nothing was changed; look at the preview again."
         ) from error
     return Counter(row.kind for row in rows)
 

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.accounts.models import ApiToken, Preferences, RecoveryCode, SecondStep
 from campus.accounts.roles import Role
@@ -36,10 +35,10 @@ def _digest(secret: str) -> str:
 def token_create(*, user: User, name: str, scope: str, days: int) -> tuple[ApiToken, str]:
     """A token and its secret, which is nowhere kept. Raises UserError: too many tokens, an odd lifetime."""
     if not 1 <= days <= MOST_DAYS:
-        raise UserError(_("A token lives for 1 to %(most)s days. Choose a number between them.") % {"most": MOST_DAYS})
+        raise UserError("A token lives for 1 to {most} days. Choose a number between them.", most=MOST_DAYS)
     User.objects.select_for_update().get(pk=user.pk)
     if user.api_tokens.filter(expires_at__gt=timezone.now()).count() >= MOST_TOKENS:
-        raise UserError(_("You have %(most)s tokens already. Revoke one that is not needed.") % {"most": MOST_TOKENS})
+        raise UserError("You have {most} tokens already. Revoke one that is not needed.", most=MOST_TOKENS)
     secret = MARK + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
@@ -92,9 +91,7 @@ def second_step_confirm(*, user: User, secret: str, code: str) -> None:
     """From now on codes are asked for. Raises UserError where the code does not fit the secret."""
     step = _step_of(secret, code)
     if step is None:
-        raise UserError(
-            _("This code does not fit. Wait for the next one; look also whether the phone's clock is right.")
-        )
+        raise UserError("This code does not fit. Wait for the next one; look also whether the phone's clock is right.")
     SecondStep.objects.update_or_create(user=user, defaults={"secret": secret, "last_step": step})
 
 
@@ -115,7 +112,7 @@ def recovery_codes_renew(*, user: User) -> list[str]:
     """A new set, which is nowhere kept; those of before open nothing more. Raises UserError where there is no second step."""
     step = SecondStep.objects.select_for_update().filter(user=user).first()
     if step is None:
-        raise UserError(_("Recovery codes are for a login with a second step. Set that up first."))
+        raise UserError("Recovery codes are for a login with a second step. Set that up first.")
     step.recovery_codes.all().delete()
     codes = [f"{secrets.randbelow(10**RECOVERY_DIGITS):0{RECOVERY_DIGITS}}" for _n in range(RECOVERY_CODES)]
     RecoveryCode.objects.bulk_create(RecoveryCode(step=step, digest=_digest(code)) for code in codes)
@@ -157,7 +154,6 @@ def language_set(*, user: User, language: str) -> None:
     """The language of a person's pages and letters, one of settings.LANGUAGES; "": as the browser asks."""
     if language and language not in dict(settings.LANGUAGES):
         raise UserError(
-            _("There is no such language here. Choose one of: %(known)s.")
-            % {"known": ", ".join(dict(settings.LANGUAGES))}
+            "There is no such language here. Choose one of: {known}.", known=", ".join(dict(settings.LANGUAGES))
         )
     Preferences.objects.update_or_create(user=user, defaults={"language": language})

@@ -96,11 +96,11 @@ def check_code(*, user: User, code: str) -> None:
     """
     guesses = Guesses("code", user.pk)
     if guesses.too_many:
-        raise UserError(_("Too many wrong codes. Wait a quarter of an hour and try again, or ask an administrator."))
+        raise UserError("Too many wrong codes. Wait a quarter of an hour and try again, or ask an administrator.")
     if not second_step_passed(user=user, code=code):
         if not recovery_code_use(user=user, code=code):
             guesses.count()
-            raise UserError(_("This code is wrong or was used already. Wait for the next one."))
+            raise UserError("This code is wrong or was used already. Wait for the next one.")
         recovery_code_used(user=user)
     guesses.forget()
 

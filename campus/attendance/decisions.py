@@ -11,8 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Max
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lecture_roster
@@ -35,6 +33,7 @@ from campus.cctv.clips import lecture_complete
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN, clock
+from recognition.messages import Message
 
 Row = TypeVar("Row", UnknownPerson, Sighting)
 Kind = AttendanceChange.Kind
@@ -48,7 +47,7 @@ def _hold(lecture_id: int, user: User) -> Lecture:
         if not teaches(user, lecture):
             raise PermissionDenied
         if SignOff.objects.filter(lecture=lecture).exists():
-            raise UserError(_("This lecture is signed off. Ask a registrar to change it."))
+            raise UserError("This lecture is signed off. Ask a registrar to change it.")
     return lecture
 
 
@@ -56,7 +55,7 @@ def _again(row: Row) -> Row:
     """The row as it is now, under the lecture's lock. Raises UserError where a new count has replaced it."""
     current = type(row)._default_manager.select_related("recording").filter(pk=row.pk).first()
     if current is None:
-        raise UserError(_("The recording was counted again meanwhile. Look at the lecture's page again."))
+        raise UserError("The recording was counted again meanwhile. Look at the lecture's page again.")
     return current
 
 
@@ -95,9 +94,9 @@ def overrides_set(
     decisions = dict(statuses.decisions())
     if status and status not in decisions:
         raise UserError(
-            _("“{status}” is no status that a person sets. Choose one of: {known}.").format(
-                status=status, known=", ".join(decisions)
-            )
+            "“{status}” is no status that a person sets. Choose one of: {known}.",
+            status=status,
+            known=", ".join(decisions),
         )
     lecture = _hold(lecture.pk, user)
     changed = []
@@ -152,9 +151,8 @@ def face_name(
     lecture = _hold(person.recording.lecture_id, user)
     if not lecture_roster(lecture).filter(pk=student.pk).exists():
         raise UserError(
-            _(
-                "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student first."
-            ).format(student=student)
+            "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student first.",
+            student=student,
         )
     person = _again(person)
     if person.decision is not None:
@@ -172,7 +170,7 @@ def face_deny(*, sighting: Sighting, user: User, reason: str = "") -> UnknownPer
     lecture = _hold(recording.lecture_id, user)
     sighting = _again(sighting)
     if not (sighting.present or sighting.to_confirm):
-        raise UserError(_("The student was not seen in this recording: there is nothing to take away."))
+        raise UserError("The student was not seen in this recording: there is nothing to take away.")
     about = _about(sighting)
     _decide(recording, sighting.marks, Verdict.NOT, sighting.student, user)
     last = recording.unknown_people.aggregate(last=Max("index"))["last"]
@@ -221,7 +219,7 @@ def face_undo(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     """Take back who somebody is: an unknown person again."""
     lecture, person = _hold(person.recording.lecture_id, user), _again(person)
     if person.decision is None:
-        raise UserError(_("Nobody has said who this is. There is nothing to take back."))
+        raise UserError("Nobody has said who this is. There is nothing to take back.")
     _undo(lecture, person, user, reason)
 
 
@@ -260,23 +258,23 @@ def sign_off(*, lecture: Lecture, user: User) -> SignOff:
     """Vouch for the result. Raises UserError where it is signed off already, or something is open yet."""
     lecture = _hold(lecture.pk, user)
     if SignOff.objects.filter(lecture=lecture).exists():
-        raise UserError(_("This lecture is signed off already."))
+        raise UserError("This lecture is signed off already.")
     records = list(lecture.records.all())
     if not records:
-        raise UserError(_("There is no attendance to sign off yet. Upload a recording first."))
+        raise UserError("There is no attendance to sign off yet. Upload a recording first.")
     if lecture.recordings.filter(state__in=OPEN).exists():
-        raise UserError(_("A recording is still in work. Wait until it is done, or cancel it, then sign off."))
+        raise UserError("A recording is still in work. Wait until it is done, or cancel it, then sign off.")
     if lecture.recordings.filter(provisional=True).exists():
         raise UserError(
-            _("More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off.")
+            "More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off."
         )
     if to_confirm := sum(record.status == Status.TO_CONFIRM for record in records):
         raise UserError(
-            ngettext(
+            Message.with_count(
                 "{n} student is still to be confirmed. Decide on that one first.",
                 "{n} students are still to be confirmed. Decide on them first.",
-                to_confirm,
-            ).format(n=to_confirm)
+                n=to_confirm,
+            )
         )
     signed = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
     _log(lecture, user, Kind.SIGNED)
@@ -291,7 +289,7 @@ def footage_enough(*, lecture: Lecture, user: User) -> None:
     """Count for good with the footage that is here. Raises UserError where no more is awaited."""
     lecture = _hold(lecture.pk, user)
     if not lecture.recordings.filter(provisional=True).exists():
-        raise UserError(_("No more footage of this lecture is awaited."))
+        raise UserError("No more footage of this lecture is awaited.")
     lecture_complete(lecture=lecture)
 
 
@@ -302,7 +300,7 @@ def reopen(*, lecture: Lecture, user: User, reason: str = "") -> None:
         raise PermissionDenied
     lecture = _hold(lecture.pk, user)
     if not SignOff.objects.filter(lecture=lecture).delete()[0]:
-        raise UserError(_("This lecture is not signed off. It can be changed as it is."))
+        raise UserError("This lecture is not signed off. It can be changed as it is.")
     _log(lecture, user, Kind.REOPENED, reason=reason)
     if lecture.recordings.filter(sightings__isnull=False).exists():
         lecture_count(lecture=lecture)

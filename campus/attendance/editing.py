@@ -1,7 +1,5 @@
 """The institution's statuses and what a class asks of its students, as a program writes them; the admin's forms do the same for people."""
 
-from django.utils.translation import gettext as _
-
 from campus.academics.editing import row_save
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
@@ -14,9 +12,7 @@ def status_save(*, status: AttendanceStatus, **changes: object) -> AttendanceSta
     kept = ("code", "name", "like") if status.built_in else ("code",)
     if status.pk and any(changes.get(name, getattr(status, name)) != getattr(status, name) for name in kept):
         raise UserError(
-            _(
-                "Records rely on this: a status keeps its code, and one that is always there its name and its meaning, too."
-            )
+            "Records rely on this: a status keeps its code, and one that is always there its name and its meaning, too."
         )
     return row_save(status, **changes)
 
@@ -25,7 +21,7 @@ def status_delete(*, status: AttendanceStatus) -> None:
     """Raises UserError where it is always there, or a record or the log names it."""
     if status.built_in or status.in_use:
         raise UserError(
-            _("This status is in use or always there, so it stays. You can change its points and whether it counts.")
+            "This status is in use or always there, so it stays. You can change its points and whether it counts."
         )
     status.delete()
 

@@ -20,7 +20,7 @@ def guest_merge(*, guest: Student, student: Student, user: User) -> None:
     """
     if not guest.guest or guest == student:
         raise UserError(
-            _("Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be.")
+            "Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be."
         )
     _merge_enrolments(guest, student)
     for photo in guest.photos.all():

@@ -19,11 +19,11 @@ from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
+from recognition.messages import Message
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
 JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -33,7 +33,7 @@ MAX_DIRECTORY_BYTES = 16 * 1024**2
 MAX_RATIO = 100
 CHUNK = 1024 * 1024
 
-NOTHING = gettext_lazy("There is nothing in it. It should hold a folder for each student, with photos in it.")
+NOTHING = Message("There is nothing in it. It should hold a folder for each student, with photos in it.")
 
 
 class AddPhoto(Protocol):
@@ -105,7 +105,7 @@ def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPh
 def folder_entries(folder: Path) -> Iterator[Entry]:
     """The files under `folder`, in natural order; links are refused, hidden files left out. Raises UserError."""
     if not folder.is_dir():
-        raise UserError(_("%(folder)s is no folder.") % {"folder": folder})
+        raise UserError("{folder} is no folder.", folder=folder)
     for path in sorted(folder.rglob("*"), key=lambda path: natural(str(path))):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if is_junk(name) or (path.is_dir() and not path.is_symlink()):
@@ -127,24 +127,23 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
         if end and end[5] > MAX_DIRECTORY_BYTES:
-            raise UserError(
-                _("There are too many files in the zip. Make several zips of at most %(n)s files.") % {"n": MAX_FILES}
-            )
+            raise UserError("There are too many files in the zip. Make several zips of at most {n} files.", n=MAX_FILES)
         file.seek(0)
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(_("This is no zip, or it is damaged. Make it again and upload it once more.")) from error
+        raise UserError("This is no zip, or it is damaged. Make it again and upload it once more.") from error
     with archive:
         infos = sorted(archive.infolist(), key=lambda info: natural(info.filename))
         if len(infos) > MAX_FILES:
             raise UserError(
-                _("There are %(infos)s files in the zip. Make several zips of at most %(n)s files.")
-                % {"infos": len(infos), "n": MAX_FILES}
+                "There are {infos} files in the zip. Make several zips of at most {n} files.",
+                infos=len(infos),
+                n=MAX_FILES,
             )
         if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
             raise UserError(
-                _("Unpacked, the zip would be larger than %(n)s GB. Make several smaller ones.")
-                % {"n": MAX_UNPACKED_BYTES // 1024**3}
+                "Unpacked, the zip would be larger than {n} GB. Make several smaller ones.",
+                n=MAX_UNPACKED_BYTES // 1024**3,
             )
         for info in infos:
             path = PurePosixPath(info.filename.replace("\\", "/"))
@@ -227,17 +226,16 @@ class StudentFinder:
             if found := self.candidates(folder.strip()):
                 break
         else:
-            raise UserError(_("No student has the number or name “%(folders)s”.") % {"folders": folders[-1]})
+            raise UserError("No student has the number or name “{folders}”.", folders=folders[-1])
         here = [student for student in found if self.on_roster is None or student.pk in self.on_roster]
         if self.course is not None and not here:
-            raise UserError(
-                _("%(found)s is not on the roster of %(code)s.") % {"found": found[0], "code": self.course.code}
-            )
+            raise UserError("{found} is not on the roster of {code}.", found=found[0], code=self.course.code)
         if len(here) > 1:
             numbers = ", ".join(student.number for student in here)
             raise UserError(
-                _("Several students are called “%(name)s”: %(numbers)s. Name the folder by the student number.")
-                % {"name": here[0].name, "numbers": numbers}
+                "Several students are called “{name}”: {numbers}. Name the folder by the student number.",
+                name=here[0].name,
+                numbers=numbers,
             )
         return here[0]
 

@@ -16,7 +16,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
@@ -24,9 +23,10 @@ from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_consistency import doubts
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
 from campus.biometrics.selectors import course_photos, gallery_is_due
-from campus.common.errors import DISK_FULL, UserError, disk_full, said
+from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import clean
 from campus.common.jobs import finish, request
+from campus.common.messages import localize
 from recognition.files import atomic_write
 from recognition.types import EnrolmentPhoto
 
@@ -42,19 +42,18 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
     size = file.size or 0
     if not size:
-        raise UserError(_("%(name)s is empty. Choose another photo.") % {"name": clean(name)})
+        raise UserError("{name} is empty. Choose another photo.", name=clean(name))
     if size > settings.MAX_PHOTO_BYTES:
         raise UserError(
-            _("%(name)s is larger than %(n)s MB. Make it smaller, or choose another photo.")
-            % {"name": clean(name), "n": settings.MAX_PHOTO_BYTES // 1024**2}
+            "{name} is larger than {n} MB. Make it smaller, or choose another photo.",
+            name=clean(name),
+            n=settings.MAX_PHOTO_BYTES // 1024**2,
         )
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
     photo = FacePhoto(student=student, original_name=clean(name), sha256=digest.hexdigest())
-    already_here = UserError(
-        _("This photo of %(name)s is already here: %(file)s.") % {"name": student.name, "file": clean(name)}
-    )
+    already_here = UserError("This photo of {name} is already here: {file}.", name=student.name, file=clean(name))
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise already_here
     try:
@@ -75,7 +74,7 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
 def photo_move(*, photo: FacePhoto, student: Student) -> None:
     """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
-        raise UserError(_("%(student)s has this photo already. Delete it here instead.") % {"student": student})
+        raise UserError("{student} has this photo already. Delete it here instead.", student=student)
     _changed(photo.student_id, student.pk)
     FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
 
@@ -117,7 +116,7 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
     if result.crop:
         with atomic_write(Path(settings.MEDIA_ROOT, crop)) as beside:
             beside.write_bytes(result.crop)
-    verdict, reason = result.verdict, said(result.reason)
+    verdict, reason = result.verdict, str(localize(result.reason))
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = doubts(photo, result, result.crop, embedder)
         verdict, reason = doubt or verdict, why or reason
@@ -169,7 +168,10 @@ def gallery_request(*, course: Course) -> Gallery:
         if waiting.update(embedder=course.wanted_embedder):
             return waiting.latest("created_at")
         if not course_photos(course).exists():
-            raise UserError(no_photos(course))
+            raise UserError(
+                "There are no usable photos of the students of {course}. Add some in their files, then take attendance again.",
+                course=course,
+            )
         gallery = Gallery.objects.create(course=course, embedder=course.wanted_embedder)
         request("rollcall.train", gallery.pk)
     return gallery
@@ -182,12 +184,6 @@ def embedder_set(*, course: Course, embedder: str) -> Gallery | None:
     """
     Course.objects.filter(pk=course.pk).update(embedder=embedder)
     return gallery_request(course=course) if course_photos(course).exists() else None
-
-
-def no_photos(course: Course) -> str:
-    return _(
-        "There are no usable photos of the students of %(course)s. Add some in their files, then take attendance again."
-    ) % {"course": course}
 
 
 def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.ndarray]]:
@@ -277,9 +273,7 @@ def gallery_use(*, gallery: Gallery) -> None:
         if gallery.state != Gallery.State.READY or not (
             gallery.path and Path(settings.MEDIA_ROOT, gallery.path).is_file()
         ):
-            raise UserError(
-                _("This gallery has no file any more. Use another one, or train the class's gallery again.")
-            )
+            raise UserError("This gallery has no file any more. Use another one, or train the class's gallery again.")
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
 

@@ -12,7 +12,6 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
 from django.utils import timezone, translation
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
@@ -61,7 +60,7 @@ def zip_take(*, row: PhotoImport) -> bool:
     try:
         file = row.file.open("rb")
     except FileNotFoundError:
-        raise UserError(_("The zip is no longer on the server. Upload it again.")) from None
+        raise UserError("The zip is no longer on the server. Upload it again.") from None
     with translation.override(row.language), file:
         for found in import_each(islice(zip_entries(file), row.looked_at, None), course=row.course, add=photo_add):
             if found.taken:

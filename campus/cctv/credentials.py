@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from campus.common.errors import UserError
 
@@ -29,14 +28,12 @@ def private_key(text: str) -> str:
     try:
         key = load(text.encode(), None)
     except TypeError as error:
-        raise UserError(_("The private key has a passphrase. Make one without: it is kept encrypted here.")) from error
+        raise UserError("The private key has a passphrase. Make one without: it is kept encrypted here.") from error
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise UserError(
-            _(
-                "This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without .pub."
-            )
+            "This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without .pub."
         )
     form = serialization.PrivateFormat.OpenSSH
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
@@ -53,7 +50,7 @@ def decrypt(token: str) -> str:
         return _keys(*_given()).decrypt(token).decode() if token else ""
     except InvalidToken as error:
         raise UserError(
-            _("The password of this source can't be read any more, because the server's keys changed. Enter it again.")
+            "The password of this source can't be read any more, because the server's keys changed. Enter it again."
         ) from error
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from campus.cctv.models import Source
 from campus.common.errors import UserError
@@ -63,26 +62,24 @@ def guarded(source: Source) -> Address:
         parts = urlsplit(source.address)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError as error:
-        raise UserError(_("The address is no valid one. Correct it.")) from error
+        raise UserError("The address is no valid one. Correct it.") from error
     if parts.scheme not in schemes:
         wanted = " / ".join(f"{scheme}://" for scheme in schemes)
-        raise UserError(_("The address of this kind of source has to begin with %(wanted)s.") % {"wanted": wanted})
+        raise UserError("The address of this kind of source has to begin with {wanted}.", wanted=wanted)
     if not host or parts.username is not None or parts.fragment:
         example = f"{next(iter(schemes))}://nvr.example.org/recordings"
         raise UserError(
-            _("The address has to name a server, without user name and password, like %(example)s.")
-            % {"example": example}
+            "The address has to name a server, without user name and password, like {example}.", example=example
         )
     port = schemes[parts.scheme] if port is None else port
     if port not in schemes.values() and (port < UNPRIVILEGED or port in NEVER):
-        raise UserError(_("Port %(port)d is not one where footage is fetched from.") % {"port": port})
+        raise UserError("Port {port} is not one where footage is fetched from.", port=port)
     found = resolve(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
     if parts.scheme in UNENCRYPTED and not all(inside for _address, inside in found):
         raise UserError(
-            _(
-                "%(scheme)s is not encrypted and is for your own network only. Use %(other)s, or let the administrator list the network."
-            )
-            % {"scheme": f"{parts.scheme}://", "other": f"{parts.scheme}s://"}
+            "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list the network.",
+            scheme=f"{parts.scheme}://",
+            other=f"{parts.scheme}s://",
         )
     return Address(
         parts.scheme,
@@ -101,11 +98,9 @@ def guarded_folder(folder: Path) -> Path:
         real.is_relative_to(Path(allowed).resolve()) for allowed in settings.SOURCE_FOLDERS
     ):
         raise UserError(
-            _(
-                "Footage is not fetched from the folder %(folder)s. The administrator can allow it (ROLLCALL_SOURCE_FOLDERS)."
-            )
-            % {"folder": folder}
+            "Footage is not fetched from the folder {folder}. The administrator can allow it (ROLLCALL_SOURCE_FOLDERS).",
+            folder=folder,
         )
     if not real.is_dir():
-        raise UserError(_("The folder %(folder)s is not there. Is it mounted?") % {"folder": folder})
+        raise UserError("The folder {folder} is not there. Is it mounted?", folder=folder)
     return real

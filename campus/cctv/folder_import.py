@@ -35,7 +35,7 @@ def files_of(folder: Path) -> list[RemoteFile]:
             )
         )
         if len(files) > MOST:
-            raise UserError(_("There are more than %(most)d files. Load one folder after the other.") % {"most": MOST})
+            raise UserError("There are more than {most} files. Load one folder after the other.", most=MOST)
     return files
 
 
@@ -74,12 +74,13 @@ def source_of(
 
 def _room(name: str, label: str) -> Room:
     if not name:
-        raise UserError(_("Nothing says which room the files are of. Name it."))
+        raise UserError("Nothing says which room the files are of. Name it.")
     room = Room.objects.filter(name__iexact=name).first()
     if room is None:
         raise UserError(
-            _("There is no room “%(room)s” for the camera “%(label)s”. Name its room, or make that room first.")
-            % {"room": name, "label": label}
+            "There is no room “{room}” for the camera “{label}”. Name its room, or make that room first.",
+            room=name,
+            label=label,
         )
     return room
 

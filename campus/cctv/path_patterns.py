@@ -15,8 +15,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
 
-from django.utils.translation import gettext as _
-
 from campus.common.errors import UserError
 
 DIRECTIVES = {
@@ -142,7 +140,7 @@ def _atoms(text: str) -> Iterator[Atom]:
         found = ATOM.match(text, at)
         if not found:
             raise UserError(
-                _("A brace in the pattern has no partner. Fields are written like {camera} or {start:%H%M%S}.")
+                "A brace in the pattern has no partner. Fields are written like {camera} or {start:%H%M%S}."
             )
         at = found.end()
         name, how, star, character = found.groups()
@@ -154,40 +152,39 @@ def _atoms(text: str) -> Iterator[Atom]:
             yield from _time_atoms(name, how or FORMATS[name])
         else:
             known = ", ".join(f"{{{word}}}" for word in (*WORDS, *FORMATS))
-            raise UserError(
-                _("The pattern can't have %(field)s. It knows: %(known)s and *.") % {"field": found[0], "known": known}
-            )
+            raise UserError("The pattern can't have {field}. It knows: {known} and *.", field=found[0], known=known)
 
 
 def _time_atoms(name: str, how: str) -> Iterator[Atom]:
     group = "end" if name == "end" else "start"
     for literal, directive in re.findall(r"([^%])|%(.?)", how, re.DOTALL):
         if literal == "*":
-            raise UserError(_("Within a time of the pattern no * can stand."))
+            raise UserError("Within a time of the pattern no * can stand.")
         if literal or directive == "%":
             yield Atom(literal or "%")
         elif directive in DIRECTIVES:
             yield Atom("", group=f"{group}_{directive}", directive=directive)
         else:
             known = " ".join(f"%{letter}" for letter in DIRECTIVES)
-            unknown = {"directive": f"%{directive}", "known": known}
-            raise UserError(_("A time of the pattern can't have %(directive)s. It knows: %(known)s.") % unknown)
+            raise UserError(
+                "A time of the pattern can't have {directive}. It knows: {known}.",
+                directive=f"%{directive}",
+                known=known,
+            )
 
 
 def _check(atoms: list[Atom]) -> None:
     if any(first.open and second.open for first, second in pairwise(atoms)):
-        raise UserError(_("Between {camera}, {room} and * something has to stand, else nobody knows where one ends."))
+        raise UserError("Between {camera}, {room} and * something has to stand, else nobody knows where one ends.")
     start, end = ({atom.directive for atom in atoms if atom.group.startswith(name)} for name in ("start_", "end_"))
     for said in (start, end):
         if said and not _complete(said, dated=said is start or bool(said & {"Y", "y", "m", "d"})):
             raise UserError(
-                _(
-                    "A time in the pattern is not whole: the start needs year, month, day and hour, like {date:%Y%m%d}/{start:%H%M%S}."
-                )
+                "A time in the pattern is not whole: the start needs year, month, day and hour, like {date:%Y%m%d}/{start:%H%M%S}."
             )
     if end and not start:
         raise UserError(
-            _("The pattern says when a recording ends but not when it starts. Add {date:%Y%m%d} and {start:%H%M%S}.")
+            "The pattern says when a recording ends but not when it starts. Add {date:%Y%m%d} and {start:%H%M%S}."
         )
 
 

@@ -76,7 +76,7 @@ def _save(row: Row) -> Row:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
-        raise UserError(_("Somebody else wrote the same at this moment. Look at it, then try again.")) from error
+        raise UserError("Somebody else wrote the same at this moment. Look at it, then try again.") from error
     return row
 
 
@@ -92,7 +92,7 @@ def row_delete(*, row: Source | Camera) -> None:
                 transaction.on_commit(partial(file.delete, save=False))
     except models.ProtectedError as error:
         raise UserError(
-            _("Attendance was taken from footage of it, so it stays. Take the source out of use instead.")
+            "Attendance was taken from footage of it, so it stays. Take the source out of use instead."
         ) from error
 
 
@@ -122,11 +122,11 @@ def source_tested(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: s
 def footage_file_take_back(*, footage_file: FootageFile, user: User | None = None) -> None:
     """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
     if footage_file.source.kind == Source.Kind.RTSP:
-        raise UserError(_("This was recorded from a camera and nowhere else, so it is gone."))
+        raise UserError("This was recorded from a camera and nowhere else, so it is gone.")
     if not FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.DISCARDED).update(
         state=FootageFile.State.FOUND, settled=True
     ):
-        raise UserError(_("This file is not discarded."))
+        raise UserError("This file is not discarded.")
     log.info("footage file %s: taken back by user %s", footage_file.pk, user and user.pk)
     shown = (
         lectures_between(footage_file.starts_at, footage_file.ends_at)
@@ -140,9 +140,9 @@ def collection_again(*, collection: Collection, user: User | None = None) -> Non
     """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be looked for."""
     now = timezone.now()
     if collection.state == Collection.State.OFF:
-        raise UserError(_("The footage of this lecture is not collected: %(why)s") % {"why": collection.note})
+        raise UserError("The footage of this lecture is not collected: {why}", why=collection.note)
     if collection.lecture.starts_at > now:
-        raise UserError(_("This lecture has not begun yet."))
+        raise UserError("This lecture has not begun yet.")
     Collection.objects.filter(pk=collection.pk).exclude(state=Collection.State.OFF).update(
         state=Collection.State.COLLECTING,
         tries=0,
@@ -163,7 +163,7 @@ def footage_file_assign(*, footage_file: FootageFile, lecture: Lecture, user: Us
     """
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     if footage_file.state == FootageFile.State.DOUBLE:
-        raise UserError(_("The same file is here already under another name. Assign that one."))
+        raise UserError("The same file is here already under another name. Assign that one.")
     before = list(lectures_of(footage_file))
     ends = footage_file.ends_at or footage_file.starts_at
     if (

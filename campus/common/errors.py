@@ -2,14 +2,16 @@
 
 import errno
 
-from django.utils.translation import gettext, gettext_lazy
-
-from recognition.errors import RecognitionError
-from recognition.sentence import Sentence
+from campus.common.messages import localize
+from recognition.messages import Message
 
 
 class UserError(Exception):
-    """A request that cannot be done. The message is a sentence that says why, and what to do."""
+    """A request that cannot be done. The message says why, and what to do; its text is in the reader's language."""
+
+    def __init__(self, message: str | Message, /, **values: object) -> None:
+        self.message = localize(message if isinstance(message, Message) else Message(message, **values))
+        super().__init__(self.message)
 
 
 def disk_full(error: OSError) -> bool:
@@ -17,14 +19,4 @@ def disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-DISK_FULL = gettext_lazy("The disk is full. Ask the administrator to free some space, then try again.")
-
-
-def told(error: Exception) -> str:
-    """What people are told of it, in the language of now."""
-    return said(error.sentence) if isinstance(error, RecognitionError) else str(error)
-
-
-def said(text: str) -> str:
-    """What the recognition says of something, in the language of now."""
-    return text.said(gettext) if isinstance(text, Sentence) else text
+DISK_FULL = localize(Message("The disk is full. Ask the administrator to free some space, then try again."))

@@ -4,8 +4,6 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 
-from django.utils.translation import gettext as _
-
 from campus.common.errors import UserError
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -31,7 +29,7 @@ def resolve(host: str, port: int, networks: Sequence[str], setting: str) -> list
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
-        raise LeadsNowhere(_("The name “%(host)s” leads nowhere.") % {"host": host}) from error
+        raise LeadsNowhere("The name “{host}” leads nowhere.", host=host) from error
     listed = [ipaddress.ip_network(net) for net in networks]
     addresses = []
     for text in sorted(found, key=lambda text: (":" in str(text), text)):
@@ -44,8 +42,9 @@ def resolve(host: str, port: int, networks: Sequence[str], setting: str) -> list
         )
         if not (inside or public):
             raise Inside(
-                _("“%(host)s” is inside the server's own network. The administrator can allow it (%(setting)s).")
-                % {"host": host, "setting": setting}
+                "“{host}” is inside the server's own network. The administrator can allow it ({setting}).",
+                host=host,
+                setting=setting,
             )
         addresses.append((address, inside))
     return addresses

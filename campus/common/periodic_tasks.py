@@ -4,7 +4,6 @@ from collections.abc import Collection
 from datetime import time
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from campus.common.errors import UserError
@@ -15,14 +14,14 @@ LONGEST = 7 * 24 * 60  # minutes
 def every_set(*, task: PeriodicTask, minutes: int) -> None:
     """Run the task again and again, with that pause. Raises UserError."""
     if not 1 <= minutes <= LONGEST:
-        raise UserError(_("Choose a pause from one minute to a week."))
+        raise UserError("Choose a pause from one minute to a week.")
     _set(task, interval=IntervalSchedule.objects.get_or_create(every=minutes, period=IntervalSchedule.MINUTES)[0])
 
 
 def times_set(*, task: PeriodicTask, at: time, days: Collection[int]) -> None:
     """Run the task at that time of the institution's clock, on these days of the week (0 is Monday). Raises UserError."""
     if not days:
-        raise UserError(_("Choose one day of the week at least."))
+        raise UserError("Choose one day of the week at least.")
     cron_days = "*" if len(set(days)) == 7 else ",".join(str(day) for day in sorted({(day + 1) % 7 for day in days}))
     when = {
         "minute": str(at.minute),

@@ -7,7 +7,6 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext as _
 
 from campus.common.errors import DISK_FULL, UserError
 
@@ -33,9 +32,9 @@ def check_size(size: int, folder: str | Path, *, coming: int | None = None, rese
     limit: int = settings.MAX_RECORDING_BYTES
     if size > limit:
         raise TooLarge(
-            _("The file is larger than the %(limit)s that a recording may have.") % {"limit": filesizeformat(limit)}
-            + " "
-            + _("Split it, or export it with a lower quality, and upload that.")
+            "The file is larger than the {limit} that a recording may have. "
+            "Split it, or export it with a lower quality, and upload that.",
+            limit=filesizeformat(limit),
         )
     if (size if coming is None else coming) + reserved + SPARE_BYTES > shutil.disk_usage(folder).free:
         raise NoRoom(DISK_FULL)

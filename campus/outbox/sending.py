@@ -10,21 +10,22 @@ from urllib.parse import urlsplit
 import urllib3
 from django.conf import settings
 from django.core.mail import send_mail
-from django.utils.translation import gettext as _
 
+from campus.common.errors import UserError
 from campus.common.network_policy import Inside, LeadsNowhere, resolve
 from campus.outbox.models import PREFIX, Delivery, Webhook
+from recognition.messages import Message
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 GONE = 410
 
 
-class NotSent(Exception):
+class NotSent(UserError):
     """It did not arrive. The message is a sentence; `final` says that trying again is of no use, `gone` that the receiver wants
     no more messages at all."""
 
-    def __init__(self, sentence: str, *, final: bool = False, gone: bool = False) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str | Message, /, *, final: bool = False, gone: bool = False, **values: object) -> None:
+        super().__init__(message, **values)
         self.final, self.gone = final, gone
 
 
@@ -36,7 +37,7 @@ def send(delivery: Delivery, now: datetime) -> None:
     try:
         send_mail(delivery.subject, delivery.body, settings.DEFAULT_FROM_EMAIL, [delivery.to])
     except (SMTPException, OSError) as error:
-        raise NotSent(_("The mail server did not take it: %(why)s") % {"why": error}) from error
+        raise NotSent("The mail server did not take it: {why}", why=error) from error
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
@@ -55,11 +56,11 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
             parts.port or (443 if parts.scheme == "https" else 80),
         )
     except ValueError as error:
-        raise NotSent(_("The address is no valid one. Correct it."), final=True) from error
+        raise NotSent("The address is no valid one. Correct it.", final=True) from error
     try:
         address, inside = resolve(host, port, settings.WEBHOOK_NETWORKS, "ROLLCALL_WEBHOOK_NETWORKS")[0]
     except (Inside, LeadsNowhere) as error:
-        raise NotSent(str(error), final=isinstance(error, Inside)) from error
+        raise NotSent(error.message, final=isinstance(error, Inside)) from error
     timestamp = int(now.timestamp())
     headers = {
         "Host": host if parts.port is None else f"{host}:{port}",
@@ -77,7 +78,7 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     elif inside:
         pool = urllib3.HTTPConnectionPool(str(address), port, timeout=TIMEOUT)
     else:
-        raise NotSent(_("Plain http is for your own network only. Use an address that begins with https."), final=True)
+        raise NotSent("Plain http is for your own network only. Use an address that begins with https.", final=True)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         # What the receiver answers is not read: its status says enough.
@@ -93,10 +94,8 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
         status = response.status
         response.close()
     except urllib3.exceptions.HTTPError as error:
-        raise NotSent(_("The receiver could not be reached (%(why)s).") % {"why": type(error).__name__}) from error
+        raise NotSent("The receiver could not be reached ({why}).", why=type(error).__name__) from error
     finally:
         pool.close()
     if not 200 <= status < 300:
-        raise NotSent(
-            _("The receiver answered %(status)d.") % {"status": status}, final=status == GONE, gone=status == GONE
-        )
+        raise NotSent("The receiver answered {status}.", status=status, final=status == GONE, gone=status == GONE)

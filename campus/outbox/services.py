@@ -87,7 +87,7 @@ def retry(*, delivery: Delivery) -> None:
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
     with transaction.atomic():
         if not rows.update(state=Delivery.State.QUEUED, tries=0, due_at=None, error="", error_detail="", **WAITING):
-            raise UserError(_("This message is not waiting: it was sent, or is about to be."))
+            raise UserError("This message is not waiting: it was sent, or is about to be.")
         request(TASK, delivery.pk)
 
 

@@ -179,5 +179,5 @@ def place(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
         return Path(recording.file.path), video_info(recording), 0.0
     clip = recording.clips.filter(at__lte=second).select_related("footage_file").order_by("-at").first()
     if clip is None or second > clip.until:
-        raise UserError(_("There is no footage of that moment."))
+        raise UserError("There is no footage of that moment.")
     return Path(clip.footage_file.file.path), video_info(clip.footage_file), clip.at - clip.start

@@ -15,7 +15,6 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
@@ -39,7 +38,7 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     name = clean(name)
     size = file.size or 0
     if not size:
-        raise UserError(_("%(name)s is empty. Choose another file.") % {"name": name})
+        raise UserError("{name} is empty. Choose another file.", name=name)
     # An upload is on this disk already and is only renamed.
     coming = 0 if hasattr(file, "temporary_file_path") else size
     check_size(size, settings.MEDIA_ROOT, coming=coming)
@@ -68,8 +67,10 @@ class AlreadyHere(UserError):
     """The lecture has this very file; `recording` is the one that has it."""
 
     def __init__(self, recording: Recording) -> None:
-        sentence = _("This recording is already here: %(name)s. Take attendance again there if you need to.")
-        super().__init__(sentence % {"name": recording.original_name})
+        super().__init__(
+            "This recording is already here: {name}. Take attendance again there if you need to.",
+            name=recording.original_name,
+        )
         self.recording = recording
 
 
@@ -87,7 +88,7 @@ def recording_cancel(*, recording: Recording, user: User | None) -> None:
             state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **WAITING
         )
         if not stopped:
-            raise UserError(_("There is nothing to cancel: the work on this recording is over."))
+            raise UserError("There is nothing to cancel: the work on this recording is over.")
         _forget_segments(recording)
     recording.refresh_from_db()
     log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
@@ -104,7 +105,7 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
             recording.state == Recording.State.DONE and recording.segments.filter(state=Segment.State.FAILED).exists()
         )
         if not failed and not gappy:
-            raise UserError(_("Nothing failed in this recording. To have it looked at anew, take attendance again."))
+            raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
         planned = recording.segments.exists()
         again.update(**ANEW)
         Recording.objects.filter(pk=recording.pk).update(

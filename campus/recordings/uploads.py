@@ -20,7 +20,6 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.common.errors import DISK_FULL, UserError, disk_full
@@ -53,7 +52,7 @@ def upload_create(*, lecture: Lecture, user: User, name: str, size: int, sha256:
     """Announce a file. Raises TooLarge, NoRoom, AlreadyHere, or UserError for an empty one, before the first byte is sent."""
     name = clean(name)
     if not size:
-        raise UserError(_("%(name)s is empty. Choose another file.") % {"name": name})
+        raise UserError("{name} is empty. Choose another file.", name=name)
     coming = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + KEEP - AT_WORK)
     reserved = coming.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
     check_size(size, settings.MEDIA_ROOT, reserved=reserved)
@@ -77,14 +76,12 @@ def upload_write(
     Damaged, NoRoom, or TooLarge; what was written of the bytes before stays.
     """
     if length > upload.size - offset:
-        raise UserError(_("These are more bytes than were announced. Start the upload again."))
+        raise UserError("These are more bytes than were announced. Start the upload again.")
     check_size(length, settings.MEDIA_ROOT)
     writer = uuid4().hex
     mine = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
-        raise WrongPlace(
-            _("The server has another number of bytes of this file. Ask it how many, and go on from there.")
-        )
+        raise WrongPlace("The server has another number of bytes of this file. Ask it how many, and go on from there.")
     digest = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
     at = offset
     try:
@@ -94,7 +91,7 @@ def upload_write(
                     digest.update(piece)
                 with locked(part):
                     if not mine.exists():
-                        raise WrongPlace(_("Another request goes on with this upload."))
+                        raise WrongPlace("Another request goes on with this upload.")
                     part.seek(at)
                     part.write(piece)
                     part.flush()
@@ -105,13 +102,13 @@ def upload_write(
         if disk_full(error):
             raise NoRoom(DISK_FULL) from error
         if isinstance(error, FileNotFoundError):
-            raise WrongPlace(_("This upload is over.")) from error
+            raise WrongPlace("This upload is over.") from error
         raise
     if digest and checksum:
         if digest.digest() != checksum[1]:
-            raise Damaged(_("These bytes were damaged on their way. Send them again."))
+            raise Damaged("These bytes were damaged on their way. Send them again.")
         if not mine.update(offset=at, expires_at=timezone.now() + KEEP):
-            raise WrongPlace(_("Another request goes on with this upload."))
+            raise WrongPlace("Another request goes on with this upload.")
     upload.offset = at
     return at
 
@@ -153,7 +150,7 @@ def upload_finish(*, upload: Upload) -> Recording:
         if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return twin
         upload_remove(upload=upload)
-        raise Damaged(_("The bytes of this upload are no longer on the server. Upload the file again.")) from None
+        raise Damaged("The bytes of this upload are no longer on the server. Upload the file again.") from None
     with file, locked(file):
         if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return twin
@@ -201,7 +198,7 @@ def upload_verify(*, recording: Recording) -> None:
     mine = Recording.objects.filter(pk=recording.pk)
     if upload.sha256 and upload.sha256 != sha256:
         mine.update(sha256="")  # the undamaged file is no duplicate
-        raise Damaged(_("The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again."))
+        raise Damaged("The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again.")
     try:
         with transaction.atomic():
             mine.update(sha256=sha256)

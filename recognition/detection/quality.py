@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.sentence import Sentence
+from recognition.messages import Message
 from recognition.types import Face
 
 SHARPNESS_SIDE = 112
@@ -71,13 +71,13 @@ def assess_face(face: Face, crop: NDArray[np.uint8]) -> Quality:
     )
 
 
-def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
+def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
     """("accepted" | "warning" | "rejected", sentence) for an enrolment photo whose face has this quality."""
     checks = [
         (
             quality.face_px,
             FACE_PX,
-            Sentence(
+            Message(
                 "The face is only {px:.0f} pixels high; use a photo in which it is at least {least:.0f}.",
                 px=quality.face_px,
                 least=FACE_PX[1],
@@ -87,7 +87,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
         (
             quality.light,
             LIGHT,
-            Sentence(
+            Message(
                 "The face is too dark (brightness {light:.0f} of 255, at least {least:.0f}); use a photo with more light.",
                 light=quality.light,
                 least=LIGHT[1],
@@ -96,7 +96,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
         (
             quality.sharpness,
             SHARPNESS,
-            Sentence(
+            Message(
                 "The face is blurred (sharpness {sharpness:.0f}, at least {least:.0f}); use a sharper photo.",
                 sharpness=quality.sharpness,
                 least=SHARPNESS[1],
@@ -105,7 +105,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
         (
             -quality.turned,
             (-TURNED[0], -TURNED[1]),
-            Sentence(
+            Message(
                 "The face is turned away (by {turned:.0f}°, at most {most:.0f}°); use a photo that looks at the camera.",
                 turned=quality.turned,
                 most=TURNED[1],
@@ -118,4 +118,4 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, str]:
     for value, (_, wanted), reason in checks:
         if value < wanted:
             return "warning", reason
-    return "accepted", ""
+    return "accepted", Message()

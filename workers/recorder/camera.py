@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 import av
-from django.utils.translation import gettext as _
 
+from campus.common.errors import UserError
 from recognition.media.video import CODECS
+from recognition.messages import Message
 from workers.recorder.relay import Relay
 
 OPEN_SECONDS = 10.0
@@ -36,11 +37,11 @@ OPTIONS = {
 MP4 = {"movflags": "hybrid_fragmented+frag_keyframe"}
 
 
-class CameraError(Exception):
+class CameraError(UserError):
     """The camera could not be recorded. The message is a sentence without secrets. `refused`: a person has to change something."""
 
-    def __init__(self, sentence: str, *, refused: bool = False) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str | Message, /, *, refused: bool = False, **values: object) -> None:
+        super().__init__(message, **values)
         self.refused = refused
 
 
@@ -162,8 +163,8 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
         relay = Relay(target.address, target.port, target.tls_name)
     except OSError as error:
         raise CameraError(
-            _("The camera cannot be reached (%(why)s). Is it switched on, and are address and port right?")
-            % {"why": type(error).__name__}
+            "The camera cannot be reached ({why}). Is it switched on, and are address and port right?",
+            why=type(error).__name__,
         ) from error
     with relay:
         try:
@@ -172,7 +173,7 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
             ) as container:
                 if not container.streams.video:
                     raise CameraError(
-                        _("The camera sends no picture, or one in a coding that is not known here. Set it to H.264."),
+                        "The camera sends no picture, or one in a coding that is not known here. Set it to H.264.",
                         refused=True,
                     )
                 stream = container.streams.video[0]
@@ -213,19 +214,18 @@ def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
     """A sentence in place of FFmpeg's text."""
     if relay.redirected:
         return CameraError(
-            _("The camera sends us to another address, which is not followed. Enter the address that it means."),
+            "The camera sends us to another address, which is not followed. Enter the address that it means.",
             refused=True,
         )
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
-        return CameraError(_("The camera refuses the user name or the password. Correct them."), refused=True)
+        return CameraError("The camera refuses the user name or the password. Correct them.", refused=True)
     if isinstance(error, av.HTTPNotFoundError):
         return CameraError(
-            _("The camera has no stream of that name. Check the address and the camera's name in the path."),
-            refused=True,
+            "The camera has no stream of that name. Check the address and the camera's name in the path.", refused=True
         )
     if not relay.heard or isinstance(error, av.ExitError | av.TimeoutError):
-        return CameraError(_("The camera sends nothing."))
-    return CameraError(_("The connection to the camera broke off (%(why)s).") % {"why": type(error).__name__})
+        return CameraError("The camera sends nothing.")
+    return CameraError("The connection to the camera broke off ({why}).", why=type(error).__name__)
 
 
 class Cutter:
@@ -246,7 +246,7 @@ class Cutter:
                 self.take(packet, float(packet.pts * packet.time_base), came)
         finally:
             self.close(self.end)
-        raise CameraError(_("The camera ended the stream."))
+        raise CameraError("The camera ended the stream.")
 
     def take(self, packet: Any, pts: float, now: float) -> None:
         if self.clock.jumps(pts, now):
@@ -262,8 +262,8 @@ class Cutter:
                 self.part = Part(path, self.stream, pts, starts)
         elif time.monotonic() > self.key_due:
             raise CameraError(
-                _("The camera sent no key frame for %(n)d seconds. Set it to one every two seconds.")
-                % {"n": KEY_SECONDS},
+                "The camera sent no key frame for {n} seconds. Set it to one every two seconds.",
+                n=KEY_SECONDS,
                 refused=True,
             )
         self.measure(packet, pts)

@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from campus.cctv.credentials import decrypt
 from campus.cctv.egress_policy import guarded
 from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
-from workers.leased_task import sentence
+from campus.common.messages import localize
+from workers.leased_task import describe_unexpected_error
 from workers.recorder.camera import CameraError, Recording, Target, look, record
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def told_by_cameras(source: Source) -> str:
         except CameraError as error:
             lines.append(f"{camera} ({camera.room}): {error}")
     if not lines:
-        raise UserError(_("The source has no camera yet."))
+        raise UserError("The source has no camera yet.")
     return "\n".join(lines)
 
 
@@ -84,7 +84,7 @@ class Session:
             except UserError as error:
                 self.trouble, pause = str(error), PAUSES[-1]
             except Exception as error:
-                self.trouble = sentence(error)
+                self.trouble = str(localize(describe_unexpected_error(error)))
                 # Without what led to it: FFmpeg's errors have the address with the password.
                 log.error("camera %s: %s", self.camera.pk, "".join(traceback.format_exception(error, chain=False)))
             if self.trouble not in ("", logged):

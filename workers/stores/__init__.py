@@ -4,8 +4,6 @@ The libraries get what they need from the source alone: nothing of the environme
 how much they may bring, is held by `workers.egress_guard`; what they say when it goes wrong is put into words by `workers.store_errors`.
 """
 
-from django.utils.translation import gettext as _
-
 from campus.cctv.credentials import decrypt
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
@@ -31,9 +29,7 @@ def store(source: Source, address: Address, *, learn: bool = False) -> Store:
             from workers.stores.sftp import Sftp
 
             if not source.host_key and not learn:
-                raise UserError(
-                    _("The server's host key is not known yet. Test the source: its key is taken over then.")
-                )
+                raise UserError("The server's host key is not known yet. Test the source: its key is taken over then.")
             return Sftp(address, source, password, learn=learn)
         case Source.Kind.FTPS:
             from workers.stores.ftps import Ftps
@@ -55,4 +51,4 @@ def store(source: Source, address: Address, *, learn: bool = False) -> Store:
             from workers.stores.s3 import S3
 
             return S3(address, source, password)
-    raise UserError(_("A camera is recorded while a lecture runs; it has no files to look through."))
+    raise UserError("A camera is recorded while a lecture runs; it has no files to look through.")

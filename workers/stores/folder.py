@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from campus.cctv.egress_policy import Address
 from workers.stores.base import CHUNK, Found, Store, Writing, moment, sound
 
@@ -48,7 +46,7 @@ class Folder(Store):
         try:
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError as error:
-            raise Writing(_("The file is still being written.")) from error
+            raise Writing("The file is still being written.") from error
         except OSError:
             return  # a file system without leases
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)

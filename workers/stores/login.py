@@ -6,7 +6,6 @@ from http import HTTPStatus
 import aiohttp
 import httpx
 from aiohttp.client_middlewares import ClientHandlerType
-from django.utils.translation import gettext as _
 
 from campus.common.errors import UserError
 
@@ -16,7 +15,7 @@ CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
 def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
     """For aiohttp, which brings Digest. Raises UserError for a name with a colon, which neither can say."""
     if ":" in username:
-        raise UserError(_("A web server knows no user name with a colon."))
+        raise UserError("A web server knows no user name with a colon.")
     basic = aiohttp.encode_basic_auth(username, password, encoding="utf-8")
     asked_by: set[str] = set()
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 from io import StringIO
 
 import paramiko
-from django.utils.translation import gettext as _
 from fsspec.implementations.sftp import SFTPFileSystem
 
 from campus.cctv.credentials import KEY
@@ -85,7 +84,7 @@ def private_key(text: str) -> paramiko.PKey:
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException):
             return kind.from_private_key(StringIO(text))
-    raise UserError(_("The private key of this source can't be read. Give it again."))
+    raise UserError("The private key of this source can't be read. Give it again.")
 
 
 class FirstKey(paramiko.MissingHostKeyPolicy):

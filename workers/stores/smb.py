@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import smbclient
-from django.utils.translation import gettext as _
 from fsspec.implementations.smb import SMBFileSystem
 
 from campus.cctv.egress_policy import Address
@@ -52,7 +51,7 @@ class Smb(Store):
             yield from super().read(path, offset)
         except OSError as error:
             if getattr(error, "ntstatus", None) == SHARING_VIOLATION:
-                raise Writing(_("The file is still being written.")) from error
+                raise Writing("The file is still being written.") from error
             raise
 
     def _unc(self, path: str) -> str:

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from urllib.parse import quote, unquote, urljoin
 
 import aiohttp
-from django.utils.translation import gettext as _
 from fsspec.implementations.http import HTTPFileSystem
 
 from campus.cctv.egress_policy import Address
@@ -59,9 +58,7 @@ class Web(Store):
                 page += chunk
                 if len(page) > MOST_PAGE:
                     raise UserError(
-                        _(
-                            "The server's list of files is longer than any that is read. Narrow the address down to a folder."
-                        )
+                        "The server's list of files is longer than any that is read. Narrow the address down to a folder."
                     )
         return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 
@@ -71,7 +68,7 @@ class Web(Store):
         ) as file:
             partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
             if partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-                raise UserError(_("The server sent another part of the file than was asked for."))
+                raise UserError("The server sent another part of the file than was asked for.")
             skip = 0 if partial else offset  # a server that knows no parts sends all of it
             while chunk := file.read(CHUNK):
                 if rest := chunk[skip:]:

@@ -93,7 +93,7 @@ def _workbook(request: StaffRequest, course: Course) -> HttpResponseBase:
     except OSError as error:
         if not disk_full(error):
             raise
-        messages.error(request, DISK_FULL)
+        messages.error(request, str(DISK_FULL))
     except UserError as error:
         messages.error(request, str(error))
     return redirect("register", course.pk)

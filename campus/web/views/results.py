@@ -235,7 +235,7 @@ def _decided(request: StaffRequest, person: UnknownPerson) -> str:
     chosen = request.POST.get("student", "")
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
-        raise UserError(_("Choose who it is first."))
+        raise UserError("Choose who it is first.")
     taken = decisions.face_name(
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )

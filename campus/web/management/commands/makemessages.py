@@ -1,29 +1,40 @@
-"""Django's own, which also finds what the vision library and the workers say."""
+"""Django's own, which also finds the messages of services, workers and the vision library."""
 
+import ast
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.commands import makemessages
 
-# The vision library knows no gettext: its sentences are the first argument of these.
-SAID = (
-    "translate",
-    "Sentence",
-    "UnreadableRecording",
-    "RecordingOutOfLimits",
-    "NoEnrolment",
-    "GalleryMismatch",
-    "RecognitionError",
-)
-ELSEWHERE = ("../recognition", "../workers")
+ERRORS = {"UserError", "RecognitionError"}
+OTHER_FOLDERS = ("../recognition", "../workers")
+
+
+def error_classes() -> set[str]:
+    """The classes of errors whose first argument is a message for people: those of ERRORS and whatever derives from them."""
+    bases: dict[str, set[str]] = {}
+    for folder in ("campus", "workers", "recognition"):
+        for path in Path(settings.BASE_DIR, folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    bases[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    classes = set(ERRORS)
+    while more := {name for name, parents in bases.items() if parents & classes} - classes:
+        classes |= more
+    return classes - {"Cancelled"}  # nobody reads it
 
 
 class Command(makemessages.Command):
-    xgettext_options = [*makemessages.Command.xgettext_options, *(f"--keyword={name}" for name in SAID)]
+    @property
+    def xgettext_options(self) -> list[str]:  # type: ignore[override]
+        keywords = ["translate", "Message", "with_count:1,2", *sorted(error_classes())]
+        return [*makemessages.Command.xgettext_options, *(f"--keyword={name}" for name in keywords)]
 
     def find_files(self, root: str) -> list[Any]:
         found = super().find_files(root)
         # Django's own patterns pass over whatever begins with a dot, as ".." does. The rest is for the command line.
-        self.ignore_patterns = ["*.pyc", "*/commands/*", "*/embedders/*", "*/classifier.py"]
-        for folder in ELSEWHERE:
+        self.ignore_patterns = ["*.pyc", "*/commands/*", "*/cli/*"]
+        for folder in OTHER_FOLDERS:
             found += super().find_files(folder)
         return found
