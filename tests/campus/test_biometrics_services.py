@@ -10,6 +10,7 @@ from campus.biometrics.selectors import active_gallery, embedder_in_use, gallery
 from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
 from campus.common.errors import UserError
 from campus.common.jobs import claim
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 
@@ -42,7 +43,7 @@ def test_empty_and_huge_photos_are_refused(settings) -> None:
 def test_the_verdict_is_kept_with_face_and_embedding() -> None:
     photo = add(factories.student())
     vector = np.eye(1, 128, dtype=np.float32)[0]
-    result = EnrolmentPhoto("warning", "A little dark.", 80.0, 0.5, 0.6, vector, b"face")
+    result = EnrolmentPhoto("warning", Message("A little dark."), 80.0, 0.5, 0.6, vector, b"face")
     for _ in range(2):  # whoever comes second writes the same
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
         photo.refresh_from_db()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
+from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Segment, SegmentResult, Track, VideoInfo
 
 EMBEDDER = "dlib-resnet-v1"
@@ -105,4 +106,4 @@ def recognise_segment(
 def check_photo(path: Path, models: Models, *, strict: bool = True) -> EnrolmentPhoto:
     told = script(path)
     vector = face(told["person"], told["look"], models.embedder)
-    return EnrolmentPhoto("accepted", "", 100.0, 0.9, 0.9, vector, picture(told["person"], 0, 0))
+    return EnrolmentPhoto("accepted", Message(), 100.0, 0.9, 0.9, vector, picture(told["person"], 0, 0))

@@ -11,6 +11,7 @@ from campus.biometrics.services import gallery_request
 from campus.common.jobs import claim
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from workers import training, vision
@@ -41,7 +42,9 @@ def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: 
     done("rollcall.check_photo", check_photo, photo.pk)
     photo.refresh_from_db()
     assert (photo.state, photo.attempts, photo.running) == (FacePhoto.Verdict.PENDING, 0, False)
-    monkeypatch.setattr(training, "look", lambda photo, embedder: EnrolmentPhoto("rejected", "No face was found."))
+    monkeypatch.setattr(
+        training, "look", lambda photo, embedder: EnrolmentPhoto("rejected", Message("No face was found."))
+    )
     done("rollcall.check_photo", check_photo, photo.pk)
     photo.refresh_from_db()
     assert photo.reason == "No face was found."
