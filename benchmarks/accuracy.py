@@ -25,12 +25,13 @@ from tqdm import tqdm
 from benchmarks.lectures import composed
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Peers
+from recognition.embedding import Embedder, load_embedder
 from recognition.identification.calibration import unit
-from recognition.identification.gallery import PRESETS, Gallery, train
-from recognition.identification.vote import Policy, identify, vote
+from recognition.identification.gallery import FPIR_BY_STRICTNESS, Gallery, train_gallery
+from recognition.identification.vote import VotePolicy, identify, vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, check_photo, recognise_segment
+from recognition.pipeline import check_enrolment_photo, process_segment
 from recognition.tracking.linking import Person, stitched
 from recognition.types import SegmentResult, Track
 
@@ -67,37 +68,37 @@ def picture(jpeg: bytes) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
 
 
-def raw(models: Models, jpegs: Sequence[bytes]) -> Floats:
+def raw(embedder: Embedder, jpegs: Sequence[bytes]) -> Floats:
     """What the network says of face crops (n, d), as the peers get it: of any length, without mirror images."""
-    return models.embedder.network(np.stack([picture(jpeg) for jpeg in jpegs]))[0]
+    return embedder.network(np.stack([picture(jpeg) for jpeg in jpegs]))[0]
 
 
-def enrolled(people: Path, enrol: int, models: Models) -> dict[str, Enrolled]:
+def enrolled(people: Path, enrol: int, embedder: Embedder) -> dict[str, Enrolled]:
     known: dict[str, Enrolled] = {}
     for name, paths in tqdm(photos_by_person(people, enrol).items(), desc="Enrolling", unit="person"):
         known[name] = Enrolled()
         for path in paths:
-            photo = check_photo(path, models)
+            photo = check_enrolment_photo(path, embedder)
             if photo.embedding is not None and photo.crop is not None:
                 known[name].embeddings.append(photo.embedding)
-                known[name].raw.extend(raw(models, [photo.crop]))
+                known[name].raw.extend(raw(embedder, [photo.crop]))
     return known
 
 
-def recognised(path: Path, models: Models) -> list[SegmentResult]:
+def recognised(path: Path, embedder: Embedder) -> list[SegmentResult]:
     info = probe(path)
-    return [recognise_segment(path, info, segment, models) for segment in plan_segments(path, info)]
+    return [process_segment(path, info, segment, embedder) for segment in plan_segments(path, info)]
 
 
-def ask(label: str | None, path: Path, models: Models) -> Asked | None:
+def ask(label: str | None, path: Path, embedder: Embedder) -> Asked | None:
     """The face nearest the centre of a photo, as a photo of a room is looked at; None where no face is found."""
     info = probe(path)
-    tracks = [track for result in recognised(path, models) for track in result.tracks]
+    tracks = [track for result in recognised(path, embedder) for track in result.tracks]
     if not tracks:
         return None
     middle = np.array([info.width, info.height]) / 2
     track = min(tracks, key=lambda track: float(np.linalg.norm((track.boxes[0][:2] + track.boxes[0][2:]) / 2 - middle)))
-    return Asked(label, track, raw(models, [track.crops[0].jpeg])[0])
+    return Asked(label, track, raw(embedder, [track.crops[0].jpeg])[0])
 
 
 def peers_rules(known: Mapping[str, Enrolled], embedder: str) -> dict[str, Rule]:
@@ -128,8 +129,8 @@ def peers_rules(known: Mapping[str, Enrolled], embedder: str) -> dict[str, Rule]
     }
 
 
-def trained(known: Mapping[str, Enrolled], names: Sequence[str], models: Models) -> Gallery:
-    return train({name: known[name].embeddings for name in names}, models.embedder.id)
+def trained(known: Mapping[str, Enrolled], names: Sequence[str], embedder: Embedder) -> Gallery:
+    return train_gallery({name: known[name].embeddings for name in names}, embedder.id)
 
 
 def named(faces: Sequence[Asked], gallery: Gallery, rate: float, margin: float) -> list[str | None]:
@@ -149,7 +150,7 @@ def shares(faces: Sequence[Asked], answers: Sequence[str | None], missing: int) 
     }
 
 
-def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], models: Models) -> dict[str, float]:
+def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], embedder: Embedder) -> dict[str, float]:
     """Rank 1, and the share identified where so many strangers are (TPIR at FPIR): half of the people, drawn DRAWS times, are the
     class, and the photos of the others are strangers' too. Each person weighs the same."""
     rng = np.random.default_rng(0)
@@ -158,7 +159,7 @@ def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], models: Mode
     found: list[list[float]] = []
     for _ in range(DRAWS):
         names = sorted(rng.permutation(sorted(known))[: max(len(known) // 2, 2)])
-        scores = trained(known, names, models).scores(vectors)
+        scores = trained(known, names, embedder).scores(vectors)
         best, top = scores.max(axis=1), np.array(names)[scores.argmax(axis=1)]
         own = np.isin(whose, names)
         strangers = ~own
@@ -174,7 +175,9 @@ def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], models: Mode
     }
 
 
-def photos(known: Mapping[str, Enrolled], people: Path, strangers: Path, enrol: int, models: Models) -> dict[str, Any]:
+def photos(
+    known: Mapping[str, Enrolled], people: Path, strangers: Path, enrol: int, embedder: Embedder
+) -> dict[str, Any]:
     """The tables of single photos."""
     paths: list[tuple[str | None, Path]] = [
         (name, path)
@@ -183,30 +186,30 @@ def photos(known: Mapping[str, Enrolled], people: Path, strangers: Path, enrol: 
         for path in mine[enrol:]
     ]
     paths += [(None, path) for path in sorted(strangers.iterdir()) if path.is_file()]
-    answers = [ask(label, path, models) for label, path in tqdm(paths, desc="Asking", unit="photo")]
+    answers = [ask(label, path, embedder) for label, path in tqdm(paths, desc="Asking", unit="photo")]
     faces = [face for face in answers if face]
     missing = sum(face is None for (label, _), face in zip(paths, answers, strict=True) if label)
-    gallery = trained(known, [name for name in known if known[name].embeddings], models)
+    gallery = trained(known, [name for name in known if known[name].embeddings], embedder)
     vectors = np.stack([face.track.embeddings[0] for face in faces if face.label])
     best = np.array(gallery.labels)[gallery.scores(vectors).argmax(axis=1)]
     rank = float((best == [face.label for face in faces if face.label]).sum() / (len(vectors) + missing))
     rows = {}
-    for preset, rate in PRESETS.items():
-        margin = gallery.points[preset].margin
+    for strictness, rate in FPIR_BY_STRICTNESS.items():
+        margin = gallery.points[strictness].margin
         present, perhaps = (shares(faces, named(faces, gallery, at, margin), missing) for at in (rate, 10 * rate))
-        rows[preset] = present | {
+        rows[strictness] = present | {
             "or_to_be_confirmed": perhaps["identified"],
             "strangers_to_be_confirmed": perhaps["strangers"],
         }
     stacked = np.stack([face.raw for face in faces])
-    for rule, decide in peers_rules({name: known[name] for name in gallery.labels}, models.embedder.id).items():
+    for rule, decide in peers_rules({name: known[name] for name in gallery.labels}, embedder.id).items():
         rows[rule] = shares(faces, decide(stacked), missing)
     return {
         "people": len(gallery.labels),
         "asked": len(vectors) + missing,
         "strangers": sum(face.label is None for face in faces),
         "rank_1": rank,
-        "half": open_set(faces, known, models),
+        "half": open_set(faces, known, embedder),
         "rules": rows,
     }
 
@@ -221,17 +224,17 @@ def majority(labels: Sequence[str | None]) -> str | None:
     return Counter(labels).most_common(1)[0][0] if labels else None
 
 
-def lecture(path: Path, known: Mapping[str, Enrolled], models: Models) -> dict[str, dict[str, int]]:
+def lecture(path: Path, known: Mapping[str, Enrolled], embedder: Embedder) -> dict[str, dict[str, int]]:
     """What each rule makes of one lecture: rule -> statuses and right ones, strangers and those taken for students, unknown people.
 
     The peers' rules name each picture that was kept of a track, which are its best, and most of a person's pictures decide.
     """
     truth = json.loads(path.with_suffix(".json").read_text())
     roster, present = truth["roster"], set(truth["present"])
-    info, results = probe(path), recognised(path, models)
-    gallery = trained(known, roster, models)
+    info, results = probe(path), recognised(path, embedder)
+    gallery = trained(known, roster, embedder)
     people = stitched([track for result in results for track in result.tracks], gallery)
-    people = [person for person in people if len(person.times) >= Policy().sightings]
+    people = [person for person in people if len(person.times) >= VotePolicy().sightings]
     seated = [seat(person, truth["seats"]) for person in people]
 
     def row(there: set[str], names: Sequence[str | None], unknown: int) -> dict[str, int]:
@@ -246,18 +249,16 @@ def lecture(path: Path, known: Mapping[str, Enrolled], models: Models) -> dict[s
         }
 
     rows = {}
-    for preset, rate in PRESETS.items():
-        attendance = vote(results, gallery, roster, info, Policy(preset=preset))
-        names = [identity.label for identity in identify(people, gallery, rate, gallery.points[preset].margin)]
+    for strictness, rate in FPIR_BY_STRICTNESS.items():
+        attendance = vote(results, gallery, roster, info, VotePolicy(strictness=strictness))
+        names = [identity.label for identity in identify(people, gallery, rate, gallery.points[strictness].margin)]
         unknown = sum(not person.is_static for person in attendance.unknown)
-        rows[preset] = row({person.label for person in attendance.presences if person.present}, names, unknown)
+        rows[strictness] = row({person.label for person in attendance.presences if person.present}, names, unknown)
     pictures = [[crop.jpeg for track in person.tracks for crop in track.crops] for person in people]
     vectors = np.split(
-        raw(models, [jpeg for mine in pictures for jpeg in mine]), np.cumsum([len(mine) for mine in pictures])[:-1]
+        raw(embedder, [jpeg for mine in pictures for jpeg in mine]), np.cumsum([len(mine) for mine in pictures])[:-1]
     )
-    for rule, decide in peers_rules(
-        {name: known[name] for name in roster if known[name].raw}, models.embedder.id
-    ).items():
+    for rule, decide in peers_rules({name: known[name] for name in roster if known[name].raw}, embedder.id).items():
         names = [majority(decide(mine)) for mine in vectors]
         rows[rule] = row({name for name in names if name}, names, sum(name is None for name in names))
     return rows
@@ -300,14 +301,14 @@ def print_photos(found: Mapping[str, Any]) -> None:
             line
             + (
                 f"  |{row['or_to_be_confirmed']:38.2%} {row['strangers_to_be_confirmed']:10.2%}"
-                if rule in PRESETS
+                if rule in FPIR_BY_STRICTNESS
                 else ""
             )
         )
 
 
 def print_lectures(found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None:
-    print(f"\n{len(found)} lectures, by the balanced preset")
+    print(f"\n{len(found)} lectures, by the balanced strictness")
     for name, rows in found.items():
         row = rows["balanced"]
         print(
@@ -347,17 +348,18 @@ def main() -> int:
             sys.exit(
                 f"There is no folder {folder}. Give the folders of photos, or that of the test data: make bench-accuracy SHARED=FOLDER"
             )
-    models = Models.load(given.embedder)
-    known = enrolled(people, given.enrol, models)
-    single = photos(known, people, strangers, given.enrol, models)
+    embedder = load_embedder(given.embedder)
+    known = enrolled(people, given.enrol, embedder)
+    single = photos(known, people, strangers, given.enrol, embedder)
     print_photos(single)
     found = {
-        path.stem: lecture(path, known, models) for path in tqdm(videos(given.lectures, given.shared), desc="Lectures")
+        path.stem: lecture(path, known, embedder)
+        for path in tqdm(videos(given.lectures, given.shared), desc="Lectures")
     }
     if found:
         print_lectures(found)
     given.results.mkdir(parents=True, exist_ok=True)
-    about = {"embedder": models.embedder.id, "enrol": given.enrol, "photos": single, "lectures": found}
+    about = {"embedder": embedder.id, "enrol": given.enrol, "photos": single, "lectures": found}
     (given.results / "accuracy.json").write_text(json.dumps(about, indent=1) + "\n")
     return 0
 

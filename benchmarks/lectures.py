@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parts import Bench
+from recognition.embedding import Embedder
 from recognition.identification import gallery
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, check_photo
+from recognition.pipeline import check_enrolment_photo
 
 Floats = NDArray[np.float32]
 
@@ -93,7 +94,7 @@ class Enrolled:
     photos: Floats
 
 
-def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
+def enrolled(people: Path, truth: Truth, embedder: Embedder) -> Enrolled:
     """The first photos of everybody on the roster."""
     import cv2
 
@@ -102,16 +103,14 @@ def enrolled(people: Path, truth: Truth, models: Models) -> Enrolled:
     labels, crops = [], []
     for label in truth.roster:
         for path in folders[label]:
-            photo = check_photo(path, models)
+            photo = check_enrolment_photo(path, embedder)
             if photo.embedding is not None and photo.crop is not None:
                 known[label].append(photo.embedding)
                 labels.append(label)
                 crops.append(
                     cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.crop, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
                 )
-    return Enrolled(
-        gallery.train(known, models.embedder.id), tuple(labels), models.embedder.network(np.stack(crops))[0]
-    )
+    return Enrolled(gallery.train_gallery(known, embedder.id), tuple(labels), embedder.network(np.stack(crops))[0])
 
 
 def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:

@@ -140,18 +140,18 @@ def main() -> None:
     clock = Clock()
     hook(clock)
     from recognition.detection.detector import Detector, DetectorSettings
+    from recognition.embedding import load_embedder
     from recognition.media.video import plan_segments, probe, sample_frames
-    from recognition.pipeline import Models, Settings, recognise_segment
+    from recognition.pipeline import SAMPLE_EVERY_SECONDS, process_segment
 
-    defaults = Settings()
-    settings = Settings(every=given.every or defaults.every, min_face=given.min_face or defaults.min_face)
-    info, models = probe(given.video), Models.load()
+    sample_every = given.every or SAMPLE_EVERY_SECONDS
+    detector = Detector(DetectorSettings(min_face=given.min_face or DetectorSettings().min_face))
+    info, embedder = probe(given.video), load_embedder()
     segment = plan_segments(given.video, info)[0]
-    images = [frame.image for frame in sample_frames(given.video, info, segment, settings.every)]
+    images = [frame.image for frame in sample_frames(given.video, info, segment, sample_every)]
     calls = [images[at : at + given.frames] for at in range(0, len(images) - given.frames + 1, given.frames)] or [
         images
     ]
-    detector = Detector(DetectorSettings(min_face=settings.min_face))
     for title, frames, work in (
         (
             f"cascade, {given.frames} frames a call",
@@ -161,7 +161,7 @@ def main() -> None:
         (
             "a segment from the file to its tracks",
             len(images),
-            lambda: recognise_segment(given.video, info, segment, models, settings),
+            lambda: process_segment(given.video, info, segment, embedder, detector, sample_every=sample_every),
         ),
     ):
         work()
@@ -169,7 +169,7 @@ def main() -> None:
         start = time.perf_counter()
         work()
         report(
-            f"{title}, {info.width} x {info.height}, faces from {settings.min_face} px",
+            f"{title}, {info.width} x {info.height}, faces from {detector.settings.min_face} px",
             clock,
             time.perf_counter() - start,
             frames,

@@ -21,11 +21,12 @@ from benchmarks.lectures import Truth, composed, end_to_end, enrolled, majoritie
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, in_turns
 from recognition.detection.alignment import align_face
+from recognition.embedding import load_embedder
 from recognition.identification.gallery import Gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe, sample_frames
-from recognition.pipeline import Models, recognise_segment
-from recognition.tracking import result_file as tracks_file
+from recognition.pipeline import process_segment
+from recognition.tracking.result_file import load_segment_result, save_segment_result
 from recognition.types import Face, SegmentResult
 
 EMBEDDER = "dlib-resnet-v1"
@@ -77,8 +78,8 @@ def against_the_peers(bench: Bench) -> list[Row]:
     segment. Who was there by the peer's way is asked by several rules; the one that is right most often counts.
     """
     path = lecture(bench)
-    truth, info, models = Truth.of(path), probe(path), Models.load(EMBEDDER)
-    people = enrolled(bench.data / "people", truth, models)
+    truth, info, embedder = Truth.of(path), probe(path), load_embedder(EMBEDDER)
+    people = enrolled(bench.data / "people", truth, embedder)
     segments = plan_segments(path, info, min(60.0, info.duration / 5))
     results: dict[int, SegmentResult] = {}
     seen: dict[int, list[list[str | None]]] = {}
@@ -88,7 +89,7 @@ def against_the_peers(bench: Bench) -> list[Row]:
     def ours(number: int) -> float:
         segment = segments[number]
         start = time.perf_counter()
-        results[number] = recognise_segment(path, info, segment, models)
+        results[number] = process_segment(path, info, segment, embedder)
         seconds.append(time.perf_counter() - start)
         return (segment.end - segment.start) / seconds[-1]
 
@@ -103,7 +104,6 @@ def against_the_peers(bench: Bench) -> list[Row]:
             faces = [Face(*face) for face in zip(file["boxes"], file["scores"], file["points"], strict=True)]
             frame = file["frame"]
         start = time.perf_counter()
-        embedder = models.embedder
         crops = [
             align_face(images[at], face, embedder.targets, embedder.crop_size)
             for at, face in zip(frame, faces, strict=True)
@@ -160,24 +160,24 @@ def against_the_peers(bench: Bench) -> list[Row]:
 
 def memory(field: str) -> int:
     """VmHWM (the most there was) or VmRSS (what there is) of this process, in bytes."""
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    found = re.find_faces(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
 def once(video: Path, trained: Gallery) -> dict[str, Any]:
     """Attendance of one recording in this process, after one segment to warm up. As in a worker, the tracks go to files."""
-    info, models = probe(video), Models.load(EMBEDDER)
+    info, embedder = probe(video), load_embedder(EMBEDDER)
     segments = plan_segments(video, info)
-    recognise_segment(video, info, segments[0], models)
+    process_segment(video, info, segments[0], embedder)
     start = time.perf_counter()
     held = []
     with TemporaryDirectory() as folder:
         files = [Path(folder, f"{segment.index}.npz") for segment in segments]
         for segment, file in zip(segments, files, strict=True):
-            tracks_file.save(file, recognise_segment(video, info, segment, models))
+            save_segment_result(file, process_segment(video, info, segment, embedder))
             held.append(memory("VmRSS"))
         looked = time.perf_counter() - start
-        results = [tracks_file.load(file) for file in files]
+        results = [load_segment_result(file) for file in files]
     vote(results, trained, trained.labels, info)
     voted = time.perf_counter() - start - looked
     counts = {"frames": sum(result.frames for result in results), "faces": sum(result.faces for result in results)}
@@ -212,7 +212,7 @@ def wide_gallery(bench: Bench) -> Path:
     """The lecture's gallery with synthetic students, as a file; made once a run."""
     path = bench.peers.file("gallery.npz")
     if not path.exists():
-        people = enrolled(bench.data / "people", Truth.of(lecture(bench)), Models.load(EMBEDDER))
+        people = enrolled(bench.data / "people", Truth.of(lecture(bench)), load_embedder(EMBEDDER))
         widened(people.gallery, STUDENTS).save(path)
     return path
 

@@ -153,9 +153,9 @@ def found_too(
     wanted: Sequence[NDArray[np.float32]], got: Sequence[NDArray[np.float32]], least: float = 0.5
 ) -> tuple[int, int]:
     """How many of the `wanted` boxes (n, 4) of each frame some box of `got` overlaps by `least` (IoU), and how many there are."""
-    from recognition.tracking.tracker import overlap
+    from recognition.boxes import iou
 
-    hits = sum(int((overlap(a, b).max(axis=1, initial=0) >= least).sum()) for a, b in zip(wanted, got, strict=True))
+    hits = sum(int((iou(a, b).max(axis=1, initial=0) >= least).sum()) for a, b in zip(wanted, got, strict=True))
     return hits, sum(len(boxes) for boxes in wanted)
 
 

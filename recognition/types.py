@@ -147,7 +147,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class IdentityOverride:
     """What a person said of the face at `marks` in an earlier look at this recording: it is `label`'s, or with `denied` it is not;
     without a label it is nobody's on the roster. `key` is given back with what is found there."""
 
@@ -181,14 +181,14 @@ class Presence:
 @dataclass(frozen=True, slots=True)
 class UnknownPerson:
     """Somebody in the room whom the vote takes for nobody on the roster. `is_static`: a portrait, a poster or a face on a screen, which
-    never moved and never changed in the whole recording; it is nobody, whomever it resembles. `decision`: the key of what a person
+    never moved and never changed in the whole recording; it is nobody, whomever it resembles. `override_key`: the key of what a person
     said of this face, "" where nobody did. `marks` as in Presence."""
 
     intervals: tuple[Interval, ...]
     seconds: float
     crops: tuple[Crop, ...]
     is_static: bool = False
-    decision: str = ""
+    override_key: str = ""
     marks: tuple[Mark, ...] = ()
 
 

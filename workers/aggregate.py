@@ -30,7 +30,7 @@ LEAST_COVERAGE = 0.5
 @work("rollcall.aggregate")
 def aggregate(recording: Recording) -> None:
     from recognition.identification import gallery as galleries
-    from recognition.identification.vote import Policy, vote
+    from recognition.identification.vote import VotePolicy, vote
 
     course = recording.lecture.course
     share, missing = looked_at(recording), gaps(recording)
@@ -55,7 +55,9 @@ def aggregate(recording: Recording) -> None:
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     decisions = decisions_on_faces(recording)
-    attendance = vote(results, gallery, roster, video_info(recording), Policy(preset=course.strictness), decisions)
+    attendance = vote(
+        results, gallery, roster, video_info(recording), VotePolicy(strictness=course.strictness), decisions
+    )
     with transaction.atomic():
         Lecture.objects.select_for_update().get(
             pk=recording.lecture_id
@@ -101,7 +103,7 @@ def trained(recording: Recording) -> Gallery:
 
 
 def load_tracks(recording: Recording) -> list[SegmentResult]:
-    from recognition.tracking.result_file import load
+    from recognition.tracking.result_file import load_segment_result
 
     done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
-    return [load(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]
+    return [load_segment_result(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]

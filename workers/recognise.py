@@ -15,7 +15,7 @@ from campus.recordings.services import segment_finished, segment_progress, segme
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
 from workers.leased_task import work
-from workers.vision import models, pipeline_settings
+from workers.vision import detector, embedder
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def settled(segment: Segment) -> None:
 
 @work("rollcall.recognise", after=settled)
 def recognise(segment: Segment) -> None:
-    from recognition.pipeline import recognise_segment
-    from recognition.tracking.result_file import save
+    from recognition.pipeline import process_segment
+    from recognition.tracking.result_file import save_segment_result
 
     recording = segment.recording
     written = float("-inf")
@@ -42,16 +42,17 @@ def recognise(segment: Segment) -> None:
             written = time.monotonic()
 
     path, info, begins = place(recording, segment.start)
-    result = recognise_segment(
+    result = process_segment(
         path,
         replace(info, duration=recording.duration),
         types.Segment(segment.index, segment.start - begins, segment.end - begins),
-        models(recording.embedder),
-        pipeline_settings(),
-        on_progress,
+        embedder(recording.embedder),
+        detector(),
+        sample_every=settings.SAMPLE_EVERY,
+        on_progress=on_progress,
     ).later(begins)
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
-    save(path, result)
+    save_segment_result(path, result)
     name = str(path.relative_to(settings.MEDIA_ROOT))
     found = found_in(recording, result)
     if not segment_finished(
@@ -69,7 +70,7 @@ def recognise(segment: Segment) -> None:
 def found_in(recording: Recording, result: types.SegmentResult) -> list[int]:
     """The ids of the students whom this part alone shows, for those who watch the work. The vote over all parts decides."""
     from recognition.identification.gallery import Gallery
-    from recognition.identification.vote import Policy, vote
+    from recognition.identification.vote import VotePolicy, vote
 
     lecture = recording.lecture
     row = gallery_of(lecture.course, recording.embedder)
@@ -78,7 +79,9 @@ def found_in(recording: Recording, result: types.SegmentResult) -> list[int]:
     roster = [str(pk) for pk in lecture_roster(lecture).values_list("pk", flat=True)]
     try:
         gallery = Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
-        attendance = vote([result], gallery, roster, video_info(recording), Policy(preset=lecture.course.strictness))
+        attendance = vote(
+            [result], gallery, roster, video_info(recording), VotePolicy(strictness=lecture.course.strictness)
+        )
     except (RecognitionError, OSError) as error:
         log.warning("recording %s: nobody can be told before the vote: %s", recording.pk, error)
         return []

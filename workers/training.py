@@ -15,8 +15,8 @@ from recognition.errors import RecognitionError, WeightsMissing
 from recognition.identification import gallery
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
+from workers import vision
 from workers.leased_task import Postponed, work
-from workers.vision import models
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,11 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
     """What a photo is to an embedder. One that has its verdict already is taken as it is."""
     from recognition import pipeline
 
-    loaded = models(embedder)  # not of the photo's making when it fails
+    loaded = vision.embedder(embedder)  # not of the photo's making when it fails
     try:
-        return pipeline.check_photo(Path(photo.file.path), loaded, strict=photo.state == FacePhoto.Verdict.PENDING)
+        return pipeline.check_enrolment_photo(
+            Path(photo.file.path), loaded, vision.detector(), strict=photo.state == FacePhoto.Verdict.PENDING
+        )
     except RecognitionError as error:
         return EnrolmentPhoto("rejected", error.message)
     except FileNotFoundError:
@@ -64,7 +66,7 @@ def train(row: Gallery) -> None:
     )  # before the embeddings, so that a photo that comes in between makes another training due
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
-    trained = gallery.train(known, row.embedder, strangers=cohort(row.course, row.embedder))
+    trained = gallery.train_gallery(known, row.embedder, strangers=cohort(row.course, row.embedder))
     path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
     gallery_trained(

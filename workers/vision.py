@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from recognition.pipeline import Models, Settings
+    from recognition.detection.detector import Detector
+    from recognition.embedding import Embedder
 
 
 @cache
-def models(embedder: str) -> "Models":
+def embedder(id: str) -> "Embedder":
+    from recognition.embedding import load_embedder
     from recognition.embedding.weights import store
-    from recognition.pipeline import Models
 
-    return Models.load(embedder, store.path(embedder, settings.WEIGHTS_DIR))
+    return load_embedder(id, store.path(id, settings.WEIGHTS_DIR))
 
 
-def pipeline_settings() -> "Settings":
-    from recognition.pipeline import Settings
+@cache
+def detector() -> "Detector":
+    from recognition.detection.detector import Detector, DetectorSettings
 
-    return Settings(every=settings.SAMPLE_EVERY, min_face=settings.MIN_FACE)
+    return Detector(DetectorSettings(min_face=settings.MIN_FACE))

@@ -23,7 +23,7 @@ from campus.attendance.statuses import ATTENDED, like
 from campus.common.intervals import merged
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import recordings_for
-from recognition.types import Decision, Interval
+from recognition.types import IdentityOverride, Interval
 
 
 def records_for(user: AnyUser) -> QuerySet[AttendanceRecord]:
@@ -112,10 +112,10 @@ def provisional(lecture: Lecture) -> Provisional | None:
     )
 
 
-def decisions_on_faces(recording: Recording) -> list[Decision]:
+def decisions_on_faces(recording: Recording) -> list[IdentityOverride]:
     """What people said of the recording's faces, as the vote follows it."""
     return [
-        Decision(
+        IdentityOverride(
             key=str(row.pk),
             marks=tuple((float(time), tuple(box)) for time, box in row.marks),
             label=str(row.student_id) if row.student_id else None,

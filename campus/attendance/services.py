@@ -72,7 +72,9 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
         for presence in attendance.presences
     )
     verdicts = {str(pk): verdict for pk, verdict in recording.face_decisions.values_list("pk", "verdict")}
-    wanted = [person for person in attendance.unknown if verdicts.get(person.decision) != FaceDecision.Verdict.DELETED]
+    wanted = [
+        person for person in attendance.unknown if verdicts.get(person.override_key) != FaceDecision.Verdict.DELETED
+    ]
     UnknownPerson.objects.bulk_create(
         UnknownPerson(
             recording=recording,
@@ -82,7 +84,7 @@ def record_attendance(*, recording: Recording, attendance: Attendance) -> None:
             seconds=person.seconds,
             crops=_keep_crops(recording, person.crops),
             marks=person.marks,
-            decision_id=int(person.decision) if person.decision in verdicts else None,
+            decision_id=int(person.override_key) if person.override_key in verdicts else None,
         )
         for index, person in enumerate(wanted)
     )

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recognition.embedding import EMBEDDERS
+from recognition.detection.detector import Detector, DetectorSettings
+from recognition.embedding import EMBEDDERS, Embedder, load_embedder
 from recognition.errors import NoEnrolment, RecognitionError
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow, write_lecture_workbook
 from recognition.identification import gallery
-from recognition.identification.vote import Policy, vote
+from recognition.identification.vote import VotePolicy, vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photo, process_segment
 from recognition.types import Attendance, Presence, VideoInfo
 
 
@@ -29,21 +30,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     attend.add_argument(
         "--every",
         type=float,
-        default=Settings().every,
+        default=SAMPLE_EVERY_SECONDS,
         metavar="S",
         help="seconds between frames looked at (%(default)s)",
     )
     attend.add_argument(
         "--min-face",
         type=int,
-        default=Settings().min_face,
+        default=DetectorSettings().min_face,
         metavar="PX",
         help="height of the smallest face looked for (%(default)s)",
     )
     attend.add_argument(
         "--strictness",
-        choices=list(gallery.PRESETS),
-        default=Policy().preset,
+        choices=list(gallery.FPIR_BY_STRICTNESS),
+        default=VotePolicy().strictness,
         help="how sure an answer has to be (%(default)s)",
     )
     attend.add_argument(
@@ -59,7 +60,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     attend.add_argument("--excel", type=Path, metavar="FILE", help="write the result as a workbook")
 
 
-def enrolled(people: Path, enrol: int | None, models: Models) -> gallery.Gallery:
+def enrolled(people: Path, enrol: int | None, embedder: Embedder) -> gallery.Gallery:
     """The gallery of a folder of people; says which photos can't be used."""
     photos = photos_by_person(people, enrol)
     if not photos:
@@ -70,7 +71,7 @@ def enrolled(people: Path, enrol: int | None, models: Models) -> gallery.Gallery
     pairs = [(name, path) for name, paths in photos.items() for path in paths]
     for name, path in tqdm(pairs, desc="Enrolling", unit="photo"):
         try:
-            photo = check_photo(path, models)
+            photo = check_enrolment_photo(path, embedder)
         except RecognitionError as error:
             tqdm.write(f"{path}: {error}", file=sys.stderr)
             continue
@@ -78,7 +79,7 @@ def enrolled(people: Path, enrol: int | None, models: Models) -> gallery.Gallery
             tqdm.write(f"{path}: {photo.reason}", file=sys.stderr)
         else:
             known[name].append(photo.embedding)
-    return gallery.train(known, models.embedder.id)
+    return gallery.train_gallery(known, embedder.id)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,9 +88,9 @@ def run(options: argparse.Namespace) -> int:
             f"There is no folder {options.people}. Give the folder that has a folder of photos for each student."
         )
     info = probe(options.recording)
-    models = Models.load(options.embedder, options.weights)
-    known = enrolled(options.people, options.enrol, models)
-    settings = Settings(every=options.every, min_face=options.min_face)
+    embedder = load_embedder(options.embedder, options.weights)
+    known = enrolled(options.people, options.enrol, embedder)
+    detector = Detector(DetectorSettings(min_face=options.min_face))
     results = []
     began = time.monotonic()
     with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:
@@ -99,9 +100,21 @@ def run(options: argparse.Namespace) -> int:
             def advance(share: float, start: float = segment.start, length: float = length) -> None:
                 bar.update(round(start + share * length) - bar.n)
 
-            results.append(recognise_segment(options.recording, info, segment, models, settings, advance))
+            results.append(
+                process_segment(
+                    options.recording,
+                    info,
+                    segment,
+                    embedder,
+                    detector,
+                    sample_every=options.every,
+                    on_progress=advance,
+                )
+            )
         bar.update(bar.total - bar.n)
-    attendance = vote(results, known, sorted(photos_by_person(options.people)), info, Policy(preset=options.strictness))
+    attendance = vote(
+        results, known, sorted(photos_by_person(options.people)), info, VotePolicy(strictness=options.strictness)
+    )
     if options.json:
         options.json.write_text(json.dumps(as_json(attendance), indent=1))
     if options.excel:

@@ -100,9 +100,9 @@ def _networks() -> tuple[Network, Network, Network]:
     )
 
 
-def scales(height: int, width: int, settings: DetectorSettings) -> list[float]:
+def scales(height: int, width: int, settings: DetectorSettings, min_face: int | None = None) -> list[float]:
     """The pyramid's scales, finest first, such that the least side of every level is at least a P-Net cell."""
-    scale = CELL / settings.min_face
+    scale = CELL / (min_face or settings.min_face)
     result = []
     while min(height, width) * scale >= CELL:
         result.append(scale)
@@ -216,13 +216,13 @@ class Detector:
     def __init__(self, settings: DetectorSettings | None = None) -> None:
         self.settings = settings or DetectorSettings()
 
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+    def detect(self, images: Sequence[Image], min_face: int | None = None) -> list[list[Face]]:
         """The faces in each image, best score first.
 
-        `images` are uint8 RGB of one shape (height, width, 3).
+        `images` are uint8 RGB of one shape (height, width, 3). `min_face`: pixels, where it is another than the settings'.
         """
         height, width = images[0].shape[:2] if len(images) else (0, 0)
-        levels = scales(height, width, self.settings)
+        levels = scales(height, width, self.settings, min_face)
         if not levels:
             return [[] for _ in images]
         pyramids = [[image, *_pyramid(image, levels)] for image in images]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.boxes import iou
 from recognition.detection.detector import Detector
-from recognition.tracking.tracker import overlap, thumb
+from recognition.media.image_statistics import thumbnail_vector
 from recognition.types import Face, Frame
 
 FULL_SEARCH_INTERVAL_SECONDS = (
@@ -50,7 +51,7 @@ def find_faces(frames: Iterable[Frame], detector: Detector, least_score: float) 
     following = next(pictures, None)
     while (frame := following) is not None:
         following = next(pictures, None)
-        now = thumb(frame.image)
+        now = thumbnail_vector(frame.image)
         cut = scene is not None and float(scene @ now) < SAME_SCENE
         scene = now
         if not cut and following is not None and frame.time - searched < FULL_SEARCH_INTERVAL_SECONDS:
@@ -65,5 +66,5 @@ def find_faces(frames: Iterable[Frame], detector: Detector, least_score: float) 
 
 def _distinct(boxes: Boxes) -> Boxes:
     """The boxes (n, 4) without those that overlap an earlier one."""
-    again = np.triu(overlap(boxes, boxes) > SAME_PLACE, k=1).any(axis=0)
+    again = np.triu(iou(boxes, boxes) > SAME_PLACE, k=1).any(axis=0)
     return boxes[~again]

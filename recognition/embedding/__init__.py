@@ -15,7 +15,7 @@ EMBEDDERS: dict[str, Callable[[Path | None], Embedder]] = {dlib_resnet.ID: dlib_
 EMBEDDERS |= {id: partial(facenet.load, id) for id in facenet_files.MODELS}
 
 
-def load_embedder(id: str, weights: Path | None = None) -> Embedder:
+def load_embedder(id: str = dlib_resnet.ID, weights: Path | None = None) -> Embedder:
     """Load an embedder; `weights` is its file where it's neither in a package nor among the weights kept. Raises WeightsMissing."""
     if id not in EMBEDDERS:
         raise RecognitionError(f"There is no embedder {id!r}. Choose one of {', '.join(EMBEDDERS)}.")

@@ -20,12 +20,12 @@ from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
 from recognition.identification.calibration import LOOKS, Floats, Impostors, Trials, brought, curves, trials, unit
 
-__all__ = ["Floats", "Gallery", "OperatingPoint", "train", "unit"]
+__all__ = ["Floats", "Gallery", "OperatingPoint", "train_gallery", "unit"]
 
 FORMAT = 4
-# Preset -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class.
-PRESETS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
-DEFAULT = "balanced"
+# Strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class.
+FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
+DEFAULT_STRICTNESS = "balanced"
 GOOD_PHOTOS = 5
 TRIM = 0.2  # of a student's photos, those least like the others: they don't make the template
 TOO_ALIKE = 50
@@ -50,7 +50,7 @@ class OperatingPoint:
 @dataclass(frozen=True, slots=True)
 class Gallery:
     """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the SVMs. `impostors`
-    says how near strangers come, `points` the operating point of each preset for one face that may be anybody of the class.
+    says how near strangers come, `points` the operating point of each strictness for one face that may be anybody of the class.
     `report` says what the training saw, as plain values.
     """
 
@@ -65,12 +65,12 @@ class Gallery:
 
     @property
     def threshold(self) -> float:
-        """The threshold for a track of several looks, by the default preset."""
-        return self.points[DEFAULT].thresholds[-1]
+        """The threshold for a track of several looks, by the default strictness."""
+        return self.points[DEFAULT_STRICTNESS].thresholds[-1]
 
     @property
     def margin(self) -> float:
-        return self.points[DEFAULT].margin
+        return self.points[DEFAULT_STRICTNESS].margin
 
     def scores(self, vectors: Floats) -> Floats:
         """Cosine of each unit vector (m, d) to each student's template, as (m, n)."""
@@ -85,7 +85,7 @@ class Gallery:
         manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
         manifest |= {
             "impostors": self.impostors.tails,
-            "points": {preset: asdict(point) for preset, point in self.points.items()},
+            "points": {strictness: asdict(point) for strictness, point in self.points.items()},
         }
         with atomic_write(path) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
@@ -123,15 +123,15 @@ class Gallery:
                 now=embedder,
             )
         points = {
-            preset: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
-            for preset, point in manifest["points"].items()
+            strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
+            for strictness, point in manifest["points"].items()
         }
         one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostors"])
         labels, report = tuple(manifest["labels"]), manifest["report"]
         return cls(embedder, labels, templates, coef, intercept, Impostors((one, two, three)), points, report)
 
 
-def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
+def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
     """A gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,).
 
     `strangers` (m, d): unit vectors of people who are not of the class, one each, where there are any; they say how alike
@@ -143,10 +143,10 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floa
     labels, groups = tuple(known), list(known.values())
     kept, suspects = _without_suspects(groups)
     templates = np.stack([_template(group) for group in kept])
-    alike = float(brought(embedder).threshold(LOOKS, PRESETS[DEFAULT], len(labels)))
+    alike = float(brought(embedder).threshold(LOOKS, FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS], len(labels)))
     tried = [trials(kept, templates, looks, alike) for looks in range(1, LOOKS + 1)]
     model = brought(embedder).moved(tried, templates, strangers)
-    points = {preset: _point(model, rate, tried, len(labels)) for preset, rate in PRESETS.items()}
+    points = {strictness: _point(model, rate, tried, len(labels)) for strictness, rate in FPIR_BY_STRICTNESS.items()}
     report = {
         "students": len(labels),
         "photos": sum(len(group) for group in groups),
@@ -155,8 +155,8 @@ def train(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floa
         "suspect_photos": {labels[i]: rows for i, rows in suspects.items()},
         "too_alike": _too_alike(labels, templates, alike),
         "rates": {
-            preset: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
-            for preset, point in points.items()
+            strictness: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
+            for strictness, point in points.items()
         },
         "curves": curves(tried[0]),
     }

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.boxes import is_near
 from recognition.errors import GalleryMismatch
 from recognition.identification.calibration import LOOKS
-from recognition.identification.gallery import DEFAULT, PRESETS, Gallery
+from recognition.identification.gallery import DEFAULT_STRICTNESS, FPIR_BY_STRICTNESS, Gallery
+from recognition.tracking.assignment import assign
 from recognition.tracking.linking import Person, best_crops, clustered, parted, seen_together, stitched, unlike
-from recognition.tracking.tracker import assign, near
 from recognition.types import (
     Attendance,
-    Decision,
     Identity,
+    IdentityOverride,
     Interval,
     Presence,
     SegmentResult,
@@ -29,19 +30,19 @@ from recognition.types import (
 )
 
 ALIKE = 0.4  # of the way from the threshold to 1: students as near as that to each other are look-alikes
-TO_CONFIRM = 10  # times the preset's rate of strangers: as far goes the doubt about a face in a photo
+TO_CONFIRM = 10  # times the strictness's rate of strangers: as far goes the doubt about a face in a photo
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class VotePolicy:
     """The rules of a class.
 
-    `preset`: how sure an answer has to be, a name of gallery.PRESETS.
+    `strictness`: how sure an answer has to be, a name of gallery.PRESETS.
     `gap`: seconds for which somebody who is not seen has not left; of a recording shorter than `gap` / `gap_share` the share.
     `sightings`: how many samples must show somebody before it counts (a photo needs one).
     """
 
-    preset: str = DEFAULT
+    strictness: str = DEFAULT_STRICTNESS
     gap: float = 300.0
     gap_share: float = 0.15
     sightings: int = 3
@@ -56,17 +57,17 @@ def vote(
     gallery: Gallery,
     roster: Sequence[str],
     info: VideoInfo,
-    policy: Policy | None = None,
-    decisions: Sequence[Decision] = (),
+    policy: VotePolicy | None = None,
+    overrides: Sequence[IdentityOverride] = (),
 ) -> Attendance:
     """The attendance that the segments' tracks show, for every label of the roster.
 
     Labels that the gallery doesn't know are absent; students of the gallery who are not on the roster still keep a face from
-    being taken for somebody else. Whose face a person settled in `decisions` (the latest last) is no matter of the vote: it comes
-    back among the unknown people with the decision's key, and nobody of the same moments is taken for that student.
+    being taken for somebody else. Whose face a person settled in `overrides` (the latest last) is no matter of the vote: it comes
+    back among the unknown people with the override's key, and nobody of the same moments is taken for that student.
     Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
-    policy = policy or Policy()
+    policy = policy or VotePolicy()
     for result in results:
         if result.embedder != gallery.embedder:
             raise GalleryMismatch(
@@ -74,13 +75,13 @@ def vote(
                 faces=result.embedder,
                 gallery=gallery.embedder,
             )
-    rate, margin = PRESETS[policy.preset], gallery.points[policy.preset].margin
+    rate, margin = FPIR_BY_STRICTNESS[policy.strictness], gallery.points[policy.strictness].margin
     sightings = 1 if info.is_photo else policy.sightings
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
     people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
-    people, settled = _settled(people, decisions)
+    people, settled = _settled(people, overrides)
     people, pictures = (people, []) if info.is_photo else parted(people, gallery)
-    barred = _barred(people, settled, decisions, gallery)
+    barred = _barred(people, settled, overrides, gallery)
     identities = identify(people, gallery, rate, margin, barred)
     sure = {identity.label for identity in identities}
     if info.is_photo:
@@ -140,8 +141,8 @@ def vote(
 
 
 def _settled(
-    people: Sequence[Person], decisions: Sequence[Decision]
-) -> tuple[list[Person], list[tuple[Decision, list[Person]]]]:
+    people: Sequence[Person], decisions: Sequence[IdentityOverride]
+) -> tuple[list[Person], list[tuple[IdentityOverride, list[Person]]]]:
     """The people of whom nobody said who they are, and those of each decision that did."""
     left: list[Person] = []
     groups: dict[int, list[Person]] = {}
@@ -153,8 +154,8 @@ def _settled(
 
 def _barred(
     people: Sequence[Person],
-    settled: Sequence[tuple[Decision, list[Person]]],
-    decisions: Sequence[Decision],
+    settled: Sequence[tuple[IdentityOverride, list[Person]]],
+    decisions: Sequence[IdentityOverride],
     gallery: Gallery,
 ) -> NDArray[np.bool_]:
     """Which people can't be which students (n, labels): a person said so, or said that the student was elsewhere at the moment."""
@@ -235,7 +236,7 @@ def _adopt(
     for i in np.flatnonzero(labels < 0):
         k = int(scores[i].argmax())
         mine = (labels[sure] == k) & np.isfinite(scores[i, k])
-        here = mine & near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > least)
+        here = mine & is_near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > least)
         if here.any() and not (together[i, sure] & mine).any():
             labels[i] = k
 

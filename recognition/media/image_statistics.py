@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 STEP = 8  # every eighth pixel is looked at, not a mean of many: the sensor's noise tells a living picture from a frozen one
+THUMBNAIL_SIDE = 16  # pixels
 
 
 @dataclass(slots=True)
@@ -24,3 +26,12 @@ class ImageStatistics:
         if self._before is not None:
             self.motion = max(self.motion or 0.0, float(np.abs(now - self._before).mean()))
         self._before = now
+
+
+def thumbnail_vector(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The picture (h, w, 3) as a small grey one (256,) float32 of mean 0 and length 1: the product of two is their correlation."""
+    step = max(min(picture.shape[:2]) // (4 * THUMBNAIL_SIDE), 1)
+    small = cv2.resize(picture[::step, ::step], (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
+    grey -= grey.mean()
+    return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.boxes import iou, is_near
 from recognition.identification.calibration import unit
 from recognition.identification.gallery import Gallery
-from recognition.tracking.tracker import MAX_GAP, assign, near, overlap
+from recognition.tracking.assignment import assign
+from recognition.tracking.tracker import MAX_HIDDEN_SECONDS
 from recognition.types import Box, Crop, Mark, Track
 
 CROPS = 3
@@ -66,7 +68,7 @@ class Person:
         return any(
             bool(
                 (
-                    overlap(track.boxes[np.abs(track.times - time) <= SAME_MOMENT], np.array([box], np.float32))
+                    iou(track.boxes[np.abs(track.times - time) <= SAME_MOMENT], np.array([box], np.float32))
                     >= SAME_FACE
                 ).any()
             )
@@ -85,7 +87,7 @@ def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
     people: list[Person] = []
     for moment in _by_start(tracks):
         start = float(moment[0].times[0])
-        live = [person for person in people if person.end < start <= person.end + MAX_GAP]
+        live = [person for person in people if person.end < start <= person.end + MAX_HIDDEN_SECONDS]
         joined: dict[int, Person] = {}
         if live:
             before, now = (
@@ -96,7 +98,7 @@ def stitched(tracks: Sequence[Track], gallery: Gallery) -> list[Person]:
                 np.stack([person.embedding() for person in live])
                 @ np.stack([Person([track]).embedding() for track in moment]).T
             )
-            pairs = assign(overlap(before, now) + np.maximum(alike, 0), near(before, now) & (alike > unlike(gallery)))
+            pairs = assign(iou(before, now) + np.maximum(alike, 0), is_near(before, now) & (alike > unlike(gallery)))
             joined = {j: live[i] for i, j in pairs}
         for j, track in enumerate(moment):
             if j in joined:
@@ -125,7 +127,7 @@ def parted(people: Sequence[Person], gallery: Gallery) -> tuple[list[Person], li
     for i, person in enumerate(people):
         here: list[Person] = []
         if person.unmoved:
-            same = near(boxes[i : i + 1], boxes)[0] & (vectors @ vectors[i] > unlike(gallery))
+            same = is_near(boxes[i : i + 1], boxes)[0] & (vectors @ vectors[i] > unlike(gallery))
             here = [people[j] for j in np.flatnonzero(same).tolist()]
         stayed = all(other.unmoved and not apart(person.box, other.box) for other in here)
         (pictures if stayed and sum(len(other.times) for other in here) >= STILL_SIGHTS else living).append(person)

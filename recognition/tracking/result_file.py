@@ -13,7 +13,7 @@ from recognition.types import Crop, SegmentResult, Track
 FORMAT = 2
 
 
-def save(path: Path, result: SegmentResult) -> None:
+def save_segment_result(path: Path, result: SegmentResult) -> None:
     """Write the result, whole or not at all."""
     arrays: dict[str, Any] = {}
     crops = []
@@ -37,8 +37,8 @@ def save(path: Path, result: SegmentResult) -> None:
         np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
 
 
-def load(path: Path) -> SegmentResult:
-    """Read what `save` wrote. Raises RecognitionError when the file is missing or damaged."""
+def load_segment_result(path: Path) -> SegmentResult:
+    """Read what `save_segment_result` wrote. Raises RecognitionError when the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             manifest = json.loads(arrays["manifest"].tobytes())

@@ -139,7 +139,7 @@ def test_a_stage_is_timed_without_the_stages_within_it():
 def test_every_stage_of_the_profile_still_exists():
     for name in [*profile.COMPILERS, *(name for names in profile.STAGES.values() for name in names)]:
         profile.replace(name, lambda original: original)
-    with pytest.raises(SystemExit, match=r"There is no recognition\.detector\._gone any more"):
+    with pytest.raises(SystemExit, match=r"There is no recognition\.detection\.detector\._gone any more"):
         profile.replace("recognition.detection.detector._gone", lambda original: original)
 
 

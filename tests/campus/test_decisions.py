@@ -96,7 +96,7 @@ def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User
     decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
     (said,) = decisions_on_faces(recording)
     again = types.UnknownPerson(
-        ((0.0, 3500.0),), 3500.0, (Crop(9.0, 0.9, face(50)),), decision=said.key, marks=said.marks
+        ((0.0, 3500.0),), 3500.0, (Crop(9.0, 0.9, face(50)),), override_key=said.key, marks=said.marks
     )
     count(recording, again)
     assert statuses(recording.lecture) == ["present", "present", "absent"]
@@ -150,7 +150,7 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
     assert [kind for kind, _, _ in log(recording.lecture)] == ["visitor", "deleted"]
     said = {decision.marks: decision.key for decision in decisions_on_faces(recording)}
     again = [
-        types.UnknownPerson(((0.0, 9.0),), 9.0, (Crop(7.0, 0.9, face(50 + i)),), decision=said[marks], marks=marks)
+        types.UnknownPerson(((0.0, 9.0),), 9.0, (Crop(7.0, 0.9, face(50 + i)),), override_key=said[marks], marks=marks)
         for i, marks in enumerate([((7.0, BOX),), ((8.0, BOX),)])
     ]
     count(recording, *again)

@@ -15,9 +15,10 @@ from PIL import Image
 
 from campus.attendance.services import lecture_count, report_write
 from campus.recordings.models import Recording
-from recognition.identification.gallery import train
+from recognition.embedding import load_embedder
+from recognition.identification.gallery import train_gallery
 from recognition.media.video import probe
-from recognition.pipeline import Models, check_photo, recognise_segment
+from recognition.pipeline import check_enrolment_photo, process_segment
 from recognition.types import Segment
 from tests.campus import factories
 from tests.recognition.people import looks_of
@@ -46,7 +47,7 @@ def test_namesakes_siblings_and_a_coordinator_of_two_classes_are_people_like_all
 
 def test_a_new_student_without_photos_shifts_nobody_s_name() -> None:
     photos = {name: list(looks_of(i, 6)) for i, name in enumerate(("berta", "carl", "dora"))}
-    before, after = train(photos, "dlib-resnet-v1"), train({"anna": [], **photos}, "dlib-resnet-v1")
+    before, after = train_gallery(photos, "dlib-resnet-v1"), train_gallery({"anna": [], **photos}, "dlib-resnet-v1")
     asked = looks_of(1, 1, seed=9)
     assert (
         before.labels[int(before.scores(asked).argmax())] == after.labels[int(after.scores(asked).argmax())] == "carl"
@@ -54,14 +55,14 @@ def test_a_new_student_without_photos_shifts_nobody_s_name() -> None:
 
 
 def test_enrolment_and_recognition_see_a_face_alike_and_in_colour(shared_data: Path, tmp_path: Path) -> None:
-    models = Models.load()
+    embedder = load_embedder()
     path = shared_data / "people" / "Tony_Blair" / "3.jpg"
-    enrolled = check_photo(path, models).embedding
-    tracks = recognise_segment(path, probe(path), Segment(0, 0.0, 0.0), models).tracks
+    enrolled = check_enrolment_photo(path, embedder).embedding
+    tracks = process_segment(path, probe(path), Segment(0, 0.0, 0.0), embedder).tracks
     assert enrolled is not None
     assert max(float(enrolled @ track.embeddings[0]) for track in tracks) == pytest.approx(1, abs=0.02)
     Image.open(path).convert("L").save(tmp_path / "grey.jpg", quality=95)
-    grey = check_photo(tmp_path / "grey.jpg", models).embedding
+    grey = check_enrolment_photo(tmp_path / "grey.jpg", embedder).embedding
     assert grey is not None
     assert np.linalg.norm(grey - enrolled) > 0.01
 

@@ -39,18 +39,12 @@ def picture(*colour: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Settings:
-    every: float = 2.0
-    min_face: int = 24
+class Embedder:
+    id: str = EMBEDDER
 
 
-@dataclass(frozen=True)
-class Models:
-    embedder: str = EMBEDDER
-
-    @classmethod
-    def load(cls, embedder: str = EMBEDDER, weights: Path | None = None) -> "Models":
-        return cls(embedder)
+def load_embedder(id: str = EMBEDDER, weights: Path | None = None) -> Embedder:
+    return Embedder(id)
 
 
 def script(path: Path) -> dict:
@@ -68,12 +62,14 @@ def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Se
     return [Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(len(script(path)["segments"]))]
 
 
-def recognise_segment(
+def process_segment(
     path: Path,
     info: VideoInfo,
     segment: Segment,
-    models: Models,
-    settings: Settings,
+    embedder: Embedder,
+    detector: object = None,
+    *,
+    sample_every: float = 2.0,
     on_progress: Callable[[float], None],
 ) -> SegmentResult:
     told = script(path)
@@ -94,16 +90,18 @@ def recognise_segment(
             segment=segment.index,
             times=times,
             boxes=np.tile(np.array([100.0 * person, 0, 100.0 * person + 50, 60], np.float32), (len(times), 1)),
-            embeddings=np.stack([face(person, 100 * segment.index + look, models.embedder) for look in range(3)]),
+            embeddings=np.stack([face(person, 100 * segment.index + look, embedder.id) for look in range(3)]),
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
             crops=tuple(Crop(float(times[i]), 0.9 - 0.1 * i, picture(person, segment.index, i)) for i in range(3)),
         )
         for person in told["segments"][int(segment.start // 60)]
     )
-    return SegmentResult(models.embedder, len(times), len(times) * len(tracks), tracks)
+    return SegmentResult(embedder.id, len(times), len(times) * len(tracks), tracks)
 
 
-def check_photo(path: Path, models: Models, *, strict: bool = True) -> EnrolmentPhoto:
+def check_enrolment_photo(
+    path: Path, embedder: Embedder, detector: object = None, *, strict: bool = True
+) -> EnrolmentPhoto:
     told = script(path)
-    vector = face(told["person"], told["look"], models.embedder)
+    vector = face(told["person"], told["look"], embedder.id)
     return EnrolmentPhoto("accepted", Message(), 100.0, 0.9, 0.9, vector, picture(told["person"], 0, 0))

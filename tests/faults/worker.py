@@ -9,9 +9,11 @@ from collections.abc import Iterable
 
 from celery.signals import worker_init
 
+import recognition.embedding
 from tests.faults import fake_vision
 
 sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
+recognition.embedding.load_embedder = fake_vision.load_embedder
 
 from workers.celery import app  # noqa: E402
 

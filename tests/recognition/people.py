@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recognition.identification.gallery import Gallery, train, unit
+from recognition.identification.gallery import Gallery, train_gallery, unit
 from recognition.types import Crop, SegmentResult, Track
 
 EMBEDDER = "dlib-resnet-v1"
@@ -24,7 +24,7 @@ def looks_of(person: int, count: int, seed: int = 0, spread: float = 0.25) -> np
 
 
 def a_class(count: int = 20, photos: int = 8) -> Gallery:
-    return train({str(i): list(looks_of(i, photos)) for i in range(count)}, EMBEDDER)
+    return train_gallery({str(i): list(looks_of(i, photos)) for i in range(count)}, EMBEDDER)
 
 
 def track(

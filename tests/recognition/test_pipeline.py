@@ -5,26 +5,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recognition.embedding import Embedder, load_embedder
 from recognition.errors import Cancelled, UnreadableRecording
-from recognition.identification.gallery import train
+from recognition.identification.gallery import train_gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.pipeline import check_enrolment_photo, process_segment
 from recognition.types import Segment
 
 
 @pytest.fixture(scope="module")
-def models() -> Models:
-    return Models.load()
+def embedder() -> Embedder:
+    return load_embedder()
 
 
-def test_two_people_in_a_clip_are_two_tracks(models: Models, shared_data: Path) -> None:
+def test_two_people_in_a_clip_are_two_tracks(embedder: Embedder, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     info = probe(clip)
     (segment,) = plan_segments(clip, info)
     told: list[float] = []
-    result = recognise_segment(clip, info, segment, models, Settings(every=0.25), told.append)
+    result = process_segment(clip, info, segment, embedder, sample_every=0.25, on_progress=told.append)
     long = [track for track in result.tracks if len(track.times) >= result.frames / 2]
     assert len(long) == 2
     assert told == sorted(told)
@@ -37,7 +38,7 @@ def test_two_people_in_a_clip_are_two_tracks(models: Models, shared_data: Path) 
     assert result.embedder == "dlib-resnet-v1"
 
 
-def test_who_watches_the_progress_can_stop_the_work(models: Models, shared_data: Path) -> None:
+def test_who_watches_the_progress_can_stop_the_work(embedder: Embedder, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     info = probe(clip)
 
@@ -45,13 +46,13 @@ def test_who_watches_the_progress_can_stop_the_work(models: Models, shared_data:
         raise Cancelled("Somebody asked to stop.")
 
     with pytest.raises(Cancelled):
-        recognise_segment(clip, info, plan_segments(clip, info)[0], models, on_progress=stop)
+        process_segment(clip, info, plan_segments(clip, info)[0], embedder, on_progress=stop)
 
 
-def test_a_part_that_is_not_there_is_said(models: Models, shared_data: Path) -> None:
+def test_a_part_that_is_not_there_is_said(embedder: Embedder, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     with pytest.raises(UnreadableRecording):
-        recognise_segment(clip, probe(clip), Segment(9, 500.0, 560.0), models)
+        process_segment(clip, probe(clip), Segment(9, 500.0, 560.0), embedder)
 
 
 @pytest.fixture
@@ -59,18 +60,18 @@ def portrait(shared_data: Path) -> Image.Image:
     return Image.open(shared_data / "people" / "Tony_Blair" / "1.jpg")
 
 
-def verdict(image: Image.Image, tmp_path: Path, models: Models) -> tuple[str, str]:
+def verdict(image: Image.Image, tmp_path: Path, embedder: Embedder) -> tuple[str, str]:
     image.save(tmp_path / "photo.jpg", quality=95)
-    photo = check_photo(tmp_path / "photo.jpg", models)
+    photo = check_enrolment_photo(tmp_path / "photo.jpg", embedder)
     assert (photo.embedding is None) == (photo.verdict == "rejected")
     return photo.verdict, photo.reason
 
 
-def test_a_good_photo_is_accepted(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
-    assert verdict(portrait, tmp_path, models) == ("accepted", "")
+def test_a_good_photo_is_accepted(portrait: Image.Image, tmp_path: Path, embedder: Embedder) -> None:
+    assert verdict(portrait, tmp_path, embedder) == ("accepted", "")
 
 
-def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
+def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path: Path, embedder: Embedder) -> None:
     bad = {
         "No face": Image.new("RGB", (300, 300), "white"),
         "blurred": Image.fromarray(cv2.GaussianBlur(np.array(portrait), (0, 0), 6)),
@@ -78,32 +79,32 @@ def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path
         "pixels": portrait.resize((76, 76)),
     }
     for word, image in bad.items():
-        got, reason = verdict(image, tmp_path, models)
+        got, reason = verdict(image, tmp_path, embedder)
         assert got == "rejected", word
         assert word in reason
 
 
 def test_of_several_faces_the_one_in_the_middle_counts_and_it_is_said(
-    shared_data: Path, tmp_path: Path, models: Models
+    shared_data: Path, tmp_path: Path, embedder: Embedder
 ) -> None:
     both = Image.new("RGB", (500, 250))
     other = Image.open(shared_data / "people" / "Jackie_Chan" / "1.jpg")
     alone = Image.open(shared_data / "people" / "Tony_Blair" / "1.jpg")
     both.paste(alone, (125, 0))
     both.paste(other.crop((60, 0, 185, 250)), (375, 0))
-    got, reason = verdict(both, tmp_path, models)
+    got, reason = verdict(both, tmp_path, embedder)
     assert (got, "Several faces" in reason) == ("warning", True)
-    photo = check_photo(tmp_path / "photo.jpg", models)
-    blair = check_photo(shared_data / "people" / "Tony_Blair" / "1.jpg", models)
+    photo = check_enrolment_photo(tmp_path / "photo.jpg", embedder)
+    blair = check_enrolment_photo(shared_data / "people" / "Tony_Blair" / "1.jpg", embedder)
     assert photo.embedding is not None
     assert blair.embedding is not None
     assert photo.embedding @ blair.embedding > 0.98
 
 
-def test_a_huge_photo_is_the_same_as_a_small_one(portrait: Image.Image, tmp_path: Path, models: Models) -> None:
-    small = check_photo(Path(portrait.filename), models)  # type: ignore[attr-defined]
+def test_a_huge_photo_is_the_same_as_a_small_one(portrait: Image.Image, tmp_path: Path, embedder: Embedder) -> None:
+    small = check_enrolment_photo(Path(portrait.filename), embedder)  # type: ignore[attr-defined]
     portrait.resize((4000, 4000), Image.Resampling.BICUBIC).save(tmp_path / "huge.jpg")
-    huge = check_photo(tmp_path / "huge.jpg", models)
+    huge = check_enrolment_photo(tmp_path / "huge.jpg", embedder)
     assert small.embedding is not None
     assert huge.embedding is not None
     assert small.embedding @ huge.embedding > 0.97
@@ -121,18 +122,18 @@ def test_photos_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert set(found) == {"A", "B"}
 
 
-def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(models: Models, shared_data: Path) -> None:
+def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(embedder: Embedder, shared_data: Path) -> None:
     people = list(photos_by_person(shared_data / "people", first=8).items())[30:]
-    looks = {name: [check_photo(path, models).embedding for path in paths] for name, paths in people}
-    known = train(
+    looks = {name: [check_enrolment_photo(path, embedder).embedding for path in paths] for name, paths in people}
+    known = train_gallery(
         {name: [vector for vector in vectors if vector is not None] for name, vectors in looks.items()},
-        models.embedder.id,
+        embedder.id,
     )
     faces = 0
     for path in sorted((shared_data / "photos").iterdir()) + sorted((shared_data / "clips").glob("*.mp4")):
         info = probe(path)
         results = [
-            recognise_segment(path, info, segment, models, Settings(every=0.5)) for segment in plan_segments(path, info)
+            process_segment(path, info, segment, embedder, sample_every=0.5) for segment in plan_segments(path, info)
         ]
         attendance = vote(results, known, list(known.labels), info)
         assert [person.label for person in attendance.presences if person.present] == [], path.name

@@ -21,7 +21,7 @@ def add_photos(student: Any, person: int) -> None:
         photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         photo_checked(
             photo=photo,
-            result=fake_vision.check_photo(Path(photo.file.path), fake_vision.Models()),
+            result=fake_vision.check_enrolment_photo(Path(photo.file.path), fake_vision.Embedder()),
             embedder="dlib-resnet-v1",
         )
 

@@ -16,7 +16,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.services import segments_settled, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
-from recognition.tracking import result_file as tracks_file
+from recognition.tracking.result_file import load_segment_result, save_segment_result
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
@@ -47,11 +47,11 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
             Segment.objects.filter(pk=segment.pk).update(state="failed", error="That part is damaged.")
             continue
         part = types.Segment(segment.index, segment.start, segment.end)
-        result = fake_vision.recognise_segment(
-            script, fake_vision.probe(script), part, fake_vision.Models(), fake_vision.Settings(), lambda share: None
+        result = fake_vision.process_segment(
+            script, fake_vision.probe(script), part, fake_vision.Embedder(), on_progress=lambda share: None
         )
         path = tracks_folder(recording) / f"1-{segment.index}-x.npz"
-        tracks_file.save(path, result)
+        save_segment_result(path, result)
         name = str(path.relative_to(path.parents[2]))
         Segment.objects.filter(pk=segment.pk).update(
             state="done", result=name, faces=result.faces, tracks=len(result.tracks)
@@ -244,7 +244,7 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
 def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
     course = class_of(3)
     recording = looked_at(course, [[0, 1, 9], [2]])
-    result = tracks_file.load(Path(recording.file.storage.location, recording.segments.get(index=0).result))
+    result = load_segment_result(Path(recording.file.storage.location, recording.segments.get(index=0).result))
     assert found_in(recording, result) == [], "nobody has learnt the faces yet"
     gallery = trained(course)
     students = course.students.order_by("name").values_list("pk", flat=True)

@@ -37,7 +37,7 @@ from workers.ingest import ingest
 from workers.leased_task import attempt
 from workers.maintenance import lectures_settle, upkeep
 from workers.recognise import recognise
-from workers.vision import models
+from workers.vision import embedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,9 +57,10 @@ def vision(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.BROKER_URL = "memory://"
     monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
     monkeypatch.setitem(sys.modules, "recognition.media.video", fake_vision)
-    models.cache_clear()
+    monkeypatch.setattr("recognition.embedding.load_embedder", fake_vision.load_embedder)
+    embedder.cache_clear()
     yield
-    models.cache_clear()
+    embedder.cache_clear()
 
 
 @pytest.fixture

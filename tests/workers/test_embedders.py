@@ -34,9 +34,10 @@ def two_embedders(settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     settings.BROKER_URL = "memory://"
     monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
     monkeypatch.setattr("recognition.pipeline", fake_vision, raising=False)
-    vision.models.cache_clear()
+    monkeypatch.setattr("recognition.embedding.load_embedder", fake_vision.load_embedder)
+    vision.embedder.cache_clear()
     yield
-    vision.models.cache_clear()
+    vision.embedder.cache_clear()
 
 
 def change(course: Any, embedder: str = NEW) -> Gallery:
@@ -100,7 +101,7 @@ def test_a_training_that_fails_leaves_the_old_gallery_in_use(monkeypatch: pytest
     def missing(*_: Any) -> None:
         raise WeightsMissing("The weights of FaceNet are not here.")
 
-    monkeypatch.setattr(fake_vision.Models, "load", missing)
+    monkeypatch.setattr("recognition.embedding.load_embedder", missing)
     new = train_now(change(course))
     assert (new.state, new.error) == ("failed", "The weights of FaceNet are not here.")
     assert active_gallery(course) == old

@@ -10,7 +10,7 @@ from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import gallery_inputs, gallery_is_due
 from campus.biometrics.services import photo_delete, photo_move
 from recognition.identification import gallery as galleries
-from recognition.identification.vote import Policy
+from recognition.identification.vote import VotePolicy
 from tests.campus import factories
 from tests.workers.classroom import add_photos, class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
@@ -55,13 +55,13 @@ def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyP
     factories.enrol(elsewhere, student)
     add_photos(student, 7)
     given: list[Any] = []
-    real = galleries.train
+    real = galleries.train_gallery
 
     def train(*args: Any, **kwargs: Any) -> Any:
         given.append(kwargs["strangers"])
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(training.gallery, "train", train)
+    monkeypatch.setattr(training.gallery, "train_gallery", train)
     gallery = trained(course)
     assert gallery.state == "ready"
     assert given[0].shape == (1, 128)
@@ -76,7 +76,8 @@ def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch,
     trained(course)
     asked: list[str] = []
     monkeypatch.setattr(
-        "recognition.identification.vote.Policy", lambda **kwargs: asked.append(kwargs["preset"]) or Policy(**kwargs)
+        "recognition.identification.vote.VotePolicy",
+        lambda **kwargs: asked.append(kwargs["strictness"]) or VotePolicy(**kwargs),
     )
     recording = vote(looked_at(course, [[0], [0]]))
     assert (recording.state, recording.strictness, asked) == ("done", strictness, [strictness])

@@ -28,9 +28,9 @@ def no_weights(settings, tmp_path: Path) -> Iterator[None]:
     settings.BROKER_URL = "memory://"
     settings.EMBEDDER = "facenet-20180402"
     settings.WEIGHTS_DIR = tmp_path
-    vision.models.cache_clear()
+    vision.embedder.cache_clear()
     yield
-    vision.models.cache_clear()
+    vision.embedder.cache_clear()
 
 
 def done(task: str, job: Job, pk: object) -> None:

@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
+from recognition.boxes import iou
 from recognition.detection.detector import Detector, DetectorSettings, _crops, _nms, _nms_min, _square, scales
-from recognition.tracking.tracker import overlap
 from recognition.types import Face
 
 
@@ -43,7 +43,7 @@ def test_it_finds_what_the_mtcnn_package_finds(detector: Detector, shared_data: 
             [[x, y, x + w, y + h] for x, y, w, h in (f["box"] for f in package.detect_faces(image))], np.float32
         )
         total += len(theirs)
-        hits += int((overlap(theirs, boxes(detector.detect([image])[0])).max(axis=1) >= 0.5).sum())
+        hits += int((iou(theirs, boxes(detector.detect([image])[0])).max(axis=1) >= 0.5).sum())
     assert hits / total >= 0.95
 
 
@@ -53,12 +53,12 @@ def test_near_where_faces_were_they_are_found_again_and_nowhere_else(detector: D
     empty = np.zeros_like(group)
     again, nothing, none = detector.detect_near([moved, empty, moved], [there, there, there[:0]])
     assert len(again) >= len(there) - 1
-    assert overlap(boxes(again), there + np.float32([-6, 6, -6, 6])).max(axis=1).min() > 0.6
+    assert iou(boxes(again), there + np.float32([-6, 6, -6, 6])).max(axis=1).min() > 0.6
     assert nothing == []
     assert none == []
     one = detector.detect_near([moved], [there[:1]])[0]
     assert len(one) == 1
-    assert overlap(boxes(one), there[:1]).item() > 0.4
+    assert iou(boxes(one), there[:1]).item() > 0.4
     assert detector.detect_near([], []) == []
 
 

@@ -62,10 +62,12 @@ def test_the_verdict_names_the_reason(change: dict[str, float], verdict: str, wo
 
 
 def test_ordinary_press_photos_pass(shared_data: Path) -> None:
-    from recognition.pipeline import Models, check_photo
+    from recognition.embedding import load_embedder
+    from recognition.pipeline import check_enrolment_photo
 
-    models = Models.load()
+    embedder = load_embedder()
     verdicts = [
-        check_photo(path, models).verdict for path in sorted((shared_data / "people" / "Tony_Blair").glob("*.jpg"))
+        check_enrolment_photo(path, embedder).verdict
+        for path in sorted((shared_data / "people" / "Tony_Blair").glob("*.jpg"))
     ]
     assert verdicts.count("rejected") <= 1

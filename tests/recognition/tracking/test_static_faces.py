@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from recognition.identification.gallery import train
+from recognition.embedding import load_embedder
+from recognition.identification.gallery import train_gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import Models, Settings, check_photo, recognise_segment
+from recognition.pipeline import check_enrolment_photo, process_segment
 from recognition.types import Attendance
 
 HUNG, AWAKE, ASLEEP = "Tony_Blair", "Gerhard_Schroeder", "Serena_Williams"
@@ -62,17 +63,17 @@ def attendance(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     video = tmp_path_factory.mktemp("still") / "room.mp4"
     people = photos_by_person(shared_data / "people", first=12)
     compose(video, people, sorted((shared_data / "strangers").iterdir())[3])
-    models = Models.load()
+    embedder = load_embedder()
     names = [HUNG, AWAKE, ASLEEP, "Hans_Blix", "Jackie_Chan"]
     known = {
-        name: [v for path in people[name][:8] if (v := check_photo(path, models).embedding) is not None]
+        name: [v for path in people[name][:8] if (v := check_enrolment_photo(path, embedder).embedding) is not None]
         for name in names
     }
     info = probe(video)
     results = [
-        recognise_segment(video, info, segment, models, Settings(every=1.0)) for segment in plan_segments(video, info)
+        process_segment(video, info, segment, embedder, sample_every=1.0) for segment in plan_segments(video, info)
     ]
-    return vote(results, train(known, models.embedder.id), names, info)
+    return vote(results, train_gallery(known, embedder.id), names, info)
 
 
 def test_a_portrait_on_the_wall_makes_nobody_present(attendance: Attendance) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.identification.gallery import Gallery, train, unit
+from recognition.identification.gallery import Gallery, train_gallery, unit
 from tests.recognition.people import EMBEDDER, a_class, centre, looks_of
 
 
 def test_each_student_s_svm_tells_the_student_from_those_who_look_alike():
     photos = {str(i): list(looks_of(i, 8)) for i in range(6)}
     photos["sister"] = list(unit(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
-    alike = train(photos, EMBEDDER)
+    alike = train_gallery(photos, EMBEDDER)
     first, sister = alike.labels.index("0"), alike.labels.index("sister")
     other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
     assert (
@@ -39,7 +39,7 @@ def test_more_looks_ask_for_more() -> None:
 
 def test_the_stricter_a_preset_the_higher_its_thresholds_and_the_more_are_missed() -> None:
     gallery = a_class()
-    points = [gallery.points[preset] for preset in ("strict", "balanced", "lenient")]
+    points = [gallery.points[strictness] for strictness in ("strict", "balanced", "lenient")]
     for stricter, milder in itertools.pairwise(points):
         assert all(a > b for a, b in zip(stricter.thresholds, milder.thresholds, strict=True))
         assert stricter.expected_fpir < milder.expected_fpir
@@ -57,10 +57,10 @@ def test_the_more_students_a_stranger_may_be_taken_for_the_higher_the_threshold(
 
 def test_strangers_who_come_near_raise_the_thresholds() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(20)}
-    alone = train(photos, EMBEDDER)
+    alone = train_gallery(photos, EMBEDDER)
     for spread, raised in ((0.15, True), (3.0, False)):
         cohort = np.stack([unit(looks_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)])
-        moved = train(photos, EMBEDDER, strangers=cohort)
+        moved = train_gallery(photos, EMBEDDER, strangers=cohort)
         assert all(
             (a > b) == raised
             for a, b in zip(moved.points["balanced"].thresholds, alone.points["balanced"].thresholds, strict=True)
@@ -95,7 +95,7 @@ def test_a_class_of_one_or_two_works() -> None:
 def test_a_mislabelled_photo_is_left_out_and_named() -> None:
     photos = {str(i): list(looks_of(i, 6)) for i in range(5)}
     photos["0"][2] = looks_of(3, 1, seed=50)[0]
-    gallery = train(photos, EMBEDDER)
+    gallery = train_gallery(photos, EMBEDDER)
     assert gallery.report["suspect_photos"] == {"0": [2]}
     assert (
         gallery.templates[0] @ looks_of(3, 9, seed=9).mean(axis=0)
@@ -105,7 +105,7 @@ def test_a_mislabelled_photo_is_left_out_and_named() -> None:
 
 def test_students_without_or_with_few_photos_and_twins_are_named() -> None:
     photos = {"a": list(looks_of(1, 6)), "b": list(looks_of(2, 2)), "c": [], "twin": list(looks_of(1, 6, seed=3))}
-    report = train(photos, EMBEDDER).report
+    report = train_gallery(photos, EMBEDDER).report
     assert report["without_photos"] == ["c"]
     assert report["few_photos"] == ["b"]
     assert ["a", "twin"] in [pair[:2] for pair in report["too_alike"]]
@@ -114,7 +114,7 @@ def test_students_without_or_with_few_photos_and_twins_are_named() -> None:
 
 def test_a_class_without_photos_says_what_to_do() -> None:
     with pytest.raises(NoEnrolment, match="Add photos"):
-        train({"a": []}, EMBEDDER)
+        train_gallery({"a": []}, EMBEDDER)
 
 
 def test_training_again_gives_the_same_gallery(tmp_path: Path) -> None:

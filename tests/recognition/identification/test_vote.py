@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
-from recognition.identification.gallery import PRESETS, train, unit
-from recognition.identification.vote import Policy, bridged, vote
-from recognition.types import Crop, Decision, Identity, SegmentResult, VideoInfo
+from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery, unit
+from recognition.identification.vote import VotePolicy, bridged, vote
+from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, VideoInfo
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
 MINUTE = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 60.0)
@@ -77,7 +77,7 @@ def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
 def test_twins_who_are_both_there_are_both_present() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
     photos["twin"] = list(unit(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
-    alike = train(photos, EMBEDDER)
+    alike = train_gallery(photos, EMBEDDER)
     other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
     second = type(second)(0, second.times, second.boxes, other, second.qualities, second.crops)
@@ -88,7 +88,7 @@ def test_twins_who_are_both_there_are_both_present() -> None:
 def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
     photos["twin"] = list(unit(np.stack(photos["0"]) + 0.12 * looks_of(800, 8)))
-    alike = train(photos, EMBEDDER)
+    alike = train_gallery(photos, EMBEDDER)
     between = unit(alike.templates[alike.labels.index("0")] + alike.templates[alike.labels.index("twin")])
     tracks = [replace(track(0, ALL_MINUTE, x=x), embeddings=np.tile(between, (6, 1))) for x in (100, 900)]
     assert (alike.scores(between[None])[0] >= alike.threshold).sum() == 2
@@ -98,7 +98,7 @@ def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
 def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
     photos["twin"] = list(unit(np.stack(photos["0"]) + 0.3 * looks_of(800, 8)))
-    alike = train(photos, EMBEDDER)
+    alike = train_gallery(photos, EMBEDDER)
     recording = [result(track(0, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     assert present(vote(recording, alike, [*photos], MINUTE)) == {"0", "5"}
     intercept = alike.intercept.copy()
@@ -158,7 +158,7 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
 
 
 def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery, monkeypatch) -> None:
-    answers = iter([("3", None, None), ("4", "3", "5")])  # by the preset's rate, and with doubt
+    answers = iter([("3", None, None), ("4", "3", "5")])  # by the strictness's rate, and with doubt
     monkeypatch.setattr(
         "recognition.identification.vote.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)]
     )
@@ -178,7 +178,10 @@ def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
         cosine = float(gallery.impostors.threshold(3, rate, 20))
         embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
         seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
-        there[rate] = [bool(present(vote(seen, gallery, ROSTER, MINUTE, Policy(preset=preset)))) for preset in PRESETS]
+        there[rate] = [
+            bool(present(vote(seen, gallery, ROSTER, MINUTE, VotePolicy(strictness=strictness))))
+            for strictness in FPIR_BY_STRICTNESS
+        ]
     assert list(there.values()) == [
         [True, True, True],
         [False, True, True],
@@ -241,8 +244,8 @@ def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap
 
 
 def test_the_gap_is_in_proportion_for_a_short_recording() -> None:
-    assert Policy().bridged(3600) == 300
-    assert Policy().bridged(60) == pytest.approx(9)
+    assert VotePolicy().bridged(3600) == 300
+    assert VotePolicy().bridged(60) == pytest.approx(9)
 
 
 def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
@@ -260,7 +263,7 @@ def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
 def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, label: str | None, shift: float) -> None:
     roster = [*ROSTER, "new"]
     stranger = vote([result(track(600, ALL_MINUTE, x=800))], gallery, roster, MINUTE).unknown[0]
-    said = Decision("42", stranger.marks, label)
+    said = IdentityOverride("42", stranger.marks, label)
     again = [
         result(
             track(600, ALL_MINUTE + shift, x=800),
@@ -268,29 +271,33 @@ def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, lab
             track(3, ALL_MINUTE + shift, x=100),
         )
     ]
-    attendance = vote(again, gallery, roster, MINUTE, decisions=[said])
+    attendance = vote(again, gallery, roster, MINUTE, overrides=[said])
     assert present(attendance) == {"3"}
-    assert sorted(person.decision for person in attendance.unknown) == ["", "42"]
+    assert sorted(person.override_key for person in attendance.unknown) == ["", "42"]
 
 
 def test_a_face_that_a_person_took_from_a_student_is_not_given_back_to_that_student(gallery) -> None:
     recording = [result(track(3, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     three = vote(recording, gallery, ROSTER, MINUTE).presences[3]
-    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", three.marks, "3", denied=True)])
+    attendance = vote(
+        recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", three.marks, "3", denied=True)]
+    )
     assert present(attendance) == {"5"}
-    assert [person.decision for person in attendance.unknown] == [""]
+    assert [person.override_key for person in attendance.unknown] == [""]
 
 
 def test_a_named_student_is_nobody_else_at_the_same_moments(gallery) -> None:
     recording = [result(track(600, ALL_MINUTE, x=100), track(3, ALL_MINUTE, x=500))]
     stranger = vote(recording, gallery, ROSTER, MINUTE).unknown[0]
-    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", stranger.marks, "3")])
+    attendance = vote(recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", stranger.marks, "3")])
     assert not present(attendance)
-    assert sorted(person.decision for person in attendance.unknown) == ["", "1"]
+    assert sorted(person.override_key for person in attendance.unknown) == ["", "1"]
 
 
 def test_what_was_said_last_of_a_face_counts(gallery) -> None:
     recording = [result(track(600, ALL_MINUTE, x=100))]
     marks = vote(recording, gallery, ROSTER, MINUTE).unknown[0].marks
-    attendance = vote(recording, gallery, ROSTER, MINUTE, decisions=[Decision("1", marks, "3"), Decision("2", marks)])
-    assert [person.decision for person in attendance.unknown] == ["2"]
+    attendance = vote(
+        recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", marks, "3"), IdentityOverride("2", marks)]
+    )
+    assert [person.override_key for person in attendance.unknown] == ["2"]

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from recognition.errors import RecognitionError
-from recognition.tracking import result_file as tracks_file
+from recognition.tracking.result_file import load_segment_result, save_segment_result
 from tests.recognition.people import result, track
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     saved = result(track(1, np.arange(0, 20, 2.0), segment=3), track(2, np.arange(4, 8, 2.0), segment=3))
-    tracks_file.save(tmp_path / "3.npz", saved)
-    loaded = tracks_file.load(tmp_path / "3.npz")
+    save_segment_result(tmp_path / "3.npz", saved)
+    loaded = load_segment_result(tmp_path / "3.npz")
     assert (loaded.embedder, loaded.frames, loaded.faces) == (saved.embedder, saved.frames, saved.faces)
     for a, b in zip(saved.tracks, loaded.tracks, strict=True):
         assert (a.segment, a.crops) == (b.segment, b.crops)
@@ -20,8 +20,8 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 
 
 def test_an_empty_segment(tmp_path: Path) -> None:
-    tracks_file.save(tmp_path / "0.npz", result())
-    assert tracks_file.load(tmp_path / "0.npz") == result()
+    save_segment_result(tmp_path / "0.npz", result())
+    assert load_segment_result(tmp_path / "0.npz") == result()
 
 
 def test_damage_is_a_sentence_and_nothing_is_unpickled(tmp_path: Path) -> None:
@@ -29,10 +29,10 @@ def test_damage_is_a_sentence_and_nothing_is_unpickled(tmp_path: Path) -> None:
     for content in (b"", b"PK\x03\x04 no zip"):
         bad.write_bytes(content)
         with pytest.raises(RecognitionError, match="Take attendance again"):
-            tracks_file.load(bad)
+            load_segment_result(bad)
     with bad.open("wb") as file:
         np.savez(file, manifest=np.array([{}], dtype=object))
     with pytest.raises(RecognitionError, match="Take attendance again"):
-        tracks_file.load(bad)
+        load_segment_result(bad)
     with pytest.raises(RecognitionError, match="missing"):
-        tracks_file.load(tmp_path / "none.npz")
+        load_segment_result(tmp_path / "none.npz")

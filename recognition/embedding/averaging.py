@@ -1,0 +1,41 @@
+"""One embedding from several renderings of the same face crop, which say more together than one of them does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.detection.alignment import jitter_crop, simulate_distance
+from recognition.embedding.base import Embedder
+from recognition.vectors import Floats, normalise
+
+RGB = NDArray[np.uint8]
+
+
+def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
+    """Unit vectors (n, d) float32 of n face crops (s, s, 3): of each the mean of its embedding and its mirror image's."""
+    size = embedder.crop_size
+    batch = np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
+    mirrored = np.ascontiguousarray(batch[:, :, ::-1])
+    return normalise(embedder.embed(batch) + embedder.embed(mirrored))
+
+
+def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
+    """Unit vectors (n, d) float32 of n face crops (s, s, 3), each the only observation of its face.
+
+    Each is the mean over several slightly turned, scaled and shifted views of the crop.
+    """
+    embeddings = embed_crops([view for crop in crops for view in jitter_crop(crop)], embedder)
+    if not crops:
+        return embeddings
+    return normalise(embeddings.reshape(len(crops), -1, embedder.dimension).sum(axis=1))
+
+
+def embed_enrolment_crop(crop: RGB, embedder: Embedder) -> Floats:
+    """The unit vector (d,) float32 of an enrolment photo's face crop (s, s, 3), half from near and half from far.
+
+    The photo shows a large face and the camera in the room a small one, so the mean is taken of the crop as it is and of
+    what a distant camera would have made of it.
+    """
+    near, *far = embed_crops([crop, *simulate_distance(crop)], embedder)
+    return normalise(near + np.mean(far, axis=0))
