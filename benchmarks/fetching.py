@@ -42,8 +42,8 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     )
     # No database: the rows are here only.
     collect.piece_progress = lambda **_: True
-    collect.fetching_now = collect.bytes_of_the_day = lambda _source: 0
-    source = Source(pk=1, secret=encrypt(password), file_gib=64, **fields)
+    collect.active_fetch_count = collect.bytes_fetched_in_last_day = lambda _source: 0
+    source = Source(pk=1, secret=encrypt(password), max_file_gib=64, **fields)
     footage_file = FootageFile(source=source, path=FILE, size=size)
     path = collect.part_path(footage_file)
     with looking.connected(source, seconds=60, budget=GIB) as (there, _line):

@@ -18,17 +18,17 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from campus.cctv.fetching import (
-    bytes_of_the_day,
-    fetching_now,
-    footage_file_anew,
-    footage_file_fetched,
-    footage_file_later,
-    footage_file_progress,
+    active_fetch_count,
+    bytes_fetched_in_last_day,
+    finish_fetch,
     part_path,
+    restart_fetch,
+    save_fetch_progress,
+    schedule_retry,
 )
-from campus.cctv.matching import days_to_look, footage_files_want, source_looked
+from campus.cctv.matching import days_to_scan, finish_scan, queue_wanted_files
 from campus.cctv.models import FootageFile, Source, SourceTest
-from campus.cctv.services import source_tested
+from campus.cctv.services import finish_source_test
 from campus.common.errors import UserError
 from campus.common.jobs import publish
 from campus.common.storage import check_size
@@ -66,7 +66,7 @@ class Final(UserError):
 def scan(source: Source) -> None:
     from workers.source_listing import look
 
-    source_looked(source=source, files=look(source, days_to_look(source, timezone.now())))
+    finish_scan(source=source, files=look(source, days_to_scan(source, timezone.now())))
 
 
 @work("rollcall.test_source")
@@ -75,9 +75,9 @@ def test_source(test: SourceTest) -> None:
     from workers.source_listing import look
 
     if test.source.kind == Source.Kind.RTSP:
-        source_tested(test=test, told=told_by_cameras(test.source))
+        finish_source_test(test=test, told=told_by_cameras(test.source))
     else:
-        source_tested(test=test, files=look(test.source, learn=True))
+        finish_source_test(test=test, files=look(test.source, learn=True))
 
 
 def go_on(footage_file: FootageFile) -> None:
@@ -87,7 +87,7 @@ def go_on(footage_file: FootageFile) -> None:
     ).exists():
         publish("rollcall.fetch", [footage_file.pk])
     else:
-        footage_files_want(source=footage_file.source)
+        queue_wanted_files(source=footage_file.source)
 
 
 @work("rollcall.fetch", after=go_on)
@@ -101,14 +101,14 @@ def fetch(footage_file: FootageFile) -> None:
             info = probe(path)
             if info.is_photo:
                 raise Final("The file is a picture and no video.")
-            if not footage_file_fetched(footage_file=footage_file, part=path, sha256=sha256, info=info):
+            if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):
                 raise Cancelled("The footage file was discarded, or somebody else fetched it.")
     except (Final, RecordingOutOfLimits, UnreadableRecording):
         path.unlink(missing_ok=True)
         raise
     except UserError as error:
         log.warning("footage file %s: later, since: %s", footage_file.pk, error)
-        footage_file_later(
+        schedule_retry(
             footage_file=footage_file, why=str(error), pause=error.pause if isinstance(error, Later) else None
         )
 
@@ -138,7 +138,7 @@ def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
     source = footage_file.source
     if not source.enabled:
         raise Later("The source is not in use.")
-    most = min(source.file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
+    most = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     try:
         with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
             before = there.look_at(footage_file.path)
@@ -169,13 +169,16 @@ def check(footage_file: FootageFile, there: "Found", most: int) -> None:
     moved = there.modified and footage_file.modified_at and there.modified != footage_file.modified_at
     if moved or there.size != footage_file.size:
         anew(footage_file, there)
-    if bytes_of_the_day(footage_file.source) + there.size - footage_file.offset > footage_file.source.day_gib * 1024**3:
+    if (
+        bytes_fetched_in_last_day(footage_file.source) + there.size - footage_file.offset
+        > footage_file.source.max_gib_per_day * 1024**3
+    ):
         raise Later("The source's bytes of the day are used up.", HOUR)
     check_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
 
 
 def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
-    footage_file_anew(footage_file=footage_file, size=there.size or 0, modified=there.modified)
+    restart_fetch(footage_file=footage_file, size=there.size or 0, modified=there.modified)
     raise Later("The file is still being written, or was changed.", BUSY)
 
 
@@ -222,7 +225,7 @@ def note(footage_file: FootageFile, part: IO[bytes], at: int) -> None:
     with storing():
         part.flush()
         os.fdatasync(part.fileno())
-    if not footage_file_progress(footage_file=footage_file, offset=at):
+    if not save_fetch_progress(footage_file=footage_file, offset=at):
         raise Cancelled("The footage file is not wanted any more, or somebody else fetches it.")
 
 
@@ -236,7 +239,9 @@ class Pace:
 
     def share(self) -> None:
         self.rate = (
-            self.source.rate_kib * 1024 / max(1, fetching_now(self.source)) if self.source.rate_kib else math.inf
+            self.source.max_kib_per_second * 1024 / max(1, active_fetch_count(self.source))
+            if self.source.max_kib_per_second
+            else math.inf
         )
 
     @property
@@ -263,7 +268,7 @@ def checked(footage_file: FootageFile, part: IO[bytes], tag: str) -> str:
         and digest(part, "md5") != tag
         and footage_file.sha256 != sha256
     ):
-        footage_file_anew(
+        restart_fetch(
             footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
         )
         raise Later("The file was damaged on its way. It is fetched again.", BUSY)

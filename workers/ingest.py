@@ -9,7 +9,7 @@ from campus.academics.models import Lecture
 from campus.attendance.services import recording_delete
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
-from campus.cctv.clips import footage_file_unreadable, footage_of, recording_clip
+from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
 from campus.common.messages import localize
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
@@ -43,11 +43,11 @@ def join(recording: Recording) -> None:
     """The footage files of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
     from recognition.media.video import plan_segments
 
-    fits = footage_of(recording.lecture).get(recording.camera, [])
+    fits = clip_plans_for(recording.lecture).get(recording.camera, [])
     if not fits:
         with transaction.atomic():
             lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
-            if not footage_of(lecture).get(recording.camera):
+            if not clip_plans_for(lecture).get(recording.camera):
                 recording_delete(recording=recording)
                 return
         raise Postponed
@@ -58,7 +58,7 @@ def join(recording: Recording) -> None:
                 Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
             )
         except RecognitionError as error:
-            footage_file_unreadable(footage_file=footage_file, why=str(localize(error.message)))
+            fail_unreadable_file(footage_file=footage_file, why=str(localize(error.message)))
             raise Postponed from error
-    if not recording_clip(recording=recording, fits=fits, plans=plans):
+    if not save_recording_clips(recording=recording, fits=fits, plans=plans):
         raise Cancelled("More footage came meanwhile.")

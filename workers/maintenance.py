@@ -18,10 +18,10 @@ from campus.attendance.collected import lectures_settle
 from campus.attendance.services import snapshots_tidy
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
-from campus.cctv.alarms import alarms_tidy
-from campus.cctv.clock_drift import clocks_look
-from campus.cctv.fetching import parts_tidy
-from campus.cctv.matching import footage_files_forget
+from campus.cctv.alarms import delete_expired_alarms
+from campus.cctv.clock_drift import measure_clock_offsets
+from campus.cctv.fetching import delete_expired_partial_files
+from campus.cctv.matching import delete_expired_footage_files
 from campus.common.jobs import KINDS, Kind, fail, free, publish
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled, tracks_forget
@@ -90,13 +90,13 @@ def upkeep() -> None:
             tracks_forget(recording_id=folder.name)
     galleries_tidy()
     uploads_tidy()
-    parts_tidy()
+    delete_expired_partial_files()
     zips_tidy()
     snapshots_tidy()
     accounts_tidy()
-    clocks_look()
-    footage_files_forget()
-    alarms_tidy()
+    measure_clock_offsets()
+    delete_expired_footage_files()
+    delete_expired_alarms()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from campus.cctv import path_patterns as patterns
 from campus.cctv.egress_policy import guarded
-from campus.cctv.fetching import host_key_keep
+from campus.cctv.fetching import save_host_key
 from campus.cctv.matching import RemoteFile, zone_of
 from campus.cctv.models import Source
 from campus.common.errors import UserError
@@ -52,7 +52,7 @@ def connected(source: Source, *, seconds: float, budget: int, learn: bool = Fals
         try:
             with closing(store(source, address, learn=learn)) as there:
                 if learn and there.host_key:
-                    host_key_keep(source=source, key=there.host_key)
+                    save_host_key(source=source, key=there.host_key)
                 yield there, up
             if up.was_cut:
                 raise Unreachable(up.why)
@@ -85,7 +85,7 @@ def _walk(source: Source, there: Store, up: Line, days: Days | None) -> Iterator
             if len(entry.path) > LONGEST_PATH or not 0 <= (entry.size or 0) <= MOST_BYTES:
                 continue
             if entry.folder:
-                if entry.path.count("/") < DEEPEST and (days is None or pattern.may_hold(entry.path, *days)):
+                if entry.path.count("/") < DEEPEST and (days is None or pattern.may_contain(entry.path, *days)):
                     folders.append(entry.path)
                     seen += 1
                 continue

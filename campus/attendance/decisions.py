@@ -29,7 +29,7 @@ from campus.attendance.notifications import tell_signed_off
 from campus.attendance.selectors import records_for, teaches
 from campus.attendance.services import drop_old_crops, lecture_count, reports_follow
 from campus.biometrics.services import photo_add
-from campus.cctv.clips import lecture_complete
+from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN, clock
@@ -290,7 +290,7 @@ def footage_enough(*, lecture: Lecture, user: User) -> None:
     lecture = _hold(lecture.pk, user)
     if not lecture.recordings.filter(provisional=True).exists():
         raise UserError("No more footage of this lecture is awaited.")
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from campus.accounts.selectors import in_language_of
 from campus.cctv.live_recording import unrecorded_since
 from campus.cctv.matching import room_of
 from campus.cctv.models import Alarm, Camera, Collection, Source
-from campus.cctv.notifications import tell_alarms
+from campus.cctv.notifications import notify_alarms
 from campus.common.jobs import KINDS, free
 from campus.recordings.models import Recording
 
@@ -46,7 +46,7 @@ def watch() -> None:
             for key, alarm in ringing.items()
             if key not in found and Alarm.objects.filter(pk=alarm.pk, over_at=None).update(over_at=now)
         ]
-        tell_alarms(begun=mine, over=over)
+        notify_alarms(begun=mine, over=over)
 
 
 def stopped() -> list[str]:
@@ -59,7 +59,7 @@ def stopped() -> list[str]:
     return [*scheduler, *sources, *(alarm.key for alarm in _queues())]
 
 
-def alarms_tidy() -> None:
+def delete_expired_alarms() -> None:
     """Forget what has been over for long."""
     Alarm.objects.filter(over_at__lt=timezone.now() - RECENT).delete()
 
@@ -97,14 +97,14 @@ def _not_looked_through(source: Source) -> bool:
     since = source.looked_at or source.created_at
     return (
         source.kind != Source.Kind.RTSP
-        and since < timezone.now() - PERIODS * timedelta(minutes=source.look_minutes) - PATIENCE
+        and since < timezone.now() - PERIODS * timedelta(minutes=source.scan_interval_minutes) - PATIENCE
     )
 
 
 def _silent_lectures(source: Source) -> datetime | None:
     """When the last lectures began of which a source brought nothing; None while it brings something."""
     rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
-    waited = timezone.now() - timedelta(minutes=source.delay_minutes + PERIODS * source.look_minutes)
+    waited = timezone.now() - timedelta(minutes=source.delay_minutes + PERIODS * source.scan_interval_minutes)
     held = Collection.objects.exclude(state=Collection.State.OFF).filter(
         lecture__ends_at__lt=waited, lecture__starts_at__gt=source.created_at
     )
@@ -115,7 +115,7 @@ def _silent_lectures(source: Source) -> datetime | None:
             last.append(row.lecture)
             if len(last) == PERIODS:
                 break
-    if len(last) < PERIODS or (source.heard_at and source.heard_at >= last[-1].starts_at):
+    if len(last) < PERIODS or (source.last_new_file_at and source.last_new_file_at >= last[-1].starts_at):
         return None
     return last[-1].starts_at
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
-from campus.cctv.matching import clash_of, lectures_between, room_of
+from campus.cctv.matching import clashing_lecture, lectures_between, room_of
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common.jobs import WAITING, finish, request
 from campus.recordings.models import ANEW, Clip, Recording, Segment
@@ -26,7 +26,7 @@ COMING = (Collection.State.WAITING, Collection.State.COLLECTING)
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class ClipPlan:
     """The seconds from `start` to `end` of a footage file, at second `at` of the lecture."""
 
     footage_file: FootageFile
@@ -39,7 +39,7 @@ class Fit:
         return self.at + self.end - self.start
 
 
-def fitted(footage_files: Iterable[FootageFile], begins: datetime, length: float) -> list[Fit]:
+def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: float) -> list[ClipPlan]:
     """One camera's footage files laid over a lecture of `length` seconds, in any order: what several show is taken from the one that
     began first, of two that began together from the longer. What is shorter than a seam is left out."""
     spans = sorted(
@@ -52,21 +52,21 @@ def fitted(footage_files: Iterable[FootageFile], begins: datetime, length: float
         for footage_file in footage_files
         if footage_file.starts_at
     )
-    fits: list[Fit] = []
+    fits: list[ClipPlan] = []
     reached = 0.0
     for at, shorter, _, footage_file in spans:
         start, end = max(at, reached), min(at - shorter, length)
         if end - start > seam(length):
-            fits.append(Fit(footage_file, round(start - at, 3), round(end - at, 3), round(start, 3)))
+            fits.append(ClipPlan(footage_file, round(start - at, 3), round(end - at, 3), round(start, 3)))
             reached = end
     return fits
 
 
-def length_of(lecture: Lecture) -> float:
+def lecture_seconds(lecture: Lecture) -> float:
     return (lecture.ends_at - lecture.starts_at).total_seconds()
 
 
-def footage_of(lecture: Lecture) -> dict[Camera | None, list[Fit]]:
+def clip_plans_for(lecture: Lecture) -> dict[Camera | None, list[ClipPlan]]:
     """What each camera shows of the lecture: by the room and the time, or because a person said so. Where two lectures are in the
     room at once, only a person can say it."""
     # One that changed at its source is here as it was, until it is fetched anew.
@@ -74,32 +74,34 @@ def footage_of(lecture: Lecture) -> dict[Camera | None, list[Fit]]:
         state__in=(FootageFile.State.DOUBLE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
     )
     wanted = Q(lecture=lecture)
-    if lecture.room.strip() and not lecture.cancelled and not clash_of(lecture):
+    if lecture.room.strip() and not lecture.cancelled and not clashing_lecture(lecture):
         wanted |= Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
     window = here.filter(wanted, starts_at__lt=lecture.ends_at, starts_at__gt=lecture.starts_at - LONGEST)
     footage_files: dict[Camera | None, list[FootageFile]] = {}
     for footage_file in window.select_related("camera__source"):
         footage_files.setdefault(footage_file.camera, []).append(footage_file)
-    shown = {camera: fitted(its, lecture.starts_at, length_of(lecture)) for camera, its in footage_files.items()}
+    shown = {
+        camera: plan_clips(its, lecture.starts_at, lecture_seconds(lecture)) for camera, its in footage_files.items()
+    }
     return {camera: fits for camera, fits in shown.items() if fits}
 
 
-def cameras_of(lecture: Lecture) -> QuerySet[Camera]:
+def cameras_for_lecture(lecture: Lecture) -> QuerySet[Camera]:
     """Those in use in the lecture's room."""
     return Camera.objects.filter(room__name__iexact=lecture.room.strip(), source__enabled=True).select_related(
         "source", "room"
     )
 
 
-def uncovered(
-    lecture: Lecture, footage: Mapping[Camera | None, Sequence[Fit]] | None = None
+def gaps_by_camera(
+    lecture: Lecture, footage: Mapping[Camera | None, Sequence[ClipPlan]] | None = None
 ) -> dict[Camera, list[Interval]]:
     """When, in seconds of the lecture, which camera of its room shows nothing of it. Without the cameras that show all."""
-    footage = footage_of(lecture) if footage is None else footage
-    length = length_of(lecture)
+    footage = clip_plans_for(lecture) if footage is None else footage
+    length = lecture_seconds(lecture)
     missing = {
         camera: holes(((fit.at, fit.until) for fit in footage.get(camera, [])), length)
-        for camera in cameras_of(lecture)
+        for camera in cameras_for_lecture(lecture)
     }
     return {
         camera: gaps
@@ -108,7 +110,7 @@ def uncovered(
     }
 
 
-def lectures_of(footage_file: FootageFile) -> QuerySet[Lecture]:
+def lectures_shown_by(footage_file: FootageFile) -> QuerySet[Lecture]:
     """The lectures that the footage file shows something of, or did before it changed."""
     clip = Q(recordings__clips__footage_file=footage_file)
     if footage_file.lecture_id:
@@ -125,16 +127,16 @@ def lectures_of(footage_file: FootageFile) -> QuerySet[Lecture]:
     return Lecture.objects.filter(clip | Q(pk__in=there)).distinct()
 
 
-def footage_file_arrived(*, footage_file: FootageFile) -> None:
+def update_lectures_shown_by(*, footage_file: FootageFile) -> None:
     """The footage file is here, or here anew: every lecture that it shows gets its part. To be called in the transaction that says so."""
-    for lecture in lectures_of(footage_file).order_by("starts_at", "pk"):
-        lecture_footage(lecture=lecture)
+    for lecture in lectures_shown_by(footage_file).order_by("starts_at", "pk"):
+        update_recordings_of(lecture=lecture)
 
 
 @transaction.atomic
-def footage_file_unreadable(*, footage_file: FootageFile, why: str) -> None:
+def fail_unreadable_file(*, footage_file: FootageFile, why: str) -> None:
     """The footage file is here, and nothing can be seen in it: its lectures do without."""
-    lectures = list(lectures_of(footage_file))
+    lectures = list(lectures_shown_by(footage_file))
     FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).update(
         state=FootageFile.State.FAILED, error=why
     )
@@ -142,18 +144,18 @@ def footage_file_unreadable(*, footage_file: FootageFile, why: str) -> None:
         file=""
     )  # being fetched anew
     for lecture in lectures:
-        lecture_footage(lecture=lecture)
+        update_recordings_of(lecture=lecture)
 
 
 @transaction.atomic
-def lecture_footage(*, lecture: Lecture) -> None:
+def update_recordings_of(*, lecture: Lecture) -> None:
     """Let the lecture have what the footage files that are here show of it: each camera's recording is made, extended, changed or emptied.
 
     To be called after each change of footage files, and of the lecture. Repeating it changes nothing. The worker of `rollcall.ingest`
     does the rest. Where all cameras of the room show all of the lecture, it is complete.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
-    footage = footage_of(lecture)
+    footage = clip_plans_for(lecture)
     rows = {row.camera: row for row in lecture.recordings.filter(file="").select_related("camera")}
     for camera in footage.keys() - rows.keys():
         name = str(camera or footage[camera][0].footage_file.source)
@@ -170,22 +172,22 @@ def lecture_footage(*, lecture: Lecture) -> None:
             **WAITING,
         )
         request("rollcall.ingest", *changed.values_list("pk", flat=True))
-    if footage and not uncovered(lecture, footage):
-        lecture_complete(lecture=lecture)
+    if footage and not gaps_by_camera(lecture, footage):
+        complete_lecture(lecture=lecture)
 
 
 def _written(recording: Recording) -> set[tuple[object, ...]]:
     return set(recording.clips.values_list("footage_file", "sha256", "start", "end", "at"))
 
 
-def _wanted(fits: Sequence[Fit]) -> set[tuple[object, ...]]:
+def _wanted(fits: Sequence[ClipPlan]) -> set[tuple[object, ...]]:
     return {(fit.footage_file.pk, fit.footage_file.sha256, fit.start, fit.end, fit.at) for fit in fits}
 
 
 def _coming(lecture: Lecture) -> bool:
     """Whether more footage is waited for now that some came."""
     now = timezone.now()
-    hours = cameras_of(lecture).aggregate(most=Max("source__deadline_hours"))["most"] or 0
+    hours = cameras_for_lecture(lecture).aggregate(most=Max("source__deadline_hours"))["most"] or 0
     deadline = max(lecture.ends_at + timedelta(hours=hours), now + GRACE)
     begun = {"state": Collection.State.COLLECTING, "deadline_at": deadline, "due_at": now}
     collection, _ = Collection.objects.get_or_create(lecture=lecture, defaults=begun)
@@ -196,7 +198,7 @@ def _coming(lecture: Lecture) -> bool:
 
 
 @transaction.atomic
-def lecture_complete(*, lecture: Lecture) -> None:
+def complete_lecture(*, lecture: Lecture) -> None:
     """No more footage is waited for: what its recordings show is counted for good. Repeating it changes nothing."""
     Collection.objects.filter(lecture=lecture, state__in=COMING).update(
         state=Collection.State.COMPLETE, finished_at=timezone.now()
@@ -212,14 +214,14 @@ def lecture_complete(*, lecture: Lecture) -> None:
 # What the worker writes.
 
 
-def recording_clip(
-    *, recording: Recording, fits: Sequence[Fit], plans: Mapping[FootageFile, Sequence[types.Segment]]
+def save_recording_clips(
+    *, recording: Recording, fits: Sequence[ClipPlan], plans: Mapping[FootageFile, Sequence[types.Segment]]
 ) -> bool:
     """The recording has these clips; `plans` are the segments of each whole footage file. What was looked at already and still fits stays.
 
     False, and nothing is changed: this attempt lost its lease, or the footage changed meanwhile.
     """
-    length = length_of(recording.lecture)
+    length = lecture_seconds(recording.lecture)
     done = recording.segments.filter(state=Segment.State.DONE).exclude(result="")
     share = sum(fit.footage_file.size * (fit.end - fit.start) / fit.footage_file.info["duration"] for fit in fits)
     with transaction.atomic():
@@ -240,7 +242,7 @@ def recording_clip(
     return True
 
 
-def _clips_written(recording: Recording, fits: Sequence[Fit]) -> list[Clip]:
+def _clips_written(recording: Recording, fits: Sequence[ClipPlan]) -> list[Clip]:
     """A cut whose bytes are others now, or lie elsewhere in the lecture, is another one: what was seen in it goes."""
     kept: dict[FootageFile, Clip] = {}
     wanted = {fit.footage_file: fit for fit in fits}

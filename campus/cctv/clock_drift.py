@@ -18,23 +18,23 @@ ALIKE = 5.0  # seconds
 ABSURD = 12 * 3600.0  # seconds: more is no clock that is off but one that was never set, or another time zone
 
 
-def clock_seen(*, source_id: int, ahead: float, by: Source.ClockSeen) -> None:
+def clock_seen(*, source_id: int, ahead: float, by: Source.ClockReference) -> None:
     """Keep by how many seconds the clock was seen to be fast. What cannot be a clock is passed over."""
     if abs(ahead) < ABSURD:
         Source.objects.filter(pk=source_id).update(
-            clock_seen=round(ahead, 1), clock_seen_by=by, clock_seen_at=timezone.now()
+            clock_seen=round(ahead, 1), clock_measured_by=by, clock_measured_at=timezone.now()
         )
 
 
-def clocks_look() -> None:
+def measure_clock_offsets() -> None:
     """See how far off the clocks in the names of files are, for each source whose files say so."""
     for source in Source.objects.filter(enabled=True).exclude(kind=Source.Kind.RTSP).exclude(pattern=""):
-        ahead = ahead_by_files(source)
+        ahead = clock_offset_from_files(source)
         if ahead is not None:
-            clock_seen(source_id=source.pk, ahead=ahead, by=Source.ClockSeen.FILES)
+            clock_seen(source_id=source.pk, ahead=ahead, by=Source.ClockReference.FILES)
 
 
-def ahead_by_files(source: Source) -> float | None:
+def clock_offset_from_files(source: Source) -> float | None:
     """Seconds by which the clock in the names is ahead of the one by which the store says when a file was last written.
 
     A camera writes to the end, so a file was last written when it was over, or later where it was copied afterwards: of all

@@ -17,19 +17,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
-from campus.cctv.clips import footage_of, lecture_complete, lecture_footage, length_of, uncovered
+from campus.cctv.clips import clip_plans_for, complete_lecture, gaps_by_camera, lecture_seconds, update_recordings_of
 from campus.cctv.matching import (
     KEPT,
     REOPENED,
     WAITED_FOR,
-    clash_note,
-    clash_of,
-    footage_files_of,
-    footage_files_want,
+    clashing_lecture,
+    describe_clash,
+    footage_files_for_lecture,
+    queue_wanted_files,
     room_of,
 )
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.cctv.notifications import tell_missing
+from campus.cctv.notifications import notify_missing_footage
 from campus.common.jobs import WAITING, request
 from campus.recordings.models import Recording
 
@@ -47,17 +47,17 @@ PATIENCE = timedelta(days=2)  # beyond the deadline, while files are being fetch
 def collect() -> None:
     """Plan, look, ask for files, and settle what is complete or given up."""
     now = timezone.now()
-    collections_plan(now)
-    sources_look(now, collections_due(now))
+    plan_collections(now)
+    request_scans(now, start_due_checks(now))
     for source in Source.objects.filter(enabled=True):
-        footage_files_want(source=source)
-    collections_settle(now)
+        queue_wanted_files(source=source)
+    close_collections(now)
 
 
 # Which lectures are collected.
 
 
-def collections_plan(now: datetime) -> None:
+def plan_collections(now: datetime) -> None:
     """Each lecture in a room with a camera is collected; one that was moved begins anew, one that was cancelled is left."""
     rooms: dict[str, list[Source]] = {}
     for camera in Camera.objects.filter(source__enabled=True).select_related("source", "room"):
@@ -71,16 +71,18 @@ def collections_plan(now: datetime) -> None:
     ):
         row, sources = getattr(lecture, "collection", None), rooms.get(room_of(lecture), [])
         if row is None:
-            if near_enough(lecture, sources, now):
+            if should_collect(lecture, sources, now):
                 new.append(Collection(lecture=lecture, **_plan(lecture, sources, now)))
         elif lecture.cancelled or not sources:
             _leave(row, lecture, now)
-        elif row.slot != _slot(lecture) or (row.state == Collection.State.OFF and near_enough(lecture, sources, now)):
+        elif row.slot != _slot(lecture) or (
+            row.state == Collection.State.OFF and should_collect(lecture, sources, now)
+        ):
             _follow(row, lecture, sources, now)
     Collection.objects.bulk_create(new, ignore_conflicts=True)
 
 
-def near_enough(lecture: Lecture, sources: Sequence[Source], now: datetime) -> bool:
+def should_collect(lecture: Lecture, sources: Sequence[Source], now: datetime) -> bool:
     """Whether a lecture is collected at all: not what was over before its sources were there, except within their deadline."""
     if not sources or lecture.cancelled or lecture.ends_at < now - KEPT or lecture.starts_at > now + AHEAD:
         return False
@@ -114,13 +116,13 @@ def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
         state, note = Collection.State.OFF, _("The lecture was cancelled.")
         leaves = row.state != Collection.State.OFF
     else:
-        state = Collection.State.COMPLETE if footage_of(lecture) else Collection.State.OFF
+        state = Collection.State.COMPLETE if clip_plans_for(lecture) else Collection.State.OFF
         note = _("No camera in use is in the lecture's room.")
         leaves = row.state in WAITED_FOR
     with transaction.atomic():
         if leaves and _finish(Verdict(row, state, note), now):
             Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
-            lecture_footage(lecture=lecture)
+            update_recordings_of(lecture=lecture)
 
 
 def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: datetime) -> None:
@@ -131,13 +133,13 @@ def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: d
             mine.update(slot=_slot(lecture))
         elif mine.update(**_plan(lecture, sources, now)):
             log.info("lecture %s: collected by its new time", lecture.pk)
-            lecture_footage(lecture=lecture)
+            update_recordings_of(lecture=lecture)
 
 
 # Which sources are looked through.
 
 
-def collections_due(now: datetime) -> AbstractSet[str]:
+def start_due_checks(now: datetime) -> AbstractSet[str]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
     due = (
@@ -156,7 +158,7 @@ def collections_due(now: datetime) -> AbstractSet[str]:
     return rooms
 
 
-def sources_look(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
+def request_scans(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
     """Ask for a look at the sources that are due: by their own time, or because a lecture in one of the rooms is; returns how many.
 
     Where looks failed, the next one waits longer.
@@ -197,7 +199,7 @@ class Verdict:
     tell: bool = False
 
 
-def collections_settle(now: datetime) -> None:
+def close_collections(now: datetime) -> None:
     """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
     some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
     live = Camera.objects.filter(room__name__iexact=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
@@ -209,20 +211,20 @@ def collections_settle(now: datetime) -> None:
         return
     with transaction.atomic():
         won = [verdict for verdict in verdicts if _finish(verdict, now)]
-        tell_missing([verdict.row for verdict in won if verdict.tell], now)
+        notify_missing_footage([verdict.row for verdict in won if verdict.tell], now)
 
 
 def _verdict(row: Collection, now: datetime) -> Verdict | None:
     """None: it goes on."""
     lecture = row.lecture
-    footage = footage_of(lecture)
-    gaps = uncovered(lecture, footage)
+    footage = clip_plans_for(lecture)
+    gaps = gaps_by_camera(lecture, footage)
     if footage and not gaps:
         return Verdict(row, Collection.State.COMPLETE)
     coming = _coming(lecture)
-    least = 1 - max((sum(end - start for start, end in holes) for holes in gaps.values()), default=0.0) / length_of(
-        lecture
-    )
+    least = 1 - max(
+        (sum(end - start for start, end in holes) for holes in gaps.values()), default=0.0
+    ) / lecture_seconds(lecture)
     if footage and least >= NEARLY and row.tries >= LOOKS and not coming:
         return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps))
     live = all(camera.source.kind == Source.Kind.RTSP for camera in gaps) and lecture.ends_at < now - LIVE
@@ -243,18 +245,18 @@ def _finish(verdict: Verdict, now: datetime) -> bool:
         return False
     row.state, row.note = verdict.state, verdict.note
     if verdict.state == Collection.State.COMPLETE:
-        lecture_complete(lecture=row.lecture)
+        complete_lecture(lecture=row.lecture)
     log.info("lecture %s: footage %s", row.lecture.pk, verdict.state)
     return True
 
 
 def _coming(lecture: Lecture) -> bool:
     """Whether files are being fetched, wait for their turn, or are being looked for."""
-    footage_files = footage_files_of(lecture)
+    footage_files = footage_files_for_lecture(lecture)
     waiting = footage_files.filter(
         Q(state=FootageFile.State.WANTED) | Q(state=FootageFile.State.FOUND, settled=True, lecture=None)
     )
-    return (waiting.exists() and clash_of(lecture) is None) or _being_looked_through(lecture)
+    return (waiting.exists() and clashing_lecture(lecture) is None) or _being_looked_through(lecture)
 
 
 def _being_looked_through(lecture: Lecture) -> bool:
@@ -268,7 +270,7 @@ def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str
     for camera, holes in gaps.items():
         spans = ({"start": _clock(lecture, start), "end": _clock(lecture, end)} for start, end in holes)
         where = ", ".join(_("%(start)s to %(end)s") % span for span in spans)
-        whole = sum(end - start for start, end in holes) >= length_of(lecture) - 1
+        whole = sum(end - start for start, end in holes) >= lecture_seconds(lecture) - 1
         said.append(
             _("%(camera)s: nothing.") % {"camera": camera}
             if whole
@@ -279,9 +281,9 @@ def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str
                 _("%(source)s can't be looked through: %(error)s")
                 % {"source": camera.source, "error": camera.source.error}
             )
-    if clash := clash_of(lecture):
-        said.append(clash_note(lecture, clash))
-    for footage_file in footage_files_of(lecture).exclude(error="")[:5]:
+    if clash := clashing_lecture(lecture):
+        said.append(describe_clash(lecture, clash))
+    for footage_file in footage_files_for_lecture(lecture).exclude(error="")[:5]:
         said.append(f"{footage_file.path}: {footage_file.error}")
     return "\n".join(dict.fromkeys(said))
 

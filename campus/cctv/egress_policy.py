@@ -56,7 +56,7 @@ def guarded(source: Source) -> Address:
     ROLLCALL_SOURCE_NETWORKS, a folder that is not under ROLLCALL_SOURCE_FOLDERS, what is unencrypted and not in those networks.
     """
     if source.kind == Kind.FOLDER:
-        return Address("file", str(guarded_folder(Path(source.address))))
+        return Address("file", str(allowed_folder(Path(source.address))))
     schemes = SCHEMES[Kind(source.kind)]
     try:
         parts = urlsplit(source.address)
@@ -91,7 +91,7 @@ def guarded(source: Source) -> Address:
     )
 
 
-def guarded_folder(folder: Path) -> Path:
+def allowed_folder(folder: Path) -> Path:
     """The real folder, without links. Raises UserError where it is not there or not under ROLLCALL_SOURCE_FOLDERS."""
     real = folder.resolve()
     if not folder.is_absolute() or not any(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.cctv import path_patterns as patterns
-from campus.cctv.clips import footage_file_arrived
+from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.matching import zone_of
 from campus.cctv.models import FootageFile, Source, footage_file_path
 from campus.common.jobs import finish
@@ -25,12 +25,12 @@ SHORTER = 0.9  # of what its name says, or less: worth a word
 DAY = timedelta(days=1)
 
 
-def host_key_keep(*, source: Source, key: str) -> None:
+def save_host_key(*, source: Source, key: str) -> None:
     """Take over the key that an SFTP server showed at its first test."""
     Source.objects.filter(pk=source.pk, host_key="").update(host_key=key)
 
 
-def footage_file_progress(*, footage_file: FootageFile, offset: int) -> bool:
+def save_fetch_progress(*, footage_file: FootageFile, offset: int) -> bool:
     """So many bytes are safely here. False: the footage file is not wanted any more, or another attempt has it."""
     footage_file.offset = offset
     return bool(
@@ -40,9 +40,9 @@ def footage_file_progress(*, footage_file: FootageFile, offset: int) -> bool:
     )
 
 
-def footage_file_anew(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
+def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
     """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and `sha256` is what
-    came of it. False as `footage_file_progress`."""
+    came of it. False as `save_fetch_progress`."""
     fields = {"size": size, "modified_at": modified, "offset": 0, "sha256": sha256}
     return bool(
         FootageFile.objects.filter(
@@ -51,14 +51,14 @@ def footage_file_anew(*, footage_file: FootageFile, size: int, modified: datetim
     )
 
 
-def footage_file_later(*, footage_file: FootageFile, why: str, pause: timedelta | None = None) -> bool:
+def schedule_retry(*, footage_file: FootageFile, why: str, pause: timedelta | None = None) -> bool:
     """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
     tries = footage_file.tries + 1
     due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE))
     return finish(footage_file, FootageFile.State.LATER, tries=tries, due_at=due, error=why)
 
 
-def footage_file_fetched(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
+def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
     """All bytes are in the part file: keep it, and hand it to the lectures that it shows. False: this attempt lost its lease.
 
     A file that is here already, of this source or of this room, is not kept twice.
@@ -94,7 +94,7 @@ def footage_file_fetched(*, footage_file: FootageFile, part: Path, sha256: str, 
             )
             if done:
                 footage_file.refresh_from_db()
-                footage_file_arrived(footage_file=footage_file)
+                update_lectures_shown_by(footage_file=footage_file)
                 part.replace(Path(settings.MEDIA_ROOT, name))
     if twin and done:
         part.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ def _twin(footage_file: FootageFile, sha256: str) -> FootageFile | None:
     )
 
 
-def bytes_of_the_day(source: Source) -> int:
+def bytes_fetched_in_last_day(source: Source) -> int:
     """What was fetched from the source within a day, and what is here of files that are on their way."""
     here = source.footage_files.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))["bytes"] or 0
     coming = (
@@ -137,7 +137,7 @@ def bytes_of_the_day(source: Source) -> int:
     return int(here + coming)
 
 
-def fetching_now(source: Source) -> int:
+def active_fetch_count(source: Source) -> int:
     """How many files of the source are being fetched at this moment, by all workers."""
     return int(source.footage_files.filter(state=FootageFile.State.WANTED, lease_until__gt=timezone.now()).count())
 
@@ -147,7 +147,7 @@ def part_path(footage_file: FootageFile) -> Path:
     return Path(settings.MEDIA_ROOT, "footage", f"{footage_file.pk}.part")
 
 
-def parts_tidy() -> None:
+def delete_expired_partial_files() -> None:
     """Remove what is left of files that nobody waits for any more."""
     coming = {
         str(pk)

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture, Room
 from campus.cctv import path_patterns as patterns
-from campus.cctv.egress_policy import guarded_folder
-from campus.cctv.matching import REOPENED, Reading, RemoteFile, footage_files_keep, read_names
+from campus.cctv.egress_policy import allowed_folder
+from campus.cctv.matching import REOPENED, Reading, RemoteFile, parse_files, save_discovered_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.cctv.services import camera_save, source_save
+from campus.cctv.services import save_camera, save_source
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, request
 
@@ -23,9 +23,9 @@ MOST = 100_000  # files
 UNBOUNDED = 32767  # GiB a day
 
 
-def files_of(folder: Path) -> list[RemoteFile]:
+def list_files(folder: Path) -> list[RemoteFile]:
     """All files below the folder; links and hidden ones are left out. Raises UserError: not allowed, not there, too many."""
-    folder = guarded_folder(folder.absolute())
+    folder = allowed_folder(folder.absolute())
     files: list[RemoteFile] = []
     for file in _walked(folder):
         status = file.stat()
@@ -48,7 +48,7 @@ def _walked(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-def source_of(
+def save_import_source(
     folder: Path, *, pattern: str, time_zone: str, rooms: Mapping[str, str], files: Sequence[RemoteFile]
 ) -> Source:
     """The source that the folder is loaded through, in use until it is; loaded again, it is the same one.
@@ -56,17 +56,19 @@ def source_of(
     `rooms`: the names of rooms by what the pattern calls the camera, "" for all others. What is in neither is a room's name itself.
     Raises UserError and ValidationError.
     """
-    address = str(guarded_folder(folder.absolute()))
+    address = str(allowed_folder(folder.absolute()))
     source = Source.objects.filter(kind=Source.Kind.FOLDER, address=address).first() or Source(
         kind=Source.Kind.FOLDER, address=address
     )
     name = source.name or _("Loaded from %(folder)s") % {"folder": folder.name}
-    source_save(source=source, name=name[:100], pattern=pattern, time_zone=time_zone, day_gib=UNBOUNDED, enabled=True)
+    save_source(
+        source=source, name=name[:100], pattern=pattern, time_zone=time_zone, max_gib_per_day=UNBOUNDED, enabled=True
+    )
     read = patterns.compile(pattern)
     fields = (read.match(file.path, timezone.get_default_timezone()) for file in files)
     for label in sorted({field.label for field in fields if field}):
         if not source.cameras.filter(label__iexact=label).exists():
-            camera_save(
+            save_camera(
                 camera=Camera(source=source), label=label, room=_room(rooms.get(label) or rooms.get("") or label, label)
             )
     return source
@@ -85,13 +87,13 @@ def _room(name: str, label: str) -> Room:
     return room
 
 
-def footage_load(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading]:
+def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading]:
     """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were read."""
-    found = read_names(source, files)
+    found = parse_files(source, files)
     now = timezone.now()
     shown = [reading for reading in found if reading.lectures and not reading.note]
     with transaction.atomic():
-        footage_files_keep(source, found, now)
+        save_discovered_files(source, found, now)
         _collect({lecture for reading in shown for lecture in reading.lectures}, now)
         mine = source.footage_files.filter(
             state__in=(FootageFile.State.FOUND, FootageFile.State.LATER, FootageFile.State.FAILED)
@@ -118,6 +120,6 @@ def _collect(lectures: Many[Lecture], now: datetime) -> None:
         Collection.objects.update_or_create(lecture=lecture, defaults=begun)
 
 
-def footage_loaded(*, source: Source) -> None:
+def finish_import(*, source: Source) -> None:
     """The load is over: the folder is no camera of its rooms any more."""
     Source.objects.filter(pk=source.pk).update(enabled=False)

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.cctv.clips import footage_file_arrived, length_of
+from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.matching import lectures_between, room_of
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common.jobs import free
@@ -27,7 +27,7 @@ MARGIN = timedelta(minutes=1)  # before and after a lecture
 PATIENCE = timedelta(minutes=3)  # without anything of a lecture that runs, until somebody is told
 
 
-def cameras_due(now: datetime) -> list[Camera]:
+def cameras_to_record(now: datetime) -> list[Camera]:
     """The cameras that are to be recorded now, with their sources: a lecture is in their room, or is about to be."""
     rooms = {room_of(lecture) for lecture in lectures_between(now - MARGIN, now + MARGIN)}
     return [
@@ -35,7 +35,7 @@ def cameras_due(now: datetime) -> list[Camera]:
     ]
 
 
-def cameras_numbered(pks: Collection[int]) -> QuerySet[Camera]:
+def live_cameras(pks: Collection[int]) -> QuerySet[Camera]:
     """Those of the cameras that are still there, with their sources."""
     return _recordable().filter(pk__in=pks)
 
@@ -50,11 +50,11 @@ def unrecorded_since(source: Source, now: datetime) -> datetime | None:
     running = [lecture for lecture in lectures_between(now, now) if room_of(lecture) in rooms]
     if not running:
         return None
-    since = max(min(lecture.starts_at for lecture in running), source.heard_at or source.created_at)
+    since = max(min(lecture.starts_at for lecture in running), source.last_new_file_at or source.created_at)
     return since if since < now - PATIENCE - timedelta(seconds=settings.RECORDER_FILE_SECONDS) else None
 
 
-def source_hold(*, source_id: int, owner: str) -> bool:
+def claim_live_source(*, source_id: int, owner: str) -> bool:
     """Take the source for this recorder, or keep it for another while. False: somebody else records it."""
     now = timezone.now()
     mine = Source.objects.filter(Q(lease_owner=owner) | free(), pk=source_id)
@@ -63,17 +63,17 @@ def source_hold(*, source_id: int, owner: str) -> bool:
     )
 
 
-def source_let_go(*, source_id: int, owner: str) -> None:
+def release_live_source(*, source_id: int, owner: str) -> None:
     """Nothing of the source is recorded any more."""
     Source.objects.filter(pk=source_id, lease_owner=owner).update(lease_owner="", lease_until=None)
 
 
-def source_told(*, source_id: int, owner: str, error: str) -> None:
+def save_live_error(*, source_id: int, owner: str, error: str) -> None:
     """Keep what is wrong with the source's cameras, in a sentence; "" when nothing is."""
     Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
 
 
-def footage_file_recorded(
+def save_recorded_file(
     *, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: VideoInfo
 ) -> FootageFile | None:
     """A camera was recorded into `file`, which is moved to where it belongs. None: this was told before.
@@ -106,8 +106,8 @@ def footage_file_recorded(
         os.link(file, kept)
         with transaction.atomic():
             footage_file.save(force_insert=True)
-            Source.objects.filter(pk=camera.source_id).update(heard_at=timezone.now())
-            footage_file_arrived(footage_file=footage_file)
+            Source.objects.filter(pk=camera.source_id).update(last_new_file_at=timezone.now())
+            update_lectures_shown_by(footage_file=footage_file)
         log.info("footage file %s: %d bytes of %s", footage_file.pk, footage_file.size, camera)
     file.unlink()
     return footage_file if new else None
@@ -129,7 +129,7 @@ def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
         .first()
     )
     since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
-    if (starts_at - since).total_seconds() <= seam(length_of(lecture)):
+    if (starts_at - since).total_seconds() <= seam(lecture_seconds(lecture)):
         return ""
     times = {"since": f"{timezone.localtime(since):%H:%M:%S}", "until": f"{timezone.localtime(starts_at):%H:%M:%S}"}
     return _("Nothing could be recorded from %(since)s to %(until)s.") % times

@@ -79,7 +79,7 @@ class Reading:
     lectures: list[Lecture] = field(default_factory=list)
 
 
-def days_to_look(source: Source, now: datetime) -> tuple[date, date]:
+def days_to_scan(source: Source, now: datetime) -> tuple[date, date]:
     """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
     yesterday's and today's."""
     rooms = {camera.room.name for camera in source.cameras.select_related("room")}
@@ -95,19 +95,24 @@ def days_to_look(source: Source, now: datetime) -> tuple[date, date]:
     return (first - LONGEST).astimezone(zone).date(), (now + timedelta(hours=1)).astimezone(zone).date()
 
 
-def source_looked(*, source: Source, files: Sequence[RemoteFile]) -> bool:
+def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     """A look at a claimed source is over: write down what is new, and ask for what lectures want.
 
     False: this attempt lost its lease; what it found is kept nevertheless. Raises UserError where the pattern is wrong.
     """
     now = timezone.now()
-    found = [one for one in read_names(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT]
-    news = sum(footage_files_keep(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
-    facts = {"heard_at": now} if news else {}
+    found = [one for one in parse_files(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT]
+    news = sum(save_discovered_files(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
+    facts = {"last_new_file_at": now} if news else {}
     held = finish(
-        source, Source.State.IDLE, looked_at=now, due_at=now + timedelta(minutes=source.look_minutes), tries=0, **facts
+        source,
+        Source.State.IDLE,
+        looked_at=now,
+        due_at=now + timedelta(minutes=source.scan_interval_minutes),
+        tries=0,
+        **facts,
     )
-    footage_files_want(source=source, lectures={lecture for one in found for lecture in one.lectures})
+    queue_wanted_files(source=source, lectures={lecture for one in found for lecture in one.lectures})
     return held
 
 
@@ -116,7 +121,7 @@ def zone_of(source: Source) -> tzinfo:
     return ZoneInfo(source.time_zone) if source.time_zone else timezone.get_default_timezone()
 
 
-def read_names(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
+def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
     """What the files are, by camera and time; at the end those of which the names do not say it.
 
     Raises UserError where the source's pattern is wrong.
@@ -193,11 +198,11 @@ def _find_lectures(found: Sequence[Reading]) -> None:
         ]
         if not one.lectures:
             one.note = _("No lecture is in %(room)s then.") % {"room": room}
-        elif pair := next((pair for pair in combinations(one.lectures, 2) if clashing(*pair)), None):
-            one.note, one.unclear = clash_note(*pair), True
+        elif pair := next((pair for pair in combinations(one.lectures, 2) if is_clash(*pair)), None):
+            one.note, one.unclear = describe_clash(*pair), True
 
 
-def footage_files_keep(source: Source, found: Sequence[Reading], now: datetime) -> int:
+def save_discovered_files(source: Source, found: Sequence[Reading], now: datetime) -> int:
     """Write down what is new or has changed; returns how many are new."""
     known = {
         footage_file.path: footage_file
@@ -254,31 +259,31 @@ def lectures_between(starts_at: datetime, ends_at: datetime) -> QuerySet[Lecture
     return begun.filter(ends_at__gt=starts_at).order_by("starts_at", "pk")
 
 
-def clashing(one: Lecture, other: Lecture) -> bool:
+def is_clash(one: Lecture, other: Lecture) -> bool:
     """Whether both are in one room for so long that nobody but a person can say whose footage it is."""
     together = min(one.ends_at, other.ends_at) - max(one.starts_at, other.starts_at)
     shorter = min(one.ends_at - one.starts_at, other.ends_at - other.starts_at)
     return room_of(one) == room_of(other) and together > min(CLASH, shorter / 2)
 
 
-def clash_of(lecture: Lecture) -> Lecture | None:
+def clashing_lecture(lecture: Lecture) -> Lecture | None:
     """Another lecture that is in the room at the same time."""
     others = lectures_between(lecture.starts_at, lecture.ends_at).exclude(pk=lecture.pk).select_related("course")
-    return next((other for other in others if clashing(lecture, other)), None)
+    return next((other for other in others if is_clash(lecture, other)), None)
 
 
-def clash_note(one: Lecture, other: Lecture) -> str:
+def describe_clash(one: Lecture, other: Lecture) -> str:
     codes = {"one": one.course.code, "other": other.course.code}
     return _("Two lectures are in the room then: %(one)s and %(other)s. Assign the footage to the right one.") % codes
 
 
-def footage_files_of(lecture: Lecture) -> QuerySet[FootageFile]:
+def footage_files_for_lecture(lecture: Lecture) -> QuerySet[FootageFile]:
     """What was seen of a lecture by the cameras of its room, or is its own because a person said so; in the order of time."""
     by_time = _of_time(lecture) & Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
     return FootageFile.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
 
 
-def footage_files_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
+def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
     """Ask for the files of the source that lectures want, the oldest lecture first, a few at a time; returns how many.
 
     Those lectures want something that footage is waited for, and the given ones: a file that comes late opens the collection again.
@@ -307,7 +312,7 @@ def footage_files_want(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
             continue
         its = found.filter(_of_time(lecture), camera__in=cameras[room_of(lecture)])
         pks = list(its.values_list("pk", flat=True)[: turns - asked])
-        if pks and clash_of(lecture) is None:
+        if pks and clashing_lecture(lecture) is None:
             asked += sum(_want(lecture, pk, now) for pk in pks)
         if asked >= turns:
             return asked
@@ -348,7 +353,7 @@ def _ask(pk: UUID, state: FootageFile.State) -> bool:
     return True
 
 
-def footage_files_forget() -> None:
+def delete_expired_footage_files() -> None:
     """Forget the files that nobody wanted while they were new enough; they are no longer looked for."""
     old = timezone.now() - 2 * KEPT
     FootageFile.objects.filter(state=FootageFile.State.FOUND, file="", lecture=None, seen_at__lt=old).exclude(

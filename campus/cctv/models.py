@@ -34,7 +34,7 @@ class Source(LeasedWork):
         S3 = "s3", _("S3 and compatible")
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
 
-    class ClockSeen(models.TextChoices):
+    class ClockReference(models.TextChoices):
         """What shows how far off the clock is."""
 
         FILES = "files", _("names of files, and when they were last written")
@@ -90,14 +90,16 @@ class Source(LeasedWork):
         default=24,
         help_text=_("Hours after the end of a lecture. Then a person is told what is missing."),
     )
-    look_minutes = models.PositiveSmallIntegerField(
+    scan_interval_minutes = models.PositiveSmallIntegerField(
         _("look every"),
         default=15,
         help_text=_("Minutes, also when no lecture waits, so that footage without a lecture is noticed."),
     )
-    rate_kib = models.PositiveIntegerField(_("at most KiB a second"), default=0, help_text=_("0: as fast as it goes."))
-    file_gib = models.PositiveSmallIntegerField(_("largest file in GiB"), default=16)
-    day_gib = models.PositiveSmallIntegerField(_("at most GiB a day"), default=200)
+    max_kib_per_second = models.PositiveIntegerField(
+        _("at most KiB a second"), default=0, help_text=_("0: as fast as it goes.")
+    )
+    max_file_gib = models.PositiveSmallIntegerField(_("largest file in GiB"), default=16)
+    max_gib_per_day = models.PositiveSmallIntegerField(_("at most GiB a day"), default=200)
     enabled = models.BooleanField(_("in use"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -105,10 +107,12 @@ class Source(LeasedWork):
     tries = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
     due_at = models.DateTimeField(_("next look"), null=True, editable=False)
     clock_seen = models.FloatField(_("clock seen to be ahead by"), null=True, editable=False, help_text=_("Seconds."))
-    clock_seen_by = models.CharField(_("seen by"), max_length=10, choices=ClockSeen.choices, blank=True, editable=False)
-    clock_seen_at = models.DateTimeField(_("seen at"), null=True, editable=False)
+    clock_measured_by = models.CharField(
+        _("seen by"), max_length=10, choices=ClockReference.choices, blank=True, editable=False
+    )
+    clock_measured_at = models.DateTimeField(_("seen at"), null=True, editable=False)
     looked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
-    heard_at = models.DateTimeField(_("last new file"), null=True, editable=False)
+    last_new_file_at = models.DateTimeField(_("last new file"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("footage source")

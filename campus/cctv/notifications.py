@@ -20,7 +20,7 @@ OVER = gettext_lazy("Footage: it goes on again")
 Reader = tuple[str, str, User | None]  # address, name, account
 
 
-def tell_missing(rows: Sequence[Collection], now: datetime) -> None:
+def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
     """One letter to each lecturer, coordinator and registrar about all lectures that were given up just now."""
     for row in rows:
         data = {
@@ -69,7 +69,7 @@ def _item(row: Collection) -> Mapping[str, object]:
     }
 
 
-def tell_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
+def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
     """To the registrars: what stopped, and what goes on again. Each alarm is told once when it begins and once when it is over."""
     for alarm, event, title in [
         *((alarm, "alarm.begun", BEGUN) for alarm in begun),

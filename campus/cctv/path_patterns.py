@@ -100,7 +100,7 @@ class Pattern:
                 return None
         return Fields(values.get("camera") or "", values.get("room") or "", starts, ends)
 
-    def may_hold(self, folder: str, first: date, last: date) -> bool:
+    def may_contain(self, folder: str, first: date, last: date) -> bool:
         """Whether files that fit, and start on a day from `first` to `last` in the source's zone, may lie in or under the folder."""
         if not self.text or not folder:
             return True

@@ -12,7 +12,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.cctv import path_patterns as patterns
-from campus.cctv.matching import Reading, RemoteFile, read_names, zone_of
+from campus.cctv.matching import Reading, RemoteFile, parse_files, zone_of
 from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
 from campus.recordings.models import Clip
 
@@ -84,7 +84,7 @@ class Seen:
 def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
     """How files are read, as the source is described now. Raises UserError where its pattern is wrong."""
     pattern, zone = patterns.compile(source.pattern), zone_of(source)
-    readings = {reading.file: reading for reading in read_names(source, files)}
+    readings = {reading.file: reading for reading in parse_files(source, files)}
     footage_files = {
         footage_file.path: footage_file
         for footage_file in source.footage_files.filter(path__in=[file.path for file in files])
@@ -95,7 +95,7 @@ def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
     ]
 
 
-def findings(test: SourceTest) -> list[Seen]:
+def preview_test_files(test: SourceTest) -> list[Seen]:
     """What the last test of a source found. Raises UserError where the pattern is wrong."""
     return seen(
         test.source,

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.cctv import credentials
-from campus.cctv.clips import lecture_footage, lectures_of
-from campus.cctv.matching import REOPENED, RemoteFile, footage_files_want, lectures_between
+from campus.cctv.clips import lectures_shown_by, update_recordings_of
+from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, queue_wanted_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, finish, request
@@ -29,7 +29,7 @@ Row = TypeVar("Row", Source, Camera)
 SHOWN = 200  # files of a test that are kept to be looked at
 
 
-def source_save(*, source: Source, password: str | None = None, **changes: object) -> Source:
+def save_source(*, source: Source, password: str | None = None, **changes: object) -> Source:
     """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
 
     Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password was not
@@ -37,13 +37,13 @@ def source_save(*, source: Source, password: str | None = None, **changes: objec
     """
     for name, value in changes.items():
         setattr(source, name, value)
-    secret = checked_password(source, password)
+    secret = clean_password(source, password)
     if secret is not None:
         source.secret = credentials.encrypt(secret)
     return _save(source)
 
 
-def checked_password(source: Source, password: str | None) -> str | None:
+def clean_password(source: Source, password: str | None) -> str | None:
     """What is kept of a password, or of a private key. None keeps what is there.
 
     It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises ValidationError.
@@ -63,7 +63,7 @@ def checked_password(source: Source, password: str | None) -> str | None:
         raise ValidationError({"password": str(error)}) from error
 
 
-def camera_save(*, camera: Camera, **changes: object) -> Camera:
+def save_camera(*, camera: Camera, **changes: object) -> Camera:
     """Write a camera after its own checks. Raises ValidationError by field."""
     for name, value in changes.items():
         setattr(camera, name, value)
@@ -96,7 +96,7 @@ def row_delete(*, row: Source | Camera) -> None:
         ) from error
 
 
-def source_test(*, source: Source) -> SourceTest:
+def request_source_test(*, source: Source) -> SourceTest:
     """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at anew."""
     with transaction.atomic():
         queued = {
@@ -112,14 +112,14 @@ def source_test(*, source: Source) -> SourceTest:
     return test
 
 
-def source_tested(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: str = "") -> bool:
+def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: str = "") -> bool:
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
     return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told)
 
 
-def footage_file_take_back(*, footage_file: FootageFile, user: User | None = None) -> None:
+def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
     """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
     if footage_file.source.kind == Source.Kind.RTSP:
         raise UserError("This was recorded from a camera and nowhere else, so it is gone.")
@@ -133,10 +133,10 @@ def footage_file_take_back(*, footage_file: FootageFile, user: User | None = Non
         if footage_file.starts_at and footage_file.ends_at
         else ()
     )
-    footage_files_want(source=footage_file.source, lectures=shown)
+    queue_wanted_files(source=footage_file.source, lectures=shown)
 
 
-def collection_again(*, collection: Collection, user: User | None = None) -> None:
+def restart_collection(*, collection: Collection, user: User | None = None) -> None:
     """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be looked for."""
     now = timezone.now()
     if collection.state == Collection.State.OFF:
@@ -155,7 +155,7 @@ def collection_again(*, collection: Collection, user: User | None = None) -> Non
 
 
 @transaction.atomic
-def footage_file_assign(*, footage_file: FootageFile, lecture: Lecture, user: User | None = None) -> None:
+def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: User | None = None) -> None:
     """A person says that the footage file shows that lecture, and no other. Where it is not here yet, it is fetched.
 
     Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here under
@@ -164,7 +164,7 @@ def footage_file_assign(*, footage_file: FootageFile, lecture: Lecture, user: Us
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     if footage_file.state == FootageFile.State.DOUBLE:
         raise UserError("The same file is here already under another name. Assign that one.")
-    before = list(lectures_of(footage_file))
+    before = list(lectures_shown_by(footage_file))
     ends = footage_file.ends_at or footage_file.starts_at
     if (
         footage_file.starts_at is None
@@ -186,15 +186,15 @@ def footage_file_assign(*, footage_file: FootageFile, lecture: Lecture, user: Us
     if fetch.update(state=FootageFile.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
         request("rollcall.fetch", footage_file.pk)
     for one in {*before, lecture}:
-        lecture_footage(lecture=one)
+        update_recordings_of(lecture=one)
     log.info("footage file %s: assigned to lecture %s by user %s", footage_file.pk, lecture.pk, user and user.pk)
 
 
 @transaction.atomic
-def footage_file_discard(*, footage_file: FootageFile, user: User | None = None) -> None:
+def discard_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
     """The footage file is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
-    lectures, name = list(lectures_of(footage_file)), footage_file.file.name
+    lectures, name = list(lectures_shown_by(footage_file)), footage_file.file.name
     gone = {
         "state": FootageFile.State.DISCARDED,
         "file": "",
@@ -206,7 +206,7 @@ def footage_file_discard(*, footage_file: FootageFile, user: User | None = None)
     }
     FootageFile.objects.filter(pk=footage_file.pk).update(**gone | WAITING)
     for lecture in lectures:
-        lecture_footage(lecture=lecture)
+        update_recordings_of(lecture=lecture)
     if name:
         transaction.on_commit(lambda: Path(settings.MEDIA_ROOT, name).unlink(missing_ok=True), robust=True)
     log.info("footage file %s: discarded by user %s", footage_file.pk, user and user.pk)

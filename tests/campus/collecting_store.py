@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect
-from campus.cctv.fetching import footage_file_fetched, part_path
-from campus.cctv.matching import RemoteFile, source_looked
+from campus.cctv.fetching import finish_fetch, part_path
+from campus.cctv.matching import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim, fail
 from recognition.types import VideoInfo
@@ -85,7 +85,7 @@ class Store:
             )
             for path in files
         ]
-        return source_looked(source=source, files=found)
+        return finish_scan(source=source, files=found)
 
     def broken(self) -> None:
         source = claim("rollcall.scan", self.source.pk, "worker")
@@ -109,7 +109,7 @@ class Store:
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(data)
             info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
-            assert footage_file_fetched(footage_file=footage_file, part=part, sha256=data.hex()[:64], info=info)
+            assert finish_fetch(footage_file=footage_file, part=part, sha256=data.hex()[:64], info=info)
             n += 1
         return n
 

@@ -257,7 +257,7 @@ class TestRecordings(Matrix):
 class TestSources(Matrix):
     path, office = "sources", True
     registrars = [
-        ("patch", "", {"look_minutes": 30}, 200),
+        ("patch", "", {"scan_interval_minutes": 30}, 200),
         ("post", "test/", None, 202),
         ("get", "test/", None, 200),
         ("delete", "", None, 204),

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.clips import (
-    Fit,
-    fitted,
-    footage_file_arrived,
-    footage_file_unreadable,
-    footage_of,
-    lecture_complete,
-    lecture_footage,
-    lectures_of,
-    recording_clip,
-    uncovered,
+    ClipPlan,
+    clip_plans_for,
+    complete_lecture,
+    fail_unreadable_file,
+    gaps_by_camera,
+    lectures_shown_by,
+    plan_clips,
+    save_recording_clips,
+    update_lectures_shown_by,
+    update_recordings_of,
 )
 from campus.cctv.models import Camera, Collection, FootageFile
-from campus.cctv.services import footage_file_assign, footage_file_discard
+from campus.cctv.services import assign_footage_file, discard_footage_file
 from campus.common.errors import UserError
 from campus.common.jobs import claim
 from campus.recordings.models import Recording, Segment
@@ -56,10 +56,10 @@ def camera(db: None) -> Camera:
 
 def arrives(*footage_files: FootageFile) -> None:
     for footage_file in footage_files:
-        footage_file_arrived(footage_file=footage_file)
+        update_lectures_shown_by(footage_file=footage_file)
 
 
-def plans(fits: Iterable[Fit]) -> dict[FootageFile, list[types.Segment]]:
+def plans(fits: Iterable[ClipPlan]) -> dict[FootageFile, list[types.Segment]]:
     """A segment a minute, as the worker plans them for whole footage files."""
     ends = {fit.footage_file: fit.footage_file.info["duration"] for fit in fits}
     starts = {footage_file: [60.0 * n for n in range(int(-(-end // 60)))] for footage_file, end in ends.items()}
@@ -76,8 +76,8 @@ def clip(recording: Recording, owner: str = "worker") -> bool:
     """What the worker does once it is asked."""
     claimed = claim("rollcall.ingest", recording.pk, owner)
     assert claimed
-    fits = footage_of(claimed.lecture)[claimed.camera]
-    done = recording_clip(recording=claimed, fits=fits, plans=plans(fits))
+    fits = clip_plans_for(claimed.lecture)[claimed.camera]
+    done = save_recording_clips(recording=claimed, fits=fits, plans=plans(fits))
     recording.refresh_from_db()
     return done
 
@@ -114,7 +114,7 @@ def test_footage_files_are_laid_over_a_lecture(
 ) -> None:
     footage_files = [FootageFile(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
     for order in (footage_files, footage_files[::-1]):
-        fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in fitted(order, START, 3600.0)]
+        fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in plan_clips(order, START, 3600.0)]
         assert fits == [pytest.approx(one, abs=0.001) for one in expected]
 
 
@@ -123,10 +123,10 @@ def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple
     footage_files = [
         FootageFile(starts_at=START + timedelta(seconds=at), info={"duration": float(length)}) for at, length in spans
     ]
-    fits = fitted(footage_files, START, 3600.0)
+    fits = plan_clips(footage_files, START, 3600.0)
     shuffled = [*footage_files]
     order.shuffle(shuffled)
-    assert fitted(shuffled, START, 3600.0) == fits
+    assert plan_clips(shuffled, START, 3600.0) == fits
     assert all(0 <= fit.start < fit.end <= fit.footage_file.info["duration"] for fit in fits)
     assert all(
         one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits)
@@ -190,7 +190,7 @@ def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> Non
     clip(recording)
     before = list(Segment.objects.values_list("pk", flat=True)), list(recording.clips.values())
     arrives(footage_file, footage_file, factories.footage_file(camera, minute(30), 30, state="double"))
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "processing"
     assert (list(Segment.objects.values_list("pk", flat=True)), list(recording.clips.values())) == before
@@ -201,9 +201,9 @@ def test_a_footage_file_that_comes_while_the_recording_is_being_clip_is_not_lost
 ) -> None:
     arrives(factories.footage_file(camera, minute(0), 15))
     early = claim("rollcall.ingest", lecture.recordings.get().pk, "early")
-    fits = footage_of(lecture)[camera]
+    fits = clip_plans_for(lecture)[camera]
     arrives(factories.footage_file(camera, minute(15), 15))
-    assert not recording_clip(recording=early, fits=fits, plans=plans(fits))
+    assert not save_recording_clips(recording=early, fits=fits, plans=plans(fits))
     assert not early.clips.exists()
     assert clip(early, "later")
     assert early.clips.count() == 2
@@ -234,7 +234,7 @@ def test_a_footage_file_of_two_lectures_is_clip_by_time(lecture: Lecture, camera
     )
     elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
     footage_file = factories.footage_file(camera, minute(45), 30)
-    assert set(lectures_of(footage_file)) == {lecture, following}
+    assert set(lectures_shown_by(footage_file)) == {lecture, following}
     arrives(footage_file)
     assert not elsewhere.recordings.exists()
     clips = [(row.start, row.end, row.at) for one in (lecture, following) for row in _clip(one).clips.all()]
@@ -254,11 +254,11 @@ def test_a_clip_off_footage_file_leaves_a_gap_that_is_told_once_no_more_is_await
     recording = _clip(lecture)
     looked_at(recording)
     assert gaps(recording) == ""
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     recording.refresh_from_db()
     assert gaps(recording) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
     assert coverage(recording) == pytest.approx(49 / 60)
-    assert uncovered(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
+    assert gaps_by_camera(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
     recording.segments.filter(start=60).update(state="failed", error="That part is damaged.")
     assert gaps(recording).startswith(
         "These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no"
@@ -272,7 +272,7 @@ def test_a_file_that_changed_replaces_its_clip(lecture: Lecture, camera: Camera)
     looked_at(recording)
     kept = set(recording.segments.filter(clip__footage_file=first).values_list("pk", flat=True))
     FootageFile.objects.filter(pk=second.pk).update(state="wanted")
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     assert recording.clips.count() == 2, "until it is fetched anew it is here as it was"
     second.refresh_from_db()
     second.state, second.sha256, second.info = "here", "0" * 64, second.info | {"duration": 1800.0}
@@ -287,7 +287,7 @@ def test_once_the_tracks_are_gone_a_late_footage_file_has_all_looked_at_again(le
     arrives(factories.footage_file(camera, minute(0), 30))
     recording = _clip(lecture)
     looked_at(recording, result="")
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     arrives(factories.footage_file(camera, minute(30), 30))
     clip(recording)
     assert recording.segments.filter(state="pending").count() == 60
@@ -310,12 +310,12 @@ def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture
     recording = _clip(lecture)
     Recording.objects.update(state="aggregating")
     voting = claim("rollcall.aggregate", recording.pk, "voter")
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     recording.refresh_from_db()
     assert (recording.state, recording.lease_owner, recording.provisional) == ("aggregating", "", False)
     assert voting.lease_owner, "who counted it as provisional finishes nothing"
     Recording.objects.update(state="done")
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "done"
 
@@ -361,7 +361,7 @@ def test_two_lectures_in_one_room_at_once_are_for_a_person_to_tell_apart(lecture
     footage_file = factories.footage_file(camera, minute(0), 60)
     arrives(footage_file)
     assert not Recording.objects.exists()
-    footage_file_assign(footage_file=footage_file, lecture=other)
+    assign_footage_file(footage_file=footage_file, lecture=other)
     assert other.recordings.get().camera == camera
     assert not lecture.recordings.exists()
 
@@ -371,7 +371,7 @@ def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture
     recording = _clip(lecture)
     looked_at(recording)
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(30), ends_at=minute(90))
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     clip(recording)
     assert [(row.start, row.end, row.at) for row in recording.clips.order_by("at")] == [
         (1800, 3600, 0),
@@ -379,10 +379,10 @@ def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture
     ]
     assert recording.segments.filter(state="pending").count() == 60, "seconds mean something else now"
     Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "uploaded"
-    assert not footage_of(Lecture.objects.get(pk=lecture.pk))
+    assert not clip_plans_for(Lecture.objects.get(pk=lecture.pk))
 
 
 # What people decide.
@@ -393,14 +393,14 @@ def test_a_footage_file_of_the_wrong_room_is_assigned(lecture: Lecture, camera: 
     footage_file = factories.footage_file(wrong, minute(0), 60)
     arrives(footage_file)
     assert not Recording.objects.exists()
-    footage_file_assign(footage_file=footage_file, lecture=lecture, user=factories.registrar())
+    assign_footage_file(footage_file=footage_file, lecture=lecture, user=factories.registrar())
     recording = _clip(lecture)
     assert recording.camera == wrong
     assert recording.segments.count() == 60
     elsewhere = factories.lecture(starts_at=START, ends_at=minute(MINUTES), room="C 1")
-    lecture_footage(lecture=elsewhere)
+    update_recordings_of(lecture=elsewhere)
     assert not elsewhere.recordings.exists(), "it is that lecture's and no other's"
-    footage_file_assign(footage_file=footage_file, lecture=elsewhere)
+    assign_footage_file(footage_file=footage_file, lecture=elsewhere)
     recording.refresh_from_db()
     assert recording.state == "uploaded", "its footage is another lecture's now"
     assert elsewhere.recordings.exists()
@@ -409,14 +409,14 @@ def test_a_footage_file_of_the_wrong_room_is_assigned(lecture: Lecture, camera: 
 def test_an_assigned_footage_file_without_a_time_begins_with_the_lecture(lecture: Lecture) -> None:
     source = factories.source()
     footage_file = factories.footage_file(None, None, 10, source=source)
-    footage_file_assign(footage_file=footage_file, lecture=lecture)
+    assign_footage_file(footage_file=footage_file, lecture=lecture)
     recording = _clip(lecture)
     assert (recording.camera, recording.original_name) == (None, source.name)
     assert parts(recording)[0] == (0, 60)
-    footage_file_assign(footage_file=footage_file, lecture=lecture)
+    assign_footage_file(footage_file=footage_file, lecture=lecture)
     assert lecture.recordings.count() == 1
     wrong_clock = factories.footage_file(factories.camera(ROOM, source), minute(-600), 10)
-    footage_file_assign(footage_file=wrong_clock, lecture=lecture)
+    assign_footage_file(footage_file=wrong_clock, lecture=lecture)
     wrong_clock.refresh_from_db()
     assert (wrong_clock.starts_at, wrong_clock.ends_at) == (START, minute(10))
 
@@ -426,7 +426,7 @@ def test_an_assigned_footage_file_that_is_not_here_is_fetched(lecture: Lecture, 
         camera, minute(0), 60, state="failed", tries=5, error="The server was away.", info={}
     )
     FootageFile.objects.filter(pk=footage_file.pk).update(file="")
-    footage_file_assign(footage_file=footage_file, lecture=lecture)
+    assign_footage_file(footage_file=footage_file, lecture=lecture)
     footage_file.refresh_from_db()
     assert (footage_file.state, footage_file.tries, footage_file.error, footage_file.lecture) == (
         "wanted",
@@ -437,7 +437,7 @@ def test_an_assigned_footage_file_that_is_not_here_is_fetched(lecture: Lecture, 
     assert not lecture.recordings.exists()
     twin = factories.footage_file(camera, minute(0), 60, state="double")
     with pytest.raises(UserError, match="under another name"):
-        footage_file_assign(footage_file=twin, lecture=lecture)
+        assign_footage_file(footage_file=twin, lecture=lecture)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -449,7 +449,7 @@ def test_a_discarded_footage_file_goes_with_its_file_and_what_it_showed(settings
     arrives(first, second)
     recording = _clip(lecture)
     path = Path(second.file.path)
-    footage_file_discard(footage_file=second, user=factories.registrar())
+    discard_footage_file(footage_file=second, user=factories.registrar())
     assert not path.exists()
     clip(recording)
     assert recording.segments.count() == 30
@@ -460,7 +460,7 @@ def test_a_discarded_footage_file_goes_with_its_file_and_what_it_showed(settings
 def test_a_footage_file_in_which_nothing_can_be_seen_is_done_without(lecture: Lecture, camera: Camera) -> None:
     first, second = factories.footage_file(camera, minute(0), 30), factories.footage_file(camera, minute(30), 30)
     arrives(first, second)
-    footage_file_unreadable(footage_file=second, why="It is damaged.")
+    fail_unreadable_file(footage_file=second, why="It is damaged.")
     recording = _clip(lecture)
     assert recording.clips.get().footage_file == first
     second.refresh_from_db()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campus.cctv.clock_drift import ahead_by_files, clock_seen, clocks_look
+from campus.cctv.clock_drift import clock_offset_from_files, clock_seen, measure_clock_offsets
 from campus.cctv.models import Camera, FootageFile, Source
 from tests.campus import factories
 
@@ -41,26 +41,26 @@ def files(camera: Camera, ahead: float, delays: list[float]) -> None:
 @pytest.mark.parametrize("ahead", [0.0, 95.0, -240.0])
 def test_files_that_are_written_to_their_end_say_it(camera: Camera, ahead: float) -> None:
     files(camera, ahead, [1, 0, 2, 1, 0, 1])
-    assert ahead_by_files(camera.source) == pytest.approx(ahead, abs=1)
-    clocks_look()
+    assert clock_offset_from_files(camera.source) == pytest.approx(ahead, abs=1)
+    measure_clock_offsets()
     camera.source.refresh_from_db()
     assert camera.source.clock_seen == pytest.approx(ahead, abs=1)
-    assert camera.source.clock_seen_by == Source.ClockSeen.FILES
+    assert camera.source.clock_measured_by == Source.ClockReference.FILES
     assert camera.source.clock_offset == 0  # a person decides
 
 
 def test_a_few_that_were_copied_later_do_not_count(camera: Camera) -> None:
     files(camera, 30.0, [1, 3600, 0, 1, 7200, 2, 0])
-    assert ahead_by_files(camera.source) == pytest.approx(30, abs=1)
+    assert clock_offset_from_files(camera.source) == pytest.approx(30, abs=1)
 
 
 @pytest.mark.parametrize("delays", [[], [0, 0, 0], [10, 250, 3600, 40, 900, 1800, 77, 5000]])
 def test_where_they_do_not_agree_nothing_is_said(camera: Camera, delays: list[float]) -> None:
     files(camera, 30.0, delays)
-    assert ahead_by_files(camera.source) is None
+    assert clock_offset_from_files(camera.source) is None
 
 
 def test_a_clock_that_was_never_set_is_passed_over(camera: Camera) -> None:
-    clock_seen(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockSeen.STREAM)
+    clock_seen(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockReference.STREAM)
     camera.source.refresh_from_db()
     assert camera.source.clock_seen is None

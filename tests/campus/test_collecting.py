@@ -73,7 +73,7 @@ def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
             looks.append((clock.now - lecture.ends_at) / MINUTE)
         collect()
 
-    Source.objects.update(look_minutes=120, due_at=lecture.ends_at + timedelta(days=2))
+    Source.objects.update(scan_interval_minutes=120, due_at=lecture.ends_at + timedelta(days=2))
     clock.run(lecture.ends_at + timedelta(minutes=45), each=each)
     assert looks == [5, 7, 12, 22, 42]
     assert state_of(lecture) == State.COLLECTING

@@ -6,8 +6,8 @@ import pytest
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect
-from campus.cctv.fetching import footage_file_later
-from campus.cctv.matching import RemoteFile, footage_files_forget, source_looked
+from campus.cctv.fetching import schedule_retry
+from campus.cctv.matching import RemoteFile, delete_expired_footage_files, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim
 from campus.outbox.models import Delivery
@@ -27,7 +27,7 @@ def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, le
         clock.now += timedelta(hours=1)
         collect()
         source = claim("rollcall.scan", store.source.pk, "worker")
-        source_looked(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
+        finish_scan(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
         return store.wanted()
 
     assert look(100) == []
@@ -43,7 +43,7 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
         collect()
         store.looked()
         for pk in store.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
-            footage_file_later(footage_file=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
+            schedule_retry(footage_file=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
 
     clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
     assert state_of(lecture) == State.MISSING
@@ -86,7 +86,7 @@ def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store:
     assert FootageFile.objects.get().path == "cam1/20261115/130000.mp4"
     clock.now += timedelta(days=29)
     FootageFile.objects.update(seen_at=STARTS)
-    footage_files_forget()
+    delete_expired_footage_files()
     assert not FootageFile.objects.exists()
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from campus.cctv.collection import collections_settle
+from campus.cctv.collection import close_collections
 from campus.cctv.live_recording import (
     MARGIN,
-    cameras_due,
-    footage_file_recorded,
-    source_hold,
-    source_let_go,
+    cameras_to_record,
+    claim_live_source,
+    release_live_source,
+    save_recorded_file,
     unrecorded_since,
 )
 from campus.cctv.models import Camera, Collection, FootageFile, Source
@@ -55,22 +55,22 @@ def lecture(begins: timedelta = timedelta(0), **fields):
 )
 def test_a_camera_is_due_while_a_lecture_is_in_its_room(camera: Camera, begins: timedelta, fields, due: bool) -> None:
     lecture(begins, **fields)
-    assert [one.pk for one in cameras_due(NOW)] == [camera.pk] * due
+    assert [one.pk for one in cameras_to_record(NOW)] == [camera.pk] * due
     Source.objects.update(enabled=False)
-    assert cameras_due(NOW) == []
+    assert cameras_to_record(NOW) == []
 
 
 def test_one_recorder_holds_a_source_until_it_is_not_heard_of(camera: Camera) -> None:
-    assert source_hold(source_id=camera.source_id, owner="one")
-    assert not source_hold(source_id=camera.source_id, owner="two")
-    assert source_hold(source_id=camera.source_id, owner="one")
+    assert claim_live_source(source_id=camera.source_id, owner="one")
+    assert not claim_live_source(source_id=camera.source_id, owner="two")
+    assert claim_live_source(source_id=camera.source_id, owner="one")
     Source.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert source_hold(source_id=camera.source_id, owner="two")
-    assert not source_hold(source_id=camera.source_id, owner="one")
-    source_let_go(source_id=camera.source_id, owner="one")  # it has nothing to give
-    assert not source_hold(source_id=camera.source_id, owner="one")
-    source_let_go(source_id=camera.source_id, owner="two")
-    assert source_hold(source_id=camera.source_id, owner="one")
+    assert claim_live_source(source_id=camera.source_id, owner="two")
+    assert not claim_live_source(source_id=camera.source_id, owner="one")
+    release_live_source(source_id=camera.source_id, owner="one")  # it has nothing to give
+    assert not claim_live_source(source_id=camera.source_id, owner="one")
+    release_live_source(source_id=camera.source_id, owner="two")
+    assert claim_live_source(source_id=camera.source_id, owner="one")
 
 
 def test_a_file_becomes_one_footage_file_however_often_it_is_told(camera: Camera, tmp_path: Path) -> None:
@@ -85,14 +85,14 @@ def test_a_file_becomes_one_footage_file_however_often_it_is_told(camera: Camera
     file = tmp_path / "1-2-3.mp4"
     for _ in range(2):
         file.write_bytes(b"film")
-        footage_file_recorded(file=file, **facts)
+        save_recorded_file(file=file, **facts)
         assert not file.exists()
     footage_file = FootageFile.objects.get()
     assert (footage_file.state, footage_file.note, footage_file.size) == (FootageFile.State.HERE, "", 4)
     assert Path(footage_file.file.path).read_bytes() == b"film"
     assert Recording.objects.get(camera=camera).lecture == its
     camera.source.refresh_from_db()
-    assert camera.source.heard_at
+    assert camera.source.last_new_file_at
 
 
 def test_a_gap_is_said_where_the_lecture_misses_something(camera: Camera, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_gap_is_said_where_the_lecture_misses_something(camera: Camera, tmp_pa
         file.write_bytes(str(second).encode())
         starts = its.starts_at + timedelta(seconds=second)
         ends = starts + timedelta(seconds=120)
-        return footage_file_recorded(
+        return save_recorded_file(
             camera=camera, file=file, starts_at=starts, ends_at=ends, sha256=str(second).ljust(64, "0"), info=INFO
         ).note
 
@@ -123,14 +123,14 @@ def test_a_camera_that_brings_nothing_of_a_lecture_is_noticed_while_it_runs(came
     assert unrecorded_since(camera.source, NOW) is None
     its = lecture(timedelta(minutes=-30))
     assert unrecorded_since(camera.source, NOW) == its.starts_at
-    camera.source.heard_at = NOW - timedelta(minutes=1)
+    camera.source.last_new_file_at = NOW - timedelta(minutes=1)
     assert unrecorded_since(camera.source, NOW) is None
-    camera.source.heard_at = NOW - timedelta(minutes=10)
-    assert unrecorded_since(camera.source, NOW) == camera.source.heard_at
+    camera.source.last_new_file_at = NOW - timedelta(minutes=10)
+    assert unrecorded_since(camera.source, NOW) == camera.source.last_new_file_at
 
 
 def test_no_sweeper_asks_for_a_source_that_is_recorded(camera: Camera) -> None:
-    source_hold(source_id=camera.source_id, owner="one")
+    claim_live_source(source_id=camera.source_id, owner="one")
     assert not KINDS["rollcall.scan"].rows.exists()
 
 
@@ -144,13 +144,11 @@ def test_what_was_not_recorded_is_not_waited_for(camera: Camera, tmp_path: Path,
         file.write_bytes(b"half")
         info = replace(INFO, duration=recorded)
         ends = its.starts_at + timedelta(seconds=recorded)
-        footage_file_recorded(
-            camera=camera, file=file, starts_at=its.starts_at, ends_at=ends, sha256="a" * 64, info=info
-        )
-    collections_settle(its.ends_at + timedelta(minutes=1))
+        save_recorded_file(camera=camera, file=file, starts_at=its.starts_at, ends_at=ends, sha256="a" * 64, info=info)
+    close_collections(its.ends_at + timedelta(minutes=1))
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING
-    collections_settle(its.ends_at + timedelta(minutes=4))
+    close_collections(its.ends_at + timedelta(minutes=4))
     row.refresh_from_db()
     assert row.state == state
     assert str(camera) in row.note

@@ -104,7 +104,7 @@ def test_a_wrong_pattern_is_explained(pattern, says):
 def test_no_pattern_says_nothing_of_any_path():
     nothing = patterns.compile("")
     assert nothing.match("some/where/lecture.mp4", BERLIN) == Fields()
-    assert nothing.may_hold("some/where", date(2026, 1, 1), date(2026, 1, 1))
+    assert nothing.may_contain("some/where", date(2026, 1, 1), date(2026, 1, 1))
 
 
 words = st.from_regex(r"[A-Za-z][A-Za-z0-9 -]{0,10}", fullmatch=True)
@@ -128,8 +128,8 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
     day = starts.astimezone(BERLIN).date()
     folders = path.split("/")[:-1]
     for depth in range(len(folders) + 1):
-        assert read.may_hold("/".join(folders[:depth]), day, day)
-    assert not read.may_hold(path, day, day)
+        assert read.may_contain("/".join(folders[:depth]), day, day)
+    assert not read.may_contain(path, day, day)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
 )  # fmt: skip
 def test_only_folders_of_the_day_are_looked_into(folder, held):
     layout = patterns.compile("rec/{start:%Y/%m/%d}/{camera}/{start:%H%M%S}.mp4")
-    assert layout.may_hold(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
+    assert layout.may_contain(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
 
 
 @given(
@@ -156,7 +156,7 @@ def test_nothing_from_outside_breaks_it(pattern, path):
         return
     fields = read.match(path, BERLIN)
     assert fields is None or fields.ends is None or (fields.starts is not None and fields.ends > fields.starts)
-    assert read.may_hold(path, date.min, date.max) in (True, False)
+    assert read.may_contain(path, date.min, date.max) in (True, False)
 
 
 def test_a_hostile_name_costs_no_more_than_its_length():

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Collection, FootageFile, Source
-from campus.cctv.services import source_tested
+from campus.cctv.services import finish_source_test
 from campus.common.jobs import claim
 from tests.campus import factories
 
@@ -47,7 +47,9 @@ def test_a_source_is_made_tested_and_changed_and_its_password_never_told(api: AP
     refused = api.patch(where, {"address": "sftp://elsewhere.example.org/"}, format="json")
     assert refused.status_code == 400
     assert "#/password" in refused.content.decode()
-    assert api.patch(where, {"password": "", "look_minutes": 30}, format="json").json()["has_password"] is False
+    assert (
+        api.patch(where, {"password": "", "scan_interval_minutes": 30}, format="json").json()["has_password"] is False
+    )
     assert b"horse" not in b"".join(api.get(address).content for address in (where, "/api/v1/sources/"))
 
 
@@ -84,7 +86,7 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
     source = Source.objects.get()
     camera = factories.camera("B 12", source, label="one")
     lecture = factories.lecture(room="B 12")
-    source_tested(
+    finish_source_test(
         test=claim("rollcall.test_source", source.test.pk, owner="worker"),
         files=[RemoteFile("one/20261116T090000-091500.mp4", 7, timezone.now()), RemoteFile("readme.txt", 1, None)],
     )

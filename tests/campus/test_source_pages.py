@@ -15,7 +15,7 @@ from campus.accounts.roles import Role
 from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTest
-from campus.cctv.services import source_test, source_tested
+from campus.cctv.services import finish_source_test, request_source_test
 from campus.common.jobs import claim
 from campus.web.dashboard import Dashboard
 from tests.campus import factories
@@ -69,7 +69,7 @@ def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: 
     page = office.get(where)
     assert "horse" not in page.content.decode()
     assert source.secret not in page.content.decode()
-    office.post(where, sent(page, look_minutes=30))
+    office.post(where, sent(page, scan_interval_minutes=30))
     assert credentials.decrypt(Source.objects.get(name="NVR").secret) == "correct horse"
     refused = office.post(where, sent(page, address="sftp://elsewhere.example.org/"))
     assert "Enter the password again" in refused.content.decode()
@@ -119,7 +119,7 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
         RemoteFile(path, 7, timezone.now())
         for path in ("one/20261116T090000-091500.mp4", "two/20261116T090000-091500.mp4", "x.mp4")
     ]
-    source_tested(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=files)
+    finish_source_test(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=files)
     page = office.get(where, headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in page
     assert str(lecture) in page
@@ -136,9 +136,9 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
 
 def test_names_from_outside_are_no_markup(office: Client):
     source = factories.source(pattern=PATTERN)
-    source_test(source=source)
+    request_source_test(source=source)
     nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
-    source_tested(
+    finish_source_test(
         test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
     )
     footage_file = factories.footage_file(

@@ -9,27 +9,27 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from campus.cctv import credentials
-from campus.cctv.fetching import footage_file_fetched
+from campus.cctv.fetching import finish_fetch
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import (
     cameras_for,
     collections_for,
-    findings,
     footage_files_for,
     lectures_near,
+    preview_test_files,
     sources_for,
     unclear,
     unmatched,
 )
 from campus.cctv.services import (
-    collection_again,
-    footage_file_discard,
-    footage_file_take_back,
+    discard_footage_file,
+    finish_source_test,
+    request_source_test,
+    restart_collection,
+    restore_footage_file,
     row_delete,
-    source_save,
-    source_test,
-    source_tested,
+    save_source,
 )
 from campus.common.errors import UserError
 from campus.common.jobs import claim
@@ -46,7 +46,7 @@ PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4"
 def nvr() -> Source:
     """A server with a password, and one camera, in B 12."""
     source = Source(name="NVR", kind="sftp", address="sftp://nvr.example.org/rec", pattern=PATTERN)
-    source_save(source=source, password="correct horse", username="rollcall")
+    save_source(source=source, password="correct horse", username="rollcall")
     factories.camera("B 12", source, label="one")
     return source
 
@@ -65,15 +65,15 @@ def path(minutes: int = 0, camera: str = "one") -> str:
 def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
     assert credentials.decrypt(nvr.secret) == "correct horse"
     assert "horse" not in nvr.secret
-    source_save(source=nvr, name="NVR 2")
+    save_source(source=nvr, name="NVR 2")
     assert credentials.decrypt(Source.objects.get().secret) == "correct horse"
     for change in ({"address": "sftp://elsewhere.example.org/rec"}, {"kind": "smb"}):
         with pytest.raises(ValidationError) as refusal:
-            source_save(source=Source.objects.get(), **change)
+            save_source(source=Source.objects.get(), **change)
         assert "password" in refusal.value.message_dict
-    source_save(source=Source.objects.get(), password="other", address="sftp://elsewhere.example.org/rec")
+    save_source(source=Source.objects.get(), password="other", address="sftp://elsewhere.example.org/rec")
     assert credentials.decrypt(Source.objects.get().secret) == "other"
-    source_save(source=Source.objects.get(), password="", address="sftp://nvr.example.org/rec")
+    save_source(source=Source.objects.get(), password="", address="sftp://nvr.example.org/rec")
     assert Source.objects.get().secret == ""
 
 
@@ -90,12 +90,12 @@ def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
 )
 def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value: object):
     with pytest.raises(ValidationError) as refusal:
-        source_save(source=Source(kind="sftp", address="sftp://nvr.example.org/"), **{"name": "another", field: value})
+        save_source(source=Source(kind="sftp", address="sftp://nvr.example.org/"), **{"name": "another", field: value})
     assert field in refusal.value.message_dict
 
 
 def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
-    source_test(source=nvr)
+    request_source_test(source=nvr)
     test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
     now = timezone.now()
     files = [
@@ -106,11 +106,11 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
         RemoteFile("readme.txt", 10, now - timedelta(minutes=3)),
     ]
     factories.footage_file(nvr.cameras.get(), factories.STARTS, path=path(), state=FootageFile.State.HERE)
-    assert source_tested(test=test, files=files)
-    assert not source_tested(test=test, files=[])  # the attempt is over
+    assert finish_source_test(test=test, files=files)
+    assert not finish_source_test(test=test, files=[])  # the attempt is over
     test = SourceTest.objects.get()
     assert (test.state, test.count) == (SourceTest.State.DONE, 5)
-    rows = {seen.file.path: seen for seen in findings(test)}
+    rows = {seen.file.path: seen for seen in preview_test_files(test)}
     assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
     assert rows[path()].lectures == [lecture]
     assert rows[path()].footage_file is not None
@@ -122,10 +122,10 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
 
 
 def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
-    source_test(source=nvr)
+    request_source_test(source=nvr)
     first = claim("rollcall.test_source", nvr.test.pk, owner="first")
-    source_test(source=nvr)
-    assert not source_tested(test=first, files=[])
+    request_source_test(source=nvr)
+    assert not finish_source_test(test=first, files=[])
     assert claim("rollcall.test_source", nvr.test.pk, owner="second")
     assert SourceTest.objects.count() == 1
 
@@ -197,20 +197,20 @@ def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
     lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(hours=2))
     Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1))
     footage_file = factories.footage_file(nvr.cameras.get(), lecture.starts_at, minutes=15, settled=True)
-    footage_file_discard(footage_file=footage_file)
-    footage_file_take_back(footage_file=footage_file)
+    discard_footage_file(footage_file=footage_file)
+    restore_footage_file(footage_file=footage_file)
     footage_file.refresh_from_db()
     assert footage_file.state == FootageFile.State.WANTED
     with pytest.raises(UserError, match="not discarded"):
-        footage_file_take_back(footage_file=footage_file)
+        restore_footage_file(footage_file=footage_file)
 
 
 def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
     source = factories.source(kind=Source.Kind.RTSP, address="rtsp://10.0.0.7/")
     footage_file = factories.footage_file(factories.camera("B 12", source), factories.STARTS)
-    footage_file_discard(footage_file=footage_file)
+    discard_footage_file(footage_file=footage_file)
     with pytest.raises(UserError, match="gone"):
-        footage_file_take_back(footage_file=footage_file)
+        restore_footage_file(footage_file=footage_file)
 
 
 def test_a_missing_lecture_is_looked_for_again(lecture):
@@ -221,13 +221,13 @@ def test_a_missing_lecture_is_looked_for_again(lecture):
         starts_at=timezone.now() - timedelta(days=2), ends_at=timezone.now() - timedelta(days=1)
     )
     row = Collection.objects.select_related("lecture").get()
-    collection_again(collection=row)
+    restart_collection(collection=row)
     row.refresh_from_db()
     assert (row.state, row.note, row.tries) == (Collection.State.COLLECTING, "", 0)
     assert row.due_at <= timezone.now() < row.deadline_at
     Collection.objects.update(state="off", note="No camera in use is in the lecture's room.")
     with pytest.raises(UserError, match="No camera in use"):
-        collection_again(collection=Collection.objects.get())
+        restart_collection(collection=Collection.objects.get())
 
 
 @pytest.fixture
@@ -311,11 +311,11 @@ def test_only_allowed_folders_are_loaded(tmp_path: Path, settings):
 
 
 def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, lecture):
-    source_save(source=nvr, time_zone="Europe/Berlin", clock_offset=90)
-    source_test(source=nvr)
+    save_source(source=nvr, time_zone="Europe/Berlin", clock_offset=90)
+    request_source_test(source=nvr)
     test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
-    source_tested(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
-    (seen,) = findings(SourceTest.objects.select_related("source").get())
+    finish_source_test(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
+    (seen,) = preview_test_files(SourceTest.objects.select_related("source").get())
     assert seen.reading is not None
     assert seen.reading.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
     assert seen.lectures == [lecture]
@@ -327,7 +327,7 @@ def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, le
 def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     nvr: Source, lecture, tmp_path: Path, pattern: str, note: str
 ):
-    source_save(source=nvr, pattern=pattern)
+    save_source(source=nvr, pattern=pattern)
     row = FootageFile.objects.create(
         source=nvr,
         camera=nvr.cameras.get(),
@@ -340,7 +340,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     part.write_bytes(b"film")
     (tmp_path / "media" / "footage").mkdir()
     info = VideoInfo(**{**factories.INFO, "duration": 300.0})
-    assert footage_file_fetched(
+    assert finish_fetch(
         footage_file=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info
     )
     row.refresh_from_db()

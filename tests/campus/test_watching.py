@@ -28,7 +28,7 @@ def camera() -> Camera:
     """Of a source that is looked through and brings something."""
     camera = factories.camera("B 12")
     Source.objects.update(
-        looked_at=timezone.now(), heard_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
+        looked_at=timezone.now(), last_new_file_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
     )
     return camera
 
@@ -81,9 +81,9 @@ def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
     for day in (2, 1):
         lecture = factories.lecture(room="b 12", starts_at=timezone.now() - timedelta(days=day))
         Collection.objects.create(lecture=lecture, due_at=lecture.ends_at, deadline_at=lecture.ends_at, state="missing")
-    Source.objects.update(heard_at=timezone.now() - timedelta(days=1, hours=12))
+    Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=1, hours=12))
     assert ringing() == [], "of one of them it brought something"
-    Source.objects.update(heard_at=timezone.now() - timedelta(days=3))
+    Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=3))
     assert ringing() == ["silent"]
     Source.objects.update(enabled=False)
     assert ringing() == []

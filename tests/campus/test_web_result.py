@@ -16,7 +16,7 @@ from campus.academics.models import Lecture
 from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.services import lecture_count, lecture_report_write
-from campus.cctv.clips import footage_file_arrived
+from campus.cctv.clips import update_lectures_shown_by
 from campus.recordings.models import Recording, Segment
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -367,7 +367,7 @@ def test_confirming_many_needs_few_queries(
 def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, world: World):
     Recording.objects.filter(lecture=world.lecture).delete()
     camera = factories.camera(world.lecture.room)
-    footage_file_arrived(footage_file=factories.footage_file(camera, world.lecture.starts_at, 30))
+    update_lectures_shown_by(footage_file=factories.footage_file(camera, world.lecture.starts_at, 30))
     assert "nothing is counted yet" in page(lecturer, "lecture", world.lecture.pk)
     recording = world.lecture.recordings.get()
     Recording.objects.update(state="done", duration=5400)

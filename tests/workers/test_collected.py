@@ -21,9 +21,9 @@ from campus.attendance.policy import RegisterPolicy
 from campus.attendance.register import register
 from campus.attendance.selectors import provisional
 from campus.attendance.services import snapshot_wanted
-from campus.cctv.clips import footage_file_arrived, lecture_complete, lecture_footage
+from campus.cctv.clips import complete_lecture, update_lectures_shown_by, update_recordings_of
 from campus.cctv.models import Camera, FootageFile
-from campus.cctv.services import footage_file_discard
+from campus.cctv.services import discard_footage_file
 from campus.common.errors import UserError
 from campus.common.jobs import KINDS, claim
 from campus.outbox.models import Delivery
@@ -103,7 +103,7 @@ def work() -> None:
 
 def arrives(*footage_files: FootageFile) -> None:
     for one in footage_files:
-        footage_file_arrived(footage_file=one)
+        update_lectures_shown_by(footage_file=one)
         work()
 
 
@@ -218,7 +218,7 @@ def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
     left, right = cameras
     user = factories.registrar()
     arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT[:3]))
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     work()
     report = Report.objects.get()
     students = {student.name: student for student in lecture.course.students.all()}
@@ -268,7 +268,7 @@ def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera
     broken.refresh_from_db()
     assert (broken.state, broken.error) == ("failed", "This is no video. Upload another file.")
     assert not lecture.recordings.filter(camera=right).exists()
-    lecture_complete(lecture=lecture)
+    complete_lecture(lecture=lecture)
     work()
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
     assert (Report.objects.count(), told()) == (1, 1)
@@ -291,11 +291,11 @@ def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple
     assert statuses(lecture) == EXPECTED
     user = factories.registrar()
     override_set(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
-    footage_file_discard(footage_file=other, user=user)
+    discard_footage_file(footage_file=other, user=user)
     work()
     assert lecture.recordings.get().camera == left
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "excused"]
-    footage_file_discard(footage_file=one, user=user)
+    discard_footage_file(footage_file=one, user=user)
     work()
     assert not Recording.objects.exists()
     assert statuses(lecture) == ["excused"], "nothing but what a person said is left"
@@ -307,11 +307,11 @@ def test_a_lecture_that_is_cancelled_or_moves_is_followed(lecture: Lecture, came
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(6), ends_at=minute(12))
     lecture.refresh_from_db()
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     work()
     assert statuses(lecture) == ["absent"] * 5 + ["present"]
     Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
-    lecture_footage(lecture=lecture)
+    update_recordings_of(lecture=lecture)
     work()
     assert statuses(lecture) == []
 

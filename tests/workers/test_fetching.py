@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campus.cctv.fetching import part_path, parts_tidy
+from campus.cctv.fetching import delete_expired_partial_files, part_path
 from campus.cctv.models import FootageFile, Source
 from campus.common import storage as uploads
 from campus.common.jobs import WAITING, claim
@@ -203,7 +203,7 @@ class TestSlices:
             part_path(footage_file).touch()
         for footage_file in (kept, gone):
             os.utime(part_path(footage_file), (0, 0))
-        parts_tidy()
+        delete_expired_partial_files()
         assert [part_path(footage_file).exists() for footage_file in (kept, gone, fresh)] == [True, False, True]
 
 
@@ -271,12 +271,12 @@ class TestWrong:
 
 class TestBounds:
     def test_a_file_that_is_too_large_is_not_begun(self, nvr: Path, film: bytes) -> None:
-        source = factories.source(address=str(nvr), file_gib=0)
+        source = factories.source(address=str(nvr), max_file_gib=0)
         assert fetched(wanted(nvr, film, source=source)).state == FootageFile.State.FAILED
         assert "at most" in FootageFile.objects.get().error
 
     def test_the_bytes_of_the_day(self, nvr: Path, film: bytes) -> None:
-        source = factories.source(address=str(nvr), day_gib=1)
+        source = factories.source(address=str(nvr), max_gib_per_day=1)
         FootageFile.objects.create(
             source=source,
             path="earlier",
@@ -308,7 +308,7 @@ class TestBounds:
         assert again(footage_file).state == FootageFile.State.HERE
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
-        source = factories.source(address=str(nvr), rate_kib=1024)
+        source = factories.source(address=str(nvr), max_kib_per_second=1024)
         pace = collect.Pace(source)
         assert 9.9 < pace.pause(10 * 1024**2) <= 10
         for number in range(2):

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 
 from campus.cctv.credentials import encrypt
 from campus.cctv.models import Source
-from campus.cctv.services import source_save
+from campus.cctv.services import save_source
 from campus.common.errors import UserError
 from tests.campus import factories
 from tests.servers.ftps import PyFtpd
@@ -160,7 +160,7 @@ def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: P
     file = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file], check=True)
     source = source_of(server)
-    source_save(source=source, password=file.read_text())
+    save_source(source=source, password=file.read_text())
     with pytest.raises(Unreachable, match="refuses us"):
         look(source)
     (server.folder / "authorized_keys").write_text((tmp_path / "id.pub").read_text())
@@ -175,11 +175,11 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
         ("-----BEGIN nonsense", "no private key of SSH that we know"),
     ):
         with pytest.raises(ValidationError, match=reason):
-            source_save(source=source, password=text)
+            save_source(source=source, password=text)
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", file], check=True)
     source.kind = "ftps"
     with pytest.raises(ValidationError, match="Only SFTP"):
-        source_save(source=source, password=file.read_text())
+        save_source(source=source, password=file.read_text())
     assert not Source.objects.get().secret
 
 

@@ -92,7 +92,9 @@ def day(tmp_path: Path, films: dict[int, Path], settings: Any, monkeypatch: pyte
     monkeypatch.setattr(timezone, "now", lambda: day.now)
     monkeypatch.setattr("campus.common.jobs.publish", day.publish)
     monkeypatch.setattr("workers.collect.publish", day.publish)
-    source = factories.source(address=str(folder), pattern="{room}/{date:%Y%m%d}-{start:%H%M%S}.mp4", look_minutes=30)
+    source = factories.source(
+        address=str(folder), pattern="{room}/{date:%Y%m%d}-{start:%H%M%S}.mp4", scan_interval_minutes=30
+    )
     Source.objects.update(created_at=STARTS - timedelta(days=3))
     for name in ("A1", "B2", "C3"):
         source.cameras.create(label=name, room=Room.objects.create(name=name))

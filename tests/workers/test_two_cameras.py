@@ -18,7 +18,7 @@ from django.core.files.base import ContentFile
 from campus.attendance.models import Report
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request, photo_add
-from campus.cctv.clips import footage_file_arrived
+from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.models import Camera
 from campus.common.jobs import KINDS, claim
 from campus.recordings.services import segments_settled
@@ -147,7 +147,7 @@ def test_two_cameras_see_the_truth_together(
             content=content,
             info=asdict(info) | {"started_at": None},
         )
-        footage_file_arrived(footage_file=footage_file)
+        update_lectures_shown_by(footage_file=footage_file)
         work()
 
     for camera, view in [(left, LEFT[0]), (right, RIGHT[0]), (left, LEFT[1]), (right, RIGHT[1])]:

@@ -73,7 +73,7 @@ class Session:
     def run(self) -> None:
         tries, logged = 0, ""
         while not self.stopping.is_set():
-            most = self.camera.source.file_gib * 1024**3
+            most = self.camera.source.max_file_gib * 1024**3
             recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, most)
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             try:
@@ -109,4 +109,4 @@ class Session:
 def facts(camera: Camera) -> tuple[Any, ...]:
     """What a session has to begin anew for when a person changes it."""
     source = camera.source
-    return (camera.label, source.address, source.username, source.secret, source.file_gib)
+    return (camera.label, source.address, source.username, source.secret, source.max_file_gib)

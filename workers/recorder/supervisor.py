@@ -17,14 +17,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from campus.cctv.clock_drift import clock_seen
-from campus.cctv.fetching import bytes_of_the_day
+from campus.cctv.fetching import bytes_fetched_in_last_day
 from campus.cctv.live_recording import (
-    cameras_due,
-    cameras_numbered,
-    footage_file_recorded,
-    source_hold,
-    source_let_go,
-    source_told,
+    cameras_to_record,
+    claim_live_source,
+    live_cameras,
+    release_live_source,
+    save_live_error,
+    save_recorded_file,
 )
 from campus.cctv.models import Camera, Source
 from recognition.errors import RecognitionError
@@ -97,13 +97,13 @@ class Supervisor:
             log.warning("The database does not answer; what is recorded is kept until it does: %s", error)
 
     def tick(self) -> None:
-        due = {camera.pk: camera for camera in cameras_due(timezone.now())}
-        left = {camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})}
+        due = {camera.pk: camera for camera in cameras_to_record(timezone.now())}
+        left = {camera.pk: camera for camera in live_cameras({file.camera for file in self.files()})}
         self.hold(due | left)
         self.spent = {
             camera.source_id
             for camera in due.values()
-            if bytes_of_the_day(camera.source) >= camera.source.day_gib * 1024**3
+            if bytes_fetched_in_last_day(camera.source) >= camera.source.max_gib_per_day * 1024**3
         }
         wanted = {
             pk: camera
@@ -129,14 +129,14 @@ class Supervisor:
         for source_id in sources:
             if time.monotonic() - self.held.get(source_id, -math.inf) < settings.LEASE_SECONDS / 3:
                 continue
-            if source_hold(source_id=source_id, owner=self.owner):
+            if claim_live_source(source_id=source_id, owner=self.owner):
                 if source_id not in self.held:
                     self.take_over({pk for pk, camera in wanted.items() if camera.source_id == source_id})
                 self.held[source_id] = time.monotonic()
             elif self.held.pop(source_id, None):
                 log.warning("source %s: another recorder has taken it", source_id)
         for source_id in self.held.keys() - sources:
-            source_let_go(source_id=source_id, owner=self.owner)
+            release_live_source(source_id=source_id, owner=self.owner)
             del self.held[source_id]
 
     def take_over(self, cameras: set[int]) -> None:
@@ -172,7 +172,7 @@ class Supervisor:
             )
             with file.path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            footage_file_recorded(
+            save_recorded_file(
                 camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info
             )
 
@@ -186,15 +186,15 @@ class Supervisor:
             ]
             error = str(SPENT) if source_id in self.spent else " ".join(troubles)
             if self.told.get(source_id) != error:
-                source_told(source_id=source_id, owner=self.owner, error=error)
+                save_live_error(source_id=source_id, owner=self.owner, error=error)
                 self.told[source_id] = error
         for session in self.sessions.values():
             ahead, source_id = session.ahead, session.camera.source_id
             if ahead is not None and abs(ahead - self.ahead.get(source_id, math.inf)) > CLOCK_SECONDS:
-                clock_seen(source_id=source_id, ahead=ahead, by=Source.ClockSeen.STREAM)
+                clock_seen(source_id=source_id, ahead=ahead, by=Source.ClockReference.STREAM)
                 self.ahead[source_id] = ahead
 
     def finish(self) -> None:
         self.sessions.clear()
-        self.register({camera.pk: camera for camera in cameras_numbered({file.camera for file in self.files()})})
+        self.register({camera.pk: camera for camera in live_cameras({file.camera for file in self.files()})})
         self.hold({})

@@ -36,17 +36,17 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             "clock_offset",
             "delay_minutes",
             "deadline_hours",
-            "look_minutes",
-            "rate_kib",
-            "file_gib",
-            "day_gib",
+            "scan_interval_minutes",
+            "max_kib_per_second",
+            "max_file_gib",
+            "max_gib_per_day",
             "enabled",
             "state",
             "error",
             "looked_at",
-            "heard_at",
+            "last_new_file_at",
         ]
-        read_only_fields = ["state", "error", "looked_at", "heard_at"]
+        read_only_fields = ["state", "error", "looked_at", "last_new_file_at"]
 
 
 class CameraSerializer(serializers.ModelSerializer[Camera]):

@@ -15,16 +15,16 @@ from campus.api import filters
 from campus.api.base import Endpoint, OfficeReads, RegistrarsWrite, who
 from campus.api.serializers import cctv as s
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
-from campus.cctv.selectors import cameras_for, collections_for, findings, footage_files_for, sources_for
+from campus.cctv.selectors import cameras_for, collections_for, footage_files_for, preview_test_files, sources_for
 from campus.cctv.services import (
-    camera_save,
-    collection_again,
-    footage_file_assign,
-    footage_file_discard,
-    footage_file_take_back,
+    assign_footage_file,
+    discard_footage_file,
+    request_source_test,
+    restart_collection,
+    restore_footage_file,
     row_delete,
-    source_save,
-    source_test,
+    save_camera,
+    save_source,
 )
 
 Kept = TypeVar("Kept", Source, Camera, FootageFile)
@@ -50,14 +50,14 @@ class SourceViewSet(Office[Source]):
         """A new source. Its cameras are made under `/cameras/`."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(source_save(source=Source(), **wish.validated_data), status.HTTP_201_CREATED)
+        return self.shown(save_source(source=Source(), **wish.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         source = self.object_to_change()
         wish = self.get_serializer(source, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(source_save(source=source, **wish.validated_data))
+        return self.shown(save_source(source=source, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
@@ -69,7 +69,7 @@ class SourceViewSet(Office[Source]):
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Have a worker look at what is there, and fetch nothing. Ask with GET for what it found."""
-        return _tested(source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
+        return _tested(request_source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=s.SourceTestSerializer)
     @test.mapping.get
@@ -82,7 +82,7 @@ class SourceViewSet(Office[Source]):
 
 
 def _tested(test: SourceTest, code: int) -> Response:
-    return Response(s.SourceTestSerializer({"test": test, "files": findings(test)}).data, status=code)
+    return Response(s.SourceTestSerializer({"test": test, "files": preview_test_files(test)}).data, status=code)
 
 
 class CameraViewSet(Office[Camera]):
@@ -97,14 +97,14 @@ class CameraViewSet(Office[Camera]):
         """A camera of a source, and the room that it shows."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(camera_save(camera=Camera(), **wish.validated_data), status.HTTP_201_CREATED)
+        return self.shown(save_camera(camera=Camera(), **wish.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         camera = self.object_to_change()
         wish = self.get_serializer(camera, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(camera_save(camera=camera, **wish.validated_data))
+        return self.shown(save_camera(camera=camera, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
@@ -129,7 +129,7 @@ class FootageFileViewSet(Office[FootageFile]):
         footage_file = self.get_object()
         wish = s.AssignSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        footage_file_assign(footage_file=footage_file, user=who(request), **wish.validated_data)
+        assign_footage_file(footage_file=footage_file, user=who(request), **wish.validated_data)
         return self.shown(footage_file)
 
     @extend_schema(request=None, responses=s.FootageFileSerializer)
@@ -137,7 +137,7 @@ class FootageFileViewSet(Office[FootageFile]):
     def discard(self, request: Request, pk: str) -> Response:
         """It is of no interest: what is here of it goes, and no lecture gets it."""
         footage_file = self.get_object()
-        footage_file_discard(footage_file=footage_file, user=who(request))
+        discard_footage_file(footage_file=footage_file, user=who(request))
         return self.shown(footage_file)
 
     @extend_schema(request=None, responses=s.FootageFileSerializer)
@@ -145,7 +145,7 @@ class FootageFileViewSet(Office[FootageFile]):
     def take_back(self, request: Request, pk: str) -> Response:
         """Undo `discard`: it is as if it had just been seen."""
         footage_file = self.get_object()
-        footage_file_take_back(footage_file=footage_file, user=who(request))
+        restore_footage_file(footage_file=footage_file, user=who(request))
         return self.shown(footage_file)
 
 
@@ -164,5 +164,5 @@ class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     def again(self, request: Request, pk: str) -> Response:
         """Look for the lecture's footage once more, now and for another while."""
         collection = self.get_object()
-        collection_again(collection=collection, user=who(request))
+        restart_collection(collection=collection, user=who(request))
         return self.shown(collection)

@@ -25,7 +25,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from campus.academics.models import Lecture
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import collections_for, footage_files_for, lectures_near, unclear, unmatched
-from campus.cctv.services import collection_again, footage_file_assign, footage_file_discard, footage_file_take_back
+from campus.cctv.services import assign_footage_file, discard_footage_file, restart_collection, restore_footage_file
 from campus.recordings.models import Clip
 from campus.recordings.selectors import clock
 from campus.web.admin.base import (
@@ -241,7 +241,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         attempt_all(
             request,
             queryset,
-            lambda footage_file: footage_file_discard(footage_file=footage_file, user=user_of(request)),
+            lambda footage_file: discard_footage_file(footage_file=footage_file, user=user_of(request)),
             _("Discarded, and to be found under that state"),
         )
 
@@ -259,14 +259,14 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         ),
     )
     def discard_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, footage_file_discard, _("The file is discarded."))
+        return self._act(request, object_id, discard_footage_file, _("The file is discarded."))
 
     @action(description=gettext_lazy("Take back"), permissions=["use"])
     def take_back_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
         attempt_all(
             request,
             queryset,
-            lambda footage_file: footage_file_take_back(footage_file=footage_file, user=user_of(request)),
+            lambda footage_file: restore_footage_file(footage_file=footage_file, user=user_of(request)),
             _("Taken back"),
         )
 
@@ -282,7 +282,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         ),
     )
     def take_back_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, footage_file_take_back, _("The file is taken back."))
+        return self._act(request, object_id, restore_footage_file, _("The file is taken back."))
 
     def _act(
         self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
@@ -314,7 +314,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
             attempt_all(
                 request,
                 chosen,
-                lambda footage_file: footage_file_assign(
+                lambda footage_file: assign_footage_file(
                     footage_file=footage_file, lecture=lecture, user=user_of(request)
                 ),
                 _("Assigned"),
@@ -397,7 +397,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
         attempt_all(
             request,
             queryset,
-            lambda row: collection_again(collection=row, user=user_of(request)),
+            lambda row: restart_collection(collection=row, user=user_of(request)),
             _("Looked for again"),
         )
 
@@ -416,7 +416,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
         attempt(
             request,
-            lambda: collection_again(collection=collection, user=user_of(request)),
+            lambda: restart_collection(collection=collection, user=user_of(request)),
             _("It is looked for again."),
         )
         return back(request, Collection, object_id)

@@ -28,8 +28,8 @@ from campus.cctv.credentials import KEY
 from campus.cctv.matching import zone_of
 from campus.cctv.models import Alarm, Camera, FootageFile, Source, SourceTest
 from campus.cctv.path_patterns import Fields
-from campus.cctv.selectors import Seen, findings, sources_for
-from campus.cctv.services import checked_password, row_delete, source_save, source_test
+from campus.cctv.selectors import Seen, preview_test_files, sources_for
+from campus.cctv.services import clean_password, request_source_test, row_delete, save_source
 from campus.common.errors import UserError
 from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, day_and_time, to
 from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
@@ -81,7 +81,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
         try:
-            checked_password(self.instance, self.new_password())
+            clean_password(self.instance, self.new_password())
         except ValidationError as error:
             self.add_error(None, error)
 
@@ -101,7 +101,7 @@ class CameraInline(TabularInline):
 @admin.register(Source)
 class SourceAdmin(RegistrarAdmin):
     form = SourceForm
-    list_display = ("name", "kind", "address", "rooms", "shown", "looked_at", "heard_at")
+    list_display = ("name", "kind", "address", "rooms", "shown", "looked_at", "last_new_file_at")
     list_filter = (("kind", ChoicesDropdownFilter), "enabled")
     search_fields = ("name", "address", "cameras__label", "cameras__room__name")
     conditional_fields: ClassVar[dict[str, str]] = {
@@ -113,7 +113,7 @@ class SourceAdmin(RegistrarAdmin):
     }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
-    readonly_fields = ("shown", "looked_at", "heard_at", "error", "clock")
+    readonly_fields = ("shown", "looked_at", "last_new_file_at", "error", "clock")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         return super().get_queryset(request).prefetch_related("cameras__room")
@@ -128,15 +128,15 @@ class SourceAdmin(RegistrarAdmin):
                 {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")},
             ),
             (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
-            (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "look_minutes")}),
-            (gettext_lazy("Limits"), {"fields": (("file_gib", "day_gib"), "rate_kib")}),
+            (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "scan_interval_minutes")}),
+            (gettext_lazy("Limits"), {"fields": (("max_file_gib", "max_gib_per_day"), "max_kib_per_second")}),
         ]
         if obj:
-            sets.insert(0, (gettext_lazy("State"), {"fields": ("shown", ("looked_at", "heard_at"), "error")}))
+            sets.insert(0, (gettext_lazy("State"), {"fields": ("shown", ("looked_at", "last_new_file_at"), "error")}))
         return sets
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
-        source_save(source=obj, password=form.new_password())
+        save_source(source=obj, password=form.new_password())
 
     @display(description=gettext_lazy("Rooms"))
     def rooms(self, source: Source) -> str:
@@ -154,12 +154,12 @@ class SourceAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Seen of the clock"))
     def clock(self, source: Source) -> str:
-        if source.clock_seen is None or source.clock_seen_at is None:
+        if source.clock_seen is None or source.clock_measured_at is None:
             return "-"
         seen = {
             "seconds": round(source.clock_seen, 1),
             "by": source.get_clock_seen_by_display(),
-            "when": day_and_time(source.clock_seen_at),
+            "when": day_and_time(source.clock_measured_at),
         }
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
@@ -191,7 +191,7 @@ class SourceAdmin(RegistrarAdmin):
         ),
     )
     def test_now(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        source_test(source=get_object_or_404(sources_for(request.user), pk=object_id))
+        request_source_test(source=get_object_or_404(sources_for(request.user), pk=object_id))
         return to(request, reverse("admin:cctv_source_test", args=[object_id]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -204,7 +204,7 @@ class SourceAdmin(RegistrarAdmin):
         if request.method == "POST":
             if not self.has_test_permission(request):
                 raise PermissionDenied
-            source_test(source=source)
+            request_source_test(source=source)
             return redirect("admin:cctv_source_test", pk)
         context = {
             "title": _("Test of %(source)s") % {"source": source},
@@ -224,7 +224,7 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
     if test is None or test.state != SourceTest.State.DONE:
         return {"test": test}
     try:
-        rows = findings(test)
+        rows = preview_test_files(test)
     except UserError as error:
         return {"test": test, "problem": str(error)}
     fits = [row for row in rows if row.fits]

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from campus.cctv.folder_import import files_of, footage_load, footage_loaded, source_of
+from campus.cctv.folder_import import finish_import, import_files, list_files, save_import_source
 from campus.cctv.matching import Reading, zone_of
 from campus.cctv.models import FootageFile, Source
 from campus.common.errors import UserError
@@ -43,11 +43,11 @@ class Command(BaseCommand):
         rooms = dict(entry.rpartition("=")[::2] for entry in options["camera"]) | {"": options["room"]}
         try:
             with transaction.atomic():
-                files = files_of(folder)
-                source = source_of(
+                files = list_files(folder)
+                source = save_import_source(
                     folder, pattern=options["pattern"], time_zone=options["time_zone"], rooms=rooms, files=files
                 )
-                found = footage_load(source=source, files=files)
+                found = import_files(source=source, files=files)
                 self.show(source, found)
                 transaction.set_rollback(dry_run)
         except UserError as error:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         try:
             self.wait(source)
         finally:
-            footage_loaded(source=source)
+            finish_import(source=source)
 
     def show(self, source: Source, found: list[Reading]) -> None:
         zone = zone_of(source)
