@@ -7,10 +7,11 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance.collected import lecture_settle
-from campus.attendance.notifications import tell_counted
-from campus.attendance.selectors import decisions_on_faces
-from campus.attendance.services import record_attendance, report_write
+from campus.attendance.collected import finish_collected_lecture
+from campus.attendance.notifications import notify_recording_counted
+from campus.attendance.proposals import save_attendance
+from campus.attendance.reports import write_recording_report
+from campus.attendance.selectors import identity_overrides
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
@@ -54,7 +55,7 @@ def aggregate(recording: Recording) -> None:
         gallery_discard(gallery=row, error=str(localize(error.message)))
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
-    decisions = decisions_on_faces(recording)
+    decisions = identity_overrides(recording)
     attendance = vote(
         results, gallery, roster, video_info(recording), VotePolicy(strictness=course.strictness), decisions
     )
@@ -66,14 +67,14 @@ def aggregate(recording: Recording) -> None:
             recording=recording, gallery=row, strictness=course.strictness, coverage=coverage(recording), error=missing
         ):
             raise Cancelled("The recording was cancelled, or somebody else counted it.")
-        record_attendance(recording=recording, attendance=attendance)
-        if decisions_on_faces(recording) != decisions:
+        save_attendance(recording=recording, attendance=attendance)
+        if identity_overrides(recording) != decisions:
             raise Postponed  # somebody said whose face it is while the vote was on
         if recording.collected:
-            lecture_settle(lecture=recording.lecture)
+            finish_collected_lecture(lecture=recording.lecture)
         else:
-            report_write(recording=recording)
-            tell_counted(recording=recording)
+            write_recording_report(recording=recording)
+            notify_recording_counted(recording=recording)
 
 
 def trained(recording: Recording) -> Gallery:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from campus.academics.models import Lecture
-from campus.attendance.services import recording_delete
+from campus.attendance.services import delete_recording
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
 from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
@@ -48,7 +48,7 @@ def join(recording: Recording) -> None:
         with transaction.atomic():
             lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
             if not clip_plans_for(lecture).get(recording.camera):
-                recording_delete(recording=recording)
+                delete_recording(recording=recording)
                 return
         raise Postponed
     plans = {}

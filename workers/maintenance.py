@@ -14,8 +14,8 @@ from kombu import Connection
 from kombu.exceptions import ChannelError
 
 from campus.accounts.services import accounts_tidy
-from campus.attendance.collected import lectures_settle
-from campus.attendance.services import snapshots_tidy
+from campus.attendance.collected import finish_collected_lectures
+from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.services import galleries_tidy, galleries_train_due
 from campus.biometrics.zips import zips_tidy
 from campus.cctv.alarms import delete_expired_alarms
@@ -38,7 +38,7 @@ def sweep() -> None:
     """Give up what failed too often, let votes and trainings begin that are due, and ask again for work whose message was lost."""
     give_up()
     segments_settled()
-    lectures_settle()
+    finish_collected_lectures()
     galleries_train_due()
     with app.connection_for_read() as connection:
         ask_again(connection)
@@ -92,7 +92,7 @@ def upkeep() -> None:
     uploads_tidy()
     delete_expired_partial_files()
     zips_tidy()
-    snapshots_tidy()
+    delete_expired_snapshots()
     accounts_tidy()
     measure_clock_offsets()
     delete_expired_footage_files()

@@ -3,7 +3,7 @@
 Each of these may run twice, late or not at all for a while without harm.
 """
 
-from campus.attendance.weekly import tell_week
+from campus.attendance.weekly import notify_week
 from campus.cctv.alarms import watch as watch_footage
 from campus.cctv.collection import collect as collect_footage
 from workers.celery import app
@@ -21,4 +21,4 @@ def watch() -> None:
 
 @app.task(name="rollcall.week")
 def week() -> None:
-    tell_week()
+    notify_week()

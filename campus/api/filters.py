@@ -170,9 +170,13 @@ class RecordFilter(filters.FilterSet):
         fields: list[str] = []
 
     def with_status(self, queryset: QuerySet[AttendanceRecord], name: str, value: str) -> QuerySet[AttendanceRecord]:
-        if value not in statuses.kinds():
+        if value not in statuses.status_definitions():
             raise ValidationError(
-                {"status": _("There is no such status. Choose one of: {}.").format(", ".join(statuses.kinds()))}
+                {
+                    "status": _("There is no such status. Choose one of: {}.").format(
+                        ", ".join(statuses.status_definitions())
+                    )
+                }
             )
         return queryset.filter(Q(override_status=value) | Q(override_status="", machine_status=value))
 

@@ -29,7 +29,7 @@ from rest_framework.views import APIView
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.attendance.selectors import may_decide
+from campus.attendance.selectors import can_edit_result
 from campus.recordings.models import Recording, Upload
 from campus.recordings.selectors import uploads_for
 from campus.recordings.services import AlreadyHere
@@ -251,7 +251,7 @@ class UploadView(TusView):
 
 
 def check_open(request: Request, lecture: Lecture) -> None:
-    if not may_decide(request.user, lecture):
+    if not can_edit_result(request.user, lecture):
         raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
 
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.register import Register, lecture_labels
-from campus.attendance.statuses import Kind, kinds
+from campus.attendance.statuses import StatusDefinition, status_definitions
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def lecture_csv(lecture: Lecture) -> bytes:
@@ -22,8 +22,8 @@ def lecture_csv(lecture: Lecture) -> bytes:
             record.student.number,
             record.student.name,
             record.get_status_display(),
-            _clock(record.first_seen),
-            _clock(record.last_seen),
+            _time_of_day(record.first_seen),
+            _time_of_day(record.last_seen),
             f"{record.seconds / 60:.1f}",
             f"{record.share:.2f}",
             f"{record.confidence:.2f}",
@@ -42,7 +42,7 @@ def lecture_csv(lecture: Lecture) -> bytes:
         _("Confidence"),
         _("Source"),
     )
-    return _for_spreadsheets([head, *rows])
+    return _encode_for_spreadsheets([head, *rows])
 
 
 def register_csv(register: Register) -> bytes:
@@ -70,12 +70,12 @@ def register_csv(register: Register) -> bytes:
         ]
         for line in register.lines
     ]
-    return _for_spreadsheets([[*head, _("Below %(least)d %%") % {"least": round(100 * register.least)}], *rows])
+    return _encode_for_spreadsheets([[*head, _("Below %(least)d %%") % {"least": round(100 * register.least)}], *rows])
 
 
 def moodle_marks(lecture: Lecture) -> bytes:
     """What “Import attendance marks” of a session in Moodle takes."""
-    known = kinds()
+    known = status_definitions()
     records = lecture.records.select_related("student").order_by("student__name", "student__number")
     return _marks((record.student, known.get(record.status)) for record in records)
 
@@ -86,7 +86,7 @@ def moodle_zip(register: Register) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         head = ("course", "groups", "sessiondate", "from", "to", "description")
         archive.writestr(
-            "sessions.csv", _plain([head, *(_session(register.course, lecture) for lecture in register.lectures)])
+            "sessions.csv", _encode([head, *(_session(register.course, lecture) for lecture in register.lectures)])
         )
         for n, label in enumerate(lecture_labels(register.lectures)):
             marks = _marks((line.student, line.kinds[n]) for line in register.lines)
@@ -94,12 +94,12 @@ def moodle_zip(register: Register) -> bytes:
     return buffer.getvalue()
 
 
-def _marks(students: Iterable[tuple[Student, Kind | None]]) -> bytes:
+def _marks(students: Iterable[tuple[Student, StatusDefinition | None]]) -> bytes:
     """Who by the ID number, when scanned (empty, or Moodle would work out the status from it), and the acronym of the status. Whom
     nobody has confirmed yet is left out.
     """
     rows = [(student.number, "", kind.moodle) for student, kind in students if kind and kind.moodle]
-    return _plain([("idnumber", "scantime", "status"), *rows])
+    return _encode([("idnumber", "scantime", "status"), *rows])
 
 
 def _session(course: Course, lecture: Lecture) -> tuple[str, ...]:
@@ -107,17 +107,17 @@ def _session(course: Course, lecture: Lecture) -> tuple[str, ...]:
     return (course.code, "", f"{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end:%H:%M}", lecture.title)
 
 
-def _clock(when: object) -> str:
+def _time_of_day(when: object) -> str:
     return f"{timezone.localtime(when):%H:%M:%S}" if when else ""  # type: ignore[arg-type]
 
 
-def _for_spreadsheets(rows: Iterable[Sequence[str]]) -> bytes:
+def _encode_for_spreadsheets(rows: Iterable[Sequence[str]]) -> bytes:
     """With the mark that Excel knows UTF-8 by; a text that a spreadsheet would take for a formula begins with an apostrophe."""
-    guarded = (["'" + cell if cell.startswith(FORMULA) else cell for cell in row] for row in rows)
-    return "\N{BOM}".encode() + _plain(guarded)
+    guarded = (["'" + cell if cell.startswith(FORMULA_PREFIXES) else cell for cell in row] for row in rows)
+    return "\N{BOM}".encode() + _encode(guarded)
 
 
-def _plain(rows: Iterable[Sequence[str]]) -> bytes:
+def _encode(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue().encode()

@@ -9,21 +9,21 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, UnknownPerson
-from campus.attendance.selectors import seen
+from campus.attendance.selectors import evidence_by_student
 from campus.biometrics.selectors import threshold
 from campus.common.intervals import merged
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
 
 
-def lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
+def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
     """One recording, or all that were counted: the statuses are the lecture's, times and pictures are the recordings'."""
     counted = (
         lecture.recordings.filter(state=Recording.State.DONE).select_related("gallery").order_by("original_name", "pk")
     )
     recordings = [recording] if recording else list(counted)
     duration = max(one.duration for one in recordings)
-    shown = seen(lecture, recording)
+    shown = evidence_by_student(lecture, recording)
     lines = []
     for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
         rows = shown.get(record.student_id, [])
@@ -40,7 +40,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
                 confidence=max((row.confidence for row in rows), default=0.0),
                 source=_source(record),
                 picture=next(iter(_pictures([crop for row in rows for crop in row.crops])), None),
-                status_code=statuses.like(record.status),
+                status_code=statuses.meaning_of(record.status),
             )
         )
     first = recordings[0]
@@ -59,7 +59,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
         lecture=str(lecture),
         recording=", ".join(one.original_name for one in recordings),
         duration=duration,
-        started_at=local(lecture.starts_at),
+        started_at=_local_naive(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
         threshold=threshold(gallery, first.strictness) if gallery else None,
         margin=gallery.margin if gallery else None,
@@ -75,7 +75,7 @@ def lecture_report(lecture: Lecture, recording: Recording | None = None) -> Lect
             for person in unknown.order_by("recording__original_name", "recording", "index")
         ),
         details=tuple(details),
-        statuses=tuple(label for _code, label in statuses.every_status()),
+        statuses=tuple(label for _code, label in statuses.status_choices()),
     )
 
 
@@ -93,5 +93,5 @@ def _pictures(crops: list[dict[str, str]]) -> list[bytes]:
     return pictures
 
 
-def local(when: datetime) -> datetime:
+def _local_naive(when: datetime) -> datetime:
     return timezone.localtime(when).replace(tzinfo=None)

@@ -5,15 +5,15 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture, Student
-from campus.attendance.decisions import override_set
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceDecision, Sighting
-from campus.attendance.services import lecture_count
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Sighting
+from campus.attendance.overrides import set_override
+from campus.attendance.proposals import recount_lecture
 from campus.biometrics.services import photo_delete, photo_move
 from campus.common.errors import UserError
 
 
 @transaction.atomic
-def guest_merge(*, guest: Student, student: Student, user: User) -> None:
+def merge_guest(*, guest: Student, student: Student, user: User) -> None:
     """The guest is this student: enrolments, photos and attendance go over, and the guest is gone.
 
     What people decided on the student counts more than what they decided on the guest; the log keeps both. Raises UserError.
@@ -29,10 +29,10 @@ def guest_merge(*, guest: Student, student: Student, user: User) -> None:
         else:
             photo_move(photo=photo, student=student)
     seen = _merge_sightings(guest, student)
-    FaceDecision.objects.filter(student=guest).update(student=student)
+    FaceOverride.objects.filter(student=guest).update(student=student)
     _merge_records(guest, student, user)
     for lecture in Lecture.objects.filter(pk__in=seen):
-        lecture_count(lecture=lecture)
+        recount_lecture(lecture=lecture)
     guest.delete()
 
 
@@ -70,7 +70,7 @@ def _merge_records(guest: Student, student: Student, user: User) -> None:
             continue
         if record.override_status and not own.override_status:
             reason = _("was the guest %(guest)s") % {"guest": guest}
-            override_set(record=own, status=record.override_status, reason=reason, user=user)
+            set_override(record=own, status=record.override_status, reason=reason, user=user)
         # The rows say what they said; only whose record they belong to is new.
         AttendanceChange._base_manager.filter(record=record).update(record=own)
         record.delete()

@@ -10,16 +10,21 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.policy import RegisterPolicy
-from campus.attendance.statuses import DECISIONS, AttendanceStatus, Status, decisions, every_status, label
+from campus.attendance.statuses import (
+    AttendanceStatus,
+    Status,
+    override_choices,
+    status_choices,
+    status_label,
+)
 from campus.common.jobs import LeasedWork
 from campus.recordings.models import Recording
 
 __all__ = [
-    "DECISIONS",
     "AttendanceChange",
     "AttendanceRecord",
     "AttendanceStatus",
-    "FaceDecision",
+    "FaceOverride",
     "RegisterPolicy",
     "Report",
     "Sighting",
@@ -66,7 +71,7 @@ class Sighting(models.Model):
         return f"{self.student} in {self.recording}"
 
 
-class FaceDecision(models.Model):
+class FaceOverride(models.Model):
     """What a person said of a face in a recording. It is found again by time and place, so no measure of the face is kept, and a
     new run follows it."""
 
@@ -76,9 +81,9 @@ class FaceDecision(models.Model):
         VISITOR = "visitor", _("visitor")
         DELETED = "deleted", _("deleted")
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="face_decisions")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="face_overrides")
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
-    student = models.ForeignKey(Student, null=True, blank=True, on_delete=models.CASCADE, related_name="face_decisions")
+    student = models.ForeignKey(Student, null=True, blank=True, on_delete=models.CASCADE, related_name="face_overrides")
     marks = models.JSONField(default=list)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(max_length=150)
@@ -109,7 +114,7 @@ class UnknownPerson(models.Model):
     seconds = models.FloatField(default=0)
     crops = models.JSONField(default=list)
     marks = models.JSONField(default=list)
-    decision = models.ForeignKey(FaceDecision, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
+    decision = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:
         verbose_name_plural = _("unknown people")
@@ -143,7 +148,7 @@ class AttendanceRecord(models.Model):
     machine_status = models.CharField(
         _("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT
     )
-    override_status = models.CharField(_("set by a person"), max_length=10, choices=decisions, blank=True)
+    override_status = models.CharField(_("set by a person"), max_length=10, choices=override_choices, blank=True)
     first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
     last_seen = models.DateTimeField(_("last seen"), null=True, blank=True)
     seconds = models.FloatField(_("seconds seen"), default=0)
@@ -178,10 +183,10 @@ class AttendanceRecord(models.Model):
         return self.override_status or self.machine_status
 
     def get_status_display(self) -> str:
-        return label(self.status)
+        return status_label(self.status)
 
 
-class AppendOnly(models.QuerySet["AttendanceChange"]):
+class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
     """Rows go with their lecture only."""
 
     def update(self, **_: object) -> int:
@@ -212,15 +217,15 @@ class AttendanceChange(models.Model):
         AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes"
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.STATUS)
-    old = models.CharField(_("before"), max_length=10, choices=every_status, blank=True)
-    new = models.CharField(_("after"), max_length=10, choices=every_status, blank=True)
+    old = models.CharField(_("before"), max_length=10, choices=status_choices, blank=True)
+    new = models.CharField(_("after"), max_length=10, choices=status_choices, blank=True)
     about = models.CharField(_("about"), max_length=300, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(_("by"), max_length=150, help_text=_("As it was then, should the account be deleted."))
     at = models.DateTimeField(_("when"), auto_now_add=True)
 
-    objects = AppendOnly.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("correction")

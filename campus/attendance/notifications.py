@@ -11,36 +11,36 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.accounts.selectors import in_language_of
 from campus.attendance.models import AttendanceRecord, UnknownPerson
-from campus.attendance.policy import policy_of
-from campus.attendance.register import RegisterLine, register
-from campus.attendance.statuses import Status, kinds, label, like
+from campus.attendance.policy import policy_for
+from campus.attendance.register import RegisterRow, build_register
+from campus.attendance.statuses import Status, meaning_of, status_definitions, status_label
 from campus.outbox.services import mail, publish_event
 from campus.recordings.models import Recording
 
 
-def tell_counted(*, recording: Recording) -> None:
+def notify_recording_counted(*, recording: Recording) -> None:
     """The attendance of a lecture was counted from a recording. Counting the same recording again tells nobody a second time."""
-    _tell_counted(
+    _notify_counted(
         recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(is_static=False).count()
     )
 
 
-def tell_lecture_counted(*, lecture: Lecture) -> None:
+def notify_lecture_counted(*, lecture: Lecture) -> None:
     """The attendance of a lecture was counted from all that its cameras showed. Nobody is told a second time."""
     unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
-    _tell_counted(lecture, f"counted:lecture-{lecture.pk}", unknown.count())
+    _notify_counted(lecture, f"counted:lecture-{lecture.pk}", unknown.count())
 
 
-def _tell_counted(lecture: Lecture, key: str, unknown: int) -> None:
-    publish_event(course=lecture.course, event="attendance.counted", key=key, data=_data(lecture))
-    if not policy_of(lecture.course).mail_lecturers:
+def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
+    publish_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
+    if not policy_for(lecture.course).mail_lecturers:
         return
     counts = Counter(record.status for record in lecture.records.all())
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with in_language_of(user):
             context = _context(lecture) | {
                 "name": user.get_full_name() or user.get_username(),
-                "counts": {label(code): n for code, n in counts.items()},
+                "counts": {status_label(code): n for code, n in counts.items()},
                 "to_confirm": counts[Status.TO_CONFIRM],
                 "unknown": unknown,
             }
@@ -49,31 +49,31 @@ def _tell_counted(lecture: Lecture, key: str, unknown: int) -> None:
         mail(to=user.email, event="attendance.counted", key=key, subject=subject, body=body)
 
 
-def tell_signed_off(*, lecture: Lecture) -> None:
+def notify_signed_off(*, lecture: Lecture) -> None:
     """Somebody vouched for the result. Each absentee is told once, also when the lecture is signed off again."""
     signed = timezone.now()
     publish_event(
         course=lecture.course,
         event="attendance.signed_off",
         key=f"signed:{lecture.pk}:{signed.isoformat()}",
-        data=_data(lecture),
+        data=_webhook_data(lecture),
     )
-    if not policy_of(lecture.course).mail_absentees:
+    if not policy_for(lecture.course).mail_absentees:
         return
     absent = [
         record
         for record in lecture.records.select_related("student").exclude(student__email="")
-        if like(record.status) == Status.ABSENT
+        if meaning_of(record.status) == Status.ABSENT
     ]
     if absent:
-        term = register(lecture.course)
+        term = build_register(lecture.course)
         lines = {line.student.pk: line for line in term.lines}
         with in_language_of():
             for record in absent:
-                _tell_absentee(record, lecture, lines.get(record.student_id), round(100 * term.least))
+                _notify_absentee(record, lecture, lines.get(record.student_id), round(100 * term.least))
 
 
-def _tell_absentee(record: AttendanceRecord, lecture: Lecture, line: RegisterLine | None, least: int) -> None:
+def _notify_absentee(record: AttendanceRecord, lecture: Lecture, line: RegisterRow | None, least: int) -> None:
     student = record.student
     share = line.tally.share if line else None
     context = _context(lecture) | {
@@ -104,9 +104,9 @@ def _context(lecture: Lecture) -> dict[str, object]:
     }
 
 
-def _data(lecture: Lecture) -> dict[str, object]:
+def _webhook_data(lecture: Lecture) -> dict[str, object]:
     """No names: a receiver that may know them asks the API."""
-    known = kinds()
+    known = status_definitions()
     counts = Counter(record.status for record in lecture.records.all())
     return {
         "lecture": lecture.pk,

@@ -13,8 +13,8 @@ from fpdf.enums import XPos, YPos
 from campus.academics.models import Lecture
 from campus.attendance.models import SignOff
 from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
-from campus.attendance.register import Register, RegisterLine
-from campus.attendance.statuses import kinds, like
+from campus.attendance.register import Register, RegisterRow
+from campus.attendance.statuses import meaning_of, status_definitions
 from recognition.excel.tables import STATUS_COLOURS, clean_text
 
 HEAD = (31, 56, 100)
@@ -24,7 +24,7 @@ NUMBER, NAME, DAY, SUM = 26.0, 56.0, 6.2, 15.0
 DATES = 22.0  # the height of the dates
 
 
-class Paper(FPDF):
+class PdfDocument(FPDF):
     """A4 with a heading and the number of each page."""
 
     def __init__(self, heading: str, below: str, *, landscape: bool) -> None:
@@ -113,7 +113,9 @@ def lecture_pdf(lecture: Lecture) -> bytes:
     """The list of one lecture, with a line to sign on, or who signed it off."""
     starts = timezone.localtime(lecture.starts_at)
     when = f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}"
-    paper = Paper(str(lecture.course), " · ".join(filter(None, (when, lecture.title, lecture.room))), landscape=False)
+    paper = PdfDocument(
+        str(lecture.course), " · ".join(filter(None, (when, lecture.title, lecture.room))), landscape=False
+    )
     widths = (NUMBER, 68.0, 30.0, 20.0, 20.0, paper.epw - NUMBER - 138.0)
     names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
     paper.head(widths, names)
@@ -130,7 +132,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             f"{record.seconds / 60:.0f}",
         )
         for width, cell, colour in zip(
-            widths, cells, ("", "", STATUS_COLOURS[like(record.status)], "", "", ""), strict=True
+            widths, cells, ("", "", STATUS_COLOURS[meaning_of(record.status)], "", "", ""), strict=True
         ):
             paper.box(width, cell, colour=colour)
         paper.ln(ROW)
@@ -138,7 +140,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
     return paper.finish()
 
 
-def _sign(paper: Paper, lecture: Lecture) -> None:
+def _sign(paper: PdfDocument, lecture: Lecture) -> None:
     paper.ln(6)
     signed = SignOff.objects.filter(lecture=lecture).first()
     if signed:
@@ -160,8 +162,8 @@ def register_pdf(register: Register) -> bytes:
         "least": round(100 * register.least),
         "below": register.below,
     }
-    legend = ", ".join(f"{kind.letter} {kind.label}" for kind in kinds().values())
-    paper = Paper(str(register.course), f"{said} · {legend}", landscape=True)
+    legend = ", ".join(f"{kind.letter} {kind.label}" for kind in status_definitions().values())
+    paper = PdfDocument(str(register.course), f"{said} · {legend}", landscape=True)
     room = int((paper.epw - NUMBER - NAME - 2 * SUM) / DAY)
     for n, first in enumerate(range(0, max(len(register.lectures), 1), room)):
         if n:
@@ -170,7 +172,7 @@ def register_pdf(register: Register) -> bytes:
     return paper.finish()
 
 
-def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None:
+def _block(paper: PdfDocument, register: Register, part: slice, *, last: bool) -> None:
     """The table over some of the lectures; the last one has the sums."""
     _dates(paper, register, part, last=last)
     for line in register.lines:
@@ -187,12 +189,12 @@ def _block(paper: Paper, register: Register, part: slice, *, last: bool) -> None
         paper.ln(ROW)
 
 
-def _sums(line: RegisterLine) -> Iterator[str]:
+def _sums(line: RegisterRow) -> Iterator[str]:
     yield f"{float(line.tally.points):g} / {float(line.tally.most):g}"
     yield "" if line.tally.share is None else f"{100 * line.tally.share:.0f} %"
 
 
-def _dates(paper: Paper, register: Register, part: slice, *, last: bool) -> None:
+def _dates(paper: PdfDocument, register: Register, part: slice, *, last: bool) -> None:
     """The head of the table, with the dates upright."""
     paper.set_font("Inter", "B", 8)
     top, left = paper.get_y(), paper.l_margin + NUMBER + NAME

@@ -10,18 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
 
-MOST_ADDRESSES = 10
+MAX_WARNING_ADDRESSES = 10
 
 
-def addresses(text: str) -> list[str]:
+def split_addresses(text: str) -> list[str]:
     """The e-mail addresses in a text, which has commas, semicolons or white space between them."""
     return [address for address in re.split(r"[\s,;]+", text) if address]
 
 
-def known_addresses(text: str) -> None:
-    found = addresses(text)
-    if len(found) > MOST_ADDRESSES:
-        raise ValidationError(_("At most %(n)d addresses can be named.") % {"n": MOST_ADDRESSES})
+def validate_addresses(text: str) -> None:
+    found = split_addresses(text)
+    if len(found) > MAX_WARNING_ADDRESSES:
+        raise ValidationError(_("At most %(n)d addresses can be named.") % {"n": MAX_WARNING_ADDRESSES})
     for address in found:
         validate_email(address)
 
@@ -62,7 +62,7 @@ class RegisterPolicy(models.Model):
         _("warn of falling attendance"),
         max_length=500,
         blank=True,
-        validators=[known_addresses],
+        validators=[validate_addresses],
         help_text=_(
             "E-mail addresses of those who are told, once a week, which students fell below what is asked for."
         ),
@@ -79,5 +79,5 @@ class RegisterPolicy(models.Model):
         return f"{self.course.code}: {self.least_percent} %"
 
 
-def policy_of(course: Course) -> RegisterPolicy:
+def policy_for(course: Course) -> RegisterPolicy:
     return RegisterPolicy.objects.filter(course=course).first() or RegisterPolicy(course=course)

@@ -6,16 +6,16 @@ from campus.academics.models import Course
 from campus.attendance.statuses import Status
 from recognition.types import Interval
 
-FULL_LECTURE = 3600.0  # seconds
-NOT_GONE = 300.0  # seconds out of sight, in a full lecture, after which nobody has left yet
+FULL_LECTURE_SECONDS = 3600.0  # seconds
+SHORT_ABSENCE_SECONDS = 300.0  # seconds out of sight, in a full lecture, after which nobody has left yet
 
 
-def proportion(duration: float) -> float:
+def limit_scale(duration: float) -> float:
     """How much of a class's seconds and minutes counts in a recording of `duration` seconds."""
-    return min(duration / FULL_LECTURE, 1.0)
+    return min(duration / FULL_LECTURE_SECONDS, 1.0)
 
 
-def machine_status(
+def judge_punctuality(
     course: Course, first: float, last: float, duration: float, unwatched: Sequence[Interval] = ()
 ) -> Status:
     """Present, late or left early, of a student seen from `first` to `last` second of a recording of `duration` seconds.
@@ -25,11 +25,11 @@ def machine_status(
     watched, or left early who may have stayed then: it is enough to be seen soon after it, or until shortly before.
     """
     late, early = (
-        course.late_minutes * 60 * proportion(duration),
-        duration - course.early_minutes * 60 * proportion(duration),
+        course.late_minutes * 60 * limit_scale(duration),
+        duration - course.early_minutes * 60 * limit_scale(duration),
     )
     for start, end in unwatched:
-        soon = min(NOT_GONE * proportion(duration), end - start)
+        soon = min(SHORT_ABSENCE_SECONDS * limit_scale(duration), end - start)
         if start <= late < end + soon:
             late = end + soon
         if start - soon < early <= end:

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.models import AttendanceRecord
-from campus.attendance.policy import policy_of
-from campus.attendance.statuses import Kind, kinds
+from campus.attendance.policy import policy_for
+from campus.attendance.statuses import StatusDefinition, status_definitions
 
 # What counts of a record, in the database: see AttendanceRecord.status.
-EFFECTIVE = Case(When(override_status="", then=F("machine_status")), default=F("override_status"))
+EFFECTIVE_STATUS = Case(When(override_status="", then=F("machine_status")), default=F("override_status"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterLine:
+class RegisterRow:
     """One student: the status in each lecture of the register, None where the student was not on its roster."""
 
     student: Student
-    kinds: tuple[Kind | None, ...]
+    kinds: tuple[StatusDefinition | None, ...]
     tally: Tally
     below: bool
 
@@ -50,8 +50,8 @@ class Register:
 
     course: Course
     lectures: tuple[Lecture, ...]
-    kinds: tuple[Kind, ...]
-    lines: tuple[RegisterLine, ...]
+    kinds: tuple[StatusDefinition, ...]
+    lines: tuple[RegisterRow, ...]
     columns: tuple[Tally, ...]
     total: Tally
     least: float
@@ -61,12 +61,12 @@ class Register:
         return sum(line.below for line in self.lines)
 
     @property
-    def used(self) -> tuple[Kind, ...]:
+    def used(self) -> tuple[StatusDefinition, ...]:
         """The statuses that occur."""
         return tuple(kind for kind in self.kinds if self.total.counts.get(kind.code))
 
 
-def tally(statuses: Iterable[Kind | None], best: Decimal) -> Tally:
+def tally_statuses(statuses: Iterable[StatusDefinition | None], best: Decimal) -> Tally:
     """Add up statuses; `best` is the most points that one lecture can give."""
     given = [kind for kind in statuses if kind is not None]
     counted = [kind for kind in given if kind.counts]
@@ -79,11 +79,11 @@ def tally(statuses: Iterable[Kind | None], best: Decimal) -> Tally:
     )
 
 
-def best_points(known: Iterable[Kind]) -> Decimal:
+def max_lecture_points(known: Iterable[StatusDefinition]) -> Decimal:
     return max((kind.points for kind in known if kind.counts), default=Decimal())
 
 
-def between(since: date | None, until: date | None, field: str = "starts_at") -> Q:
+def in_days(since: date | None, until: date | None, field: str = "starts_at") -> Q:
     """Lectures of these days (both included, open where None), in the institution's time zone."""
     wanted = Q()
     if since:
@@ -97,32 +97,32 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
+def build_register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
     """The lectures that have records for good and were not cancelled, in the order of time; the students by name."""
-    known = kinds()
-    best = best_points(known.values())
-    least = policy_of(course).least_percent / 100
-    held = Lecture.objects.filter(between(since, until), course=course, cancelled=False, records__isnull=False)
+    known = status_definitions()
+    best = max_lecture_points(known.values())
+    least = policy_for(course).least_percent / 100
+    held = Lecture.objects.filter(in_days(since, until), course=course, cancelled=False, records__isnull=False)
     held = held.exclude(recordings__provisional=True)
     lectures = tuple(held.distinct().order_by("starts_at"))
     place = {lecture.pk: n for n, lecture in enumerate(lectures)}
-    rows: dict[int, list[Kind | None]] = {}
+    rows: dict[int, list[StatusDefinition | None]] = {}
     records = AttendanceRecord.objects.filter(lecture__in=place).order_by()
-    for student, lecture, code in records.values_list("student", "lecture", EFFECTIVE):
+    for student, lecture, code in records.values_list("student", "lecture", EFFECTIVE_STATUS):
         rows.setdefault(student, [None] * len(lectures))[place[lecture]] = known.get(code)
     students = Student.objects.filter(pk__in=records.values("student")).order_by("name", "number")
     lines = []
     for student in students:
         given = tuple(rows[student.pk])
-        sums = tally(given, best)
-        lines.append(RegisterLine(student, given, sums, below=sums.share is not None and sums.share < least))
+        sums = tally_statuses(given, best)
+        lines.append(RegisterRow(student, given, sums, below=sums.share is not None and sums.share < least))
     return Register(
         course=course,
         lectures=lectures,
         kinds=tuple(known.values()),
         lines=tuple(lines),
-        columns=tuple(tally((row[n] for row in rows.values()), best) for n in range(len(lectures))),
-        total=tally((kind for row in rows.values() for kind in row), best),
+        columns=tuple(tally_statuses((row[n] for row in rows.values()), best) for n in range(len(lectures))),
+        total=tally_statuses((kind for row in rows.values() for kind in row), best),
         least=least,
     )
 

@@ -9,7 +9,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from campus.attendance.register import Register, Tally, lecture_labels
-from campus.attendance.statuses import Kind
+from campus.attendance.statuses import StatusDefinition
 from recognition.excel.tables import (
     GENERAL_FORMAT,
     STATUS_COLOURS,
@@ -48,13 +48,13 @@ def write_register(path: Path, register: Register) -> None:
     save_workbook(path, buffer, str(register.course))
 
 
-def _meaning(kind: Kind) -> str:
+def _meaning(kind: StatusDefinition) -> str:
     if not kind.counts:
         return _("%(status)s: does not count") % {"status": kind.label}
     return _("%(status)s: %(points)s points") % {"status": kind.label, "points": f"{float(kind.points):g}"}
 
 
-def _sums(tally: Tally, used: tuple[Kind, ...], below: str | None) -> list[Value]:
+def _sums(tally: Tally, used: tuple[StatusDefinition, ...], below: str | None) -> list[Value]:
     counts = (tally.counts.get(kind.code, 0) for kind in used)
     return [tally.share, below, float(tally.points), float(tally.most), tally.counted, *counts]
 

@@ -12,14 +12,14 @@ from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
-    FaceDecision,
+    FaceOverride,
     Report,
     Sighting,
     SignOff,
     Snapshot,
     UnknownPerson,
 )
-from campus.attendance.statuses import ATTENDED, like
+from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.common.intervals import merged
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import recordings_for
@@ -50,17 +50,21 @@ def reports_for(user: AnyUser) -> QuerySet[Report]:
     return Report.objects.filter(course__in=courses_for(user))
 
 
-def teaches(user: AnyUser, lecture: Lecture) -> bool:
+def can_edit_until_sign_off(user: AnyUser, lecture: Lecture) -> bool:
     """Whether the user may decide on the lecture as long as it is not signed off."""
     return not is_auditor(user) and courses_for(user).filter(pk=lecture.course_id).exists()
 
 
-def may_decide(user: AnyUser, lecture: Lecture) -> bool:
+def can_edit_result(user: AnyUser, lecture: Lecture) -> bool:
     """Whether the user may change the lecture's result now."""
-    return is_registrar(user) or (teaches(user, lecture) and not SignOff.objects.filter(lecture=lecture).exists())
+    return is_registrar(user) or (
+        can_edit_until_sign_off(user, lecture) and not SignOff.objects.filter(lecture=lecture).exists()
+    )
 
 
-def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list[Sighting | UnknownPerson]]:
+def evidence_by_student(
+    lecture: Lecture, recording: Recording | None = None
+) -> dict[int, list[Sighting | UnknownPerson]]:
     """Student id → what the lecture's recordings, or the one given, show of the student: by the machine, and by a person's word."""
     only = {"recording": recording} if recording else {"recording__lecture": lecture}
     rows: dict[int, list[Sighting | UnknownPerson]] = {}
@@ -82,7 +86,7 @@ def seen(lecture: Lecture, recording: Recording | None = None) -> dict[int, list
     return rows
 
 
-def watched(lecture: Lecture) -> dict[UUID, list[Interval]]:
+def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:
     """Recording → when, in its seconds, it was looked at: those that say who was there, where it was noted at all."""
     counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
     parts = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
@@ -93,7 +97,7 @@ def watched(lecture: Lecture) -> dict[UUID, list[Interval]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Provisional:
+class ProvisionalResult:
     """How a lecture stands of which more footage is awaited: `there` of `students`, by what was watched until then."""
 
     there: int
@@ -101,25 +105,25 @@ class Provisional:
     until: datetime | None
 
 
-def provisional(lecture: Lecture) -> Provisional | None:
+def provisional_result(lecture: Lecture) -> ProvisionalResult | None:
     """None where the result is final, or nothing comes by itself."""
     if not lecture.recordings.filter(provisional=True).exists():
         return None
-    found = [like(record.status) in ATTENDED for record in lecture.records.all()]
-    seconds = max((intervals[-1][1] for intervals in watched(lecture).values()), default=None)
-    return Provisional(
+    found = [meaning_of(record.status) in ATTENDED for record in lecture.records.all()]
+    seconds = max((intervals[-1][1] for intervals in watched_intervals(lecture).values()), default=None)
+    return ProvisionalResult(
         sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds)
     )
 
 
-def decisions_on_faces(recording: Recording) -> list[IdentityOverride]:
+def identity_overrides(recording: Recording) -> list[IdentityOverride]:
     """What people said of the recording's faces, as the vote follows it."""
     return [
         IdentityOverride(
             key=str(row.pk),
             marks=tuple((float(time), tuple(box)) for time, box in row.marks),
             label=str(row.student_id) if row.student_id else None,
-            denied=row.verdict == FaceDecision.Verdict.NOT,
+            denied=row.verdict == FaceOverride.Verdict.NOT,
         )
-        for row in recording.face_decisions.order_by("pk")
+        for row in recording.face_overrides.order_by("pk")
     ]

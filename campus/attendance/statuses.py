@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 from django.utils.translation import gettext_lazy as _
 
-MEMORY_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 
 
 class Status(models.TextChoices):
@@ -27,12 +27,12 @@ class Status(models.TextChoices):
 
 
 # What a person may set: whether somebody was there is never left open by a person.
-DECISIONS = [(value, label) for value, label in Status.choices if value != Status.TO_CONFIRM]
+BUILT_IN_OVERRIDES = [(value, label) for value, label in Status.choices if value != Status.TO_CONFIRM]
 ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StatusDefinition:
     """One status as everything else uses it. `like` is the member of Status whose meaning and colour it has."""
 
     code: str
@@ -49,7 +49,7 @@ class Kind:
 
 
 # Letter, points, whether it counts in the percentage, acronym in Moodle: as a new Moodle has them.
-DEFAULTS = {
+BUILT_IN_STATUSES = {
     Status.PRESENT: ("P", 2, True, "P"),
     Status.LATE: ("L", 1, True, "L"),
     Status.LEFT_EARLY: ("LE", 1, True, "L"),
@@ -79,7 +79,7 @@ class AttendanceStatus(models.Model):
     like = models.CharField(
         _("counts as"),
         max_length=10,
-        choices=DECISIONS,
+        choices=BUILT_IN_OVERRIDES,
         help_text=_("The status whose meaning it has: in filters, colours and sums."),
     )
     moodle = models.CharField(
@@ -104,7 +104,7 @@ class AttendanceStatus(models.Model):
 
     @property
     def built_in(self) -> bool:
-        return self.code in DEFAULTS
+        return self.code in BUILT_IN_STATUSES
 
     @property
     def label(self) -> str:
@@ -126,66 +126,68 @@ class AttendanceStatus(models.Model):
             raise ValidationError({"name": _("Give the status a name.")})
 
 
-class _Memory:
+class _Cache:
     """The rows as they were a moment ago: a page asks for the label of each of its lines."""
 
     rows: tuple[AttendanceStatus, ...] = ()
     until = 0.0
 
 
-def forget(**_kwargs: Any) -> None:
+def clear_cache(**_kwargs: Any) -> None:
     """Ask the database again: at the beginning of each request, and when a row was changed."""
-    _Memory.until = 0.0
+    _Cache.until = 0.0
 
 
-request_started.connect(forget)
-post_save.connect(forget, sender=AttendanceStatus)
-post_delete.connect(forget, sender=AttendanceStatus)
+request_started.connect(clear_cache)
+post_save.connect(clear_cache, sender=AttendanceStatus)
+post_delete.connect(clear_cache, sender=AttendanceStatus)
 
 
-def _rows() -> tuple[AttendanceStatus, ...]:
-    if time.monotonic() >= _Memory.until:
+def _cached_rows() -> tuple[AttendanceStatus, ...]:
+    if time.monotonic() >= _Cache.until:
         try:
-            _Memory.rows = tuple(AttendanceStatus.objects.all())
+            _Cache.rows = tuple(AttendanceStatus.objects.all())
         except DatabaseError:
             return ()  # the checks of a database that is not yet migrated
-        _Memory.until = time.monotonic() + MEMORY_SECONDS
-    return _Memory.rows
+        _Cache.until = time.monotonic() + CACHE_SECONDS
+    return _Cache.rows
 
 
-def kinds() -> dict[str, Kind]:
+def status_definitions() -> dict[str, StatusDefinition]:
     """All statuses by their codes, in the institution's order; what is to be confirmed comes last."""
     found = {
-        row.code: Kind(row.code, row.label, row.letter, row.points, row.counts, row.like, row.moodle) for row in _rows()
+        row.code: StatusDefinition(row.code, row.label, row.letter, row.points, row.counts, row.like, row.moodle)
+        for row in _cached_rows()
     }
-    for code, (letter, points, counts, moodle) in DEFAULTS.items():
+    for code, (letter, points, counts, moodle) in BUILT_IN_STATUSES.items():
         found.setdefault(
-            code.value, Kind(code.value, str(code.label), letter, Decimal(points), counts, code.value, moodle)
+            code.value,
+            StatusDefinition(code.value, str(code.label), letter, Decimal(points), counts, code.value, moodle),
         )
     return found
 
 
-def every_status() -> list[tuple[str, str]]:
+def status_choices() -> list[tuple[str, str]]:
     """All statuses, as choices."""
-    return [(kind.code, kind.label) for kind in kinds().values()]
+    return [(kind.code, kind.label) for kind in status_definitions().values()]
 
 
-def decisions() -> list[tuple[str, str]]:
+def override_choices() -> list[tuple[str, str]]:
     """What a person may set, as choices."""
-    return [(kind.code, kind.label) for kind in kinds().values() if kind.code != Status.TO_CONFIRM]
+    return [(kind.code, kind.label) for kind in status_definitions().values() if kind.code != Status.TO_CONFIRM]
 
 
-def label(code: str) -> str:
+def status_label(code: str) -> str:
     """How a status is called; a code whose row was deleted stands for itself."""
-    if code in DEFAULTS:
+    if code in BUILT_IN_STATUSES:
         return str(Status(code).label)
-    kind = kinds().get(code)
+    kind = status_definitions().get(code)
     return kind.label if kind else code
 
 
-def like(code: str) -> Status:
+def meaning_of(code: str) -> Status:
     """The member of `Status` whose meaning a status has; nobody was absent by a status that is gone."""
-    if code in DEFAULTS:
+    if code in BUILT_IN_STATUSES:
         return Status(code)
-    kind = kinds().get(code)
+    kind = status_definitions().get(code)
     return Status(kind.like) if kind else Status.EXCUSED

@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Course, Lecture, Student
 from campus.accounts.selectors import in_language_of, registrars
 from campus.attendance.models import RegisterPolicy
-from campus.attendance.policy import addresses
-from campus.attendance.register import Register, between, register
-from campus.attendance.services import register_write
+from campus.attendance.policy import split_addresses
+from campus.attendance.register import Register, build_register, in_days
+from campus.attendance.reports import write_register_report
 from campus.outbox.models import Delivery
 from campus.outbox.services import mail, publish_event
 
-LEAST_COUNTED = 3  # lectures, before somebody can fall: after one the share is 0 or 1
-IN_A_ROW = 3  # lectures missed
-DROP = 0.15  # of the points, that a class has less than in the weeks before
+MIN_COUNTED_LECTURES = 3  # lectures, before somebody can fall: after one the share is 0 or 1
+CONSECUTIVE_ABSENCES = 3  # lectures missed
+MIN_CLASS_DROP = 0.15  # of the points, that a class has less than in the weeks before
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
-class Fall:
+class AttendanceWarning:
     """What fell in a class: its students' shares below what is asked for, those who stay away, and its own share."""
 
     register: Register
@@ -53,46 +53,49 @@ class Fall:
 
     @property
     def dropped(self) -> bool:
-        return self.share is not None and self.before is not None and self.before - self.share >= 100 * DROP
+        return self.share is not None and self.before is not None and self.before - self.share >= 100 * MIN_CLASS_DROP
 
     def __bool__(self) -> bool:
         return bool(self.below or self.away or self.dropped)
 
 
-def tell_week() -> None:
+def notify_week() -> None:
     """Tell those who want to know of the week that is over. Repeating it in the same week tells nobody twice."""
     week = Week.last()
-    held = Lecture.objects.filter(between(week.monday, week.sunday), cancelled=False, records__isnull=False)
+    held = Lecture.objects.filter(in_days(week.monday, week.sunday), cancelled=False, records__isnull=False)
     policies = (
         RegisterPolicy.objects.filter(course__lectures__in=held)
         .select_related("course")
         .order_by("course__code")
         .distinct()
     )
-    _tell_registrars(week, [policy.course for policy in policies if policy.mail_weekly])
+    _mail_weekly_registers(week, [policy.course for policy in policies if policy.mail_weekly])
     for policy in policies:
-        if policy.warn and not _told(f"falling:{policy.course.pk}:{week.monday}"):
-            _warn(week, policy)
+        if policy.warn and not _is_sent(f"falling:{policy.course.pk}:{week.monday}"):
+            _send_warning(week, policy)
 
 
-def _told(key: str) -> bool:
+def _is_sent(key: str) -> bool:
     return Delivery.objects.filter(key__startswith=f"{key}:").exists()
 
 
-def _tell_registrars(week: Week, courses: Sequence[Course]) -> None:
+def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:
     key = f"week:{week.monday}"
-    if not courses or _told(key):
+    if not courses or _is_sent(key):
         return
     lines = []
     for course in courses:
-        term, own = register(course, until=week.sunday), register(course, since=week.monday, until=week.sunday)
-        register_write(course=course)
+        term, own = (
+            build_register(course, until=week.sunday),
+            build_register(course, since=week.monday, until=week.sunday),
+        )
+        write_register_report(course=course)
         lines.append(
             {
                 "course": course,
                 "lectures": len(own.lectures),
-                "share": percent(own),
-                "term": percent(term),
+                "share": _share_percent(own),
+                "term": _share_percent(term),
                 "below": term.below,
             }
         )
@@ -108,8 +111,8 @@ def _tell_registrars(week: Week, courses: Sequence[Course]) -> None:
         mail(to=user.email, event="register.week", key=key, subject=subject, body=body)
 
 
-def _warn(week: Week, policy: RegisterPolicy) -> None:
-    fall = falling(policy.course, week)
+def _send_warning(week: Week, policy: RegisterPolicy) -> None:
+    fall = attendance_warning(policy.course, week)
     if not fall:
         return
     key = f"falling:{policy.course.pk}:{week.monday}"
@@ -132,39 +135,44 @@ def _warn(week: Week, policy: RegisterPolicy) -> None:
         }
         subject = _("Falling attendance in %(course)s") % {"course": policy.course}
         body = render_to_string("attendance/falling.txt", context)
-    for address in addresses(policy.warn):
+    for address in split_addresses(policy.warn):
         mail(to=address, event="attendance.falling", key=key, subject=subject, body=body)
 
 
-def falling(course: Course, week: Week) -> Fall:
+def attendance_warning(course: Course, week: Week) -> AttendanceWarning:
     """Who fell below what is asked for in that week, and who has missed the last lectures in a row, the last of them in it."""
-    now, before = register(course, until=week.sunday), register(course, until=week.monday - timedelta(days=1))
-    low = {line.student.pk for line in before.lines if line.below and line.tally.counted >= LEAST_COUNTED}
+    now, before = (
+        build_register(course, until=week.sunday),
+        build_register(course, until=week.monday - timedelta(days=1)),
+    )
+    low = {line.student.pk for line in before.lines if line.below and line.tally.counted >= MIN_COUNTED_LECTURES}
     fell = [
-        line for line in now.lines if line.below and line.tally.counted >= LEAST_COUNTED and line.student.pk not in low
+        line
+        for line in now.lines
+        if line.below and line.tally.counted >= MIN_COUNTED_LECTURES and line.student.pk not in low
     ]
-    absent = _away(now)
-    own = register(course, since=week.monday, until=week.sunday)
-    return Fall(
+    absent = _repeatedly_absent(now)
+    own = build_register(course, since=week.monday, until=week.sunday)
+    return AttendanceWarning(
         register=now,
         below=tuple((line.student, round(100 * (line.tally.share or 0))) for line in fell),
-        away=tuple(student for pk, student in absent.items() if pk not in _away(before)),
-        share=percent(own),
-        before=percent(before),
+        away=tuple(student for pk, student in absent.items() if pk not in _repeatedly_absent(before)),
+        share=_share_percent(own),
+        before=_share_percent(before),
     )
 
 
-def _away(term: Register) -> dict[int, Student]:
+def _repeatedly_absent(term: Register) -> dict[int, Student]:
     """Who has attended none of the last lectures that count."""
     found = {}
     for line in term.lines:
-        last = [kind for kind in line.kinds if kind is not None and kind.counts][-IN_A_ROW:]
-        if len(last) == IN_A_ROW and not any(kind.attended for kind in last):
+        last = [kind for kind in line.kinds if kind is not None and kind.counts][-CONSECUTIVE_ABSENCES:]
+        if len(last) == CONSECUTIVE_ABSENCES and not any(kind.attended for kind in last):
             found[line.student.pk] = line.student
     return found
 
 
-def percent(term: Register) -> int | None:
+def _share_percent(term: Register) -> int | None:
     share = term.total.share
     return None if share is None else round(100 * share)
 

@@ -9,8 +9,8 @@ from campus.academics.models import Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
-from campus.attendance.selectors import records_for, seen
-from campus.attendance.services import snapshot_wanted
+from campus.attendance.selectors import evidence_by_student, records_for
+from campus.attendance.snapshots import request_snapshot
 from campus.recordings.models import Recording
 from campus.web.results import Picture, Seen, crop_pictures, denied, enrolled_faces
 from campus.web.templatetags.rollcall import clock
@@ -46,7 +46,7 @@ class Evidence:
 
 def evidence_of(record: AttendanceRecord) -> list[Evidence]:
     """What each recording of the lecture shows of the record's student; `record` has passed its selector."""
-    rows: Sequence[Seen] = seen(record.lecture).get(record.student_id, [])
+    rows: Sequence[Seen] = evidence_by_student(record.lecture).get(record.student_id, [])
     return [Evidence.of(row) for row in rows if row.intervals or row.crops]
 
 
@@ -57,7 +57,7 @@ def moments(row: Seen) -> list[Moment]:
         return []
     found = []
     for crop in row.crops:
-        snapshot = snapshot_wanted(recording=recording, time=float(crop["time"]))
+        snapshot = request_snapshot(recording=recording, time=float(crop["time"]))
         found.append(_moment(snapshot, recording, crop.get("box")))
     return found
 

@@ -83,7 +83,7 @@ class UploadForm(forms.Form):
 
 class StatusForm(forms.Form):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("What the recording says")), *statuses.decisions()],
+        choices=lambda: [("", _("What the recording says")), *statuses.override_choices()],
         required=False,
         label=gettext_lazy("Status"),
     )

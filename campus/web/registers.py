@@ -5,15 +5,15 @@ from collections.abc import Iterable, Iterator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from campus.attendance.register import RegisterLine
-from campus.attendance.statuses import Kind
+from campus.attendance.register import RegisterRow
+from campus.attendance.statuses import StatusDefinition
 
 EMPTY = "<td></td>"
 
 
-def register_rows(lines: Iterable[RegisterLine]) -> Iterator[tuple[RegisterLine, SafeString]]:
+def register_rows(lines: Iterable[RegisterRow]) -> Iterator[tuple[RegisterRow, SafeString]]:
     """Each line with the cells of its statuses."""
-    cells: dict[Kind, str] = {}
+    cells: dict[StatusDefinition, str] = {}
     for line in lines:
         for kind in line.kinds:
             if kind and kind not in cells:

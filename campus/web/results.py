@@ -16,13 +16,19 @@ from campus.attendance import statuses
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
-    FaceDecision,
+    FaceOverride,
     Sighting,
     SignOff,
     Status,
     UnknownPerson,
 )
-from campus.attendance.selectors import changes_for, may_decide, records_for, seen, unknown_people_for
+from campus.attendance.selectors import (
+    can_edit_result,
+    changes_for,
+    evidence_by_student,
+    records_for,
+    unknown_people_for,
+)
 from campus.biometrics.selectors import USABLE, photos_for
 from campus.recordings.models import Recording
 from campus.web.timeline import Timeline, timeline
@@ -48,7 +54,7 @@ class Row:
     @property
     def kind(self) -> str:
         """Its class in the stylesheet."""
-        return statuses.like(self.record.status).value
+        return statuses.meaning_of(self.record.status).value
 
     @property
     def doubtful(self) -> bool:
@@ -118,7 +124,7 @@ class LectureResult:
             .select_related("student")
             .order_by("student__name", "student__number")
         )
-        shown = seen(lecture, recording)
+        shown = evidence_by_student(lecture, recording)
         pictures = {student: best_picture(rows) for student, rows in shown.items()}
         changes = list(
             changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id")
@@ -129,8 +135,8 @@ class LectureResult:
         passing = {
             "": rows,
             "check": [row for row in rows if row.doubtful],
-            "there": [row for row in rows if statuses.like(row.record.status) in statuses.ATTENDED],
-            "absent": [row for row in rows if statuses.like(row.record.status) == Status.ABSENT],
+            "there": [row for row in rows if statuses.meaning_of(row.record.status) in statuses.ATTENDED],
+            "absent": [row for row in rows if statuses.meaning_of(row.record.status) == Status.ABSENT],
             "changed": [row for row in rows if row.record.pk in changed],
         }
         names = {
@@ -155,8 +161,8 @@ class LectureResult:
                 for record in to_confirm
             ],
             counts=[
-                (statuses.like(code).value, label, counted[code])
-                for code, label in statuses.every_status()
+                (statuses.meaning_of(code).value, label, counted[code])
+                for code, label in statuses.status_choices()
                 if counted[code]
             ],
             timeline=timeline(lecture, records, shown),
@@ -166,8 +172,8 @@ class LectureResult:
             changes=changes[:shown_changes],
             changes_left=len(changes[shown_changes:]),
             signed=SignOff.objects.filter(lecture=lecture).first(),
-            may_decide=may_decide(user, lecture),
-            statuses=statuses.decisions(),
+            may_decide=can_edit_result(user, lecture),
+            statuses=statuses.override_choices(),
         )
 
 
@@ -204,5 +210,5 @@ def crop_pictures(row: Seen | None) -> list[Picture]:
 
 def denied(person: UnknownPerson) -> list[int]:
     """The students of whom a person said that this is not them."""
-    rows = person.recording.face_decisions.filter(verdict=FaceDecision.Verdict.NOT, marks=person.marks)
+    rows = person.recording.face_overrides.filter(verdict=FaceOverride.Verdict.NOT, marks=person.marks)
     return [pk for pk in rows.values_list("student", flat=True) if pk is not None]

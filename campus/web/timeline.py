@@ -55,7 +55,7 @@ def timeline(
         if intervals:
             address = reverse("record", args=[record.pk])
             bars = [_bar(lecture, interval, duration) for interval in intervals]
-            lines.append(Line(record.student.name, address, statuses.like(record.status).value, bars))
+            lines.append(Line(record.student.name, address, statuses.meaning_of(record.status).value, bars))
     ticks = [(_share(second, duration), _clock(lecture, second, step < 60)) for second in range(0, int(duration), step)]
     return Timeline(ticks, lines) if lines else None
 

@@ -16,7 +16,8 @@ from PIL import Image
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
-from campus.attendance.services import lecture_count, register_write, report_write
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.reports import write_recording_report, write_register_report
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.recordings.models import Recording
 from tests.campus import factories
@@ -31,7 +32,7 @@ def own_folders(settings, tmp_path: Path) -> None:
     for folder in ("media", "Reports", "uploads"):
         (tmp_path / folder).mkdir()
     cache.clear()
-    statuses.forget()
+    statuses.clear_cache()
 
 
 def jpeg(size: int = 40) -> bytes:
@@ -104,7 +105,7 @@ def world(db) -> World:
         recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen
     )
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
-    lecture_count(lecture=lecture)
+    recount_lecture(lecture=lecture)
     return World(
         own=own,
         other=other,
@@ -117,8 +118,8 @@ def world(db) -> World:
         record=AttendanceRecord.objects.get(lecture=lecture, student=student),
         sighting=sighting,
         unknown=unknown,
-        report=report_write(recording=recording),
-        register=register_write(course=course),
+        report=write_recording_report(recording=recording),
+        register=write_register_report(course=course),
         photo=factories.photo(
             student, original_name="Zoë.jpg", crop=default_storage.save("crops/photos/one.jpg", ContentFile(jpeg()))
         ),

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
+from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
 from tests.campus.admin_tools import Campus, add_photo, client_of
 
@@ -30,7 +30,7 @@ def campus(registrar: Client) -> Campus:
     add_photo(rows.ann)
     Gallery.objects.create(course=rows.course)
     record = AttendanceRecord.objects.create(lecture=rows.lecture, student=rows.ann)
-    override_set(record=record, status="excused", reason="ill", user=User.objects.get(username="registrar"))
+    set_override(record=record, status="excused", reason="ill", user=User.objects.get(username="registrar"))
     Report.objects.create(
         course=rows.course, recording=rows.recording, lecture=rows.lecture, file_name="a.xlsx", sha256="0"
     )

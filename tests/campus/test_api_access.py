@@ -10,8 +10,8 @@ from rest_framework.test import APIClient
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.academics.timetable_links import link_renew
 from campus.api.urls import router
-from campus.attendance.decisions import override_set
 from campus.attendance.models import Snapshot
+from campus.attendance.overrides import set_override
 from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.outbox.models import Delivery, Webhook
@@ -308,7 +308,7 @@ class TestChanges(Matrix):
     never = ("put", "patch", "delete")
 
     def row(self, world: World) -> Any:
-        override_set(record=world.record, status="late", reason="bus", user=world.own)
+        set_override(record=world.record, status="late", reason="bus", user=world.own)
         return world.record.changes.get()
 
 

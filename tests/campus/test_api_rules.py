@@ -15,7 +15,7 @@ from campus.academics.models import Enrolment, Lecture, Student
 from campus.api.base import KEPT
 from campus.api.models import IdempotencyKey
 from campus.api.urls import router
-from campus.attendance.decisions import override_set
+from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
@@ -91,7 +91,7 @@ def test_a_list_costs_the_same_queries_however_long(office: APIClient, world: Wo
     factories.gallery(factories.course(lecturers=(world.own, world.other)))
     for lecture in (world.foreign, factories.lecture(world.course)):
         for student in world.course.students.all():
-            override_set(record=lecture.records.create(student=student), status="late", reason="", user=world.registrar)
+            set_override(record=lecture.records.create(student=student), status="late", reason="", user=world.registrar)
             factories.photo(student)
 
     def queries(limit: int) -> int:

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from campus.accounts.models import ApiToken
 from campus.attendance.models import AttendanceChange
-from campus.attendance.services import lecture_count
+from campus.attendance.proposals import recount_lecture
 from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -255,7 +255,7 @@ def test_strictness_and_face_model_are_the_registrars(api: APIClient, world: Wor
 
 def test_who_is_to_be_confirmed_is_listed_and_settled(api: APIClient, world: World):
     world.recording.sightings.update(present=False, to_confirm=True)
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     (record,) = api.get("/api/v1/attendance/", {"status": "to_confirm"}).json()["results"]
     assert (record["status"], record["machine_status"]) == ("to_confirm", "to_confirm")
     url = f"/api/v1/attendance/{record['id']}/"

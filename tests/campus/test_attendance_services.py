@@ -9,19 +9,14 @@ from django.core.exceptions import PermissionDenied
 from openpyxl import load_workbook
 
 from campus.academics.models import Enrolment, Lecture
-from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
-from campus.attendance.services import (
-    lecture_count,
-    machine_status,
-    merged,
-    record_attendance,
-    recording_delete,
-    register_write,
-    report_current,
-    report_write,
-)
+from campus.attendance.overrides import set_override
+from campus.attendance.proposals import recount_lecture, save_attendance
+from campus.attendance.punctuality import judge_punctuality
+from campus.attendance.reports import refresh_report, write_recording_report, write_register_report
+from campus.attendance.services import delete_recording
 from campus.common.errors import UserError
+from campus.common.intervals import merged
 from campus.recordings.models import Recording
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus import factories
@@ -42,7 +37,7 @@ def write(recording: Recording, *presences: Presence, unknown: int = 0) -> None:
     roster = {presence.label: presence for presence in presences}
     for pk in recording.lecture.course.students.order_by("pk").values_list("pk", flat=True):
         roster.setdefault(str(pk), Presence(str(pk), present=False))
-    record_attendance(recording=recording, attendance=Attendance(recording.duration, tuple(roster.values()), people))
+    save_attendance(recording=recording, attendance=Attendance(recording.duration, tuple(roster.values()), people))
 
 
 @pytest.fixture
@@ -129,7 +124,7 @@ def test_a_photo_says_present(lecture: Lecture) -> None:
     ],
 )
 def test_statuses_follow_from_the_class_rules(first: float, last: float, duration: float, status: str) -> None:
-    assert machine_status(factories.course(), first, last, duration) == status
+    assert judge_punctuality(factories.course(), first, last, duration) == status
 
 
 @pytest.mark.parametrize(
@@ -154,7 +149,7 @@ def test_nobody_is_late_or_gone_for_want_of_footage(
     first: float, last: float, unwatched: list[tuple[float, float]], status: str
 ) -> None:
     holes = [(start * MINUTE, end * MINUTE) for start, end in unwatched]
-    assert machine_status(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
+    assert judge_punctuality(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
 
 
 def test_a_deleted_recording_is_counted_out(
@@ -164,15 +159,15 @@ def test_a_deleted_recording_is_counted_out(
     other = factories.recording(lecture, duration=3600.0, state="done")
     write(recording, seen(first, (0, 3600)), unknown=1)
     write(other, seen(second, (0, 3600)))
-    report = report_write(recording=recording)
-    override_set(record=lecture.records.get(student=third), status="excused", reason="ill", user=factories.registrar())
+    report = write_recording_report(recording=recording)
+    set_override(record=lecture.records.get(student=third), status="excused", reason="ill", user=factories.registrar())
     crops, file = Path(settings.MEDIA_ROOT, "crops", str(recording.pk)), Path(recording.file.path)
     assert crops.exists()
     with django_capture_on_commit_callbacks(execute=True):
-        recording_delete(recording=recording)
+        delete_recording(recording=recording)
     assert statuses(lecture) == ["absent", "present", "excused"]
     assert not any(path.exists() for path in (crops, file, Path(settings.REPORTS_DIR, report.file_name)))
-    recording_delete(recording=other)
+    delete_recording(recording=other)
     assert [(record.student, record.status) for record in lecture.records.all()] == [(third, "excused")]
 
 
@@ -203,15 +198,15 @@ def test_people_decide_and_a_new_vote_does_not_touch_it(recording: Recording) ->
     first, *_ = recording.lecture.course.students.all()
     write(recording)
     record = recording.lecture.records.get(student=first)
-    override_set(record=record, status="excused", reason="  ill ", user=user)
+    set_override(record=record, status="excused", reason="  ill ", user=user)
     write(recording, seen(first, (0, 3600)))
     record.refresh_from_db()
     assert (record.machine_status, record.status) == ("present", "excused")
     change = record.changes.get()
     assert (change.old, change.new, change.reason, change.user_name) == ("absent", "excused", "ill", "ada")
-    override_set(record=record, status="excused", reason="again", user=user)
+    set_override(record=record, status="excused", reason="again", user=user)
     assert record.changes.count() == 1, "the same decision is no change"
-    override_set(record=record, status="", reason="back", user=user)
+    set_override(record=record, status="", reason="back", user=user)
     record.refresh_from_db()
     assert record.status == "present"
     assert [(change.old, change.new) for change in record.changes.all()] == [
@@ -228,15 +223,15 @@ def test_only_those_who_see_a_record_decide(recording: Recording) -> None:
     stranger, teacher = factories.user(), factories.user()
     recording.lecture.course.lecturers.add(teacher)
     with pytest.raises(PermissionDenied):
-        override_set(record=record, status="present", reason="", user=stranger)
+        set_override(record=record, status="present", reason="", user=stranger)
     with pytest.raises(UserError, match="no status"):
-        override_set(record=record, status="drop table", reason="", user=teacher)
-    assert override_set(record=record, status="present", reason="", user=teacher).status == "present"
+        set_override(record=record, status="drop table", reason="", user=teacher)
+    assert set_override(record=record, status="present", reason="", user=teacher).status == "present"
 
 
 def test_the_log_is_append_only(recording: Recording) -> None:
     write(recording)
-    record = override_set(
+    record = set_override(
         record=recording.lecture.records.first(), status="late", reason="", user=factories.registrar()
     )
     change = record.changes.get()
@@ -252,11 +247,11 @@ def test_the_log_is_append_only(recording: Recording) -> None:
 def test_who_leaves_the_roster_leaves_the_lecture_unless_a_person_decided(recording: Recording) -> None:
     first, second, third = recording.lecture.course.students.all()
     write(recording, seen(first, (0, 3600)))
-    override_set(
+    set_override(
         record=recording.lecture.records.get(student=second), status="present", reason="", user=factories.registrar()
     )
     Enrolment.objects.filter(student__in=(second, third)).update(valid_to=factories.STARTS.date() - timedelta(days=1))
-    lecture_count(lecture=recording.lecture)
+    recount_lecture(lecture=recording.lecture)
     assert set(recording.lecture.records.values_list("student", flat=True)) == {first.pk, second.pk}
 
 
@@ -269,14 +264,14 @@ def test_the_roster_is_of_the_lecture_day_in_local_time(settings) -> None:
     from django.utils import timezone
 
     with timezone.override("Asia/Tokyo"):
-        lecture_count(lecture=evening)
+        recount_lecture(lecture=evening)
     assert evening.records.count() == 1
 
 
 def test_the_workbook_follows_the_records(recording: Recording, settings) -> None:
     first, *_ = recording.lecture.course.students.all()
     write(recording, seen(first, (0, 3600)), unknown=1)
-    report = report_write(recording=recording)
+    report = write_recording_report(recording=recording)
     path = Path(settings.REPORTS_DIR, report.file_name)
     assert path.name.startswith(f"Report_for_{recording.lecture.course.code}_2026_11_16-0900_")
     sheets = load_workbook(path)
@@ -287,27 +282,27 @@ def test_the_workbook_follows_the_records(recording: Recording, settings) -> Non
         "Absent",
     ]
     written = path.stat().st_mtime_ns
-    assert report_current(report=report).pk == report.pk
+    assert refresh_report(report=report).pk == report.pk
     assert path.stat().st_mtime_ns == written, "nothing changed, nothing is written"
-    override_set(
+    set_override(
         record=recording.lecture.records.get(student=first),
         status="late",
         reason="",
         user=factories.registrar(username="ada"),
     )
-    report_current(report=report)
+    refresh_report(report=report)
     row = next(load_workbook(path)["Attendance"].iter_rows(min_row=2, values_only=True))
     assert (row[2], row[8]) == ("Late", "ada")
     path.unlink()
-    report_current(report=report)
+    refresh_report(report=report)
     assert path.exists()
     assert Report.objects.count() == 1
 
 
 def test_the_register_is_written_again_in_place(recording: Recording, settings) -> None:
     write(recording)
-    report = register_write(course=recording.lecture.course)
-    assert register_write(course=recording.lecture.course).pk == report.pk
+    report = write_register_report(course=recording.lecture.course)
+    assert write_register_report(course=recording.lecture.course).pk == report.pk
     assert Path(settings.REPORTS_DIR, report.file_name).exists()
     assert len(list(Path(settings.REPORTS_DIR).iterdir())) == 1
 
@@ -316,7 +311,7 @@ def test_the_register_is_written_again_in_place(recording: Recording, settings) 
 def test_a_class_code_is_no_path(code: str, settings) -> None:
     recording = factories.recording(factories.lecture(factories.course(code=code, students=1)), duration=60.0)
     write(recording)
-    report = report_write(recording=recording)
+    report = write_recording_report(recording=recording)
     assert Path(settings.REPORTS_DIR, report.file_name).resolve().parent == Path(settings.REPORTS_DIR).resolve()
     assert Path(settings.REPORTS_DIR, report.file_name).exists()
 
@@ -325,7 +320,9 @@ def test_the_workbook_names_students_who_could_not_be_recognised(recording: Reco
     first, *_ = recording.lecture.course.students.all()
     write(recording)
     recording.gallery = factories.gallery(recording.lecture.course, report={"without_photos": [str(first.pk)]})
-    summary = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=recording).file_name))["Summary"]
+    summary = load_workbook(Path(settings.REPORTS_DIR, write_recording_report(recording=recording).file_name))[
+        "Summary"
+    ]
     assert ("No usable photos of", first.name) in [row[:2] for row in summary.iter_rows(values_only=True)]
 
 
@@ -358,12 +355,12 @@ def test_what_a_person_confirmed_stays_whatever_comes_after(photo: Recording) ->
     first, *_ = photo.lecture.course.students.all()
     write(photo, to_confirm(first))
     record, registrar = photo.lecture.records.get(student=first), factories.registrar()
-    override_set(record=record, status="absent", reason="", user=registrar)
+    set_override(record=record, status="absent", reason="", user=registrar)
     write(photo, to_confirm(first))
     record.refresh_from_db()
     assert (record.machine_status, record.status) == ("to_confirm", "absent")
     with pytest.raises(UserError, match="no status that a person sets"):
-        override_set(record=record, status="to_confirm", reason="", user=registrar)
+        set_override(record=record, status="to_confirm", reason="", user=registrar)
 
 
 def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording, settings) -> None:
@@ -373,9 +370,9 @@ def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording
         UnknownPerson(((0.0, 0.0),), 0.0, (Crop(0.0, 0.5, jpeg(30)),)),
     )
     presences = (seen(first, (0, 0), duration=0), to_confirm(second))
-    record_attendance(recording=photo, attendance=Attendance(0.0, presences, people))
+    save_attendance(recording=photo, attendance=Attendance(0.0, presences, people))
     assert list(photo.unknown_people.values_list("is_static", flat=True)) == [True, False]
-    workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
+    workbook = load_workbook(Path(settings.REPORTS_DIR, write_recording_report(recording=photo).file_name))
     assert {row[1]: row[2] for row in workbook["Attendance"].iter_rows(values_only=True)}[
         second.name
     ] == "To be confirmed"
@@ -383,7 +380,7 @@ def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording
         "Unknown 1",
         "Still face 1 (portrait, poster or screen)",
     ]
-    register = load_workbook(Path(settings.REPORTS_DIR, register_write(course=photo.lecture.course).file_name))[
+    register = load_workbook(Path(settings.REPORTS_DIR, write_register_report(course=photo.lecture.course).file_name))[
         "Register"
     ]
     rows = {row[1]: row[2:4] for row in register.iter_rows(values_only=True)}
@@ -397,6 +394,6 @@ def test_the_workbook_names_the_strictness_and_its_threshold(photo: Recording, s
     Recording.objects.filter(pk=photo.pk).update(gallery=gallery, strictness="strict")
     photo.refresh_from_db()
     write(photo)
-    workbook = load_workbook(Path(settings.REPORTS_DIR, report_write(recording=photo).file_name))
+    workbook = load_workbook(Path(settings.REPORTS_DIR, write_recording_report(recording=photo).file_name))
     summary = dict(workbook["Summary"].iter_rows(values_only=True))
     assert (summary["Strictness"], summary["Threshold"]) == ("Strict", 0.97)

@@ -11,10 +11,11 @@ from openpyxl import load_workbook
 from PIL import Image
 
 from campus.academics.models import Lecture
-from campus.attendance import decisions
+from campus.attendance import face_overrides, overrides
 from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting, SignOff, UnknownPerson
-from campus.attendance.selectors import decisions_on_faces, may_decide
-from campus.attendance.services import record_attendance, report_current, report_write
+from campus.attendance.proposals import save_attendance
+from campus.attendance.reports import refresh_report, write_recording_report
+from campus.attendance.selectors import can_edit_result, identity_overrides
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
@@ -66,7 +67,7 @@ def count(recording: Recording, *unknown: types.UnknownPerson) -> None:
         for i in range(2)
     )
     absent = (Presence(str(second.pk), False), Presence(str(third.pk), False))
-    record_attendance(recording=recording, attendance=Attendance(3600.0, (seen, *absent), people))
+    save_attendance(recording=recording, attendance=Attendance(3600.0, (seen, *absent), people))
 
 
 def statuses(lecture: Lecture) -> list[str]:
@@ -81,20 +82,20 @@ def test_an_unknown_person_gets_a_name(recording: Recording, teacher: User) -> N
     lecture = recording.lecture
     _, second, _ = lecture.course.students.all()
     person = recording.unknown_people.first()
-    decisions.face_name(person=person, student=second, user=teacher, reason="I know her")
+    face_overrides.name_unknown_person(person=person, student=second, user=teacher, reason="I know her")
     assert statuses(lecture) == ["present", "present", "absent"]
     record = lecture.records.get(student=second)
     assert (record.override_status, record.confidence, record.seconds) == ("", 1.0, 3590.0)
     change = AttendanceChange.objects.get()
     assert (change.record, change.kind, change.old, change.new) == (record, "named", "absent", "present")
     assert (change.reason, change.user_name, change.about) == ("I know her", "teacher", "loops.mp4, 0:00:00")
-    assert [(said.label, said.denied) for said in decisions_on_faces(recording)] == [(str(second.pk), False)]
+    assert [(said.label, said.denied) for said in identity_overrides(recording)] == [(str(second.pk), False)]
 
 
 def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User) -> None:
     _, second, _ = recording.lecture.course.students.all()
-    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
-    (said,) = decisions_on_faces(recording)
+    face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
+    (said,) = identity_overrides(recording)
     again = types.UnknownPerson(
         ((0.0, 3500.0),), 3500.0, (Crop(9.0, 0.9, face(50)),), override_key=said.key, marks=said.marks
     )
@@ -107,20 +108,22 @@ def test_a_name_can_be_taken_back_and_given_to_somebody_else(recording: Recordin
     lecture = recording.lecture
     _, second, third = lecture.course.students.all()
     person = recording.unknown_people.first()
-    decisions.face_name(person=person, student=second, user=teacher)
-    decisions.face_name(person=UnknownPerson.objects.get(pk=person.pk), student=third, user=teacher)
+    face_overrides.name_unknown_person(person=person, student=second, user=teacher)
+    face_overrides.name_unknown_person(person=UnknownPerson.objects.get(pk=person.pk), student=third, user=teacher)
     assert statuses(lecture) == ["present", "absent", "present"]
-    decisions.face_undo(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
+    face_overrides.clear_face_override(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
     assert statuses(lecture) == ["present", "absent", "absent"]
     assert [kind for kind, _, _ in log(lecture)] == ["named", "undone", "named", "undone"]
-    assert decisions_on_faces(recording) == []
+    assert identity_overrides(recording) == []
     with pytest.raises(UserError, match="nothing to take back"):
-        decisions.face_undo(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
+        face_overrides.clear_face_override(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
 
 
 def test_only_the_roster_has_names(recording: Recording, teacher: User) -> None:
     with pytest.raises(UserError, match="not on the roster"):
-        decisions.face_name(person=recording.unknown_people.first(), student=factories.student(), user=teacher)
+        face_overrides.name_unknown_person(
+            person=recording.unknown_people.first(), student=factories.student(), user=teacher
+        )
 
 
 def test_not_this_person(recording: Recording, teacher: User) -> None:
@@ -128,14 +131,14 @@ def test_not_this_person(recording: Recording, teacher: User) -> None:
     first, *_ = lecture.course.students.all()
     sighting = recording.sightings.get(student=first)
     crops = sighting.crops
-    person = decisions.face_deny(sighting=sighting, user=teacher, reason="her sister")
+    person = face_overrides.reject_match(sighting=sighting, user=teacher, reason="her sister")
     assert statuses(lecture) == ["absent", "absent", "absent"]
     assert (person.index, person.crops, person.student_id) == (2, crops, None)
     assert log(lecture) == [("not", "present", "absent")]
-    (said,) = decisions_on_faces(recording)
+    (said,) = identity_overrides(recording)
     assert (said.label, said.denied, said.marks) == (str(first.pk), True, ((5.0, BOX),))
     with pytest.raises(UserError, match="nothing to take away"):
-        decisions.face_deny(sighting=Sighting.objects.get(pk=sighting.pk), user=teacher)
+        face_overrides.reject_match(sighting=Sighting.objects.get(pk=sighting.pk), user=teacher)
 
 
 def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
@@ -143,12 +146,12 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
 ) -> None:
     visitor, unwanted = recording.unknown_people.order_by("index")
     gone = recording.file.storage.path(unwanted.crops[0]["file"])
-    decisions.face_visitor(person=visitor, user=teacher)
+    face_overrides.mark_as_visitor(person=visitor, user=teacher)
     with django_capture_on_commit_callbacks(execute=True):
-        decisions.face_delete(person=unwanted, user=teacher)
+        face_overrides.delete_unknown_person(person=unwanted, user=teacher)
     assert not recording.file.storage.exists(gone)
     assert [kind for kind, _, _ in log(recording.lecture)] == ["visitor", "deleted"]
-    said = {decision.marks: decision.key for decision in decisions_on_faces(recording)}
+    said = {decision.marks: decision.key for decision in identity_overrides(recording)}
     again = [
         types.UnknownPerson(((0.0, 9.0),), 9.0, (Crop(7.0, 0.9, face(50 + i)),), override_key=said[marks], marks=marks)
         for i, marks in enumerate([((7.0, BOX),), ((8.0, BOX),)])
@@ -163,28 +166,33 @@ def test_the_gallery_learns_what_a_person_confirmed_and_nothing_twice(recording:
     _, second, _ = recording.lecture.course.students.all()
     person = recording.unknown_people.first()
     assert not FacePhoto.objects.exists()
-    assert decisions.face_name(person=person, student=second, user=teacher, add_photos=True) == 1
+    assert face_overrides.name_unknown_person(person=person, student=second, user=teacher, add_photos=True) == 1
     assert FacePhoto.objects.get().student == second
-    assert decisions.pictures_learn(row=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher) == 0
+    assert (
+        face_overrides.add_crops_to_enrolment_photos(
+            row=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher
+        )
+        == 0
+    )
 
 
 def test_several_at_once(recording: Recording, teacher: User) -> None:
     lecture = recording.lecture
     records = list(lecture.records.order_by("student__name").values_list("pk", flat=True))
     elsewhere = factories.lecture(factories.course(students=1))
-    decisions.overrides_set(lecture=lecture, records=records[1:], status="excused", reason="fire alarm", user=teacher)
+    overrides.set_overrides(lecture=lecture, records=records[1:], status="excused", reason="fire alarm", user=teacher)
     assert statuses(lecture) == ["present", "excused", "excused"]
-    changed = decisions.overrides_set(lecture=lecture, records=records, status="excused", reason="", user=teacher)
+    changed = overrides.set_overrides(lecture=lecture, records=records, status="excused", reason="", user=teacher)
     assert [record.pk for record in changed] == records[:1]
     assert lecture.changes.count() == 3
     assert (
-        decisions.overrides_set(
+        overrides.set_overrides(
             lecture=elsewhere, records=records, status="late", reason="", user=factories.registrar()
         )
         == []
     )
     with pytest.raises(UserError):
-        decisions.overrides_set(lecture=lecture, records=records, status="to_confirm", reason="", user=teacher)
+        overrides.set_overrides(lecture=lecture, records=records, status="to_confirm", reason="", user=teacher)
 
 
 def writes(recording: Recording, user: User) -> dict[str, Any]:
@@ -192,14 +200,14 @@ def writes(recording: Recording, user: User) -> dict[str, Any]:
     person, sighting = recording.unknown_people.first(), recording.sightings.get(present=True)
     record = recording.lecture.records.order_by("student__name").last()
     return {
-        "status": lambda: decisions.override_set(record=record, status="late", reason="", user=user),
-        "name": lambda: decisions.face_name(person=person, student=record.student, user=user),
-        "deny": lambda: decisions.face_deny(sighting=sighting, user=user),
-        "visitor": lambda: decisions.face_visitor(person=person, user=user),
-        "delete": lambda: decisions.face_delete(person=person, user=user),
-        "undo": lambda: decisions.face_undo(person=person, user=user),
-        "learn": lambda: decisions.pictures_learn(row=person, student=record.student, user=user),
-        "sign": lambda: decisions.sign_off(lecture=recording.lecture, user=user),
+        "status": lambda: overrides.set_override(record=record, status="late", reason="", user=user),
+        "name": lambda: face_overrides.name_unknown_person(person=person, student=record.student, user=user),
+        "deny": lambda: face_overrides.reject_match(sighting=sighting, user=user),
+        "visitor": lambda: face_overrides.mark_as_visitor(person=person, user=user),
+        "delete": lambda: face_overrides.delete_unknown_person(person=person, user=user),
+        "undo": lambda: face_overrides.clear_face_override(person=person, user=user),
+        "learn": lambda: face_overrides.add_crops_to_enrolment_photos(row=person, student=record.student, user=user),
+        "sign": lambda: overrides.sign_off_lecture(lecture=recording.lecture, user=user),
     }
 
 
@@ -222,8 +230,8 @@ def test_who_may_not(recording: Recording, what: str, who: str) -> None:
 def test_the_sign_off_locks_the_lecture_for_all_but_the_registrar(
     recording: Recording, teacher: User, registrar: User, what: str
 ) -> None:
-    decisions.sign_off(lecture=recording.lecture, user=teacher)
-    assert not may_decide(teacher, recording.lecture)
+    overrides.sign_off_lecture(lecture=recording.lecture, user=teacher)
+    assert not can_edit_result(teacher, recording.lecture)
     with pytest.raises(UserError, match="signed off"):
         writes(recording, teacher)[what]()
     assert log(recording.lecture) == [("signed", "", "")]
@@ -236,13 +244,13 @@ def test_the_folder_of_reports_says_what_was_signed(
 ) -> None:
     lecture = recording.lecture
     RegisterPolicy.objects.create(course=lecture.course, moodle_file=True)
-    book = Path(settings.REPORTS_DIR, report_write(recording=recording).file_name)
+    book = Path(settings.REPORTS_DIR, write_recording_report(recording=recording).file_name)
     marks = book.with_name(f"{book.stem}_moodle.csv")
     assert [line.rsplit(",")[-1] for line in marks.read_text().splitlines()] == ["status", "P", "A", "A"]
     second = lecture.records.order_by("student__name")[1]
-    decisions.override_set(record=second, status="excused", reason="a note", user=teacher)
+    overrides.set_override(record=second, status="excused", reason="a note", user=teacher)
     with django_capture_on_commit_callbacks(execute=True):
-        decisions.sign_off(lecture=lecture, user=teacher)
+        overrides.sign_off_lecture(lecture=lecture, user=teacher)
     assert [line.rsplit(",")[-1] for line in marks.read_text().splitlines()] == ["status", "P", "E", "A"]
     rows = load_workbook(book)["Attendance"].iter_rows(min_row=2, values_only=True)
     assert [row[2] for row in rows] == ["Present", "Excused", "Absent"]
@@ -253,46 +261,46 @@ def test_a_recording_that_comes_after_the_sign_off_changes_no_status(
 ) -> None:
     lecture = recording.lecture
     first, second, _ = lecture.course.students.all()
-    decisions.sign_off(lecture=lecture, user=teacher)
+    overrides.sign_off_lecture(lecture=lecture, user=teacher)
     later = factories.recording(lecture, duration=3600.0, state="done", coverage=1.0)
     seen = Presence(str(second.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.9)
-    record_attendance(recording=later, attendance=Attendance(3600.0, (Presence(str(first.pk), False), seen), ()))
+    save_attendance(recording=later, attendance=Attendance(3600.0, (Presence(str(first.pk), False), seen), ()))
     assert statuses(lecture) == ["present", "absent", "absent"]
     with pytest.raises(PermissionDenied):
-        decisions.reopen(lecture=lecture, user=teacher)
-    decisions.reopen(lecture=lecture, user=registrar, reason="a second camera")
+        overrides.reopen_lecture(lecture=lecture, user=teacher)
+    overrides.reopen_lecture(lecture=lecture, user=registrar, reason="a second camera")
     assert statuses(lecture) == ["present", "present", "absent"]
     assert [kind for kind, _, _ in log(lecture)] == ["signed", "reopened"]
-    assert may_decide(teacher, lecture)
+    assert can_edit_result(teacher, lecture)
 
 
 def test_what_is_open_is_not_signed_off(lecture: Lecture, teacher: User) -> None:
     with pytest.raises(UserError, match="no attendance"):
-        decisions.sign_off(lecture=lecture, user=teacher)
+        overrides.sign_off_lecture(lecture=lecture, user=teacher)
     recording = factories.recording(lecture, duration=3600.0, state="done")
     count(recording)
     recording.sightings.filter(present=True).update(present=False, to_confirm=True)
-    decisions.face_visitor(person=recording.unknown_people.first(), user=teacher)  # counts again
+    face_overrides.mark_as_visitor(person=recording.unknown_people.first(), user=teacher)  # counts again
     with pytest.raises(UserError, match="1 student is still to be confirmed"):
-        decisions.sign_off(lecture=lecture, user=teacher)
-    decisions.override_set(
+        overrides.sign_off_lecture(lecture=lecture, user=teacher)
+    overrides.set_override(
         record=lecture.records.get(machine_status="to_confirm"), status="absent", reason="", user=teacher
     )
     Recording.objects.update(state="processing")
     with pytest.raises(UserError, match="still in work"):
-        decisions.sign_off(lecture=lecture, user=teacher)
+        overrides.sign_off_lecture(lecture=lecture, user=teacher)
     Recording.objects.update(state="done")
-    decisions.sign_off(lecture=lecture, user=teacher)
+    overrides.sign_off_lecture(lecture=lecture, user=teacher)
     assert SignOff.objects.get().user_name == "teacher"
     with pytest.raises(UserError, match="signed off"):
-        decisions.sign_off(lecture=lecture, user=teacher)
+        overrides.sign_off_lecture(lecture=lecture, user=teacher)
 
 
 def test_a_person_s_decision_survives_naming_and_counting(recording: Recording, teacher: User) -> None:
     lecture = recording.lecture
     _, second, _ = lecture.course.students.all()
-    decisions.override_set(record=lecture.records.get(student=second), status="excused", reason="ill", user=teacher)
-    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
+    overrides.set_override(record=lecture.records.get(student=second), status="excused", reason="ill", user=teacher)
+    face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
     record = lecture.records.get(student=second)
     assert (record.status, record.machine_status) == ("excused", "present")
     count(recording)
@@ -301,13 +309,13 @@ def test_a_person_s_decision_survives_naming_and_counting(recording: Recording, 
 
 def test_the_workbook_follows(recording: Recording, teacher: User) -> None:
     _, second, _ = recording.lecture.course.students.all()
-    before = report_write(recording=recording).sha256
-    decisions.face_name(person=recording.unknown_people.first(), student=second, user=teacher)
-    assert report_current(report=recording.report).sha256 != before
+    before = write_recording_report(recording=recording).sha256
+    face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
+    assert refresh_report(report=recording.report).sha256 != before
 
 
 def test_the_log_cannot_be_changed(recording: Recording, teacher: User) -> None:
-    decisions.sign_off(lecture=recording.lecture, user=teacher)
+    overrides.sign_off_lecture(lecture=recording.lecture, user=teacher)
     change = AttendanceChange.objects.get()
     for attempt in (
         change.save,

@@ -13,7 +13,8 @@ import pytest
 from django.conf import settings
 from PIL import Image
 
-from campus.attendance.services import lecture_count, report_write
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.reports import write_recording_report
 from campus.recordings.models import Recording
 from recognition.embedding import load_embedder
 from recognition.identification.gallery import train_gallery
@@ -74,8 +75,8 @@ def test_the_workbook_has_a_header_numbers_this_class_only_and_a_name_of_its_own
     names = []
     for _ in range(2):
         recording = factories.planned(lecture, state=Recording.State.DONE, coverage=1.0)
-        lecture_count(lecture=lecture)
-        names.append(report_write(recording=recording).file_name)
+        recount_lecture(lecture=lecture)
+        names.append(write_recording_report(recording=recording).file_name)
     assert len(set(names)) == 2
     rows = list(openpyxl.load_workbook(settings.REPORTS_DIR / names[0])["Attendance"].iter_rows(values_only=True))
     assert rows[0][:3] == ("Number", "Name", "Status")

@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from campus.academics.models import Student
-from campus.attendance.decisions import override_set
-from campus.attendance.guests import guest_merge
+from campus.attendance.guests import merge_guest
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting
-from campus.attendance.services import lecture_count
+from campus.attendance.overrides import set_override
+from campus.attendance.proposals import recount_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from tests.campus import factories
@@ -32,16 +32,16 @@ def test_all_that_is_known_of_the_two_becomes_one_person_s() -> None:
         recording=recording, student=guest, present=True, intervals=[[0, 118]], seconds=118, share=0.98
     )
     for lecture in (both, alone):
-        lecture_count(lecture=lecture)
-    override_set(record=AttendanceRecord.objects.get(lecture=alone), status="excused", reason="ill", user=registrar)
-    override_set(
+        recount_lecture(lecture=lecture)
+    set_override(record=AttendanceRecord.objects.get(lecture=alone), status="excused", reason="ill", user=registrar)
+    set_override(
         record=AttendanceRecord.objects.get(lecture=both, student=guest), status="late", reason="bus", user=registrar
     )
     factories.photo(guest, content=b"one")
     factories.photo(guest, content=b"both")
     factories.photo(student, content=b"both")
 
-    guest_merge(guest=guest, student=student, user=registrar)
+    merge_guest(guest=guest, student=student, user=registrar)
 
     assert list(Student.objects.all()) == [student]
     enrolment = student.enrolments.get(course=course)
@@ -61,12 +61,12 @@ def test_what_was_decided_on_the_student_counts() -> None:
     for one in (guest, student):
         factories.enrol(course, one)
     lecture = factories.lecture(course)
-    lecture_count(lecture=lecture)
+    recount_lecture(lecture=lecture)
     for one, status in ((guest, "present"), (student, "excused")):
-        override_set(
+        set_override(
             record=AttendanceRecord.objects.get(lecture=lecture, student=one), status=status, reason="", user=registrar
         )
-    guest_merge(guest=guest, student=student, user=registrar)
+    merge_guest(guest=guest, student=student, user=registrar)
     assert AttendanceRecord.objects.get().status == "excused"
 
 
@@ -74,7 +74,7 @@ def test_only_a_guest_is_merged_and_into_somebody_else() -> None:
     registrar, student, guest = factories.registrar(), factories.student(), factories.student(guest=True)
     for one, into in ((student, guest), (guest, guest)):
         with pytest.raises(UserError, match="Only a guest"):
-            guest_merge(guest=one, student=into, user=registrar)
+            merge_guest(guest=one, student=into, user=registrar)
 
 
 def test_in_the_admin_a_guest_gets_a_number_and_is_merged_by_a_dialog(client: Client) -> None:

@@ -21,13 +21,13 @@ from pypdf import PdfReader
 from campus.academics.models import Course
 from campus.accounts.selectors import in_language_of, language_of
 from campus.accounts.services import language_set
-from campus.attendance.decisions import sign_off
-from campus.attendance.documents import lecture_report
+from campus.attendance.documents import build_lecture_report
 from campus.attendance.models import RegisterPolicy
-from campus.attendance.notifications import tell_counted
+from campus.attendance.notifications import notify_recording_counted
+from campus.attendance.overrides import sign_off_lecture
 from campus.attendance.pdf import lecture_pdf
 from campus.attendance.pdf_fonts import fallback_font
-from campus.attendance.register import register
+from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
 from campus.common.errors import UserError
 from campus.common.messages import localize
@@ -167,14 +167,14 @@ def test_letters_are_in_the_language_of_who_gets_them(world: World, german: dict
     world.course.lecturers.add(second)
     User.objects.filter(pk=world.own.pk).update(email="own@example.org")
     language_set(user=world.own, language="de")
-    tell_counted(recording=world.recording)
+    notify_recording_counted(recording=world.recording)
     subjects = dict(Delivery.objects.values_list("to", "subject"))
     assert subjects["own@example.org"].startswith("Anwesenheit: ")
     assert subjects["second@example.org"].startswith("Attendance of ")
     settings.LANGUAGE_CODE = "de"  # of the institution: for who has not chosen, and for students
     world.course.students.update(email="student@example.org")
     world.failed.delete()
-    sign_off(lecture=world.lecture, user=world.own)
+    sign_off_lecture(lecture=world.lecture, user=world.own)
     absent = Delivery.objects.get(event="attendance.absent")
     assert (absent.subject[:8], "sind Sie" in absent.body or "Sie sind" in absent.body) == ("Abwesend", True)
 
@@ -198,8 +198,8 @@ def headings(path: Path) -> dict[str, list[object]]:
 def test_a_german_institution_has_german_workbooks(world: World, german: dict[str, str], settings, tmp_path: Path):
     settings.LANGUAGE_CODE = "de"
     with in_language_of():
-        write_lecture_workbook(tmp_path / "lecture.xlsx", lecture_report(world.lecture), gettext)
-        write_register(tmp_path / "register.xlsx", register(world.course))
+        write_lecture_workbook(tmp_path / "lecture.xlsx", build_lecture_report(world.lecture), gettext)
+        write_register(tmp_path / "register.xlsx", build_register(world.course))
     lecture, term = headings(tmp_path / "lecture.xlsx"), headings(tmp_path / "register.xlsx")
     assert list(lecture) == ["Anwesenheit", "Zeitleiste", "Unbekannt", "Übersicht"]
     assert lecture["Anwesenheit"][:4] == ["Nummer", "Name", "Status", "Zuerst gesehen"]

@@ -22,9 +22,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from campus.academics.models import Course
-from campus.attendance.decisions import reopen, sign_off
 from campus.attendance.models import AttendanceRecord, RegisterPolicy
-from campus.attendance.notifications import tell_counted, tell_signed_off
+from campus.attendance.notifications import notify_recording_counted, notify_signed_off
+from campus.attendance.overrides import reopen_lecture, sign_off_lecture
 from campus.common.errors import UserError
 from campus.common.jobs import claim
 from campus.common.network_policy import Inside, resolve
@@ -258,14 +258,14 @@ def test_addresses_that_are_none_are_refused(url: str) -> None:
 
 def test_the_lecturers_hear_of_a_counted_lecture_once(world: World, settings) -> None:
     settings.ADDRESS = "https://rollcall.example"
-    tell_counted(recording=world.recording)
+    notify_recording_counted(recording=world.recording)
     assert not Delivery.objects.exists()  # nobody asked for it
     RegisterPolicy.objects.create(course=world.course, mail_lecturers=True)
     world.own.email = "own@example.org"
     world.own.save()
     world.course.lecturers.add(factories.user(email=""), factories.user(email="gone@example.org", is_active=False))
     for _ in range(2):
-        tell_counted(recording=world.recording)
+        notify_recording_counted(recording=world.recording)
     work_off()
     (letter,) = mail.outbox
     assert letter.to == ["own@example.org"]
@@ -284,9 +284,9 @@ def test_absentees_hear_of_it_at_the_sign_off_once(world: World) -> None:
     AttendanceRecord.objects.create(
         lecture=world.lecture, student=factories.student(), machine_status="absent"
     )  # has no address
-    sign_off(lecture=world.lecture, user=world.own)
-    reopen(lecture=world.lecture, user=world.registrar)
-    sign_off(lecture=world.lecture, user=world.own)
+    sign_off_lecture(lecture=world.lecture, user=world.own)
+    reopen_lecture(lecture=world.lecture, user=world.registrar)
+    sign_off_lecture(lecture=world.lecture, user=world.own)
     work_off()
     (letter,) = mail.outbox
     assert letter.to == ["absent@example.org"]
@@ -297,7 +297,7 @@ def test_absentees_hear_of_it_at_the_sign_off_once(world: World) -> None:
 
 def test_webhooks_get_numbers_and_no_names(world: World, receiver: Receiver) -> None:
     Webhook.objects.create(url=receiver.url)
-    tell_signed_off(lecture=world.lecture)
+    notify_signed_off(lecture=world.lecture)
     work_off()
     body = receiver.got[0][2].decode()
     assert json.loads(body)["data"]["counts"] == {"present": 1, "absent": 1}

@@ -38,7 +38,7 @@ def no_broker(settings):
 def asked(client: Client, where: str) -> int | None:
     """How many queries the page takes when nothing is remembered; None: there is no page."""
     cache.clear()
-    statuses.forget()
+    statuses.clear_cache()
     ContentType.objects.clear_cache()
     with transaction.atomic():  # what a first visit writes is forgotten, too
         with CaptureQueriesContext(connection) as queries:

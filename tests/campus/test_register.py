@@ -18,13 +18,13 @@ from pypdf import PdfReader
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance import statuses
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
-from campus.attendance.decisions import override_set
-from campus.attendance.history import history, weekly
+from campus.attendance.history import course_histories, student_history
 from campus.attendance.models import AttendanceRecord, AttendanceStatus, RegisterPolicy
+from campus.attendance.overrides import set_override
 from campus.attendance.pdf import lecture_pdf, register_pdf
-from campus.attendance.register import register
+from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
-from campus.attendance.services import register_write
+from campus.attendance.reports import write_register_report
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def course() -> Course:
 
 
 def test_points_and_percentage_are_of_what_counts(course: Course) -> None:
-    ada, alan, grace = register(course).lines
+    ada, alan, grace = build_register(course).lines
     assert (ada.tally.points, ada.tally.most, ada.tally.share) == (Decimal(6), Decimal(8), 0.75)
     # Excused does not count: two of six points.
     assert (alan.tally.points, alan.tally.most, alan.tally.counted) == (Decimal(2), Decimal(6), 3)
@@ -64,14 +64,14 @@ def test_points_and_percentage_are_of_what_counts(course: Course) -> None:
     assert (grace.tally.share, grace.below) == (None, False)
     assert [kind.letter if kind else "" for kind in grace.kinds] == ["", "?", "", ""]
     assert [ada.below, alan.below] == [False, True]
-    assert [column.attended for column in register(course).columns] == [2, 1, 1, 1]
+    assert [column.attended for column in build_register(course).columns] == [2, 1, 1, 1]
 
 
 def test_a_class_says_what_it_asks_for(course: Course) -> None:
     RegisterPolicy.objects.create(course=course, least_percent=80)
-    assert [line.below for line in register(course).lines] == [True, True, False]
+    assert [line.below for line in build_register(course).lines] == [True, True, False]
     RegisterPolicy.objects.update(least_percent=0)
-    assert register(course).below == 0
+    assert build_register(course).below == 0
     with pytest.raises(IntegrityError), transaction.atomic():
         RegisterPolicy.objects.update(least_percent=101)
 
@@ -79,34 +79,34 @@ def test_a_class_says_what_it_asks_for(course: Course) -> None:
 def test_cancelled_lectures_and_other_days_are_left_out(course: Course) -> None:
     first, *_, last = course.lectures.order_by("starts_at")
     Lecture.objects.filter(pk=first.pk).update(cancelled=True)
-    assert len(register(course).lectures) == 3
+    assert len(build_register(course).lectures) == 3
     day = last.starts_at.date()
-    assert register(course, since=day).lectures == (last,)
-    assert register(course, until=day).lectures[-1] == last
-    assert last not in register(course, until=day - timedelta(days=1)).lectures
-    assert register(course, since=date(2030, 1, 1)).lines == ()
+    assert build_register(course, since=day).lectures == (last,)
+    assert build_register(course, until=day).lectures[-1] == last
+    assert last not in build_register(course, until=day - timedelta(days=1)).lectures
+    assert build_register(course, since=date(2030, 1, 1)).lines == ()
 
 
 def test_an_institution_has_statuses_of_its_own(course: Course) -> None:
     AttendanceStatus.objects.create(code="online", name="Online", letter="O", points="1.5", like="present", moodle="P")
     AttendanceStatus.objects.filter(code="late").update(points=2)
     record = AttendanceRecord.objects.get(student__name="Alan Turing", lecture=course.lectures.order_by("starts_at")[1])
-    override_set(record=record, status="online", reason="by video", user=factories.registrar())
+    set_override(record=record, status="online", reason="by video", user=factories.registrar())
     record.refresh_from_db()
     assert record.get_status_display() == "Online"
-    statuses.forget()
-    ada, alan, _ = register(course).lines
+    statuses.clear_cache()
+    ada, alan, _ = build_register(course).lines
     assert (ada.tally.points, alan.tally.points, alan.tally.attended) == (Decimal(7), Decimal("3.5"), 2)
-    assert statuses.like("online") == statuses.Status.PRESENT
-    assert ("online", "Online") in statuses.decisions()
-    assert "to_confirm" not in dict(statuses.decisions())
+    assert statuses.meaning_of("online") == statuses.Status.PRESENT
+    assert ("online", "Online") in statuses.override_choices()
+    assert "to_confirm" not in dict(statuses.override_choices())
 
 
 def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
     """Somebody deletes it in the database."""
     AttendanceRecord.objects.filter(student__name="Ada Lovelace").update(override_status="online")
-    assert statuses.label("online") == "online"
-    assert register(course).lines[0].tally.counted == 0
+    assert statuses.status_label("online") == "online"
+    assert build_register(course).lines[0].tally.counted == 0
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_status_that_makes_no_sense_is_refused(bad: dict) -> None:
 
 def test_the_workbook_has_a_letter_a_student_and_date(course: Course, tmp_path: Path) -> None:
     path = tmp_path / "register.xlsx"
-    write_register(path, register(course))
+    write_register(path, build_register(course))
     table = pd.read_excel(path, dtype=str, keep_default_na=False)
     dates = ["2026-11-16", "2026-11-23", "2026-11-30", "2026-12-07"]
     assert list(table.columns)[:8] == ["Number", "Name", *dates, "Percentage", "Below 75%"]
@@ -133,7 +133,7 @@ def test_the_workbook_has_a_letter_a_student_and_date(course: Course, tmp_path: 
     assert sheet["G3"].fill.fill_type == "solid"
     assert sheet["G2"].fill.fill_type is None
     assert sheet.auto_filter.ref.endswith("4")  # the totals are no student
-    write_register(path, register(factories.course()))
+    write_register(path, build_register(factories.course()))
     assert list(pd.read_excel(path).columns)[:4] == ["Number", "Name", "Percentage", "Below 75%"]
 
 
@@ -144,10 +144,10 @@ HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("http://evil.exam
 def test_no_file_holds_a_formula(text: str, tmp_path: Path) -> None:
     lecture = factories.lecture(factories.course(name=text))
     mark(lecture, factories.student(name=text, number=text), "present")
-    rows = list(csv.reader(io.StringIO(register_csv(register(lecture.course)).decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(register_csv(build_register(lecture.course)).decode("utf-8-sig"))))
     assert rows[1][1] == (text if text == "#N/A" else f"'{text}")
     assert not lecture_csv(lecture).decode("utf-8-sig").splitlines()[1].startswith(("=", "+", "-", "@"))
-    write_register(tmp_path / "r.xlsx", register(lecture.course))
+    write_register(tmp_path / "r.xlsx", build_register(lecture.course))
     cells = [cell for row in load_workbook(tmp_path / "r.xlsx")["Register"].iter_rows() for cell in row]
     assert {cell.data_type for cell in cells} <= {"s", "inlineStr", "n"}
 
@@ -155,7 +155,7 @@ def test_no_file_holds_a_formula(text: str, tmp_path: Path) -> None:
 def test_two_lectures_of_one_day_are_told_apart(course: Course) -> None:
     last = course.lectures.order_by("starts_at").last()
     mark(factories.lecture(course, starts_at=last.starts_at + timedelta(hours=5)), factories.student(), "present")
-    head = register_csv(register(course)).decode("utf-8-sig").splitlines()[0].split(",")
+    head = register_csv(build_register(course)).decode("utf-8-sig").splitlines()[0].split(",")
     assert head[5:7] == ["2026-12-07 09:00", "2026-12-07 14:00"]
 
 
@@ -165,7 +165,7 @@ def test_moodle_gets_acronyms_and_no_times(course: Course) -> None:
     assert moodle_marks(second).decode() == "idnumber,scantime,status\r\n007,,L\r\n012,,A\r\n"
     last = course.lectures.order_by("starts_at")[3]
     assert moodle_marks(last).decode().splitlines()[1:] == ["007,,P", "012,,E"]
-    with zipfile.ZipFile(io.BytesIO(moodle_zip(register(course)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(moodle_zip(build_register(course)))) as archive:
         assert archive.namelist() == [
             "sessions.csv",
             *(f"marks_2026-{day}.csv" for day in ("11-16", "11-23", "11-30", "12-07")),
@@ -179,7 +179,7 @@ def pages(pdf: bytes) -> list[str]:
 
 
 def test_the_register_on_paper(course: Course) -> None:
-    text = "\n".join(pages(register_pdf(register(course))))
+    text = "\n".join(pages(register_pdf(build_register(course))))
     for wanted in ("CS101 Algorithms", "Ada Lovelace", "007", "2026-11-16", "75 %", "2 / 6", "33 %"):
         assert wanted in text
 
@@ -193,7 +193,7 @@ def test_paper_has_room_for_many_lectures_and_students_and_any_name() -> None:
             AttendanceRecord(lecture=lecture, student=student, machine_status="present")
             for student in [*course.students.all(), ana]
         )
-    found = pages(register_pdf(register(course)))
+    found = pages(register_pdf(build_register(course)))
     assert len(found) == 4  # two for the students, twice for the lectures
     assert any("Zoë Łukaszewicz-Nguyễn" in page for page in found)
     assert sum("100 %" in page for page in found) == 2
@@ -201,7 +201,7 @@ def test_paper_has_room_for_many_lectures_and_students_and_any_name() -> None:
 
 
 def test_an_empty_class_has_its_files_too() -> None:
-    empty = register(factories.course())
+    empty = build_register(factories.course())
     assert pages(register_pdf(empty))
     assert register_csv(empty).startswith(b"\xef\xbb\xbfNumber,Name")
 
@@ -212,9 +212,9 @@ def test_a_student_over_all_classes_that_the_user_may_see(course: Course) -> Non
     mark(other, ada, "absent")
     own = factories.user()
     course.lecturers.add(own)
-    (seen,) = history(own, ada)
+    (seen,) = student_history(own, ada)
     assert (seen.course, len(seen.met), seen.tally.share, seen.below) == (course, 4, 0.75, False)
-    assert [item.course.code for item in history(factories.registrar(), ada)] == ["CS101", "MA202"]
+    assert [item.course.code for item in student_history(factories.registrar(), ada)] == ["CS101", "MA202"]
     assert [week for week, _ in seen.weeks] == [
         date(2026, 11, 16),
         date(2026, 11, 23),
@@ -222,14 +222,14 @@ def test_a_student_over_all_classes_that_the_user_may_see(course: Course) -> Non
         date(2026, 12, 7),
     ]
     assert [share for _, share in seen.weeks] == [1.0, 0.75, pytest.approx(2 / 3), 0.75]  # of all until then
-    assert history(own, factories.student()) == []
+    assert student_history(own, factories.student()) == []
 
 
 def test_classes_beside_each_other(course: Course, django_assert_num_queries) -> None:
     empty = factories.course()
-    statuses.forget()
+    statuses.clear_cache()
     with django_assert_num_queries(3):
-        of_course, of_empty = weekly([course, empty])
+        of_course, of_empty = course_histories([course, empty])
     assert of_course.tally.share == pytest.approx(8 / 14)
     assert of_course.weeks[0] == (date(2026, 11, 16), 1.0)
     assert of_empty.weeks == ()
@@ -240,12 +240,12 @@ def test_the_register_asks_the_database_a_fixed_number_of_times(course: Course, 
         lecture = factories.lecture(course, starts_at=factories.STARTS + timedelta(days=60 + n))
         for student in Student.objects.all():
             mark(lecture, student, "present")
-    statuses.forget()
+    statuses.clear_cache()
     with django_assert_num_queries(5):
-        register(course)
+        build_register(course)
 
 
 def test_a_workbook_is_in_the_institutions_language_whoever_asks(course: Course, settings) -> None:
     with translation.override("de"):
-        report = register_write(course=course)
+        report = write_register_report(course=course)
     assert "Late" in pd.read_excel(settings.REPORTS_DIR / report.file_name).columns

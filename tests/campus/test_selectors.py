@@ -8,8 +8,9 @@ from django.contrib.auth.models import AnonymousUser, Group
 
 from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import Role, role_of
-from campus.attendance.history import history
+from campus.attendance.history import student_history
 from campus.attendance.models import AttendanceChange, Snapshot
+from campus.attendance.proposals import recount_lecture
 from campus.attendance.selectors import (
     changes_for,
     records_for,
@@ -18,7 +19,6 @@ from campus.attendance.selectors import (
     snapshots_for,
     unknown_people_for,
 )
-from campus.attendance.services import lecture_count
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.recordings.selectors import recordings_for
 from tests.campus import factories
@@ -76,10 +76,10 @@ def test_a_student_of_two_classes_is_seen_once(world: World) -> None:
 
 def test_a_students_history_has_the_own_classes_only(world: World) -> None:
     factories.enrol(world.foreign.course, world.student)
-    lecture_count(lecture=world.foreign)
-    assert [one.course.code for one in history(world.own, world.student)] == ["CS101"]
-    assert [one.course.code for one in history(world.other, world.student)] == ["MA202"]
-    assert {one.course.code for one in history(world.registrar, world.student)} == {"CS101", "MA202"}
+    recount_lecture(lecture=world.foreign)
+    assert [one.course.code for one in student_history(world.own, world.student)] == ["CS101"]
+    assert [one.course.code for one in student_history(world.other, world.student)] == ["MA202"]
+    assert {one.course.code for one in student_history(world.registrar, world.student)} == {"CS101", "MA202"}
 
 
 def test_of_several_roles_the_most_careful_counts(db: None) -> None:

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from campus.academics.models import Student
 from campus.attendance.models import AttendanceChange, Sighting, SignOff, Snapshot, UnknownPerson
-from campus.attendance.services import lecture_count, snapshot_finished
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.snapshots import finish_snapshot
 from campus.biometrics.models import FacePhoto
 from campus.common.jobs import claim
 from tests.campus import factories
@@ -48,7 +49,7 @@ def test_filters(lecturer: Client, world: World, absent: Student) -> None:
     assert cards(lecture_page(lecturer, world, "changed")) == set()
     assert cards(lecture_page(lecturer, world, "nonsense")) == everybody
     Sighting.objects.filter(pk=world.sighting.pk).update(confidence=0.55)
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     assert cards(lecture_page(lecturer, world, "check")) == {there.pk}
     lecturer.post(reverse("record", args=[world.record.pk]), {"status": "present", "reason": ""})
     assert cards(lecture_page(lecturer, world, "check")) == set()
@@ -96,7 +97,7 @@ def test_what_cannot_be_set(lecturer: Client, world: World, form: dict[str, str]
 
 def test_records_of_another_lecture_are_not_touched(lecturer: Client, world: World) -> None:
     other = factories.lecture(world.course)
-    lecture_count(lecture=other)
+    recount_lecture(lecture=other)
     form = {"records": list(other.records.values_list("pk", flat=True)), "status": "excused"}
     lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
     assert not other.records.exclude(override_status="").exists()
@@ -168,7 +169,7 @@ def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: Worl
     snapshot = Snapshot.objects.get()
     picture = reverse("snapshot", args=[snapshot.pk])
     assert lecturer.get(picture).status_code == 202
-    snapshot_finished(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(30))
+    finish_snapshot(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(30))
     text = lecturer.get(url).content.decode()
     assert f'<image href="{picture}" width="1280" height="720"/><rect x="10" y="20" width="50" height="60"' in text
     response = lecturer.get(picture)

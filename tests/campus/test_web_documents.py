@@ -181,7 +181,7 @@ def test_the_admin_keeps_what_is_always_there(world: World) -> None:
     assert boss.post(reverse("admin:attendance_attendancestatus_change", args=[present.pk]), fields).status_code == 302
     present.refresh_from_db()
     assert (present.code, present.like, present.points) == ("present", "present", 3)
-    assert statuses.kinds()["present"].points == 3
+    assert statuses.status_definitions()["present"].points == 3
 
 
 def test_a_webhooks_secret_is_for_who_may_change_it(world: World) -> None:

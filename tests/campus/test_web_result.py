@@ -13,9 +13,10 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from campus.academics.models import Lecture
-from campus.attendance.decisions import override_set
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
-from campus.attendance.services import lecture_count, lecture_report_write
+from campus.attendance.overrides import set_override
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.reports import write_lecture_report
 from campus.cctv.clips import update_lectures_shown_by
 from campus.recordings.models import Recording, Segment
 from tests.campus import factories
@@ -202,7 +203,7 @@ def test_the_register(lecturer: Client, world: World):
 
 @pytest.mark.parametrize("name", ["../media/crops/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
 def test_a_report_row_cannot_lead_out_of_the_reports(lecturer: Client, world: World, monkeypatch, name: str):
-    monkeypatch.setattr("campus.attendance.file_responses.report_current", lambda *, report: report)
+    monkeypatch.setattr("campus.attendance.file_responses.refresh_report", lambda *, report: report)
     Report.objects.filter(pk=world.report.pk).update(file_name=name)
     assert lecturer.get(reverse("report", args=[world.report.pk])).status_code == 404
 
@@ -292,7 +293,7 @@ def to_confirm(world: World) -> AttendanceRecord:
     UnknownPerson.objects.create(recording=world.recording, index=1, is_static=True, **seen)
     factories.photo(student, crop=world.photo.crop.name, quality=0.8)
     factories.photo(student, crop=world.photo.crop.name, quality=0.1, state="rejected")
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     return AttendanceRecord.objects.get(lecture=world.lecture, student=student)
 
 
@@ -325,7 +326,7 @@ def test_one_press_confirms(lecturer: Client, world: World, to_confirm: Attendan
 
 
 def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, to_confirm: AttendanceRecord):
-    override_set(record=to_confirm, status="excused", reason="ill", user=world.registrar)
+    set_override(record=to_confirm, status="excused", reason="ill", user=world.registrar)
     text = lecturer.post(reverse("confirm", args=[to_confirm.pk, "absent"]), follow=True).content.decode()
     assert "is settled already: excused." in text
     to_confirm.refresh_from_db()
@@ -375,7 +376,7 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     Sighting.objects.create(
         recording=recording, student=world.student, present=True, intervals=[[0, 1790]], seconds=1790
     )
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     shown = page(lecturer, "lecture", world.lecture.pk)
     until = timezone.localtime(world.lecture.starts_at + timedelta(minutes=30))
     assert f"<strong>1 of 2</strong> present so far, by the footage until {until:%H:%M}." in shown
@@ -387,7 +388,7 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     recording.refresh_from_db()
     assert (recording.provisional, recording.state) == (False, "aggregating")
     Recording.objects.update(state="done")
-    report = lecture_report_write(lecture=world.lecture)
+    report = write_lecture_report(lecture=world.lecture)
     shown = page(lecturer, "lecture", world.lecture.pk)
     assert "Provisional" not in shown
     assert reverse("report", args=[report.pk]) in shown

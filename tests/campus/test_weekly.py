@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
-from campus.attendance.weekly import Week, tell_week
+from campus.attendance.weekly import Week, notify_week
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 
@@ -40,8 +40,8 @@ def test_registrars_get_the_registers_of_the_classes_that_want_it_once(course: C
     meet(course, 1, {one: "present", two: "present", three: "absent"})
     meet(course, 2, {one: "present", two: "present", three: "present"})
     meet(quiet, 1, dict.fromkeys(students_of(quiet), "present"))
-    tell_week()
-    tell_week()
+    notify_week()
+    notify_week()
     letter = Delivery.objects.get()
     assert (letter.to, letter.event) == ("registrar@example.org", "register.week")
     assert "CS101" in letter.body
@@ -53,7 +53,7 @@ def test_registrars_get_the_registers_of_the_classes_that_want_it_once(course: C
 def test_a_class_without_lectures_that_week_has_no_letter(course: Course) -> None:
     RegisterPolicy.objects.create(course=course, mail_weekly=True, warn="dean@example.org")
     meet(course, 3, dict.fromkeys(students_of(course), "absent"))
-    tell_week()
+    notify_week()
     assert not Delivery.objects.exists()
 
 
@@ -65,8 +65,8 @@ def test_who_fell_below_is_told_to_the_people_named_once(course: Course) -> None
         meet(course, weeks_ago, {falls: "present", always_low: "absent", stays: "present"})
     meet(course, 1, {falls: "absent", always_low: "absent", stays: "present"})
     meet(course, 1, {falls: "absent", always_low: "present", stays: "present"}, day=2)
-    tell_week()
-    tell_week()
+    notify_week()
+    notify_week()
     letters = Delivery.objects.filter(event="attendance.falling", webhook=None)
     assert sorted(letters.values_list("to", flat=True)) == ["dean@example.org", "tutor@example.org"]
     assert f"{falls}: 60 %" in letters[0].body
@@ -84,7 +84,7 @@ def test_who_stays_away_three_times_is_told(course: Course) -> None:
         meet(course, weeks_ago, dict.fromkeys([away, *others], "present"))
     for weeks_ago in (3, 2, 1):
         meet(course, weeks_ago, {away: "absent", **dict.fromkeys(others, "present")})
-    tell_week()
+    notify_week()
     body = Delivery.objects.get().body
     assert "Absent from the last three lectures:" in body
     assert str(away) in body
@@ -96,7 +96,7 @@ def test_a_class_that_empties_is_told(course: Course) -> None:
         meet(course, weeks_ago, dict.fromkeys(students_of(course), "present"))
     one, two, three = students_of(course)
     meet(course, 1, {one: "present", two: "present", three: "absent"})
-    tell_week()
+    notify_week()
     assert "The class had 67 % of the points, after 100 % before." in Delivery.objects.get().body
 
 

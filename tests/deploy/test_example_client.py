@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from campus.accounts.services import token_create
-from campus.attendance.services import lecture_count, report_write
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.reports import write_recording_report
 from campus.common.jobs import producer
 from campus.recordings.models import Recording, Upload
 from tests.campus.conftest import World, own_folders, video_bytes, world
@@ -53,8 +54,8 @@ def rollcall(example: ModuleType, server: str, world: World) -> Any:
 def do_the_workers_part(recording: Recording) -> None:
     Recording.objects.filter(pk=recording.pk).update(state=Recording.State.DONE, coverage=1.0)
     recording.refresh_from_db()
-    lecture_count(lecture=recording.lecture)
-    report_write(recording=recording)
+    recount_lecture(lecture=recording.lecture)
+    write_recording_report(recording=recording)
 
 
 def test_from_the_file_to_the_workbook(

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, SignOff, Status, UnknownPerson
-from campus.attendance.services import lecture_count
+from campus.attendance.proposals import recount_lecture
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
@@ -66,7 +66,7 @@ def lived_in(world: World) -> Recording:
     UnknownPerson.objects.create(
         recording=world.recording, index=1, is_static=True, seconds=118.0, crops=[crop], intervals=[[0, 118]]
     )
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
 
     for week in range(1, 9):
         starts = now - timedelta(weeks=week)

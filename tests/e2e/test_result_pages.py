@@ -5,7 +5,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from campus.attendance.models import Sighting, Snapshot
-from campus.attendance.services import lecture_count, snapshot_finished
+from campus.attendance.proposals import recount_lecture
+from campus.attendance.snapshots import finish_snapshot
 from campus.common.jobs import claim
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
@@ -16,7 +17,7 @@ def doubtful(world: World, sign_in: SignIn) -> World:
     """Somebody to be confirmed, and pictures with a box."""
     box = {**world.sighting.crops[0], "box": [10, 20, 60, 80]}
     Sighting.objects.filter(pk=world.sighting.pk).update(crops=[box], present=False, to_confirm=True)
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     sign_in(world.own)
     return world
 
@@ -56,5 +57,5 @@ def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
     page.goto(reverse("record", args=[doubtful.record.pk]))
     sees(page, "The whole picture is being cut out of the recording.")
     snapshot = Snapshot.objects.get()
-    snapshot_finished(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(300))
+    finish_snapshot(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(300))
     expect(page.locator(".moment svg image")).to_be_visible()

@@ -8,7 +8,8 @@ from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
 from campus.attendance.models import AttendanceRecord
-from campus.attendance.services import lecture_count, record_attendance, report_write
+from campus.attendance.proposals import recount_lecture, save_attendance
+from campus.attendance.reports import write_recording_report
 from campus.common.jobs import claim, finish
 from campus.recordings.models import Recording
 from campus.recordings.services import segment_progress
@@ -22,11 +23,11 @@ def count(recording: Recording, there: str, absent: str) -> None:
     held = claim("rollcall.aggregate", recording.pk, "counter")
     crop = Crop(5.0, 0.9, jpeg())
     seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (crop,))
-    record_attendance(
+    save_attendance(
         recording=held,
         attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (crop,)),)),
     )
-    report_write(recording=held)
+    write_recording_report(recording=held)
     assert finish(held, Recording.State.DONE, coverage=1.0)
 
 
@@ -96,7 +97,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
 
 def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: World, sign_in: SignIn):
     world.recording.sightings.update(present=False, to_confirm=True)
-    lecture_count(lecture=world.lecture)
+    recount_lecture(lecture=world.lecture)
     sign_in(world.own)
     page.goto(reverse("course", args=[world.course.pk]))
     sees(page, "1 to be confirmed")

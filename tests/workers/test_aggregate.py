@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from campus.attendance.decisions import face_deny, face_name
+from campus.attendance.face_overrides import name_unknown_person, reject_match
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
-from campus.attendance.services import record_attendance
+from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request
 from campus.common.jobs import claim
@@ -110,7 +110,7 @@ def test_voting_again_gives_the_same(settings) -> None:
     assert written(vote(recording, "again")) == first
 
 
-@pytest.mark.parametrize("step", ["record_attendance", "report_write"])
+@pytest.mark.parametrize("step", ["save_attendance", "write_recording_report"])
 def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     course = class_of(2)
     trained(course)
@@ -224,8 +224,8 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
     vote(recording)
     first, _, third = course.students.order_by("name")
     user = factories.registrar()
-    face_name(person=recording.unknown_people.get(), student=third, user=user)
-    face_deny(sighting=recording.sightings.get(student=first), user=user)
+    name_unknown_person(person=recording.unknown_people.get(), student=third, user=user)
+    reject_match(sighting=recording.sightings.get(student=first), user=user)
     records = recording.lecture.records.order_by("student__name")
     assert [record.status for record in records] == ["absent", "present", "present"]
 
@@ -269,13 +269,13 @@ def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.
     third = course.students.order_by("name").last()
 
     def named_meanwhile(*given: Any, **more: Any) -> Any:
-        face_name(person=recording.unknown_people.get(), student=third, user=factories.registrar())
-        return record_attendance(*given, **more)
+        name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())
+        return save_attendance(*given, **more)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(aggregates, "record_attendance", named_meanwhile)
+        meanwhile.setattr(aggregates, "save_attendance", named_meanwhile)
         # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is made again.
         assert vote(recording, "first").state == "aggregating"
-    face_name(person=recording.unknown_people.get(), student=third, user=factories.registrar())
+    name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())
     assert vote(recording, "second").state == "done"
     assert recording.lecture.records.get(student=third).status == "present"

@@ -15,12 +15,13 @@ import pytest
 from openpyxl import load_workbook
 
 from campus.academics.models import Course, Lecture
-from campus.attendance.decisions import face_name, footage_enough, override_set, sign_off
+from campus.attendance.face_overrides import name_unknown_person
 from campus.attendance.models import Report
+from campus.attendance.overrides import accept_partial_footage, set_override, sign_off_lecture
 from campus.attendance.policy import RegisterPolicy
-from campus.attendance.register import register
-from campus.attendance.selectors import provisional
-from campus.attendance.services import snapshot_wanted
+from campus.attendance.register import build_register
+from campus.attendance.selectors import provisional_result
+from campus.attendance.snapshots import request_snapshot
 from campus.cctv.clips import complete_lecture, update_lectures_shown_by, update_recordings_of
 from campus.cctv.models import Camera, FootageFile
 from campus.cctv.services import discard_footage_file
@@ -35,7 +36,7 @@ from tests.workers.classroom import class_of, trained
 from workers.aggregate import aggregate
 from workers.ingest import ingest
 from workers.leased_task import attempt
-from workers.maintenance import lectures_settle, upkeep
+from workers.maintenance import finish_collected_lectures, upkeep
 from workers.recognise import recognise
 from workers.vision import embedder
 
@@ -169,17 +170,17 @@ def test_the_result_is_provisional_while_footage_files_come(lecture: Lecture, ca
     assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], (
         "nobody has left a lecture that goes on"
     )
-    so_far = provisional(lecture)
+    so_far = provisional_result(lecture)
     assert so_far
     assert (so_far.there, so_far.students, so_far.until) == (3, 6, minute(2))
-    assert register(lecture.course).lectures == ()
+    assert build_register(lecture.course).lectures == ()
     with pytest.raises(UserError, match="More footage"):
-        sign_off(lecture=lecture, user=factories.registrar())
+        sign_off_lecture(lecture=lecture, user=factories.registrar())
     assert tracks_folder(lecture.recordings.get()).exists()
     arrives(footage_file(right, 0, *RIGHT), footage_file(left, 2, *LEFT[2:]))
-    assert provisional(lecture) is None
-    assert register(lecture.course).lectures == (lecture,)
-    sign_off(lecture=lecture, user=factories.registrar())
+    assert provisional_result(lecture) is None
+    assert build_register(lecture.course).lectures == (lecture,)
+    sign_off_lecture(lecture=lecture, user=factories.registrar())
 
 
 def test_tracks_are_kept_as_long_as_more_is_awaited(
@@ -198,7 +199,7 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
 ) -> None:
     left, _ = cameras
     arrives(footage_file(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
-    footage_enough(lecture=lecture, user=factories.registrar())
+    accept_partial_footage(lecture=lecture, user=factories.registrar())
     work()
     assert statuses(lecture) == ["present", "left_early", "late", "absent", "absent", "absent"]
     recording = lecture.recordings.get()
@@ -209,7 +210,7 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
     )
     assert told() == 1
     with pytest.raises(UserError, match="No more footage"):
-        footage_enough(lecture=lecture, user=factories.registrar())
+        accept_partial_footage(lecture=lecture, user=factories.registrar())
 
 
 def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
@@ -222,9 +223,9 @@ def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
     work()
     report = Report.objects.get()
     students = {student.name: student for student in lecture.course.students.all()}
-    override_set(record=lecture.records.get(student=students["Student 4"]), status="excused", reason="ill", user=user)
+    set_override(record=lecture.records.get(student=students["Student 4"]), status="excused", reason="ill", user=user)
     stranger = lecture.recordings.get(camera=left).unknown_people.get()
-    face_name(person=stranger, student=students["Student 5"], user=user)
+    name_unknown_person(person=stranger, student=students["Student 5"], user=user)
     seen_by_the_right_camera = lecture.records.get(student=students["Student 3"])
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
         "who may have stayed has not left"
@@ -278,8 +279,8 @@ def test_where_one_camera_fails_the_others_result_is_told(lecture: Lecture, came
     left, right = cameras
     arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT, fail=list(range(6))))
     assert lecture.recordings.get(camera=right).state == "failed"
-    lectures_settle()
-    lectures_settle()
+    finish_collected_lectures()
+    finish_collected_lectures()
     assert (Report.objects.count(), told()) == (1, 1)
     assert statuses(lecture)[1] == "late"
 
@@ -290,7 +291,7 @@ def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple
     arrives(one, other)
     assert statuses(lecture) == EXPECTED
     user = factories.registrar()
-    override_set(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
+    set_override(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
     discard_footage_file(footage_file=other, user=user)
     work()
     assert lecture.recordings.get().camera == left
@@ -333,9 +334,9 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
     monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(read_snapshot=picture))
     from workers.snapshots import clip_out
 
-    snapshot = snapshot_wanted(recording=recording, time=200.0)
+    snapshot = request_snapshot(recording=recording, time=200.0)
     attempt("rollcall.snapshot", clip_out, claim("rollcall.snapshot", snapshot.pk, "me"))
-    snapshot_wanted(recording=recording, time=10.0)
+    request_snapshot(recording=recording, time=10.0)
     last = recording.clips.order_by("at").last()
     assert asked == [(Path(last.footage_file.file.path), 20.0)]
     assert Segment.objects.filter(recording=recording, state="done").count() == 6

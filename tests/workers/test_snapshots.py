@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from campus.attendance.models import Snapshot
-from campus.attendance.services import SNAPSHOTS_KEPT, snapshot_wanted
+from campus.attendance.snapshots import SNAPSHOT_RETENTION, request_snapshot
 from campus.common.jobs import claim
 from campus.recordings.models import Recording
 from recognition.media.video import probe
@@ -41,23 +41,23 @@ def cut(snapshot: Snapshot) -> Snapshot:
 
 
 def test_the_picture_of_the_moment(recording: Recording, settings) -> None:
-    snapshot = cut(snapshot_wanted(recording=recording, time=2.0))
+    snapshot = cut(request_snapshot(recording=recording, time=2.0))
     assert (snapshot.state, snapshot.error) == ("ready", "")
     picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
     assert video_files.number_of(picture) == 20
-    assert snapshot_wanted(recording=recording, time=2.0).pk == snapshot.pk
+    assert request_snapshot(recording=recording, time=2.0).pk == snapshot.pk
 
 
 def test_a_moment_without_a_picture_says_so(recording: Recording) -> None:
-    snapshot = cut(snapshot_wanted(recording=recording, time=100.0))
+    snapshot = cut(request_snapshot(recording=recording, time=100.0))
     assert snapshot.state == "failed"
     assert snapshot.error
 
 
 def test_pictures_of_the_room_are_not_kept_for_ever(recording: Recording, settings) -> None:
-    old, new = (cut(snapshot_wanted(recording=recording, time=time)) for time in (1.0, 2.0))
-    Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOTS_KEPT)
+    old, new = (cut(request_snapshot(recording=recording, time=time)) for time in (1.0, 2.0))
+    Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOT_RETENTION)
     upkeep()
     assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
     assert list(Snapshot.objects.all()) == [new]
-    assert cut(snapshot_wanted(recording=recording, time=1.0)).state == "ready"
+    assert cut(request_snapshot(recording=recording, time=1.0)).state == "ready"

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
 from campus.api.serializers.common import OwnRecording, OwnStudent
-from campus.attendance.history import Week
+from campus.attendance.history import WeekShare
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
@@ -148,7 +148,7 @@ class WeekSerializer(serializers.Serializer[Any]):
     monday = serializers.DateField()
     share = serializers.FloatField(help_text="of the points that could be had, 0 to 1")
 
-    def to_representation(self, instance: Week) -> dict[str, Any]:
+    def to_representation(self, instance: WeekShare) -> dict[str, Any]:
         return super().to_representation(dict(zip(("monday", "share"), instance, strict=True)))
 
 

@@ -27,9 +27,9 @@ from campus.api.views.attendance import LectureResult
 from campus.api.views.calendars import LectureCalendars
 from campus.api.views.documents import CourseFiles, LectureFiles
 from campus.api.views.rosters import CourseRoster
-from campus.attendance.editing import policy_save
-from campus.attendance.guests import guest_merge
-from campus.attendance.history import history, weekly
+from campus.attendance.guests import merge_guest
+from campus.attendance.history import course_histories, student_history
+from campus.attendance.services import save_policy
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import embedder_set
 
@@ -72,7 +72,7 @@ class CourseViewSet(
         policy = facts.pop("register_policy", {})
         course = course_save(course=Course(), **facts)
         if policy:
-            policy_save(course=course, **policy)
+            save_policy(course=course, **policy)
         return self.shown(course, status.HTTP_201_CREATED)
 
     @transaction.atomic
@@ -85,7 +85,7 @@ class CourseViewSet(
         embedder, policy = changes.pop("embedder", course.embedder), changes.pop("register_policy", {})
         course_save(course=course, **changes)
         if policy:
-            policy_save(course=course, **policy)
+            save_policy(course=course, **policy)
         if embedder != course.embedder:
             embedder_set(course=course, embedder=embedder)
         return self.shown(course)
@@ -97,7 +97,7 @@ class CourseViewSet(
         wish = s.WeeklySerializer(data=request.query_params, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
         given = dict(wish.validated_data)
-        return Response(ClassWeeksSerializer(weekly(given.pop("course"), **given), many=True).data)
+        return Response(ClassWeeksSerializer(course_histories(given.pop("course"), **given), many=True).data)
 
 
 class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
@@ -131,7 +131,9 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         student = self.get_object()
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
-        return Response(ClassHistorySerializer(history(who(request), student, **days.validated_data), many=True).data)
+        return Response(
+            ClassHistorySerializer(student_history(who(request), student, **days.validated_data), many=True).data
+        )
 
     @extend_schema(request=s.MergeSerializer, responses=s.StudentFileSerializer)
     @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
@@ -140,7 +142,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         guest = self.get_object()
         wish = s.MergeSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        guest_merge(guest=guest, student=wish.validated_data["student"], user=who(request))
+        merge_guest(guest=guest, student=wish.validated_data["student"], user=who(request))
         return self.shown(wish.validated_data["student"])
 
 

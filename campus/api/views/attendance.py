@@ -13,11 +13,17 @@ from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsWrite, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
-from campus.attendance.decisions import footage_enough, override_set, overrides_set, reopen, sign_off
-from campus.attendance.editing import status_delete, status_save
 from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
+from campus.attendance.overrides import (
+    accept_partial_footage,
+    reopen_lecture,
+    set_override,
+    set_overrides,
+    sign_off_lecture,
+)
 from campus.attendance.selectors import changes_for, records_for
-from campus.attendance.statuses import kinds
+from campus.attendance.services import delete_status, save_status
+from campus.attendance.statuses import status_definitions
 
 
 class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
@@ -33,14 +39,14 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
 
     @extend_schema(responses=s.KindSerializer(many=True), filters=False)
     def list(self, request: Request) -> Response:
-        return Response(s.KindSerializer(list(kinds().values()), many=True).data)
+        return Response(s.KindSerializer(list(status_definitions().values()), many=True).data)
 
     @extend_schema(request=s.StatusRowSerializer, responses={201: s.KindSerializer})
     def create(self, request: Request) -> Response:
         """A status of the institution's own."""
         wish = s.StatusRowSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(status_save(status=AttendanceStatus(), **wish.validated_data), status.HTTP_201_CREATED)
+        return self.shown(save_status(status=AttendanceStatus(), **wish.validated_data), status.HTTP_201_CREATED)
 
     @extend_schema(request=s.StatusRowSerializer, responses=s.KindSerializer)
     @transaction.atomic
@@ -49,12 +55,12 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
         row = self.object_to_change()
         wish = s.StatusRowSerializer(row, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(status_save(status=row, **wish.validated_data))
+        return self.shown(save_status(status=row, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, code: str) -> Response:
         """Delete a status that nothing names."""
-        status_delete(status=self.object_to_change())
+        delete_status(status=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -74,7 +80,7 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
         record = self.object_to_change()
         decision = s.StatusSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
-        override_set(record=record, user=who(request), **decision.validated_data)
+        set_override(record=record, user=who(request), **decision.validated_data)
         return self.shown(record)
 
     @extend_schema(responses=s.AttendanceChangeSerializer(many=True), filters=False)
@@ -106,7 +112,7 @@ class LectureResult(Endpoint[Lecture]):
         lecture = self.get_object()
         decision = s.StatusesSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
-        changed = overrides_set(lecture=lecture, user=who(request), **decision.validated_data)
+        changed = set_overrides(lecture=lecture, user=who(request), **decision.validated_data)
         return Response(s.AttendanceRecordSerializer(changed, many=True).data)
 
     @extend_schema(request=None, responses=LectureSerializer)
@@ -114,7 +120,7 @@ class LectureResult(Endpoint[Lecture]):
     def sign_off(self, request: Request, pk: str) -> Response:
         """Vouch for the result. Afterwards only a registrar changes it."""
         lecture = self.get_object()
-        sign_off(lecture=lecture, user=who(request))
+        sign_off_lecture(lecture=lecture, user=who(request))
         return self.shown(lecture)
 
     @extend_schema(request=None, responses=LectureSerializer)
@@ -122,7 +128,7 @@ class LectureResult(Endpoint[Lecture]):
     def footage_enough(self, request: Request, pk: str) -> Response:
         """Wait for no more footage of the cameras: count for good with what is here."""
         lecture = self.get_object()
-        footage_enough(lecture=lecture, user=who(request))
+        accept_partial_footage(lecture=lecture, user=who(request))
         return self.shown(lecture)
 
     @extend_schema(request=ReasonSerializer, responses=LectureSerializer)
@@ -132,5 +138,5 @@ class LectureResult(Endpoint[Lecture]):
         lecture = self.get_object()
         why = ReasonSerializer(data=request.data)
         why.is_valid(raise_exception=True)
-        reopen(lecture=lecture, user=who(request), **why.validated_data)
+        reopen_lecture(lecture=lecture, user=who(request), **why.validated_data)
         return self.shown(lecture)

@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import biometrics as s
-from campus.attendance.file_responses import picture_response
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.selectors import galleries_for, photo_imports_for, photos_for
 from campus.biometrics.services import gallery_request, gallery_use, photo_add, photo_delete, photo_move
 from campus.biometrics.zips import zip_keep
+from campus.common.file_responses import picture_response
 
 PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
 

@@ -21,12 +21,13 @@ from campus.api.base import Endpoint
 from campus.api.serializers import attendance as s
 from campus.api.serializers.common import DaysSerializer
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
-from campus.attendance.file_responses import WORKBOOK_TYPE, workbook_response
+from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
-from campus.attendance.register import Register, register
+from campus.attendance.register import Register, build_register
+from campus.attendance.reports import write_register_report
 from campus.attendance.selectors import reports_for
-from campus.attendance.services import register_write
+from campus.common.file_responses import WORKBOOK_TYPE
 
 CSV, PDF, ZIP = "text/csv", "application/pdf", "application/zip"
 
@@ -81,7 +82,7 @@ class CourseFiles(Endpoint[Course]):
     def register(self, request: Request, pk: str) -> Response:
         """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
         return Response(
-            s.ReportSerializer(register_write(course=self.get_object())).data, status=status.HTTP_201_CREATED
+            s.ReportSerializer(write_register_report(course=self.get_object())).data, status=status.HTTP_201_CREATED
         )
 
     @extend_schema(
@@ -97,7 +98,7 @@ class CourseFiles(Endpoint[Course]):
         days.is_valid(raise_exception=True)
         given: dict[str, date | None] = days.validated_data
         media_type, ending, made = OF_COURSE[kind]
-        return as_file(made(register(course, **given)), media_type, f"{course.code}.{ending}")
+        return as_file(made(build_register(course, **given)), media_type, f"{course.code}.{ending}")
 
 
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):

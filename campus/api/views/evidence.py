@@ -14,11 +14,18 @@ from campus.api import filters
 from campus.api.base import Endpoint, Row, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import ReasonSerializer
-from campus.attendance.decisions import face_delete, face_deny, face_name, face_undo, face_visitor, pictures_learn
-from campus.attendance.file_responses import picture_response
+from campus.attendance.face_overrides import (
+    add_crops_to_enrolment_photos,
+    clear_face_override,
+    delete_unknown_person,
+    mark_as_visitor,
+    name_unknown_person,
+    reject_match,
+)
 from campus.attendance.models import Sighting, Snapshot, UnknownPerson
 from campus.attendance.selectors import sightings_for, snapshots_for, unknown_people_for
-from campus.attendance.services import snapshot_wanted
+from campus.attendance.snapshots import request_snapshot
+from campus.common.file_responses import picture_response
 
 
 class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
@@ -56,7 +63,7 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
         """Ask for the picture at a second of a recording; fetch it when its state is `ready`."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(snapshot_wanted(**wish.validated_data), status.HTTP_202_ACCEPTED)
+        return self.shown(request_snapshot(**wish.validated_data), status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)
@@ -81,7 +88,7 @@ class SightingViewSet(Seen[Sighting]):
     @action(detail=True, methods=["post"])
     def deny(self, request: Request, pk: str) -> Response:
         """Not this person. Answers with the unknown person that it is now; a new run follows."""
-        person = face_deny(sighting=self.get_object(), user=who(request), reason=self.reason())
+        person = reject_match(sighting=self.get_object(), user=who(request), reason=self.reason())
         return Response(s.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses=s.LearntSerializer)
@@ -89,7 +96,7 @@ class SightingViewSet(Seen[Sighting]):
     def learn(self, request: Request, pk: str) -> Response:
         """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other photo."""
         sighting = self.get_object()
-        added = pictures_learn(row=sighting, student=sighting.student, user=who(request))
+        added = add_crops_to_enrolment_photos(row=sighting, student=sighting.student, user=who(request))
         return Response(s.LearntSerializer({"added": added}).data)
 
 
@@ -107,7 +114,7 @@ class UnknownPersonViewSet(Seen[UnknownPerson]):
         person = self.get_object()
         wish = s.NameSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        face_name(person=person, user=who(request), **wish.validated_data)
+        name_unknown_person(person=person, user=who(request), **wish.validated_data)
         return self.shown(person)
 
     @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
@@ -115,7 +122,7 @@ class UnknownPersonViewSet(Seen[UnknownPerson]):
     def visitor(self, request: Request, pk: str) -> Response:
         """Somebody who is welcome and on no roster."""
         person = self.get_object()
-        face_visitor(person=person, user=who(request), reason=self.reason())
+        mark_as_visitor(person=person, user=who(request), reason=self.reason())
         return self.shown(person)
 
     @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
@@ -123,11 +130,11 @@ class UnknownPersonViewSet(Seen[UnknownPerson]):
     def undo(self, request: Request, pk: str) -> Response:
         """Take back who somebody is."""
         person = self.get_object()
-        face_undo(person=person, user=who(request), reason=self.reason())
+        clear_face_override(person=person, user=who(request), reason=self.reason())
         return self.shown(person)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget an unknown person with the pictures, also in each next run."""
-        face_delete(person=self.object_to_change(), user=who(request))
+        delete_unknown_person(person=self.object_to_change(), user=who(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

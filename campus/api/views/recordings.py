@@ -17,7 +17,7 @@ from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsOnly, who
 from campus.api.serializers import recordings as s
 from campus.api.uploads import check_open
-from campus.attendance.services import recording_delete
+from campus.attendance.services import delete_recording
 from campus.common.storage import check_announced_size, drop_partial
 from campus.recordings.models import Recording
 from campus.recordings.selectors import progress, recordings_for
@@ -61,7 +61,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it with its file and what was seen in it; the lecture is counted again without it."""
-        recording_delete(recording=self.object_to_change())
+        delete_recording(recording=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _ask(self, service: Any) -> Response:

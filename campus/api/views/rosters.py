@@ -19,7 +19,7 @@ from campus.academics.roster_plan import plan_roster
 from campus.academics.services import roster_import
 from campus.api.base import Endpoint, OfficeReads, RegistrarsOnly
 from campus.api.views.documents import CSV, as_file
-from campus.attendance.file_responses import WORKBOOK_TYPE
+from campus.common.file_responses import WORKBOOK_TYPE
 
 FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = {
     "csv": (CSV, write_csv),

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('machine_status', models.CharField(choices=[('present', 'Present'), ('late', 'Late'), ('left_early', 'Left early'), ('to_confirm', 'To be confirmed'), ('excused', 'Excused'), ('absent', 'Absent')], default='absent', max_length=10, verbose_name='seen by the machine')),
-                ('override_status', models.CharField(blank=True, choices=campus.attendance.statuses.decisions, max_length=10, verbose_name='set by a person')),
+                ('override_status', models.CharField(blank=True, choices=campus.attendance.statuses.override_choices, max_length=10, verbose_name='set by a person')),
                 ('first_seen', models.DateTimeField(blank=True, null=True, verbose_name='first seen')),
                 ('last_seen', models.DateTimeField(blank=True, null=True, verbose_name='last seen')),
                 ('seconds', models.FloatField(default=0, verbose_name='seconds seen')),
@@ -44,8 +44,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('not', 'face taken away'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('undone', 'decision on a face taken back'), ('signed', 'signed off'), ('reopened', 'opened again')], default='status', max_length=10, verbose_name='kind')),
-                ('old', models.CharField(blank=True, choices=campus.attendance.statuses.every_status, max_length=10, verbose_name='before')),
-                ('new', models.CharField(blank=True, choices=campus.attendance.statuses.every_status, max_length=10, verbose_name='after')),
+                ('old', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=10, verbose_name='before')),
+                ('new', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=10, verbose_name='after')),
                 ('about', models.CharField(blank=True, max_length=300, verbose_name='about')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('user_name', models.CharField(help_text='As it was then, should the account be deleted.', max_length=150, verbose_name='by')),
@@ -81,15 +81,15 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='FaceDecision',
+            name='FaceOverride',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('verdict', models.CharField(choices=[('named', 'is this student'), ('not', 'is not this student'), ('visitor', 'visitor'), ('deleted', 'deleted')], max_length=10)),
                 ('marks', models.JSONField(default=list)),
                 ('user_name', models.CharField(max_length=150)),
                 ('at', models.DateTimeField(auto_now_add=True)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='face_decisions', to='recordings.recording')),
-                ('student', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='face_decisions', to='academics.student')),
+                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='face_overrides', to='recordings.recording')),
+                ('student', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='face_overrides', to='academics.student')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                 ('mail_absentees', models.BooleanField(default=False, help_text='When a lecture is signed off, to students who were absent and have an address.', verbose_name='e-mail to absentees')),
                 ('moodle_file', models.BooleanField(default=False, help_text="Beside each lecture's workbook in Reports/, for Moodle's “Import attendance marks”.", verbose_name='file for Moodle')),
                 ('mail_weekly', models.BooleanField(default=False, help_text='To the registrars, after each week in which the class had lectures.', verbose_name='weekly register')),
-                ('warn', models.CharField(blank=True, help_text='E-mail addresses of those who are told, once a week, which students fell below what is asked for.', max_length=500, validators=[campus.attendance.policy.known_addresses], verbose_name='warn of falling attendance')),
+                ('warn', models.CharField(blank=True, help_text='E-mail addresses of those who are told, once a week, which students fell below what is asked for.', max_length=500, validators=[campus.attendance.policy.validate_addresses], verbose_name='warn of falling attendance')),
                 ('course', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='register_policy', to='academics.course', verbose_name='class')),
             ],
             options={
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                 ('seconds', models.FloatField(default=0)),
                 ('crops', models.JSONField(default=list)),
                 ('marks', models.JSONField(default=list)),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='people', to='attendance.facedecision')),
+                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='people', to='attendance.faceoverride')),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='unknown_people', to='recordings.recording')),
             ],
             options={
@@ -213,7 +213,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('override_status', 'to_confirm'), _negated=True), name='override_is_a_decision'),
         ),
         migrations.AddConstraint(
-            model_name='facedecision',
+            model_name='faceoverride',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('student__isnull', False), ('verdict__in', ['named', 'not'])), models.Q(('student', None), ('verdict__in', ['visitor', 'deleted'])), _connector='OR'), name='a_name_needs_a_student'),
         ),
         migrations.AddConstraint(

@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from campus.attendance import decisions, services, statuses
+from campus.attendance import overrides, reports, statuses
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
@@ -33,7 +33,7 @@ STATUSES = {
 
 class CorrectionForm(BaseDialogForm):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("as the machine saw it")), *statuses.decisions()],
+        choices=lambda: [("", _("as the machine saw it")), *statuses.override_choices()],
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
@@ -83,7 +83,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"))
     def current(self, record: AttendanceRecord) -> SafeString:
-        return badge(record.get_status_display(), STATUSES[statuses.like(record.status)])
+        return badge(record.get_status_display(), STATUSES[statuses.meaning_of(record.status)])
 
     @display(description=gettext_lazy("Share of the lecture"), ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
@@ -118,7 +118,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
         record = get_object_or_404(records_for(request.user), pk=object_id)
         attempt(
             request,
-            lambda: decisions.override_set(
+            lambda: overrides.set_override(
                 record=record,
                 status=form.cleaned_data["status"],
                 reason=form.cleaned_data["reason"],
@@ -161,7 +161,7 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
         return [path("<uuid:pk>/download/", view, name="attendance_report_download"), *super().get_urls()]
 
     def download_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        return workbook_response(services.report_current(report=get_object_or_404(reports_for(request.user), pk=pk)))
+        return workbook_response(reports.refresh_report(report=get_object_or_404(reports_for(request.user), pk=pk)))
 
     @display(description=gettext_lazy("What"))
     def kind(self, report: Report) -> SafeString:

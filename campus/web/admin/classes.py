@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from campus.academics.models import Course, Enrolment, Lecture
-from campus.attendance import services as attendance
+from campus.attendance import reports
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE, active_gallery, lacking_photos
@@ -33,7 +33,7 @@ SHOWN = 60
 
 @admin.register(Course)
 class CourseAdmin(RegistrarAdmin):
-    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
+    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "recount_lecture")
     list_display_links = ("code", "name")
     search_fields = ("code", "name", "coordinator_name")
     autocomplete_fields = ("lecturers",)
@@ -107,7 +107,7 @@ class CourseAdmin(RegistrarAdmin):
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
 
     @display(description=gettext_lazy("Lectures"), ordering="lectures_n")
-    def lecture_count(self, course: Any) -> SafeString:
+    def recount_lecture(self, course: Any) -> SafeString:
         return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
 
     @display(description=gettext_lazy("Students with too few usable photos"))
@@ -184,7 +184,7 @@ class CourseAdmin(RegistrarAdmin):
     )
     def register(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        report = attempt(request, lambda: attendance.register_write(course=course), "")
+        report = attempt(request, lambda: reports.write_register_report(course=course), "")
         if report is not None:
             address = reverse("admin:attendance_report_download", args=[report.pk])
             messages.success(request, format_html(_("The register is written. {}"), link(address, _("Download it"))))

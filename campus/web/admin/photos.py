@@ -22,11 +22,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
 from campus.academics.selectors import students_for
-from campus.attendance.file_responses import picture_response
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.common.errors import UserError
+from campus.common.file_responses import picture_response
 from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge
 from campus.web.admin.photo_upload import many_photos, upload_page, verdicts, zip_page
 from campus.web.training import TrainingReport

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from campus.attendance.services import recording_delete
+from campus.attendance.services import delete_recording
 from campus.recordings import selectors, services
 from campus.recordings.models import Clip, Recording, Segment
 from campus.recordings.progress import share, with_worked
@@ -215,7 +215,7 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
     )
     def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
-        recording_delete(recording=recording)
+        delete_recording(recording=recording)
         messages.success(request, _("The recording is deleted, and the lecture is counted again."))
         address = reverse("admin:recordings_recording_changelist")
         return (

@@ -34,8 +34,8 @@ from campus.academics.roster import (
 )
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import courses_for, students_for
-from campus.attendance.file_responses import WORKBOOK_TYPE
 from campus.common.errors import UserError
+from campus.common.file_responses import WORKBOOK_TYPE
 from campus.web.admin.base import badge
 
 SHOWN = 100  # rows of a kind

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
 from campus.academics.services import guest_number
-from campus.attendance.guests import guest_merge
+from campus.attendance.guests import merge_guest
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE
 from campus.web.admin.base import RegistrarAdmin, attempt, back, badge, user_of
@@ -145,7 +145,7 @@ class StudentAdmin(RegistrarAdmin):
     def merge(self, request: HttpRequest, form: MergeForm, object_id: str) -> HttpResponseBase:
         guest, student = get_object_or_404(Student, pk=object_id), form.cleaned_data["student"]
         done = gettext("%(guest)s is %(student)s now.") % {"guest": guest.name, "student": student}
-        attempt(request, lambda: guest_merge(guest=guest, student=student, user=user_of(request)), done)
+        attempt(request, lambda: merge_guest(guest=guest, student=student, user=user_of(request)), done)
         return back(request, Student, student.pk)
 
     def delete_model(self, request: HttpRequest, obj: Student) -> None:

@@ -17,7 +17,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
-from campus.attendance.selectors import may_decide, provisional, reports_for
+from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN, recordings_for, uploads_for
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
@@ -100,7 +100,7 @@ def lecture_edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Move, rename or cancel one lecture."""
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = LectureChangeForm(request.POST or None, initial=model_to_dict(lecture, LectureChangeForm.base_fields))
-    if form.is_bound and not may_decide(request.user, lecture):
+    if form.is_bound and not can_edit_result(request.user, lecture):
         form.add_error(None, _("This lecture is signed off. Ask a registrar to change it."))
     if form.is_valid():
         try:
@@ -134,7 +134,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings,
         "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
-        "provisional": provisional(lecture) if collected else None,
+        "provisional": provisional_result(lecture) if collected else None,
         "result": LectureResult.of(
             request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET
         ),

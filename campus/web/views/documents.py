@@ -18,8 +18,8 @@ from campus.academics.selectors import courses_for, lectures_for
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.pdf import lecture_pdf, register_pdf
-from campus.attendance.register import Register, lecture_labels, register
-from campus.attendance.services import register_write
+from campus.attendance.register import Register, build_register, lecture_labels
+from campus.attendance.reports import write_register_report
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.web.registers import register_rows
 from campus.web.term_forms import TermForm
@@ -46,7 +46,7 @@ LECTURE_FILES: dict[str, tuple[Callable[[Lecture], bytes], tuple[str, str]]] = {
 def register_page(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user), pk=pk)
     form = TermForm(request.GET)
-    whole = register(course, **form.term)
+    whole = build_register(course, **form.term)
     below = "below" in request.GET
     page = Paginator([line for line in whole.lines if line.below] if below else whole.lines, LINES).get_page(
         request.GET.get("page")
@@ -83,13 +83,13 @@ def register_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase
     if kind not in REGISTER_FILES:
         raise Http404
     make, (ending, content_type) = REGISTER_FILES[kind]
-    content = make(register(course, **TermForm(request.GET).term))
+    content = make(build_register(course, **TermForm(request.GET).term))
     return _attachment(content, f"register-{slugify(course.code) or course.pk}{ending}", content_type)
 
 
 def _workbook(request: StaffRequest, course: Course) -> HttpResponseBase:
     try:
-        return workbook_response(register_write(course=course))
+        return workbook_response(write_register_report(course=course))
     except OSError as error:
         if not disk_full(error):
             raise

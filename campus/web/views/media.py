@@ -6,11 +6,12 @@ from django.http import FileResponse, Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_safe
 
-from campus.attendance.file_responses import picture_response, workbook_response
+from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Sighting, UnknownPerson
 from campus.attendance.selectors import reports_for, sightings_for, unknown_people_for
 from campus.biometrics.selectors import photos_for
 from campus.common.errors import UserError
+from campus.common.file_responses import picture_response
 from campus.web.views import StaffRequest
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.attendance.selectors import may_decide
+from campus.attendance.selectors import can_edit_result
 from campus.common.cache import shared
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.storage import NoRoom, TooLarge, check_announced_size, drop_partial
@@ -38,7 +38,7 @@ from campus.web.views.classes import lecture_page
 @login_required
 def upload(request: StaffRequest, pk: int) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
-    if not may_decide(request.user, lecture):
+    if not can_edit_result(request.user, lecture):
         return _refused(request, lecture, str(SIGNED_OFF), 403)
     try:
         check_announced_size(request)
@@ -98,7 +98,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "clips": recording.clips.select_related("footage_file").order_by("at"),
         "found": with_faces(request.user, told["found"]),
         "in_work": recording.state in OPEN,
-        "may_decide": may_decide(request.user, recording.lecture),
+        "may_decide": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
         "result": LectureResult.of(request.user, recording.lecture, recording)
         if recording.state == Recording.State.DONE
@@ -148,7 +148,7 @@ def act(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
     recording = get_object_or_404(recordings_for(request.user).select_related("lecture"), pk=pk)
     if action not in ACTIONS:
         raise Http404
-    if not may_decide(request.user, recording.lecture):
+    if not can_edit_result(request.user, recording.lecture):
         messages.error(request, SIGNED_OFF)
         return redirect("recording", pk)
     service, sentence = ACTIONS[action]

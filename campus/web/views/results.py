@@ -13,18 +13,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for, students_for
-from campus.attendance import decisions, statuses
-from campus.attendance.file_responses import picture_response
+from campus.attendance import face_overrides, overrides, statuses
 from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
 from campus.attendance.selectors import (
+    can_edit_result,
     changes_for,
-    may_decide,
     records_for,
     sightings_for,
     snapshots_for,
     unknown_people_for,
 )
 from campus.common.errors import UserError
+from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates, evidence_of
 from campus.web.forms import StatusForm
 from campus.web.results import enrolled_faces
@@ -46,10 +46,10 @@ def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusFo
         "record": record,
         "lecture": lecture,
         "form": form,
-        "kind": statuses.like(record.status).value,
+        "kind": statuses.meaning_of(record.status).value,
         "evidence": evidence_of(record),
         "enrolled": enrolled_faces(request.user, [record.student_id]).get(record.student_id, []),
-        "may_decide": may_decide(request.user, lecture),
+        "may_decide": can_edit_result(request.user, lecture),
         "changes": changes_for(request.user).filter(record=record).order_by("-at", "-id"),
     }
     return render(request, "web/record.html", context, status=400 if form.errors else 200)
@@ -62,7 +62,7 @@ def record(request: StaffRequest, pk: int) -> HttpResponse:
     form = StatusForm(request.POST or None, initial={"status": record.override_status})
     if request.method == "POST" and form.is_valid():
         try:
-            decisions.override_set(record=record, user=request.user, **form.cleaned_data)
+            overrides.set_override(record=record, user=request.user, **form.cleaned_data)
         except UserError as error:
             form.add_error(None, str(error))
         else:
@@ -83,7 +83,7 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
         messages.info(request, _("{name} is settled already: {status}.").format(**facts))
         return _back(record.lecture_id)
     try:
-        record = decisions.override_set(
+        record = overrides.set_override(
             record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user
         )
     except UserError as error:
@@ -108,7 +108,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
         messages.error(request, _("Nobody is selected. Tick the students first."))
     else:
         try:
-            changed = decisions.overrides_set(lecture=lecture, records=records, user=request.user, **form.cleaned_data)
+            changed = overrides.set_overrides(lecture=lecture, records=records, user=request.user, **form.cleaned_data)
         except UserError as error:
             messages.error(request, str(error))
         else:
@@ -123,7 +123,7 @@ def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
     return _whole(
         request,
         pk,
-        lambda lecture: decisions.sign_off(lecture=lecture, user=request.user),
+        lambda lecture: overrides.sign_off_lecture(lecture=lecture, user=request.user),
         _("The lecture is signed off."),
     )
 
@@ -134,7 +134,7 @@ def footage_enough(request: StaffRequest, pk: int) -> HttpResponse:
     return _whole(
         request,
         pk,
-        lambda lecture: decisions.footage_enough(lecture=lecture, user=request.user),
+        lambda lecture: overrides.accept_partial_footage(lecture=lecture, user=request.user),
         _("The lecture is counted with the footage that is here."),
     )
 
@@ -146,7 +146,7 @@ def reopen(request: StaffRequest, pk: int) -> HttpResponse:
     return _whole(
         request,
         pk,
-        lambda lecture: decisions.reopen(lecture=lecture, user=request.user, reason=reason),
+        lambda lecture: overrides.reopen_lecture(lecture=lecture, user=request.user, reason=reason),
         _("The lecture can be changed again."),
     )
 
@@ -173,12 +173,14 @@ def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
     record = get_object_or_404(records_for(request.user), lecture=row.recording.lecture, student=row.student)
     try:
         if action == "deny":
-            decisions.face_deny(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
+            face_overrides.reject_match(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
             messages.success(
                 request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name)
             )
         elif action == "learn":
-            _tell_learnt(request, decisions.pictures_learn(row=row, student=row.student, user=request.user))
+            _tell_learnt(
+                request, face_overrides.add_crops_to_enrolment_photos(row=row, student=row.student, user=request.user)
+            )
         else:
             raise Http404
     except UserError as error:
@@ -216,7 +218,7 @@ def unknown(request: StaffRequest, pk: int) -> HttpResponse:
         "lecture": lecture,
         "shown": Evidence.of(person),
         "candidates": candidates(request.user, person),
-        "may_decide": may_decide(request.user, lecture),
+        "may_decide": can_edit_result(request.user, lecture),
     }
     return render(request, "web/unknown.html", context, status=400 if request.method == "POST" else 200)
 
@@ -224,19 +226,19 @@ def unknown(request: StaffRequest, pk: int) -> HttpResponse:
 def _decided(request: StaffRequest, person: UnknownPerson) -> str:
     action, reason, user = request.POST.get("action"), request.POST.get("reason", ""), request.user
     if action == "visitor":
-        decisions.face_visitor(person=person, user=user, reason=reason)
+        face_overrides.mark_as_visitor(person=person, user=user, reason=reason)
         return _("A visitor. This is remembered when attendance is taken again.")
     if action == "delete":
-        decisions.face_delete(person=person, user=user, reason=reason)
+        face_overrides.delete_unknown_person(person=person, user=user, reason=reason)
         return _("Deleted, with the pictures. Whoever it was will not come back when attendance is taken again.")
     if action == "undo":
-        decisions.face_undo(person=person, user=user, reason=reason)
+        face_overrides.clear_face_override(person=person, user=user, reason=reason)
         return _("Taken back: an unknown person again.")
     chosen = request.POST.get("student", "")
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
         raise UserError("Choose who it is first.")
-    taken = decisions.face_name(
+    taken = face_overrides.name_unknown_person(
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )
     if "add_photos" in request.POST:
