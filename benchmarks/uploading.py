@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.watchers import WEB
 
-PIECE = 16 * 1024 * 1024  # as upload.js
+PIECE = 16 * 1024 * 1024  # as recording_upload.js
 MARK = 1024 * 1024
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-EVERY, QUIET = 2.0, 6.0  # seconds, as progress.js
+EVERY, QUIET = 2.0, 6.0  # seconds, as recording_progress.js
 MOST = 100  # milliseconds
 WEB = ["--workers", "3", "--threads", "4"]  # as deploy/ does
 

@@ -33,5 +33,5 @@ def _write(user: User, subject: str, template: str) -> None:
         "address": f"{settings.ADDRESS}{reverse('account')}" if settings.ADDRESS else "",
         "institution": settings.INSTITUTION,
     }
-    body = render_to_string(f"web/mail/{template}.txt", context)
+    body = render_to_string(f"web/email/{template}.txt", context)
     mail(to=user.email, event="account.recovery", key=f"recovery:{uuid4()}", subject=subject, body=body)

@@ -17,7 +17,7 @@ def unfold(institution: str) -> dict[str, Any]:
         "SITE_URL": "/",
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
         "STYLES": [lambda request: static("web/admin.css")],
-        "SCRIPTS": [lambda request: static("web/named.js")],
+        "SCRIPTS": [lambda request: static("web/field_labels.js")],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
         "SHOW_LANGUAGES": True,

@@ -6,7 +6,7 @@ class WebConfig(AppConfig):
     name = "campus.web"
 
     def ready(self) -> None:
-        from campus.web.registrar import make_groups
+        from campus.web.role_permissions import sync_role_permissions
 
         # Attendance is the last app with tables.
-        post_migrate.connect(make_groups, sender=apps.get_app_config("attendance"), dispatch_uid="roles")
+        post_migrate.connect(sync_role_permissions, sender=apps.get_app_config("attendance"), dispatch_uid="roles")

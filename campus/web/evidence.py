@@ -12,7 +12,7 @@ from campus.attendance.models import AttendanceRecord, Snapshot, Status, Unknown
 from campus.attendance.selectors import evidence_by_student, records_for
 from campus.attendance.snapshots import request_snapshot
 from campus.recordings.models import Recording
-from campus.web.results import Picture, Seen, crop_pictures, denied, enrolled_faces
+from campus.web.lecture_result import Picture, Seen, crop_pictures, denied, enrolled_faces
 from campus.web.templatetags.rollcall import clock
 
 

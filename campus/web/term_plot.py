@@ -14,7 +14,7 @@ LINES = 8  # lines that can still be told apart
 DATES = 7
 
 
-def term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeString:
+def draw_term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeString:
     """Shares (0..1) by the Mondays of their weeks; "" where there is nothing to draw. The first eight series are drawn.
 
     What it shows is also in the tables of the page.

@@ -48,7 +48,7 @@ WORDS = {
     "token": "x",
 }
 # Addresses whose words are others.
-WORDS_OF = {"sighting": {"action": "deny"}}
+WORDS_OF = {"sighting-action": {"action": "deny"}}
 DAY = factories.STARTS.date()
 NO_ROUTES = {"admin:view_on_site", "admin:app_list", "api-not-there"}  # theirs is what they lead to
 
@@ -129,7 +129,7 @@ def things(world: World) -> dict[str, object]:
         "reports report": world.report.pk,
         "galleries gallery": world.gallery.pk,
         "face crops sightings": world.sighting.pk,
-        "unknown": world.unknown.pk,
+        "unknown unknown-people": world.unknown.pk,
         "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": PhotoImport.objects.create(

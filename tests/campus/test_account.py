@@ -42,7 +42,7 @@ def with_token(secret: str, kind: str = "Bearer") -> APIClient:
 
 class TestTokens:
     def test_the_page_shows_the_secret_once_and_keeps_its_hash_only(self, own: Client, world: World):
-        answer = own.post(reverse("account-token-new"), {"name": "timetable", "scope": "read", "days": 30})
+        answer = own.post(reverse("token-create"), {"name": "timetable", "scope": "read", "days": 30})
         assert answer.status_code == 201
         assert "no-store" in answer["Cache-Control"]
         secret = re.search(r"rollcall_[\w-]{43}", answer.content.decode())
@@ -55,13 +55,13 @@ class TestTokens:
 
     def test_each_program_has_its_own_and_one_can_be_revoked(self, own: Client, world: World):
         (first, one), (_, two) = make_token(world.own), make_token(world.own)
-        assert own.post(reverse("account-token-revoke", args=[first.pk])).status_code == 302
+        assert own.post(reverse("token-revoke", args=[first.pk])).status_code == 302
         assert with_token(one).get("/api/v1/courses/").status_code == 401
         assert with_token(two, "Token").get("/api/v1/courses/").status_code == 200
 
     def test_another_ones_token_does_not_exist(self, own: Client, world: World):
         token, _ = make_token(world.registrar)
-        assert own.post(reverse("account-token-revoke", args=[token.pk])).status_code == 404
+        assert own.post(reverse("token-revoke", args=[token.pk])).status_code == 404
         assert ApiToken.objects.exists()
 
     def test_a_reading_token_reads(self, world: World):
@@ -109,16 +109,13 @@ class TestTokens:
     def test_there_are_only_so_many(self, own: Client, world: World):
         for _ in range(MOST_TOKENS):
             make_token(world.own)
-        answer = own.post(reverse("account-token-new"), {"name": "one more", "scope": "read", "days": 30})
+        answer = own.post(reverse("token-create"), {"name": "one more", "scope": "read", "days": 30})
         assert answer.status_code == 400
         assert "Revoke one" in answer.content.decode()
 
     @pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "all"}, {"days": 100_000}])
     def test_odd_wishes_are_refused(self, own: Client, world: World, wrong: dict[str, object]):
-        assert (
-            own.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30} | wrong).status_code
-            == 400
-        )
+        assert own.post(reverse("token-create"), {"name": "x", "scope": "read", "days": 30} | wrong).status_code == 400
         assert not ApiToken.objects.exists()
 
 
@@ -137,13 +134,13 @@ def password(client: Client, next_: str = ""):
 
 class TestSecondStep:
     def test_it_is_set_up_with_the_phone(self, own: Client, world: World):
-        page = own.get(reverse("account-code"))
+        page = own.get(reverse("two-factor"))
         secret = page.context["secret"]
         assert f"secret={secret}" in page.context["address"]
         assert "data:image/svg+xml" in page.content.decode()
-        assert own.post(reverse("account-code"), {"code": "000000"}).status_code == 400
+        assert own.post(reverse("two-factor"), {"code": "000000"}).status_code == 400
         assert not SecondStep.objects.exists()
-        assert own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()}).status_code == 201
+        assert own.post(reverse("two-factor"), {"code": pyotp.TOTP(secret).now()}).status_code == 201
         assert SecondStep.objects.get().user == world.own
 
     def test_the_password_alone_opens_nothing(self, client: Client, phone: pyotp.TOTP, world: World):
@@ -204,9 +201,9 @@ class TestSecondStep:
         assert APIClient().post("/api/v1/token/", body | {"code": phone.now()}, format="json").status_code == 200
 
     def test_it_is_switched_off_with_a_code(self, own: Client, phone: pyotp.TOTP, world: World):
-        assert own.post(reverse("account-code"), {"code": "000000"}).status_code == 400
+        assert own.post(reverse("two-factor"), {"code": "000000"}).status_code == 400
         assert SecondStep.objects.exists()
-        assert own.post(reverse("account-code"), {"code": phone.now()}).status_code == 302
+        assert own.post(reverse("two-factor"), {"code": phone.now()}).status_code == 302
         assert not SecondStep.objects.exists()
 
 
@@ -215,18 +212,18 @@ class TestRecoveryCodes:
     def codes(self, own: Client, world: World, phone: pyotp.TOTP) -> list[str]:
         world.own.email = "own@example.org"
         world.own.save()
-        answer = own.post(reverse("account-codes"), {"code": phone.now()})
+        answer = own.post(reverse("recovery-codes"), {"code": phone.now()})
         assert answer.status_code == 201
         assert "no-store" in answer["Cache-Control"]
         SecondStep.objects.update(last_step=0)
         return re.findall(r"\d{5} \d{5} \d{5} \d{5}", answer.content.decode())
 
     def test_who_sets_up_the_second_step_is_given_them_once(self, own: Client, world: World):
-        secret = own.get(reverse("account-code")).context["secret"]
-        page = own.post(reverse("account-code"), {"code": pyotp.TOTP(secret).now()})
+        secret = own.get(reverse("two-factor")).context["secret"]
+        page = own.post(reverse("two-factor"), {"code": pyotp.TOTP(secret).now()})
         assert len(set(page.context["codes"])) == 10
         assert not RecoveryCode.objects.filter(digest__in=page.context["codes"]).exists()
-        assert page.context["codes"][0] not in own.get(reverse("account-codes")).content.decode()
+        assert page.context["codes"][0] not in own.get(reverse("recovery-codes")).content.decode()
         assert "10 recovery codes are left" in own.get(reverse("account")).content.decode()
 
     def test_one_opens_once_and_the_person_is_told(self, codes: list[str], world: World):
@@ -242,7 +239,7 @@ class TestRecoveryCodes:
         assert codes[0] not in first.body
 
     def test_a_new_set_replaces_the_one_before(self, own: Client, codes: list[str], phone: pyotp.TOTP):
-        page = own.post(reverse("account-codes"), {"code": codes[0]})  # the phone may be gone
+        page = own.post(reverse("recovery-codes"), {"code": codes[0]})  # the phone may be gone
         assert page.status_code == 201
         browser = Client()
         password(browser)
@@ -252,11 +249,11 @@ class TestRecoveryCodes:
         assert Delivery.objects.filter(subject__contains="new recovery codes").count() == 2
 
     def test_a_new_set_wants_a_code_and_a_second_step(self, own: Client, codes: list[str], world: World):
-        assert own.post(reverse("account-codes"), {"code": "000000"}).status_code == 400
+        assert own.post(reverse("recovery-codes"), {"code": "000000"}).status_code == 400
         assert RecoveryCode.objects.count() == 10
-        assert own.post(reverse("account-code"), {"code": codes[0]}).status_code == 302
+        assert own.post(reverse("two-factor"), {"code": codes[0]}).status_code == 302
         assert not RecoveryCode.objects.exists(), "they end with the second step"
-        assert own.post(reverse("account-codes"), {"code": codes[1]})["Location"] == reverse("account-code")
+        assert own.post(reverse("recovery-codes"), {"code": codes[1]})["Location"] == reverse("two-factor")
 
     def test_they_are_good_for_a_token_and_for_nobody_else(self, codes: list[str], world: World):
         other = second_step_begin()
@@ -397,5 +394,5 @@ class TestAuditor:
     def test_keeps_the_own_account(self, auditor: Client, world: World):
         new = {"old_password": "password", "new_password1": NEW, "new_password2": NEW}
         assert auditor.post(reverse("password"), new).status_code == 302
-        assert auditor.post(reverse("account-token-new"), {"name": "x", "scope": "read", "days": 30}).status_code == 201
+        assert auditor.post(reverse("token-create"), {"name": "x", "scope": "read", "days": 30}).status_code == 201
         assert auditor.post(reverse("logout")).status_code == 302

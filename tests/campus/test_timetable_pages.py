@@ -189,7 +189,7 @@ def test_the_day_asks_the_database_as_often_however_much_there_is(
 
 def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: World):
     client.force_login(world.own)
-    address = reverse("lecture-edit", args=[world.lecture.pk])
+    address = reverse("lecture-change", args=[world.lecture.pk])
     assert "Loops" in client.get(address).content.decode()
     form = {
         "title": "Loops",
@@ -210,7 +210,7 @@ def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: Wor
 
 def test_a_lecture_that_is_signed_off_is_moved_by_a_registrar_only(client: Client, world: World):
     SignOff.objects.create(lecture=world.lecture, user=world.own, user_name="own")
-    address = reverse("lecture-edit", args=[world.lecture.pk])
+    address = reverse("lecture-change", args=[world.lecture.pk])
     form = {"title": "Late change", "room": "", "starts_at": "2026-11-17T10:00", "ends_at": "2026-11-17T11:30"}
     client.force_login(world.own)
     assert "signed off" in client.post(address, form).content.decode()

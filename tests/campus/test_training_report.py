@@ -12,8 +12,8 @@ from campus.academics.models import Course, Embedder, Student
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import cohort
-from campus.web.plots import similarity_plot
-from campus.web.training import rates_of
+from campus.web.similarity_plot import draw_similarity_plot
+from campus.web.training_report import error_rates
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 
@@ -61,12 +61,12 @@ def page(client: Client, gallery: Gallery) -> str:
 
 
 def test_rates_are_said_in_words(report: Gallery) -> None:
-    assert [(rate.label, rate.strangers, rate.missed) for rate in rates_of(report)] == [
+    assert [(rate.label, rate.strangers, rate.missed) for rate in error_rates(report)] == [
         ("Strict", "about 1 stranger in 10,000 taken for a student", "about 4 of 100 sights of a student missed"),
         ("Balanced", "about 1 stranger in 1,000 taken for a student", "about 2 of 100 sights of a student missed"),
         ("Lenient", "none of those tried taken for a student", "none of those tried missed"),
     ]
-    assert rates_of(None) == rates_of(Gallery()) == []
+    assert error_rates(None) == error_rates(Gallery()) == []
 
 
 def test_the_report_shows_what_to_look_at(registrar: Client, report: Gallery, world: World) -> None:
@@ -118,11 +118,11 @@ def test_a_large_report_needs_few_queries(
 
 
 def test_the_plot_names_what_it_shows() -> None:
-    plot = similarity_plot(CURVES, [("Balanced", 0.957), ("<b>", 0.962)])
+    plot = draw_similarity_plot(CURVES, [("Balanced", 0.957), ("<b>", 0.962)])
     assert "Balanced 0.957" in plot
     assert "&lt;b&gt;" in plot
     assert all(name in plot for name in ("The same person", "Different people", "0.90"))
-    assert similarity_plot({}, []) == ""
+    assert draw_similarity_plot({}, []) == ""
 
 
 def test_a_photo_is_moved_to_whom_it_shows(registrar: Client, report: Gallery, world: World) -> None:

@@ -32,7 +32,7 @@ def test_home_lists_only_own_classes(client: Client, world: World):
 @pytest.mark.parametrize("action", ["cancel", "retry", "restart"])
 def test_nothing_is_done_by_following_a_link(client: Client, world: World, action: str):
     client.force_login(world.own)
-    assert client.get(reverse("recording-act", args=[world.failed.pk, action])).status_code == 405
+    assert client.get(reverse("recording-action", args=[world.failed.pk, action])).status_code == 405
     assert Recording.objects.get(pk=world.failed.pk).state == "failed"
 
 
@@ -47,7 +47,7 @@ def test_another_lecturer_cannot_set_a_status(client: Client, world: World):
 def test_a_lecture_cannot_be_put_into_another_lecturers_class(client: Client, world: World):
     client.force_login(world.other)
     form = {"course": world.course.pk, "starts_at": "2026-12-01T09:00", "ends_at": "2026-12-01T10:30"}
-    assert client.post(reverse("lecture-new"), form).status_code == 400
+    assert client.post(reverse("lecture-create"), form).status_code == 400
     assert world.course.lectures.count() == 1
 
 

@@ -75,7 +75,7 @@ def test_several_statuses_at_once(lecturer: Client, world: World, which: str, ch
         "reason": "Fire alarm",
         "show": "absent",
     }
-    response = lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
+    response = lecturer.post(reverse("set-statuses", args=[world.lecture.pk]), form)
     assert response["Location"].endswith("?show=absent#result")
     assert world.lecture.records.filter(override_status="excused").count() == changed
     assert set(AttendanceChange.objects.values_list("reason", flat=True)) == {"Fire alarm"}
@@ -90,7 +90,7 @@ def test_several_statuses_at_once(lecturer: Client, world: World, which: str, ch
     ],
 )
 def test_what_cannot_be_set(lecturer: Client, world: World, form: dict[str, str], sentence: str) -> None:
-    response = lecturer.post(reverse("statuses", args=[world.lecture.pk]), form, follow=True)
+    response = lecturer.post(reverse("set-statuses", args=[world.lecture.pk]), form, follow=True)
     assert sentence in response.content.decode()
     assert not AttendanceChange.objects.exists()
 
@@ -99,12 +99,12 @@ def test_records_of_another_lecture_are_not_touched(lecturer: Client, world: Wor
     other = factories.lecture(world.course)
     recount_lecture(lecture=other)
     form = {"records": list(other.records.values_list("pk", flat=True)), "status": "excused"}
-    lecturer.post(reverse("statuses", args=[world.lecture.pk]), form)
+    lecturer.post(reverse("set-statuses", args=[world.lecture.pk]), form)
     assert not other.records.exclude(override_status="").exists()
 
 
 def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: Student) -> None:
-    url = reverse("unknown", args=[world.unknown.pk])
+    url = reverse("unknown-person", args=[world.unknown.pk])
     assert url in lecture_page(lecturer, world)
     page = lecturer.get(url).content.decode()
     assert page.index(absent.name) < page.index(world.student.name)  # who is missing comes first
@@ -124,13 +124,13 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
 
 @pytest.mark.parametrize("student", ["", "x", "999999", "9" * 40])
 def test_somebody_has_to_be_chosen(lecturer: Client, world: World, student: str) -> None:
-    response = lecturer.post(reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": student})
+    response = lecturer.post(reverse("unknown-person", args=[world.unknown.pk]), {"action": "name", "student": student})
     assert response.status_code == 400
     assert "Choose who it is first." in response.content.decode()
 
 
 def test_visitor_and_delete(lecturer: Client, world: World) -> None:
-    url = reverse("unknown", args=[world.unknown.pk])
+    url = reverse("unknown-person", args=[world.unknown.pk])
     assert "A visitor." in lecturer.post(url, {"action": "visitor"}, follow=True).content.decode()
     assert "visitor" in lecture_page(lecturer, world)
     assert "Deleted" in lecturer.post(url, {"action": "delete"}, follow=True).content.decode()
@@ -140,7 +140,7 @@ def test_visitor_and_delete(lecturer: Client, world: World) -> None:
 
 def test_not_this_person(lecturer: Client, world: World) -> None:
     response = lecturer.post(
-        reverse("sighting", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True
+        reverse("sighting-action", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True
     )
     text = response.content.decode()
     assert "The face is among the unknown people now." in text
@@ -148,16 +148,16 @@ def test_not_this_person(lecturer: Client, world: World) -> None:
     assert "2 absent" in lecture_page(lecturer, world)
     person = UnknownPerson.objects.order_by("index").last()
     # Of whom somebody said "not this person", the page doesn't propose that person.
-    assert world.student.name not in lecturer.get(reverse("unknown", args=[person.pk])).content.decode()
+    assert world.student.name not in lecturer.get(reverse("unknown-person", args=[person.pk])).content.decode()
 
 
 def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
-    url = reverse("sighting", args=[world.sighting.pk, "learn"])
+    url = reverse("sighting-action", args=[world.sighting.pk, "learn"])
     before = world.student.photos.count()
     assert "1 picture is added" in lecturer.post(url, follow=True).content.decode()
     assert "among the enrolment photos already" in lecturer.post(url, follow=True).content.decode()
     assert world.student.photos.count() == before + 1
-    assert lecturer.post(reverse("sighting", args=[world.sighting.pk, "explode"])).status_code == 404
+    assert lecturer.post(reverse("sighting-action", args=[world.sighting.pk, "explode"])).status_code == 404
 
 
 def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: World) -> None:
@@ -184,7 +184,7 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
     assert "Signed off by own" in text
     assert "Set for the selected" not in text
     assert "Open again" not in text
-    for name, row in (("record", world.record), ("unknown", world.unknown)):
+    for name, row in (("record", world.record), ("unknown-person", world.unknown)):
         assert "Signed off by own" in lecturer.get(reverse(name, args=[row.pk])).content.decode()
     refused = lecturer.post(reverse("record", args=[world.record.pk]), {"status": "late", "reason": ""})
     assert refused.status_code == 400
@@ -200,9 +200,10 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
 def test_names_cannot_write_these_pages(lecturer: Client, world: World, absent: Student) -> None:
     Student.objects.update(name="<img src=x onerror=alert(1)>")
     lecturer.post(
-        reverse("unknown", args=[world.unknown.pk]), {"action": "name", "student": absent.pk, "reason": "<b>bold</b>"}
+        reverse("unknown-person", args=[world.unknown.pk]),
+        {"action": "name", "student": absent.pk, "reason": "<b>bold</b>"},
     )
-    for name, pk in (("lecture", world.lecture.pk), ("unknown", world.unknown.pk), ("record", world.record.pk)):
+    for name, pk in (("lecture", world.lecture.pk), ("unknown-person", world.unknown.pk), ("record", world.record.pk)):
         text = lecturer.get(reverse(name, args=[pk])).content.decode()
         assert "<img src=x" not in text
         assert "<b>bold" not in text

@@ -44,7 +44,7 @@ def test_a_new_lecture(lecturer: Client, world: World):
         "starts_at": "2026-12-01T09:00",
         "ends_at": "2026-12-01T10:30",
     }
-    response = lecturer.post(reverse("lecture-new"), form)
+    response = lecturer.post(reverse("lecture-create"), form)
     lecture = Lecture.objects.get(title="Trees")
     assert response["Location"] == reverse("lecture", args=[lecture.pk])
     assert timezone.localtime(lecture.starts_at).strftime("%Y-%m-%d %H:%M") == "2026-12-01 09:00"
@@ -60,7 +60,7 @@ def test_a_new_lecture(lecturer: Client, world: World):
 )
 def test_a_lecture_that_cannot_be(lecturer: Client, world: World, change: dict[str, str], sentence: str):
     form = {"course": world.course.pk, "starts_at": "2026-12-01T09:00", "ends_at": "2026-12-01T10:30"} | change
-    response = lecturer.post(reverse("lecture-new"), form)
+    response = lecturer.post(reverse("lecture-create"), form)
     assert response.status_code == 400
     assert sentence in response.content.decode()
 
@@ -68,7 +68,7 @@ def test_a_lecture_that_cannot_be(lecturer: Client, world: World, change: dict[s
 def test_two_lectures_of_a_class_at_one_time(lecturer: Client, world: World):
     starts = timezone.localtime(world.lecture.starts_at)
     form = {"course": world.course.pk, "starts_at": f"{starts:%Y-%m-%dT%H:%M}", "ends_at": f"{starts:%Y-%m-%dT23:59}"}
-    response = lecturer.post(reverse("lecture-new"), form)
+    response = lecturer.post(reverse("lecture-create"), form)
     assert response.status_code == 400
     assert world.course.lectures.count() == 1
 
@@ -132,7 +132,7 @@ def test_a_failure_is_shown_with_what_to_do(lecturer: Client, world: World):
 
 
 def test_cancel_retry_and_again(lecturer: Client, world: World):
-    act = lambda row, action: lecturer.post(reverse("recording-act", args=[row.pk, action]), follow=True)  # noqa: E731
+    act = lambda row, action: lecturer.post(reverse("recording-action", args=[row.pk, action]), follow=True)  # noqa: E731
     act(world.failed, "retry")
     world.failed.refresh_from_db()
     assert world.failed.state == "processing"
@@ -151,7 +151,7 @@ def test_the_result(lecturer: Client, world: World, name: str):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
     assert world.student.name in text
     assert reverse("crop", args=[world.sighting.pk, 0]) in text
-    assert reverse("unknown-crop", args=[world.unknown.pk, 0]) in text
+    assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in text
     assert reverse("report", args=[world.report.pk]) in text
     assert "1 present" in text
     assert "1 absent" in text
@@ -313,7 +313,7 @@ def test_who_is_to_be_confirmed_comes_first_with_both_faces(
 
 @pytest.mark.parametrize("status", ["present", "absent"])
 def test_one_press_confirms(lecturer: Client, world: World, to_confirm: AttendanceRecord, status: str):
-    url = reverse("confirm", args=[to_confirm.pk, status])
+    url = reverse("record-confirm", args=[to_confirm.pk, status])
     assert lecturer.get(url).status_code == 405
     text = lecturer.post(url, follow=True).content.decode()
     assert f"{to_confirm.student.name}: {status}." in text
@@ -327,19 +327,19 @@ def test_one_press_confirms(lecturer: Client, world: World, to_confirm: Attendan
 
 def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, to_confirm: AttendanceRecord):
     set_override(record=to_confirm, status="excused", reason="ill", user=world.registrar)
-    text = lecturer.post(reverse("confirm", args=[to_confirm.pk, "absent"]), follow=True).content.decode()
+    text = lecturer.post(reverse("record-confirm", args=[to_confirm.pk, "absent"]), follow=True).content.decode()
     assert "is settled already: excused." in text
     to_confirm.refresh_from_db()
     assert to_confirm.status == "excused"
 
 
 def test_confirming_asks_who_it_is(client: Client, world: World, to_confirm: AttendanceRecord):
-    url = reverse("confirm", args=[to_confirm.pk, "present"])
+    url = reverse("record-confirm", args=[to_confirm.pk, "present"])
     assert client.post(url).status_code == 302
     client.force_login(world.other)
     assert client.post(url).status_code == 404
     client.force_login(world.own)
-    assert client.post(reverse("confirm", args=[to_confirm.pk, "excused"])).status_code == 404
+    assert client.post(reverse("record-confirm", args=[to_confirm.pk, "excused"])).status_code == 404
     to_confirm.refresh_from_db()
     assert to_confirm.status == "to_confirm"
 
@@ -347,8 +347,8 @@ def test_confirming_asks_who_it_is(client: Client, world: World, to_confirm: Att
 def test_snapshot_faces_are_apart_from_unknown_people(lecturer: Client, world: World, to_confirm: AttendanceRecord):
     text = page(lecturer, "lecture", world.lecture.pk)
     unknown, snapshot = text.split("Still faces")
-    assert reverse("unknown-crop", args=[world.unknown.pk, 0]) in unknown
-    poster = reverse("unknown-crop", args=[world.recording.unknown_people.get(is_static=True).pk, 0])
+    assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in unknown
+    poster = reverse("unknown-person-crop", args=[world.recording.unknown_people.get(is_static=True).pk, 0])
     assert poster in snapshot
     assert poster not in unknown
 
@@ -383,7 +383,7 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     assert "so far</span>" in shown
     assert reverse("sign-off", args=[world.lecture.pk]) not in shown
     page(lecturer, "recording", recording.pk)
-    response = lecturer.post(reverse("footage-enough", args=[world.lecture.pk]), follow=True)
+    response = lecturer.post(reverse("accept-partial-footage", args=[world.lecture.pk]), follow=True)
     assert "is counted with the footage that is here" in response.content.decode()
     recording.refresh_from_db()
     assert (recording.provisional, recording.state) == (False, "aggregating")
@@ -395,4 +395,4 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     download = lecturer.get(reverse("report", args=[report.pk]))
     assert download["Content-Disposition"].startswith('attachment; filename="Report_for_CS101')
     lecturer.force_login(world.other)
-    assert lecturer.post(reverse("footage-enough", args=[world.lecture.pk])).status_code == 404
+    assert lecturer.post(reverse("accept-partial-footage", args=[world.lecture.pk])).status_code == 404

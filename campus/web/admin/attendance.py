@@ -19,7 +19,16 @@ from campus.attendance import overrides, reports, statuses
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge, link, user_of
+from campus.web.admin.base import (
+    ReadOnlyInline,
+    ReadOnlyMixin,
+    RegistrarAdmin,
+    call_service,
+    redirect_to_change,
+    render_badge,
+    render_link,
+    signed_in_user,
+)
 
 STATUSES = {
     Status.PRESENT: "success",
@@ -48,7 +57,7 @@ class ChangeInline(ReadOnlyInline):
 
 
 @admin.register(AttendanceRecord)
-class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
+class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = (
         "student",
         "lecture",
@@ -83,7 +92,7 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"))
     def current(self, record: AttendanceRecord) -> SafeString:
-        return badge(record.get_status_display(), STATUSES[statuses.meaning_of(record.status)])
+        return render_badge(record.get_status_display(), STATUSES[statuses.meaning_of(record.status)])
 
     @display(description=gettext_lazy("Share of the lecture"), ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:
@@ -116,21 +125,21 @@ class AttendanceRecordAdmin(ReadOnly, RegistrarAdmin):
     )
     def correct(self, request: HttpRequest, form: CorrectionForm, object_id: str) -> HttpResponseBase:
         record = get_object_or_404(records_for(request.user), pk=object_id)
-        attempt(
+        call_service(
             request,
             lambda: overrides.set_override(
                 record=record,
                 status=form.cleaned_data["status"],
                 reason=form.cleaned_data["reason"],
-                user=user_of(request),
+                user=signed_in_user(request),
             ),
             _("The attendance is corrected."),
         )
-        return back(request, AttendanceRecord, object_id)
+        return redirect_to_change(request, AttendanceRecord, object_id)
 
 
 @admin.register(AttendanceChange)
-class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
+class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("at", "kind", "student", "lecture", "old", "new", "reason", "user_name")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
@@ -148,7 +157,7 @@ class AttendanceChangeAdmin(ReadOnly, RegistrarAdmin):
 
 
 @admin.register(Report)
-class ReportAdmin(ReadOnly, RegistrarAdmin):
+class ReportAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("file_name", "course", "kind", "created_at", "download")
     list_filter = (("course", RelatedDropdownFilter), ("created_at", RangeDateTimeFilter))
     search_fields = ("file_name", "course__code", "course__name")
@@ -165,8 +174,12 @@ class ReportAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("What"))
     def kind(self, report: Report) -> SafeString:
-        return badge(_("lecture"), "info") if report.lecture_id else badge(_("register of the class"), "success")
+        return (
+            render_badge(_("lecture"), "info")
+            if report.lecture_id
+            else render_badge(_("register of the class"), "success")
+        )
 
     @display(description=gettext_lazy("Workbook"))
     def download(self, report: Report) -> SafeString:
-        return link(reverse("admin:attendance_report_download", args=[report.pk]), _("Download"))
+        return render_link(reverse("admin:attendance_report_download", args=[report.pk]), _("Download"))

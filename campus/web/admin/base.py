@@ -26,7 +26,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from campus.common.errors import UserError
 
 
-class DeletedByNumbers(ModelAdmin):
+class DeletionSummaryMixin(ModelAdmin):
     """What a deletion takes with it is told by kinds and numbers: Django names each row of a term, with a query for it."""
 
     def get_deleted_objects(
@@ -55,14 +55,14 @@ class DeletedByNumbers(ModelAdmin):
         return bool(admin.has_delete_permission(request))
 
 
-class RegistrarAdmin(DeletedByNumbers):
+class RegistrarAdmin(DeletionSummaryMixin):
     list_filter_submit = True
     warn_unsaved_form = True
     compressed_fields = True
     list_per_page = 50
 
 
-class ReadOnly:
+class ReadOnlyMixin:
     """Looked at, never written: neither in a list nor on a page of its own."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -75,7 +75,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyInline(ReadOnly, TabularInline):
+class ReadOnlyInline(ReadOnlyMixin, TabularInline):
     extra = 0
     max_num = 0
     can_delete = False
@@ -83,13 +83,13 @@ class ReadOnlyInline(ReadOnly, TabularInline):
     hide_title = True
 
 
-class Loaded:
+class PreloadedChoices:
     """Stands for the rows of a search field: the one that is chosen is here, the others are asked for."""
 
     def __init__(self, row: Model, others: QuerySet[Any]) -> None:
         self.row, self.others = row, others
 
-    def using(self, _database: str) -> "Loaded":
+    def using(self, _database: str) -> "PreloadedChoices":
         return self
 
     def filter(self, **chosen: Any) -> "list[Model] | QuerySet[Any]":
@@ -97,7 +97,7 @@ class Loaded:
         return [self.row] if {str(key) for key in keys} == {str(self.row.pk)} else self.others.filter(**chosen)
 
 
-class LoadedForm(forms.ModelForm):  # type: ignore[type-arg]
+class PreloadedChoicesForm(forms.ModelForm):  # type: ignore[type-arg]
     """Of an inline whose rows come with what they refer to: a search field asks for the name of what is chosen, once a row."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,10 +105,10 @@ class LoadedForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, row in self.instance._state.fields_cache.items():
             field = self.fields.get(name)
             if isinstance(field, forms.ModelChoiceField) and field.queryset is not None and row is not None:
-                field.widget.choices.queryset = Loaded(row, field.queryset)
+                field.widget.choices.queryset = PreloadedChoices(row, field.queryset)
 
 
-def attempt(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
+def call_service(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
     """Call a service and tell how it went; None when it refused."""
     try:
         result = work()
@@ -120,7 +120,7 @@ def attempt(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
     return result
 
 
-def attempt_all(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[Any], Any], success: str) -> None:
+def call_for_each(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[Any], Any], success: str) -> None:
     """Call a service for each row of a list; every refusal is told."""
     done = 0
     for row in queryset:
@@ -133,19 +133,21 @@ def attempt_all(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[A
         messages.success(request, f"{success}: {done}.")
 
 
-def back(request: HttpRequest, model: type[Model], pk: object) -> HttpResponseBase:
+def redirect_to_change(request: HttpRequest, model: type[Model], pk: object) -> HttpResponseBase:
     """To the row's page."""
-    return to(request, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk]))
+    return redirect_from_dialog(
+        request, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    )
 
 
-def to(request: HttpRequest, address: str) -> HttpResponseBase:
+def redirect_from_dialog(request: HttpRequest, address: str) -> HttpResponseBase:
     """To a page, from a dialog (which htmx sends) as from a form."""
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
 
 
-def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
+def count_subquery(queryset: QuerySet[Any], group: str) -> Coalesce:
     """How many rows of `queryset` (which names the outer row) there are, as an annotation; `group` is the field that it names."""
     output: Field[Any, Any] = IntegerField()
     return Coalesce(
@@ -156,24 +158,24 @@ def counted(queryset: QuerySet[Any], group: str) -> Coalesce:
     )
 
 
-def badge(text: str, variant: str = "") -> SafeString:
+def render_badge(text: str, variant: str = "") -> SafeString:
     """A coloured label; `variant` is success, info, warning, danger or nothing. In lists as on a row's page."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "variant": variant})
 
 
-def day_and_time(moment: datetime) -> str:
+def format_moment(moment: datetime) -> str:
     """Here, in words that lists have room for."""
     return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
 
 
-def user_of(request: HttpRequest) -> User:
+def signed_in_user(request: HttpRequest) -> User:
     """Whoever came through the admin's door is signed in."""
     return cast(User, request.user)
 
 
-def link(address: str, text: object) -> SafeString:
+def render_link(address: str, text: object) -> SafeString:
     return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500 font-medium">{}</a>', address, text)
 
 
-def change_link(row: Model) -> SafeString:
-    return link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]), row)
+def render_change_link(row: Model) -> SafeString:
+    return render_link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk]), row)

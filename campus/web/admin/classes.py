@@ -21,19 +21,28 @@ from campus.attendance import reports
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE, active_gallery, lacking_photos
-from campus.web.admin.base import RegistrarAdmin, attempt, attempt_all, back, badge, change_link, counted, link
+from campus.web.admin.base import (
+    RegistrarAdmin,
+    call_for_each,
+    call_service,
+    count_subquery,
+    redirect_to_change,
+    render_badge,
+    render_change_link,
+    render_link,
+)
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.enrolments import RosterInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.admin.rosters import may_import
-from campus.web.training import rates_of
+from campus.web.training_report import error_rates
 
 SHOWN = 60
 
 
 @admin.register(Course)
 class CourseAdmin(RegistrarAdmin):
-    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "recount_lecture")
+    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
     list_display_links = ("code", "name")
     search_fields = ("code", "name", "coordinator_name")
     autocomplete_fields = ("lecturers",)
@@ -67,9 +76,9 @@ class CourseAdmin(RegistrarAdmin):
             super()
             .get_queryset(request)
             .annotate(
-                students_n=counted(enrolled, "course"),
-                lacking_n=counted(lacking, "course"),
-                lectures_n=counted(Lecture.objects.filter(course=OuterRef("pk")), "course"),
+                students_n=count_subquery(enrolled, "course"),
+                lacking_n=count_subquery(lacking, "course"),
+                lectures_n=count_subquery(Lecture.objects.filter(course=OuterRef("pk")), "course"),
                 gallery_state=Subquery(galleries.values("state")[:1]),
                 has_gallery=Exists(galleries.filter(active=True)),
             )
@@ -82,40 +91,44 @@ class CourseAdmin(RegistrarAdmin):
     @display(description=gettext_lazy("With enough photos"), ordering="lacking_n")
     def ready(self, course: Any) -> SafeString:
         if not course.students_n:
-            return badge(_("no students"))
+            return render_badge(_("no students"))
         text = _("%(ready)d of %(all)d") % {"ready": course.students_n - course.lacking_n, "all": course.students_n}
-        return badge(text, "warning" if course.lacking_n else "success")
+        return render_badge(text, "warning" if course.lacking_n else "success")
 
     @display(description=gettext_lazy("Gallery"), ordering="gallery_state")
     def gallery(self, course: Any) -> SafeString:
         if not course.gallery_state:
-            return badge(_("none yet"))
+            return render_badge(_("none yet"))
         if course.gallery_state == Gallery.State.FAILED and course.has_gallery:
-            return badge(_("last training failed"), "warning")
+            return render_badge(_("last training failed"), "warning")
         state = Gallery.State(course.gallery_state)
-        return badge(str(state.label), GALLERY_STATES[state])
+        return render_badge(str(state.label), GALLERY_STATES[state])
 
     @display(description=gettext_lazy("To be expected with the present gallery"))
     def rates(self, course: Course) -> SafeString | str:
         gallery = active_gallery(course)
         if gallery is None:
             return _("nothing yet: train the gallery")
-        report = link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
+        report = render_link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
         table = render_to_string(
-            "admin/rollcall/_rates.html", {"rates": rates_of(gallery), "chosen": course.strictness}
+            "admin/rollcall/_rates.html", {"rates": error_rates(gallery), "chosen": course.strictness}
         )
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
 
     @display(description=gettext_lazy("Lectures"), ordering="lectures_n")
-    def recount_lecture(self, course: Any) -> SafeString:
-        return link(f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n)
+    def lecture_count(self, course: Any) -> SafeString:
+        return render_link(
+            f"{reverse('admin:academics_lecture_changelist')}?course__id__exact={course.pk}", course.lectures_n
+        )
 
     @display(description=gettext_lazy("Students with too few usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
         usable = Count("student__photos", filter=Q(student__photos__state__in=USABLE))
         rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").annotate(usable=usable)
         rows = rows.order_by("usable", "student__name")
-        shown = format_html_join(", ", "{} ({})", ((change_link(row.student), row.usable) for row in rows[:SHOWN]))
+        shown = format_html_join(
+            ", ", "{} ({})", ((render_change_link(row.student), row.usable) for row in rows[:SHOWN])
+        )
         more = rows.count() - SHOWN
         if more > 0:
             return format_html(_("{} and {} more"), shown, more)
@@ -140,7 +153,7 @@ class CourseAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
-        attempt_all(
+        call_for_each(
             request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training was asked for")
         )
 
@@ -161,12 +174,12 @@ class CourseAdmin(RegistrarAdmin):
     )
     def train(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        attempt(
+        call_service(
             request,
             lambda: biometrics.gallery_request(course=course),
             _("Training was asked for. Its state is under “Galleries”."),
         )
-        return back(request, Course, object_id)
+        return redirect_to_change(request, Course, object_id)
 
     @action(
         description=gettext_lazy("Write the register"),
@@ -184,11 +197,13 @@ class CourseAdmin(RegistrarAdmin):
     )
     def register(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         course = get_object_or_404(Course, pk=object_id)
-        report = attempt(request, lambda: reports.write_register_report(course=course), "")
+        report = call_service(request, lambda: reports.write_register_report(course=course), "")
         if report is not None:
             address = reverse("admin:attendance_report_download", args=[report.pk])
-            messages.success(request, format_html(_("The register is written. {}"), link(address, _("Download it"))))
-        return back(request, Course, object_id)
+            messages.success(
+                request, format_html(_("The register is written. {}"), render_link(address, _("Download it")))
+            )
+        return redirect_to_change(request, Course, object_id)
 
     def has_roster_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may_import(request)

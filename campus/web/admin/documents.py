@@ -16,7 +16,7 @@ from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
 from campus.web.admin.attendance import STATUSES
-from campus.web.admin.base import ReadOnly, RegistrarAdmin, attempt, back, badge
+from campus.web.admin.base import ReadOnlyMixin, RegistrarAdmin, call_service, redirect_to_change, render_badge
 
 DELIVERY_STATES = {
     Delivery.State.QUEUED: "info",
@@ -42,7 +42,7 @@ class AttendanceStatusAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def shown(self, status: AttendanceStatus) -> SafeString:
-        return badge(status.label, STATUSES[status.like])  # type: ignore[index]
+        return render_badge(status.label, STATUSES[status.like])  # type: ignore[index]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
         """Records keep the code. A status that is always there keeps its name and its meaning too."""
@@ -87,12 +87,12 @@ class WebhookAdmin(RegistrarAdmin):
     })  # fmt: skip
     def ping(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         webhook = get_object_or_404(Webhook, pk=object_id)
-        attempt(request, lambda: services.ping(webhook=webhook), _("The trial message is on its way."))
-        return back(request, Webhook, object_id)
+        call_service(request, lambda: services.ping(webhook=webhook), _("The trial message is on its way."))
+        return redirect_to_change(request, Webhook, object_id)
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly, RegistrarAdmin):
+class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("created_at", "event", "receiver", "shown", "tries", "due_at", "error")
     list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     list_select_related = ("webhook",)
@@ -103,7 +103,7 @@ class DeliveryAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, delivery: Delivery) -> SafeString:
-        return badge(delivery.get_state_display(), DELIVERY_STATES[Delivery.State(delivery.state)])
+        return render_badge(delivery.get_state_display(), DELIVERY_STATES[Delivery.State(delivery.state)])
 
     @display(description=gettext_lazy("Recipient"))
     def receiver(self, delivery: Delivery) -> str:
@@ -120,5 +120,5 @@ class DeliveryAdmin(ReadOnly, RegistrarAdmin):
     })  # fmt: skip
     def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         delivery = get_object_or_404(Delivery, pk=object_id)
-        attempt(request, lambda: services.retry(delivery=delivery), _("The message is on its way."))
-        return back(request, Delivery, object_id)
+        call_service(request, lambda: services.retry(delivery=delivery), _("The message is on its way."))
+        return redirect_to_change(request, Delivery, object_id)

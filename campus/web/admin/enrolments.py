@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 
 from campus.academics.models import Enrolment
-from campus.web.admin.base import change_link
+from campus.web.admin.base import render_change_link
 
 
 class Named(forms.Widget):
@@ -21,7 +21,7 @@ class Named(forms.Widget):
         self.row = row
 
     def render(self, *_args: Any, **_kwargs: Any) -> SafeString:
-        return change_link(self.row)
+        return render_change_link(self.row)
 
 
 class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -29,16 +29,16 @@ from campus.cctv.services import assign_footage_file, discard_footage_file, rest
 from campus.recordings.models import Clip
 from campus.recordings.selectors import clock
 from campus.web.admin.base import (
-    ReadOnly,
     ReadOnlyInline,
+    ReadOnlyMixin,
     RegistrarAdmin,
-    attempt,
-    attempt_all,
-    back,
-    badge,
-    change_link,
-    day_and_time,
-    user_of,
+    call_for_each,
+    call_service,
+    format_moment,
+    redirect_to_change,
+    render_badge,
+    render_change_link,
+    signed_in_user,
 )
 from campus.web.admin.photo_upload import upload_page
 from campus.web.admin.recordings import dialog
@@ -100,7 +100,7 @@ class ClipInline(ReadOnlyInline):
 
     @display(description=gettext_lazy("Recording"))
     def of(self, clip: Clip) -> SafeString:
-        return change_link(clip.recording)
+        return render_change_link(clip.recording)
 
     @display(description=gettext_lazy("Of the footage file"))
     def seconds(self, clip: Clip) -> str:
@@ -128,7 +128,7 @@ class AssignForm(forms.Form):
         )[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
         names = [
-            f"{footage_file.path} ({day_and_time(footage_file.starts_at)})"
+            f"{footage_file.path} ({format_moment(footage_file.starts_at)})"
             if footage_file.starts_at
             else footage_file.path
             for footage_file in footage_files
@@ -141,12 +141,12 @@ class AssignForm(forms.Form):
 
 def _named(lecture: Lecture) -> str:
     """A lecture as one finds it by room and time."""
-    when = f"{day_and_time(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
+    when = f"{format_moment(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
     return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
 
 
 @admin.register(FootageFile)
-class FootageFileAdmin(ReadOnly, RegistrarAdmin):
+class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("path", "room", "starts", "until", "lectures", "shown", "remark")
     list_filter = (
         LectureFilter,
@@ -184,7 +184,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("From"), ordering="starts_at")
     def starts(self, footage_file: FootageFile) -> str:
-        return day_and_time(footage_file.starts_at) if footage_file.starts_at else "-"
+        return format_moment(footage_file.starts_at) if footage_file.starts_at else "-"
 
     @display(description=gettext_lazy("To"), ordering="ends_at")
     def until(self, footage_file: FootageFile) -> str:
@@ -192,7 +192,9 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, footage_file: FootageFile) -> SafeString:
-        return badge(footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(footage_file.state)])
+        return render_badge(
+            footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(footage_file.state)]
+        )
 
     @display(description=gettext_lazy("Size"), ordering="size")
     def weight(self, footage_file: FootageFile) -> str:
@@ -203,7 +205,7 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         found = {clip.recording.lecture for clip in footage_file.clips.all()} | (
             {footage_file.lecture} if footage_file.lecture else set()
         )
-        links = ((change_link(lecture),) for lecture in sorted(found, key=lambda lecture: lecture.starts_at))
+        links = ((render_change_link(lecture),) for lecture in sorted(found, key=lambda lecture: lecture.starts_at))
         return format_html_join(mark_safe("<br>"), "{}", links) or "-"
 
     @display(description=gettext_lazy("Remark"))
@@ -238,10 +240,10 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
     @action(description=gettext_lazy("Discard"), permissions=["use"])
     def discard_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
-        attempt_all(
+        call_for_each(
             request,
             queryset,
-            lambda footage_file: discard_footage_file(footage_file=footage_file, user=user_of(request)),
+            lambda footage_file: discard_footage_file(footage_file=footage_file, user=signed_in_user(request)),
             _("Discarded, and to be found under that state"),
         )
 
@@ -263,10 +265,10 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
 
     @action(description=gettext_lazy("Take back"), permissions=["use"])
     def take_back_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
-        attempt_all(
+        call_for_each(
             request,
             queryset,
-            lambda footage_file: restore_footage_file(footage_file=footage_file, user=user_of(request)),
+            lambda footage_file: restore_footage_file(footage_file=footage_file, user=signed_in_user(request)),
             _("Taken back"),
         )
 
@@ -288,8 +290,8 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
     ) -> HttpResponseBase:
         footage_file = get_object_or_404(footage_files_for(request.user), pk=object_id)
-        attempt(request, lambda: service(footage_file=footage_file, user=user_of(request)), success)
-        return back(request, FootageFile, object_id)
+        call_service(request, lambda: service(footage_file=footage_file, user=signed_in_user(request)), success)
+        return redirect_to_change(request, FootageFile, object_id)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -311,11 +313,11 @@ class FootageFileAdmin(ReadOnly, RegistrarAdmin):
         form = AssignForm(request.POST or None, footage_files=footage_files)
         if form.is_valid():
             lecture = form.cleaned_data["lecture"]
-            attempt_all(
+            call_for_each(
                 request,
                 chosen,
                 lambda footage_file: assign_footage_file(
-                    footage_file=footage_file, lecture=lecture, user=user_of(request)
+                    footage_file=footage_file, lecture=lecture, user=signed_in_user(request)
                 ),
                 _("Assigned"),
             )
@@ -341,7 +343,7 @@ def _uuids(texts: Iterable[str]) -> list[UUID]:
 
 
 @admin.register(Collection)
-class CollectionAdmin(ReadOnly, RegistrarAdmin):
+class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("lecture", "room", "shown", "missing", "tries", "due", "deadline_at")
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -361,7 +363,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, collection: Collection) -> SafeString:
-        return badge(collection.get_state_display(), COLLECTION_STATES[Collection.State(collection.state)])
+        return render_badge(collection.get_state_display(), COLLECTION_STATES[Collection.State(collection.state)])
 
     @display(description=gettext_lazy("What is missing"))
     def missing(self, collection: Collection) -> str:
@@ -370,7 +372,7 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     @display(description=gettext_lazy("Next look"), ordering="due_at")
     def due(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
-        return day_and_time(collection.due_at) if waits else "-"
+        return format_moment(collection.due_at) if waits else "-"
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("cctv.change_collection")
@@ -394,10 +396,10 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
 
     @action(description=gettext_lazy("Look again"), permissions=["steer"])
     def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
-        attempt_all(
+        call_for_each(
             request,
             queryset,
-            lambda row: restart_collection(collection=row, user=user_of(request)),
+            lambda row: restart_collection(collection=row, user=signed_in_user(request)),
             _("Looked for again"),
         )
 
@@ -414,9 +416,9 @@ class CollectionAdmin(ReadOnly, RegistrarAdmin):
     )
     def look_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
-        attempt(
+        call_service(
             request,
-            lambda: restart_collection(collection=collection, user=user_of(request)),
+            lambda: restart_collection(collection=collection, user=signed_in_user(request)),
             _("It is looked for again."),
         )
-        return back(request, Collection, object_id)
+        return redirect_to_change(request, Collection, object_id)

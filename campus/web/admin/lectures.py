@@ -28,9 +28,17 @@ from campus.academics.timetable_ical import Meeting, read_calendar
 from campus.academics.timetable_import import Kind, Row
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
-from campus.web.admin.base import ReadOnlyInline, RegistrarAdmin, attempt_all, badge, counted, day_and_time, user_of
+from campus.web.admin.base import (
+    ReadOnlyInline,
+    RegistrarAdmin,
+    call_for_each,
+    count_subquery,
+    format_moment,
+    render_badge,
+    signed_in_user,
+)
 from campus.web.admin.recordings import RecordingColumns
-from campus.web.calendars import calendar_response
+from campus.web.calendar_response import calendar_response
 
 WRITES = ("academics.add_lecture", "academics.change_lecture")
 SALT = "calendar import"
@@ -87,7 +95,7 @@ class LectureAdmin(RegistrarAdmin):
         return (
             super()
             .get_queryset(request)
-            .annotate(n=counted(Recording.objects.filter(lecture=OuterRef("pk")), "lecture"))
+            .annotate(n=count_subquery(Recording.objects.filter(lecture=OuterRef("pk")), "lecture"))
         )
 
     def get_fields(self, request: HttpRequest, obj: Lecture | None = None) -> Any:
@@ -104,8 +112,8 @@ class LectureAdmin(RegistrarAdmin):
     @display(description=gettext_lazy("Timetable"), ordering="cancelled")
     def state(self, lecture: Lecture) -> str:
         if lecture.cancelled:
-            return badge(_("cancelled"), "danger")
-        return badge(_("changed by hand"), "info") if lecture.detached else ""
+            return render_badge(_("cancelled"), "danger")
+        return render_badge(_("changed by hand"), "info") if lecture.detached else ""
 
     def save_model(self, request: HttpRequest, obj: Lecture, form: Any, change: bool) -> None:
         """What a person changes here, the series and the next import leave alone."""
@@ -114,11 +122,13 @@ class LectureAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Cancel these lectures"), permissions=["change"])
     def cancel_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
-        attempt_all(request, queryset, lambda lecture: _set_cancelled(lecture, True), _("Lectures that are cancelled"))
+        call_for_each(
+            request, queryset, lambda lecture: _set_cancelled(lecture, True), _("Lectures that are cancelled")
+        )
 
     @action(description=gettext_lazy("Bring these lectures back"), permissions=["change"])
     def bring_back_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
-        attempt_all(request, queryset, lambda lecture: _set_cancelled(lecture, False), _("Lectures that take place"))
+        call_for_each(request, queryset, lambda lecture: _set_cancelled(lecture, False), _("Lectures that take place"))
 
     @action(description=gettext_lazy("Download as iCalendar (.ics)"))
     def as_calendar(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> HttpResponse:
@@ -169,7 +179,7 @@ class LectureAdmin(RegistrarAdmin):
                 form.add_error("file", str(error))
             else:
                 rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
-                payload = {"meetings": meetings, "course": course and course.pk, "user": user_of(request).pk}
+                payload = {"meetings": meetings, "course": course and course.pk, "user": signed_in_user(request).pk}
                 context |= {
                     "payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True),
                     **_shown(rows),
@@ -183,7 +193,7 @@ class LectureAdmin(RegistrarAdmin):
             payload = signing.loads(request.POST["payload"], salt=SALT, serializer=_Json, max_age=24 * 3600)
         except signing.BadSignature:
             payload = {}
-        if payload.get("user") != user_of(request).pk:
+        if payload.get("user") != signed_in_user(request).pk:
             messages.error(request, _("This preview is too old. Choose the file once more."))
             return redirect("admin:academics_lecture_calendar_import")
         meetings = [
@@ -251,7 +261,14 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
 
 
 def _cells(row: Row) -> list[Any]:
-    when = day_and_time(row.meeting.starts_at) if row.meeting.starts_at else "–"  # noqa: RUF001
+    when = format_moment(row.meeting.starts_at) if row.meeting.starts_at else "–"  # noqa: RUF001
     course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.meeting.summary)  # noqa: RUF001
     remark = row.remark or (_("cancelled") if row.meeting.cancelled else "")
-    return [when, course, title or "–", row.meeting.room or "–", badge(str(row.kind.label), VARIANTS[row.kind]), remark]  # noqa: RUF001
+    return [
+        when,
+        course,
+        title or "–",  # noqa: RUF001
+        row.meeting.room or "–",  # noqa: RUF001
+        render_badge(str(row.kind.label), VARIANTS[row.kind]),
+        remark,
+    ]

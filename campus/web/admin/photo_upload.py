@@ -27,7 +27,7 @@ from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult, ImportR
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.biometrics.zips import zip_keep
 from campus.common.errors import UserError
-from campus.web.admin.base import badge, change_link, user_of
+from campus.web.admin.base import render_badge, render_change_link, signed_in_user
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
 ASKED_AT_ONCE = 200  # verdicts
@@ -108,7 +108,7 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            row = zip_keep(file=file, name=file.name, course=form.cleaned_data["course"], user=user_of(request))
+            row = zip_keep(file=file, name=file.name, course=form.cleaned_data["course"], user=signed_in_user(request))
         except UserError as error:
             form.add_error("file", str(error))
         else:
@@ -184,15 +184,15 @@ def upload_page(
             "rows": [
                 [
                     row.path,
-                    change_link(row.student) if row.student else "",
-                    badge(_("taken"), "success") if row.taken else badge(_("not taken"), "warning"),
+                    render_change_link(row.student) if row.student else "",
+                    render_badge(_("taken"), "success") if row.taken else render_badge(_("not taken"), "warning"),
                     row.reason,
                 ]
                 for row in rows
             ],
         },
     }
-    return TemplateResponse(request, "admin/rollcall/upload.html", context)
+    return TemplateResponse(request, "admin/rollcall/form_page.html", context)
 
 
 def _added(student: Student, files: Iterable[Any]) -> ImportResult:

@@ -27,9 +27,16 @@ from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import galleries_for, photos_for
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, back, badge
+from campus.web.admin.base import (
+    ReadOnlyInline,
+    ReadOnlyMixin,
+    RegistrarAdmin,
+    call_service,
+    redirect_to_change,
+    render_badge,
+)
 from campus.web.admin.photo_upload import many_photos, upload_page, verdicts, zip_page
-from campus.web.training import TrainingReport
+from campus.web.training_report import TrainingReport
 
 THUMBNAIL = 192
 MAX_PIXELS = 100_000_000
@@ -57,7 +64,7 @@ class PhotoColumns:
 
     @display(description=gettext_lazy("Verdict"), ordering="state")
     def verdict(self, photo: FacePhoto) -> SafeString:
-        return badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
+        return render_badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
 
     @display(description=gettext_lazy("Face height"), ordering="face_px")
     def face_height(self, photo: FacePhoto) -> str:
@@ -193,11 +200,11 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
 class GalleryColumns:
     @display(description=gettext_lazy("State"), ordering="state")
     def gallery_state(self, gallery: Gallery) -> SafeString:
-        return badge(gallery.get_state_display(), GALLERY_STATES[Gallery.State(gallery.state)])
+        return render_badge(gallery.get_state_display(), GALLERY_STATES[Gallery.State(gallery.state)])
 
 
 @admin.register(Gallery)
-class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
+class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     change_form_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
@@ -230,8 +237,10 @@ class GalleryAdmin(GalleryColumns, ReadOnly, RegistrarAdmin):
     )
     def use(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
-        attempt(request, lambda: services.gallery_use(gallery=gallery), _("Attendance is taken with this gallery now."))
-        return back(request, Gallery, object_id)
+        call_service(
+            request, lambda: services.gallery_use(gallery=gallery), _("Attendance is taken with this gallery now.")
+        )
+        return redirect_to_change(request, Gallery, object_id)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

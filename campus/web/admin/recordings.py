@@ -21,7 +21,16 @@ from campus.attendance.services import delete_recording
 from campus.recordings import selectors, services
 from campus.recordings.models import Clip, Recording, Segment
 from campus.recordings.progress import share, with_worked
-from campus.web.admin.base import ReadOnly, ReadOnlyInline, RegistrarAdmin, attempt, attempt_all, back, badge, user_of
+from campus.web.admin.base import (
+    ReadOnlyInline,
+    ReadOnlyMixin,
+    RegistrarAdmin,
+    call_for_each,
+    call_service,
+    redirect_to_change,
+    render_badge,
+    signed_in_user,
+)
 
 STATES = {
     Recording.State.UPLOADED: "info",
@@ -42,8 +51,8 @@ class RecordingColumns:
     @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
         if recording.provisional and recording.state == Recording.State.DONE:
-            return badge(_("so far"), "info")
-        return badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
+            return render_badge(_("so far"), "info")
+        return render_badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
     @display(description=gettext_lazy("Progress"))
     def progress(self, recording: Recording) -> SafeString:
@@ -73,8 +82,8 @@ class SegmentInline(ReadOnlyInline):
     @display(description=gettext_lazy("State"))
     def segment_state(self, segment: Segment) -> SafeString:
         if segment.state == Segment.State.PENDING:
-            return badge(_("in work") if segment.running else _("waiting"), "info")
-        return badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
+            return render_badge(_("in work") if segment.running else _("waiting"), "info")
+        return render_badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
 
     @display(description=gettext_lazy("Progress"))
     def done_share(self, segment: Segment) -> str:
@@ -104,7 +113,7 @@ def dialog(title: object, description: object, submit: object) -> Any:
 
 
 @admin.register(Recording)
-class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
+class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
     search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
@@ -146,8 +155,8 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
         self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str
     ) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
-        attempt(request, lambda: service(recording=recording, user=user_of(request)), success)
-        return back(request, Recording, object_id)
+        call_service(request, lambda: service(recording=recording, user=signed_in_user(request)), success)
+        return redirect_to_change(request, Recording, object_id)
 
     @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -224,9 +233,9 @@ class RecordingAdmin(RecordingColumns, ReadOnly, RegistrarAdmin):
 
     @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:
-        attempt_all(
+        call_for_each(
             request,
             queryset,
-            lambda recording: services.recording_retry(recording=recording, user=user_of(request)),
+            lambda recording: services.recording_retry(recording=recording, user=signed_in_user(request)),
             _("Recordings that are looked at again"),
         )

@@ -36,7 +36,7 @@ from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import courses_for, students_for
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
-from campus.web.admin.base import badge
+from campus.web.admin.base import render_badge
 
 SHOWN = 100  # rows of a kind
 KEPT = timedelta(days=1)  # until a file that nobody imported is deleted
@@ -153,7 +153,7 @@ def choose(request: HttpRequest) -> HttpResponseBase:
         "verb": _("Look at it"),
         "names": COLUMNS,
     }
-    return TemplateResponse(request, "admin/rollcall/roster_file.html", context)
+    return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
 
 
 def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -215,7 +215,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         response["Content-Disposition"] = f'attachment; filename="roster.{form.cleaned_data["kind"]}"'
         return response
     context = {**admin.site.each_context(request), "title": _("Export the roster"), "form": form, "verb": _("Download")}
-    return TemplateResponse(request, "admin/rollcall/roster_file.html", context)
+    return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
 
 
 def _name(request: HttpRequest, pk: UUID) -> str:
@@ -265,7 +265,9 @@ def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
             [
                 [
                     *_about(row),
-                    badge(_("new student"), "success") if row.new_student else badge(_("joins the class"), "info"),
+                    render_badge(_("new student"), "success")
+                    if row.new_student
+                    else render_badge(_("joins the class"), "info"),
                 ]
                 for row in plan.new[:SHOWN]
             ],

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminI
 
 from campus.academics.timetable_models import WEEKDAYS
 from campus.common.periodic_tasks import LONGEST, every_set, minutes_of, times_of, times_set
-from campus.web.admin.base import RegistrarAdmin, badge, day_and_time
+from campus.web.admin.base import RegistrarAdmin, format_moment, render_badge
 
 for model in (beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule):
     if admin.site.is_registered(model):
@@ -103,11 +103,11 @@ class PeriodicTaskAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("In use"), ordering="enabled")
     def in_use(self, task: beat.PeriodicTask) -> SafeString:
-        return badge(_("yes"), "success") if task.enabled else badge(_("no"), "warning")
+        return render_badge(_("yes"), "success") if task.enabled else render_badge(_("no"), "warning")
 
     @display(description=gettext_lazy("Last run"), ordering="last_run_at")
     def last_run(self, task: beat.PeriodicTask) -> Any:
-        return task.last_run_at and day_and_time(task.last_run_at)
+        return task.last_run_at and format_moment(task.last_run_at)
 
     def save_model(self, request: HttpRequest, obj: beat.PeriodicTask, form: Any, change: bool) -> None:
         if "every" in form.cleaned_data:

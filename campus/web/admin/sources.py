@@ -31,7 +31,15 @@ from campus.cctv.path_patterns import Fields
 from campus.cctv.selectors import Seen, preview_test_files, sources_for
 from campus.cctv.services import clean_password, request_source_test, row_delete, save_source
 from campus.common.errors import UserError
-from campus.web.admin.base import LoadedForm, ReadOnly, RegistrarAdmin, badge, change_link, day_and_time, to
+from campus.web.admin.base import (
+    PreloadedChoicesForm,
+    ReadOnlyMixin,
+    RegistrarAdmin,
+    format_moment,
+    redirect_from_dialog,
+    render_badge,
+    render_change_link,
+)
 from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
 from campus.web.admin.recordings import dialog
 
@@ -88,7 +96,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class CameraInline(TabularInline):
     model = Camera
-    form = LoadedForm
+    form = PreloadedChoicesForm
     fields = ("label", "room")
     autocomplete_fields = ("room",)
     extra = 1
@@ -145,12 +153,12 @@ class SourceAdmin(RegistrarAdmin):
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, source: Source) -> SafeString:
         if not source.enabled:
-            return badge(_("not in use"))
+            return render_badge(_("not in use"))
         if source.state == Source.State.SCANNING:
-            return badge(source.get_state_display(), "info")
+            return render_badge(source.get_state_display(), "info")
         if source.error:
-            return badge(_("failed"), "danger")
-        return badge(source.get_state_display(), "success" if source.looked_at else "")
+            return render_badge(_("failed"), "danger")
+        return render_badge(source.get_state_display(), "success" if source.looked_at else "")
 
     @display(description=gettext_lazy("Seen of the clock"))
     def clock(self, source: Source) -> str:
@@ -159,7 +167,7 @@ class SourceAdmin(RegistrarAdmin):
         seen = {
             "seconds": round(source.clock_seen, 1),
             "by": source.get_clock_seen_by_display(),
-            "when": day_and_time(source.clock_measured_at),
+            "when": format_moment(source.clock_measured_at),
         }
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
@@ -192,7 +200,7 @@ class SourceAdmin(RegistrarAdmin):
     )
     def test_now(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         request_source_test(source=get_object_or_404(sources_for(request.user), pk=object_id))
-        return to(request, reverse("admin:cctv_source_test", args=[object_id]))
+        return redirect_from_dialog(request, reverse("admin:cctv_source_test", args=[object_id]))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -252,19 +260,19 @@ def _example(source: Source) -> str:
 
 def _cells(row: Seen) -> list[Any]:
     reading = row.reading
-    lectures = format_html_join(mark_safe("<br>"), "{}", ((change_link(lecture),) for lecture in row.lectures))
+    lectures = format_html_join(mark_safe("<br>"), "{}", ((render_change_link(lecture),) for lecture in row.lectures))
     if row.footage_file:
-        remark: Any = badge(
+        remark: Any = render_badge(
             row.footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(row.footage_file.state)]
         )
     else:
-        remark = row.note or badge(_("would be fetched"), "info")
+        remark = row.note or render_badge(_("would be fetched"), "info")
     room = reading.camera.room if reading and reading.camera else "-"
     return [
         row.file.path,
         filesizeformat(row.file.size),
         room,
-        day_and_time(reading.starts_at) if reading and reading.starts_at else "-",
+        format_moment(reading.starts_at) if reading and reading.starts_at else "-",
         date_format(timezone.localtime(reading.ends_at), "H:i") if reading and reading.ends_at else "-",
         lectures or "-",
         remark,
@@ -272,7 +280,7 @@ def _cells(row: Seen) -> list[Any]:
 
 
 @admin.register(Alarm)
-class AlarmAdmin(ReadOnly, RegistrarAdmin):
+class AlarmAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("began_at", "kind", "text", "shown")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
@@ -285,4 +293,4 @@ class AlarmAdmin(ReadOnly, RegistrarAdmin):
 
     @display(description=gettext_lazy("State"), ordering="over_at")
     def shown(self, alarm: Alarm) -> SafeString:
-        return badge(_("over"), "success") if alarm.over_at else badge(_("goes on"), "danger")
+        return render_badge(_("over"), "success") if alarm.over_at else render_badge(_("goes on"), "danger")

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from campus.accounts.models import ApiToken
 from campus.accounts.roles import Role, is_administrator, role_of
 from campus.accounts.services import role_set, second_step_end, tokens_revoke
-from campus.web.admin.base import DeletedByNumbers, ReadOnlyInline, attempt, back, badge
+from campus.web.admin.base import DeletionSummaryMixin, ReadOnlyInline, call_service, redirect_to_change, render_badge
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -55,7 +55,7 @@ def dialog(title: Any, description: Any, submit: Any) -> Any:
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg]
     form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -81,10 +81,10 @@ class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
     @display(description=gettext_lazy("Role"))
     def role_badge(self, user: User) -> SafeString:
         if user.is_superuser:
-            return badge(_("superuser"), "warning")
+            return render_badge(_("superuser"), "warning")
         groups = {group.name for group in user.groups.all()}
         role = next((role for role in Role if role in groups), Role.LECTURER)
-        return badge(str(role.label), ROLES[role])
+        return render_badge(str(role.label), ROLES[role])
 
     @display(description=gettext_lazy("Second step"), boolean=True)
     def second_step_on(self, user: User) -> bool:
@@ -142,8 +142,8 @@ class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
     )
     def second_step_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        attempt(request, lambda: second_step_end(user=user), _("The second step is switched off."))
-        return back(request, User, object_id)
+        call_service(request, lambda: second_step_end(user=user), _("The second step is switched off."))
+        return redirect_to_change(request, User, object_id)
 
     @action(
         description=gettext_lazy("Revoke all tokens"),
@@ -158,8 +158,8 @@ class UserAdmin(DjangoUserAdmin, DeletedByNumbers):  # type: ignore[type-arg]
     )
     def revoke_tokens(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        attempt(request, lambda: tokens_revoke(user=user), _("All tokens are revoked."))
-        return back(request, User, object_id)
+        call_service(request, lambda: tokens_revoke(user=user), _("All tokens are revoked."))
+        return redirect_to_change(request, User, object_id)
 
 
 def may_look_after(request: HttpRequest, user: User) -> bool:

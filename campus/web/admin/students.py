@@ -22,7 +22,7 @@ from campus.academics.services import guest_number
 from campus.attendance.guests import merge_guest
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE
-from campus.web.admin.base import RegistrarAdmin, attempt, back, badge, user_of
+from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_change, render_badge, signed_in_user
 from campus.web.admin.enrolments import ClassesInline
 from campus.web.admin.photo_upload import student_photos
 from campus.web.admin.photos import PhotoInline
@@ -93,7 +93,7 @@ class StudentAdmin(RegistrarAdmin):
     def photo_state(self, student: Any) -> SafeString:
         text = gettext("%(usable)d of %(all)d") % {"usable": student.usable, "all": student.all_photos}
         enough = student.usable >= settings.WANTED_PHOTOS
-        return badge(text, "success" if enough else "warning" if student.usable else "danger")
+        return render_badge(text, "success" if enough else "warning" if student.usable else "danger")
 
     def has_import_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may_import(request)
@@ -145,8 +145,8 @@ class StudentAdmin(RegistrarAdmin):
     def merge(self, request: HttpRequest, form: MergeForm, object_id: str) -> HttpResponseBase:
         guest, student = get_object_or_404(Student, pk=object_id), form.cleaned_data["student"]
         done = gettext("%(guest)s is %(student)s now.") % {"guest": guest.name, "student": student}
-        attempt(request, lambda: merge_guest(guest=guest, student=student, user=user_of(request)), done)
-        return back(request, Student, student.pk)
+        call_service(request, lambda: merge_guest(guest=guest, student=student, user=signed_in_user(request)), done)
+        return redirect_to_change(request, Student, student.pk)
 
     def delete_model(self, request: HttpRequest, obj: Student) -> None:
         for photo in obj.photos.all():

@@ -25,7 +25,7 @@ from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.timetable import Kind, Step
 from campus.academics.timetable_models import WEEKDAYS
 from campus.common.errors import UserError
-from campus.web.admin.base import RegistrarAdmin, badge
+from campus.web.admin.base import RegistrarAdmin, render_badge
 
 VARIANTS = {
     Kind.NEW: "success",
@@ -205,7 +205,7 @@ def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
         "table": {
             "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
             "rows": [
-                [_day(step), _times(series, step), badge(str(step.kind.label), VARIANTS[step.kind]), step.remark]
+                [_day(step), _times(series, step), render_badge(str(step.kind.label), VARIANTS[step.kind]), step.remark]
                 for step in steps
                 if step.kind != Kind.SAME
             ],

@@ -36,12 +36,12 @@ from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenF
 from campus.web.views import StaffRequest
 
 VERSION = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
-NEW_SECRET = "new-second-step"  # noqa: S105 - the name of a place in the session
+PENDING_SECRET_KEY = "new-second-step"  # noqa: S105 - the name of a place in the session
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
 
-class SignIn(LoginView):
+class StaffLoginView(LoginView):
     template_name = "web/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
@@ -51,12 +51,12 @@ class SignIn(LoginView):
         if has_second_step(user):
             sign_in_half(self.request, user, self.get_redirect_url())
             return redirect("login-code")
-        return _in_own_language(super().form_valid(form), user)
+        return _with_language_cookie(super().form_valid(form), user)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def sign_in_code(request: HttpRequest) -> HttpResponse:
+def login_code(request: HttpRequest) -> HttpResponse:
     """The second step of a login."""
     half = half_signed_in(request)
     if half is None:
@@ -71,12 +71,12 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
         else:
             request.session.flush()
             login(request, half.user, half.backend)
-            return _in_own_language(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
+            return _with_language_cookie(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
     form.fields["code"].help_text = _("Lost the phone? Type one of your recovery codes instead; each is good once.")
     return render(request, "web/login_code.html", {"form": form})
 
 
-def _in_own_language(response: Response, user: User) -> Response:
+def _with_language_cookie(response: Response, user: User) -> Response:
     """The language that the person chose, on whichever machine, is this browser's from now on."""
     if language := language_of(user):
         response.set_cookie(
@@ -92,7 +92,7 @@ def _in_own_language(response: Response, user: User) -> Response:
     return response
 
 
-def language(request: HttpRequest) -> HttpResponseBase:
+def set_own_language(request: HttpRequest) -> HttpResponseBase:
     """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is as the browser asks."""
     response = set_language(request)
     wish = request.POST.get("language")
@@ -105,24 +105,24 @@ def language(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-class SignOut(LogoutView):
+class StaffLogoutView(LogoutView):
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         response = super().post(request, *args, **kwargs)
         messages.success(request, _("You are logged out."))
         return response
 
 
-class ChangePassword(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
-    template_name = "web/password.html"
+class StaffPasswordChangeView(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
+    template_name = "web/password_change.html"
     success_url = reverse_lazy("account")
     success_message = gettext_lazy("The new password is set. You are logged out everywhere else.")
 
 
-class ForgottenPassword(SuccessMessageMixin, PasswordResetView):  # type: ignore[type-arg]
-    template_name = "web/password_forgotten.html"
+class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: ignore[type-arg]
+    template_name = "web/password_reset.html"
     form_class = ForgottenForm
-    email_template_name = "web/mail/password_forgotten.txt"
-    subject_template_name = "web/mail/password_forgotten_subject.txt"
+    email_template_name = "web/email/password_reset.txt"
+    subject_template_name = "web/email/password_reset_subject.txt"
     success_url = reverse_lazy("login")
     success_message = gettext_lazy(
         "If an account has this address, a letter with a link is on its way. The link is good for an hour."
@@ -132,15 +132,15 @@ class ForgottenPassword(SuccessMessageMixin, PasswordResetView):  # type: ignore
         return {**super().get_form_kwargs(), "request": self.request}
 
 
-class NewPassword(SuccessMessageMixin, PasswordResetConfirmView):  # type: ignore[type-arg]
+class StaffPasswordResetConfirmView(SuccessMessageMixin, PasswordResetConfirmView):  # type: ignore[type-arg]
     """Where the letter's link leads. Who has a second step is still asked for it at the login."""
 
-    template_name = "web/password_new.html"
+    template_name = "web/password_reset_confirm.html"
     success_url = reverse_lazy("login")
     success_message = gettext_lazy("The new password is set. Log in with it.")
 
 
-def _account(request: StaffRequest, form: TokenForm, *, secret: str = "", status: int = 200) -> HttpResponse:
+def _account_page(request: StaffRequest, form: TokenForm, *, secret: str = "", status: int = 200) -> HttpResponse:
     role = role_of(request.user)
     context = {
         "role": role.label if role else "",
@@ -158,13 +158,13 @@ def _account(request: StaffRequest, form: TokenForm, *, secret: str = "", status
 @require_safe
 @login_required
 def account(request: StaffRequest) -> HttpResponse:
-    return _account(request, TokenForm())
+    return _account_page(request, TokenForm())
 
 
 @never_cache
 @require_POST
 @login_required
-def token_new(request: StaffRequest) -> HttpResponse:
+def create_token(request: StaffRequest) -> HttpResponse:
     """The secret is in this answer and nowhere else."""
     form = TokenForm(request.POST)
     if form.is_valid():
@@ -173,13 +173,13 @@ def token_new(request: StaffRequest) -> HttpResponse:
         except UserError as error:
             form.add_error(None, str(error))
         else:
-            return _account(request, TokenForm(), secret=secret, status=201)
-    return _account(request, form, status=400)
+            return _account_page(request, TokenForm(), secret=secret, status=201)
+    return _account_page(request, form, status=400)
 
 
 @require_POST
 @login_required
-def token_revoke(request: StaffRequest, pk: int) -> HttpResponse:
+def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(tokens_for(request.user), pk=pk)
     services.token_revoke(token=token)
     messages.success(request, _("The token “%(name)s” is revoked.") % {"name": token.name})
@@ -189,7 +189,7 @@ def token_revoke(request: StaffRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def second_step(request: StaffRequest) -> HttpResponse:
+def two_factor(request: StaffRequest) -> HttpResponse:
     """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does. Who sets it up is
     given recovery codes."""
     on = has_second_step(request.user)
@@ -200,11 +200,11 @@ def second_step(request: StaffRequest) -> HttpResponse:
                 check_code(user=request.user, code=form.cleaned_data["code"])
                 services.second_step_end(user=request.user)
             else:
-                secret = str(request.session.get(NEW_SECRET, ""))
+                secret = str(request.session.get(PENDING_SECRET_KEY, ""))
                 services.second_step_confirm(user=request.user, secret=secret, code=form.cleaned_data["code"])
-                del request.session[NEW_SECRET]
+                del request.session[PENDING_SECRET_KEY]
                 messages.success(request, _("From now on a code is asked for at each login."))
-                return _recovery_codes(request)
+                return _new_recovery_codes(request)
         except UserError as error:
             form.add_error("code", str(error))
         else:
@@ -212,11 +212,11 @@ def second_step(request: StaffRequest) -> HttpResponse:
             return redirect("account")
     context: dict[str, object] = {"form": form, "on": on}
     if not on:
-        secret = request.session.setdefault(NEW_SECRET, services.second_step_begin())
+        secret = request.session.setdefault(PENDING_SECRET_KEY, services.second_step_begin())
         address = services.second_step_address(user=request.user, secret=secret)
         picture = segno.make(address, error="m").svg_data_uri(scale=5, light="#fff")
         context |= {"secret": secret, "picture": picture, "address": address}
-    return render(request, "web/second_step.html", context, status=400 if form.errors else 200)
+    return render(request, "web/two_factor.html", context, status=400 if form.errors else 200)
 
 
 @never_cache
@@ -225,19 +225,19 @@ def second_step(request: StaffRequest) -> HttpResponse:
 def recovery_codes(request: StaffRequest) -> HttpResponse:
     """A new set of recovery codes, for a code from the phone or the last one of before."""
     if not has_second_step(request.user):
-        return redirect("account-code")
+        return redirect("two-factor")
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
             check_code(user=request.user, code=form.cleaned_data["code"])
-            return _recovery_codes(request)
+            return _new_recovery_codes(request)
         except UserError as error:
             form.add_error("code", str(error))
     context = {"form": form, "left": recovery_codes_left(request.user)}
     return render(request, "web/recovery_codes.html", context, status=400 if form.errors else 200)
 
 
-def _recovery_codes(request: StaffRequest) -> HttpResponse:
+def _new_recovery_codes(request: StaffRequest) -> HttpResponse:
     """The codes are in this answer and nowhere else."""
     codes = services.recovery_codes_renew(user=request.user)
     recovery_codes_made(user=request.user)

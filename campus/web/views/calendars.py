@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.selectors import courses_for
 from campus.academics.timetable_links import key_of, link_lectures, link_read, link_renew, links_for, reads_all
-from campus.web.calendars import calendar_response
+from campus.web.calendar_response import calendar_response
 from campus.web.views import StaffRequest
 
 PAST = timedelta(days=60)
@@ -22,7 +22,7 @@ PAST = timedelta(days=60)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def links(request: StaffRequest) -> HttpResponse:
+def calendar_links(request: StaffRequest) -> HttpResponse:
     """The user's links; a POST makes one anew, or takes one away."""
     if request.method == "POST":
         wanted = request.POST.get("course", "")
@@ -52,7 +52,7 @@ def links(request: StaffRequest) -> HttpResponse:
 
 
 @require_safe
-def feed(request: HttpRequest, key: str) -> HttpResponse:
+def calendar_feed(request: HttpRequest, key: str) -> HttpResponse:
     """For a calendar program, which can't log in: whoever has the link reads what its owner may see now."""
     link = link_read(key)
     if link is None:

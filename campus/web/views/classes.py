@@ -20,9 +20,9 @@ from campus.academics.timetable import lecture_change
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN, recordings_for, uploads_for
+from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
-from campus.web.results import LectureResult
-from campus.web.today import today_of, with_to_confirm
+from campus.web.lecture_result import LectureResult
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -52,7 +52,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "wanted": wanted,
         "asked": urlencode({"q": wanted}) if wanted else "",
         "in_work": in_work,
-        "today": today_of(request.user),
+        "today": agenda_for(request.user),
         "day": timezone.localdate(),
     }
     return render(request, "web/home.html", context)
@@ -66,7 +66,7 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = (
-        with_to_confirm(request.user, lectures.filter(starts_at__lte=now))
+        with_to_confirm_count(request.user, lectures.filter(starts_at__lte=now))
         .prefetch_related("recordings")
         .order_by("-starts_at", "pk")
     )
@@ -82,7 +82,7 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def lecture_new(request: StaffRequest) -> HttpResponse:
+def new_lecture(request: StaffRequest) -> HttpResponse:
     form = LectureForm(request.POST or None, user=request.user, initial={"course": request.GET.get("course")})
     if form.is_valid():
         try:
@@ -91,12 +91,12 @@ def lecture_new(request: StaffRequest) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             return redirect("lecture", lecture.pk)
-    return render(request, "web/lecture_new.html", {"form": form}, status=400 if form.is_bound else 200)
+    return render(request, "web/lecture_create.html", {"form": form}, status=400 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def lecture_edit(request: StaffRequest, pk: int) -> HttpResponse:
+def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
     """Move, rename or cancel one lecture."""
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = LectureChangeForm(request.POST or None, initial=model_to_dict(lecture, LectureChangeForm.base_fields))

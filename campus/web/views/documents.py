@@ -21,7 +21,7 @@ from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, build_register, lecture_labels
 from campus.attendance.reports import write_register_report
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.web.registers import register_rows
+from campus.web.register_table import render_register_rows
 from campus.web.term_forms import TermForm
 from campus.web.views import StaffRequest
 
@@ -60,7 +60,7 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
             "form": form,
             "only_below": below,
             "page": page,
-            "rows": register_rows(page.object_list),
+            "rows": render_register_rows(page.object_list),
             "labels": list(zip(whole.lectures, lecture_labels(whole.lectures), strict=True)),
             "asked": _without_page(request),
         },

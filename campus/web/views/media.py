@@ -40,7 +40,7 @@ def crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
 
 @require_safe
 @login_required
-def unknown_crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
+def unknown_person_crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
     return _crop(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
 
 

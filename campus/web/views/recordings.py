@@ -27,36 +27,36 @@ from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
 from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
 from campus.web.forms import UploadForm
-from campus.web.results import LectureResult, enrolled_faces
+from campus.web.lecture_result import LectureResult, enrolled_faces
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
 
-# The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in `_receive`.
+# The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in `_save_upload`.
 @csrf_exempt
 @require_POST
 @login_required
 def upload(request: StaffRequest, pk: int) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     if not can_edit_result(request.user, lecture):
-        return _refused(request, lecture, str(SIGNED_OFF), 403)
+        return _upload_refused(request, lecture, str(SIGNED_OFF), 403)
     try:
         check_announced_size(request)
-        return _receive(request, lecture)
+        return _save_upload(request, lecture)
     except TooLarge as error:
-        return _refused(request, lecture, str(error), 413)
+        return _upload_refused(request, lecture, str(error), 413)
     except NoRoom as error:
-        return _refused(request, lecture, str(error), 507)
+        return _upload_refused(request, lecture, str(error), 507)
     except OSError as error:
         if not disk_full(error):
             raise
-        return _refused(request, lecture, str(DISK_FULL), 507)
+        return _upload_refused(request, lecture, str(DISK_FULL), 507)
     finally:
         drop_partial(request)
 
 
 @csrf_protect
-def _receive(request: StaffRequest, lecture: Lecture) -> HttpResponse:
+def _save_upload(request: StaffRequest, lecture: Lecture) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     if form.is_valid():
         file = form.cleaned_data["file"]
@@ -67,14 +67,14 @@ def _receive(request: StaffRequest, lecture: Lecture) -> HttpResponse:
         else:
             url = reverse("recording", args=[recording.pk])
             return JsonResponse({"url": url}, status=201) if _wants_json(request) else redirect(url)
-    return _refused(request, lecture, str(form.errors["file"][0]), 400)
+    return _upload_refused(request, lecture, str(form.errors["file"][0]), 400)
 
 
 def _wants_json(request: StaffRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def _refused(request: StaffRequest, lecture: Lecture, sentence: str, status: int) -> HttpResponse:
+def _upload_refused(request: StaffRequest, lecture: Lecture, sentence: str, status: int) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"detail": sentence}, status=status)
     form = UploadForm({}, MultiValueDict())
@@ -109,7 +109,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @login_required
-def progress_json(request: StaffRequest, pk: UUID) -> HttpResponse:
+def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
     """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two seconds."""
     recordings = recordings_for(request.user).filter(pk=pk)
     found = recordings.values_list("run", "state").first()
@@ -144,7 +144,7 @@ SIGNED_OFF = gettext_lazy("This lecture is signed off. Ask a registrar to change
 
 @require_POST
 @login_required
-def act(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
+def run_action(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
     recording = get_object_or_404(recordings_for(request.user).select_related("lecture"), pk=pk)
     if action not in ACTIONS:
         raise Http404

@@ -11,7 +11,7 @@ from campus.academics.models import Enrolment
 from campus.academics.selectors import courses_for, students_for
 from campus.attendance.history import course_histories, student_history
 from campus.web.term_forms import CompareForm, TermForm
-from campus.web.term_plot import term_plot
+from campus.web.term_plot import draw_term_plot
 from campus.web.views import StaffRequest
 
 
@@ -37,7 +37,7 @@ def student(request: StaffRequest, pk: int) -> HttpResponse:
     student = get_object_or_404(students_for(request.user), pk=pk)
     form = TermForm(request.GET)
     classes = student_history(request.user, student, **form.term)
-    plot = term_plot({item.course.code: item.weeks for item in classes if len(item.weeks) > 1})
+    plot = draw_term_plot({item.course.code: item.weeks for item in classes if len(item.weeks) > 1})
     return render(request, "web/student.html", {"student": student, "classes": classes, "plot": plot, "form": form})
 
 
@@ -46,5 +46,5 @@ def student(request: StaffRequest, pk: int) -> HttpResponse:
 def compare(request: StaffRequest) -> HttpResponse:
     form = CompareForm(request.GET or None, user=request.user)
     compared = course_histories(form.courses, **form.term)
-    plot = term_plot({item.course.code: item.weeks for item in compared})
+    plot = draw_term_plot({item.course.code: item.weeks for item in compared})
     return render(request, "web/compare.html", {"form": form, "compared": compared, "plot": plot})

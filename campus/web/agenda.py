@@ -40,7 +40,7 @@ class Today:
     needs: list[Need]
 
 
-def with_to_confirm(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
+def with_to_confirm_count(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
     """With `to_confirm`: how many students a person has to confirm."""
     waiting = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
     return lectures.annotate(
@@ -48,12 +48,12 @@ def with_to_confirm(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
     )
 
 
-def today_of(user: User) -> Today:
+def agenda_for(user: User) -> Today:
     now = timezone.now()
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
     end = timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=1), time()))
     lectures = lectures_for(user).select_related("course")
-    today = with_to_confirm(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
+    today = with_to_confirm_count(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
         "recordings"
     )
     coming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
@@ -84,7 +84,10 @@ def _failed(user: User) -> list[Need]:
 def _to_confirm(user: User, now: datetime) -> list[Need]:
     recent = lectures_for(user).filter(starts_at__gt=now - 2 * RECENT, starts_at__lte=now)
     waiting = (
-        with_to_confirm(user, recent).filter(to_confirm__gt=0).select_related("course").order_by("-starts_at", "pk")
+        with_to_confirm_count(user, recent)
+        .filter(to_confirm__gt=0)
+        .select_related("course")
+        .order_by("-starts_at", "pk")
     )
     return [
         Need(

@@ -15,7 +15,7 @@ from campus.academics.selectors import students_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE, photos_for
-from campus.web.plots import similarity_plot
+from campus.web.similarity_plot import draw_similarity_plot
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class TrainingReport:
         paired = [label for pair in pairs for label in pair[:2]]
         owners = [str(photo.student_id) for photo in photos]
         faces = _faces(user, {*few, *without, *paired, *owners, *suspects.values()}, suspects)
-        rates = rates_of(gallery)
+        rates = error_rates(gallery)
         return cls(
             gallery=gallery,
             rates=rates,
-            plot=similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
+            plot=draw_similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
             alike=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
             suspects=[
                 Suspect(
@@ -120,7 +120,7 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
     }
 
 
-def rates_of(gallery: Gallery | None) -> list[Rate]:
+def error_rates(gallery: Gallery | None) -> list[Rate]:
     """The rates that the training measured, strictest first; nothing where none were."""
     measured: dict[str, Any] = gallery.report.get("rates", {}) if gallery else {}
     return [

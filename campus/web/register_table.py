@@ -11,7 +11,7 @@ from campus.attendance.statuses import StatusDefinition
 EMPTY = "<td></td>"
 
 
-def register_rows(lines: Iterable[RegisterRow]) -> Iterator[tuple[RegisterRow, SafeString]]:
+def render_register_rows(lines: Iterable[RegisterRow]) -> Iterator[tuple[RegisterRow, SafeString]]:
     """Each line with the cells of its statuses."""
     cells: dict[StatusDefinition, str] = {}
     for line in lines:

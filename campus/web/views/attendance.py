@@ -27,7 +27,7 @@ from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates, evidence_of
 from campus.web.forms import StatusForm
-from campus.web.results import enrolled_faces
+from campus.web.lecture_result import enrolled_faces
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
@@ -36,7 +36,7 @@ CONFIRMED = {
 }
 
 
-def _back(lecture_id: int, place: str = "result", show: str = "") -> HttpResponse:
+def _redirect_to_result(lecture_id: int, place: str = "result", show: str = "") -> HttpResponse:
     return redirect(reverse("lecture", args=[lecture_id]) + (f"?show={show}" if show else "") + f"#{place}")
 
 
@@ -67,13 +67,13 @@ def record(request: StaffRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("{name}: saved.").format(name=record.student.name))
-            return _back(record.lecture_id, f"student-{record.student_id}")
+            return _redirect_to_result(record.lecture_id, f"student-{record.student_id}")
     return _record_page(request, record, form)
 
 
 @require_POST
 @login_required
-def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
+def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     """One press for somebody who is to be confirmed."""
     record = get_object_or_404(records_for(request.user).select_related("student"), pk=pk)
     if status not in CONFIRMED:
@@ -81,7 +81,7 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     facts = {"name": record.student.name, "status": record.get_status_display().lower()}
     if record.status != Status.TO_CONFIRM:
         messages.info(request, _("{name} is settled already: {status}.").format(**facts))
-        return _back(record.lecture_id)
+        return _redirect_to_result(record.lecture_id)
     try:
         record = overrides.set_override(
             record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user
@@ -90,7 +90,7 @@ def confirm(request: StaffRequest, pk: int, status: str) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{record.student.name}: {record.get_status_display().lower()}.")
-    return _back(record.lecture_id)
+    return _redirect_to_result(record.lecture_id)
 
 
 @require_POST
@@ -114,13 +114,13 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
         else:
             n = len(changed)
             messages.success(request, ngettext("{n} status is changed.", "{n} statuses are changed.", n).format(n=n))
-    return _back(lecture.pk, show=show if show in ("check", "there", "absent", "changed") else "")
+    return _redirect_to_result(lecture.pk, show=show if show in ("check", "there", "absent", "changed") else "")
 
 
 @require_POST
 @login_required
 def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
-    return _whole(
+    return _change_lecture(
         request,
         pk,
         lambda lecture: overrides.sign_off_lecture(lecture=lecture, user=request.user),
@@ -130,8 +130,8 @@ def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
-def footage_enough(request: StaffRequest, pk: int) -> HttpResponse:
-    return _whole(
+def accept_partial_footage(request: StaffRequest, pk: int) -> HttpResponse:
+    return _change_lecture(
         request,
         pk,
         lambda lecture: overrides.accept_partial_footage(lecture=lecture, user=request.user),
@@ -143,7 +143,7 @@ def footage_enough(request: StaffRequest, pk: int) -> HttpResponse:
 @login_required
 def reopen(request: StaffRequest, pk: int) -> HttpResponse:
     reason = request.POST.get("reason", "")
-    return _whole(
+    return _change_lecture(
         request,
         pk,
         lambda lecture: overrides.reopen_lecture(lecture=lecture, user=request.user, reason=reason),
@@ -151,7 +151,7 @@ def reopen(request: StaffRequest, pk: int) -> HttpResponse:
     )
 
 
-def _whole(request: StaffRequest, pk: int, work: Callable[[Lecture], object], success: str) -> HttpResponse:
+def _change_lecture(request: StaffRequest, pk: int, work: Callable[[Lecture], object], success: str) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user), pk=pk)
     try:
         work(lecture)
@@ -159,7 +159,7 @@ def _whole(request: StaffRequest, pk: int, work: Callable[[Lecture], object], su
         messages.error(request, str(error))
     else:
         messages.success(request, success)
-    return _back(lecture.pk)
+    return _redirect_to_result(lecture.pk)
 
 
 # Whose face it is.
@@ -167,7 +167,7 @@ def _whole(request: StaffRequest, pk: int, work: Callable[[Lecture], object], su
 
 @require_POST
 @login_required
-def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
+def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse:
     """What the machine took for a student: it is somebody else, or its pictures shall be learnt."""
     row = get_object_or_404(sightings_for(request.user).select_related("student", "recording__lecture"), pk=pk)
     record = get_object_or_404(records_for(request.user), lecture=row.recording.lecture, student=row.student)
@@ -178,7 +178,7 @@ def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
                 request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name)
             )
         elif action == "learn":
-            _tell_learnt(
+            _report_added_photos(
                 request, face_overrides.add_crops_to_enrolment_photos(row=row, student=row.student, user=request.user)
             )
         else:
@@ -188,7 +188,7 @@ def sighting(request: StaffRequest, pk: int, action: str) -> HttpResponse:
     return redirect("record", record.pk)
 
 
-def _tell_learnt(request: StaffRequest, taken: int) -> None:
+def _report_added_photos(request: StaffRequest, taken: int) -> None:
     if taken:
         sentence = ngettext(
             "{n} picture is added to the enrolment photos.", "{n} pictures are added to the enrolment photos.", taken
@@ -200,19 +200,19 @@ def _tell_learnt(request: StaffRequest, taken: int) -> None:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def unknown(request: StaffRequest, pk: int) -> HttpResponse:
+def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
     """Who is this? A student of the roster, a visitor, or nobody to keep."""
     people = unknown_people_for(request.user).select_related("recording__lecture__course", "decision__student")
     person = get_object_or_404(people, pk=pk)
     lecture = person.recording.lecture
     if request.method == "POST":
         try:
-            sentence = _decided(request, person)
+            sentence = _apply_face_override(request, person)
         except UserError as error:
             messages.error(request, str(error))
         else:
             messages.success(request, sentence)
-            return _back(lecture.pk)
+            return _redirect_to_result(lecture.pk)
     context = {
         "person": person,
         "lecture": lecture,
@@ -220,10 +220,10 @@ def unknown(request: StaffRequest, pk: int) -> HttpResponse:
         "candidates": candidates(request.user, person),
         "may_decide": can_edit_result(request.user, lecture),
     }
-    return render(request, "web/unknown.html", context, status=400 if request.method == "POST" else 200)
+    return render(request, "web/unknown_person.html", context, status=400 if request.method == "POST" else 200)
 
 
-def _decided(request: StaffRequest, person: UnknownPerson) -> str:
+def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     action, reason, user = request.POST.get("action"), request.POST.get("reason", ""), request.user
     if action == "visitor":
         face_overrides.mark_as_visitor(person=person, user=user, reason=reason)
@@ -242,7 +242,7 @@ def _decided(request: StaffRequest, person: UnknownPerson) -> str:
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )
     if "add_photos" in request.POST:
-        _tell_learnt(request, taken)
+        _report_added_photos(request, taken)
     return _("This is {name}. It is remembered when attendance is taken again.").format(name=student.name)
 
 

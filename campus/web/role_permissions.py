@@ -41,7 +41,7 @@ PERMISSIONS = {
 }
 
 
-def make_groups(using: str, **kwargs: Any) -> None:
+def sync_role_permissions(using: str, **kwargs: Any) -> None:
     """A handler of `post_migrate`. Permissions that an administrator gave a group besides are kept, but no auditor's to write."""
     groups, permissions = (
         apps.get_model("auth.Group").objects.using(using),

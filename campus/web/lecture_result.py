@@ -204,7 +204,7 @@ def crop_pictures(row: Seen | None) -> list[Picture]:
     """Where the pictures of a row are, best first."""
     if row is None:
         return []
-    name = "crop" if isinstance(row, Sighting) else "unknown-crop"
+    name = "crop" if isinstance(row, Sighting) else "unknown-person-crop"
     return [Picture(reverse(name, args=[row.pk, n]), float(crop.get("time", 0))) for n, crop in enumerate(row.crops)]
 
 

@@ -13,7 +13,7 @@ TICKS = 6
 ROW = 18  # pixels between the names of thresholds, which may lie close together
 
 
-def similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[tuple[str, float]]) -> SafeString:
+def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[tuple[str, float]]) -> SafeString:
     """How alike photos of one person are, and of different people, with named thresholds over them; "" where nothing was measured.
 
     `curves` has the counts "genuine" and "impostor" between "edges" (cosines, one more than counts). Each is drawn as high as the
