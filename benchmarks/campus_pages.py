@@ -106,7 +106,7 @@ def addresses() -> Iterator[tuple[str, str]]:
         "home",
         "students",
         "compare",
-        "lecture-new",
+        "lecture-create",
         "password",
         "api-course-list",
         "api-student-list",

@@ -36,7 +36,7 @@ def page(client: Client, name: str, *args) -> str:
 
 
 def test_a_new_lecture(lecturer: Client, world: World):
-    assert 'type="datetime-local"' in page(lecturer, "lecture-new")
+    assert 'type="datetime-local"' in page(lecturer, "lecture-create")
     form = {
         "course": world.course.pk,
         "title": "Trees",
