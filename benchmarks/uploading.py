@@ -81,7 +81,7 @@ def send(var: Path, size: int) -> int:
         from tusclient.client import TusClient
 
         from campus.academics.models import Course, Lecture
-        from campus.accounts.services import token_create
+        from campus.accounts.services import create_token
         from campus.recordings.models import Recording
         from campus.recordings.uploads import upload_verify
 
@@ -105,7 +105,7 @@ def send(var: Path, size: int) -> int:
         course.lecturers.add(lecturer)
         now = timezone.now()
         lecture = Lecture.objects.create(course=course, starts_at=now, ends_at=now + timedelta(hours=1))
-        _token, secret = token_create(user=lecturer, name="benchmark", scope="write", days=1)
+        _token, secret = create_token(user=lecturer, name="benchmark", scope="write", days=1)
         client = TusClient(f"http://127.0.0.1:{port}/api/v1/uploads/", headers={"Authorization": f"Bearer {secret}"})
 
         leader = serve()

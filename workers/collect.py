@@ -31,7 +31,7 @@ from campus.cctv.models import FootageFile, Source, SourceTest
 from campus.cctv.services import finish_source_test
 from campus.common.errors import UserError
 from campus.common.jobs import publish
-from campus.common.storage import check_size
+from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
 from workers.leased_task import Postponed, describe_unexpected_error, work
@@ -174,7 +174,7 @@ def check(footage_file: FootageFile, there: "Found", most: int) -> None:
         > footage_file.source.max_gib_per_day * 1024**3
     ):
         raise Later("The source's bytes of the day are used up.", HOUR)
-    check_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
+    check_upload_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
 
 
 def anew(footage_file: FootageFile, there: "Found") -> NoReturn:

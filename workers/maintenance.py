@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
-from campus.accounts.services import accounts_tidy
+from campus.accounts.services import delete_expired_sessions
 from campus.attendance.collected import finish_collected_lectures
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.services import galleries_tidy, galleries_train_due
@@ -93,7 +93,7 @@ def upkeep() -> None:
     delete_expired_partial_files()
     zips_tidy()
     delete_expired_snapshots()
-    accounts_tidy()
+    delete_expired_sessions()
     measure_clock_offsets()
     delete_expired_footage_files()
     delete_expired_alarms()

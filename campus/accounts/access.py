@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.roles import AnyUser, is_auditor
 
-READING = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What everybody may send, by the names of the addresses: it concerns the own account, or writes down what may be read anyway.
-FOR_READERS = frozenset(
+ALLOWED_FOR_READERS = frozenset(
     {
         "login",
         "login-code",
@@ -34,22 +34,22 @@ FOR_READERS = frozenset(
         "api-course-register",
     }
 )
-READS_ONLY = _("You may read this, and change nothing: your role is auditor.")
-TOKEN_READS_ONLY = _("This token may read, and change nothing. Make one that may write.")
+ROLE_IS_READ_ONLY = _("You may read this, and change nothing: your role is auditor.")
+TOKEN_IS_READ_ONLY = _("This token may read, and change nothing. Make one that may write.")
 
 
-def check_may_send(request: HttpRequest, user: AnyUser, *, read_only: bool = False) -> None:
+def check_may_write(request: HttpRequest, user: AnyUser, *, read_only: bool = False) -> None:
     """Raise PermissionDenied where a request would change something and its sender may only read."""
     match = request.resolver_match
-    if request.method in READING or (match is not None and match.view_name in FOR_READERS):
+    if request.method in SAFE_METHODS or (match is not None and match.view_name in ALLOWED_FOR_READERS):
         return
     if read_only:
-        raise PermissionDenied(TOKEN_READS_ONLY)
+        raise PermissionDenied(TOKEN_IS_READ_ONLY)
     if is_auditor(user):
-        raise PermissionDenied(READS_ONLY)
+        raise PermissionDenied(ROLE_IS_READ_ONLY)
 
 
-class ReadersReadMiddleware:
+class ReadOnlyRoleMiddleware:
     """For everything behind a session. The API asks again, since tokens are looked at in its views."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -60,5 +60,5 @@ class ReadersReadMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, args: object, kwargs: object) -> HttpResponse | None:
         if not hasattr(view, "cls"):
-            check_may_send(request, request.user)
+            check_may_write(request, request.user)
         return None

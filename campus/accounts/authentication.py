@@ -9,9 +9,9 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from campus.accounts.access import check_may_send
+from campus.accounts.access import check_may_write
 from campus.accounts.models import ApiToken
-from campus.accounts.services import token_use
+from campus.accounts.services import authenticate_token
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
@@ -21,12 +21,12 @@ class TokenAuthentication(authentication.BaseAuthentication):
         kind, _space, secret = request.headers.get("Authorization", "").strip().partition(" ")
         if kind.lower() not in ("bearer", "token"):
             return None
-        token = token_use(secret=secret.strip())
+        token = authenticate_token(secret=secret.strip())
         if token is None:
             raise AuthenticationFailed(
                 _("This token is wrong, expired or revoked. Make a new one on the page of your account.")
             )
-        _check(request, token.user, read_only=token.scope == ApiToken.Scope.READ)
+        _check_may_write(request, token.user, read_only=token.scope == ApiToken.Scope.READ)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -37,12 +37,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)
         if found is not None:
-            _check(request, found[0])
+            _check_may_write(request, found[0])
         return found
 
 
-def _check(request: Request, user: User, *, read_only: bool = False) -> None:
+def _check_may_write(request: Request, user: User, *, read_only: bool = False) -> None:
     try:
-        check_may_send(request._request, user, read_only=read_only)
+        check_may_write(request._request, user, read_only=read_only)
     except Denied as error:
         raise PermissionDenied(str(error)) from None

@@ -8,18 +8,18 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from campus.accounts.selectors import in_language_of, recovery_codes_left
+from campus.accounts.selectors import count_recovery_codes, use_language_of
 from campus.outbox.services import mail
 
 
 def recovery_code_used(*, user: User) -> None:
     """Whoever did not do it knows then that somebody else has password and code."""
-    with in_language_of(user):
+    with use_language_of(user):
         _write(user, _("A recovery code of your account was used"), "recovery_code_used")
 
 
 def recovery_codes_made(*, user: User) -> None:
-    with in_language_of(user):
+    with use_language_of(user):
         _write(user, _("Your account has new recovery codes"), "recovery_codes_made")
 
 
@@ -29,7 +29,7 @@ def _write(user: User, subject: str, template: str) -> None:
     context = {
         "name": user.get_full_name() or user.get_username(),
         "username": user.get_username(),
-        "left": recovery_codes_left(user),
+        "left": count_recovery_codes(user),
         "address": f"{settings.ADDRESS}{reverse('account')}" if settings.ADDRESS else "",
         "institution": settings.INSTITUTION,
     }

@@ -18,7 +18,7 @@ class ApiToken(models.Model):
     )
     name = models.CharField(_("what it is for"), max_length=100)
     scope = models.CharField(_("what it may do"), max_length=5, choices=Scope.choices, default=Scope.READ)
-    start = models.CharField(_("starts with"), max_length=16, editable=False)
+    prefix = models.CharField(_("starts with"), max_length=16, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     expires_at = models.DateTimeField(_("ends"))
@@ -30,22 +30,22 @@ class ApiToken(models.Model):
         ordering = ["-created_at", "-pk"]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.start}…)"
+        return f"{self.name} ({self.prefix}…)"
 
     @property
-    def expired(self) -> bool:
+    def is_expired(self) -> bool:
         return self.expires_at <= timezone.now()
 
 
-class SecondStep(models.Model):
+class TwoFactorDevice(models.Model):
     """A code from an app on the person's phone (TOTP, RFC 6238), asked for after the password."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="second_step", verbose_name=_("person")
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="two_factor_device", verbose_name=_("person")
     )
     secret = models.CharField(max_length=64, editable=False)
     # The time step of the last code taken: no code is good twice.
-    last_step = models.BigIntegerField(default=0, editable=False)
+    last_time_step = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
     class Meta:
@@ -59,11 +59,11 @@ class SecondStep(models.Model):
 class RecoveryCode(models.Model):
     """Good once, instead of a code from the phone. Only its hash is kept; used ones are gone, and all of them with the second step."""
 
-    step = models.ForeignKey(SecondStep, on_delete=models.CASCADE, related_name="recovery_codes")
+    device = models.ForeignKey(TwoFactorDevice, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, unique=True, editable=False)
 
     def __str__(self) -> str:
-        return f"a recovery code of {self.step}"
+        return f"a recovery code of {self.device}"
 
 
 class Preferences(models.Model):

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.utils import translation
 
-from campus.accounts.models import ApiToken, Preferences, RecoveryCode, SecondStep
+from campus.accounts.models import ApiToken, Preferences, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import AnyUser, Role, is_registrar
 
 
@@ -16,12 +16,12 @@ def tokens_for(user: AnyUser) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(user=user.pk) if user.is_active else ApiToken.objects.none()
 
 
-def has_second_step(user: AnyUser) -> bool:
-    return SecondStep.objects.filter(user=user.pk).exists()
+def has_two_factor(user: AnyUser) -> bool:
+    return TwoFactorDevice.objects.filter(user=user.pk).exists()
 
 
-def recovery_codes_left(user: AnyUser) -> int:
-    return RecoveryCode.objects.filter(step__user=user.pk).count()
+def count_recovery_codes(user: AnyUser) -> int:
+    return RecoveryCode.objects.filter(device__user=user.pk).count()
 
 
 def language_of(user: AnyUser) -> str:
@@ -29,12 +29,12 @@ def language_of(user: AnyUser) -> str:
     return Preferences.objects.filter(user=user.pk).values_list("language", flat=True).first() or ""
 
 
-def in_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
+def use_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
     """Sentences in it are in the person's language; else, and for what has no reader yet, in the institution's."""
     return translation.override((user and language_of(user)) or settings.LANGUAGE_CODE)
 
 
-def registrars() -> list[User]:
+def registrars_with_email() -> list[User]:
     """Those who look after all classes and can be written to."""
     chosen = Q(is_superuser=True) | Q(groups__name__in=(Role.ADMINISTRATOR, Role.REGISTRAR))
     return [

@@ -1,4 +1,4 @@
-"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on guesses."""
+"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on limit."""
 
 import hashlib
 import time
@@ -16,16 +16,16 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from campus.accounts.emails import recovery_code_used
-from campus.accounts.services import recovery_code_use, second_step_passed
+from campus.accounts.services import redeem_recovery_code, verify_two_factor_code
 from campus.common.errors import UserError
 
-TRIES = 10
-SECONDS = 15 * 60
-HALF = "half-signed-in"
-HALF_SECONDS = 5 * 60
+MAX_ATTEMPTS = 10
+ATTEMPT_WINDOW_SECONDS = 15 * 60
+PENDING_LOGIN_KEY = "half-signed-in"
+PENDING_LOGIN_SECONDS = 5 * 60
 
 
-def too_many() -> str:
+def too_many_attempts() -> str:
     return _(
         "Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a new password."
     )
@@ -40,7 +40,7 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-class Guesses:
+class AttemptLimit:
     """Tries that count against a limit, forgotten a quarter of an hour after the first."""
 
     def __init__(self, kind: str, *who: object) -> None:
@@ -48,29 +48,29 @@ class Guesses:
         self.key = f"{kind}:{hashlib.sha256(about.encode()).hexdigest()}"
 
     @property
-    def too_many(self) -> bool:
-        return int(cache.get(self.key, 0)) >= TRIES
+    def is_exceeded(self) -> bool:
+        return int(cache.get(self.key, 0)) >= MAX_ATTEMPTS
 
-    def count(self) -> None:
-        if not cache.add(self.key, 1, SECONDS):
+    def add_attempt(self) -> None:
+        if not cache.add(self.key, 1, ATTEMPT_WINDOW_SECONDS):
             try:
                 cache.incr(self.key)
             except ValueError:  # it ended between the two
-                cache.add(self.key, 1, SECONDS)
+                cache.add(self.key, 1, ATTEMPT_WINDOW_SECONDS)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         cache.delete(self.key)
 
 
-def _passwords(request: HttpRequest, username: str) -> Guesses:
-    return Guesses("signin", username.casefold(), client_address(request))
+def _password_limit(request: HttpRequest, username: str) -> AttemptLimit:
+    return AttemptLimit("signin", username.casefold(), client_address(request))
 
 
-def is_blocked(request: HttpRequest, username: str) -> bool:
-    return _passwords(request, username).too_many
+def is_login_blocked(request: HttpRequest, username: str) -> bool:
+    return _password_limit(request, username).is_exceeded
 
 
-class LimitedBackend(ModelBackend):
+class RateLimitedBackend(ModelBackend):
     """Django's own check of name and password, at most ten wrong ones a quarter of an hour for one name from one address."""
 
     def authenticate(  # type: ignore[override]
@@ -78,35 +78,35 @@ class LimitedBackend(ModelBackend):
     ) -> AbstractBaseUser | None:
         if request is None or username is None:
             return super().authenticate(request, username, password, **kwargs)
-        guesses = _passwords(request, username)
-        if guesses.too_many:
+        limit = _password_limit(request, username)
+        if limit.is_exceeded:
             raise PermissionDenied
         user = super().authenticate(request, username, password, **kwargs)
         if user is None:
-            guesses.count()
+            limit.add_attempt()
         else:
-            guesses.forget()
+            limit.reset()
         return user
 
 
-def check_code(*, user: User, code: str) -> None:
+def verify_login_code(*, user: User, code: str) -> None:
     """The second step: a code from the phone, or a recovery code. Raises UserError for a wrong or used one, and for all after ten.
 
     Counted for the account, from wherever: who gets here knows the password, and a code has six digits only.
     """
-    guesses = Guesses("code", user.pk)
-    if guesses.too_many:
+    limit = AttemptLimit("code", user.pk)
+    if limit.is_exceeded:
         raise UserError("Too many wrong codes. Wait a quarter of an hour and try again, or ask an administrator.")
-    if not second_step_passed(user=user, code=code):
-        if not recovery_code_use(user=user, code=code):
-            guesses.count()
+    if not verify_two_factor_code(user=user, code=code):
+        if not redeem_recovery_code(user=user, code=code):
+            limit.add_attempt()
             raise UserError("This code is wrong or was used already. Wait for the next one.")
         recovery_code_used(user=user)
-    guesses.forget()
+    limit.reset()
 
 
 @dataclass(frozen=True)
-class Half:
+class PendingLogin:
     """Who has given the right password, and owes a code."""
 
     user: User
@@ -114,24 +114,24 @@ class Half:
     next: str
 
 
-def sign_in_half(request: HttpRequest, user: User, next_: str) -> None:
+def start_pending_login(request: HttpRequest, user: User, next_: str) -> None:
     """Remember in the session whose password was right. It opens nothing yet."""
     request.session.flush()
-    request.session[HALF] = {
+    request.session[PENDING_LOGIN_KEY] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
         "backend": user.backend,
-        "until": time.time() + HALF_SECONDS,
+        "until": time.time() + PENDING_LOGIN_SECONDS,
         "next": next_,
     }
 
 
-def half_signed_in(request: HttpRequest) -> Half | None:
+def pending_login(request: HttpRequest) -> PendingLogin | None:
     """None where nobody gave a password, it was too long ago, or account or password have changed since."""
-    half = request.session.get(HALF)
+    half = request.session.get(PENDING_LOGIN_KEY)
     if half is None or half["until"] < time.time():
         return None
     user = User.objects.filter(pk=half["user"], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), half["password"]):
         return None
-    return Half(user, half["backend"], half["next"])
+    return PendingLogin(user, half["backend"], half["next"])

@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from campus.api.base import who
-from campus.common.cache import shared
+from campus.common.cache import coalesce
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
 
@@ -71,7 +71,7 @@ def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
 
     try:
         run, state = recordings.values_list("run", "state").get()
-        return shared(f"events-{pk}-{run}-{state}-{get_language()}", told)
+        return coalesce(f"events-{pk}-{run}-{state}-{get_language()}", told)
     except Recording.DoesNotExist:
         return None
 

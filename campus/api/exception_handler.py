@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.storage import NoRoom, TooLarge
+from campus.common.upload_limits import DiskFull, UploadTooLarge
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ def say_why(error: Exception, context: dict[str, Any]) -> Response:
     """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500 without a word of it."""
     set_rollback()
     match error:
-        case TooLarge():
+        case UploadTooLarge():
             return problem(413, str(error))
-        case NoRoom():
+        case DiskFull():
             return problem(507, str(error))
         case UserError():
             return problem(400, str(error))

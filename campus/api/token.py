@@ -16,9 +16,9 @@ from rest_framework.views import APIView
 
 from campus.accounts.authentication import TokenAuthentication
 from campus.accounts.models import ApiToken
-from campus.accounts.selectors import has_second_step
-from campus.accounts.services import MOST_DAYS, token_create, token_revoke
-from campus.accounts.signin import check_code, is_blocked, too_many
+from campus.accounts.selectors import has_two_factor
+from campus.accounts.services import MAX_TOKEN_DAYS, create_token, revoke_token
+from campus.accounts.signin import is_login_blocked, too_many_attempts, verify_login_code
 
 DAYS = 30
 
@@ -56,13 +56,13 @@ class TokenWishSerializer(serializers.Serializer[Any]):
     )
     name = serializers.CharField(max_length=100, default="Program", help_text="what the token is for")
     scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.WRITE)
-    days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DAYS, help_text="that it lives for")
+    days = serializers.IntegerField(min_value=1, max_value=MAX_TOKEN_DAYS, default=DAYS, help_text="that it lives for")
 
 
 class TokenInfoSerializer(serializers.ModelSerializer[ApiToken]):
     class Meta:
         model = ApiToken
-        fields = ["name", "scope", "start", "created_at", "expires_at", "last_used_at"]
+        fields = ["name", "scope", "prefix", "created_at", "expires_at", "last_used_at"]
         read_only_fields = fields
 
 
@@ -98,18 +98,18 @@ class TokenView(APIView):
         username, password, code = given.pop("username"), given.pop("password"), given.pop("code")
         user = authenticate(request._request, username=username, password=password)
         if user is None:
-            if is_blocked(request._request, username):
-                raise Throttled(detail=too_many())
+            if is_login_blocked(request._request, username):
+                raise Throttled(detail=too_many_attempts())
             raise AuthenticationFailed(_("The name or the password is wrong."))
-        if has_second_step(user):
+        if has_two_factor(user):
             if not code:
                 raise AuthenticationFailed(
                     _(
                         "This account asks for a code besides the password. Send it as “code”, or make a token in the pages."
                     )
                 )
-            check_code(user=user, code=code)
-        token, secret = token_create(user=user, **given)
+            verify_login_code(user=user, code=code)
+        token, secret = create_token(user=user, **given)
         answer = {"token": secret, **TokenInfoSerializer(token).data}
         return Response(answer, headers={"Cache-Control": "no-store"})
 
@@ -121,5 +121,5 @@ class TokenView(APIView):
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
         """Revoke the token that this request is made with."""
-        token_revoke(token=cast(ApiToken, request.auth))
+        revoke_token(token=cast(ApiToken, request.auth))
         return Response(status=204)

@@ -11,7 +11,7 @@ from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, UnknownPerson
 from campus.attendance.selectors import evidence_by_student
 from campus.biometrics.selectors import threshold
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
 
@@ -27,7 +27,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     lines = []
     for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
         rows = shown.get(record.student_id, [])
-        intervals = merged((start, end) for row in rows for start, end in row.intervals)
+        intervals = merge_intervals((start, end) for row in rows for start, end in row.intervals)
         seconds = sum(end - start for start, end in intervals)
         lines.append(
             StudentRow(

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
-from campus.accounts.selectors import in_language_of
+from campus.accounts.selectors import use_language_of
 from campus.attendance.models import AttendanceRecord, UnknownPerson
 from campus.attendance.policy import policy_for
 from campus.attendance.register import RegisterRow, build_register
@@ -37,7 +37,7 @@ def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
         return
     counts = Counter(record.status for record in lecture.records.all())
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
-        with in_language_of(user):
+        with use_language_of(user):
             context = _context(lecture) | {
                 "name": user.get_full_name() or user.get_username(),
                 "counts": {status_label(code): n for code, n in counts.items()},
@@ -68,7 +68,7 @@ def notify_signed_off(*, lecture: Lecture) -> None:
     if absent:
         term = build_register(lecture.course)
         lines = {line.student.pk: line for line in term.lines}
-        with in_language_of():
+        with use_language_of():
             for record in absent:
                 _notify_absentee(record, lecture, lines.get(record.student_id), round(100 * term.least))
 

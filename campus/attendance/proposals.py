@@ -22,7 +22,7 @@ from campus.attendance.models import (
 )
 from campus.attendance.punctuality import judge_punctuality, limit_scale
 from campus.attendance.selectors import evidence_by_student, watched_intervals
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording
 from campus.recordings.selectors import holes
 from recognition.files import atomic_write
@@ -121,11 +121,11 @@ def _proposal(
         sighting for sighting in sightings if sighting.to_confirm
     ]
     to_confirm = any(sighting.to_confirm for sighting in counted)
-    intervals = merged(interval for sighting in counted for interval in sighting.intervals)
+    intervals = merge_intervals(interval for sighting in counted for interval in sighting.intervals)
     seconds = sum(end - start for start, end in intervals)
-    whole = sum(end - start for start, end in merged(chain.from_iterable(looked_at.values()))) or duration
+    whole = sum(end - start for start, end in merge_intervals(chain.from_iterable(looked_at.values()))) or duration
     seen_by = {sighting.recording_id for sighting in counted} & looked_at.keys()
-    unwatched = merged(hole for recording in seen_by for hole in holes(looked_at[recording], duration))
+    unwatched = merge_intervals(hole for recording in seen_by for hole in holes(looked_at[recording], duration))
     there = to_confirm or (bool(counted) and seconds >= lecture.course.present_seconds * limit_scale(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,

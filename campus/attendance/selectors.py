@@ -20,7 +20,7 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import recordings_for
 from recognition.types import IdentityOverride, Interval
@@ -93,7 +93,7 @@ def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:
     found: dict[UUID, list[Interval]] = {}
     for recording, start, end in parts.values_list("recording", "start", "end"):
         found.setdefault(recording, []).append((start, end))
-    return {recording: merged(intervals) for recording, intervals in found.items()}
+    return {recording: merge_intervals(intervals) for recording, intervals in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

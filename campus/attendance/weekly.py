@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Student
-from campus.accounts.selectors import in_language_of, registrars
+from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.attendance.models import RegisterPolicy
 from campus.attendance.policy import split_addresses
 from campus.attendance.register import Register, build_register, in_days
@@ -99,8 +99,8 @@ def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:
                 "below": term.below,
             }
         )
-    for user in registrars():
-        with in_language_of(user):
+    for user in registrars_with_email():
+        with use_language_of(user):
             context = {
                 "name": user.get_full_name() or user.get_username(),
                 "lines": [line | {"address": _address(f"/classes/{line['course'].pk}/register/")} for line in lines],  # type: ignore[attr-defined]
@@ -125,7 +125,7 @@ def _send_warning(week: Week, policy: RegisterPolicy) -> None:
         "before": fall.before,
     }
     publish_event(course=policy.course, event="attendance.falling", key=key, data=data)
-    with in_language_of():
+    with use_language_of():
         context = {
             "course": policy.course,
             "fall": fall,

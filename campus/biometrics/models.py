@@ -9,13 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
-from campus.common.file_names import suffix
+from campus.common.file_names import file_suffix
 from campus.common.jobs import LeasedWork
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"photos/{photo.id}{suffix(name)}"
+    return f"photos/{photo.id}{file_suffix(name)}"
 
 
 class FacePhoto(LeasedWork):

@@ -24,7 +24,7 @@ from campus.biometrics.photo_consistency import doubts
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
 from campus.biometrics.selectors import course_photos, gallery_is_due
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.file_names import clean
+from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import finish, request
 from campus.common.messages import localize
 from recognition.files import atomic_write
@@ -42,22 +42,24 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
     size = file.size or 0
     if not size:
-        raise UserError("{name} is empty. Choose another photo.", name=clean(name))
+        raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
     if size > settings.MAX_PHOTO_BYTES:
         raise UserError(
             "{name} is larger than {n} MB. Make it smaller, or choose another photo.",
-            name=clean(name),
+            name=sanitize_file_name(name),
             n=settings.MAX_PHOTO_BYTES // 1024**2,
         )
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
-    photo = FacePhoto(student=student, original_name=clean(name), sha256=digest.hexdigest())
-    already_here = UserError("This photo of {name} is already here: {file}.", name=student.name, file=clean(name))
+    photo = FacePhoto(student=student, original_name=sanitize_file_name(name), sha256=digest.hexdigest())
+    already_here = UserError(
+        "This photo of {name} is already here: {file}.", name=student.name, file=sanitize_file_name(name)
+    )
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise already_here
     try:
-        photo.file.save(clean(name), file, save=False)
+        photo.file.save(sanitize_file_name(name), file, save=False)
         with transaction.atomic():
             photo.save(force_insert=True)
             request("rollcall.check_photo", photo.pk)

@@ -18,7 +18,7 @@ from campus.biometrics.models import PhotoImport
 from campus.biometrics.photo_import import NOTHING, import_each, zip_entries
 from campus.biometrics.services import photo_add
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.file_names import clean
+from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import finish, request
 from recognition.errors import Cancelled
 
@@ -35,7 +35,11 @@ def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User)
     if not total:
         raise UserError(NOTHING)
     row = PhotoImport(
-        user=user, course=course, original_name=clean(name), language=translation.get_language(), total=total
+        user=user,
+        course=course,
+        original_name=sanitize_file_name(name),
+        language=translation.get_language(),
+        total=total,
     )
     try:
         row.file.save("photos.zip", file, save=False)

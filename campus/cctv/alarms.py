@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django_celery_beat.models import PeriodicTask
 
-from campus.accounts.selectors import in_language_of
+from campus.accounts.selectors import use_language_of
 from campus.cctv.live_recording import unrecorded_since
 from campus.cctv.matching import room_of
 from campus.cctv.models import Alarm, Camera, Collection, Source
@@ -34,7 +34,7 @@ Found = Iterator[Alarm]
 
 def watch() -> None:
     """Look at all that may stop, and tell what has changed since the last time."""
-    with in_language_of():
+    with use_language_of():
         found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
     now = timezone.now()
     ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(over_at=None)}

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from campus.cctv.models import Source
 from campus.common.errors import UserError
-from campus.common.network_policy import resolve
+from campus.common.network_policy import resolve_allowed_addresses
 
 Kind = Source.Kind
 # The schemes of each kind, the usual one first, with the ports that are theirs.
@@ -74,7 +74,7 @@ def guarded(source: Source) -> Address:
     port = schemes[parts.scheme] if port is None else port
     if port not in schemes.values() and (port < UNPRIVILEGED or port in NEVER):
         raise UserError("Port {port} is not one where footage is fetched from.", port=port)
-    found = resolve(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
+    found = resolve_allowed_addresses(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
     if parts.scheme in UNENCRYPTED and not all(inside for _address, inside in found):
         raise UserError(
             "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list the network.",

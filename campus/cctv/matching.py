@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.cctv import path_patterns as patterns
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.common.file_names import suffix
+from campus.common.file_names import file_suffix
 from campus.common.jobs import WAITING, finish, request
 
 KEPT = timedelta(days=14)  # footage of older lectures is not looked for
@@ -153,7 +153,7 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
         else:
             reading.note = _("Nothing says when it was recorded.")
         reading.unclear = not label or starts is None
-        if suffix(file.path) in VIDEOS:
+        if file_suffix(file.path) in VIDEOS:
             unclear.append(reading)
     clear.sort(key=lambda reading: (reading.camera.pk, reading.starts_at, reading.file.path))  # type: ignore[union-attr]
     _likely_ends(clear)

@@ -12,7 +12,7 @@ from campus.academics.models import Lecture, Room
 from campus.academics.timetable_models import known_time_zone
 from campus.cctv import path_patterns as patterns
 from campus.common.errors import UserError
-from campus.common.file_names import suffix
+from campus.common.file_names import file_suffix
 from campus.common.jobs import LeasedWork
 
 DAY = 24 * 3600  # seconds
@@ -186,7 +186,7 @@ class Camera(models.Model):
 
 def footage_file_path(footage_file: "FootageFile", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"footage/{footage_file.id}{suffix(name)}"
+    return f"footage/{footage_file.id}{file_suffix(name)}"
 
 
 class FootageFile(LeasedWork):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
-from campus.accounts.selectors import in_language_of, registrars
+from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.cctv.models import Alarm, Collection
 from campus.outbox.services import mail, publish_event
 
@@ -37,7 +37,7 @@ def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
         for reader in dict.fromkeys([*_teachers(row), *_registrars()]):
             letters.setdefault(reader, []).append(row)
     for reader, mine in letters.items():
-        with in_language_of(reader[2]):
+        with use_language_of(reader[2]):
             subject = ngettext("The recording of %(lecture)s is missing", "%(n)d recordings are missing", len(mine)) % {
                 "lecture": mine[0].lecture,
                 "n": len(mine),
@@ -78,7 +78,7 @@ def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
         data = {"kind": alarm.kind, "key": alarm.key, "text": alarm.text}
         publish_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
         for reader in _registrars():
-            with in_language_of(reader[2]):
+            with use_language_of(reader[2]):
                 _write(
                     reader, "alarm", f"{event}:{alarm.pk}", str(title), {"alarm": alarm, "over": event == "alarm.over"}
                 )
@@ -93,7 +93,7 @@ def _teachers(row: Collection) -> list[Reader]:
 
 
 def _registrars() -> list[Reader]:
-    return [_reader(user) for user in registrars()]
+    return [_reader(user) for user in registrars_with_email()]
 
 
 def _reader(user: User) -> Reader:

@@ -7,14 +7,14 @@ from django.core.cache import cache
 
 T = TypeVar("T")
 
-NEW_SECONDS = 2
-KEPT_SECONDS = 60
+REFRESH_SECONDS = 2
+EXPIRY_SECONDS = 60
 
 
-def shared(key: str, make: Callable[[], T]) -> T:
+def coalesce(key: str, make: Callable[[], T]) -> T:
     """What `make` gives, made anew by one of those who ask every two seconds; the others get what there is, without waiting."""
     found: T | None = cache.get(key)
-    if cache.add(f"{key}-turn", True, NEW_SECONDS) or found is None:
+    if cache.add(f"{key}-turn", True, REFRESH_SECONDS) or found is None:
         found = make()
-        cache.set(key, found, KEPT_SECONDS)
+        cache.set(key, found, EXPIRY_SECONDS)
     return found

@@ -5,13 +5,13 @@ import unicodedata
 from pathlib import PurePath
 
 
-def clean(name: str) -> str:
+def sanitize_file_name(name: str) -> str:
     """The name as it is shown: without folders and control characters, at most 255 characters."""
     text = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
     return "".join(char for char in text if unicodedata.category(char)[0] != "C").strip()[:255] or "unnamed"
 
 
-def suffix(name: str) -> str:
+def file_suffix(name: str) -> str:
     """Its ending, when that is a plain one: ".mp4", or ""."""
     ending = PurePath(name).suffix.lower()
     return ending if re.fullmatch(r"\.[a-z0-9]{1,5}", ending) else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from recognition.types import Interval
 
 
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
+def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
     """The union of intervals, in order."""
     union: list[Interval] = []
     for start, end in sorted((start, end) for start, end in intervals):

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 from campus.common.errors import UserError
-from campus.common.network_policy import Inside, LeadsNowhere, resolve
+from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
 from campus.outbox.models import PREFIX, Delivery, Webhook
 from recognition.messages import Message
 
@@ -58,9 +58,11 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     except ValueError as error:
         raise NotSent("The address is no valid one. Correct it.", final=True) from error
     try:
-        address, inside = resolve(host, port, settings.WEBHOOK_NETWORKS, "ROLLCALL_WEBHOOK_NETWORKS")[0]
-    except (Inside, LeadsNowhere) as error:
-        raise NotSent(error.message, final=isinstance(error, Inside)) from error
+        address, inside = resolve_allowed_addresses(host, port, settings.WEBHOOK_NETWORKS, "ROLLCALL_WEBHOOK_NETWORKS")[
+            0
+        ]
+    except (PrivateAddress, UnresolvableHost) as error:
+        raise NotSent(error.message, final=isinstance(error, PrivateAddress)) from error
     timestamp = int(now.timestamp())
     headers = {
         "Host": host if parts.port is None else f"{host}:{port}",

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Lecture, Strictness
 from campus.biometrics.models import Gallery
 from campus.cctv.models import Camera, FootageFile
-from campus.common.file_names import suffix
+from campus.common.file_names import file_suffix
 from campus.common.jobs import WAITING, LeasedWork
 
 
 def recording_path(recording: "Recording", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"recordings/{recording.id}{suffix(name)}"
+    return f"recordings/{recording.id}{file_suffix(name)}"
 
 
 class Recording(LeasedWork):

@@ -19,7 +19,7 @@ from campus.accounts.roles import AnyUser
 from campus.biometrics.selectors import queued_gallery
 from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording, Segment, Upload
 from recognition.types import Interval, VideoInfo
 
@@ -141,7 +141,7 @@ def gaps(recording: Recording) -> str:
     told = []
     failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
     if failed:
-        where = _times(merged((segment.start, segment.end) for segment in failed))
+        where = _times(merge_intervals((segment.start, segment.end) for segment in failed))
         told.append(
             (
                 _("These parts could not be looked at: %(where)s. %(error)s")

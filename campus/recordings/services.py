@@ -20,9 +20,9 @@ from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.file_names import clean
+from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import WAITING, finish, request
-from campus.common.storage import check_size
+from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import ANEW, Recording, Segment
 from campus.recordings.selectors import OPEN
 from recognition import types
@@ -35,13 +35,13 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
 
     Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
     """
-    name = clean(name)
+    name = sanitize_file_name(name)
     size = file.size or 0
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
     # An upload is on this disk already and is only renamed.
     coming = 0 if hasattr(file, "temporary_file_path") else size
-    check_size(size, settings.MEDIA_ROOT, coming=coming)
+    check_upload_size(size, settings.MEDIA_ROOT, coming=coming)
     digest = hashlib.sha256()
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)

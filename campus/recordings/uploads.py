@@ -23,9 +23,9 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.file_names import clean
+from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import request
-from campus.common.storage import NoRoom, check_size
+from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
 from campus.recordings.services import refuse_duplicate
 
@@ -50,12 +50,12 @@ class Body(Protocol):
 
 def upload_create(*, lecture: Lecture, user: User, name: str, size: int, sha256: str = "") -> Upload:
     """Announce a file. Raises TooLarge, NoRoom, AlreadyHere, or UserError for an empty one, before the first byte is sent."""
-    name = clean(name)
+    name = sanitize_file_name(name)
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
     coming = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + KEEP - AT_WORK)
     reserved = coming.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
-    check_size(size, settings.MEDIA_ROOT, reserved=reserved)
+    check_upload_size(size, settings.MEDIA_ROOT, reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
         lecture=lecture, user=user, original_name=name, size=size, sha256=sha256, expires_at=timezone.now() + KEEP
@@ -77,7 +77,7 @@ def upload_write(
     """
     if length > upload.size - offset:
         raise UserError("These are more bytes than were announced. Start the upload again.")
-    check_size(length, settings.MEDIA_ROOT)
+    check_upload_size(length, settings.MEDIA_ROOT)
     writer = uuid4().hex
     mine = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
@@ -100,7 +100,7 @@ def upload_write(
                         mine.update(offset=at, expires_at=timezone.now() + KEEP)
     except OSError as error:
         if disk_full(error):
-            raise NoRoom(DISK_FULL) from error
+            raise DiskFull(DISK_FULL) from error
         if isinstance(error, FileNotFoundError):
             raise WrongPlace("This upload is over.") from error
         raise

@@ -50,7 +50,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "campus.accounts.access.ReadersReadMiddleware",
+    "campus.accounts.access.ReadOnlyRoleMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campus.web.middleware.content_security_policy",
 ]
@@ -92,7 +92,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["campus.accounts.signin.LimitedBackend"]
+AUTHENTICATION_BACKENDS = ["campus.accounts.signin.RateLimitedBackend"]
 # How many of our own proxies stand before the application; nobody else's X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.int("ROLLCALL_PROXIES", default=0)
 # Counts wrong passwords. Several web processes need one that they share: redis://host:6379/1

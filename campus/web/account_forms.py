@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.models import ApiToken
-from campus.accounts.selectors import in_language_of
-from campus.accounts.signin import Guesses, client_address, is_blocked, too_many
+from campus.accounts.selectors import use_language_of
+from campus.accounts.signin import AttemptLimit, client_address, is_login_blocked, too_many_attempts
 
 
 class SignInForm(AuthenticationForm):
@@ -20,8 +20,8 @@ class SignInForm(AuthenticationForm):
     }
 
     def get_invalid_login_error(self) -> ValidationError:
-        if self.request is not None and is_blocked(self.request, self.cleaned_data.get("username", "")):
-            return ValidationError(too_many(), code="too_many")
+        if self.request is not None and is_login_blocked(self.request, self.cleaned_data.get("username", "")):
+            return ValidationError(too_many_attempts(), code="too_many")
         return super().get_invalid_login_error()
 
 
@@ -42,13 +42,13 @@ class ForgottenForm(PasswordResetForm):
         self.fields["email"].help_text = _("The one that your account has.")
 
     def clean(self) -> dict[str, Any] | None:
-        asked = Guesses("reset", client_address(self.request))
-        if asked.too_many:
+        limit = AttemptLimit("password-reset", client_address(self.request))
+        if limit.is_exceeded:
             raise ValidationError(
                 _("Too many letters were asked for from here. Wait a quarter of an hour and try again."),
                 code="too_many",
             )
-        asked.count()
+        limit.add_attempt()
         return super().clean()
 
     def send_mail(
@@ -60,10 +60,10 @@ class ForgottenForm(PasswordResetForm):
         to_email: str,
         html_email_template_name: str | None = None,
     ) -> None:
-        letters = Guesses("letter", self.cleaned_data["email"].casefold())
-        if not letters.too_many:
-            letters.count()
-            with in_language_of(context["user"]):
+        limit = AttemptLimit("password-reset-email", self.cleaned_data["email"].casefold())
+        if not limit.is_exceeded:
+            limit.add_attempt()
+            with use_language_of(context["user"]):
                 super().send_mail(
                     subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name
                 )

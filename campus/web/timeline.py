@@ -11,7 +11,7 @@ from django.utils.formats import time_format
 from campus.academics.models import Lecture
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from recognition.types import Interval
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # seconds
@@ -51,7 +51,9 @@ def timeline(
     step = next((step for step in STEPS if duration / step <= TICKS), STEPS[-1])
     lines = []
     for record in records:
-        intervals = merged((start, end) for row in shown.get(record.student_id, []) for start, end in row.intervals)
+        intervals = merge_intervals(
+            (start, end) for row in shown.get(record.student_id, []) for start, end in row.intervals
+        )
         if intervals:
             address = reverse("record", args=[record.pk])
             bars = [_bar(lecture, interval, duration) for interval in intervals]

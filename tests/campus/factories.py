@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 
 from campus.academics.models import Course, Enrolment, Lecture, Room, Student
 from campus.accounts.roles import Role
-from campus.accounts.services import role_set
+from campus.accounts.services import set_role
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.models import Camera, FootageFile, Source
@@ -28,7 +28,7 @@ def user(**fields: Any) -> User:
 def person(role: Role, **fields: Any) -> User:
     """Somebody with a role."""
     who = user(**fields)
-    role_set(user=who, role=role)
+    set_role(user=who, role=role)
     return who
 
 

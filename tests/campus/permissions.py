@@ -24,7 +24,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.timetable_links import key_of, link_renew
 from campus.accounts.roles import Role
-from campus.accounts.services import token_create
+from campus.accounts.services import create_token
 from campus.attendance.models import AttendanceChange, Snapshot
 from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Alarm, Collection, SourceTest
@@ -91,7 +91,7 @@ def things(world: World) -> dict[str, object]:
     camera = factories.camera("B 13")
     SourceTest.objects.create(source=camera.source)
     collection = Collection.objects.create(lecture=world.lecture, due_at=timezone.now(), deadline_at=timezone.now())
-    token, _ = token_create(user=world.own, name="script", scope="read", days=1)
+    token, _ = create_token(user=world.own, name="script", scope="read", days=1)
     link = link_renew(user=world.own, course=world.course)
     keys = {
         "classes courses course": world.course.pk,
@@ -218,7 +218,7 @@ def people(world: World) -> dict[str, Client]:
         clients[who] = client = Client(raise_request_exception=False)
         if user:
             client.force_login(user)
-            _, secret = token_create(user=user, name="all", scope="write", days=1)
+            _, secret = create_token(user=user, name="all", scope="write", days=1)
             client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     return clients
 

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campus.accounts.models import ApiToken, RecoveryCode, SecondStep
+from campus.accounts.models import ApiToken, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import Role
-from campus.accounts.services import MOST_TOKENS, second_step_begin, second_step_confirm, token_create
-from campus.accounts.signin import HALF, TRIES
+from campus.accounts.services import MAX_TOKENS_PER_USER, create_token, enable_two_factor, generate_two_factor_secret
+from campus.accounts.signin import MAX_ATTEMPTS, PENDING_LOGIN_KEY
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -31,7 +31,7 @@ def own(client: Client, world: World) -> Client:
 
 
 def make_token(user: User, scope: str = "write", days: int = 30) -> tuple[ApiToken, str]:
-    return token_create(user=user, name="script", scope=scope, days=days)
+    return create_token(user=user, name="script", scope=scope, days=days)
 
 
 def with_token(secret: str, kind: str = "Bearer") -> APIClient:
@@ -49,7 +49,7 @@ class TestTokens:
         assert secret
         token = ApiToken.objects.get()
         assert token.digest == hashlib.sha256(secret[0].encode()).hexdigest()
-        assert token.start == secret[0][:13]
+        assert token.prefix == secret[0][:13]
         assert secret[0] not in own.get(reverse("account")).content.decode()
         assert with_token(secret[0]).get("/api/v1/courses/").status_code == 200
 
@@ -107,7 +107,7 @@ class TestTokens:
         assert secret not in str(about)
 
     def test_there_are_only_so_many(self, own: Client, world: World):
-        for _ in range(MOST_TOKENS):
+        for _ in range(MAX_TOKENS_PER_USER):
             make_token(world.own)
         answer = own.post(reverse("token-create"), {"name": "one more", "scope": "read", "days": 30})
         assert answer.status_code == 400
@@ -122,9 +122,9 @@ class TestTokens:
 @pytest.fixture
 def phone(world: World) -> pyotp.TOTP:
     """The app on `own`'s phone; its first code was used to set the step up two minutes ago."""
-    secret = second_step_begin()
-    second_step_confirm(user=world.own, secret=secret, code=pyotp.TOTP(secret).now())
-    SecondStep.objects.update(last_step=0)
+    secret = generate_two_factor_secret()
+    enable_two_factor(user=world.own, secret=secret, code=pyotp.TOTP(secret).now())
+    TwoFactorDevice.objects.update(last_time_step=0)
     return pyotp.TOTP(secret)
 
 
@@ -139,9 +139,9 @@ class TestSecondStep:
         assert f"secret={secret}" in page.context["address"]
         assert "data:image/svg+xml" in page.content.decode()
         assert own.post(reverse("two-factor"), {"code": "000000"}).status_code == 400
-        assert not SecondStep.objects.exists()
+        assert not TwoFactorDevice.objects.exists()
         assert own.post(reverse("two-factor"), {"code": pyotp.TOTP(secret).now()}).status_code == 201
-        assert SecondStep.objects.get().user == world.own
+        assert TwoFactorDevice.objects.get().user == world.own
 
     def test_the_password_alone_opens_nothing(self, client: Client, phone: pyotp.TOTP, world: World):
         answer = password(client)
@@ -156,7 +156,7 @@ class TestSecondStep:
         before = client.session.session_key
         assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == where
         assert client.session.session_key != before
-        assert HALF not in client.session
+        assert PENDING_LOGIN_KEY not in client.session
         assert client.get("/").status_code == 200
 
     def test_no_code_is_good_twice(self, client: Client, phone: pyotp.TOTP, world: World):
@@ -169,7 +169,7 @@ class TestSecondStep:
         assert second.get("/").status_code == 302
 
     def test_codes_cannot_be_tried_out(self, client: Client, phone: pyotp.TOTP, world: World):
-        for n in range(TRIES):
+        for n in range(MAX_ATTEMPTS):
             password(client)  # the right password between the tries does not help
             client.post(reverse("login-code"), {"code": f"{n:06}"}, headers={"X-Forwarded-For": f"10.0.0.{n}"})
         assert "Too many wrong codes" in client.post(reverse("login-code"), {"code": phone.now()}).content.decode()
@@ -188,7 +188,7 @@ class TestSecondStep:
     def test_half_a_login_does_not_wait_for_ever(self, client: Client, phone: pyotp.TOTP, world: World):
         password(client)
         session = client.session
-        session[HALF] |= {"until": 0}
+        session[PENDING_LOGIN_KEY] |= {"until": 0}
         session.save()
         assert client.post(reverse("login-code"), {"code": phone.now()})["Location"] == reverse("login")
 
@@ -202,9 +202,9 @@ class TestSecondStep:
 
     def test_it_is_switched_off_with_a_code(self, own: Client, phone: pyotp.TOTP, world: World):
         assert own.post(reverse("two-factor"), {"code": "000000"}).status_code == 400
-        assert SecondStep.objects.exists()
+        assert TwoFactorDevice.objects.exists()
         assert own.post(reverse("two-factor"), {"code": phone.now()}).status_code == 302
-        assert not SecondStep.objects.exists()
+        assert not TwoFactorDevice.objects.exists()
 
 
 class TestRecoveryCodes:
@@ -215,10 +215,10 @@ class TestRecoveryCodes:
         answer = own.post(reverse("recovery-codes"), {"code": phone.now()})
         assert answer.status_code == 201
         assert "no-store" in answer["Cache-Control"]
-        SecondStep.objects.update(last_step=0)
+        TwoFactorDevice.objects.update(last_time_step=0)
         return re.findall(r"\d{5} \d{5} \d{5} \d{5}", answer.content.decode())
 
-    def test_who_sets_up_the_second_step_is_given_them_once(self, own: Client, world: World):
+    def test_who_sets_up_the_two_factor_is_given_them_once(self, own: Client, world: World):
         secret = own.get(reverse("two-factor")).context["secret"]
         page = own.post(reverse("two-factor"), {"code": pyotp.TOTP(secret).now()})
         assert len(set(page.context["codes"])) == 10
@@ -248,7 +248,7 @@ class TestRecoveryCodes:
         assert browser.get("/").status_code == 200
         assert Delivery.objects.filter(subject__contains="new recovery codes").count() == 2
 
-    def test_a_new_set_wants_a_code_and_a_second_step(self, own: Client, codes: list[str], world: World):
+    def test_a_new_set_wants_a_code_and_a_two_factor(self, own: Client, codes: list[str], world: World):
         assert own.post(reverse("recovery-codes"), {"code": "000000"}).status_code == 400
         assert RecoveryCode.objects.count() == 10
         assert own.post(reverse("two-factor"), {"code": codes[0]}).status_code == 302
@@ -256,15 +256,15 @@ class TestRecoveryCodes:
         assert own.post(reverse("recovery-codes"), {"code": codes[1]})["Location"] == reverse("two-factor")
 
     def test_they_are_good_for_a_token_and_for_nobody_else(self, codes: list[str], world: World):
-        other = second_step_begin()
-        second_step_confirm(user=world.other, secret=other, code=pyotp.TOTP(other).now())
+        other = generate_two_factor_secret()
+        enable_two_factor(user=world.other, secret=other, code=pyotp.TOTP(other).now())
         body = {"username": "other", "password": "password", "code": codes[0]}
         assert APIClient().post("/api/v1/token/", body, format="json").status_code == 400
         assert APIClient().post("/api/v1/token/", body | {"username": "own"}, format="json").status_code == 200
 
     def test_they_cannot_be_tried_out(self, codes: list[str], world: World):
         browser = Client()
-        for n in range(TRIES):
+        for n in range(MAX_ATTEMPTS):
             password(browser)
             browser.post(reverse("login-code"), {"code": f"{n:020}"})
         assert "Too many wrong codes" in browser.post(reverse("login-code"), {"code": codes[0]}).content.decode()
@@ -308,14 +308,14 @@ class TestForgottenPassword:
     def test_nobodys_letter_box_is_flooded(self, client: Client, settings, db: None):
         settings.TRUSTED_PROXIES = 1
         factories.user(email="zoe@example.org")
-        for n in range(TRIES + 5):
+        for n in range(MAX_ATTEMPTS + 5):
             client.post(
                 reverse("password-reset"), {"email": "zoe@example.org"}, headers={"X-Forwarded-For": f"192.0.2.{n}"}
             )
-        assert len(mail.outbox) == TRIES
+        assert len(mail.outbox) == MAX_ATTEMPTS
 
     def test_letters_cannot_be_asked_for_at_speed(self, client: Client, db: None):
-        for n in range(TRIES):
+        for n in range(MAX_ATTEMPTS):
             client.post(reverse("password-reset"), {"email": f"{n}@example.org"})
         assert (
             "Wait a quarter of an hour"

@@ -8,9 +8,9 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 
-from campus.accounts.models import ApiToken, SecondStep
+from campus.accounts.models import ApiToken, TwoFactorDevice
 from campus.accounts.roles import Role, role_of
-from campus.accounts.services import second_step_confirm, token_create
+from campus.accounts.services import create_token, enable_two_factor
 from tests.campus import factories
 
 PAGE = "admin:auth_user_change"
@@ -78,7 +78,7 @@ def test_a_registrar_touches_no_higher_account(registrar: Client, kind: str):
     assert registrar.post(reverse("admin:auth_user_password_change", args=[other.pk])).status_code == 403
     assert (
         registrar.post(
-            reverse("admin:auth_user_second_step_off", args=[other.pk]), {"_form_submitted": "True"}
+            reverse("admin:auth_user_disable_two_factor", args=[other.pk]), {"_form_submitted": "True"}
         ).status_code
         == 403
     )
@@ -96,7 +96,7 @@ def test_an_administrator_touches_no_superuser(administrator: Client):
 
 def with_phone(user: User) -> User:
     secret = pyotp.random_base32()
-    second_step_confirm(user=user, secret=secret, code=pyotp.TOTP(secret).now())
+    enable_two_factor(user=user, secret=secret, code=pyotp.TOTP(secret).now())
     return user
 
 
@@ -104,23 +104,23 @@ def test_a_lost_phone(registrar: Client, lecturer: User):
     with_phone(lecturer)
     assert (
         registrar.post(
-            reverse("admin:auth_user_second_step_off", args=[lecturer.pk]), {"_form_submitted": "True"}
+            reverse("admin:auth_user_disable_two_factor", args=[lecturer.pk]), {"_form_submitted": "True"}
         ).status_code
         == 302
     )
-    assert not SecondStep.objects.exists()
+    assert not TwoFactorDevice.objects.exists()
 
 
 def test_the_last_administrators_lost_phone(lecturer: User):
     with_phone(lecturer)
-    call_command("second_step_off", "lecturer")
-    assert not SecondStep.objects.exists()
+    call_command("disable_two_factor", "lecturer")
+    assert not TwoFactorDevice.objects.exists()
     with pytest.raises(CommandError, match="There is no account named nobody"):
-        call_command("second_step_off", "nobody")
+        call_command("disable_two_factor", "nobody")
 
 
 def test_tokens_are_seen_and_revoked_but_never_shown(registrar: Client, lecturer: User):
-    _, secret = token_create(user=lecturer, name="timetable script", scope="read", days=30)
+    _, secret = create_token(user=lecturer, name="timetable script", scope="read", days=30)
     page = registrar.get(reverse(PAGE, args=[lecturer.pk])).content.decode()
     assert "timetable script" in page
     assert secret not in page
@@ -133,7 +133,7 @@ def test_tokens_are_seen_and_revoked_but_never_shown(registrar: Client, lecturer
     assert not ApiToken.objects.exists()
 
 
-def test_the_list_shows_roles_and_second_steps(administrator: Client, lecturer: User):
+def test_the_list_shows_roles_and_two_factors(administrator: Client, lecturer: User):
     factories.person(Role.AUDITOR)
     page = administrator.get(reverse("admin:auth_user_changelist")).content.decode()
     for label in ("administrator", "auditor", "lecturer"):

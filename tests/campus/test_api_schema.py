@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from campus.accounts.services import token_create
+from campus.accounts.services import create_token
 from campus.cctv.models import Collection
 from campus.common.jobs import producer
 from campus.outbox.models import Webhook
@@ -61,7 +61,7 @@ def test_the_server_keeps_to_its_description(
     transactional_db, live_server, world: World, no_broker, monkeypatch, tmp_path: Path
 ):
     monkeypatch.setattr("campus.api.events.LASTS_SECONDS", 0.1)
-    _, token = token_create(user=world.registrar, name="schemathesis", scope="write", days=1)
+    _, token = create_token(user=world.registrar, name="schemathesis", scope="write", days=1)
     config = tmp_path / "schemathesis.toml"
     config.write_text("".join(OPERATION.format(path=path, id=row.pk) for path, row in rows(world).items()))
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"

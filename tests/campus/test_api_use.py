@@ -124,7 +124,7 @@ def test_uploads_that_cannot_be(api: APIClient, world: World, video_bytes: bytes
         == 415
     )
     settings.MAX_RECORDING_BYTES = 100
-    monkeypatch.setattr("campus.common.storage.FORM_BYTES", 0)
+    monkeypatch.setattr("campus.common.upload_limits.MAX_FORM_BYTES", 0)
     large = upload(api, world.lecture.pk, video_bytes)
     assert (large.status_code, "larger than" in large.json()["detail"]) == (413, True)
 

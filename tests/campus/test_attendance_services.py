@@ -16,7 +16,7 @@ from campus.attendance.punctuality import judge_punctuality
 from campus.attendance.reports import refresh_report, write_recording_report, write_register_report
 from campus.attendance.services import delete_recording
 from campus.common.errors import UserError
-from campus.common.intervals import merged
+from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus import factories
@@ -190,7 +190,7 @@ def test_a_class_has_rules_of_its_own(recording: Recording) -> None:
     ],
 )
 def test_merged(given: Any, union: Any) -> None:
-    assert merged(given) == union
+    assert merge_intervals(given) == union
 
 
 def test_people_decide_and_a_new_vote_does_not_touch_it(recording: Recording) -> None:

@@ -19,8 +19,8 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 
 from campus.academics.models import Course
-from campus.accounts.selectors import in_language_of, language_of
-from campus.accounts.services import language_set
+from campus.accounts.selectors import language_of, use_language_of
+from campus.accounts.services import set_language
 from campus.attendance.documents import build_lecture_report
 from campus.attendance.models import RegisterPolicy
 from campus.attendance.notifications import notify_recording_counted
@@ -158,7 +158,7 @@ def test_who_is_not_signed_in_and_odd_wishes_change_no_account(client: Client, w
         client.post(reverse("set_language"), {"language": wish})
     assert language_of(world.own) == ""
     with pytest.raises(UserError):
-        language_set(user=world.own, language="xx")
+        set_language(user=world.own, language="xx")
 
 
 def test_letters_are_in_the_language_of_who_gets_them(world: World, german: dict[str, str], settings):
@@ -166,7 +166,7 @@ def test_letters_are_in_the_language_of_who_gets_them(world: World, german: dict
     second = factories.user(email="second@example.org")
     world.course.lecturers.add(second)
     User.objects.filter(pk=world.own.pk).update(email="own@example.org")
-    language_set(user=world.own, language="de")
+    set_language(user=world.own, language="de")
     notify_recording_counted(recording=world.recording)
     subjects = dict(Delivery.objects.values_list("to", "subject"))
     assert subjects["own@example.org"].startswith("Anwesenheit: ")
@@ -183,7 +183,7 @@ def test_a_forgotten_password_is_written_about_in_the_own_language(
     client: Client, world: World, german: dict[str, str], mailoutbox
 ):
     User.objects.filter(pk=world.own.pk).update(email="own@example.org")
-    language_set(user=world.own, language="de")
+    set_language(user=world.own, language="de")
     client.post(reverse("password-reset"), {"email": "own@example.org"}, headers={"Accept-Language": "en-GB"})
     assert "Passwort" in mailoutbox[0].subject
 
@@ -197,7 +197,7 @@ def headings(path: Path) -> dict[str, list[object]]:
 
 def test_a_german_institution_has_german_workbooks(world: World, german: dict[str, str], settings, tmp_path: Path):
     settings.LANGUAGE_CODE = "de"
-    with in_language_of():
+    with use_language_of():
         write_lecture_workbook(tmp_path / "lecture.xlsx", build_lecture_report(world.lecture), gettext)
         write_register(tmp_path / "register.xlsx", build_register(world.course))
     lecture, term = headings(tmp_path / "lecture.xlsx"), headings(tmp_path / "register.xlsx")

@@ -27,7 +27,7 @@ from campus.attendance.notifications import notify_recording_counted, notify_sig
 from campus.attendance.overrides import reopen_lecture, sign_off_lecture
 from campus.common.errors import UserError
 from campus.common.jobs import claim
-from campus.common.network_policy import Inside, resolve
+from campus.common.network_policy import PrivateAddress, resolve_allowed_addresses
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
@@ -192,17 +192,19 @@ PRIVATE = [
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_nobody_reaches_our_own_services_through_a_webhook(host: str) -> None:
-    with pytest.raises(Inside):
-        resolve(host, 443, [], "SETTING")
+    with pytest.raises(PrivateAddress):
+        resolve_allowed_addresses(host, 443, [], "SETTING")
 
 
 def test_a_name_with_one_private_address_is_refused(monkeypatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    with pytest.raises(Inside):
-        resolve("rebinding.example", 443, [], "SETTING")
+    with pytest.raises(PrivateAddress):
+        resolve_allowed_addresses("rebinding.example", 443, [], "SETTING")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found[:1])
-    assert [str(address) for address, _ in resolve("public.example", 443, [], "SETTING")] == ["93.184.216.34"]
+    assert [str(address) for address, _ in resolve_allowed_addresses("public.example", 443, [], "SETTING")] == [
+        "93.184.216.34"
+    ]
 
 
 def test_plain_http_is_for_allowed_networks_only(receiver: Receiver, settings) -> None:

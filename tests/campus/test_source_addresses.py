@@ -10,7 +10,7 @@ from campus.cctv import credentials
 from campus.cctv.egress_policy import guarded
 from campus.cctv.models import Source
 from campus.common.errors import UserError
-from campus.common.network_policy import Inside, LeadsNowhere
+from campus.common.network_policy import PrivateAddress, UnresolvableHost
 from tests.campus import factories
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, addre
 )
 def test_private_addresses_are_for_those_that_the_administrator_listed(settings: Any, host: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
-    with pytest.raises(Inside, match="ROLLCALL_SOURCE_NETWORKS"):
+    with pytest.raises(PrivateAddress, match="ROLLCALL_SOURCE_NETWORKS"):
         guarded(at("sftp", f"sftp://{host}/"))
 
 
@@ -78,7 +78,7 @@ def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
 
 
 def test_a_name_that_leads_nowhere() -> None:
-    with pytest.raises(LeadsNowhere):
+    with pytest.raises(UnresolvableHost):
         guarded(at("sftp", "sftp://nvr.invalid/"))
 
 

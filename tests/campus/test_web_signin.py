@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
-from campus.accounts.signin import TRIES
+from campus.accounts.signin import MAX_ATTEMPTS
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -48,7 +48,7 @@ def test_wrong_and_unknown_names_read_the_same(client: Client, world: World):
 
 
 def test_guessing_is_stopped(client: Client, world: World):
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         sign_in(client, "own", "guess")
     response = sign_in(client, "own", "password")
     assert "Wait a quarter of an hour" in response.content.decode()
@@ -57,7 +57,7 @@ def test_guessing_is_stopped(client: Client, world: World):
 
 
 def test_the_pages_and_the_api_share_the_limit(client: Client, world: World):
-    for n in range(TRIES):
+    for n in range(MAX_ATTEMPTS):
         client.post(
             "/api/v1/token/", {"username": "own", "password": "guess"}, "application/json"
         ) if n % 2 else sign_in(client, "own", "guess")
@@ -67,7 +67,7 @@ def test_the_pages_and_the_api_share_the_limit(client: Client, world: World):
 
 
 def test_a_claimed_address_does_not_reset_the_count(client: Client, world: World):
-    for n in range(TRIES):
+    for n in range(MAX_ATTEMPTS):
         client.post(
             reverse("login"), {"username": "own", "password": "guess"}, headers={"X-Forwarded-For": f"10.0.0.{n}"}
         )
@@ -76,7 +76,7 @@ def test_a_claimed_address_does_not_reset_the_count(client: Client, world: World
 
 def test_behind_our_proxy_the_address_that_it_saw_counts(client: Client, world: World, settings):
     settings.TRUSTED_PROXIES = 1
-    for n in range(TRIES):
+    for n in range(MAX_ATTEMPTS):
         client.post(
             reverse("login"),
             {"username": "own", "password": "guess"},

@@ -97,7 +97,7 @@ def test_too_large_is_said_before_the_body_is_read(
     lecturer: Client, world: World, video_bytes: bytes, settings, monkeypatch
 ):
     settings.MAX_RECORDING_BYTES = 1000
-    monkeypatch.setattr("campus.common.storage.FORM_BYTES", 0)
+    monkeypatch.setattr("campus.common.upload_limits.MAX_FORM_BYTES", 0)
     monkeypatch.setattr("django.http.multipartparser.MultiPartParser.parse", lambda _: pytest.fail("the body was read"))
     response = upload(lecturer, world, "big.mp4", video_bytes, headers=JSON)
     assert response.status_code == 413
@@ -112,7 +112,7 @@ def test_strangers_cannot_fill_the_disk(client: Client, world: World, video_byte
 
 
 def test_no_room_is_said_before_the_body_is_read(lecturer: Client, world: World, video_bytes: bytes, monkeypatch):
-    monkeypatch.setattr("campus.common.storage.SPARE_BYTES", 1 << 62)
+    monkeypatch.setattr("campus.common.upload_limits.RESERVED_DISK_BYTES", 1 << 62)
     response = upload(lecturer, world, "x.mp4", video_bytes, headers=JSON)
     assert response.status_code == 507
     assert "free some space" in response.json()["detail"]

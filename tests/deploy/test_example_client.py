@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from campus.accounts.services import token_create
+from campus.accounts.services import create_token
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report
 from campus.common.jobs import producer
@@ -43,7 +43,7 @@ def server(transactional_db, live_server, settings):
 
 
 def token(user: Any) -> str:
-    return token_create(user=user, name="example", scope="write", days=1)[1]
+    return create_token(user=user, name="example", scope="write", days=1)[1]
 
 
 @pytest.fixture

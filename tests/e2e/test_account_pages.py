@@ -3,12 +3,12 @@
 import pyotp
 from playwright.sync_api import Page, expect
 
-from campus.accounts.models import SecondStep
+from campus.accounts.models import TwoFactorDevice
 from tests.campus.conftest import World
 from tests.e2e.conftest import SignIn, sees, usable
 
 
-def test_second_step_and_token(page: Page, world: World, sign_in: SignIn):
+def test_two_factor_and_token(page: Page, world: World, sign_in: SignIn):
     sign_in(world.own)
     page.goto("/account/")
     page.get_by_label("What it is for").fill("Timetable script")
@@ -24,7 +24,7 @@ def test_second_step_and_token(page: Page, world: World, sign_in: SignIn):
     page.get_by_label("Code").fill(pyotp.TOTP(secret).now())
     page.get_by_role("button", name="Switch it on").click()
     sees(page, "From now on a code is asked for")
-    SecondStep.objects.update(last_step=0)  # as if half a minute had passed
+    TwoFactorDevice.objects.update(last_time_step=0)  # as if half a minute had passed
     page.get_by_role("button", name="Log out").click()
     sees(page, "You are logged out")
     page.goto("/account/")

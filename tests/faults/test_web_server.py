@@ -9,7 +9,7 @@ import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
-from campus.accounts.services import token_create
+from campus.accounts.services import create_token
 from campus.recordings.models import Recording, Upload
 from tests.campus import factories
 from tests.web_server import WebServer
@@ -33,7 +33,7 @@ def web(transactional_db: None, tmp_path: Path, settings) -> Iterator[WebServer]
 def test_a_killed_server_costs_nothing_that_was_sent(web: WebServer, tmp_path: Path):
     who = factories.user()
     lecture = factories.lecture(factories.course(lecturers=(who,)))
-    _token, secret = token_create(user=who, name="uploads", scope="write", days=1)
+    _token, secret = create_token(user=who, name="uploads", scope="write", days=1)
     path = tmp_path / "lecture.mp4"
     path.write_bytes(FILE)
     client = TusClient(f"{web.url}/api/v1/uploads/", headers={"Authorization": f"Bearer {secret}"})

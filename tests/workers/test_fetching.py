@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campus.cctv.fetching import delete_expired_partial_files, part_path
 from campus.cctv.models import FootageFile, Source
-from campus.common import storage as uploads
+from campus.common import upload_limits
 from campus.common.jobs import WAITING, claim
 from tests.campus import factories
 from tests.recognition.video_files import video
@@ -290,7 +290,7 @@ class TestBounds:
         assert again(footage_file).state == FootageFile.State.HERE
 
     def test_a_full_disk_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(uploads, "SPARE_BYTES", 1024**6)
+        monkeypatch.setattr(upload_limits, "RESERVED_DISK_BYTES", 1024**6)
         footage_file = fetched(wanted(nvr, film))
         assert footage_file.state == FootageFile.State.LATER
         assert "disk is full" in footage_file.error

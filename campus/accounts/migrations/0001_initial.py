@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100, verbose_name='what it is for')),
                 ('scope', models.CharField(choices=[('read', 'may read'), ('write', 'may read and write')], default='read', max_length=5, verbose_name='what it may do')),
-                ('start', models.CharField(editable=False, max_length=16, verbose_name='starts with')),
+                ('prefix', models.CharField(editable=False, max_length=16, verbose_name='starts with')),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='made')),
                 ('expires_at', models.DateTimeField(verbose_name='ends')),
@@ -40,13 +40,13 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='SecondStep',
+            name='TwoFactorDevice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('secret', models.CharField(editable=False, max_length=64)),
-                ('last_step', models.BigIntegerField(default=0, editable=False)),
+                ('last_time_step', models.BigIntegerField(default=0, editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='second_step', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='two_factor_device', to=settings.AUTH_USER_MODEL, verbose_name='person')),
             ],
             options={
                 'verbose_name': 'second step of the login',
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('step', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recovery_codes', to='accounts.secondstep')),
+                ('device', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recovery_codes', to='accounts.twofactordevice')),
             ],
         ),
     ]

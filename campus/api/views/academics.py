@@ -16,7 +16,7 @@ from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.academics.services import lecture_create
 from campus.academics.timetable import lecture_change
 from campus.accounts.roles import sees_everything
-from campus.accounts.services import language_set
+from campus.accounts.services import set_language
 from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import academics as s
@@ -45,7 +45,7 @@ class MeView(APIView):
         """Choose the language of your pages, and of letters to you."""
         wish = s.LanguageSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        language_set(user=who(request), **wish.validated_data)
+        set_language(user=who(request), **wish.validated_data)
         return self.get(request)
 
 

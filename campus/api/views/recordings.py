@@ -18,7 +18,7 @@ from campus.api.base import Endpoint, RegistrarsOnly, who
 from campus.api.serializers import recordings as s
 from campus.api.uploads import check_open
 from campus.attendance.services import delete_recording
-from campus.common.storage import check_announced_size, drop_partial
+from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.selectors import progress, recordings_for
 from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
@@ -38,7 +38,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         try:
             return super().dispatch(request, *args, **kwargs)
         finally:
-            drop_partial(request)
+            discard_partial_upload(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Before anything reads the body, the CSRF check of a session included.

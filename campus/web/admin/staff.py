@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.accounts.models import ApiToken
 from campus.accounts.roles import Role, is_administrator, role_of
-from campus.accounts.services import role_set, second_step_end, tokens_revoke
+from campus.accounts.services import disable_two_factor, revoke_all_tokens, set_role
 from campus.web.admin.base import DeletionSummaryMixin, ReadOnlyInline, call_service, redirect_to_change, render_badge
 
 admin.site.unregister(User)
@@ -45,7 +45,7 @@ class StaffForm(UserChangeForm):
 
 class TokenInline(ReadOnlyInline):
     model = ApiToken
-    fields = ("name", "start", "scope", "created_at", "expires_at", "last_used_at")
+    fields = ("name", "prefix", "scope", "created_at", "expires_at", "last_used_at")
     readonly_fields = fields
     verbose_name_plural = gettext_lazy("API tokens")
 
@@ -59,16 +59,16 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     form = StaffForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "full_name", "email", "classes", "role_badge", "second_step_on", "is_active")
+    list_display = ("username", "full_name", "email", "classes", "role_badge", "two_factor_enabled", "is_active")
     list_filter = ("is_active", ("groups", RelatedDropdownFilter))
     filter_horizontal = ()
     list_filter_submit = True
     compressed_fields = True
     inlines = (TokenInline,)
-    actions_detail = ("revoke_tokens", "second_step_off")
+    actions_detail = ("revoke_tokens", "disable_two_factor")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("second_step").prefetch_related("courses", "groups")
+        return super().get_queryset(request).select_related("two_factor_device").prefetch_related("courses", "groups")
 
     @display(description=gettext_lazy("Name"))
     def full_name(self, user: User) -> str:
@@ -87,14 +87,14 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         return render_badge(str(role.label), ROLES[role])
 
     @display(description=gettext_lazy("Second step"), boolean=True)
-    def second_step_on(self, user: User) -> bool:
-        return hasattr(user, "second_step")
+    def two_factor_enabled(self, user: User) -> bool:
+        return hasattr(user, "two_factor_device")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
         gives_roles = is_administrator(request.user) and may_look_after(request, obj)
-        rights: tuple[str, ...] = ("is_active", "role" if gives_roles else "role_badge", "second_step_on")
+        rights: tuple[str, ...] = ("is_active", "role" if gives_roles else "role_badge", "two_factor_enabled")
         if request.user.is_superuser:
             rights = (*rights, "is_superuser")
         return (
@@ -105,7 +105,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        return ("last_login", "date_joined", "second_step_on", "role_badge")
+        return ("last_login", "date_joined", "two_factor_enabled", "role_badge")
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
@@ -113,9 +113,9 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
-            role_set(user=obj, role=Role.LECTURER)
+            set_role(user=obj, role=Role.LECTURER)
         elif is_administrator(request.user) and (role := form.cleaned_data.get("role")):
-            role_set(user=obj, role=role)
+            set_role(user=obj, role=role)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return bool(super().has_change_permission(request, obj)) and (obj is None or may_look_after(request, obj))
@@ -129,7 +129,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
 
     @action(
         description=gettext_lazy("Switch off the second step"),
-        url_path="second-step-off",
+        url_path="disable-two-factor",
         icon="phonelink_erase",
         permissions=["look_after"],
         dialog=dialog(
@@ -140,9 +140,9 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
             gettext_lazy("Switch off"),
         ),
     )
-    def second_step_off(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+    def disable_two_factor(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        call_service(request, lambda: second_step_end(user=user), _("The second step is switched off."))
+        call_service(request, lambda: disable_two_factor(user=user), _("The second step is switched off."))
         return redirect_to_change(request, User, object_id)
 
     @action(
@@ -158,7 +158,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     )
     def revoke_tokens(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        call_service(request, lambda: tokens_revoke(user=user), _("All tokens are revoked."))
+        call_service(request, lambda: revoke_all_tokens(user=user), _("All tokens are revoked."))
         return redirect_to_change(request, User, object_id)
 
 

@@ -29,8 +29,8 @@ from django.views.i18n import set_language
 from campus.accounts import services
 from campus.accounts.emails import recovery_codes_made
 from campus.accounts.roles import role_of
-from campus.accounts.selectors import has_second_step, language_of, recovery_codes_left, tokens_for
-from campus.accounts.signin import check_code, half_signed_in, sign_in_half
+from campus.accounts.selectors import count_recovery_codes, has_two_factor, language_of, tokens_for
+from campus.accounts.signin import pending_login, start_pending_login, verify_login_code
 from campus.common.errors import UserError
 from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
@@ -48,8 +48,8 @@ class StaffLoginView(LoginView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
-        if has_second_step(user):
-            sign_in_half(self.request, user, self.get_redirect_url())
+        if has_two_factor(user):
+            start_pending_login(self.request, user, self.get_redirect_url())
             return redirect("login-code")
         return _with_language_cookie(super().form_valid(form), user)
 
@@ -58,14 +58,14 @@ class StaffLoginView(LoginView):
 @require_http_methods(["GET", "HEAD", "POST"])
 def login_code(request: HttpRequest) -> HttpResponse:
     """The second step of a login."""
-    half = half_signed_in(request)
+    half = pending_login(request)
     if half is None:
         messages.error(request, _("The login took too long. Begin again."))
         return redirect("login")
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
-            check_code(user=half.user, code=form.cleaned_data["code"])
+            verify_login_code(user=half.user, code=form.cleaned_data["code"])
         except UserError as error:
             form.add_error("code", str(error))
         else:
@@ -97,7 +97,7 @@ def set_own_language(request: HttpRequest) -> HttpResponseBase:
     response = set_language(request)
     wish = request.POST.get("language")
     if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
-        services.language_set(user=request.user, language=wish)
+        services.set_language(user=request.user, language=wish)
         if not wish:
             response.delete_cookie(
                 settings.LANGUAGE_COOKIE_NAME, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN
@@ -147,8 +147,8 @@ def _account_page(request: StaffRequest, form: TokenForm, *, secret: str = "", s
         "tokens": tokens_for(request.user),
         "form": form,
         "secret": secret,
-        "second_step": has_second_step(request.user),
-        "codes_left": recovery_codes_left(request.user),
+        "second_step": has_two_factor(request.user),
+        "codes_left": count_recovery_codes(request.user),
         "chosen": language_of(request.user),
     }
     return render(request, "web/account.html", context, status=status)
@@ -169,7 +169,7 @@ def create_token(request: StaffRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if form.is_valid():
         try:
-            _token, secret = services.token_create(user=request.user, **form.cleaned_data)
+            _token, secret = services.create_token(user=request.user, **form.cleaned_data)
         except UserError as error:
             form.add_error(None, str(error))
         else:
@@ -181,7 +181,7 @@ def create_token(request: StaffRequest) -> HttpResponse:
 @login_required
 def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(tokens_for(request.user), pk=pk)
-    services.token_revoke(token=token)
+    services.revoke_token(token=token)
     messages.success(request, _("The token “%(name)s” is revoked.") % {"name": token.name})
     return redirect("account")
 
@@ -192,16 +192,16 @@ def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
 def two_factor(request: StaffRequest) -> HttpResponse:
     """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does. Who sets it up is
     given recovery codes."""
-    on = has_second_step(request.user)
+    on = has_two_factor(request.user)
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
             if on:
-                check_code(user=request.user, code=form.cleaned_data["code"])
-                services.second_step_end(user=request.user)
+                verify_login_code(user=request.user, code=form.cleaned_data["code"])
+                services.disable_two_factor(user=request.user)
             else:
                 secret = str(request.session.get(PENDING_SECRET_KEY, ""))
-                services.second_step_confirm(user=request.user, secret=secret, code=form.cleaned_data["code"])
+                services.enable_two_factor(user=request.user, secret=secret, code=form.cleaned_data["code"])
                 del request.session[PENDING_SECRET_KEY]
                 messages.success(request, _("From now on a code is asked for at each login."))
                 return _new_recovery_codes(request)
@@ -212,8 +212,8 @@ def two_factor(request: StaffRequest) -> HttpResponse:
             return redirect("account")
     context: dict[str, object] = {"form": form, "on": on}
     if not on:
-        secret = request.session.setdefault(PENDING_SECRET_KEY, services.second_step_begin())
-        address = services.second_step_address(user=request.user, secret=secret)
+        secret = request.session.setdefault(PENDING_SECRET_KEY, services.generate_two_factor_secret())
+        address = services.two_factor_uri(user=request.user, secret=secret)
         picture = segno.make(address, error="m").svg_data_uri(scale=5, light="#fff")
         context |= {"secret": secret, "picture": picture, "address": address}
     return render(request, "web/two_factor.html", context, status=400 if form.errors else 200)
@@ -224,22 +224,22 @@ def two_factor(request: StaffRequest) -> HttpResponse:
 @login_required
 def recovery_codes(request: StaffRequest) -> HttpResponse:
     """A new set of recovery codes, for a code from the phone or the last one of before."""
-    if not has_second_step(request.user):
+    if not has_two_factor(request.user):
         return redirect("two-factor")
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
-            check_code(user=request.user, code=form.cleaned_data["code"])
+            verify_login_code(user=request.user, code=form.cleaned_data["code"])
             return _new_recovery_codes(request)
         except UserError as error:
             form.add_error("code", str(error))
-    context = {"form": form, "left": recovery_codes_left(request.user)}
+    context = {"form": form, "left": count_recovery_codes(request.user)}
     return render(request, "web/recovery_codes.html", context, status=400 if form.errors else 200)
 
 
 def _new_recovery_codes(request: StaffRequest) -> HttpResponse:
     """The codes are in this answer and nowhere else."""
-    codes = services.recovery_codes_renew(user=request.user)
+    codes = services.replace_recovery_codes(user=request.user)
     recovery_codes_made(user=request.user)
     return render(request, "web/recovery_codes.html", {"codes": codes}, status=201)
 

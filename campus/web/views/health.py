@@ -4,11 +4,11 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from campus.cctv.alarms import stopped
-from campus.common.cache import shared
+from campus.common.cache import coalesce
 
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """200 while all goes on, else 503 and what has stopped; without names, since anybody may ask."""
-    keys = shared("health", stopped)
+    keys = coalesce("health", stopped)
     return JsonResponse({"stopped": keys}, status=503 if keys else 200, headers={"Cache-Control": "no-store"})

@@ -20,9 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.selectors import can_edit_result
-from campus.common.cache import shared
+from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.storage import NoRoom, TooLarge, check_announced_size, drop_partial
+from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
 from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
@@ -43,16 +43,16 @@ def upload(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         check_announced_size(request)
         return _save_upload(request, lecture)
-    except TooLarge as error:
+    except UploadTooLarge as error:
         return _upload_refused(request, lecture, str(error), 413)
-    except NoRoom as error:
+    except DiskFull as error:
         return _upload_refused(request, lecture, str(error), 507)
     except OSError as error:
         if not disk_full(error):
             raise
         return _upload_refused(request, lecture, str(DISK_FULL), 507)
     finally:
-        drop_partial(request)
+        discard_partial_upload(request)
 
 
 @csrf_protect
@@ -121,7 +121,7 @@ def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
         now = progress(get_object_or_404(recordings.select_related("lecture__course")))
         return progress_tag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
 
-    tag, body = shared(f"progress-{pk}-{run}-{state}-{get_language()}", told)
+    tag, body = coalesce(f"progress-{pk}-{run}-{state}-{get_language()}", told)
     answer = HttpResponse(
         body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'}
     )

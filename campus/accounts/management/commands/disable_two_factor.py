@@ -1,11 +1,11 @@
-"""The way back in for an administrator who has lost the phone: `manage.py second_step_off NAME`."""
+"""The way back in for an administrator who has lost the phone: `manage.py disable_two_factor NAME`."""
 
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campus.accounts.services import second_step_end
+from campus.accounts.services import disable_two_factor
 
 
 class Command(BaseCommand):
@@ -18,5 +18,5 @@ class Command(BaseCommand):
         user = User.objects.filter(username=name).first()
         if user is None:
             raise CommandError(f"There is no account named {name}.")
-        second_step_end(user=user)
+        disable_two_factor(user=user)
         self.stdout.write(f"From now on the password alone opens the account {name}.")
