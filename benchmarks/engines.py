@@ -138,7 +138,7 @@ class Engine:
         self.build = build
         self.seconds: Counter[str] = Counter()
 
-    def __call__(self, model: Any) -> Run:
+    def __call__(self, model: Any, runtime: object = None) -> Run:
         infer, name = self.build(model), NAMES.get(model.inputs[0].shape[1], "embedder")
 
         def run(batch: NDArray[Any]) -> list[NDArray[np.float32]]:
@@ -197,7 +197,7 @@ def measured(
     result.milliseconds = {network: 1000 * seconds / looked for network, seconds in engine.seconds.items()}
     models = {
         "facenet": lambda: facenet.build(weight),
-        "dlib": lambda: dlib_resnet.build(dlib_file.read(given.dlib or dlib_resnet._packaged())),
+        "dlib": lambda: dlib_resnet.build(dlib_file.read(given.dlib or dlib_resnet.packaged_weights())),
     }
     crops = np.random.default_rng(0).integers(0, 256, (given.faces, 20, 20, 3), np.uint8)
     for network, build in models.items():

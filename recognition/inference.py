@@ -3,42 +3,58 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.errors import RecognitionError
+
 if TYPE_CHECKING:
     import keras
 
-# Both are read when TensorFlow is first imported. Without the second one, every start prints that oneDNN is on; on a CPU TensorFlow only
-# describes a network here, and OpenVINO has its own oneDNN.
+# TensorFlow reads both when it is first imported and has no other way to be told. Without the second one, every start prints that oneDNN
+# is on; on a CPU TensorFlow only describes a network here, and OpenVINO has its own oneDNN.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-MAX_BATCH_ROWS = 256  # rows
-MAX_BATCH_BYTES = 2**23  # bytes
+MAX_BATCH_ROWS = 256
+MAX_BATCH_BYTES = 2**23
 
 Network = Callable[[NDArray[np.generic]], list[NDArray[np.float32]]]
 
 
-def compile_model(model: "keras.Model") -> Network:
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how networks run.
+
+    `device`: "gpu", "cpu", or "auto" for the GPU where TensorFlow sees one. `threads`: of the CPU, for each network; 0 for all cores.
+    `precision`: "f32" or "bf16" on the CPU; None for bf16 where the processor multiplies in bfloat16 by itself, which is about twice as
+    fast, and f32 elsewhere.
+    """
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    threads: int = 0
+    precision: str | None = None
+
+
+def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Network:
     """Compile a functional Keras model of one input for this machine, once for all shapes.
 
-    The answer takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. It must be called in the
-    process that compiled it, by one thread at a time. ROLLCALL_THREADS limits the threads that it uses (default: all cores).
-    ROLLCALL_PRECISION is f32 or bf16; by default it is bf16 on a CPU that multiplies in bfloat16 by itself, where networks run about
-    twice as fast, and f32 on all others.
+    The network takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. Call it in the process
+    that compiled it, from one thread at a time. Raises RecognitionError when the device is "gpu" and there is none.
     """
     import tensorflow as tf
 
+    runtime = runtime or Runtime()
     shape, dtype = model.inputs[0].shape, model.inputs[0].dtype
     graph = tf.function(
         lambda batch: tf.nest.flatten(model(batch, training=False)),
         input_signature=[tf.TensorSpec(shape, dtype)],
         autograph=False,
     )
-    infer = _tensorflow(graph) if tf.config.list_physical_devices("GPU") else _openvino(graph)
+    infer = _tensorflow(graph) if _uses_gpu(runtime) else _openvino(graph, runtime)
 
     def run(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
         batch = np.ascontiguousarray(batch, dtype)
@@ -50,12 +66,23 @@ def compile_model(model: "keras.Model") -> Network:
     return run
 
 
+def _uses_gpu(runtime: Runtime) -> bool:
+    import tensorflow as tf
+
+    if runtime.device == "cpu":
+        return False
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if runtime.device == "gpu" and not has_gpu:
+        raise RecognitionError("TensorFlow sees no GPU here. Install its CUDA libraries, or choose the device cpu.")
+    return has_gpu
+
+
 def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
-    """Cut into powers of two: kernels are chosen anew for every size that a network meets, so it should meet few."""
-    largest = min(MAX_BATCH_ROWS, max(MAX_BATCH_BYTES // batch[0].nbytes, 1))
+    """Start and end of batches of powers of two: a network compiles kernels for every size that it meets, so it should meet few."""
+    max_rows = min(MAX_BATCH_ROWS, max(MAX_BATCH_BYTES // batch[0].nbytes, 1))
     start = 0
     while start < len(batch):
-        size = 1 << min(len(batch) - start, largest).bit_length() - 1
+        size = 1 << min(len(batch) - start, max_rows).bit_length() - 1
         yield start, start + size
         start += size
 
@@ -64,18 +91,17 @@ def _tensorflow(graph: Callable[..., list["keras.KerasTensor"]]) -> Network:
     return lambda batch: [output.numpy() for output in graph(batch)]
 
 
-def _openvino(graph: Callable[..., list["keras.KerasTensor"]]) -> Network:
-    # OpenVINO's converter reports its use to Google where it finds this package. Nothing here may call anywhere.
+def _openvino(graph: Callable[..., list["keras.KerasTensor"]], runtime: Runtime) -> Network:
+    # OpenVINO's converter reports its use to Google where it finds this package. Nothing here may connect to anywhere.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
 
-    # Weights are copied: shared ones would be TensorFlow's, and gone once the Keras model is.
+    # The weights are copied: shared ones would belong to TensorFlow and vanish with the Keras model.
     model = openvino.convert_model(graph, share_weights=False)
-    threads = int(os.environ.get("ROLLCALL_THREADS", "0"))  # 0: all cores
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    if precision := os.environ.get("ROLLCALL_PRECISION"):
-        options["INFERENCE_PRECISION_HINT"] = precision
-    # The kernels kept for shapes that were met: enough for all levels of a pyramid, an end to the memory for pictures of any size.
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.threads}
+    if runtime.precision:
+        options["INFERENCE_PRECISION_HINT"] = runtime.precision
+    # How many compiled kernels are kept: enough for all levels of a pyramid, and a bound for pictures of many sizes.
     options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
 

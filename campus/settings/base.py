@@ -4,6 +4,8 @@ from pathlib import Path
 
 import environ
 
+from recognition.cli.environment import inference_precision, weights_folder
+
 from .unfold import unfold
 
 env = environ.FileAwareEnv()
@@ -189,7 +191,8 @@ MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
 
 # Vision.
 EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
-WEIGHTS_DIR = Path(env.str("ROLLCALL_WEIGHTS", default=str(VAR_DIR / "weights")))
+WEIGHTS_DIR = weights_folder(VAR_DIR)
+INFERENCE_PRECISION = inference_precision()
 SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
 # How much of a camera (RTSP) is recorded before it is looked at.

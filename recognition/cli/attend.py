@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from recognition.cli.models import chosen_runtime, load_chosen_embedder
 from recognition.detection.detector import Detector, DetectorSettings
-from recognition.embedding import EMBEDDERS, Embedder, load_embedder
+from recognition.embedding import EMBEDDERS, Embedder
 from recognition.errors import NoEnrolment, RecognitionError
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow, write_lecture_workbook
 from recognition.identification import gallery
@@ -88,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
             f"There is no folder {options.people}. Give the folder that has a folder of photos for each student."
         )
     info = probe(options.recording)
-    embedder = load_embedder(options.embedder, options.weights)
+    embedder = load_chosen_embedder(options.embedder, options.weights)
     known = enrolled(options.people, options.enrol, embedder)
-    detector = Detector(DetectorSettings(min_face=options.min_face))
+    detector = Detector(DetectorSettings(min_face=options.min_face), chosen_runtime())
     results = []
     began = time.monotonic()
     with tqdm(total=max(round(info.duration), 1), desc="Looking", unit="s") as bar:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from recognition.cli.models import chosen_runtime, load_chosen_embedder
 from recognition.cli.options import existing_folder, positive_int
-from recognition.embedding import EMBEDDERS, Embedder, facenet, load_embedder
+from recognition.embedding import EMBEDDERS, Embedder, facenet
 from recognition.embedding.weights import facenet_files
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError
 from recognition.identification.classifier import Classifier, train
@@ -171,8 +172,8 @@ def split(photos: Photos, least: int, count: int, seed: int) -> dict[str, list[P
 def _embedder(model: str) -> Embedder:
     print("Loading feature extraction model")
     if Path(model).exists():
-        return facenet.assemble(facenet_files.read(Path(model)))[0]
-    return load_embedder(model)
+        return facenet.build_embedder(facenet_files.read(Path(model)), chosen_runtime())[0]
+    return load_chosen_embedder(model)
 
 
 def _embedded(

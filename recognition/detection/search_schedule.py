@@ -1,70 +1,70 @@
-"""Where in which frame faces are looked for. Seated people stay where they are: the search through the whole picture, which takes most
-of the time, is made every few seconds and where the scene changes. In the frames between, faces are looked for where they were found
-just before and just after."""
+"""Where to search for faces in which frame.
 
-from collections.abc import Iterable, Iterator
+Seated people stay where they are. Searching the whole frame takes most of the time, so it is done every few seconds and where the scene
+changes. In the frames between, faces are searched for where they were found just before and just after.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.boxes import iou
+from recognition.boxes import Boxes, iou
 from recognition.detection.detector import Detector
 from recognition.media.image_statistics import thumbnail_vector
 from recognition.types import Face, Frame
 
-FULL_SEARCH_INTERVAL_SECONDS = (
-    8.0  # seconds between searches through the whole picture: who comes in is found within them
-)
-SAME_PLACE = 0.6  # overlap from which two boxes are one place to look at
-SAME_SCENE = 0.5  # correlation of thumbs of the whole frame under which the camera was switched or turned
-
-Boxes = NDArray[np.float32]
+FULL_SEARCH_INTERVAL_SECONDS = 8.0  # somebody who comes in is found within it
+DUPLICATE_IOU = 0.6  # boxes that overlap more are one place to search
+SAME_SCENE_MIN_CORRELATION = 0.5  # of two frames' thumbnails; below it, the camera was switched or turned
 
 
 @dataclass(frozen=True, slots=True)
 class SearchedFrame:
-    """A frame, its faces, and whether it begins a new scene: who is then at the same place is somebody else."""
+    """A frame and its faces. When it starts a new scene, a face at the same place as before is somebody else's."""
 
     frame: Frame
     faces: list[Face]
     starts_scene: bool
 
 
-def find_faces(frames: Iterable[Frame], detector: Detector, least_score: float) -> Iterator[SearchedFrame]:
-    """Each frame, in the order of time, with its faces whose score is at least `least_score`."""
+def find_faces(frames: Iterable[Frame], detector: Detector, min_score: float) -> Iterator[SearchedFrame]:
+    """Each frame, in the order of time, with its faces whose score is at least `min_score`."""
 
-    def near(places: list[Boxes]) -> Iterator[SearchedFrame]:
-        boxes = _distinct(np.concatenate(places))
-        found = detector.detect_near([frame.image for frame in between], [boxes] * len(between))
-        for frame, faces in zip(between, found, strict=True):
-            yield SearchedFrame(frame, sure(faces), starts_scene=False)
-
-    def sure(faces: list[Face]) -> list[Face]:
-        return [face for face in faces if face.score >= least_score]
+    def search_near(boxes: Boxes) -> Iterator[SearchedFrame]:
+        distinct = _without_duplicates(boxes)
+        faces_by_frame = detector.detect_near([frame.image for frame in skipped], [distinct] * len(skipped))
+        for frame, faces in zip(skipped, faces_by_frame, strict=True):
+            yield SearchedFrame(frame, _with_score(faces, min_score), starts_scene=False)
 
     scene: NDArray[np.float32] | None = None
-    searched = float("-inf")
-    before: Boxes = np.empty((0, 4), np.float32)
-    between: list[Frame] = []
-    pictures = iter(frames)
-    following = next(pictures, None)
+    last_search = float("-inf")
+    boxes_before: Boxes = np.empty((0, 4), np.float32)
+    skipped: list[Frame] = []  # since the last full search
+    remaining = iter(frames)
+    following = next(remaining, None)
     while (frame := following) is not None:
-        following = next(pictures, None)
-        now = thumbnail_vector(frame.image)
-        cut = scene is not None and float(scene @ now) < SAME_SCENE
-        scene = now
-        if not cut and following is not None and frame.time - searched < FULL_SEARCH_INTERVAL_SECONDS:
-            between.append(frame)
+        following = next(remaining, None)
+        thumbnail = thumbnail_vector(frame.image)
+        starts_scene = scene is not None and float(scene @ thumbnail) < SAME_SCENE_MIN_CORRELATION
+        scene = thumbnail
+        is_due = frame.time - last_search >= FULL_SEARCH_INTERVAL_SECONDS
+        if not starts_scene and following is not None and not is_due:
+            skipped.append(frame)
             continue
-        faces = sure(detector.detect([frame.image])[0])
-        after: Boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-        yield from near([before] if cut else [before, after])
-        yield SearchedFrame(frame, faces, cut)
-        between, before, searched = [], after, frame.time
+        faces = _with_score(detector.detect([frame.image])[0], min_score)
+        boxes: Boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+        yield from search_near(boxes_before if starts_scene else np.concatenate([boxes_before, boxes]))
+        yield SearchedFrame(frame, faces, starts_scene)
+        skipped, boxes_before, last_search = [], boxes, frame.time
 
 
-def _distinct(boxes: Boxes) -> Boxes:
-    """The boxes (n, 4) without those that overlap an earlier one."""
-    again = np.triu(iou(boxes, boxes) > SAME_PLACE, k=1).any(axis=0)
-    return boxes[~again]
+def _with_score(faces: Sequence[Face], min_score: float) -> list[Face]:
+    return [face for face in faces if face.score >= min_score]
+
+
+def _without_duplicates(boxes: Boxes) -> Boxes:
+    """The boxes (n, 4) that don't overlap an earlier one."""
+    is_duplicate = np.triu(iou(boxes, boxes) > DUPLICATE_IOU, k=1).any(axis=0)
+    return boxes[~is_duplicate]

@@ -8,15 +8,28 @@ from recognition.embedding import dlib_resnet, facenet
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import facenet_files
 from recognition.errors import RecognitionError
+from recognition.inference import Runtime
 
-__all__ = ["EMBEDDERS", "Embedder", "load_embedder"]
+__all__ = ["DEFAULT_EMBEDDER", "EMBEDDERS", "Embedder", "load_embedder"]
 
-EMBEDDERS: dict[str, Callable[[Path | None], Embedder]] = {dlib_resnet.ID: dlib_resnet.load}
+DEFAULT_EMBEDDER = dlib_resnet.ID
+EMBEDDERS: dict[str, Callable[[Path | None, Runtime | None], Embedder]] = {dlib_resnet.ID: dlib_resnet.load}
 EMBEDDERS |= {id: partial(facenet.load, id) for id in facenet_files.MODELS}
 
 
-def load_embedder(id: str = dlib_resnet.ID, weights: Path | None = None) -> Embedder:
-    """Load an embedder; `weights` is its file where it's neither in a package nor among the weights kept. Raises WeightsMissing."""
+def load_embedder(
+    id: str = DEFAULT_EMBEDDER, weights: str | Path | None = None, runtime: Runtime | None = None
+) -> Embedder:
+    """Load an embedder. It takes some seconds, and the network is this process's alone.
+
+    `weights` is its file, in any form that `recognition weights add` takes; "dlib-resnet-v1" has its own in the package
+    face_recognition_models. `runtime` says on which device, in how many threads and how precisely it runs.
+    Raises WeightsMissing when the weights can't be found or read, RecognitionError for an unknown id.
+
+    >>> embedder = load_embedder("dlib-resnet-v1")
+    >>> embedder.crop_size, embedder.dimension
+    (150, 128)
+    """
     if id not in EMBEDDERS:
         raise RecognitionError(f"There is no embedder {id!r}. Choose one of {', '.join(EMBEDDERS)}.")
-    return EMBEDDERS[id](weights)
+    return EMBEDDERS[id](Path(weights) if weights else None, runtime)

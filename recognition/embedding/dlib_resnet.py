@@ -9,14 +9,14 @@ import numpy as np
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
 from recognition.errors import WeightsMissing
-from recognition.inference import compile_model
+from recognition.inference import Runtime, compile_model
 
 if TYPE_CHECKING:
     import keras
 
 ID = "dlib-resnet-v1"
-SIZE = 150
-MEAN = (122.782, 117.001, 104.298)
+CROP_SIZE = 150
+MEAN_RGB = (122.782, 117.001, 104.298)
 BLOCKS = (
     [(32, 1)] * 3 + [(64, 2)] + [(64, 1)] * 3 + [(128, 2)] + [(128, 1)] * 2 + [(256, 2)] + [(256, 1)] * 2 + [(256, 2)]
 )
@@ -25,18 +25,20 @@ BLOCKS = (
 TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
 
 
-def load(weights: Path | None = None) -> Embedder:
+def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
     """The embedder with the weights of the package face_recognition_models, or of a copy of its file. Raises WeightsMissing."""
-    network = build(dlib_file.read(weights or _packaged()))
-    return Embedder(id=ID, version="1", crop_size=SIZE, dimension=128, targets=TARGETS, network=compile_model(network))
+    network = build(dlib_file.read(weights or packaged_weights()))
+    return Embedder(
+        id=ID, version="1", crop_size=CROP_SIZE, dimension=128, targets=TARGETS, network=compile_model(network, runtime)
+    )
 
 
-def _packaged() -> Path:
-    """Where the package keeps the file. It isn't imported: that prints, and needs a setuptools that is no longer there."""
+def packaged_weights() -> Path:
+    """The file in the package face_recognition_models, which is not imported: that prints, and needs a setuptools of long ago."""
     package = importlib.util.find_spec("face_recognition_models")
     if package is None or package.origin is None:
         raise WeightsMissing(
-            "The package face_recognition_models is not installed. Install what requirements.txt names."
+            "The package face_recognition_models is not installed. Install it: pip install face_recognition_models"
         )
     return Path(package.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
 
@@ -65,8 +67,8 @@ def build(weights: dlib_file.Weights) -> "keras.Model":
             y = layers.ZeroPadding2D(((0, x.shape[1] - y.shape[1]), (0, x.shape[2] - y.shape[2])))(y)
         return layers.ReLU()(layers.Add()([x, y]))
 
-    crops = Input((SIZE, SIZE, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN])(crops)
+    crops = Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN_RGB])(crops)
     x = layers.MaxPooling2D(3, 2)(layers.ReLU()(convolution(x, 2)))
     for filters, stride in BLOCKS:
         x = residual(x, filters, stride)

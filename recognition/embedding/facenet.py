@@ -9,60 +9,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.embedding.base import Embedder
-from recognition.embedding.weights import facenet_files, store
+from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.facenet_files import REMEDY, Weights
 from recognition.errors import WeightsMissing
-from recognition.inference import compile_model
+from recognition.inference import Runtime, compile_model
 
 if TYPE_CHECKING:
     import keras
 
-SIZE = 160
+CROP_SIZE = 160
 DIMENSION = 512
-EPSILON = 0.001  # of the batch normalisations
+NORMALISATION_EPSILON = 0.001
 
-# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop that the FaceNet tools make: MTCNN's box with a
-# margin of 32 of 160 pixels.
+# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop of the FaceNet tools: MTCNN's box with a margin of
+# 32 of 160 pixels.
 TARGETS = np.array([(57.21, 62.85), (106.96, 62.85), (82.08, 91.01), (59.90, 115.88), (104.26, 115.88)], np.float32)
 
 Array = NDArray[np.float32]
 Size = int | tuple[int, int]
 
 
-def load(id: str, weights: Path | None = None) -> Embedder:
-    """The embedder with the weights of a file or folder, or else with those that were kept. Raises WeightsMissing."""
-    path = weights or store.path(id)
-    if path is None:
+def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
+    """The embedder with the weights of a file, folder or zip. Raises WeightsMissing."""
+    if weights is None:
         raise WeightsMissing(f"The embedder {id} comes without weights. {REMEDY}")
-    found = facenet_files.read(path)
-    if found.embedder != id:
+    content = facenet_files.read(weights)
+    if content.embedder != id:
         raise WeightsMissing(
-            f"The weights {path} are those of the embedder {found.embedder}, not of {id}. Choose that one, or others."
+            f"The weights {weights} are those of the embedder {content.embedder}, not of {id}. Choose that one, or others."
         )
-    return assemble(found)[0]
+    return build_embedder(content, runtime)[0]
 
 
-def assemble(weights: Weights) -> tuple[Embedder, Weights]:
-    """The embedder, and of the weights those that it uses: their hash is its version. Raises WeightsMissing when some are missing."""
+def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Embedder, Weights]:
+    """The embedder, and those of the weights that it uses: their hash is its version. Raises WeightsMissing when some are missing."""
     used: dict[str, Array] = {}
 
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
-        found = weights.arrays.get(name)
-        if found is None or found.shape != shape or found.dtype != np.float32:
-            state = "missing" if found is None else f"{found.dtype} of shape {found.shape} instead of {shape}"
+        array = weights.arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != np.float32:
+            state = "missing" if array is None else f"{array.dtype} of shape {array.shape} instead of {shape}"
             raise WeightsMissing(f"These weights ({weights.form}) are of another model: {name} is {state}. {REMEDY}")
-        if not np.isfinite(found).all():
+        if not np.isfinite(array).all():
             raise WeightsMissing(
                 f"These weights ({weights.form}) are damaged: {name} has values that are no numbers. {REMEDY}"
             )
-        used[name] = found
-        return found
+        used[name] = array
+        return array
 
-    network = compile_model(build(tensor))
+    network = compile_model(build(tensor), runtime)
     digest = sha256()
     for name, array in used.items():
         digest.update(name.encode() + array.tobytes())
-    embedder = Embedder(weights.embedder, digest.hexdigest()[:12], SIZE, DIMENSION, TARGETS, network)
+    embedder = Embedder(
+        id=weights.embedder,
+        version=digest.hexdigest()[:12],
+        crop_size=CROP_SIZE,
+        dimension=DIMENSION,
+        targets=TARGETS,
+        network=network,
+    )
     return embedder, Weights(weights.embedder, weights.form, used)
 
 
@@ -78,7 +84,7 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
         gamma, beta, mean, variance = (
             tensor(f"{name}.{part}", (size,)) for part in ("weight", "bias", "running_mean", "running_var")
         )
-        scale = gamma / np.sqrt(variance + np.float32(EPSILON))
+        scale = gamma / np.sqrt(variance + np.float32(NORMALISATION_EPSILON))
         return scale, beta - mean * scale
 
     def apply(layer: "keras.Layer", x: KerasTensor, kernel: Array, bias: Array) -> KerasTensor:
@@ -109,7 +115,7 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
         y = apply(layers.Conv2D(filters, 1), y, kernel * np.float32(factor), bias * np.float32(factor))
         return layers.Add()([x, y])
 
-    crops = Input((SIZE, SIZE, 3), dtype="uint8")
+    crops = Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8")
     x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(crops)
     x = convolution(x, "conv2d_1a", 32, 3, stride=2)
     x = convolution(x, "conv2d_2a", 32, 3, padding="valid")

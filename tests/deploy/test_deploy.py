@@ -121,7 +121,7 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
 
 def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
     sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
-    read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {"ROLLCALL_PRECISION"}
+    read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {"ROLLCALL_PRECISION", "ROLLCALL_WEIGHTS"}
     example = (DEPLOY / "environment.example").read_text().splitlines()
     explained = [
         (number, match[1])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from recognition.inference import MAX_BATCH_BYTES, MAX_BATCH_ROWS, compile_model
+from recognition.errors import RecognitionError
+from recognition.inference import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Runtime, compile_model
 
 
 class Counted(layers.Layer):
@@ -38,11 +39,10 @@ def model():
 @pytest.fixture(scope="module", params=["OpenVINO", "TensorFlow"])
 def run(model, request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLCALL_PRECISION", "f32")
         patch.setattr(
             "tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else []
         )
-        return compile_model(model)
+        return compile_model(model, Runtime(precision="f32"))
 
 
 def pictures(*shape):
@@ -60,11 +60,10 @@ def test_it_gives_what_keras_gives_in_the_models_order(model, run, shape):
         np.testing.assert_allclose(output, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["", "bf16"])
-def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_same(model, monkeypatch, precision):
-    monkeypatch.setenv("ROLLCALL_PRECISION", precision)
+@pytest.mark.parametrize("precision", [None, "bf16"])
+def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_same(model, precision):
     given = pictures(3, 20, 31)
-    for output, wanted in zip(compile_model(model)(given), model(given), strict=True):
+    for output, wanted in zip(compile_model(model, Runtime(precision=precision))(given), model(given), strict=True):
         assert output.dtype == np.float32
         np.testing.assert_allclose(output, wanted, atol=0.03)
 
@@ -72,7 +71,8 @@ def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_
 def test_a_call_is_cut_by_rows_and_by_bytes(monkeypatch):
     sizes = []
     monkeypatch.setattr(
-        "recognition.inference._openvino", lambda graph: lambda batch: [sizes.append(len(batch)) or batch[..., :1]]
+        "recognition.inference._openvino",
+        lambda graph, runtime: lambda batch: [sizes.append(len(batch)) or batch[..., :1]],
     )
     given = keras.Input((None, None, 3), dtype="uint8")
     run = compile_model(keras.Model(given, layers.Rescaling(1.0)(given)))
@@ -136,13 +136,23 @@ def test_the_network_outlives_the_keras_model():
     np.testing.assert_array_equal(run(given)[0], expected)
 
 
+def test_a_device_is_chosen_and_a_gpu_that_is_not_there_is_a_sentence(model, monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    with pytest.raises(RecognitionError, match="sees no GPU here"):
+        compile_model(model, Runtime(device="gpu"))
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr("recognition.inference._tensorflow", lambda graph: pytest.fail("not on the CPU"))
+    assert len(compile_model(model, Runtime(device="cpu"))(pictures(1, 12, 12))) == 2
+
+
 def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_nothing(tmp_path):
     program = (
         "import sys, recognition.inference, recognition.embedding\n"
         "assert not {'tensorflow', 'keras', 'openvino', 'torch'} & set(sys.modules)\n"
         "import keras\n"
         "x = keras.Input((4,))\n"
-        "run = recognition.inference.compile_model(keras.Model(x, keras.layers.Dense(2)(x)))\n"
+        "runtime = recognition.inference.Runtime(threads=1)\n"
+        "run = recognition.inference.compile_model(keras.Model(x, keras.layers.Dense(2)(x)), runtime)\n"
         "import numpy\n"
         "assert run(numpy.ones((5, 4), 'f4'))[0].shape == (5, 2)\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
@@ -150,7 +160,7 @@ def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_n
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**clean, "ROLLCALL_THREADS": "1"},
+        env=clean,
         capture_output=True,
         text=True,
         check=False,

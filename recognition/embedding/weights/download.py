@@ -1,4 +1,4 @@
-"""Fetch one large file over HTTPS: what a cut connection left is kept and gone on with, and nothing endless fills the disk."""
+"""Fetch one large file over HTTPS: a download that was cut off is resumed, and an endless one does not fill the disk."""
 
 import http
 import http.client
@@ -14,14 +14,14 @@ from tqdm import tqdm
 from recognition.errors import DownloadFailed
 
 MAX_BYTES = 512 << 20
-TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 18
+TIMEOUT_SECONDS = 30.0  # without a byte
+CHUNK_BYTES = 1 << 18
 
 
 def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Sequence[str] = ("https",)) -> None:
-    """Make `path` the file at `url`, with a progress bar; if a part of it is there, only the rest is asked for (HTTP ranges).
+    """Download `url` to `path` with a progress bar. What an earlier attempt left is kept, and only the rest is requested (HTTP ranges).
 
-    Only the `schemes` are spoken, by redirections too. Raises DownloadFailed; after a cut connection the part stays for the next time.
+    Redirections too may lead to these `schemes` only. Raises DownloadFailed; after a cut connection the part stays for the next attempt.
     """
     part, tag = path.with_name(path.name + ".part"), path.with_name(path.name + ".etag")
     opener = _opener(schemes)
@@ -30,7 +30,7 @@ def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Seque
         before = part.stat().st_size if part.exists() else 0
         reason: object = "the connection was cut"
         try:
-            if _go_on(opener, url, part, tag, max_bytes):
+            if _resume(opener, url, part, tag, max_bytes):
                 part.replace(path)
                 tag.unlink(missing_ok=True)
                 return
@@ -42,40 +42,40 @@ def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Seque
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
         if not part.exists() or part.stat().st_size <= before:
-            kept = " The same command goes on where it stopped." if part.exists() else ""
+            kept = " The same command resumes where it stopped." if part.exists() else ""
             raise DownloadFailed(f"{_host(url)} can't be reached ({reason}).{kept}")
 
 
-def _go_on(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Path, max_bytes: int) -> bool:
-    """Append to `part` what it lacks; whether it is whole then."""
-    have = part.stat().st_size if part.exists() and tag.exists() else 0
+def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Path, max_bytes: int) -> bool:
+    """Append the rest of the file to `part`; returns whether it is complete."""
+    received = part.stat().st_size if part.exists() and tag.exists() else 0
     # If-Range: should the file have changed, the server sends all of the new one.
-    headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text()} if have else {}
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as response:  # noqa: S310 - the opener has the schemes
+    headers = {"Range": f"bytes={received}-", "If-Range": tag.read_text()} if received else {}
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the opener has the schemes
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {received}-"):
             raise DownloadFailed(f"{_host(url)} sent another part of the file than was asked for.")
-        have = have if resumed else 0
+        received = received if resumed else 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length and length.isdigit() else None
+        total = received + int(length) if length and length.isdigit() else None
         if total is None or total > max_bytes:
-            # Without a length, a cut connection can't be told from the end, nor an endless file from a long one.
-            raise DownloadFailed(f"{_host(url)} offers no file of at most {max_bytes >> 20} MiB at {url}.")
+            # Without a length, a cut connection looks like the end of the file, and an endless file like a long one.
+            raise DownloadFailed(f"{_host(url)} does not offer a file of at most {max_bytes >> 20} MiB at {url}.")
         if etag := response.headers.get("ETag"):
             tag.write_text(etag)
         else:
             tag.unlink(missing_ok=True)
         with (
             part.open("ab" if resumed else "wb") as file,
-            tqdm(total=total, initial=have, unit="B", unit_scale=True, desc="Fetching") as bar,
+            tqdm(total=total, initial=received, unit="B", unit_scale=True, desc="Fetching") as bar,
         ):
-            return _copy(response, file, bar) + have == total
+            return _copy(response, file, bar) + received == total
 
 
 def _copy(response: http.client.HTTPResponse, file: IO[bytes], bar: "tqdm[None]") -> int:
     """Copy until the end of the answer, which http.client bounds by its Content-Length; the number of bytes."""
     count = 0
-    while chunk := response.read(CHUNK):
+    while chunk := response.read(CHUNK_BYTES):
         file.write(chunk)
         bar.update(len(chunk))
         count += len(chunk)

@@ -51,10 +51,13 @@ class Weights:
     arrays: Mapping[str, Array]
 
 
-def read(path: Path) -> Weights:
-    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something else."""
+def read(path: Path, scratch: Path | None = None) -> Weights:
+    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something else.
+
+    The parts of a zip are unpacked into a folder that is made in `scratch` (default: the system's folder for temporary files) and removed.
+    """
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        return _folder(path) if path.is_dir() else _file(path, scratch)
     except RecognitionError:
         raise
     except OSError as error:
@@ -73,7 +76,7 @@ def _folder(path: Path) -> Weights:
     return _file(parts[0])
 
 
-def _file(path: Path) -> Weights:
+def _file(path: Path, scratch: Path | None = None) -> Weights:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise WeightsMissing(
@@ -84,7 +87,7 @@ def _file(path: Path) -> Weights:
         file.seek(max(size - 8, 0))
         tail = file.read()
     if head.startswith(b"PK"):
-        return _zip(path)
+        return _zip(path, scratch)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return Weights(_embedder(path), "deepface's file (Keras, HDF5)", _from_keras(keras_file.read(path)))
     if head.startswith(b"\x80"):
@@ -100,7 +103,7 @@ def _file(path: Path) -> Weights:
     raise WeightsMissing(f"The file {path} is none of the known forms of weights. {REMEDY}")
 
 
-def _zip(path: Path) -> Weights:
+def _zip(path: Path, scratch: Path | None) -> Weights:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.filename.endswith("/data.pkl") for entry in entries):
@@ -112,7 +115,7 @@ def _zip(path: Path) -> Weights:
             raise WeightsMissing(f"The archive {path} has no weights in it. {REMEDY}")
         if sum(entry.file_size for entry in parts) > MAX_BYTES:
             raise WeightsMissing(f"The archive {path} is too large for a face model. {REMEDY}")
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
             for entry in parts:
                 with archive.open(entry) as packed, (Path(folder) / Path(entry.filename).name).open("wb") as file:
                     shutil.copyfileobj(packed, file)

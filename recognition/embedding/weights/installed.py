@@ -1,13 +1,14 @@
 """The weights that don't come with a package: added from files that people have or fetched from their publisher, kept in one form.
 
-`manifest.json` beside them says of each file its hash and where it came from, and of each address the hash that it had when it was
-first fetched: what is there later has to be the same.
+`manifest.json` beside them says of each file its hash and where it came from, and of each address the hash that its file had when it was
+first fetched: later downloads have to be the same.
 """
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,21 @@ import numpy as np
 from recognition.embedding import Embedder, facenet
 from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.download import download
-from recognition.embedding.weights.store import folder, path
 from recognition.errors import DownloadFailed, WeightsMissing
 from recognition.files import READ_ERRORS, atomic_write
 
-__all__ = ["SOURCES", "Kept", "add", "fetch", "folder", "kept", "path", "verify"]
-
 # Where the publishers keep them.
-TORCH = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
+TORCH_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 SOURCES = {
-    "facenet-20180402": f"{TORCH}/20180402-114759-vggface2.pt",
-    "facenet-20180408": f"{TORCH}/20180408-102900-casia-webface.pt",
+    "facenet-20180402": f"{TORCH_RELEASE}/20180402-114759-vggface2.pt",
+    "facenet-20180408": f"{TORCH_RELEASE}/20180408-102900-casia-webface.pt",
     "facenet512": "https://github.com/serengil/deepface_models/releases/download/v1.0/facenet512_weights.h5",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Weights that are kept. `origin`: the file or address that they came from; `form`: what kind of file that was."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledWeights:
+    """One embedder's weights in the folder. `origin`: the file or address that they came from; `form`: what kind of file that was."""
 
     embedder: str
     version: str
@@ -45,85 +43,116 @@ class Kept:
     added: str
 
 
-def kept() -> list[Kept]:
-    """What is kept, by embedder. Raises WeightsMissing when the manifest is damaged."""
-    try:
-        return [Kept(**entry) for _, entry in sorted(_manifest()["kept"].items())]
-    except TypeError as error:
-        raise WeightsMissing(
-            f"{folder() / 'manifest.json'} is damaged. Delete it and add the weights again."
-        ) from error
+@dataclass(slots=True)
+class _Manifest:
+    installed: dict[str, dict[str, str]] = field(default_factory=dict)
+    fetched_sha256: dict[str, str] = field(default_factory=dict)
 
 
-def add(source: Path, origin: str | None = None) -> Kept:
-    """Convert a file, folder or zip in any form that `facenet_files.read` knows, try it, and keep it in place of what was there.
+@dataclass(frozen=True, slots=True)
+class WeightsFolder:
+    """The folder `path` with one file of weights for each embedder. Whatever is written goes into this folder and nowhere else."""
 
-    `origin` is remembered instead of the file's name. Raises WeightsMissing.
-    """
-    embedder, weights = facenet.assemble(facenet_files.read(source))
-    check(embedder)
-    target = folder() / f"{embedder.id}.npz"
-    with atomic_write(target) as beside:
-        facenet_files.save(weights, beside)
-        entry = Kept(
-            embedder.id,
-            embedder.version,
-            target.name,
-            _sha256(beside),
-            origin or source.name,
-            weights.form,
-            f"{datetime.now(UTC):%Y-%m-%d}",
-        )
-    manifest = _manifest()
-    manifest["kept"][embedder.id] = {name: getattr(entry, name) for name in Kept.__slots__}
-    _write(manifest)
-    return entry
+    path: Path
 
+    def file_of(self, embedder: str) -> Path | None:
+        """The embedder's weights, None when there are none."""
+        file = self.path / f"{embedder}.npz"
+        return file if file.is_file() else None
 
-def fetch(name: str, url: str | None = None, schemes: Sequence[str] = ("https",)) -> Kept:
-    """Download the weights of one of SOURCES and add them. Raises DownloadFailed and WeightsMissing."""
-    url = url or SOURCES[name]
-    file = folder() / "downloads" / Path(url).name
-    by_hand = f"Download {url} in a browser, then run: python -m recognition weights add {file.name}"
-    try:
-        download(url, file, schemes=schemes)
-    except DownloadFailed as error:
-        raise DownloadFailed(f"{error} {by_hand}") from error
-    try:
-        pinned = _manifest()["fetched"].get(name)
-        digest = _sha256(file)
-        if pinned and pinned != digest:
-            raise DownloadFailed(
-                f"The file at {url} is another than when it was first fetched (SHA-256 {digest}, then {pinned}): it is not used. "
-                "If its publisher says why, download it in a browser and run: python -m recognition weights add "
-                + file.name
-            )
-        result = add(file, url)
-        manifest = _manifest()
-        manifest["fetched"][name] = digest
-        _write(manifest)
-        return result
-    finally:
-        file.unlink()
-
-
-def verify() -> Iterator[tuple[Kept, str | None]]:
-    """Each of the weights kept, and what is wrong with it: the file's hash, its arrays or the vectors that they make; None if nothing."""
-    for entry in kept():
+    def installed(self) -> list[InstalledWeights]:
+        """All weights in the folder, by embedder. Raises WeightsMissing when the manifest is damaged."""
         try:
-            if _sha256(folder() / entry.file) != entry.sha256:
-                raise WeightsMissing("The file has changed since it was added. Add or fetch the weights again.")
-            embedder, _ = facenet.assemble(facenet_files.read(folder() / entry.file))
-            check(embedder)
-        except FileNotFoundError:
-            yield entry, "The file is gone. Add or fetch the weights again."
-        except WeightsMissing as error:
-            yield entry, str(error)
-        else:
-            yield entry, None
+            return [InstalledWeights(**entry) for _, entry in sorted(self._manifest().installed.items())]
+        except TypeError as error:
+            raise self._damaged() from error
+
+    def add(self, source: Path, origin: str | None = None) -> InstalledWeights:
+        """Convert a file, folder or zip in any form that `facenet_files.read` knows, try it, and put it in the place of an earlier one.
+
+        `origin` is remembered instead of the file's name. Raises WeightsMissing, and OSError when the folder cannot be written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.path, prefix=".unpacked-") as scratch:
+            embedder, weights = facenet.build_embedder(facenet_files.read(source, Path(scratch)))
+        check_embedder(embedder)
+        target = self.path / f"{embedder.id}.npz"
+        with atomic_write(target) as temporary:
+            facenet_files.save(weights, temporary)
+            entry = InstalledWeights(
+                embedder=embedder.id,
+                version=embedder.version,
+                file=target.name,
+                sha256=_sha256(temporary),
+                origin=origin or source.name,
+                form=weights.form,
+                added=f"{datetime.now(UTC):%Y-%m-%d}",
+            )
+        manifest = self._manifest()
+        manifest.installed[embedder.id] = asdict(entry)
+        self._write(manifest)
+        return entry
+
+    def fetch(self, name: str, url: str | None = None, schemes: Sequence[str] = ("https",)) -> InstalledWeights:
+        """Download the weights of one of SOURCES and add them. Raises DownloadFailed, WeightsMissing and OSError."""
+        url = url or SOURCES[name]
+        file = self.path / "downloads" / Path(url).name
+        by_hand = f"Download {url} in a browser, then run: python -m recognition weights add {file.name}"
+        try:
+            download(url, file, schemes=schemes)
+        except DownloadFailed as error:
+            raise DownloadFailed(f"{error} {by_hand}") from error
+        try:
+            first_sha256 = self._manifest().fetched_sha256.get(name)
+            sha256 = _sha256(file)
+            if first_sha256 and first_sha256 != sha256:
+                raise DownloadFailed(
+                    f"The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then {first_sha256}): it is not "
+                    "used. If its publisher says why, download it in a browser and run: python -m recognition weights add "
+                    + file.name
+                )
+            entry = self.add(file, url)
+            manifest = self._manifest()
+            manifest.fetched_sha256[name] = sha256
+            self._write(manifest)
+            return entry
+        finally:
+            file.unlink()
+
+    def verify(self) -> Iterator[tuple[InstalledWeights, str | None]]:
+        """All weights, each with what is wrong with its file, its arrays or the vectors that they make; None if nothing is."""
+        for entry in self.installed():
+            try:
+                if _sha256(self.path / entry.file) != entry.sha256:
+                    raise WeightsMissing("The file has changed since it was added. Add or fetch the weights again.")
+                embedder, _ = facenet.build_embedder(facenet_files.read(self.path / entry.file))
+                check_embedder(embedder)
+            except FileNotFoundError:
+                yield entry, "The file is gone. Add or fetch the weights again."
+            except WeightsMissing as error:
+                yield entry, str(error)
+            else:
+                yield entry, None
+
+    def _manifest(self) -> _Manifest:
+        file = self.path / "manifest.json"
+        if not file.exists():
+            return _Manifest()
+        try:
+            content: dict[str, Any] = json.loads(file.read_text())
+            return _Manifest(dict(content["installed"]), dict(content["fetched_sha256"]))
+        except (*READ_ERRORS, TypeError) as error:
+            raise self._damaged() from error
+
+    def _write(self, manifest: _Manifest) -> None:
+        with atomic_write(self.path / "manifest.json") as temporary:
+            temporary.write_text(json.dumps(asdict(manifest), indent=1))
+
+    def _damaged(self) -> WeightsMissing:
+        return WeightsMissing(f"{self.path / 'manifest.json'} is damaged. Delete it and add the weights again.")
 
 
-def check(embedder: Embedder) -> None:
+def check_embedder(embedder: Embedder) -> None:
     """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when face crops don't become different unit vectors."""
     size = embedder.crop_size
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
@@ -138,19 +167,3 @@ def check(embedder: Embedder) -> None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _manifest() -> dict[str, Any]:
-    file = folder() / "manifest.json"
-    if not file.exists():
-        return {"kept": {}, "fetched": {}}
-    try:
-        manifest = json.loads(file.read_text())
-        return {"kept": dict(manifest["kept"]), "fetched": dict(manifest["fetched"])}
-    except (*READ_ERRORS, TypeError) as error:
-        raise WeightsMissing(f"{file} is damaged. Delete it and add the weights again.") from error
-
-
-def _write(manifest: dict[str, Any]) -> None:
-    with atomic_write(folder() / "manifest.json") as beside:
-        beside.write_text(json.dumps(manifest, indent=1))

@@ -1,8 +1,8 @@
 """Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at each layer)."""
 
+import io
 import subprocess
 import sys
-import tempfile
 from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-LARGEST = 10_000_000  # numbers in one array
-TIMEOUT = 300  # seconds
+MAX_ARRAY_SIZE = 10_000_000  # numbers
+TIMEOUT_SECONDS = 300
 
 
 def read(path: Path) -> list[list[Array]]:
@@ -21,16 +21,14 @@ def read(path: Path) -> list[list[Array]]:
 
     A damaged file can crash the HDF5 library, and the process with it; therefore it is read in another one.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "layers.npz"
-        command = [sys.executable, "-m", "recognition.embedding.weights.keras_file", str(path.resolve()), str(copy)]
-        root = Path(__file__).parents[3]
-        reader = subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT, check=False)  # noqa: S603
-        if reader.returncode:
-            raise ValueError("no Keras weights file")
-        with np.load(copy, allow_pickle=False) as file:
-            # Named "<layer>.<array>"; zip files keep their order.
-            return [[file[name] for name in names] for _, names in groupby(file.files, lambda name: name.split(".")[0])]
+    command = [sys.executable, "-m", "recognition.embedding.weights.keras_file", str(path.resolve())]
+    root = Path(__file__).parents[3]
+    reader = subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603
+    if reader.returncode:
+        raise ValueError("no Keras weights file")
+    with np.load(io.BytesIO(reader.stdout), allow_pickle=False) as file:
+        # Named "<layer>.<array>"; zip files keep their order.
+        return [[file[name] for name in names] for _, names in groupby(file.files, lambda name: name.split(".")[0])]
 
 
 def _layers(path: Path) -> list[list[Array]]:
@@ -43,7 +41,7 @@ def _layers(path: Path) -> list[list[Array]]:
             for name in _names(root)
         ]
         for array in (array for layer in layers for array in layer):
-            if array.dtype != np.float32 or array.size > LARGEST:
+            if array.dtype != np.float32 or array.size > MAX_ARRAY_SIZE:
                 raise ValueError(f"{array.name} is no float32 array of a face model")
         return [[array[()] for array in layer] for layer in layers if layer]
 
@@ -62,4 +60,6 @@ def _text(name: bytes | str) -> str:
 
 if __name__ == "__main__":
     arrays = {f"{i}.{j}": array for i, layer in enumerate(_layers(Path(sys.argv[1]))) for j, array in enumerate(layer)}
-    np.savez(sys.argv[2], allow_pickle=False, **arrays)
+    archive = io.BytesIO()
+    np.savez(archive, allow_pickle=False, **arrays)
+    sys.stdout.buffer.write(archive.getbuffer())

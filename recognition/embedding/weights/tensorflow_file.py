@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 SCOPES = ("InceptionResnetV1/", "Logits/")
-LARGEST = 10_000_000  # numbers in one variable: the classifier's over the people of the training has 5 million
+MAX_VARIABLE_SIZE = 10_000_000  # numbers; the classifier over the people of the training has 5 million
 
 
 def read_graph(path: Path) -> dict[str, Array]:
@@ -47,4 +47,4 @@ def read_checkpoint(index: Path) -> dict[str, Array]:
 
 def _fits(shape: list[int]) -> bool:
     """A file of a few bytes can claim a variable of any size."""
-    return all(size >= 0 for size in shape) and math.prod(shape) <= LARGEST
+    return all(size >= 0 for size in shape) and math.prod(shape) <= MAX_VARIABLE_SIZE

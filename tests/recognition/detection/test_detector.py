@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from recognition.boxes import iou
-from recognition.detection.detector import Detector, DetectorSettings, _crops, _nms, _nms_min, _square, scales
+from recognition.detection.detector import (
+    Detector,
+    DetectorSettings,
+    _crops,
+    _nms,
+    _nms_min,
+    _to_square,
+    pyramid_scales,
+)
 from recognition.types import Face
 
 
@@ -104,7 +112,7 @@ def test_no_frames_no_faces(detector: Detector) -> None:
 
 @pytest.mark.parametrize("least", [12, 20, 40, 90])
 def test_the_pyramid_reaches_from_the_least_face_to_the_whole_frame(least: int) -> None:
-    levels = scales(1080, 1920, DetectorSettings(min_face=least))
+    levels = pyramid_scales(1080, 1920, DetectorSettings(min_face=least))
     assert levels[0] == pytest.approx(12 / least)
     assert 1080 * levels[-1] >= 12 > 1080 * levels[-1] * 0.709
 
@@ -122,7 +130,7 @@ def test_suppression_is_greedy_from_the_best() -> None:
 
 
 def test_squares_keep_the_centre() -> None:
-    assert _square(np.array([[10, 20, 30, 60]], np.float32)).tolist() == [[0, 20, 40, 60]]
+    assert _to_square(np.array([[10, 20, 30, 60]], np.float32)).tolist() == [[0, 20, 40, 60]]
 
 
 def test_crops_are_what_cutting_and_resizing_gives_and_black_outside() -> None:

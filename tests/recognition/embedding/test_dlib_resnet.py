@@ -11,6 +11,7 @@ import pytest
 
 from recognition.embedding import EMBEDDERS, load_embedder
 from recognition.errors import RecognitionError, WeightsMissing
+from recognition.inference import Runtime
 
 PACKAGED = (
     Path(find_spec("face_recognition_models").origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
@@ -19,9 +20,7 @@ PACKAGED = (
 
 @pytest.fixture(scope="module")
 def embedder():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLCALL_PRECISION", "f32")
-        return load_embedder("dlib-resnet-v1")
+    return load_embedder("dlib-resnet-v1", runtime=Runtime(precision="f32"))
 
 
 @pytest.fixture(scope="module")

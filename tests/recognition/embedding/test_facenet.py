@@ -13,6 +13,7 @@ import pytest
 from recognition.embedding import load_embedder
 from recognition.embedding.weights import torch_file
 from recognition.errors import WeightsMissing
+from recognition.inference import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = runpy.run_path(str(GOLDEN / "make_facenet_golden.py"))
@@ -72,9 +73,8 @@ def arrays(golden):
 
 @pytest.fixture(scope="module")
 def embedder(arrays, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLCALL_PRECISION", "f32")
-        return load_embedder("facenet-20180402", save(tmp_path_factory.mktemp("weights") / "random.pt", arrays))
+    weights = save(tmp_path_factory.mktemp("weights") / "random.pt", arrays)
+    return load_embedder("facenet-20180402", weights, Runtime(precision="f32"))
 
 
 def test_it_answers_as_facenet_pytorch_does(embedder, golden):
@@ -100,8 +100,7 @@ def test_the_weights_make_the_version(embedder, arrays, tmp_path):
     assert len(embedder.version) == 12
 
 
-def test_without_a_file_it_says_which_to_give(tmp_path, monkeypatch):
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path))
+def test_without_a_file_it_says_which_to_give():
     for name in ("20180402-114759-vggface2.pt", "facenet512_weights.h5", "weights fetch facenet-20180402"):
         with pytest.raises(WeightsMissing, match=f"comes without weights.*{name}"):
             load_embedder("facenet-20180402")

@@ -1,7 +1,7 @@
 """The weights of FaceNet, from every form in which people have them."""
 
 import json
-import os
+import re
 import runpy
 import shutil
 import zipfile
@@ -17,10 +17,12 @@ import pytest
 import tensorflow as tf
 
 from recognition.__main__ import main
+from recognition.cli.environment import weights_folder
 from recognition.embedding import Embedder, load_embedder
-from recognition.embedding.weights import facenet_files
-from recognition.embedding.weights import installed as weights
+from recognition.embedding.weights import facenet_files, installed
+from recognition.embedding.weights.installed import WeightsFolder
 from recognition.errors import WeightsMissing
+from recognition.inference import Runtime
 from tests.recognition import facenet_writers
 from tests.recognition.embedding.test_facenet import save as save_torch
 
@@ -32,9 +34,9 @@ CROPS = SCRIPT["random_crops"]()
 @pytest.fixture(scope="module", autouse=True)
 def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROLLCALL_WEIGHTS", str(tmp_path_factory.mktemp("store")))
-        patch.setenv("ROLLCALL_PRECISION", "f32")
-        yield Path(os.environ["ROLLCALL_WEIGHTS"])
+        folder = tmp_path_factory.mktemp("store")
+        patch.setenv("ROLLCALL_WEIGHTS", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +83,13 @@ def test_every_form_gives_the_same_numbers(files, arrays, form):
 @pytest.fixture(scope="module")
 def kept(files):
     """The original's folder, added."""
-    return weights.add(files[0] / "20180402-114759")
+    return WeightsFolder(weights_folder()).add(files[0] / "20180402-114759")
 
 
-def test_the_embedder_answers_as_tensorflow_and_keras_do(kept, files):
+def test_the_embedder_answers_as_tensorflow_and_keras_do(kept, files, store):
     _, graph, keras = files
-    embedder = load_embedder("facenet-20180402")
+    weights = WeightsFolder(store).file_of("facenet-20180402")
+    embedder = load_embedder("facenet-20180402", weights, Runtime(precision="f32"))
     assert (kept.embedder, kept.version, kept.form) == (
         "facenet-20180402",
         embedder.version,
@@ -103,12 +106,12 @@ def test_kept_weights_are_listed_and_verified(kept, store, capsys, monkeypatch, 
     monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
     assert main(["weights", "list"]) == 0
     assert f"version {kept.version}, added {kept.added} from 20180402-114759" in capsys.readouterr().out
-    with weights.path("facenet-20180402").open("r+b") as file:
+    with WeightsFolder(weights_folder()).file_of("facenet-20180402").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\xff")
     assert main(["weights", "verify"]) == 1
     assert "has changed since it was added" in capsys.readouterr().out
-    weights.path("facenet-20180402").unlink()
+    WeightsFolder(weights_folder()).file_of("facenet-20180402").unlink()
     assert main(["weights", "verify"]) == 1
     assert "is gone" in capsys.readouterr().out
     (tmp_path / "store" / "manifest.json").write_text("[]")
@@ -149,7 +152,7 @@ def test_a_file_cut_short_is_a_sentence(files, tmp_path, form):
         with source.open("rb") as file:
             (tmp_path / source.name).write_bytes(file.read(int(source.stat().st_size * share)))
         with pytest.raises(WeightsMissing):
-            weights.add(tmp_path / source.name)
+            WeightsFolder(weights_folder()).add(tmp_path / source.name)
 
 
 def test_a_file_that_crashes_the_hdf5_library_is_a_sentence(tmp_path):
@@ -179,7 +182,7 @@ def test_a_graph_that_claims_more_than_it_holds_is_refused_before_it_grows(tmp_p
         node.attr["value"].tensor.tensor_shape.dim.add(size=1 << 20)
     (tmp_path / "hostile.pb").write_bytes(graph.SerializeToString())
     with pytest.raises(WeightsMissing, match="another model"):
-        weights.add(tmp_path / "hostile.pb")
+        WeightsFolder(weights_folder()).add(tmp_path / "hostile.pb")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def test_other_files_are_a_sentence(tmp_path, capsys, monkeypatch, content, sent
     (tmp_path / "file").write_bytes(content)
     assert main(["weights", "add", str(tmp_path / "file")]) == 1
     assert sentence in capsys.readouterr().err
-    assert weights.kept() == []
+    assert WeightsFolder(weights_folder()).installed() == []
 
 
 def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch):
@@ -203,19 +206,38 @@ def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch
     kernel = arrays["conv2d_1a.conv.weight"]
     save_torch(tmp_path / "20180402.pt", arrays | {"conv2d_1a.conv.weight": np.full_like(kernel, np.nan)})
     with pytest.raises(WeightsMissing, match=r"damaged: conv2d_1a\.conv\.weight has values that are no numbers"):
-        weights.add(tmp_path / "20180402.pt")
-    assert weights.kept() == []
+        WeightsFolder(weights_folder()).add(tmp_path / "20180402.pt")
+    assert WeightsFolder(weights_folder()).installed() == []
     for answer in (0, 1):
         embedder = Embedder(
-            "facenet-20180402",
-            "1",
-            160,
-            512,
-            None,
-            lambda crops, answer=answer: [np.full((len(crops), 512), answer, "f4")],
+            id="facenet-20180402",
+            version="1",
+            crop_size=160,
+            dimension=512,
+            targets=None,
+            network=lambda crops, answer=answer: [np.full((len(crops), 512), answer, "f4")],
         )
         with pytest.raises(WeightsMissing, match="the numbers in the file are wrong"):
-            weights.check(embedder)
+            installed.check_embedder(embedder)
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(files, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "file" / "weights"))
+    assert main(["weights", "add", str(files[0] / "20180402-114759-vggface2.pt")]) == 1
+    assert re.search(r"weights cannot be written \(.+\)\. Set ROLLCALL_WEIGHTS to", capsys.readouterr().err)
+
+
+def test_adding_writes_into_the_weights_folder_alone(files, tmp_path, monkeypatch):
+    """As in an image whose other folders are read-only."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with zipfile.ZipFile(tmp_path / "original.zip", "w") as archive:
+        for file in (files[0] / "20180402-114759").glob("*.pb"):
+            archive.write(file, f"20180402-114759/{file.name}")
+    folder = WeightsFolder(tmp_path / "weights")
+    for source in (tmp_path / "original.zip", files[0] / "facenet512_weights.h5"):
+        entry = folder.add(source)
+        assert sorted(path.name for path in folder.path.iterdir()) == [entry.file, "manifest.json"]
 
 
 def test_fetching_keeps_the_weights_and_pins_the_hash(kept, files, store, tmp_path, monkeypatch):
@@ -225,10 +247,12 @@ def test_fetching_keeps_the_weights_and_pins_the_hash(kept, files, store, tmp_pa
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}/20180402-114759-vggface2.pt"
-        entry = weights.fetch("facenet-20180402", url, ("http",))
+        entry = WeightsFolder(weights_folder()).fetch("facenet-20180402", url, ("http",))
         server.shutdown()
         thread.join()
     assert (entry.embedder, entry.version, entry.origin) == ("facenet-20180402", kept.version, url)
     assert (tmp_path / "store" / entry.file).read_bytes() == (store / kept.file).read_bytes()
     digest = sha256((files[0] / "20180402-114759-vggface2.pt").read_bytes()).hexdigest()
-    assert json.loads((tmp_path / "store" / "manifest.json").read_text())["fetched"] == {"facenet-20180402": digest}
+    assert json.loads((tmp_path / "store" / "manifest.json").read_text())["fetched_sha256"] == {
+        "facenet-20180402": digest
+    }

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recognition.embedding.weights import installed as weights
 from recognition.embedding.weights.download import download
+from recognition.embedding.weights.installed import WeightsFolder
 from recognition.errors import DownloadFailed
 
 CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
@@ -90,7 +90,7 @@ def test_a_cut_connection_is_gone_on_with_where_it_stopped(server, tmp_path):
 def test_a_server_that_stops_for_good_is_gone_on_with_the_next_time(server, tmp_path):
     server.cuts = [1_000_000, 0]
     with pytest.raises(
-        DownloadFailed, match=r"can't be reached \(the connection was cut\)\. The same command goes on where it stopped"
+        DownloadFailed, match=r"can't be reached \(the connection was cut\)\. The same command resumes where it stopped"
     ):
         get(server, tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -138,21 +138,22 @@ def test_a_missing_file_and_no_network_are_sentences(server, tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
-    return tmp_path / "store"
+def folder(tmp_path) -> WeightsFolder:
+    return WeightsFolder(tmp_path / "weights")
 
 
-def test_offline_it_says_what_to_download_by_hand(store):
+def test_offline_it_says_what_to_download_by_hand(folder):
     sentence = r"can't be reached.*Download https://127\.0\.0\.1:9/w\.pt in a browser, then run: .* weights add w\.pt"
     with pytest.raises(DownloadFailed, match=sentence):
-        weights.fetch("facenet-20180402", "https://127.0.0.1:9/w.pt")
+        folder.fetch("facenet-20180402", "https://127.0.0.1:9/w.pt")
 
 
-def test_a_file_other_than_the_first_time_is_not_used(server, store):
-    store.mkdir()
-    (store / "manifest.json").write_text(json.dumps({"kept": {}, "fetched": {"facenet-20180402": "0" * 64}}))
+def test_a_file_other_than_the_first_time_is_not_used(server, folder):
+    folder.path.mkdir()
+    (folder.path / "manifest.json").write_text(
+        json.dumps({"installed": {}, "fetched_sha256": {"facenet-20180402": "0" * 64}})
+    )
     with pytest.raises(DownloadFailed, match="another than when it was first fetched"):
-        weights.fetch("facenet-20180402", f"{server.url}/file.bin", ("http",))
-    assert weights.kept() == []
-    assert list((store / "downloads").iterdir()) == []
+        folder.fetch("facenet-20180402", f"{server.url}/file.bin", ("http",))
+    assert folder.installed() == []
+    assert list((folder.path / "downloads").iterdir()) == []

@@ -1,0 +1,17 @@
+"""Models as the commands load them: with the installed weights, and run as the environment says."""
+
+from pathlib import Path
+
+from recognition.cli.environment import inference_precision, inference_threads, weights_folder
+from recognition.embedding import Embedder, load_embedder
+from recognition.embedding.weights.installed import WeightsFolder
+from recognition.inference import Runtime
+
+
+def chosen_runtime() -> Runtime:
+    return Runtime(threads=inference_threads(), precision=inference_precision())
+
+
+def load_chosen_embedder(id: str, weights: Path | None = None) -> Embedder:
+    """The embedder with `weights`, or else with those in the weights folder."""
+    return load_embedder(id, weights or WeightsFolder(weights_folder()).file_of(id), chosen_runtime())
