@@ -1,5 +1,6 @@
 """Sentences for people, kept as a template and its values so that an application can show them in the reader's language."""
 
+from collections.abc import Iterable
 from typing import Self
 
 
@@ -49,9 +50,10 @@ class Message:
         return f"<{type(self).__name__}: {self}>"
 
 
-def join_messages(messages: list[Message], separator: str = " ") -> Message:
-    """One message of several."""
-    if len(messages) == 1:
-        return messages[0]
-    names = [f"m{index}" for index in range(len(messages))]
-    return Message(separator.join(f"{{{name}}}" for name in names), **dict(zip(names, messages, strict=True)))
+NO_MESSAGE = Message()
+
+
+def join_messages(messages: Iterable[Message], separator: str = " ") -> Message:
+    """One message of several; empty ones are left out."""
+    values = {f"m{index}": message for index, message in enumerate(messages) if message}
+    return Message(separator.join(f"{{{name}}}" for name in values), **values)

@@ -17,7 +17,6 @@ from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gall
 from campus.biometrics.services import gallery_discard, gallery_request
 from campus.common.errors import UserError
 from campus.common.jobs import renew
-from campus.common.messages import localize
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, gaps, looked_at, video_info
 from campus.recordings.services import recording_counted, recording_restart
@@ -52,7 +51,7 @@ def aggregate(recording: Recording) -> None:
     try:
         gallery = galleries.Gallery.load(Path(settings.MEDIA_ROOT, row.path), row.embedder, row.sha256)
     except GalleryMismatch as error:
-        gallery_discard(gallery=row, error=str(localize(error.message)))
+        gallery_discard(gallery=row, error=error.message)
         gallery_request(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     decisions = identity_overrides(recording)

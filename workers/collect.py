@@ -109,7 +109,7 @@ def fetch(footage_file: FootageFile) -> None:
     except UserError as error:
         log.warning("footage file %s: later, since: %s", footage_file.pk, error)
         schedule_retry(
-            footage_file=footage_file, why=str(error), pause=error.pause if isinstance(error, Later) else None
+            footage_file=footage_file, why=error.message, pause=error.pause if isinstance(error, Later) else None
         )
 
 

@@ -10,7 +10,6 @@ from campus.attendance.services import delete_recording
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
 from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
-from campus.common.messages import localize
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
 from campus.recordings.services import recording_planned, segments_settled
@@ -58,7 +57,7 @@ def join(recording: Recording) -> None:
                 Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
             )
         except RecognitionError as error:
-            fail_unreadable_file(footage_file=footage_file, why=str(localize(error.message)))
+            fail_unreadable_file(footage_file=footage_file, why=error.message)
             raise Postponed from error
     if not save_recording_clips(recording=recording, fits=fits, plans=plans):
         raise Cancelled("More footage came meanwhile.")

@@ -15,7 +15,6 @@ from django.db import DatabaseError, connection
 
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.jobs import VERSION, LeasedWork, claim, fail, postpone, release, renew
-from campus.common.messages import localize
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
 from workers.celery import HARD_SECONDS, SOFT_SECONDS, app
@@ -63,11 +62,11 @@ def attempt(name: str, job: Job, row: LeasedWork) -> None:
         log.info("%s %s: not wanted any more", name, row.pk)
     except (RecognitionError, UserError) as error:
         log.warning("%s %s: %s", name, row.pk, error)
-        fail(name, row, str(localize(error.message)), traceback.format_exc())
+        fail(name, row, error.message, traceback.format_exc())
     except Exception as error:
         log.exception("%s %s: attempt %d failed", name, row.pk, row.attempts)
         give_back = fail if row.attempts >= settings.MAX_ATTEMPTS else release
-        give_back(name, row, str(localize(describe_unexpected_error(error))), traceback.format_exc())
+        give_back(name, row, describe_unexpected_error(error), traceback.format_exc())
     else:
         log.info("%s %s: %.1f s", name, row.pk, time.monotonic() - began)
 

@@ -26,6 +26,7 @@ from campus.common.jobs import KINDS, Kind, fail, free, publish
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled, tracks_forget
 from campus.recordings.uploads import uploads_tidy
+from recognition.messages import Message, join_messages
 from workers.celery import app
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,9 @@ def sweep() -> None:
 def give_up() -> None:
     for name, kind in KINDS.items():
         for row in kind.rows.filter(free(), attempts__gte=settings.MAX_ATTEMPTS):
-            why = row.error or "The worker stopped in the middle of it each time."
-            if fail(name, row, f"This was tried {row.attempts} times and given up. {why}", row.error_detail):
+            given_up = Message("This was tried {n} times and given up.", n=row.attempts)
+            reason = row.error or Message("The worker stopped in the middle of it each time.")
+            if fail(name, row, join_messages([given_up, reason]), row.error_detail):
                 log.error("%s %s: given up after %d attempts", name, row.pk, row.attempts)
 
 

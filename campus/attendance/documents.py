@@ -48,7 +48,9 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     details = [(_("Strictness"), first.get_strictness_display())] if first.strictness else []
     several = len(recordings) > 1
     details += [
-        (_("Gaps"), f"{one.original_name}: {one.error}" if several else one.error) for one in recordings if one.error
+        (_("Gaps"), f"{one.original_name}: {one.error}" if several else str(one.error))
+        for one in recordings
+        if one.error
     ]
     without = lecture.course.students.filter(pk__in=gallery.report.get("without_photos", [])) if gallery else []
     if names := [student.name for student in without]:

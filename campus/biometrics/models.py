@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course, Student
 from campus.common.file_names import file_suffix
 from campus.common.jobs import LeasedWork
+from campus.common.messages import LocalizedMessage, MessageField, load_message
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -35,7 +36,7 @@ class FacePhoto(LeasedWork):
     state = models.CharField(
         _("state"), max_length=10, choices=Verdict.choices, default=Verdict.PENDING, editable=False
     )
-    reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
+    reason = MessageField(_("reason"))
     face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
     quality = models.FloatField(_("quality"), default=0, editable=False)
     crop = models.FileField(_("face"), upload_to="crops/photos", blank=True, editable=False)
@@ -68,7 +69,6 @@ class PhotoImport(LeasedWork):
     course = models.ForeignKey(Course, null=True, on_delete=models.CASCADE, related_name="photo_imports")
     file = models.FileField(upload_to=zip_path)
     original_name = models.CharField(max_length=255)
-    language = models.CharField(max_length=10, help_text="Of the reasons.")
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     total = models.PositiveIntegerField(help_text="Files in the zip.")
     taken = models.PositiveIntegerField(default=0)
@@ -82,6 +82,11 @@ class PhotoImport(LeasedWork):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def skipped_files(self) -> list[tuple[str, str, LocalizedMessage]]:
+        """Of each file that was not taken: its path, whose it is, and why."""
+        return [(path, name, load_message(reason)) for path, name, reason in self.skipped]
 
     @property
     def looked_at(self) -> int:

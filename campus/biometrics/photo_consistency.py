@@ -3,12 +3,12 @@
 import io
 
 import numpy as np
-from django.utils.translation import gettext as _
 from PIL import Image
 
 from campus.biometrics.models import Embedding, FacePhoto
 from campus.biometrics.selectors import USABLE
 from recognition.identification.calibration import LOOKS, Floats, brought, unit
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 
 # How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
@@ -22,26 +22,33 @@ def vectors_of(rows: "list[Embedding]") -> Floats:
     return np.stack([np.frombuffer(bytes(row.vector or b""), dtype="<f4") for row in rows])
 
 
-def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, str]:
-    """The verdict and the reason for a photo that is usable by itself; ("", "") where nothing speaks against it."""
+def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, Message]:
+    """The verdict and the reason for a photo that is usable by itself; both empty where nothing speaks against it."""
     if twin := _twin(photo, crop):
         name, alike = twin
-        text = _("It is the same picture as %(name)s (likeness %(alike).2f of 1); use one of another moment.")
-        return FacePhoto.Verdict.REJECTED, text % {"name": name, "alike": alike}
+        return FacePhoto.Verdict.REJECTED, Message(
+            "It is the same picture as {name} (likeness {alike:.2f} of 1); use one of another moment.",
+            name=name,
+            alike=alike,
+        )
     if result.embedding is None:
-        return "", ""
+        return "", Message()
     nearest = _nearest(photo, result.embedding, embedder)
     if nearest is None:
-        return "", ""
+        return "", Message()
     other, cosine, own = nearest
-    values = {"other": other, "name": photo.student.name, "cosine": cosine, "own": own or 0}
+    values = {"other": other, "name": photo.student.name, "cosine": cosine}
     if own is None:
-        text = _("The face is very like %(other)s's (similarity %(cosine).3f). Make sure that it is %(name)s.")
-    else:
-        text = _(
-            "The face is nearer to %(other)s (similarity %(cosine).3f) than to %(name)s's other photos (%(own).3f)."
+        reason = Message(
+            "The face is very like {other}'s (similarity {cosine:.3f}). Make sure that it is {name}.", **values
         )
-    return FacePhoto.Verdict.WARNING, text % values
+    else:
+        reason = Message(
+            "The face is nearer to {other} (similarity {cosine:.3f}) than to {name}'s other photos ({own:.3f}).",
+            **values,
+            own=own,
+        )
+    return FacePhoto.Verdict.WARNING, reason
 
 
 def _twin(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:

@@ -18,12 +18,11 @@ from typing import IO, Any, NamedTuple, Protocol
 from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
-from recognition.messages import Message
+from recognition.messages import NO_MESSAGE, Message
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
 JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
@@ -42,12 +41,12 @@ class AddPhoto(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One file: `path` as it came, `student` where one was found, `photo` when it was taken, else `reason`, a sentence."""
+    """One file: `path` as it came, `student` where one was found, `photo` when it was taken, else `reason`."""
 
     path: str
     student: Student | None = None
     photo: FacePhoto | None = None
-    reason: str = ""
+    reason: Message = NO_MESSAGE
 
     @property
     def taken(self) -> bool:
@@ -68,10 +67,10 @@ class ImportResult:
 
 
 class Entry(NamedTuple):
-    """A file of a zip or folder: its path, why it can't be taken ("" when it can), and how to open it."""
+    """A file of a zip or folder: its path, why it can't be taken (empty when it can), and how to open it."""
 
     path: PurePosixPath
-    refusal: str
+    refusal: Message
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
@@ -87,9 +86,9 @@ def import_each(entries: Iterable[Entry], *, course: Course | None, add: AddPhot
             with entry.open() as content:
                 photo = add(student=student, file=File(content, name=entry.path.name), name=entry.path.name)
         except UserError as error:
-            yield ImportRow(str(entry.path), student, reason=str(error))
+            yield ImportRow(str(entry.path), student, reason=error.message)
         except (OSError, zipfile.BadZipFile) as error:
-            yield ImportRow(str(entry.path), student, reason=_("The file can't be read: %(error)s.") % {"error": error})
+            yield ImportRow(str(entry.path), student, reason=Message("The file can't be read: {error}.", error=error))
         else:
             yield ImportRow(str(entry.path), student, photo=photo)
 
@@ -110,7 +109,7 @@ def folder_entries(folder: Path) -> Iterator[Entry]:
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if is_junk(name) or (path.is_dir() and not path.is_symlink()):
             continue
-        refusal = _("It is a link.") if path.is_symlink() else refused(name, path.stat().st_size)
+        refusal = Message("It is a link.") if path.is_symlink() else refused(name, path.stat().st_size)
         yield Entry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
 
 
@@ -151,17 +150,17 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
                 yield Entry(path, zip_refusal(info, path), lambda info=info: unpacked(archive, info))  # type: ignore[misc]
 
 
-def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> str:
+def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> Message:
     if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
-        return _("Its path leads out of the zip.")
+        return Message("Its path leads out of the zip.")
     if stat.S_ISLNK(info.external_attr >> 16):
-        return _("It is a link.")
+        return Message("It is a link.")
     if info.flag_bits & 1:
-        return _("It is locked with a password.")
+        return Message("It is locked with a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return _("It is packed in an unusual way. Use ordinary zip compression.")
+        return Message("It is packed in an unusual way. Use ordinary zip compression.")
     if info.file_size > CHUNK and info.file_size > MAX_RATIO * info.compress_size:
-        return _("It is no photo: photos can't be packed that small.")
+        return Message("It is no photo: photos can't be packed that small.")
     return refused(path, info.file_size)
 
 
@@ -181,14 +180,14 @@ def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     return content
 
 
-def refused(path: PurePosixPath, size: int) -> str:
+def refused(path: PurePosixPath, size: int) -> Message:
     if path.suffix.lower() not in PHOTO_SUFFIXES:
-        return _("It is no photo. Photos are JPEG, PNG, WebP or HEIC files.")
+        return Message("It is no photo. Photos are JPEG, PNG, WebP or HEIC files.")
     if len(path.parts) < 2:
-        return _("It lies in no student's folder.")
+        return Message("It lies in no student's folder.")
     if size > settings.MAX_PHOTO_BYTES:
-        return _("It is larger than %(n)s MB.") % {"n": settings.MAX_PHOTO_BYTES // 1024**2}
-    return ""
+        return Message("It is larger than {n} MB.", n=settings.MAX_PHOTO_BYTES // 1024**2)
+    return Message()
 
 
 def is_junk(path: PurePosixPath) -> bool:

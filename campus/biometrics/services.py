@@ -26,8 +26,8 @@ from campus.biometrics.selectors import course_photos, gallery_is_due
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import finish, request
-from campus.common.messages import localize
 from recognition.files import atomic_write
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
@@ -118,13 +118,13 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
     if result.crop:
         with atomic_write(Path(settings.MEDIA_ROOT, crop)) as beside:
             beside.write_bytes(result.crop)
-    verdict, reason = result.verdict, str(localize(result.reason))
+    verdict, reason = result.verdict, result.reason
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = doubts(photo, result, result.crop, embedder)
         verdict, reason = doubt or verdict, why or reason
     written = FacePhoto.objects.filter(pk=photo.pk).update(
         state=verdict,
-        reason=reason[:300],
+        reason=reason,
         face_px=result.face_px,
         quality=result.quality,
         crop=crop,
@@ -262,7 +262,7 @@ def gallery_trained(
     return done
 
 
-def gallery_discard(*, gallery: Gallery, error: str) -> None:
+def gallery_discard(*, gallery: Gallery, error: Message) -> None:
     """Its file is damaged or gone: make another one."""
     Gallery.objects.filter(pk=gallery.pk).update(active=False, state=Gallery.State.FAILED, error=error)
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
@@ -20,6 +20,7 @@ from campus.biometrics.services import photo_add
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.jobs import finish, request
+from campus.common.messages import dump_message
 from recognition.errors import Cancelled
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,7 @@ def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User)
     total = sum(1 for _entry in zip_entries(file))
     if not total:
         raise UserError(NOTHING)
-    row = PhotoImport(
-        user=user,
-        course=course,
-        original_name=sanitize_file_name(name),
-        language=translation.get_language(),
-        total=total,
-    )
+    row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name), total=total)
     try:
         row.file.save("photos.zip", file, save=False)
     except OSError as error:
@@ -65,12 +60,14 @@ def zip_take(*, row: PhotoImport) -> bool:
         file = row.file.open("rb")
     except FileNotFoundError:
         raise UserError("The zip is no longer on the server. Upload it again.") from None
-    with translation.override(row.language), file:
+    with file:
         for found in import_each(islice(zip_entries(file), row.looked_at, None), course=row.course, add=photo_add):
             if found.taken:
                 row.taken += 1
             else:
-                row.skipped.append([found.path, found.student.name if found.student else "", found.reason])
+                row.skipped.append(
+                    [found.path, found.student.name if found.student else "", dump_message(found.reason)]
+                )
             now = time.monotonic()
             if now >= over:
                 _write(row)

@@ -8,17 +8,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
 from django_celery_beat.models import PeriodicTask
 
-from campus.accounts.selectors import use_language_of
 from campus.cctv.live_recording import unrecorded_since
 from campus.cctv.matching import room_of
 from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.cctv.notifications import notify_alarms
 from campus.common.jobs import KINDS, free
 from campus.recordings.models import Recording
+from recognition.messages import Message, join_messages
 
 PERIODS = 2  # in which nothing comes
 PATIENCE = timedelta(minutes=5)  # for a look to come off
@@ -34,8 +32,7 @@ Found = Iterator[Alarm]
 
 def watch() -> None:
     """Look at all that may stop, and tell what has changed since the last time."""
-    with use_language_of():
-        found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
+    found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
     now = timezone.now()
     ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(over_at=None)}
     with transaction.atomic():
@@ -68,29 +65,29 @@ def _sources() -> Found:
     now = timezone.now()
     for source in Source.objects.filter(enabled=True).prefetch_related("cameras__room"):
         if _not_looked_through(source):
-            text = _("%(source)s could not be looked through since %(when)s. %(error)s") % {
-                "source": source,
-                "when": _moment(source.looked_at or source.created_at),
-                "error": source.error,
-            }
-            yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=text.strip())
+            text = Message(
+                "{source} could not be looked through since {when}.",
+                source=source,
+                when=source.looked_at or source.created_at,
+            )
+            yield Alarm(
+                kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=join_messages([text, source.error])
+            )
         elif source.kind == Source.Kind.RTSP and (unrecorded := unrecorded_since(source, now)):
-            text = _("A lecture runs, and nothing was recorded by %(source)s since %(when)s. %(error)s") % {
-                "source": source,
-                "when": _moment(unrecorded),
-                "error": source.error,
-            }
-            yield Alarm(kind=Alarm.Kind.UNREACHABLE, key=f"unrecorded:{source.pk}", text=text.strip())
+            text = Message(
+                "A lecture runs, and nothing was recorded by {source} since {when}.", source=source, when=unrecorded
+            )
+            yield Alarm(
+                kind=Alarm.Kind.UNREACHABLE, key=f"unrecorded:{source.pk}", text=join_messages([text, source.error])
+            )
         elif quiet := _silent_lectures(source):
-            text = _(
-                "%(source)s brought nothing of the last %(n)d lectures in its rooms, since %(when)s. %(error)s"
-            ) % {
-                "source": source,
-                "n": PERIODS,
-                "when": _moment(quiet),
-                "error": source.error,
-            }
-            yield Alarm(kind=Alarm.Kind.SILENT, key=f"silent:{source.pk}", text=text.strip())
+            text = Message(
+                "{source} brought nothing of the last {n} lectures in its rooms, since {when}.",
+                source=source,
+                n=PERIODS,
+                when=quiet,
+            )
+            yield Alarm(kind=Alarm.Kind.SILENT, key=f"silent:{source.pk}", text=join_messages([text, source.error]))
 
 
 def _not_looked_through(source: Source) -> bool:
@@ -129,10 +126,11 @@ def _queues() -> Found:
         if old:
             waiting[kind.queue] = waiting.get(kind.queue, 0) + old
     for queue, n in waiting.items():
-        text = _("Work waits in the queue “%(queue)s” for more than an hour (%(n)d). Look whether its worker runs.") % {
-            "queue": queue,
-            "n": n,
-        }
+        text = Message(
+            "Work waits in the queue “{queue}” for more than an hour ({n}). Look whether its worker runs.",
+            queue=queue,
+            n=n,
+        )
         yield Alarm(kind=Alarm.Kind.QUEUE, key=f"queue:{queue}", text=text)
 
 
@@ -165,23 +163,19 @@ def _camera(camera: Camera, last: Sequence[Any]) -> Found:
         yield Alarm(
             kind=Alarm.Kind.DARK,
             key=f"dark:{camera.pk}",
-            text=_("The camera %(camera)s in %(room)s showed nothing but black in %(lecture)s.") % named,
+            text=Message("The camera {camera} in {room} showed nothing but black in {lecture}.", **named),
         )
     elif newest.motion is not None and newest.motion < FROZEN:
         yield Alarm(
             kind=Alarm.Kind.FROZEN,
             key=f"frozen:{camera.pk}",
-            text=_("The picture of the camera %(camera)s in %(room)s stood still during all of %(lecture)s.") % named,
+            text=Message("The picture of the camera {camera} in {room} stood still during all of {lecture}.", **named),
         )
     elif len(last) == LECTURES and not any(recording.faces for recording in last):
         yield Alarm(
             kind=Alarm.Kind.FACELESS,
             key=f"faceless:{camera.pk}",
-            text=_("The camera %(camera)s in %(room)s showed no face in its last three lectures. Was it turned away?")
-            % named,
+            text=Message(
+                "The camera {camera} in {room} showed no face in its last three lectures. Was it turned away?", **named
+            ),
         )
-
-
-def _moment(when: datetime) -> str:
-    local = timezone.localtime(when)
-    return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"

@@ -16,6 +16,7 @@ from campus.common.jobs import WAITING, finish, request
 from campus.recordings.models import ANEW, Clip, Recording, Segment
 from campus.recordings.selectors import SEAM_SHARE, holes, seam
 from recognition import types
+from recognition.messages import Message
 from recognition.types import Interval
 
 SHORTEST = 1.0  # seconds: what is left of a segment where a footage file was cut is not worth a look below that
@@ -134,7 +135,7 @@ def update_lectures_shown_by(*, footage_file: FootageFile) -> None:
 
 
 @transaction.atomic
-def fail_unreadable_file(*, footage_file: FootageFile, why: str) -> None:
+def fail_unreadable_file(*, footage_file: FootageFile, why: Message) -> None:
     """The footage file is here, and nothing can be seen in it: its lectures do without."""
     lectures = list(lectures_shown_by(footage_file))
     FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).update(

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.cctv.clips import clip_plans_for, complete_lecture, gaps_by_camera, lecture_seconds, update_recordings_of
@@ -32,6 +31,7 @@ from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.notifications import notify_missing_footage
 from campus.common.jobs import WAITING, request
 from campus.recordings.models import Recording
+from recognition.messages import NO_MESSAGE, Message, join_messages
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,11 @@ def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[st
 def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
     """What came of a lecture whose cameras went is all that comes; a cancelled one shows nothing."""
     if lecture.cancelled:
-        state, note = Collection.State.OFF, _("The lecture was cancelled.")
+        state, note = Collection.State.OFF, Message("The lecture was cancelled.")
         leaves = row.state != Collection.State.OFF
     else:
         state = Collection.State.COMPLETE if clip_plans_for(lecture) else Collection.State.OFF
-        note = _("No camera in use is in the lecture's room.")
+        note = Message("No camera in use is in the lecture's room.")
         leaves = row.state in WAITED_FOR
     with transaction.atomic():
         if leaves and _finish(Verdict(row, state, note), now):
@@ -195,7 +195,7 @@ class Verdict:
 
     row: Collection
     state: Collection.State
-    note: str = ""
+    note: Message = NO_MESSAGE
     tell: bool = False
 
 
@@ -233,7 +233,7 @@ def _verdict(row: Collection, now: datetime) -> Verdict | None:
     if footage:
         return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps), tell=True)
     if lecture.recordings.exclude(file="").exists():
-        return Verdict(row, Collection.State.COMPLETE, _("Nothing came by itself, but a recording was uploaded."))
+        return Verdict(row, Collection.State.COMPLETE, Message("Nothing came by itself, but a recording was uploaded."))
     return Verdict(row, Collection.State.MISSING, _why(lecture, gaps), tell=True)
 
 
@@ -264,28 +264,25 @@ def _being_looked_through(lecture: Lecture) -> bool:
     return cameras.filter(source__state=Source.State.SCANNING).exists()
 
 
-def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> str:
-    """In sentences: what is missing of the lecture, and what is known of the reason."""
-    said = []
+def _why(lecture: Lecture, gaps: dict[Camera, list[tuple[float, float]]]) -> Message:
+    """What is missing of the lecture, and what is known of the reason: a line each."""
+    lines: list[Message] = []
     for camera, holes in gaps.items():
-        spans = ({"start": _clock(lecture, start), "end": _clock(lecture, end)} for start, end in holes)
-        where = ", ".join(_("%(start)s to %(end)s") % span for span in spans)
-        whole = sum(end - start for start, end in holes) >= lecture_seconds(lecture) - 1
-        said.append(
-            _("%(camera)s: nothing.") % {"camera": camera}
-            if whole
-            else _("%(camera)s: nothing from %(where)s.") % {"camera": camera, "where": where}
-        )
-        if camera.source.error:
-            said.append(
-                _("%(source)s can't be looked through: %(error)s")
-                % {"source": camera.source, "error": camera.source.error}
-            )
+        if sum(end - start for start, end in holes) >= lecture_seconds(lecture) - 1:
+            lines.append(Message("{camera}: nothing.", camera=camera))
+        else:
+            spans = [
+                Message("{start} to {end}", start=_clock(lecture, start), end=_clock(lecture, end))
+                for start, end in holes
+            ]
+            lines.append(Message("{camera}: nothing from {times}.", camera=camera, times=join_messages(spans, ", ")))
+        if error := camera.source.error:
+            lines.append(Message("{source} can't be looked through: {error}", source=camera.source, error=error))
     if clash := clashing_lecture(lecture):
-        said.append(describe_clash(lecture, clash))
+        lines.append(describe_clash(lecture, clash))
     for footage_file in footage_files_for_lecture(lecture).exclude(error="")[:5]:
-        said.append(f"{footage_file.path}: {footage_file.error}")
-    return "\n".join(dict.fromkeys(said))
+        lines.append(Message("{path}: {error}", path=footage_file.path, error=footage_file.error))
+    return join_messages({str(line): line for line in lines}.values(), "\n")
 
 
 def _clock(lecture: Lecture, second: float) -> str:

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.cctv import path_patterns as patterns
 from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.matching import zone_of
 from campus.cctv.models import FootageFile, Source, footage_file_path
 from campus.common.jobs import finish
+from recognition.messages import Message
 from recognition.types import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | 
     )
 
 
-def schedule_retry(*, footage_file: FootageFile, why: str, pause: timedelta | None = None) -> bool:
+def schedule_retry(*, footage_file: FootageFile, why: Message, pause: timedelta | None = None) -> bool:
     """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
     tries = footage_file.tries + 1
     due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE))
@@ -80,7 +80,7 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
             done = finish(
                 footage_file,
                 FootageFile.State.DOUBLE,
-                note=_("The same as %(path)s.") % {"path": twin.path[:200]},
+                note=Message("The same as {path}.", path=twin.path[:200]),
                 **facts,
             )
         else:
@@ -110,8 +110,12 @@ def _times(footage_file: FootageFile, info: VideoInfo) -> dict[str, object]:
     expected = (said.ends - said.starts).total_seconds() if said and said.starts and said.ends else 0.0
     if info.duration >= SHORTER * expected:
         return {"ends_at": ends_at}
-    minutes = {"here": round(info.duration / 60), "expected": round(expected / 60)}
-    return {"ends_at": ends_at, "note": _("Shorter than expected: %(here)d of %(expected)d minutes.") % minutes}
+    note = Message(
+        "Shorter than expected: {here} of {expected} minutes.",
+        here=round(info.duration / 60),
+        expected=round(expected / 60),
+    )
+    return {"ends_at": ends_at, "note": note}
 
 
 def _twin(footage_file: FootageFile, sha256: str) -> FootageFile | None:

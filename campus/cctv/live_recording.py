@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.matching import lectures_between, room_of
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common.jobs import free
 from campus.recordings.selectors import seam
+from recognition.messages import Message
 from recognition.types import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ def release_live_source(*, source_id: int, owner: str) -> None:
     Source.objects.filter(pk=source_id, lease_owner=owner).update(lease_owner="", lease_until=None)
 
 
-def save_live_error(*, source_id: int, owner: str, error: str) -> None:
-    """Keep what is wrong with the source's cameras, in a sentence; "" when nothing is."""
+def save_live_error(*, source_id: int, owner: str, error: Message) -> None:
+    """Keep what is wrong with the source's cameras; empty when nothing is."""
     Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
 
 
@@ -117,12 +117,12 @@ def _name_of(camera: Camera, path: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"rollcall:{camera.source_id}/{path}")
 
 
-def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
+def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> Message:
     """What the lecture lacks between the footage file before and this one, in words."""
     room = camera.room.name.strip().casefold()
     lecture = next((one for one in lectures_between(starts_at, ends_at) if room_of(one) == room), None)
     if lecture is None:
-        return ""
+        return Message()
     before = (
         FootageFile.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
         .order_by("-ends_at")
@@ -130,6 +130,9 @@ def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> str:
     )
     since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
     if (starts_at - since).total_seconds() <= seam(lecture_seconds(lecture)):
-        return ""
-    times = {"since": f"{timezone.localtime(since):%H:%M:%S}", "until": f"{timezone.localtime(starts_at):%H:%M:%S}"}
-    return _("Nothing could be recorded from %(since)s to %(until)s.") % times
+        return Message()
+    return Message(
+        "Nothing could be recorded from {since} to {until}.",
+        since=f"{timezone.localtime(since):%H:%M:%S}",
+        until=f"{timezone.localtime(starts_at):%H:%M:%S}",
+    )

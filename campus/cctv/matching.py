@@ -11,13 +11,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.cctv import path_patterns as patterns
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common.file_names import file_suffix
 from campus.common.jobs import WAITING, finish, request
+from recognition.messages import NO_MESSAGE, Message
 
 KEPT = timedelta(days=14)  # footage of older lectures is not looked for
 STILL = timedelta(minutes=2)  # since the last change: nobody writes into the file any more
@@ -74,7 +74,7 @@ class Reading:
     camera: Camera | None
     starts_at: datetime | None
     ends_at: datetime | None
-    note: str = ""
+    note: Message = NO_MESSAGE
     unclear: bool = False
     lectures: list[Lecture] = field(default_factory=list)
 
@@ -143,15 +143,15 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
             clear.append(reading)
             continue
         if fields is None:
-            reading.camera, reading.note = None, _("The path does not fit the source's pattern.")
+            reading.camera, reading.note = None, Message("The path does not fit the source's pattern.")
         elif camera is None:
             reading.note = (
-                _("The source has no camera called “%(label)s”.") % {"label": label[:100]}
+                Message("The source has no camera called “{label}”.", label=label[:100])
                 if label
-                else _("Nothing says which camera it is.")
+                else Message("Nothing says which camera it is.")
             )
         else:
-            reading.note = _("Nothing says when it was recorded.")
+            reading.note = Message("Nothing says when it was recorded.")
         reading.unclear = not label or starts is None
         if file_suffix(file.path) in VIDEOS:
             unclear.append(reading)
@@ -197,7 +197,7 @@ def _find_lectures(found: Sequence[Reading]) -> None:
             lecture for lecture in there if lecture.starts_at < ends - SHORTEST and lecture.ends_at > starts + SHORTEST
         ]
         if not one.lectures:
-            one.note = _("No lecture is in %(room)s then.") % {"room": room}
+            one.note = Message("No lecture is in {room} then.", room=room)
         elif pair := next((pair for pair in combinations(one.lectures, 2) if is_clash(*pair)), None):
             one.note, one.unclear = describe_clash(*pair), True
 
@@ -218,7 +218,7 @@ def save_discovered_files(source: Source, found: Sequence[Reading], now: datetim
             "camera": one.camera,
             "starts_at": one.starts_at,
             "ends_at": one.ends_at,
-            "note": one.note[:300],
+            "note": one.note,
             "unclear": one.unclear,
         }
         if footage_file is None:
@@ -272,9 +272,12 @@ def clashing_lecture(lecture: Lecture) -> Lecture | None:
     return next((other for other in others if is_clash(lecture, other)), None)
 
 
-def describe_clash(one: Lecture, other: Lecture) -> str:
-    codes = {"one": one.course.code, "other": other.course.code}
-    return _("Two lectures are in the room then: %(one)s and %(other)s. Assign the footage to the right one.") % codes
+def describe_clash(one: Lecture, other: Lecture) -> Message:
+    return Message(
+        "Two lectures are in the room then: {one} and {other}. Assign the footage to the right one.",
+        one=one.course.code,
+        other=other.course.code,
+    )
 
 
 def footage_files_for_lecture(lecture: Lecture) -> QuerySet[FootageFile]:

@@ -14,6 +14,7 @@ from campus.cctv import path_patterns as patterns
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
 from campus.common.jobs import LeasedWork
+from campus.common.messages import MessageField
 
 DAY = 24 * 3600  # seconds
 
@@ -149,9 +150,7 @@ class SourceTest(LeasedWork):
     asked_at = models.DateTimeField(_("asked for at"), auto_now=True)
     files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
     count = models.PositiveIntegerField(_("files that are there"), default=0)
-    told = models.TextField(
-        _("what the cameras send"), blank=True, help_text="Of a source that has no files: a line a camera."
-    )
+    told = MessageField(_("what the cameras send"), help_text="Of a source that has no files: a line a camera.")
 
     class Meta:
         verbose_name = _("test of a source")
@@ -235,9 +234,7 @@ class FootageFile(LeasedWork):
     settled = models.BooleanField(
         _("no longer being written"), default=False, help_text=_("Found unchanged a while later.")
     )
-    note = models.CharField(
-        _("note"), max_length=300, blank=True, help_text=_("What is odd about it: no lecture at that time, cut off, …")
-    )
+    note = MessageField(_("note"), help_text=_("What is odd about it: no lecture at that time, cut off, …"))
     unclear = models.BooleanField(default=False, editable=False, help_text="Only a person can tell what it shows.")
     seen_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     fetched_at = models.DateTimeField(_("fetched"), null=True)
@@ -281,7 +278,7 @@ class Collection(models.Model):
     due_at = models.DateTimeField(_("next look"))
     deadline_at = models.DateTimeField(_("given up at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    note = models.TextField(_("what is missing"), blank=True)
+    note = MessageField(_("what is missing"))
 
     class Meta:
         verbose_name = _("collection of footage")
@@ -310,7 +307,7 @@ class Alarm(models.Model):
 
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     key = models.CharField(max_length=80)
-    text = models.TextField(_("what happened"))
+    text = MessageField(_("what happened"))
     began_at = models.DateTimeField(_("since"), auto_now_add=True)
     over_at = models.DateTimeField(_("over"), null=True, blank=True)
 
@@ -321,4 +318,4 @@ class Alarm(models.Model):
         constraints = [models.UniqueConstraint(fields=["key"], condition=Q(over_at=None), name="an_alarm_rings_once")]
 
     def __str__(self) -> str:
-        return self.text
+        return str(self.text)

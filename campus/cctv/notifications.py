@@ -64,7 +64,7 @@ def _item(row: Collection) -> Mapping[str, object]:
         "lecture": lecture,
         "when": f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}",
         "partly": row.state == Collection.State.COMPLETE,
-        "why": row.note.splitlines(),
+        "why": str(row.note).splitlines(),
         "address": f"{settings.ADDRESS}/lectures/{lecture.pk}/" if settings.ADDRESS else "",
     }
 
@@ -75,7 +75,7 @@ def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
         *((alarm, "alarm.begun", BEGUN) for alarm in begun),
         *((alarm, "alarm.over", OVER) for alarm in over),
     ]:
-        data = {"kind": alarm.kind, "key": alarm.key, "text": alarm.text}
+        data = {"kind": alarm.kind, "key": alarm.key, "text": str(alarm.text)}
         publish_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
         for reader in _registrars():
             with use_language_of(reader[2]):

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
@@ -14,7 +13,9 @@ from campus.accounts.roles import AnyUser, sees_everything
 from campus.cctv import path_patterns as patterns
 from campus.cctv.matching import Reading, RemoteFile, parse_files, zone_of
 from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
+from campus.common.messages import localize
 from campus.recordings.models import Clip
+from recognition.messages import Message
 
 NEAR = timedelta(days=4)  # how far from a footage file the lectures are that it may be of
 
@@ -76,9 +77,9 @@ class Seen:
         return self.reading.lectures if self.reading else []
 
     @property
-    def note(self) -> str:
-        """Why it is of no use by itself; "" where it is."""
-        return self.reading.note if self.reading else _("It is no video.")
+    def note(self) -> Message:
+        """Why it is of no use by itself; empty where it is."""
+        return self.reading.note if self.reading else localize(Message("It is no video."))
 
 
 def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:

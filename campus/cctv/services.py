@@ -21,6 +21,7 @@ from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, queue_w
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, finish, request
+from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +113,11 @@ def request_source_test(*, source: Source) -> SourceTest:
     return test
 
 
-def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: str = "") -> bool:
+def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: Message | None = None) -> bool:
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
-    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told)
+    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told or Message())
 
 
 def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:

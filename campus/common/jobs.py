@@ -21,6 +21,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
+from campus.common.messages import MessageField
+from recognition.messages import Message
+
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of the messages
@@ -33,7 +36,7 @@ class LeasedWork(models.Model):
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
-    error = models.TextField(_("what went wrong"), blank=True, editable=False)
+    error = MessageField(_("what went wrong"))
     error_detail = models.TextField(_("details for the administrator"), blank=True, editable=False)
 
     class Meta:
@@ -115,7 +118,7 @@ def finish(row: LeasedWork, to_state: str, **fields: Any) -> bool:
     )
 
 
-def release(_task: str, row: LeasedWork, error: str, detail: str) -> bool:
+def release(_task: str, row: LeasedWork, error: Message, detail: str) -> bool:
     """Give the row back for another attempt; the sweeper asks for it."""
     return bool(
         _mine(row).update(lease_owner="", lease_until=None, published_at=None, error=error, error_detail=detail)
@@ -129,7 +132,7 @@ def postpone(row: LeasedWork) -> bool:
     )
 
 
-def fail(task: str, row: LeasedWork, error: str, detail: str) -> bool:
+def fail(task: str, row: LeasedWork, error: Message, detail: str) -> bool:
     """Finish the row as failed, with a sentence for people and the details for the administrator."""
     return finish(row, KINDS[task].failed, error_detail=detail, **{KINDS[task].tells: error})
 

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Course
 from campus.common.errors import UserError
 from campus.common.jobs import WAITING, finish, request
 from campus.outbox.models import Delivery, Webhook, new_secret
 from campus.outbox.sending import NotSent, send
+from recognition.messages import Message
 
 TASK = "rollcall.deliver"
 # How long after each failure it is tried again; after the last one it is given up.
@@ -47,18 +47,18 @@ def deliver(*, delivery: Delivery) -> None:
     """One try, by whoever has claimed the row."""
     now = timezone.now()
     if delivery.webhook and not delivery.webhook.active:
-        finish(delivery, Delivery.State.FAILED, error=_("The webhook is switched off."))
+        finish(delivery, Delivery.State.FAILED, error=Message("The webhook is switched off."))
         return
     try:
         send(delivery, now)
     except NotSent as error:
         tries = delivery.tries + 1
         if error.final or tries > len(PAUSES):
-            finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=str(error))
+            finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=error.message)
             if delivery.webhook and error.gone:
                 Webhook.objects.filter(pk=delivery.webhook.pk).update(active=False)
         else:
-            finish(delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=str(error))
+            finish(delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=error.message)
     else:
         finish(delivery, Delivery.State.SENT, tries=delivery.tries + 1, due_at=None, sent_at=now)
 

@@ -21,6 +21,7 @@ from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording, Segment, Upload
+from recognition.messages import Message, join_messages
 from recognition.types import Interval, VideoInfo
 
 SEAM = 5.0  # seconds
@@ -70,7 +71,7 @@ def progress(recording: Recording) -> dict[str, Any]:
         "state": recording.state,
         "state_label": str(label),
         "share": share,
-        "error": recording.error,
+        "error": str(recording.error),
         "segments": [
             {
                 "index": segment.index,
@@ -79,7 +80,7 @@ def progress(recording: Recording) -> dict[str, Any]:
                 "state": segment.state,
                 "running": segment.state == Segment.State.PENDING and segment.running,
                 "progress": segment.progress,
-                "error": segment.error,
+                "error": str(segment.error),
             }
             for segment in segments
         ],
@@ -136,27 +137,23 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
 
-def gaps(recording: Recording) -> str:
-    """Sentences that name the parts that could not be looked at, and when there is no footage; "" where nothing is missing."""
-    told = []
+def gaps(recording: Recording) -> Message:
+    """Names the segments that could not be looked at, and when there is no footage; empty where nothing is missing."""
+    messages: list[Message] = []
     failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
     if failed:
-        where = _times(merge_intervals((segment.start, segment.end) for segment in failed))
-        told.append(
-            (
-                _("These parts could not be looked at: %(where)s. %(error)s")
-                % {"where": where, "error": failed[0].error}
-            ).strip()
-        )
+        times = _times(merge_intervals((segment.start, segment.end) for segment in failed))
+        messages += [Message("These parts could not be looked at: {times}.", times=times), failed[0].error]
     if recording.collected and not recording.provisional:
         shown = [(clip.at, clip.until) for clip in recording.clips.order_by("at")]
         if missing := holes(shown, recording.duration):
-            told.append(_("There is no footage of %(where)s.") % {"where": _times(missing)})
-    return " ".join(told)
+            messages.append(Message("There is no footage of {times}.", times=_times(missing)))
+    return join_messages(messages)
 
 
-def _times(intervals: list[Interval]) -> str:
-    return ", ".join(f"{clock(start)} to {clock(end)}" for start, end in intervals)
+def _times(intervals: list[Interval]) -> Message:
+    spans = (Message("{start} to {end}", start=clock(start), end=clock(end)) for start, end in intervals)
+    return join_messages(spans, ", ")
 
 
 def seam(length: float) -> float:

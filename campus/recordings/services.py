@@ -26,6 +26,7 @@ from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import ANEW, Recording, Segment
 from campus.recordings.selectors import OPEN
 from recognition import types
+from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +231,9 @@ def gallery_settled(*, course: Course) -> None:
     request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
 
 
-def recording_counted(*, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: str) -> bool:
+def recording_counted(
+    *, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: Message
+) -> bool:
     """The vote with that gallery and strictness is over; `error` names the gaps. False: this attempt lost its lease.
 
     To be called in the transaction that writes the attendance. The tracks are deleted after it, except where more footage is

@@ -69,7 +69,7 @@ def _moment(snapshot: Snapshot, recording: Recording, box: Sequence[float] | Non
         around = (f"{x1:.0f}", f"{y1:.0f}", f"{x2 - x1:.0f}", f"{y2 - y1:.0f}")
     width, height = recording.info.get("width", 0), recording.info.get("height", 0)
     url = reverse("snapshot", args=[snapshot.pk])
-    return Moment(url, snapshot.state, snapshot.error, clock(snapshot.time), str(width), str(height), around)
+    return Moment(url, snapshot.state, str(snapshot.error), clock(snapshot.time), str(width), str(height), around)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from campus.cctv.fetching import finish_fetch, part_path
 from campus.cctv.matching import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim, fail
+from recognition.messages import Message
 from recognition.types import VideoInfo
 from tests.campus import factories
 from tests.campus.factories import STARTS
@@ -90,7 +91,7 @@ class Store:
     def broken(self) -> None:
         source = claim("rollcall.scan", self.source.pk, "worker")
         if source:
-            fail("rollcall.scan", source, "The server does not answer.", "")
+            fail("rollcall.scan", source, Message("The server does not answer."), "")
 
     def wanted(self) -> list[str]:
         return list(

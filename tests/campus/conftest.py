@@ -20,6 +20,7 @@ from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report, write_register_report
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.recordings.models import Recording
+from recognition.messages import Message
 from tests.campus import factories
 
 
@@ -96,9 +97,9 @@ def world(db) -> World:
         lecture,
         original_name="loops-2.mp4",
         state=Recording.State.FAILED,
-        error="The file is damaged. Upload another copy.",
+        error=Message("The file is damaged. Upload another copy."),
     )
-    failed.segments.update(state="failed", error="The file is damaged here.")
+    failed.segments.update(state="failed", error=Message("The file is damaged here."))
     crop = {"file": default_storage.save("crops/one.jpg", ContentFile(jpeg())), "time": 5.0, "quality": 0.9}
     seen = {"intervals": [[0, 118]], "seconds": 118.0, "crops": [crop]}
     sighting = Sighting.objects.create(

@@ -30,6 +30,7 @@ from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Upload
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -112,7 +113,7 @@ def things(world: World) -> dict[str, object]:
         "cameras": camera.pk,
         "footage file footage files": factories.footage_file(camera, factories.STARTS).pk,
         "collection collections": collection.pk,
-        "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.").pk,
+        "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits.")).pk,
         "periodictask": PeriodicTask.objects.create(
             name="footage",
             task="rollcall.collect",

@@ -17,6 +17,7 @@ from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.zips import zip_take
 from campus.common.jobs import claim
 from campus.recordings.models import Recording, Segment
+from recognition.messages import Message
 from tests.campus.admin_tools import Campus, add_photo, client_of, picture
 from tests.campus.test_photo_import import zipped
 
@@ -177,7 +178,7 @@ def test_photos_come_one_by_one_and_their_verdicts_are_told(campus: Campus, regi
         ("people/008/1.jpg", "Bob Roe", True),
         ("people/nobody/1.jpg", "", False),
     ]
-    FacePhoto.objects.filter(pk=taken["id"]).update(state="rejected", reason="The face is blurred.")
+    FacePhoto.objects.filter(pk=taken["id"]).update(state="rejected", reason=Message("The face is blurred."))
     verdicts = reverse("admin:biometrics_facephoto_verdicts")
     told = registrar.get(verdicts, {"id": [taken["id"], "x" * 36, "../../etc"]}).json()["rows"]
     assert [(row["id"], row["state"], row["reason"]) for row in told] == [

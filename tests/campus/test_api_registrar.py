@@ -18,6 +18,7 @@ from campus.biometrics.zips import zip_take
 from campus.common.jobs import claim
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 from tests.campus.test_timetable_ical import WEEKLY, ics, single
@@ -71,7 +72,7 @@ def test_a_webhook_is_tried_out_and_its_messages_are_followed(office: APIClient,
     assert (sent.status_code, sent.json()["event"], sent.json()["state"]) == (202, "ping", "queued")
     url = f"/api/v1/deliveries/{sent.json()['id']}/"
     assert office.post(f"{url}retry/").status_code == 400, "it is about to be sent"
-    Delivery.objects.update(state="failed", tries=7, error="The receiver answered 500.")
+    Delivery.objects.update(state="failed", tries=7, error=Message("The receiver answered 500."))
     (row,) = office.get(f"/api/v1/deliveries/?webhook={webhook.pk}&state=failed").json()["results"]
     assert row["error"] == "The receiver answered 500."
     assert office.post(f"{url}retry/").json()["state"] == "queued"

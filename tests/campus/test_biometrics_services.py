@@ -47,7 +47,7 @@ def test_the_verdict_is_kept_with_face_and_embedding() -> None:
     for _ in range(2):  # whoever comes second writes the same
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
         photo.refresh_from_db()
-        assert (photo.state, photo.reason, photo.face_px) == ("warning", "A little dark.", 80.0)
+        assert (photo.state, str(photo.reason), photo.face_px) == ("warning", "A little dark.", 80.0)
         assert photo.crop.read() == b"face"
         assert np.array_equal(np.frombuffer(photo.embeddings.get().vector, "<f4"), vector)
 
@@ -59,7 +59,7 @@ def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
     for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
         photo_checked(
             photo=factories.photo(first, state="pending"),
-            result=EnrolmentPhoto(verdict, "", embedding=vector),
+            result=EnrolmentPhoto(verdict, Message(), embedding=vector),
             embedder=embedder,
         )
     people = course_embeddings(course, "a")

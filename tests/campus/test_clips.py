@@ -32,6 +32,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, gaps, holes, place, progress
 from campus.recordings.services import recording_cancel, recording_restart, recording_retry
 from recognition import types
+from recognition.messages import Message
 from tests.campus import factories
 
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
@@ -253,14 +254,14 @@ def test_a_clip_off_footage_file_leaves_a_gap_that_is_told_once_no_more_is_await
     arrives(factories.footage_file(camera, minute(0), 20), factories.footage_file(camera, minute(30), 29))
     recording = _clip(lecture)
     looked_at(recording)
-    assert gaps(recording) == ""
+    assert str(gaps(recording)) == ""
     complete_lecture(lecture=lecture)
     recording.refresh_from_db()
-    assert gaps(recording) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
+    assert str(gaps(recording)) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
     assert coverage(recording) == pytest.approx(49 / 60)
     assert gaps_by_camera(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
-    recording.segments.filter(start=60).update(state="failed", error="That part is damaged.")
-    assert gaps(recording).startswith(
+    recording.segments.filter(start=60).update(state="failed", error=Message("That part is damaged."))
+    assert str(gaps(recording)).startswith(
         "These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no"
     )
 
@@ -423,12 +424,12 @@ def test_an_assigned_footage_file_without_a_time_begins_with_the_lecture(lecture
 
 def test_an_assigned_footage_file_that_is_not_here_is_fetched(lecture: Lecture, camera: Camera) -> None:
     footage_file = factories.footage_file(
-        camera, minute(0), 60, state="failed", tries=5, error="The server was away.", info={}
+        camera, minute(0), 60, state="failed", tries=5, error=Message("The server was away."), info={}
     )
     FootageFile.objects.filter(pk=footage_file.pk).update(file="")
     assign_footage_file(footage_file=footage_file, lecture=lecture)
     footage_file.refresh_from_db()
-    assert (footage_file.state, footage_file.tries, footage_file.error, footage_file.lecture) == (
+    assert (footage_file.state, footage_file.tries, str(footage_file.error), footage_file.lecture) == (
         "wanted",
         0,
         "",
@@ -460,9 +461,9 @@ def test_a_discarded_footage_file_goes_with_its_file_and_what_it_showed(settings
 def test_a_footage_file_in_which_nothing_can_be_seen_is_done_without(lecture: Lecture, camera: Camera) -> None:
     first, second = factories.footage_file(camera, minute(0), 30), factories.footage_file(camera, minute(30), 30)
     arrives(first, second)
-    fail_unreadable_file(footage_file=second, why="It is damaged.")
+    fail_unreadable_file(footage_file=second, why=Message("It is damaged."))
     recording = _clip(lecture)
     assert recording.clips.get().footage_file == first
     second.refresh_from_db()
-    assert (second.state, second.error) == ("failed", "It is damaged.")
+    assert (second.state, str(second.error)) == ("failed", "It is damaged.")
     assert recording.embedder == embedder_in_use(lecture.course)

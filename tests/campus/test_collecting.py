@@ -89,7 +89,7 @@ def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
     assert "is missing" in letters[0].subject
     assert str(lecture.course) in letters[0].body
     assert "nothing" in letters[0].body
-    assert Collection.objects.get(lecture=lecture).note == f"{store.source.name}/cam1: nothing."
+    assert str(Collection.objects.get(lecture=lecture).note) == f"{store.source.name}/cam1: nothing."
 
 
 def test_lectures_that_are_missing_together_are_one_letter(store: Store, clock: Clock) -> None:
@@ -112,7 +112,7 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
     collect()
     row = Collection.objects.get(lecture=lecture)
     assert row.state == State.COMPLETE
-    assert "09:15:00 to 10:30:00" in row.note
+    assert "09:15:00 to 10:30:00" in str(row.note)
     assert "Parts of the recording" in Delivery.objects.filter(to="ada@example.org").get().subject
     store.record_lecture(lecture)
     clock.now += timedelta(days=3)
@@ -154,7 +154,7 @@ def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: L
     assert state_of(lecture) == State.OFF
     assert not store.source.footage_files.exclude(state=FootageFile.State.FOUND).exists()
     assert not Delivery.objects.exists()
-    assert store.source.footage_files.first().note == "No lecture is in B 12 then."
+    assert str(store.source.footage_files.first().note) == "No lecture is in B 12 then."
     Lecture.objects.update(cancelled=False)
     store.works()
     store.works()

@@ -11,6 +11,7 @@ from campus.cctv.matching import RemoteFile, delete_expired_footage_files, finis
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import claim
 from campus.outbox.models import Delivery
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.collecting_store import QUARTER, Clock, State, Store, clock, lecture, state_of, store
 from tests.campus.factories import STARTS
@@ -43,12 +44,12 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
         collect()
         store.looked()
         for pk in store.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
-            schedule_retry(footage_file=claim("rollcall.fetch", pk, "worker"), why="The connection broke.")
+            schedule_retry(footage_file=claim("rollcall.fetch", pk, "worker"), why=Message("The connection broke."))
 
     clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
     assert state_of(lecture) == State.MISSING
     assert Delivery.objects.filter(to="ada@example.org").count() == 1
-    assert "The connection broke." in Collection.objects.get(lecture=lecture).note
+    assert "The connection broke." in str(Collection.objects.get(lecture=lecture).note)
     assert store.source.footage_files.get().tries > 12, "but it is tried on"
 
 
@@ -58,12 +59,12 @@ def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, l
     clock.now = other.ends_at + timedelta(minutes=10)
     store.works()
     assert store.wanted() == []
-    note = store.source.footage_files.get(path__contains="093000").note
+    note = str(store.source.footage_files.get(path__contains="093000").note)
     assert lecture.course.code in note
     assert other.course.code in note
     Collection.objects.update(deadline_at=clock.now)
     collect()
-    assert "Two lectures" in Collection.objects.get(lecture=lecture).note
+    assert "Two lectures" in str(Collection.objects.get(lecture=lecture).note)
 
 
 def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Clock) -> None:
@@ -74,7 +75,7 @@ def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Cl
     store.works()
     notes = dict(FootageFile.objects.values_list("path", "note"))
     assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
-    assert "cam9" in notes["cam9/20261116/090000.mp4"]
+    assert "cam9" in str(notes["cam9/20261116/090000.mp4"])
 
 
 def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store: Store, clock: Clock) -> None:

@@ -26,6 +26,7 @@ from campus.recordings.services import (
     tracks_folder,
 )
 from recognition import types
+from recognition.messages import Message
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -181,27 +182,27 @@ def test_what_is_over_cannot_be_cancelled(state: str) -> None:
 def test_a_retry_takes_failed_parts_only() -> None:
     recording = factories.planned(segments=3, state="done", coverage=2 / 3)
     recording.segments.update(state="done", result="tracks/x.npz", attempts=1)
-    recording.segments.filter(index=1).update(state="failed", result="", error="damaged", attempts=3)
+    recording.segments.filter(index=1).update(state="failed", result="", error=Message("damaged"), attempts=3)
     recording_retry(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, recording.run) == ("processing", 1)
     rows = recording.segments.order_by("index").values_list("state", "attempts", "error")
-    assert list(rows) == [("done", 1, ""), ("pending", 0, ""), ("done", 1, "")]
+    assert list(rows) == [("done", 1, Message()), ("pending", 0, Message()), ("done", 1, Message())]
 
 
 def test_a_retry_of_a_vote_that_failed_votes_again() -> None:
-    recording = factories.planned(state="failed", error="the disk was full")
+    recording = factories.planned(state="failed", error=Message("the disk was full"))
     recording.segments.update(state="done", result="tracks/x.npz")
     recording_retry(recording=recording, user=None)
     recording.refresh_from_db()
-    assert (recording.state, recording.error) == ("aggregating", "")
+    assert (recording.state, str(recording.error)) == ("aggregating", "")
 
 
 def test_a_retry_of_a_failed_ingest_starts_there() -> None:
-    recording = factories.recording(state="failed", error="not a video", attempts=3)
+    recording = factories.recording(state="failed", error=Message("not a video"), attempts=3)
     recording_retry(recording=recording, user=None)
     recording.refresh_from_db()
-    assert (recording.state, recording.attempts, recording.error) == ("uploaded", 0, "")
+    assert (recording.state, recording.attempts, str(recording.error)) == ("uploaded", 0, "")
 
 
 @pytest.mark.parametrize("state", ["done", "uploaded", "processing", "cancelled"])
@@ -213,11 +214,11 @@ def test_there_is_nothing_to_retry(state: str) -> None:
 @pytest.mark.parametrize("state", [state for state, _ in Recording.State.choices])
 def test_attendance_can_always_be_taken_again(state: str) -> None:
     recording = factories.planned(
-        state=state, error="x", lease_owner="old", lease_until=timezone.now() + timedelta(hours=1)
+        state=state, error=Message("x"), lease_owner="old", lease_until=timezone.now() + timedelta(hours=1)
     )
     recording_restart(recording=recording, user=None)
     recording.refresh_from_db()
-    assert (recording.state, recording.run, recording.error) == ("uploaded", 2, "")
+    assert (recording.state, recording.run, str(recording.error)) == ("uploaded", 2, "")
     assert not recording.segments.exists()
     assert claim("rollcall.ingest", recording.pk, "new")
 
@@ -241,7 +242,7 @@ def test_progress_is_told() -> None:
     Segment.objects.filter(pk=segments[1].pk).update(
         progress=0.5, lease_owner="me", lease_until=timezone.now() + timedelta(minutes=1), faces=2
     )
-    Segment.objects.filter(pk=segments[2].pk).update(state="failed", error="damaged")
+    Segment.objects.filter(pk=segments[2].pk).update(state="failed", error=Message("damaged"))
     told = progress(recording)
     assert told["state"] == "processing"
     assert told["share"] == pytest.approx(0.95 * 2.5 / 4)
@@ -284,8 +285,8 @@ def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:
 
 def test_neighbouring_gaps_are_one() -> None:
     recording = factories.planned(segments=5)
-    recording.segments.filter(index__in=(1, 2, 4)).update(state="failed", error="That part is damaged.")
+    recording.segments.filter(index__in=(1, 2, 4)).update(state="failed", error=Message("That part is damaged."))
     assert (
-        gaps(recording)
+        str(gaps(recording))
         == "These parts could not be looked at: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
     )

@@ -12,6 +12,7 @@ from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.cctv.services import finish_source_test
 from campus.common.jobs import claim
+from recognition.messages import Message
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +120,11 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
         factories.course(lecturers=(teacher,), students=1), starts_at=timezone.now() - timedelta(days=1)
     )
     row = Collection.objects.create(
-        lecture=lecture, state="missing", note="cam1: nothing.", due_at=timezone.now(), deadline_at=timezone.now()
+        lecture=lecture,
+        state="missing",
+        note=Message("cam1: nothing."),
+        due_at=timezone.now(),
+        deadline_at=timezone.now(),
     )
     assert api.post(f"/api/v1/collections/{row.pk}/again/").json()["state"] == "collecting"
     api.force_authenticate(teacher)

@@ -18,6 +18,7 @@ from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTes
 from campus.cctv.services import finish_source_test, request_source_test
 from campus.common.jobs import claim
 from campus.web.dashboard import Dashboard
+from recognition.messages import Message
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +129,7 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
     assert "2 fit the pattern and 1 are of a lecture" in " ".join(page.split())
     Source.objects.update(pattern="{room}/{date}/{start}.mp4")
     assert "would be called “B 12/" in office.get(where).content.decode()
-    SourceTest.objects.update(state="failed", error="The name leads nowhere.")
+    SourceTest.objects.update(state="failed", error=Message("The name leads nowhere."))
     assert "The name leads nowhere." in office.get(where).content.decode()
     office.post(where)
     assert SourceTest.objects.get().state == SourceTest.State.QUEUED
@@ -142,7 +143,7 @@ def test_names_from_outside_are_no_markup(office: Client):
         test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
     )
     footage_file = factories.footage_file(
-        None, None, source=source, path=nasty, state="found", unclear=True, note="<script>alert(2)</script>"
+        None, None, source=source, path=nasty, state="found", unclear=True, note=Message("<script>alert(2)</script>")
     )
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
@@ -170,7 +171,7 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
         factories.STARTS - timedelta(hours=9),
         state="found",
         path="night.mp4",
-        note="No lecture is in B 12 then.",
+        note=Message("No lecture is in B 12 then."),
     )
     lists = reverse("admin:cctv_footagefile_changelist")
     unclear, none = (office.get(lists, {"lecture": which}).content.decode() for which in ("unclear", "none"))
@@ -203,7 +204,7 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
     now = timezone.now()
     lecture = factories.lecture(room="B 12", starts_at=now - timedelta(days=1), title="Loops")
     row = Collection.objects.create(
-        lecture=lecture, state="missing", note="cam1: nothing.", due_at=now, deadline_at=now
+        lecture=lecture, state="missing", note=Message("cam1: nothing."), due_at=now, deadline_at=now
     )
     assert "cam1: nothing." in office.get(reverse("admin:cctv_collection_changelist")).content.decode()
     assert "It is looked for again." in press(office, "cctv_collection_look_again", row.pk)
@@ -218,8 +219,8 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     registrar, now = factories.registrar(), timezone.now()
     lecture = factories.lecture(starts_at=now - timedelta(days=1), title="Loops")
     Collection.objects.create(lecture=lecture, state="missing", due_at=now, deadline_at=now)
-    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text="Work waits.")
-    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text="Work waited.", over_at=now)
+    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits."))
+    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text=Message("Work waited."), over_at=now)
     source = factories.source()
     factories.footage_file(None, None, source=source, state="found", unclear=True, path="stray.mp4")
     factories.footage_file(None, None, source=source, state="failed", path="broken.mp4")

@@ -34,6 +34,7 @@ from campus.cctv.services import (
 from campus.common.errors import UserError
 from campus.common.jobs import claim
 from campus.recordings.models import Clip
+from recognition.messages import Message
 from recognition.types import VideoInfo
 from tests.campus import factories
 
@@ -114,10 +115,10 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
     assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
     assert rows[path()].lectures == [lecture]
     assert rows[path()].footage_file is not None
-    assert rows[path()].note == ""
-    assert "No lecture" in rows[path(24 * 60)].note
-    assert "two" in rows[path(camera="two")].note
-    assert "pattern" in rows["lost+found/old.mp4"].note
+    assert str(rows[path()].note) == ""
+    assert "No lecture" in str(rows[path(24 * 60)].note)
+    assert "two" in str(rows[path(camera="two")].note)
+    assert "pattern" in str(rows["lost+found/old.mp4"].note)
     assert rows["readme.txt"].lectures == []
 
 
@@ -171,7 +172,7 @@ def test_footage_that_wants_a_person(nvr: Source, lecture):
             camera_, starts_at, minutes=15, **{"source": nvr, "state": FootageFile.State.FOUND} | fields
         )
 
-    night = found(factories.STARTS - timedelta(hours=9), note="No lecture is in B 12 then.")
+    night = found(factories.STARTS - timedelta(hours=9), note=Message("No lecture is in B 12 then."))
     nobodys = found(factories.STARTS, None, unclear=True)
     timeless = found(None, unclear=True)
     clash = found(factories.STARTS, unclear=True)
@@ -215,7 +216,11 @@ def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
 
 def test_a_missing_lecture_is_looked_for_again(lecture):
     row = Collection.objects.create(
-        lecture=lecture, state="missing", note="Nothing came.", due_at=lecture.ends_at, deadline_at=lecture.ends_at
+        lecture=lecture,
+        state="missing",
+        note=Message("Nothing came."),
+        due_at=lecture.ends_at,
+        deadline_at=lecture.ends_at,
     )
     type(lecture).objects.filter(pk=lecture.pk).update(
         starts_at=timezone.now() - timedelta(days=2), ends_at=timezone.now() - timedelta(days=1)
@@ -223,9 +228,9 @@ def test_a_missing_lecture_is_looked_for_again(lecture):
     row = Collection.objects.select_related("lecture").get()
     restart_collection(collection=row)
     row.refresh_from_db()
-    assert (row.state, row.note, row.tries) == (Collection.State.COLLECTING, "", 0)
+    assert (row.state, str(row.note), row.tries) == (Collection.State.COLLECTING, "", 0)
     assert row.due_at <= timezone.now() < row.deadline_at
-    Collection.objects.update(state="off", note="No camera in use is in the lecture's room.")
+    Collection.objects.update(state="off", note=Message("No camera in use is in the lecture's room."))
     with pytest.raises(UserError, match="No camera in use"):
         restart_collection(collection=Collection.objects.get())
 
@@ -346,5 +351,5 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     row.refresh_from_db()
     assert row.state == FootageFile.State.HERE
     assert row.ends_at == lecture.starts_at + timedelta(minutes=5)
-    assert note in row.note
+    assert note in str(row.note)
     assert bool(row.note) is bool(note)

@@ -13,6 +13,7 @@ from campus.biometrics import services
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import active_gallery, gallery_inputs, gallery_is_due
 from campus.common.errors import UserError
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 
@@ -42,7 +43,7 @@ def train(course: Course) -> Gallery:
 
 
 def look_at(photo, verdict: str = "accepted") -> None:
-    services.photo_checked(photo=photo, result=EnrolmentPhoto(verdict, ""), embedder="dlib-resnet-v1")
+    services.photo_checked(photo=photo, result=EnrolmentPhoto(verdict, Message()), embedder="dlib-resnet-v1")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from campus.cctv.alarms import watch
 from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
+from recognition.messages import Message
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,9 @@ def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_i
     hook = Webhook.objects.create(url="https://example.org/hook")
     Source.objects.update(looked_at=timezone.now() - timedelta(minutes=29))
     assert ringing() == []
-    Source.objects.update(looked_at=timezone.now() - timedelta(minutes=36), error="The server does not answer.")
+    Source.objects.update(
+        looked_at=timezone.now() - timedelta(minutes=36), error=Message("The server does not answer.")
+    )
     assert ringing() == ["unreachable"]
     assert letters() == ["Footage: something needs a look"]
     assert "The server does not answer." in Delivery.objects.get(event="footage.alarm").body
@@ -95,7 +98,7 @@ def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
     assert ringing() == []
     recording.segments.filter(index=0).update(published_at=timezone.now() - timedelta(minutes=61))
     assert ringing() == ["queue"]
-    assert "vision" in Alarm.objects.get().text
+    assert "vision" in str(Alarm.objects.get().text)
     recording.segments.filter(index=0).update(lease_until=timezone.now() + timedelta(minutes=1))
     assert ringing() == []
 
@@ -119,7 +122,7 @@ def test_a_camera_without_a_face_in_three_lectures(camera: Camera) -> None:
     assert ringing() == []
     counted(camera, 1, faces=0)
     assert ringing() == ["faceless"]
-    assert "turned away" in Alarm.objects.get().text
+    assert "turned away" in str(Alarm.objects.get().text)
 
 
 def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:

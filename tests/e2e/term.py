@@ -10,6 +10,7 @@ from campus.attendance.proposals import recount_lecture
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.admin_tools import picture
 from tests.campus.conftest import World
@@ -40,8 +41,8 @@ def students(world: World) -> list[Student]:
         student.name, student.email = name, f"{student.number.lower()}@students.example.org"
         student.save()
     verdicts = {
-        "red": (FacePhoto.Verdict.WARNING, "The face is turned away (34°)."),
-        "blue": (FacePhoto.Verdict.REJECTED, "No face was found."),
+        "red": (FacePhoto.Verdict.WARNING, Message("The face is turned away (34°).")),
+        "blue": (FacePhoto.Verdict.REJECTED, Message("No face was found.")),
     }
     for colour, (state, reason) in verdicts.items():
         name = "IMG_20260914_102233_portrait_original.jpeg"
@@ -111,7 +112,10 @@ def lived_in(world: World) -> Recording:
     }
     Gallery.objects.filter(pk=world.gallery.pk).update(report=report, students=9, photos=45)
     factories.gallery(
-        world.course, active=False, state=Gallery.State.FAILED, error="Nobody of this class has a usable photo yet."
+        world.course,
+        active=False,
+        state=Gallery.State.FAILED,
+        error=Message("Nobody of this class has a usable photo yet."),
     )
     Delivery.objects.create(
         to="m.hohenstein-wartenberg@students.example.org",
@@ -120,9 +124,9 @@ def lived_in(world: World) -> Recording:
         body="Good morning",
         key="letter",
         state=Delivery.State.FAILED,
-        error="The mail server refused the message: 550 5.1.1 mailbox unavailable",
+        error=Message("The mail server refused the message: 550 5.1.1 mailbox unavailable"),
     )
     work = factories.planned(today, segments=12, original_name="GH010042_lecture_hall_west_wing_camera_2.MP4")
     work.segments.filter(index__lt=5).update(state="done", progress=1, found=[student.pk for student in everybody[:4]])
-    work.segments.filter(index=5).update(state="failed", error="The file is damaged here.")
+    work.segments.filter(index=5).update(state="failed", error=Message("The file is damaged here."))
     return work

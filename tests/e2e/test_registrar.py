@@ -11,6 +11,7 @@ from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import photo_checked
 from campus.cctv.credentials import decrypt
 from campus.cctv.models import Source
+from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from tests.campus.admin_tools import picture
@@ -33,7 +34,7 @@ def look_at_all() -> None:
         good = n == 0
         result = EnrolmentPhoto(
             "accepted" if good else "rejected",
-            "" if good else "The face is blurred (sharpness 12).",
+            Message() if good else Message("The face is blurred (sharpness 12)."),
             crop=jpeg() if good else None,
         )
         photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")

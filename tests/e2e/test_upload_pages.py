@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from campus.common.jobs import claim, fail, finish
 from campus.recordings.models import Recording, Upload
 from campus.recordings.services import segment_finished
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.e2e.conftest import SignIn, sees, until, usable
@@ -137,7 +138,7 @@ def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: Worl
     assert segment_finished(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
     web.start()
     sees(page, "12 faces found so far", world.student.name)
-    fail("rollcall.recognise", take(recording, 1), "That part is damaged.", "")
+    fail("rollcall.recognise", take(recording, 1), Message("That part is damaged."), "")
     expect(page.locator(".strip .failed")).to_be_visible()
     end(take(recording, 2), faces=3)
     sees(page, "counting")

@@ -365,7 +365,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
     }
     assert FootageFile.objects.filter(state=FootageFile.State.DOUBLE).count() == 1
     unplaced = FootageFile.objects.get(path=path_of("lab", nobody, 0))
-    assert (unplaced.state, unplaced.note) == (FootageFile.State.FOUND, "No lecture is in Lab then.")
+    assert (unplaced.state, str(unplaced.note)) == (FootageFile.State.FOUND, "No lecture is in Lab then.")
     damaged = FootageFile.objects.get(path=path_of("lab", short, 1))
     assert damaged.state == FootageFile.State.FAILED
     assert damaged.error

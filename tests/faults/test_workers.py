@@ -113,7 +113,7 @@ def test_a_segment_that_always_kills_its_worker_leaves_a_gap(campus: Campus) -> 
     recording = campus.ended(campus.record(lecture, SEGMENTS, crash=[3]))
     assert recording.state == "done"
     assert recording.coverage == pytest.approx(5 / 6)
-    assert "0:03:00 to 0:04:00" in recording.error
+    assert "0:03:00 to 0:04:00" in str(recording.error)
     assert statuses(lecture) == EXPECTED
     failed = recording.segments.get(state="failed")
     assert (failed.index, failed.attempts) == (3, 3)
@@ -163,8 +163,8 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
 
     broken = campus.ended(broken)
     assert broken.state == "failed"
-    assert "Only 33% of the recording could be looked at" in broken.error
-    assert "0:00:00 to 0:04:00" in broken.error
+    assert "Only 33% of the recording could be looked at" in str(broken.error)
+    assert "0:00:00 to 0:04:00" in str(broken.error)
     assert not AttendanceRecord.objects.filter(lecture=lecture).exists()
     assert progress(broken)["segments"][0]["error"] == "That part is damaged."
     Path(broken.file.path).write_bytes(json.dumps({"segments": SEGMENTS}).encode())
@@ -175,7 +175,7 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
 
     other = campus.ended(other)
     assert other.state == "failed"
-    assert "no usable photos" in other.error
+    assert "no usable photos" in str(other.error)
     assert Path(other.file.path).exists(), "the upload is kept"
     from tests.campus import factories
 
@@ -188,5 +188,5 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
     assert statuses(other.lecture) == ["present"]
 
     noise = campus.ended(noise)
-    assert (noise.state, noise.error) == ("failed", "This is no video. Upload another file.")
+    assert (noise.state, str(noise.error)) == ("failed", "This is no video. Upload another file.")
     assert Recording.objects.filter(lecture=lecture, state="done").count() == 1

@@ -16,6 +16,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.services import segments_settled, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
+from recognition.messages import Message
 from recognition.tracking.result_file import load_segment_result, save_segment_result
 from tests.campus import factories
 from tests.faults import fake_vision
@@ -44,7 +45,7 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
     script.write_text(json.dumps({"segments": segments}))
     for segment in recording.segments.all():
         if segment.index in failed:
-            Segment.objects.filter(pk=segment.pk).update(state="failed", error="That part is damaged.")
+            Segment.objects.filter(pk=segment.pk).update(state="failed", error=Message("That part is damaged."))
             continue
         part = types.Segment(segment.index, segment.start, segment.end)
         result = fake_vision.process_segment(
@@ -86,7 +87,7 @@ def test_the_vote_writes_rows_pictures_and_workbook(settings) -> None:
     gallery = trained(course)
     assert (gallery.state, gallery.active, gallery.students, gallery.photos) == ("ready", True, 3, 12)
     recording = vote(looked_at(course, [[0, 1], [0, 9], [0, 9]]))
-    assert (recording.state, recording.coverage, recording.error, recording.gallery) == ("done", 1, "", gallery)
+    assert (recording.state, recording.coverage, str(recording.error), recording.gallery) == ("done", 1, "", gallery)
     records = AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student__name")
     assert [record.status for record in records] == ["present", "left_early", "absent"]
     assert recording.unknown_people.count() == 1
@@ -125,10 +126,10 @@ def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pyt
 
         broken.setattr(aggregates, step, crash)
         assert vote(recording, "first").state == "aggregating"
-    assert "The disk is full" in recording.error
+    assert "The disk is full" in str(recording.error)
     assert (written(recording)[0], written(recording)[2]) == (nothing[0], nothing[2])
     assert vote(recording, "second").state == "done"
-    assert recording.error == ""
+    assert str(recording.error) == ""
     assert recording.sightings.count() == 2
 
 
@@ -155,7 +156,7 @@ def test_gaps_are_named_and_their_tracks_kept_for_a_retry() -> None:
     recording = vote(looked_at(course, [[0], [0], [0], [0]], failed=(1, 2)))
     assert recording.state == "done"
     assert recording.coverage == 0.5
-    assert recording.error == "These parts could not be looked at: 0:01:00 to 0:03:00. That part is damaged."
+    assert str(recording.error) == "These parts could not be looked at: 0:01:00 to 0:03:00. That part is damaged."
     assert tracks_folder(recording).exists()
 
 
@@ -164,7 +165,7 @@ def test_too_little_to_look_at_is_a_failure() -> None:
     trained(course)
     recording = vote(looked_at(course, [[0], [0], [0]], failed=(1, 2)))
     assert recording.state == "failed"
-    assert recording.error.startswith("Only 33% of the recording could be looked at.")
+    assert str(recording.error).startswith("Only 33% of the recording could be looked at.")
     assert not AttendanceRecord.objects.filter(lecture=recording.lecture).exists()
 
 
@@ -192,8 +193,8 @@ def test_a_training_that_fails_is_told() -> None:
     gallery.refresh_from_db()
     assert gallery.state == "failed"
     recording = vote(recording)
-    assert (recording.state, recording.error) == ("failed", gallery.error)
-    assert "usable enrolment photo" in gallery.error
+    assert (recording.state, str(recording.error)) == ("failed", str(gallery.error))
+    assert "usable enrolment photo" in str(gallery.error)
 
 
 def test_a_damaged_gallery_is_made_again(settings) -> None:
@@ -212,7 +213,7 @@ def test_nobody_enrolled_that_day_is_told() -> None:
     course = class_of(0)
     recording = vote(looked_at(course, [[0]]))
     assert recording.state == "failed"
-    assert "Nobody is enrolled" in recording.error
+    assert "Nobody is enrolled" in str(recording.error)
 
 
 def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() -> None:

@@ -145,7 +145,7 @@ def test_two_cameras_in_any_order_make_one_result(
     arrives(last, last)
     assert statuses(lecture) == EXPECTED
     assert {one.provisional for one in lecture.recordings.all()} == {False}
-    assert {one.error for one in lecture.recordings.all()} == {""}
+    assert {str(one.error) for one in lecture.recordings.all()} == {""}
     report = Report.objects.get()
     folder = Path(settings.REPORTS_DIR, lecture.course.code)
     assert [str(path.relative_to(settings.REPORTS_DIR)) for path in folder.iterdir()] == [report.file_name]
@@ -203,7 +203,7 @@ def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_earl
     work()
     assert statuses(lecture) == ["present", "left_early", "late", "absent", "absent", "absent"]
     recording = lecture.recordings.get()
-    assert recording.error == "There is no footage of 0:00:00 to 0:02:00, 0:05:00 to 0:06:00."
+    assert str(recording.error) == "There is no footage of 0:00:00 to 0:02:00, 0:05:00 to 0:06:00."
     assert recording.coverage == pytest.approx(0.5)
     assert lecture.records.get(student__name="Student 0").share == pytest.approx(1, abs=0.05), (
         "of what could be watched"
@@ -267,7 +267,7 @@ def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera
     half = footage_file(left, 0, *LEFT)
     arrives(broken, half)
     broken.refresh_from_db()
-    assert (broken.state, broken.error) == ("failed", "This is no video. Upload another file.")
+    assert (broken.state, str(broken.error)) == ("failed", "This is no video. Upload another file.")
     assert not lecture.recordings.filter(camera=right).exists()
     complete_lecture(lecture=lecture)
     work()

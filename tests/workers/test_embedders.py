@@ -103,7 +103,7 @@ def test_a_training_that_fails_leaves_the_old_gallery_in_use(monkeypatch: pytest
 
     monkeypatch.setattr("recognition.embedding.load_embedder", missing)
     new = train_now(change(course))
-    assert (new.state, new.error) == ("failed", "The weights of FaceNet are not here.")
+    assert (new.state, str(new.error)) == ("failed", "The weights of FaceNet are not here.")
     assert active_gallery(course) == old
     recording = plan(uploaded(course))
     assert recording.embedder == OLD

@@ -84,7 +84,7 @@ def again(footage_file: FootageFile) -> FootageFile:
 class TestWhole:
     def test_it_is_kept_with_what_it_is(self, nvr: Path, film: bytes) -> None:
         footage_file = fetched(wanted(nvr, film))
-        assert (footage_file.state, footage_file.error, footage_file.note) == (FootageFile.State.HERE, "", "")
+        assert (footage_file.state, str(footage_file.error), str(footage_file.note)) == (FootageFile.State.HERE, "", "")
         assert Path(footage_file.file.path).read_bytes() == film
         assert footage_file.file.name == f"footage/{footage_file.pk}.mp4"
         assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
@@ -115,7 +115,7 @@ class TestWhole:
             FootageFile.State.DOUBLE,
             FootageFile.State.DOUBLE,
         )
-        assert PATH in second.note
+        assert PATH in str(second.note)
         assert not second.file
         assert not part_path(second).exists()
 
@@ -211,9 +211,9 @@ class TestWrong:
     def test_a_file_that_is_snapshot_written_waits(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
         with (nvr / PATH).open("ab") as writer:
-            assert "still being written" in fetched(footage_file).error
+            assert "still being written" in str(fetched(footage_file).error)
             writer.write(b"more")
-        assert "still being written" in again(footage_file).error  # it is another one than was seen
+        assert "still being written" in str(again(footage_file).error)  # it is another one than was seen
         assert footage_file.size == len(film) + 4
         assert again(footage_file).state == FootageFile.State.HERE
 
@@ -229,7 +229,7 @@ class TestWrong:
         with monkeypatch.context() as patch:
             patch.setattr(collect.Pace, "pause", grow)
             assert fetched(footage_file).state == FootageFile.State.LATER
-        assert "still being written" in again(footage_file).error
+        assert "still being written" in str(again(footage_file).error)
         assert footage_file.offset == 0
         assert again(footage_file).state == FootageFile.State.HERE
 
@@ -243,14 +243,14 @@ class TestWrong:
         source = factories.source(address=str(nvr), pattern="cam1/{date:%Y%m%d}-{start:%H%M%S}-{end:%H%M%S}.mp4")
         footage_file = fetched(wanted(nvr, film, "cam1/20261123-090000-091500.mp4", source=source))
         assert footage_file.state == FootageFile.State.HERE
-        assert "1 of 15 minutes" in footage_file.note
+        assert "1 of 15 minutes" in str(footage_file.note)
         assert footage_file.ends_at < STARTS + timedelta(minutes=2)
 
     def test_a_file_that_is_gone_fails(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
         (nvr / PATH).unlink()
         assert fetched(footage_file).state == FootageFile.State.FAILED
-        assert "does not have the file any more" in footage_file.error
+        assert "does not have the file any more" in str(footage_file.error)
 
     def test_a_picture_is_no_footage(self, nvr: Path, shared_data: Path) -> None:
         picture = next(path for path in shared_data.rglob("*.jpg"))
@@ -273,7 +273,7 @@ class TestBounds:
     def test_a_file_that_is_too_large_is_not_begun(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), max_file_gib=0)
         assert fetched(wanted(nvr, film, source=source)).state == FootageFile.State.FAILED
-        assert "at most" in FootageFile.objects.get().error
+        assert "at most" in str(FootageFile.objects.get().error)
 
     def test_the_bytes_of_the_day(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), max_gib_per_day=1)
@@ -285,7 +285,7 @@ class TestBounds:
             state=FootageFile.State.HERE,
         )
         footage_file = fetched(wanted(nvr, film, source=source))
-        assert "of the day" in footage_file.error
+        assert "of the day" in str(footage_file.error)
         FootageFile.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
         assert again(footage_file).state == FootageFile.State.HERE
 
@@ -293,7 +293,7 @@ class TestBounds:
         monkeypatch.setattr(upload_limits, "RESERVED_DISK_BYTES", 1024**6)
         footage_file = fetched(wanted(nvr, film))
         assert footage_file.state == FootageFile.State.LATER
-        assert "disk is full" in footage_file.error
+        assert "disk is full" in str(footage_file.error)
 
     def test_a_disk_that_is_full_in_the_middle_waits(
         self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch
@@ -304,7 +304,7 @@ class TestBounds:
         footage_file = wanted(nvr, film)
         with monkeypatch.context() as patch:
             patch.setattr(os, "fdatasync", full)
-            assert "disk is full" in fetched(footage_file).error
+            assert "disk is full" in str(fetched(footage_file).error)
         assert again(footage_file).state == FootageFile.State.HERE
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
@@ -366,14 +366,14 @@ class TestHostileServer:
         with answering(answer) as port:
             footage_file = fetched(self.footage_file(port, 1000))
         assert footage_file.state == FootageFile.State.LATER
-        assert "more bytes than the file was said to have" in footage_file.error
+        assert "more bytes than the file was said to have" in str(footage_file.error)
         assert part_path(footage_file).stat().st_size <= 1000
 
     def test_no_length(self, nvr: Path) -> None:
         with answering(lambda request: self.head(request) or request.wfile.write(b"film")) as port:
             footage_file = fetched(self.footage_file(port, 4))
         assert footage_file.state == FootageFile.State.FAILED
-        assert "might never end" in footage_file.error
+        assert "might never end" in str(footage_file.error)
 
     def test_drops_of_it(self, nvr: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(collect, "STALL_SECONDS", 0.3)
@@ -390,7 +390,7 @@ class TestHostileServer:
         finally:
             over.set()
         assert footage_file.state == FootageFile.State.LATER
-        assert "too slowly" in footage_file.error
+        assert "too slowly" in str(footage_file.error)
 
     @pytest.mark.parametrize("parts", [True, False], ids=["knows parts of files", "knows whole files only"])
     def test_a_connection_that_breaks_is_gone_on_with(
@@ -425,7 +425,7 @@ class TestHostileServer:
 
         with answering(answer) as port:
             footage_file = fetched(self.footage_file(port, len(film)))
-            assert "broke" in footage_file.error
+            assert "broke" in str(footage_file.error)
             kept = footage_file.offset
             assert 0 < kept <= half
             assert again(footage_file).state == FootageFile.State.HERE
@@ -445,5 +445,5 @@ class TestHostileServer:
             part_path(footage_file).parent.mkdir(exist_ok=True)
             part_path(footage_file).write_bytes(film[:1000])
             FootageFile.objects.update(offset=1000)
-            assert "another part" in fetched(footage_file).error
+            assert "another part" in str(fetched(footage_file).error)
         assert part_path(footage_file).read_bytes() == film[:1000]

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from campus.common.jobs import claim, fail, finish, release
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import segment_finished, segments_settled
+from recognition.messages import Message
 from tests.campus import factories
 from workers.maintenance import give_up
 
@@ -52,10 +53,10 @@ class Work(RuleBasedStateMachine):
     def ends(self, data: st.DataObject, way: str) -> None:
         attempt = data.draw(st.sampled_from(self.attempts))
         if way == "release":
-            release("rollcall.recognise", attempt, "try again", "")
+            release("rollcall.recognise", attempt, Message("try again"), "")
             return
         if way == "fail":
-            self.took(attempt, fail("rollcall.recognise", attempt, "damaged", ""))
+            self.took(attempt, fail("rollcall.recognise", attempt, Message("damaged"), ""))
         else:
             self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
         if way != "finish without settling":  # as a worker that dies in between

@@ -40,7 +40,7 @@ def test_a_worker_that_dies_is_replaced_and_not_for_ever(letter: Delivery, setti
     give_up()
     letter.refresh_from_db()
     assert letter.state == "failed"
-    assert "given up" in letter.error
+    assert "given up" in str(letter.error)
 
 
 def test_what_waits_is_woken_when_it_is_due(letter: Delivery) -> None:

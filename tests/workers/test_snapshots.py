@@ -42,7 +42,7 @@ def cut(snapshot: Snapshot) -> Snapshot:
 
 def test_the_picture_of_the_moment(recording: Recording, settings) -> None:
     snapshot = cut(request_snapshot(recording=recording, time=2.0))
-    assert (snapshot.state, snapshot.error) == ("ready", "")
+    assert (snapshot.state, str(snapshot.error)) == ("ready", "")
     picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
     assert video_files.number_of(picture) == 20
     assert request_snapshot(recording=recording, time=2.0).pk == snapshot.pk

@@ -15,7 +15,7 @@ from campus.cctv.credentials import decrypt
 from campus.cctv.egress_policy import guarded
 from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
-from campus.common.messages import localize
+from recognition.messages import Message, join_messages
 from workers.leased_task import describe_unexpected_error
 from workers.recorder.camera import CameraError, Recording, Target, look, record
 
@@ -43,35 +43,36 @@ def target_of(camera: Camera) -> Target:
     return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
 
 
-def told_by_cameras(source: Source) -> str:
+def told_by_cameras(source: Source) -> Message:
     """What each camera of a source sends, or why nothing, a line each. Raises UserError where there is none, or no address for them."""
     guarded(source)
-    lines = []
+    lines: list[Message] = []
     for camera in source.cameras.select_related("room"):
         try:
-            lines.append(f"{camera} ({camera.room}): {look(target_of(camera))}")
+            what: str | Message = look(target_of(camera))
         except CameraError as error:
-            lines.append(f"{camera} ({camera.room}): {error}")
+            what = error.message
+        lines.append(Message("{camera} ({room}): {what}", camera=camera, room=camera.room, what=what))
     if not lines:
         raise UserError("The source has no camera yet.")
-    return "\n".join(lines)
+    return join_messages(lines, "\n")
 
 
 class Session:
-    """`trouble` is why nothing comes at the moment, in a sentence; "" while it records. `ahead`: by how many seconds the camera's own
+    """`trouble` is why nothing comes at the moment, empty while it records. `ahead`: by how many seconds the camera's own
     clock is fast, once it has said so."""
 
     def __init__(self, camera: Camera, folder: Path, closed: Callable[[], None]) -> None:
         self.camera, self.folder, self.closed = camera, folder, closed
         self.facts = facts(camera)
-        self.trouble = ""
+        self.trouble = Message()
         self.ahead: float | None = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"camera {camera.pk}", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
-        tries, logged = 0, ""
+        tries, logged = 0, Message()
         while not self.stopping.is_set():
             most = self.camera.source.max_file_gib * 1024**3
             recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, most)
@@ -79,22 +80,22 @@ class Session:
             try:
                 record(target_of(self.camera), recording, self.stopping)
             except CameraError as error:
-                self.trouble = str(error)
+                self.trouble = error.message
                 pause = REFUSED_SECONDS if error.refused else pause
             except UserError as error:
-                self.trouble, pause = str(error), PAUSES[-1]
+                self.trouble, pause = error.message, PAUSES[-1]
             except Exception as error:
-                self.trouble = str(localize(describe_unexpected_error(error)))
+                self.trouble = describe_unexpected_error(error)
                 # Without what led to it: FFmpeg's errors have the address with the password.
                 log.error("camera %s: %s", self.camera.pk, "".join(traceback.format_exception(error, chain=False)))
-            if self.trouble not in ("", logged):
+            if self.trouble and self.trouble != logged:
                 log.warning("camera %s: %s", self.camera.pk, self.trouble)
             logged = self.trouble
             tries = 0 if recording.heard else tries + 1
             self.stopping.wait(pause)
 
     def new_file(self, starts: float) -> Path:
-        self.trouble = ""
+        self.trouble = Message()
         return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}{PART}"
 
     def clock(self, ahead: float) -> None:

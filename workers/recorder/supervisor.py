@@ -14,7 +14,6 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
 
 from campus.cctv.clock_drift import clock_seen
 from campus.cctv.fetching import bytes_fetched_in_last_day
@@ -29,6 +28,7 @@ from campus.cctv.live_recording import (
 from campus.cctv.models import Camera, Source
 from recognition.errors import RecognitionError
 from recognition.media.video import probe
+from recognition.messages import Message, join_messages
 from workers.recorder.session import PART, Session, facts
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,7 @@ TICK_SECONDS = 5.0
 STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
 KEEP_SECONDS = 24 * 3600
 CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
-SPENT = gettext_lazy(
-    "The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality."
-)
+SPENT = Message("The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality.")
 
 
 class File(NamedTuple):
@@ -63,7 +61,7 @@ class Supervisor:
         self.sessions: dict[int, Session] = {}
         self.held: dict[int, float] = {}  # sources, and when they were taken or last kept
         self.spent: set[int] = set()  # sources that gave all that they may in a day
-        self.told: dict[int, str] = {}
+        self.told: dict[int, Message] = {}
         self.ahead: dict[int, float] = {}  # what the sources' clocks are known to be fast by
         self.stopping = False
         self.news = threading.Event()  # a file is whole, or it is time to stop
@@ -180,11 +178,11 @@ class Supervisor:
         """Keep with the source what is wrong with its cameras, and how right their clock is."""
         for source_id in self.held:
             troubles = [
-                f"{one.camera}: {one.trouble}"
+                Message("{camera}: {trouble}", camera=one.camera, trouble=one.trouble)
                 for one in self.sessions.values()
                 if one.trouble and one.camera.source_id == source_id
             ]
-            error = str(SPENT) if source_id in self.spent else " ".join(troubles)
+            error = SPENT if source_id in self.spent else join_messages(troubles)
             if self.told.get(source_id) != error:
                 save_live_error(source_id=source_id, owner=self.owner, error=error)
                 self.told[source_id] = error

@@ -31,6 +31,7 @@ class PhotoZipSerializer(serializers.Serializer[Any]):
 
 class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
     skipped = serializers.ListField(
+        source="skipped_files",
         child=serializers.ListField(child=serializers.CharField()),
         help_text="of each file that was not taken: path, student, and why",
     )

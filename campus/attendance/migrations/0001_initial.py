@@ -1,5 +1,6 @@
 import campus.attendance.policy
 import campus.attendance.statuses
+import campus.common.messages
 import django.core.validators
 import django.db.models.deletion
 import uuid
@@ -167,7 +168,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('time', models.FloatField(verbose_name='second of the recording')),
                 ('state', models.CharField(choices=[('queued', 'being cut out'), ('ready', 'ready'), ('failed', 'failed')], default='queued', max_length=10)),

@@ -1,4 +1,5 @@
 import campus.biometrics.models
+import campus.common.messages
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -23,14 +24,14 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('file', models.FileField(upload_to=campus.biometrics.models.photo_path)),
                 ('original_name', models.CharField(blank=True, editable=False, max_length=255, verbose_name='file name')),
                 ('sha256', models.CharField(editable=False, max_length=64)),
                 ('state', models.CharField(choices=[('pending', 'not looked at yet'), ('accepted', 'accepted'), ('warning', 'usable, with a warning'), ('rejected', 'rejected')], default='pending', editable=False, max_length=10, verbose_name='state')),
-                ('reason', models.CharField(blank=True, editable=False, max_length=300, verbose_name='reason')),
+                ('reason', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='reason')),
                 ('face_px', models.FloatField(default=0, editable=False, verbose_name='face height in pixels')),
                 ('quality', models.FloatField(default=0, editable=False, verbose_name='quality')),
                 ('crop', models.FileField(blank=True, editable=False, upload_to='crops/photos', verbose_name='face')),
@@ -59,7 +60,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('state', models.CharField(choices=[('queued', 'waiting or training'), ('ready', 'ready'), ('failed', 'failed')], default='queued', editable=False, max_length=10, verbose_name='state')),
@@ -89,12 +90,11 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('file', models.FileField(upload_to=campus.biometrics.models.zip_path)),
                 ('original_name', models.CharField(max_length=255)),
-                ('language', models.CharField(help_text='Of the reasons.', max_length=10)),
                 ('state', models.CharField(choices=[('queued', 'in work'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
                 ('total', models.PositiveIntegerField(help_text='Files in the zip.')),
                 ('taken', models.PositiveIntegerField(default=0)),

@@ -1,5 +1,6 @@
 import campus.academics.timetable_models
 import campus.cctv.models
+import campus.common.messages
 import django.db.models.deletion
 import uuid
 from django.db import migrations, models
@@ -22,7 +23,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
                 ('kind', models.CharField(choices=[('folder', 'Folder on this server (also a mounted one)'), ('sftp', 'SFTP'), ('ftps', 'FTPS'), ('smb', 'SMB (Windows share)'), ('webdav', 'WebDAV'), ('http', 'HTTP(S) with a list of files'), ('s3', 'S3 and compatible'), ('rtsp', 'RTSP (a camera, recorded during the lecture)')], max_length=10, verbose_name='kind')),
@@ -62,7 +63,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('unreachable', "source can't be looked through"), ('silent', 'source is silent'), ('queue', 'work waits too long'), ('dark', 'camera shows nothing but black'), ('frozen', "camera's picture stands still"), ('faceless', 'camera shows no faces')], max_length=12, verbose_name='kind')),
                 ('key', models.CharField(max_length=80)),
-                ('text', models.TextField(verbose_name='what happened')),
+                ('text', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what happened')),
                 ('began_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
                 ('over_at', models.DateTimeField(blank=True, null=True, verbose_name='over')),
             ],
@@ -95,13 +96,13 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('state', models.CharField(choices=[('queued', 'being looked at'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
                 ('asked_at', models.DateTimeField(auto_now=True, verbose_name='asked for at')),
                 ('files', models.JSONField(default=list, help_text='The newest: path, size and time of each.', verbose_name='files')),
                 ('count', models.PositiveIntegerField(default=0, verbose_name='files that are there')),
-                ('told', models.TextField(blank=True, help_text='Of a source that has no files: a line a camera.', verbose_name='what the cameras send')),
+                ('told', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, help_text='Of a source that has no files: a line a camera.', verbose_name='what the cameras send')),
                 ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='test', to='cctv.source', verbose_name='source')),
             ],
             options={
@@ -119,7 +120,7 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(verbose_name='next look')),
                 ('deadline_at', models.DateTimeField(verbose_name='given up at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
-                ('note', models.TextField(blank=True, verbose_name='what is missing')),
+                ('note', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what is missing')),
                 ('lecture', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='collection', to='academics.lecture', verbose_name='lecture')),
             ],
             options={
@@ -136,7 +137,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('path', models.CharField(max_length=1000, verbose_name='path')),
@@ -152,7 +153,7 @@ class Migration(migrations.Migration):
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
                 ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='next try')),
                 ('settled', models.BooleanField(default=False, help_text='Found unchanged a while later.', verbose_name='no longer being written')),
-                ('note', models.CharField(blank=True, help_text='What is odd about it: no lecture at that time, cut off, …', max_length=300, verbose_name='note')),
+                ('note', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, help_text='What is odd about it: no lecture at that time, cut off, …', verbose_name='note')),
                 ('unclear', models.BooleanField(default=False, editable=False, help_text='Only a person can tell what it shows.')),
                 ('seen_at', models.DateTimeField(auto_now_add=True, verbose_name='first seen')),
                 ('fetched_at', models.DateTimeField(null=True, verbose_name='fetched')),

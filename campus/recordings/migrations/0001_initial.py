@@ -1,3 +1,4 @@
+import campus.common.messages
 import campus.recordings.models
 import django.db.models.deletion
 import uuid
@@ -24,7 +25,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('file', models.FileField(blank=True, max_length=200, upload_to=campus.recordings.models.recording_path)),
@@ -78,7 +79,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('error', models.TextField(blank=True, editable=False, verbose_name='what went wrong')),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('index', models.PositiveIntegerField()),
                 ('start', models.FloatField(verbose_name='from, in seconds')),

@@ -210,7 +210,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("Remark"))
     def remark(self, footage_file: FootageFile) -> str:
-        return footage_file.error or footage_file.note or "-"
+        return str(footage_file.error or footage_file.note or "-")
 
     def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
         if not request.user.has_perm("cctv.change_footagefile"):
@@ -367,7 +367,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("What is missing"))
     def missing(self, collection: Collection) -> str:
-        return collection.note or "-"
+        return str(collection.note or "-")
 
     @display(description=gettext_lazy("Next look"), ordering="due_at")
     def due(self, collection: Collection) -> Any:

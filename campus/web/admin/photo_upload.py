@@ -128,7 +128,7 @@ def zip_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "zip": row,
         "looked_at": row.looked_at,
         "in_work": row.state == PhotoImport.State.QUEUED,
-        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped[:SKIPPED_SHOWN]},
+        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped_files[:SKIPPED_SHOWN]},
         "more": len(row.skipped[SKIPPED_SHOWN:]),
     }
     return TemplateResponse(request, "admin/rollcall/photo_zip.html", context)
@@ -154,7 +154,7 @@ def _verdict(photo: FacePhoto) -> dict[str, str]:
         "id": str(photo.pk),
         "state": photo.state,
         "label": str(photo.get_state_display()),
-        "reason": photo.reason,
+        "reason": str(photo.reason),
         "picture": ""
         if pending or not photo.crop
         else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
@@ -202,7 +202,7 @@ def _added(student: Student, files: Iterable[Any]) -> ImportResult:
             photo = services.photo_add(student=student, file=file, name=file.name)
             result.rows.append(ImportRow(file.name, student, photo=photo))
         except UserError as error:
-            result.rows.append(ImportRow(file.name, student, reason=str(error)))
+            result.rows.append(ImportRow(file.name, student, reason=error.message))
     return result
 
 
@@ -212,7 +212,7 @@ def _rows(result: ImportResult | None) -> list[dict[str, str]]:
         {
             "path": row.path,
             "student": row.student.name if row.student else "",
-            "reason": row.reason,
+            "reason": str(row.reason),
             "id": str(row.photo.pk) if row.photo else "",
         }
         for row in (result.rows if result else [])
