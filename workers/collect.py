@@ -75,7 +75,7 @@ def test_source(test: SourceTest) -> None:
     from workers.source_listing import look
 
     if test.source.kind == Source.Kind.RTSP:
-        finish_source_test(test=test, told=told_by_cameras(test.source))
+        finish_source_test(test=test, camera_report=told_by_cameras(test.source))
     else:
         finish_source_test(test=test, files=look(test.source, learn=True))
 
@@ -83,7 +83,7 @@ def test_source(test: SourceTest) -> None:
 def go_on(footage_file: FootageFile) -> None:
     """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
     if FootageFile.objects.filter(
-        pk=footage_file.pk, state=FootageFile.State.WANTED, lease_owner="", attempts=footage_file.attempts - 1
+        pk=footage_file.pk, state=FootageFile.State.FETCHING, lease_owner="", attempts=footage_file.attempts - 1
     ).exists():
         publish("rollcall.fetch", [footage_file.pk])
     else:
@@ -115,15 +115,15 @@ def fetch(footage_file: FootageFile) -> None:
 
 @contextmanager
 def part_of(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
-    """The part file, for this attempt alone. It holds exactly the bytes that were noted; or fewer, and then `offset` says so."""
+    """The part file, for this attempt alone. It holds exactly the bytes that were noted; or fewer, and then `fetched_bytes` says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as part:  # noqa: PTH123
         try:
             fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Postponed from error  # an attempt that lost its lease has not noticed it yet
-        footage_file.offset = min(footage_file.offset, os.fstat(part.fileno()).st_size)
-        part.truncate(footage_file.offset)
+        footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(part.fileno()).st_size)
+        part.truncate(footage_file.fetched_bytes)
         yield part
 
 
@@ -144,7 +144,7 @@ def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
             before = there.look_at(footage_file.path)
             check(footage_file, before, most)
             up.budget += int(footage_file.size * OVERHEAD)  # of all of it: some servers know no parts
-            copy(footage_file, part, there.read(footage_file.path, footage_file.offset), up)
+            copy(footage_file, part, there.read(footage_file.path, footage_file.fetched_bytes), up)
             if there.look_at(footage_file.path) != before:
                 anew(footage_file, before)
             return before.tag
@@ -170,11 +170,11 @@ def check(footage_file: FootageFile, there: "Found", most: int) -> None:
     if moved or there.size != footage_file.size:
         anew(footage_file, there)
     if (
-        bytes_fetched_in_last_day(footage_file.source) + there.size - footage_file.offset
+        bytes_fetched_in_last_day(footage_file.source) + there.size - footage_file.fetched_bytes
         > footage_file.source.max_gib_per_day * 1024**3
     ):
         raise Later("The source's bytes of the day are used up.", HOUR)
-    check_upload_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.offset)
+    check_upload_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.fetched_bytes)
 
 
 def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
@@ -185,7 +185,7 @@ def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
 def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
     """Append to the part file until the file is whole; note how far it is, from time to time, once it is safe on the disk."""
     began = noted = time.monotonic()
-    at = heard = footage_file.offset
+    at = heard = footage_file.fetched_bytes
     pace = Pace(footage_file.source)
     part.seek(at)
     try:
@@ -225,7 +225,7 @@ def note(footage_file: FootageFile, part: IO[bytes], at: int) -> None:
     with storing():
         part.flush()
         os.fdatasync(part.fileno())
-    if not save_fetch_progress(footage_file=footage_file, offset=at):
+    if not save_fetch_progress(footage_file=footage_file, fetched_bytes=at):
         raise Cancelled("The footage file is not wanted any more, or somebody else fetches it.")
 
 

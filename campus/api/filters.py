@@ -18,7 +18,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, Report,
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import lacking_photos
 from campus.cctv.models import Collection, FootageFile
-from campus.cctv.selectors import unclear, unmatched
+from campus.cctv.selectors import awaiting_assignment, without_lecture
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 
@@ -130,8 +130,10 @@ class FootageFileFilter(filters.FilterSet):
     lecture = IdFilter(method="shows", label="of this lecture")
     after = MomentFilter("starts_at", "gte")
     before = MomentFilter("starts_at", "lt")
-    unmatched = filters.BooleanFilter(method="of_no_lecture", label="whether it is of no lecture")
-    unclear = filters.BooleanFilter(method="for_a_person", label="whether only a person can tell what it is of")
+    without_lecture = filters.BooleanFilter(method="filter_without_lecture", label="whether it is of no lecture")
+    needs_assignment = filters.BooleanFilter(
+        method="filter_needs_assignment", label="whether only a person can tell what it is of"
+    )
 
     class Meta:
         model = FootageFile
@@ -140,11 +142,15 @@ class FootageFileFilter(filters.FilterSet):
     def shows(self, queryset: QuerySet[FootageFile], name: str, value: int) -> QuerySet[FootageFile]:
         return queryset.filter(Q(clips__recording__lecture=value) | Q(lecture=value)).distinct()
 
-    def of_no_lecture(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
-        return unmatched(queryset) if value else queryset.exclude(pk__in=unmatched(queryset).values("pk"))
+    def filter_without_lecture(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
+        return without_lecture(queryset) if value else queryset.exclude(pk__in=without_lecture(queryset).values("pk"))
 
-    def for_a_person(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
-        return unclear(queryset) if value else queryset.exclude(pk__in=unclear(queryset).values("pk"))
+    def filter_needs_assignment(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
+        return (
+            awaiting_assignment(queryset)
+            if value
+            else queryset.exclude(pk__in=awaiting_assignment(queryset).values("pk"))
+        )
 
 
 class CollectionFilter(filters.FilterSet):

@@ -34,14 +34,14 @@ def watch() -> None:
     """Look at all that may stop, and tell what has changed since the last time."""
     found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
     now = timezone.now()
-    ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(over_at=None)}
+    ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(ended_at=None)}
     with transaction.atomic():
         Alarm.objects.bulk_create((alarm for key, alarm in found.items() if key not in ringing), ignore_conflicts=True)
-        mine = list(Alarm.objects.filter(over_at=None, key__in=found.keys() - ringing.keys()))
+        mine = list(Alarm.objects.filter(ended_at=None, key__in=found.keys() - ringing.keys()))
         over = [
             alarm
             for key, alarm in ringing.items()
-            if key not in found and Alarm.objects.filter(pk=alarm.pk, over_at=None).update(over_at=now)
+            if key not in found and Alarm.objects.filter(pk=alarm.pk, ended_at=None).update(ended_at=now)
         ]
         notify_alarms(begun=mine, over=over)
 
@@ -58,7 +58,7 @@ def stopped() -> list[str]:
 
 def delete_expired_alarms() -> None:
     """Forget what has been over for long."""
-    Alarm.objects.filter(over_at__lt=timezone.now() - RECENT).delete()
+    Alarm.objects.filter(ended_at__lt=timezone.now() - RECENT).delete()
 
 
 def _sources() -> Found:
@@ -68,7 +68,7 @@ def _sources() -> Found:
             text = Message(
                 "{source} could not be looked through since {when}.",
                 source=source,
-                when=source.looked_at or source.created_at,
+                when=source.last_checked_at or source.created_at,
             )
             yield Alarm(
                 kind=Alarm.Kind.UNREACHABLE, key=f"unreachable:{source.pk}", text=join_messages([text, source.error])
@@ -91,7 +91,7 @@ def _sources() -> Found:
 
 
 def _not_looked_through(source: Source) -> bool:
-    since = source.looked_at or source.created_at
+    since = source.last_checked_at or source.created_at
     return (
         source.kind != Source.Kind.RTSP
         and since < timezone.now() - PERIODS * timedelta(minutes=source.scan_interval_minutes) - PATIENCE

@@ -72,7 +72,7 @@ def clip_plans_for(lecture: Lecture) -> dict[Camera | None, list[ClipPlan]]:
     room at once, only a person can say it."""
     # One that changed at its source is here as it was, until it is fetched anew.
     here = FootageFile.objects.exclude(file="").exclude(
-        state__in=(FootageFile.State.DOUBLE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
+        state__in=(FootageFile.State.DUPLICATE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
     )
     wanted = Q(lecture=lecture)
     if lecture.room.strip() and not lecture.cancelled and not clashing_lecture(lecture):
@@ -138,7 +138,7 @@ def update_lectures_shown_by(*, footage_file: FootageFile) -> None:
 def fail_unreadable_file(*, footage_file: FootageFile, why: Message) -> None:
     """The footage file is here, and nothing can be seen in it: its lectures do without."""
     lectures = list(lectures_shown_by(footage_file))
-    FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).update(
+    FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.STORED).update(
         state=FootageFile.State.FAILED, error=why
     )
     FootageFile.objects.filter(pk=footage_file.pk).exclude(state=FootageFile.State.FAILED).update(
@@ -190,7 +190,7 @@ def _coming(lecture: Lecture) -> bool:
     now = timezone.now()
     hours = cameras_for_lecture(lecture).aggregate(most=Max("source__deadline_hours"))["most"] or 0
     deadline = max(lecture.ends_at + timedelta(hours=hours), now + GRACE)
-    begun = {"state": Collection.State.COLLECTING, "deadline_at": deadline, "due_at": now}
+    begun = {"state": Collection.State.COLLECTING, "deadline_at": deadline, "next_check_at": now}
     collection, _ = Collection.objects.get_or_create(lecture=lecture, defaults=begun)
     if collection.state in (Collection.State.WAITING, Collection.State.MISSING):
         Collection.objects.filter(pk=collection.pk).update(**begun, finished_at=None)

@@ -18,11 +18,11 @@ ALIKE = 5.0  # seconds
 ABSURD = 12 * 3600.0  # seconds: more is no clock that is off but one that was never set, or another time zone
 
 
-def clock_seen(*, source_id: int, ahead: float, by: Source.ClockReference) -> None:
+def save_measured_clock_offset(*, source_id: int, ahead: float, by: Source.ClockReference) -> None:
     """Keep by how many seconds the clock was seen to be fast. What cannot be a clock is passed over."""
     if abs(ahead) < ABSURD:
         Source.objects.filter(pk=source_id).update(
-            clock_seen=round(ahead, 1), clock_measured_by=by, clock_measured_at=timezone.now()
+            measured_clock_offset=round(ahead, 1), clock_measured_by=by, clock_measured_at=timezone.now()
         )
 
 
@@ -31,7 +31,7 @@ def measure_clock_offsets() -> None:
     for source in Source.objects.filter(enabled=True).exclude(kind=Source.Kind.RTSP).exclude(pattern=""):
         ahead = clock_offset_from_files(source)
         if ahead is not None:
-            clock_seen(source_id=source.pk, ahead=ahead, by=Source.ClockReference.FILES)
+            save_measured_clock_offset(source_id=source.pk, ahead=ahead, by=Source.ClockReference.FILES)
 
 
 def clock_offset_from_files(source: Source) -> float | None:
@@ -41,7 +41,7 @@ def clock_offset_from_files(source: Source) -> float | None:
     files the ones that were written soonest count. None where too few agree, or nothing is known.
     """
     pattern, zone = patterns.compile(source.pattern), zone_of(source)
-    here = FootageFile.objects.filter(source=source, state=FootageFile.State.HERE, modified_at__isnull=False).exclude(
+    here = FootageFile.objects.filter(source=source, state=FootageFile.State.STORED, modified_at__isnull=False).exclude(
         info={}
     )
     seen = []

@@ -102,8 +102,8 @@ def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[st
     return {
         "slot": _slot(lecture),
         "state": Collection.State.WAITING,
-        "tries": 0,
-        "due_at": lecture.ends_at + delay,
+        "check_count": 0,
+        "next_check_at": lecture.ends_at + delay,
         "deadline_at": max(lecture.ends_at + patience, now + REOPENED),
         "finished_at": None,
         "note": "",
@@ -143,15 +143,18 @@ def start_due_checks(now: datetime) -> AbstractSet[str]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
     due = (
-        Collection.objects.filter(state__in=WAITED_FOR, due_at__lte=now)
+        Collection.objects.filter(state__in=WAITED_FOR, next_check_at__lte=now)
         .select_related("lecture")
         .order_by("lecture__starts_at")
     )
     for row in due:
-        fields: dict[str, object] = {"due_at": now + PAUSES[min(row.tries, len(PAUSES) - 1)], "tries": F("tries") + 1}
-        if not row.tries:
+        fields: dict[str, object] = {
+            "next_check_at": now + PAUSES[min(row.check_count, len(PAUSES) - 1)],
+            "check_count": F("check_count") + 1,
+        }
+        if not row.check_count:
             fields["deadline_at"] = Greatest("deadline_at", now + REOPENED)
-        if Collection.objects.filter(pk=row.pk, state=row.state, due_at=row.due_at).update(
+        if Collection.objects.filter(pk=row.pk, state=row.state, next_check_at=row.next_check_at).update(
             state=Collection.State.COLLECTING, **fields
         ):
             rooms.add(room_of(row.lecture))
@@ -170,17 +173,22 @@ def request_scans(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
         .prefetch_related("cameras__room")
     )
     for source in idle:
-        wanted = source.tries == 0 and any(
+        wanted = source.failed_scans == 0 and any(
             camera.room.name.strip().casefold() in rooms for camera in source.cameras.all()
         )
-        if not wanted and source.due_at and source.due_at > now:
+        if not wanted and source.next_scan_at and source.next_scan_at > now:
             continue
-        pause = SOURCE_PAUSES[min(source.tries, len(SOURCE_PAUSES) - 1)]
+        pause = SOURCE_PAUSES[min(source.failed_scans, len(SOURCE_PAUSES) - 1)]
         with transaction.atomic():
             mine = Source.objects.filter(
-                pk=source.pk, state=Source.State.IDLE, tries=source.tries, due_at=source.due_at
+                pk=source.pk,
+                state=Source.State.IDLE,
+                failed_scans=source.failed_scans,
+                next_scan_at=source.next_scan_at,
             )
-            if mine.update(state=Source.State.SCANNING, tries=F("tries") + 1, due_at=now + pause, **WAITING):
+            if mine.update(
+                state=Source.State.SCANNING, failed_scans=F("failed_scans") + 1, next_scan_at=now + pause, **WAITING
+            ):
                 request("rollcall.scan", source.pk)
                 asked += 1
     return asked
@@ -204,7 +212,7 @@ def close_collections(now: datetime) -> None:
     some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
     live = Camera.objects.filter(room__name__iexact=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
     settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
-    rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, tries__gte=1)
+    rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, check_count__gte=1)
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
     if not verdicts:
@@ -225,7 +233,7 @@ def _verdict(row: Collection, now: datetime) -> Verdict | None:
     least = 1 - max(
         (sum(end - start for start, end in holes) for holes in gaps.values()), default=0.0
     ) / lecture_seconds(lecture)
-    if footage and least >= NEARLY and row.tries >= LOOKS and not coming:
+    if footage and least >= NEARLY and row.check_count >= LOOKS and not coming:
         return Verdict(row, Collection.State.COMPLETE, _why(lecture, gaps))
     live = all(camera.source.kind == Source.Kind.RTSP for camera in gaps) and lecture.ends_at < now - LIVE
     if (row.deadline_at > now and not live) or (coming and row.deadline_at > now - PATIENCE):
@@ -254,7 +262,7 @@ def _coming(lecture: Lecture) -> bool:
     """Whether files are being fetched, wait for their turn, or are being looked for."""
     footage_files = footage_files_for_lecture(lecture)
     waiting = footage_files.filter(
-        Q(state=FootageFile.State.WANTED) | Q(state=FootageFile.State.FOUND, settled=True, lecture=None)
+        Q(state=FootageFile.State.FETCHING) | Q(state=FootageFile.State.DISCOVERED, fully_written=True, lecture=None)
     )
     return (waiting.exists() and clashing_lecture(lecture) is None) or _being_looked_through(lecture)
 

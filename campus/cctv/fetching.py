@@ -30,32 +30,32 @@ def save_host_key(*, source: Source, key: str) -> None:
     Source.objects.filter(pk=source.pk, host_key="").update(host_key=key)
 
 
-def save_fetch_progress(*, footage_file: FootageFile, offset: int) -> bool:
+def save_fetch_progress(*, footage_file: FootageFile, fetched_bytes: int) -> bool:
     """So many bytes are safely here. False: the footage file is not wanted any more, or another attempt has it."""
-    footage_file.offset = offset
+    footage_file.fetched_bytes = fetched_bytes
     return bool(
         FootageFile.objects.filter(
-            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.WANTED
-        ).update(offset=offset)
+            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.FETCHING
+        ).update(fetched_bytes=fetched_bytes)
     )
 
 
 def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
     """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and `sha256` is what
     came of it. False as `save_fetch_progress`."""
-    fields = {"size": size, "modified_at": modified, "offset": 0, "sha256": sha256}
+    fields = {"size": size, "modified_at": modified, "fetched_bytes": 0, "sha256": sha256}
     return bool(
         FootageFile.objects.filter(
-            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.WANTED
+            pk=footage_file.pk, lease_owner=footage_file.lease_owner, state=FootageFile.State.FETCHING
         ).update(**fields)
     )
 
 
 def schedule_retry(*, footage_file: FootageFile, why: Message, pause: timedelta | None = None) -> bool:
     """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
-    tries = footage_file.tries + 1
-    due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE))
-    return finish(footage_file, FootageFile.State.LATER, tries=tries, due_at=due, error=why)
+    retry_count = footage_file.retry_count + 1
+    due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(retry_count - 1, 10), LONGEST_PAUSE))
+    return finish(footage_file, FootageFile.State.RETRY, retry_count=retry_count, retry_at=due, error=why)
 
 
 def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
@@ -68,9 +68,9 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
     facts = {
         "sha256": sha256,
         "info": asdict(info) | {"started_at": started},
-        "offset": footage_file.size,
-        "tries": 0,
-        "due_at": None,
+        "fetched_bytes": footage_file.size,
+        "retry_count": 0,
+        "retry_at": None,
     }
     with transaction.atomic():
         # One at a time: of two names for the same bytes one has to be the second.
@@ -79,14 +79,14 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
         if twin:
             done = finish(
                 footage_file,
-                FootageFile.State.DOUBLE,
+                FootageFile.State.DUPLICATE,
                 note=Message("The same as {path}.", path=twin.path[:200]),
                 **facts,
             )
         else:
             done = finish(
                 footage_file,
-                FootageFile.State.HERE,
+                FootageFile.State.STORED,
                 file=name,
                 fetched_at=timezone.now(),
                 **facts,
@@ -123,7 +123,7 @@ def _twin(footage_file: FootageFile, sha256: str) -> FootageFile | None:
     if footage_file.camera:
         near |= Q(camera__room=footage_file.camera.room_id)
     return (
-        FootageFile.objects.filter(near, state=FootageFile.State.HERE, sha256=sha256)
+        FootageFile.objects.filter(near, state=FootageFile.State.STORED, sha256=sha256)
         .exclude(pk=footage_file.pk)
         .first()
     )
@@ -133,8 +133,8 @@ def bytes_fetched_in_last_day(source: Source) -> int:
     """What was fetched from the source within a day, and what is here of files that are on their way."""
     here = source.footage_files.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))["bytes"] or 0
     coming = (
-        source.footage_files.filter(state__in=(FootageFile.State.WANTED, FootageFile.State.LATER)).aggregate(
-            bytes=Sum("offset")
+        source.footage_files.filter(state__in=(FootageFile.State.FETCHING, FootageFile.State.RETRY)).aggregate(
+            bytes=Sum("fetched_bytes")
         )["bytes"]
         or 0
     )
@@ -143,7 +143,7 @@ def bytes_fetched_in_last_day(source: Source) -> int:
 
 def active_fetch_count(source: Source) -> int:
     """How many files of the source are being fetched at this moment, by all workers."""
-    return int(source.footage_files.filter(state=FootageFile.State.WANTED, lease_until__gt=timezone.now()).count())
+    return int(source.footage_files.filter(state=FootageFile.State.FETCHING, lease_until__gt=timezone.now()).count())
 
 
 def part_path(footage_file: FootageFile) -> Path:
@@ -155,9 +155,9 @@ def delete_expired_partial_files() -> None:
     """Remove what is left of files that nobody waits for any more."""
     coming = {
         str(pk)
-        for pk in FootageFile.objects.filter(state__in=(FootageFile.State.WANTED, FootageFile.State.LATER)).values_list(
-            "pk", flat=True
-        )
+        for pk in FootageFile.objects.filter(
+            state__in=(FootageFile.State.FETCHING, FootageFile.State.RETRY)
+        ).values_list("pk", flat=True)
     }
     before = (timezone.now() - DAY).timestamp()
     for path in Path(settings.MEDIA_ROOT, "footage").glob("*.part"):

@@ -96,12 +96,18 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading
         save_discovered_files(source, found, now)
         _collect({lecture for reading in shown for lecture in reading.lectures}, now)
         mine = source.footage_files.filter(
-            state__in=(FootageFile.State.FOUND, FootageFile.State.LATER, FootageFile.State.FAILED)
+            state__in=(FootageFile.State.DISCOVERED, FootageFile.State.RETRY, FootageFile.State.FAILED)
         )
         wanted = [pk for reading in shown for pk in mine.filter(path=reading.file.path).values_list("pk", flat=True)]
         for pk in wanted:
             FootageFile.objects.filter(pk=pk).update(
-                state=FootageFile.State.WANTED, tries=0, due_at=None, note="", error="", error_detail="", **WAITING
+                state=FootageFile.State.FETCHING,
+                retry_count=0,
+                retry_at=None,
+                note="",
+                error="",
+                error_detail="",
+                **WAITING,
             )
         request("rollcall.fetch", *wanted)
     return found
@@ -110,8 +116,8 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading
 def _collect(lectures: Many[Lecture], now: datetime) -> None:
     begun = {
         "state": Collection.State.COLLECTING,
-        "tries": 0,
-        "due_at": now,
+        "check_count": 0,
+        "next_check_at": now,
         "deadline_at": now + REOPENED,
         "finished_at": None,
         "note": "",

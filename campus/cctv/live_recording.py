@@ -59,7 +59,7 @@ def claim_live_source(*, source_id: int, owner: str) -> bool:
     now = timezone.now()
     mine = Source.objects.filter(Q(lease_owner=owner) | free(), pk=source_id)
     return bool(
-        mine.update(lease_owner=owner, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), looked_at=now)
+        mine.update(lease_owner=owner, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), last_checked_at=now)
     )
 
 
@@ -87,11 +87,11 @@ def save_recorded_file(
         camera=camera,
         path=path,
         size=file.stat().st_size,
-        offset=file.stat().st_size,
+        fetched_bytes=file.stat().st_size,
         modified_at=ends_at,
         starts_at=starts_at,
         ends_at=ends_at,
-        state=FootageFile.State.HERE,
+        state=FootageFile.State.STORED,
         sha256=sha256,
         info=asdict(info),
         fetched_at=timezone.now(),

@@ -67,7 +67,7 @@ class RemoteFile:
 
 @dataclass(slots=True)
 class Reading:
-    """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself, `unclear`
+    """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself, `needs_assignment`
     that only a person can tell what it is; of a camera that the source does not have nobody asks."""
 
     file: RemoteFile
@@ -75,7 +75,7 @@ class Reading:
     starts_at: datetime | None
     ends_at: datetime | None
     note: Message = NO_MESSAGE
-    unclear: bool = False
+    needs_assignment: bool = False
     lectures: list[Lecture] = field(default_factory=list)
 
 
@@ -107,9 +107,9 @@ def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     held = finish(
         source,
         Source.State.IDLE,
-        looked_at=now,
-        due_at=now + timedelta(minutes=source.scan_interval_minutes),
-        tries=0,
+        last_checked_at=now,
+        next_scan_at=now + timedelta(minutes=source.scan_interval_minutes),
+        failed_scans=0,
         **facts,
     )
     queue_wanted_files(source=source, lectures={lecture for one in found for lecture in one.lectures})
@@ -152,7 +152,7 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
             )
         else:
             reading.note = Message("Nothing says when it was recorded.")
-        reading.unclear = not label or starts is None
+        reading.needs_assignment = not label or starts is None
         if file_suffix(file.path) in VIDEOS:
             unclear.append(reading)
     clear.sort(key=lambda reading: (reading.camera.pk, reading.starts_at, reading.file.path))  # type: ignore[union-attr]
@@ -199,7 +199,7 @@ def _find_lectures(found: Sequence[Reading]) -> None:
         if not one.lectures:
             one.note = Message("No lecture is in {room} then.", room=room)
         elif pair := next((pair for pair in combinations(one.lectures, 2) if is_clash(*pair)), None):
-            one.note, one.unclear = describe_clash(*pair), True
+            one.note, one.needs_assignment = describe_clash(*pair), True
 
 
 def save_discovered_files(source: Source, found: Sequence[Reading], now: datetime) -> int:
@@ -219,23 +219,30 @@ def save_discovered_files(source: Source, found: Sequence[Reading], now: datetim
             "starts_at": one.starts_at,
             "ends_at": one.ends_at,
             "note": one.note,
-            "unclear": one.unclear,
+            "needs_assignment": one.needs_assignment,
         }
         if footage_file is None:
-            new[file.path] = FootageFile(source=source, path=file.path, settled=still, **facts, **read)
-        elif footage_file.state in (FootageFile.State.WANTED, FootageFile.State.DISCARDED):
+            new[file.path] = FootageFile(source=source, path=file.path, fully_written=still, **facts, **read)
+        elif footage_file.state in (FootageFile.State.FETCHING, FootageFile.State.DISCARDED):
             continue  # being fetched, which looks at the size itself; or of no interest
         elif (footage_file.size, footage_file.modified_at) != (file.size, file.modified):
             rows = source.footage_files.filter(pk=footage_file.pk, state=footage_file.state)
             rows.update(
-                state=FootageFile.State.FOUND, settled=still, offset=0, tries=0, due_at=None, error="", **facts, **read
+                state=FootageFile.State.DISCOVERED,
+                fully_written=still,
+                fetched_bytes=0,
+                retry_count=0,
+                retry_at=None,
+                error="",
+                **facts,
+                **read,
             )
-        elif footage_file.state == FootageFile.State.FOUND:
-            if not footage_file.settled:
+        elif footage_file.state == FootageFile.State.DISCOVERED:
+            if not footage_file.fully_written:
                 settled.append(footage_file.pk)
             if any(getattr(footage_file, name) != value for name, value in read.items()):
-                source.footage_files.filter(pk=footage_file.pk, state=FootageFile.State.FOUND).update(**read)
-    source.footage_files.filter(pk__in=settled, state=FootageFile.State.FOUND).update(settled=True)
+                source.footage_files.filter(pk=footage_file.pk, state=FootageFile.State.DISCOVERED).update(**read)
+    source.footage_files.filter(pk__in=settled, state=FootageFile.State.DISCOVERED).update(fully_written=True)
     FootageFile.objects.bulk_create(new.values(), ignore_conflicts=True)
     return len(new)
 
@@ -292,7 +299,7 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
     Those lectures want something that footage is waited for, and the given ones: a file that comes late opens the collection again.
     """
     now = timezone.now()
-    turns = AT_ONCE - source.footage_files.filter(state=FootageFile.State.WANTED).count()
+    turns = AT_ONCE - source.footage_files.filter(state=FootageFile.State.FETCHING).count()
     if turns <= 0:
         return 0
     asked = 0
@@ -307,7 +314,7 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
     cameras: dict[str, list[int]] = {}
     for camera in source.cameras.select_related("room"):
         cameras.setdefault(camera.room.name.strip().casefold(), []).append(camera.pk)
-    found = source.footage_files.filter(state=FootageFile.State.FOUND, settled=True, lecture=None).order_by(
+    found = source.footage_files.filter(state=FootageFile.State.DISCOVERED, fully_written=True, lecture=None).order_by(
         "starts_at", "path"
     )
     for lecture in sorted(waiting.values(), key=lambda lecture: (lecture.starts_at, lecture.pk)):
@@ -319,9 +326,9 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
             asked += sum(_want(lecture, pk, now) for pk in pks)
         if asked >= turns:
             return asked
-    again = source.footage_files.filter(state=FootageFile.State.LATER, due_at__lte=now).order_by("due_at")
+    again = source.footage_files.filter(state=FootageFile.State.RETRY, retry_at__lte=now).order_by("retry_at")
     return asked + sum(
-        _ask(pk, FootageFile.State.LATER) for pk in list(again.values_list("pk", flat=True)[: turns - asked])
+        _ask(pk, FootageFile.State.RETRY) for pk in list(again.values_list("pk", flat=True)[: turns - asked])
     )
 
 
@@ -334,12 +341,12 @@ def _of_time(lecture: Lecture) -> Q:
 def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
-        if not _ask(pk, FootageFile.State.FOUND):
+        if not _ask(pk, FootageFile.State.DISCOVERED):
             return False
         collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
         collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
             state=Collection.State.COLLECTING,
-            due_at=now + REOPENED,
+            next_check_at=now + REOPENED,
             deadline_at=Greatest("deadline_at", now + REOPENED),
             finished_at=None,
             note="",
@@ -349,7 +356,7 @@ def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
 
 @transaction.atomic
 def _ask(pk: UUID, state: FootageFile.State) -> bool:
-    asked = {"state": FootageFile.State.WANTED, "due_at": None, "note": "", **WAITING}
+    asked = {"state": FootageFile.State.FETCHING, "retry_at": None, "note": "", **WAITING}
     if not FootageFile.objects.filter(pk=pk, state=state).update(**asked):
         return False
     request("rollcall.fetch", pk)
@@ -359,6 +366,6 @@ def _ask(pk: UUID, state: FootageFile.State) -> bool:
 def delete_expired_footage_files() -> None:
     """Forget the files that nobody wanted while they were new enough; they are no longer looked for."""
     old = timezone.now() - 2 * KEPT
-    FootageFile.objects.filter(state=FootageFile.State.FOUND, file="", lecture=None, seen_at__lt=old).exclude(
-        starts_at__gt=old
-    ).delete()
+    FootageFile.objects.filter(
+        state=FootageFile.State.DISCOVERED, file="", lecture=None, discovered_at__lt=old
+    ).exclude(starts_at__gt=old).delete()

@@ -105,14 +105,16 @@ class Source(LeasedWork):
     created_at = models.DateTimeField(auto_now_add=True)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.IDLE, editable=False)
-    tries = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
-    due_at = models.DateTimeField(_("next look"), null=True, editable=False)
-    clock_seen = models.FloatField(_("clock seen to be ahead by"), null=True, editable=False, help_text=_("Seconds."))
+    failed_scans = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
+    next_scan_at = models.DateTimeField(_("next look"), null=True, editable=False)
+    measured_clock_offset = models.FloatField(
+        _("clock seen to be ahead by"), null=True, editable=False, help_text=_("Seconds.")
+    )
     clock_measured_by = models.CharField(
         _("seen by"), max_length=10, choices=ClockReference.choices, blank=True, editable=False
     )
     clock_measured_at = models.DateTimeField(_("seen at"), null=True, editable=False)
-    looked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
+    last_checked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
     last_new_file_at = models.DateTimeField(_("last new file"), null=True, editable=False)
 
     class Meta:
@@ -147,9 +149,9 @@ class SourceTest(LeasedWork):
 
     source = models.OneToOneField(Source, on_delete=models.CASCADE, related_name="test", verbose_name=_("source"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
-    asked_at = models.DateTimeField(_("asked for at"), auto_now=True)
+    requested_at = models.DateTimeField(_("asked for at"), auto_now=True)
     files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
-    count = models.PositiveIntegerField(_("files that are there"), default=0)
+    file_count = models.PositiveIntegerField(_("files that are there"), default=0)
     told = MessageField(_("what the cameras send"), help_text="Of a source that has no files: a line a camera.")
 
     class Meta:
@@ -192,15 +194,15 @@ class FootageFile(LeasedWork):
     """A file that a source has, or had. Several footage files make a lecture, and one footage file may serve two.
 
     found --a lecture or a person wants it--> wanted --fetched--> here; or failed, double (the same bytes are here), discarded.
-    A failed try that is worth another waits in `later` until `due_at`.
+    A failed try that is worth another waits in `retry` until `retry_at`.
     """
 
     class State(models.TextChoices):
-        FOUND = "found", _("seen at the source")
-        WANTED = "wanted", _("being fetched")
-        LATER = "later", _("will be tried again")
-        HERE = "here", _("here")
-        DOUBLE = "double", _("here already, under another name")
+        DISCOVERED = "discovered", _("discovered")
+        FETCHING = "fetching", _("being fetched")
+        RETRY = "retry", _("waiting to be retried")
+        STORED = "stored", _("stored")
+        DUPLICATE = "duplicate", _("duplicate of another file")
         FAILED = "failed", _("failed")
         DISCARDED = "discarded", _("discarded")
 
@@ -224,19 +226,21 @@ class FootageFile(LeasedWork):
     modified_at = models.DateTimeField(_("changed"), null=True)
     starts_at = models.DateTimeField(_("from"), null=True, help_text=_("By our clock: the camera's, put right."))
     ends_at = models.DateTimeField(_("to"), null=True, help_text=_("By its name, or its length once it is here."))
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.FOUND)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DISCOVERED)
     file = models.FileField(upload_to=footage_file_path, max_length=200, blank=True)
-    offset = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
+    fetched_bytes = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     info = models.JSONField(_("what the file is"), default=dict)
-    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
-    due_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    settled = models.BooleanField(
+    retry_count = models.PositiveSmallIntegerField(_("retries"), default=0)
+    retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    fully_written = models.BooleanField(
         _("no longer being written"), default=False, help_text=_("Found unchanged a while later.")
     )
     note = MessageField(_("note"), help_text=_("What is odd about it: no lecture at that time, cut off, …"))
-    unclear = models.BooleanField(default=False, editable=False, help_text="Only a person can tell what it shows.")
-    seen_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    needs_assignment = models.BooleanField(
+        default=False, editable=False, help_text="Only a person can tell what it shows."
+    )
+    discovered_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     fetched_at = models.DateTimeField(_("fetched"), null=True)
 
     class Meta:
@@ -246,8 +250,10 @@ class FootageFile(LeasedWork):
         constraints = [models.UniqueConstraint(fields=["source", "path"], name="a_footage_file_once_a_source")]
         indexes = [
             models.Index(fields=["camera", "starts_at"], name="footage_by_camera_and_time"),
-            models.Index(fields=["state", "due_at"], name="footage_files_that_are_due"),
-            models.Index(fields=["seen_at"], condition=Q(unclear=True), name="footage_that_needs_a_person"),
+            models.Index(fields=["state", "retry_at"], name="footage_files_that_are_due"),
+            models.Index(
+                fields=["discovered_at"], condition=Q(needs_assignment=True), name="footage_that_needs_a_person"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -274,8 +280,8 @@ class Collection(models.Model):
     # When and where the lecture was when this was planned; another one means that it was moved.
     slot = models.CharField(max_length=200, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
-    tries = models.PositiveSmallIntegerField(_("looks"), default=0)
-    due_at = models.DateTimeField(_("next look"))
+    check_count = models.PositiveSmallIntegerField(_("looks"), default=0)
+    next_check_at = models.DateTimeField(_("next look"))
     deadline_at = models.DateTimeField(_("given up at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     note = MessageField(_("what is missing"))
@@ -286,7 +292,9 @@ class Collection(models.Model):
         ordering = ["-lecture__starts_at"]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=Q(state__in=["waiting", "collecting"]), name="collections_that_are_due"
+                fields=["next_check_at"],
+                condition=Q(state__in=["waiting", "collecting"]),
+                name="collections_that_are_due",
             ),
         ]
 
@@ -308,14 +316,14 @@ class Alarm(models.Model):
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     key = models.CharField(max_length=80)
     text = MessageField(_("what happened"))
-    began_at = models.DateTimeField(_("since"), auto_now_add=True)
-    over_at = models.DateTimeField(_("over"), null=True, blank=True)
+    started_at = models.DateTimeField(_("since"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("over"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("alarm")
         verbose_name_plural = _("alarms")
-        ordering = ["-began_at"]
-        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(over_at=None), name="an_alarm_rings_once")]
+        ordering = ["-started_at"]
+        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(ended_at=None), name="an_alarm_rings_once")]
 
     def __str__(self) -> str:
         return str(self.text)

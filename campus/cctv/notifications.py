@@ -72,15 +72,15 @@ def _item(row: Collection) -> Mapping[str, object]:
 def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
     """To the registrars: what stopped, and what goes on again. Each alarm is told once when it begins and once when it is over."""
     for alarm, event, title in [
-        *((alarm, "alarm.begun", BEGUN) for alarm in begun),
-        *((alarm, "alarm.over", OVER) for alarm in over),
+        *((alarm, "alarm.started", BEGUN) for alarm in begun),
+        *((alarm, "alarm.ended", OVER) for alarm in over),
     ]:
         data = {"kind": alarm.kind, "key": alarm.key, "text": str(alarm.text)}
         publish_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
         for reader in _registrars():
             with use_language_of(reader[2]):
                 _write(
-                    reader, "alarm", f"{event}:{alarm.pk}", str(title), {"alarm": alarm, "over": event == "alarm.over"}
+                    reader, "alarm", f"{event}:{alarm.pk}", str(title), {"alarm": alarm, "over": event == "alarm.ended"}
                 )
 
 

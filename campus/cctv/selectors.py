@@ -40,20 +40,20 @@ def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
     return Alarm.objects.all() if sees_everything(user) else Alarm.objects.none()
 
 
-def unmatched(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
+def without_lecture(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
     """Those that no lecture wants: seen and not asked for, or here and in no recording."""
-    idle = Q(state=FootageFile.State.FOUND) | (
-        Q(state=FootageFile.State.HERE) & ~Exists(Clip.objects.filter(footage_file=OuterRef("pk")))
+    idle = Q(state=FootageFile.State.DISCOVERED) | (
+        Q(state=FootageFile.State.STORED) & ~Exists(Clip.objects.filter(footage_file=OuterRef("pk")))
     )
     return footage_files.filter(idle, lecture=None)
 
 
-def unclear(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
+def awaiting_assignment(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
     """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at once.
 
     Not the others: a room is filmed at night, too.
     """
-    return unmatched(footage_files).filter(unclear=True)
+    return without_lecture(footage_files).filter(needs_assignment=True)
 
 
 def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:

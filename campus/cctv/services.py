@@ -103,8 +103,8 @@ def request_source_test(*, source: Source) -> SourceTest:
         queued = {
             "state": SourceTest.State.QUEUED,
             "files": [],
-            "count": 0,
-            "told": "",
+            "file_count": 0,
+            "camera_report": "",
             "error": "",
             "error_detail": "",
         } | WAITING
@@ -117,7 +117,9 @@ def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), to
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
-    return finish(test, SourceTest.State.DONE, files=shown, count=len(seen), told=told or Message())
+    return finish(
+        test, SourceTest.State.DONE, files=shown, file_count=len(seen), camera_report=camera_report or Message()
+    )
 
 
 def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
@@ -125,7 +127,7 @@ def restore_footage_file(*, footage_file: FootageFile, user: User | None = None)
     if footage_file.source.kind == Source.Kind.RTSP:
         raise UserError("This was recorded from a camera and nowhere else, so it is gone.")
     if not FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.DISCARDED).update(
-        state=FootageFile.State.FOUND, settled=True
+        state=FootageFile.State.DISCOVERED, fully_written=True
     ):
         raise UserError("This file is not discarded.")
     log.info("footage file %s: taken back by user %s", footage_file.pk, user and user.pk)
@@ -146,8 +148,8 @@ def restart_collection(*, collection: Collection, user: User | None = None) -> N
         raise UserError("This lecture has not begun yet.")
     Collection.objects.filter(pk=collection.pk).exclude(state=Collection.State.OFF).update(
         state=Collection.State.COLLECTING,
-        tries=0,
-        due_at=now,
+        check_count=0,
+        next_check_at=now,
         deadline_at=Greatest("deadline_at", now + REOPENED),
         finished_at=None,
         note="",
@@ -163,7 +165,7 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
     another name.
     """
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
-    if footage_file.state == FootageFile.State.DOUBLE:
+    if footage_file.state == FootageFile.State.DUPLICATE:
         raise UserError("The same file is here already under another name. Assign that one.")
     before = list(lectures_shown_by(footage_file))
     ends = footage_file.ends_at or footage_file.starts_at
@@ -182,9 +184,11 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
     footage_file.lecture, footage_file.note = lecture, ""
     footage_file.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
     fetch = FootageFile.objects.filter(pk=footage_file.pk).exclude(
-        state__in=(FootageFile.State.HERE, FootageFile.State.WANTED)
+        state__in=(FootageFile.State.STORED, FootageFile.State.FETCHING)
     )
-    if fetch.update(state=FootageFile.State.WANTED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+    if fetch.update(
+        state=FootageFile.State.FETCHING, retry_count=0, retry_at=None, error="", error_detail="", **WAITING
+    ):
         request("rollcall.fetch", footage_file.pk)
     for one in {*before, lecture}:
         update_recordings_of(lecture=one)
@@ -199,8 +203,8 @@ def discard_footage_file(*, footage_file: FootageFile, user: User | None = None)
     gone = {
         "state": FootageFile.State.DISCARDED,
         "file": "",
-        "offset": 0,
-        "due_at": None,
+        "fetched_bytes": 0,
+        "retry_at": None,
         "lecture": None,
         "note": "",
         "error": "",

@@ -69,7 +69,7 @@ KINDS = {
     "rollcall.recognise": Kind("vision", "recordings.Segment", "pending"),
     "rollcall.scan": Kind("collect", "cctv.Source", "scanning", failed="idle"),
     "rollcall.test_source": Kind("collect", "cctv.SourceTest", "queued"),
-    "rollcall.fetch": Kind("collect", "cctv.FootageFile", "wanted"),
+    "rollcall.fetch": Kind("collect", "cctv.FootageFile", "fetching"),
     "rollcall.aggregate": Kind("aggregate", "recordings.Recording", "aggregating"),
     "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
     "rollcall.snapshot": Kind("ingest", "attendance.Snapshot", "queued"),

@@ -22,7 +22,7 @@ from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
 from campus.cctv.models import Collection, FootageFile
-from campus.cctv.selectors import alarms_for, collections_for, footage_files_for, unclear
+from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common.jobs import KINDS, free, producer
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import share, with_worked
@@ -193,7 +193,7 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
     """What stopped, what is missing, and what only a person can say of footage that comes by itself."""
     since = timezone.now() - RECENT
     yield _listed(
-        alarms_for(user).filter(over_at=None),
+        alarms_for(user).filter(ended_at=None),
         "admin:cctv_alarm_change",
         "e911_emergency",
         lambda n: ngettext("%(n)d thing has stopped", "%(n)d things have stopped", n),
@@ -206,9 +206,11 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
         lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
         name=lambda collection: str(collection.lecture),
     )
-    footage_files = footage_files_for(user).filter(seen_at__gte=since).select_related("source").order_by("-seen_at")
+    footage_files = (
+        footage_files_for(user).filter(discovered_at__gte=since).select_related("source").order_by("-discovered_at")
+    )
     yield _listed(
-        unclear(footage_files),
+        awaiting_assignment(footage_files),
         "admin:cctv_footagefile_change",
         "unknown_document",
         lambda n: ngettext(

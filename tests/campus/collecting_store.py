@@ -95,7 +95,7 @@ class Store:
 
     def wanted(self) -> list[str]:
         return list(
-            self.source.footage_files.filter(state=FootageFile.State.WANTED)
+            self.source.footage_files.filter(state=FootageFile.State.FETCHING)
             .order_by("starts_at")
             .values_list("path", flat=True)
         )
@@ -103,7 +103,7 @@ class Store:
     def fetched(self) -> int:
         """Fetch what is wanted."""
         n = 0
-        for pk in self.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
+        for pk in self.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             footage_file = claim("rollcall.fetch", pk, "worker")
             data = (self.folder / footage_file.path).read_bytes()
             part = part_path(footage_file)

@@ -169,7 +169,7 @@ def footage_file(
             "path": f"{next(_number)}.mp4",
             "size": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
-            "state": FootageFile.State.HERE,
+            "state": FootageFile.State.STORED,
             "info": info,
         }
         | fields,

@@ -91,7 +91,9 @@ def things(world: World) -> dict[str, object]:
     webhook = Webhook.objects.create(url="https://example.org/hook")
     camera = factories.camera("B 13")
     SourceTest.objects.create(source=camera.source)
-    collection = Collection.objects.create(lecture=world.lecture, due_at=timezone.now(), deadline_at=timezone.now())
+    collection = Collection.objects.create(
+        lecture=world.lecture, next_check_at=timezone.now(), deadline_at=timezone.now()
+    )
     token, _ = create_token(user=world.own, name="script", scope="read", days=1)
     link = link_renew(user=world.own, course=world.course)
     keys = {

@@ -278,11 +278,11 @@ class TestCameras(Matrix):
 
 
 class TestFootageFiles(Matrix):
-    path, office = "footage_files", True
+    path, office = "footage-files", True
     registrars = [
         ("post", "assign/", {}, 400),  # to which lecture?
         ("post", "discard/", None, 200),
-        ("post", "take-back/", None, 200),
+        ("post", "restore/", None, 200),
     ]
 
     def row(self, world: World) -> Any:
@@ -294,7 +294,7 @@ class TestCollections(Matrix):
     registrars = [("post", "again/", None, 200)]
 
     def row(self, world: World) -> Any:
-        begun = {"due_at": factories.STARTS, "deadline_at": factories.STARTS}
+        begun = {"next_check_at": factories.STARTS, "deadline_at": factories.STARTS}
         return Collection.objects.get_or_create(lecture=world.lecture, defaults=begun)[0]
 
 

@@ -32,7 +32,7 @@ def rows(world: World) -> dict[str, Any]:
         "cameras": camera,
         "footage_files": factories.footage_file(camera, factories.STARTS),
         "collections": Collection.objects.create(
-            lecture=world.foreign, due_at=factories.STARTS, deadline_at=factories.STARTS
+            lecture=world.foreign, next_check_at=factories.STARTS, deadline_at=factories.STARTS
         ),
         "courses": world.course,
         "students": world.student,

@@ -190,7 +190,7 @@ def test_the_same_again_changes_nothing(lecture: Lecture, camera: Camera) -> Non
     recording = lecture.recordings.get()
     clip(recording)
     before = list(Segment.objects.values_list("pk", flat=True)), list(recording.clips.values())
-    arrives(footage_file, footage_file, factories.footage_file(camera, minute(30), 30, state="double"))
+    arrives(footage_file, footage_file, factories.footage_file(camera, minute(30), 30, state="duplicate"))
     update_recordings_of(lecture=lecture)
     recording.refresh_from_db()
     assert recording.state == "processing"
@@ -272,11 +272,11 @@ def test_a_file_that_changed_replaces_its_clip(lecture: Lecture, camera: Camera)
     recording = _clip(lecture)
     looked_at(recording)
     kept = set(recording.segments.filter(clip__footage_file=first).values_list("pk", flat=True))
-    FootageFile.objects.filter(pk=second.pk).update(state="wanted")
+    FootageFile.objects.filter(pk=second.pk).update(state="fetching")
     update_recordings_of(lecture=lecture)
     assert recording.clips.count() == 2, "until it is fetched anew it is here as it was"
     second.refresh_from_db()
-    second.state, second.sha256, second.info = "here", "0" * 64, second.info | {"duration": 1800.0}
+    second.state, second.sha256, second.info = "stored", "0" * 64, second.info | {"duration": 1800.0}
     second.save()
     arrives(second)
     clip(recording)
@@ -298,7 +298,9 @@ def test_once_the_tracks_are_gone_a_late_footage_file_has_all_looked_at_again(le
 def test_a_late_footage_file_of_a_lecture_that_was_given_up_is_taken_and_more_awaited(
     lecture: Lecture, camera: Camera
 ) -> None:
-    Collection.objects.create(lecture=lecture, state="missing", due_at=START, deadline_at=START, finished_at=START)
+    Collection.objects.create(
+        lecture=lecture, state="missing", next_check_at=START, deadline_at=START, finished_at=START
+    )
     arrives(factories.footage_file(camera, minute(0), 30))
     assert lecture.recordings.get().provisional
     collection = Collection.objects.get(lecture=lecture)
@@ -424,19 +426,19 @@ def test_an_assigned_footage_file_without_a_time_begins_with_the_lecture(lecture
 
 def test_an_assigned_footage_file_that_is_not_here_is_fetched(lecture: Lecture, camera: Camera) -> None:
     footage_file = factories.footage_file(
-        camera, minute(0), 60, state="failed", tries=5, error=Message("The server was away."), info={}
+        camera, minute(0), 60, state="failed", retry_count=5, error=Message("The server was away."), info={}
     )
     FootageFile.objects.filter(pk=footage_file.pk).update(file="")
     assign_footage_file(footage_file=footage_file, lecture=lecture)
     footage_file.refresh_from_db()
-    assert (footage_file.state, footage_file.tries, str(footage_file.error), footage_file.lecture) == (
-        "wanted",
+    assert (footage_file.state, footage_file.retry_count, str(footage_file.error), footage_file.lecture) == (
+        "fetching",
         0,
         "",
         lecture,
     )
     assert not lecture.recordings.exists()
-    twin = factories.footage_file(camera, minute(0), 60, state="double")
+    twin = factories.footage_file(camera, minute(0), 60, state="duplicate")
     with pytest.raises(UserError, match="under another name"):
         assign_footage_file(footage_file=twin, lecture=lecture)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campus.cctv.clock_drift import clock_offset_from_files, clock_seen, measure_clock_offsets
+from campus.cctv.clock_drift import clock_offset_from_files, measure_clock_offsets, save_measured_clock_offset
 from campus.cctv.models import Camera, FootageFile, Source
 from tests.campus import factories
 
@@ -30,7 +30,7 @@ def files(camera: Camera, ahead: float, delays: list[float]) -> None:
             source=camera.source,
             camera=camera,
             path=f"{named:%Y%m%d/%H%M%S}.mp4",
-            state=FootageFile.State.HERE,
+            state=FootageFile.State.STORED,
             starts_at=starts,
             info={"duration": LENGTH.total_seconds()},
             modified_at=starts + LENGTH + timedelta(seconds=delay),
@@ -44,7 +44,7 @@ def test_files_that_are_written_to_their_end_say_it(camera: Camera, ahead: float
     assert clock_offset_from_files(camera.source) == pytest.approx(ahead, abs=1)
     measure_clock_offsets()
     camera.source.refresh_from_db()
-    assert camera.source.clock_seen == pytest.approx(ahead, abs=1)
+    assert camera.source.measured_clock_offset == pytest.approx(ahead, abs=1)
     assert camera.source.clock_measured_by == Source.ClockReference.FILES
     assert camera.source.clock_offset == 0  # a person decides
 
@@ -61,6 +61,6 @@ def test_where_they_do_not_agree_nothing_is_said(camera: Camera, delays: list[fl
 
 
 def test_a_clock_that_was_never_set_is_passed_over(camera: Camera) -> None:
-    clock_seen(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockReference.STREAM)
+    save_measured_clock_offset(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockReference.STREAM)
     camera.source.refresh_from_db()
-    assert camera.source.clock_seen is None
+    assert camera.source.measured_clock_offset is None

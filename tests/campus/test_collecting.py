@@ -30,7 +30,7 @@ def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, 
     store.record(lecture.ends_at)  # the next hour's
     clock.now = lecture.ends_at + MINUTE
     store.source.refresh_from_db()
-    Source.objects.update(due_at=lecture.ends_at + timedelta(hours=1))
+    Source.objects.update(next_scan_at=lecture.ends_at + timedelta(hours=1))
     collect()
     assert store.source.state == "idle", "not before the delay is over"
     clock.now = lecture.ends_at + timedelta(minutes=5)
@@ -57,7 +57,7 @@ def test_files_come_while_the_lecture_runs(store: Store, lecture: Lecture, clock
     assert lecture.recordings.get().provisional
     assert state_of(lecture) == State.COLLECTING
     growing = store.source.footage_files.get(path__contains="093000")
-    assert (growing.state, growing.settled) == (FootageFile.State.FOUND, False), "it is still being written"
+    assert (growing.state, growing.fully_written) == (FootageFile.State.DISCOVERED, False), "it is still being written"
 
 
 def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
@@ -73,7 +73,7 @@ def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
             looks.append((clock.now - lecture.ends_at) / MINUTE)
         collect()
 
-    Source.objects.update(scan_interval_minutes=120, due_at=lecture.ends_at + timedelta(days=2))
+    Source.objects.update(scan_interval_minutes=120, next_scan_at=lecture.ends_at + timedelta(days=2))
     clock.run(lecture.ends_at + timedelta(minutes=45), each=each)
     assert looks == [5, 7, 12, 22, 42]
     assert state_of(lecture) == State.COLLECTING
@@ -119,7 +119,7 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
     store.works()
     assert state_of(lecture) == State.COMPLETE
     assert lecture.recordings.get().provisional is False
-    assert store.source.footage_files.filter(state=FootageFile.State.HERE).count() == 6
+    assert store.source.footage_files.filter(state=FootageFile.State.STORED).count() == 6
     assert Delivery.objects.filter(to="ada@example.org").count() == 1, "told once"
 
 
@@ -132,7 +132,7 @@ def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock:
     store.record(lecture.starts_at - timedelta(hours=3))
     clock.now = lecture.ends_at + timedelta(minutes=5)
     store.works()
-    assert {footage_file.path[-10:] for footage_file in FootageFile.objects.filter(state="here")} == {
+    assert {footage_file.path[-10:] for footage_file in FootageFile.objects.filter(state="stored")} == {
         f"{time}.mp4" for time in ("120000", "121500", "123000", "124500", "130000", "131500")
     }
     # And once more, when its footage is here already.
@@ -152,13 +152,13 @@ def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: L
     store.record_lecture(lecture)
     clock.run(lecture.ends_at + timedelta(days=2), step=timedelta(hours=6), each=store.works)
     assert state_of(lecture) == State.OFF
-    assert not store.source.footage_files.exclude(state=FootageFile.State.FOUND).exists()
+    assert not store.source.footage_files.exclude(state=FootageFile.State.DISCOVERED).exists()
     assert not Delivery.objects.exists()
     assert str(store.source.footage_files.first().note) == "No lecture is in B 12 then."
     Lecture.objects.update(cancelled=False)
     store.works()
     store.works()
-    assert store.source.footage_files.filter(state=FootageFile.State.HERE).count() == 6
+    assert store.source.footage_files.filter(state=FootageFile.State.STORED).count() == 6
 
 
 def test_a_source_that_is_switched_off_leaves_what_came(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -260,7 +260,7 @@ def test_two_at_once_ask_once_and_tell_once(
 
     twice()
     assert asked == [("rollcall.scan", store.source.pk)]
-    assert Collection.objects.get().tries == 1
+    assert Collection.objects.get().check_count == 1
     store.looked()
     Collection.objects.update(deadline_at=clock.now)
     twice()

@@ -43,14 +43,14 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
     def each() -> None:
         collect()
         store.looked()
-        for pk in store.source.footage_files.filter(state=FootageFile.State.WANTED).values_list("pk", flat=True):
+        for pk in store.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             schedule_retry(footage_file=claim("rollcall.fetch", pk, "worker"), why=Message("The connection broke."))
 
     clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
     assert state_of(lecture) == State.MISSING
     assert Delivery.objects.filter(to="ada@example.org").count() == 1
     assert "The connection broke." in str(Collection.objects.get(lecture=lecture).note)
-    assert store.source.footage_files.get().tries > 12, "but it is tried on"
+    assert store.source.footage_files.get().retry_count > 12, "but it is tried on"
 
 
 def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
@@ -86,7 +86,7 @@ def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store:
     store.works()
     assert FootageFile.objects.get().path == "cam1/20261115/130000.mp4"
     clock.now += timedelta(days=29)
-    FootageFile.objects.update(seen_at=STARTS)
+    FootageFile.objects.update(discovered_at=STARTS)
     delete_expired_footage_files()
     assert not FootageFile.objects.exists()
 
@@ -117,7 +117,7 @@ def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clo
     assert store.wanted() == [before.path]
     store.fetched()
     after = FootageFile.objects.get()
-    assert (after.state, after.size) == (FootageFile.State.HERE, 150)
+    assert (after.state, after.size) == (FootageFile.State.STORED, 150)
     assert after.sha256 != before.sha256
 
 

@@ -88,7 +88,7 @@ def test_a_file_becomes_one_footage_file_however_often_it_is_told(camera: Camera
         save_recorded_file(file=file, **facts)
         assert not file.exists()
     footage_file = FootageFile.objects.get()
-    assert (footage_file.state, str(footage_file.note), footage_file.size) == (FootageFile.State.HERE, "", 4)
+    assert (footage_file.state, str(footage_file.note), footage_file.size) == (FootageFile.State.STORED, "", 4)
     assert Path(footage_file.file.path).read_bytes() == b"film"
     assert Recording.objects.get(camera=camera).lecture == its
     camera.source.refresh_from_db()
@@ -138,7 +138,7 @@ def test_no_sweeper_asks_for_a_source_that_is_recorded(camera: Camera) -> None:
 @pytest.mark.parametrize(("recorded", "state"), [(1800, Collection.State.COMPLETE), (0, Collection.State.MISSING)])
 def test_what_was_not_recorded_is_not_waited_for(camera: Camera, tmp_path: Path, recorded: int, state: str) -> None:
     its = lecture(timedelta(minutes=-70))
-    facts = {"tries": 1, "due_at": NOW + timedelta(minutes=5), "deadline_at": NOW + timedelta(days=1)}
+    facts = {"check_count": 1, "next_check_at": NOW + timedelta(minutes=5), "deadline_at": NOW + timedelta(days=1)}
     row = Collection.objects.create(lecture=its, state=Collection.State.COLLECTING, **facts)
     if recorded:
         file = tmp_path / "half.mp4"

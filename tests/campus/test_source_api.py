@@ -92,7 +92,7 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
         files=[RemoteFile("one/20261116T090000-091500.mp4", 7, timezone.now()), RemoteFile("readme.txt", 1, None)],
     )
     told = api.get(where).json()
-    assert (told["state"], told["count"]) == ("done", 2)
+    assert (told["state"], told["file_count"]) == ("done", 2)
     first, second = told["files"]
     assert (first["fits"], first["camera"], first["lectures"], first["note"]) == (True, camera.pk, [lecture.pk], "")
     assert first["starts_at"] == "2026-11-16T09:00:00Z"
@@ -102,16 +102,18 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
 def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: APIClient):
     lecture = factories.lecture(room="B 12")
     stray = factories.footage_file(factories.camera("C 1"), factories.STARTS, minutes=15)
-    assert [row["id"] for row in api.get("/api/v1/footage_files/?unmatched=true").json()["results"]] == [str(stray.pk)]
-    where = f"/api/v1/footage_files/{stray.pk}/"
-    assert api.post(f"{where}assign/", {"lecture": lecture.pk}, format="json").json()["lecture"] == lecture.pk
-    assert [row["id"] for row in api.get(f"/api/v1/footage_files/?lecture={lecture.pk}").json()["results"]] == [
+    assert [row["id"] for row in api.get("/api/v1/footage-files/?without_lecture=true").json()["results"]] == [
         str(stray.pk)
     ]
-    assert api.get("/api/v1/footage_files/?unmatched=true").json()["results"] == []
+    where = f"/api/v1/footage-files/{stray.pk}/"
+    assert api.post(f"{where}assign/", {"lecture": lecture.pk}, format="json").json()["lecture"] == lecture.pk
+    assert [row["id"] for row in api.get(f"/api/v1/footage-files/?lecture={lecture.pk}").json()["results"]] == [
+        str(stray.pk)
+    ]
+    assert api.get("/api/v1/footage-files/?without_lecture=true").json()["results"] == []
     assert api.post(f"{where}discard/").json()["state"] == "discarded"
-    assert api.post(f"{where}take-back/").json()["state"] == "found"
-    assert api.post(f"{where}take-back/").status_code == 400
+    assert api.post(f"{where}restore/").json()["state"] == "discovered"
+    assert api.post(f"{where}restore/").status_code == 400
 
 
 def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
@@ -132,5 +134,5 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
         lecture.pk
     ]
     assert api.post(f"/api/v1/collections/{row.pk}/again/").status_code == 403
-    assert api.get("/api/v1/footage_files/").status_code == 403
+    assert api.get("/api/v1/footage-files/").status_code == 403
     assert not FootageFile.objects.exists()

@@ -143,7 +143,13 @@ def test_names_from_outside_are_no_markup(office: Client):
         test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
     )
     footage_file = factories.footage_file(
-        None, None, source=source, path=nasty, state="found", unclear=True, note=Message("<script>alert(2)</script>")
+        None,
+        None,
+        source=source,
+        path=nasty,
+        state="discovered",
+        needs_assignment=True,
+        note=Message("<script>alert(2)</script>"),
     )
     for address in (
         reverse("admin:cctv_source_test", args=[source.pk]),
@@ -162,14 +168,20 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     camera = factories.camera("B 12")
     strays = [
         factories.footage_file(
-            None, factories.STARTS, 15, source=camera.source, state="found", unclear=True, path=f"stray{n}.mp4"
+            None,
+            factories.STARTS,
+            15,
+            source=camera.source,
+            state="discovered",
+            needs_assignment=True,
+            path=f"stray{n}.mp4",
         )
         for n in (1, 2)
     ]
     factories.footage_file(
         camera,
         factories.STARTS - timedelta(hours=9),
-        state="found",
+        state="discovered",
         path="night.mp4",
         note=Message("No lecture is in B 12 then."),
     )
@@ -189,9 +201,9 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     assert "stray1" not in office.get(lists, {"lecture": "none"}).content.decode()
     office.post(lists, {"action": "discard_all", **chosen})
     assert set(FootageFile.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
-    assert "Taken back: 2." in office.post(lists, {"action": "take_back_all", **chosen}, follow=True).content.decode()
+    assert "Taken back: 2." in office.post(lists, {"action": "restore_all", **chosen}, follow=True).content.decode()
     assert "The file is discarded." in press(office, "cctv_footagefile_discard_one", strays[0].pk)
-    assert "The file is taken back." in press(office, "cctv_footagefile_take_back_one", strays[0].pk)
+    assert "The file is taken back." in press(office, "cctv_footagefile_restore_one", strays[0].pk)
     assert (
         "Choose the files first"
         in office.get(
@@ -204,7 +216,7 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
     now = timezone.now()
     lecture = factories.lecture(room="B 12", starts_at=now - timedelta(days=1), title="Loops")
     row = Collection.objects.create(
-        lecture=lecture, state="missing", note=Message("cam1: nothing."), due_at=now, deadline_at=now
+        lecture=lecture, state="missing", note=Message("cam1: nothing."), next_check_at=now, deadline_at=now
     )
     assert "cam1: nothing." in office.get(reverse("admin:cctv_collection_changelist")).content.decode()
     assert "It is looked for again." in press(office, "cctv_collection_look_again", row.pk)
@@ -218,11 +230,11 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
 def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     registrar, now = factories.registrar(), timezone.now()
     lecture = factories.lecture(starts_at=now - timedelta(days=1), title="Loops")
-    Collection.objects.create(lecture=lecture, state="missing", due_at=now, deadline_at=now)
+    Collection.objects.create(lecture=lecture, state="missing", next_check_at=now, deadline_at=now)
     Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits."))
-    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text=Message("Work waited."), over_at=now)
+    Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="old", text=Message("Work waited."), ended_at=now)
     source = factories.source()
-    factories.footage_file(None, None, source=source, state="found", unclear=True, path="stray.mp4")
+    factories.footage_file(None, None, source=source, state="discovered", needs_assignment=True, path="stray.mp4")
     factories.footage_file(None, None, source=source, state="failed", path="broken.mp4")
     said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
     assert said["e911_emergency"] == ("1 thing has stopped", ["Work waits."])

@@ -13,14 +13,14 @@ from campus.cctv.fetching import finish_fetch
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import (
+    awaiting_assignment,
     cameras_for,
     collections_for,
     footage_files_for,
     lectures_near,
     preview_test_files,
     sources_for,
-    unclear,
-    unmatched,
+    without_lecture,
 )
 from campus.cctv.services import (
     discard_footage_file,
@@ -106,11 +106,11 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
         RemoteFile("lost+found/old.mp4", 10, None),
         RemoteFile("readme.txt", 10, now - timedelta(minutes=3)),
     ]
-    factories.footage_file(nvr.cameras.get(), factories.STARTS, path=path(), state=FootageFile.State.HERE)
+    factories.footage_file(nvr.cameras.get(), factories.STARTS, path=path(), state=FootageFile.State.STORED)
     assert finish_source_test(test=test, files=files)
     assert not finish_source_test(test=test, files=[])  # the attempt is over
     test = SourceTest.objects.get()
-    assert (test.state, test.count) == (SourceTest.State.DONE, 5)
+    assert (test.state, test.file_count) == (SourceTest.State.DONE, 5)
     rows = {seen.file.path: seen for seen in preview_test_files(test)}
     assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
     assert rows[path()].lectures == [lecture]
@@ -135,7 +135,7 @@ def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
     teacher, other = factories.user(), factories.user()
     lecture.course.lecturers.add(teacher)
     factories.footage_file(nvr.cameras.get(), factories.STARTS)
-    Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now())
+    Collection.objects.create(lecture=lecture, next_check_at=timezone.now(), deadline_at=timezone.now())
     for rows in (sources_for, cameras_for, footage_files_for):
         assert rows(factories.registrar()).count() == 1
         assert not rows(teacher).exists()
@@ -169,22 +169,22 @@ def test_footage_that_wants_a_person(nvr: Source, lecture):
 
     def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> FootageFile:
         return factories.footage_file(
-            camera_, starts_at, minutes=15, **{"source": nvr, "state": FootageFile.State.FOUND} | fields
+            camera_, starts_at, minutes=15, **{"source": nvr, "state": FootageFile.State.DISCOVERED} | fields
         )
 
     night = found(factories.STARTS - timedelta(hours=9), note=Message("No lecture is in B 12 then."))
-    nobodys = found(factories.STARTS, None, unclear=True)
-    timeless = found(None, unclear=True)
-    clash = found(factories.STARTS, unclear=True)
-    found(factories.STARTS, state=FootageFile.State.DISCARDED, unclear=True)
-    found(factories.STARTS, None, lecture=lecture, unclear=True)
-    used = found(factories.STARTS, state=FootageFile.State.HERE)
+    nobodys = found(factories.STARTS, None, needs_assignment=True)
+    timeless = found(None, needs_assignment=True)
+    clash = found(factories.STARTS, needs_assignment=True)
+    found(factories.STARTS, state=FootageFile.State.DISCARDED, needs_assignment=True)
+    found(factories.STARTS, None, lecture=lecture, needs_assignment=True)
+    used = found(factories.STARTS, state=FootageFile.State.STORED)
     Clip.objects.create(
         recording=factories.recording(lecture, camera=camera), footage_file=used, start=0, end=900, at=0
     )
-    unused = found(factories.STARTS - timedelta(hours=9), state=FootageFile.State.HERE)
-    assert set(unmatched(FootageFile.objects.all())) == {night, nobodys, timeless, clash, unused}
-    assert set(unclear(FootageFile.objects.all())) == {nobodys, timeless, clash}
+    unused = found(factories.STARTS - timedelta(hours=9), state=FootageFile.State.STORED)
+    assert set(without_lecture(FootageFile.objects.all())) == {night, nobodys, timeless, clash, unused}
+    assert set(awaiting_assignment(FootageFile.objects.all())) == {nobodys, timeless, clash}
 
 
 def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
@@ -196,12 +196,14 @@ def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
 
 def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
     lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(hours=2))
-    Collection.objects.create(lecture=lecture, due_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1))
-    footage_file = factories.footage_file(nvr.cameras.get(), lecture.starts_at, minutes=15, settled=True)
+    Collection.objects.create(
+        lecture=lecture, next_check_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1)
+    )
+    footage_file = factories.footage_file(nvr.cameras.get(), lecture.starts_at, minutes=15, fully_written=True)
     discard_footage_file(footage_file=footage_file)
     restore_footage_file(footage_file=footage_file)
     footage_file.refresh_from_db()
-    assert footage_file.state == FootageFile.State.WANTED
+    assert footage_file.state == FootageFile.State.FETCHING
     with pytest.raises(UserError, match="not discarded"):
         restore_footage_file(footage_file=footage_file)
 
@@ -228,8 +230,8 @@ def test_a_missing_lecture_is_looked_for_again(lecture):
     row = Collection.objects.select_related("lecture").get()
     restart_collection(collection=row)
     row.refresh_from_db()
-    assert (row.state, str(row.note), row.tries) == (Collection.State.COLLECTING, "", 0)
-    assert row.due_at <= timezone.now() < row.deadline_at
+    assert (row.state, str(row.note), row.check_count) == (Collection.State.COLLECTING, "", 0)
+    assert row.next_check_at <= timezone.now() < row.deadline_at
     Collection.objects.update(state="off", note=Message("No camera in use is in the lecture's room."))
     with pytest.raises(UserError, match="No camera in use"):
         restart_collection(collection=Collection.objects.get())
@@ -281,7 +283,8 @@ def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeyp
     factories.camera("B 12")
     factories.camera("C 1")
     monkeypatch.setattr(
-        "campus.cctv.management.commands.import_footage.time.sleep", lambda _: FootageFile.objects.update(state="here")
+        "campus.cctv.management.commands.import_footage.time.sleep",
+        lambda _: FootageFile.objects.update(state="stored"),
     )
     load(folder)
     assert "2 to come" in capsys.readouterr().out
@@ -337,7 +340,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
         source=nvr,
         camera=nvr.cameras.get(),
         path=path(),
-        state="wanted",
+        state="fetching",
         starts_at=lecture.starts_at,
         ends_at=lecture.ends_at,
     )
@@ -349,7 +352,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
         footage_file=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info
     )
     row.refresh_from_db()
-    assert row.state == FootageFile.State.HERE
+    assert row.state == FootageFile.State.STORED
     assert row.ends_at == lecture.starts_at + timedelta(minutes=5)
     assert note in str(row.note)
     assert bool(row.note) is bool(note)

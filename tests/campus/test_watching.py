@@ -29,7 +29,7 @@ def camera() -> Camera:
     """Of a source that is looked through and brings something."""
     camera = factories.camera("B 12")
     Source.objects.update(
-        looked_at=timezone.now(), last_new_file_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
+        last_checked_at=timezone.now(), last_new_file_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
     )
     return camera
 
@@ -37,7 +37,7 @@ def camera() -> Camera:
 def ringing() -> list[str]:
     watch()
     watch()
-    return sorted(Alarm.objects.filter(over_at=None).values_list("kind", flat=True))
+    return sorted(Alarm.objects.filter(ended_at=None).values_list("kind", flat=True))
 
 
 def letters() -> list[str]:
@@ -63,19 +63,22 @@ def test_all_well_is_no_news(camera: Camera) -> None:
 
 def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_is_over(camera: Camera) -> None:
     hook = Webhook.objects.create(url="https://example.org/hook")
-    Source.objects.update(looked_at=timezone.now() - timedelta(minutes=29))
+    Source.objects.update(last_checked_at=timezone.now() - timedelta(minutes=29))
     assert ringing() == []
     Source.objects.update(
-        looked_at=timezone.now() - timedelta(minutes=36), error=Message("The server does not answer.")
+        last_checked_at=timezone.now() - timedelta(minutes=36), error=Message("The server does not answer.")
     )
     assert ringing() == ["unreachable"]
     assert letters() == ["Footage: something needs a look"]
     assert "The server does not answer." in Delivery.objects.get(event="footage.alarm").body
-    Source.objects.update(looked_at=timezone.now(), error="")
+    Source.objects.update(last_checked_at=timezone.now(), error="")
     assert ringing() == []
     assert letters() == ["Footage: something needs a look", "Footage: it goes on again"]
-    assert list(hook.deliveries.order_by("created_at").values_list("event", flat=True)) == ["alarm.begun", "alarm.over"]
-    Source.objects.update(looked_at=timezone.now() - timedelta(hours=2))
+    assert list(hook.deliveries.order_by("created_at").values_list("event", flat=True)) == [
+        "alarm.started",
+        "alarm.ended",
+    ]
+    Source.objects.update(last_checked_at=timezone.now() - timedelta(hours=2))
     assert ringing() == ["unreachable"]
     assert len(letters()) == 3, "a second time is news"
 
@@ -83,7 +86,9 @@ def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_i
 def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
     for day in (2, 1):
         lecture = factories.lecture(room="b 12", starts_at=timezone.now() - timedelta(days=day))
-        Collection.objects.create(lecture=lecture, due_at=lecture.ends_at, deadline_at=lecture.ends_at, state="missing")
+        Collection.objects.create(
+            lecture=lecture, next_check_at=lecture.ends_at, deadline_at=lecture.ends_at, state="missing"
+        )
     Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=1, hours=12))
     assert ringing() == [], "of one of them it brought something"
     Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=3))
@@ -141,7 +146,7 @@ def test_a_monitor_from_outside_is_told_what_stands_snapshot(camera: Camera, cli
     PeriodicTask.objects.create(name="sweep", task="rollcall.sweep", interval=every, last_run_at=timezone.now())
     assert said() == (200, [])
     factories.planned().segments.update(published_at=timezone.now() - timedelta(hours=2))
-    Source.objects.update(looked_at=timezone.now() - timedelta(hours=2))
+    Source.objects.update(last_checked_at=timezone.now() - timedelta(hours=2))
     assert said() == (503, [f"unreachable:{camera.source_id}", "queue:vision"])
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(minutes=11))
     assert said()[1][0] == "scheduler"

@@ -206,9 +206,9 @@ def path_of(camera: str, lecture: Lecture, number: int, copy: str = "") -> str:
 def hours_pass(hours: float) -> None:
     """All that was to happen until then is due."""
     ago = timedelta(hours=hours)
-    Collection.objects.update(due_at=F("due_at") - ago, deadline_at=F("deadline_at") - ago)
-    Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
-    FootageFile.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+    Collection.objects.update(next_check_at=F("next_check_at") - ago, deadline_at=F("deadline_at") - ago)
+    Source.objects.exclude(next_scan_at=None).update(next_scan_at=F("next_scan_at") - ago)
+    FootageFile.objects.exclude(retry_at=None).update(retry_at=F("retry_at") - ago)
 
 
 def found(lecture: Lecture) -> set[str]:
@@ -239,9 +239,9 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
         nonlocal last
         if time.monotonic() - last > 4:
             ago = timedelta(minutes=10)
-            Collection.objects.update(due_at=F("due_at") - ago)
-            Source.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
-            FootageFile.objects.exclude(due_at=None).update(due_at=F("due_at") - ago)
+            Collection.objects.update(next_check_at=F("next_check_at") - ago)
+            Source.objects.exclude(next_scan_at=None).update(next_scan_at=F("next_scan_at") - ago)
+            FootageFile.objects.exclude(retry_at=None).update(retry_at=F("retry_at") - ago)
             last = time.monotonic()
         return bool(condition())
 
@@ -252,7 +252,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
             print(
                 row,
                 state(row.lecture),
-                row.tries,
+                row.check_count,
                 row.note,
                 list(row.lecture.recordings.values_list("camera", "state", "provisional", "error")),
             )
@@ -334,7 +334,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         str(tmp_path / "beat"),
     )
 
-    wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.HERE).count() >= 4, "some files are here")
+    wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.STORED).count() >= 4, "some files are here")
     redis_server.stop()
     redis_server.start()
     wait_for(lambda: state(both) == state(double) == "counted", "what is all there is counted")
@@ -363,9 +363,9 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         short.pk: 1,
         now.pk: 1,
     }
-    assert FootageFile.objects.filter(state=FootageFile.State.DOUBLE).count() == 1
+    assert FootageFile.objects.filter(state=FootageFile.State.DUPLICATE).count() == 1
     unplaced = FootageFile.objects.get(path=path_of("lab", nobody, 0))
-    assert (unplaced.state, str(unplaced.note)) == (FootageFile.State.FOUND, "No lecture is in Lab then.")
+    assert (unplaced.state, str(unplaced.note)) == (FootageFile.State.DISCOVERED, "No lecture is in Lab then.")
     damaged = FootageFile.objects.get(path=path_of("lab", short, 1))
     assert damaged.state == FootageFile.State.FAILED
     assert damaged.error

@@ -43,7 +43,7 @@ def test_a_killed_worker_and_another_one(
     until(lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over")
     assert footage_file.size == len(CONTENT)
 
-    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.WANTED)
+    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING)
     publish("rollcall.fetch", [footage_file.pk])
     part = part_path(footage_file)
     until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
@@ -51,7 +51,7 @@ def test_a_killed_worker_and_another_one(
     assert not FootageFile.objects.get(pk=footage_file.pk).file
     campus.worker(concurrency=2)
     until(
-        lambda: FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.HERE).exists(),
+        lambda: FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.STORED).exists(),
         "the file is here",
     )
     footage_file.refresh_from_db()

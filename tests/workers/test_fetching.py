@@ -60,7 +60,7 @@ def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> Foo
         "starts_at": STARTS,
     }
     return FootageFile.objects.create(
-        **facts | {"ends_at": STARTS + timedelta(minutes=1), "state": FootageFile.State.WANTED} | fields
+        **facts | {"ends_at": STARTS + timedelta(minutes=1), "state": FootageFile.State.FETCHING} | fields
     )
 
 
@@ -75,16 +75,20 @@ def fetched(footage_file: FootageFile) -> FootageFile:
 
 def again(footage_file: FootageFile) -> FootageFile:
     """As when its pause is over."""
-    assert footage_file.state == FootageFile.State.LATER
-    assert footage_file.due_at > timezone.now()
-    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.WANTED, **WAITING)
+    assert footage_file.state == FootageFile.State.RETRY
+    assert footage_file.retry_at > timezone.now()
+    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING, **WAITING)
     return fetched(footage_file)
 
 
 class TestWhole:
     def test_it_is_kept_with_what_it_is(self, nvr: Path, film: bytes) -> None:
         footage_file = fetched(wanted(nvr, film))
-        assert (footage_file.state, str(footage_file.error), str(footage_file.note)) == (FootageFile.State.HERE, "", "")
+        assert (footage_file.state, str(footage_file.error), str(footage_file.note)) == (
+            FootageFile.State.STORED,
+            "",
+            "",
+        )
         assert Path(footage_file.file.path).read_bytes() == film
         assert footage_file.file.name == f"footage/{footage_file.pk}.mp4"
         assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
@@ -111,9 +115,9 @@ class TestWhole:
             )
         )
         assert (first.state, second.state, other_way.state) == (
-            FootageFile.State.HERE,
-            FootageFile.State.DOUBLE,
-            FootageFile.State.DOUBLE,
+            FootageFile.State.STORED,
+            FootageFile.State.DUPLICATE,
+            FootageFile.State.DUPLICATE,
         )
         assert PATH in str(second.note)
         assert not second.file
@@ -122,15 +126,15 @@ class TestWhole:
     def test_another_room_has_its_own(self, nvr: Path, film: bytes) -> None:
         fetched(wanted(nvr, film))
         elsewhere = factories.camera("Another room", factories.source(address=str(nvr))).source
-        assert fetched(wanted(nvr, film, "cam1/other.mp4", source=elsewhere)).state == FootageFile.State.HERE
+        assert fetched(wanted(nvr, film, "cam1/other.mp4", source=elsewhere)).state == FootageFile.State.STORED
 
     def test_a_changed_file_takes_the_place_of_the_old_one(self, nvr: Path, film: bytes) -> None:
         footage_file = fetched(wanted(nvr, film + (8).to_bytes(4, "big") + b"free"))
         (nvr / PATH).write_bytes(film)
         FootageFile.objects.filter(pk=footage_file.pk).update(
-            state=FootageFile.State.WANTED, size=len(film), modified_at=None, offset=0, **WAITING
+            state=FootageFile.State.FETCHING, size=len(film), modified_at=None, fetched_bytes=0, **WAITING
         )
-        assert fetched(footage_file).state == FootageFile.State.HERE
+        assert fetched(footage_file).state == FootageFile.State.STORED
         assert Path(footage_file.file.path).read_bytes() == film
 
 
@@ -148,24 +152,26 @@ class TestSlices:
             collect.go_on(row)
             footage_file.refresh_from_db()
             assert (footage_file.state, footage_file.attempts, footage_file.lease_owner) == (
-                FootageFile.State.WANTED,
+                FootageFile.State.FETCHING,
                 0,
                 "",
             )
-            offsets.append(footage_file.offset)
+            offsets.append(footage_file.fetched_bytes)
         assert offsets == sorted(set(offsets))
         assert published == [footage_file.pk] * len(offsets)
-        assert fetched(footage_file).state == FootageFile.State.HERE
+        assert fetched(footage_file).state == FootageFile.State.STORED
         assert Path(footage_file.file.path).read_bytes() == film
 
     def test_what_was_not_noted_is_fetched_again(self, nvr: Path, film: bytes) -> None:
         """A worker was killed: the part file may have more than the row says, or less."""
         for part, offset in ((film[:1000] + b"garbage", 1000), (film[:500], 1000), (b"", 1000)):
-            footage_file = wanted(nvr, film, source=factories.camera(f"{offset} {len(part)}").source, offset=offset)
+            footage_file = wanted(
+                nvr, film, source=factories.camera(f"{offset} {len(part)}").source, fetched_bytes=offset
+            )
             Source.objects.filter(pk=footage_file.source_id).update(address=str(nvr))
             part_path(footage_file).parent.mkdir(exist_ok=True)
             part_path(footage_file).write_bytes(part)
-            assert fetched(footage_file).state == FootageFile.State.HERE
+            assert fetched(footage_file).state == FootageFile.State.STORED
             assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
@@ -179,8 +185,8 @@ class TestSlices:
         FootageFile.objects.filter(pk=footage_file.pk).update(lease_owner="another")
         attempt("rollcall.fetch", collect.fetch, zombie)
         footage_file.refresh_from_db()
-        assert (footage_file.state, footage_file.lease_owner, footage_file.offset) == (
-            FootageFile.State.WANTED,
+        assert (footage_file.state, footage_file.lease_owner, footage_file.fetched_bytes) == (
+            FootageFile.State.FETCHING,
             "another",
             0,
         )
@@ -215,7 +221,7 @@ class TestWrong:
             writer.write(b"more")
         assert "still being written" in str(again(footage_file).error)  # it is another one than was seen
         assert footage_file.size == len(film) + 4
-        assert again(footage_file).state == FootageFile.State.HERE
+        assert again(footage_file).state == FootageFile.State.STORED
 
     def test_a_file_that_grows_meanwhile_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         footage_file = wanted(nvr, film)
@@ -228,10 +234,10 @@ class TestWrong:
 
         with monkeypatch.context() as patch:
             patch.setattr(collect.Pace, "pause", grow)
-            assert fetched(footage_file).state == FootageFile.State.LATER
+            assert fetched(footage_file).state == FootageFile.State.RETRY
         assert "still being written" in str(again(footage_file).error)
-        assert footage_file.offset == 0
-        assert again(footage_file).state == FootageFile.State.HERE
+        assert footage_file.fetched_bytes == 0
+        assert again(footage_file).state == FootageFile.State.STORED
 
     def test_a_file_that_was_cut_off_is_refused_in_words(self, nvr: Path, film: bytes) -> None:
         footage_file = fetched(wanted(nvr, film[:10_000]))
@@ -242,7 +248,7 @@ class TestWrong:
     def test_one_that_is_shorter_than_its_name_says_is_kept_with_a_word(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), pattern="cam1/{date:%Y%m%d}-{start:%H%M%S}-{end:%H%M%S}.mp4")
         footage_file = fetched(wanted(nvr, film, "cam1/20261123-090000-091500.mp4", source=source))
-        assert footage_file.state == FootageFile.State.HERE
+        assert footage_file.state == FootageFile.State.STORED
         assert "1 of 15 minutes" in str(footage_file.note)
         assert footage_file.ends_at < STARTS + timedelta(minutes=2)
 
@@ -262,11 +268,11 @@ class TestWrong:
         pauses = []
         fetched(footage_file)
         for _ in range(8):
-            pauses.append(footage_file.due_at - timezone.now())
+            pauses.append(footage_file.retry_at - timezone.now())
             again(footage_file)
         minutes = [round(pause.total_seconds() / 60) for pause in pauses]
         assert minutes == [1, 2, 4, 8, 16, 32, 60, 60]
-        assert footage_file.tries == 9
+        assert footage_file.retry_count == 9
 
 
 class TestBounds:
@@ -282,17 +288,17 @@ class TestBounds:
             path="earlier",
             size=1024**3 - len(film) + 1,
             fetched_at=timezone.now(),
-            state=FootageFile.State.HERE,
+            state=FootageFile.State.STORED,
         )
         footage_file = fetched(wanted(nvr, film, source=source))
         assert "of the day" in str(footage_file.error)
         FootageFile.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
-        assert again(footage_file).state == FootageFile.State.HERE
+        assert again(footage_file).state == FootageFile.State.STORED
 
     def test_a_full_disk_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(upload_limits, "RESERVED_DISK_BYTES", 1024**6)
         footage_file = fetched(wanted(nvr, film))
-        assert footage_file.state == FootageFile.State.LATER
+        assert footage_file.state == FootageFile.State.RETRY
         assert "disk is full" in str(footage_file.error)
 
     def test_a_disk_that_is_full_in_the_middle_waits(
@@ -305,7 +311,7 @@ class TestBounds:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fdatasync", full)
             assert "disk is full" in str(fetched(footage_file).error)
-        assert again(footage_file).state == FootageFile.State.HERE
+        assert again(footage_file).state == FootageFile.State.STORED
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
         source = factories.source(address=str(nvr), max_kib_per_second=1024)
@@ -319,7 +325,7 @@ class TestBounds:
 
     def test_tags_that_look_like_an_md5(self, tmp_path: Path) -> None:
         footage_file = factories.footage_file(
-            factories.camera(source_=factories.source(kind="s3")), STARTS, state=FootageFile.State.WANTED, sha256=""
+            factories.camera(source_=factories.source(kind="s3")), STARTS, state=FootageFile.State.FETCHING, sha256=""
         )
         path = tmp_path / "part"
         path.write_bytes(b"film")
@@ -343,7 +349,7 @@ class TestHostileServer:
     def footage_file(self, port: int, size: int) -> FootageFile:
         source = factories.source(kind="http", address=f"http://127.0.0.1:{port}/cctv")
         return FootageFile.objects.create(
-            source=source, path="film.mp4", size=size, state=FootageFile.State.WANTED, starts_at=STARTS
+            source=source, path="film.mp4", size=size, state=FootageFile.State.FETCHING, starts_at=STARTS
         )
 
     @staticmethod
@@ -365,7 +371,7 @@ class TestHostileServer:
 
         with answering(answer) as port:
             footage_file = fetched(self.footage_file(port, 1000))
-        assert footage_file.state == FootageFile.State.LATER
+        assert footage_file.state == FootageFile.State.RETRY
         assert "more bytes than the file was said to have" in str(footage_file.error)
         assert part_path(footage_file).stat().st_size <= 1000
 
@@ -389,7 +395,7 @@ class TestHostileServer:
                 footage_file = fetched(self.footage_file(port, 1000))
         finally:
             over.set()
-        assert footage_file.state == FootageFile.State.LATER
+        assert footage_file.state == FootageFile.State.RETRY
         assert "too slowly" in str(footage_file.error)
 
     @pytest.mark.parametrize("parts", [True, False], ids=["knows parts of files", "knows whole files only"])
@@ -426,9 +432,9 @@ class TestHostileServer:
         with answering(answer) as port:
             footage_file = fetched(self.footage_file(port, len(film)))
             assert "broke" in str(footage_file.error)
-            kept = footage_file.offset
+            kept = footage_file.fetched_bytes
             assert 0 < kept <= half
-            assert again(footage_file).state == FootageFile.State.HERE
+            assert again(footage_file).state == FootageFile.State.STORED
         assert asked == ["", f"bytes={kept}-"]
         assert Path(footage_file.file.path).read_bytes() == film
 
@@ -444,6 +450,6 @@ class TestHostileServer:
             footage_file = self.footage_file(port, len(film))
             part_path(footage_file).parent.mkdir(exist_ok=True)
             part_path(footage_file).write_bytes(film[:1000])
-            FootageFile.objects.update(offset=1000)
+            FootageFile.objects.update(fetched_bytes=1000)
             assert "another part" in str(fetched(footage_file).error)
         assert part_path(footage_file).read_bytes() == film[:1000]

@@ -127,7 +127,7 @@ def first_number(footage_file: FootageFile) -> int:
 
 def assert_right(footage_file: FootageFile) -> None:
     """It begins with a key frame, at the time by our clock that the picture shows."""
-    assert footage_file.state == FootageFile.State.HERE
+    assert footage_file.state == FootageFile.State.STORED
     assert footage_file.ends_at
     assert footage_file.starts_at
     with av.open(footage_file.file.path) as container:
@@ -166,7 +166,7 @@ def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
     assert not list(recorder.all[0][0].folder.iterdir())
     camera.source.refresh_from_db()
     assert (str(camera.source.error), camera.source.lease_owner) == ("", "")
-    assert camera.source.clock_seen == pytest.approx(0.0, abs=0.5)
+    assert camera.source.measured_clock_offset == pytest.approx(0.0, abs=0.5)
 
 
 def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorder: Running, film: Path) -> None:

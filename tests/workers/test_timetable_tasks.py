@@ -144,7 +144,7 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     assert shared in {clip.footage_file for clip in next_one.recordings.get().clips.all()}, (
         "one footage file, two lectures"
     )
-    assert FootageFile.objects.filter(state=FootageFile.State.DOUBLE).count() == 1
+    assert FootageFile.objects.filter(state=FootageFile.State.DUPLICATE).count() == 1
     assert str(FootageFile.objects.get(path__startswith="C3").note) == "No lecture is in C3 then."
     assert late.recordings.get().provisional
 
@@ -169,7 +169,7 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
         False
     }
     kept = list((day.folder.parent / "media" / "footage").glob("*"))
-    assert len(kept) == FootageFile.objects.filter(state=FootageFile.State.HERE).count(), (
+    assert len(kept) == FootageFile.objects.filter(state=FootageFile.State.STORED).count(), (
         "no bytes are left that belong to nothing"
     )
 
@@ -185,7 +185,7 @@ def test_a_store_that_goes_away_is_told_and_its_files_come_when_it_is_back(day: 
         day.minute()
     source = Source.objects.get()
     assert source.error
-    assert source.tries > 1
+    assert source.failed_scans > 1
     shutil.move(away, day.folder)
     for _ in range(8):
         day.now += 10 * MINUTE

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from campus.cctv.clock_drift import clock_seen
+from campus.cctv.clock_drift import save_measured_clock_offset
 from campus.cctv.fetching import bytes_fetched_in_last_day
 from campus.cctv.live_recording import (
     cameras_to_record,
@@ -189,7 +189,7 @@ class Supervisor:
         for session in self.sessions.values():
             ahead, source_id = session.ahead, session.camera.source_id
             if ahead is not None and abs(ahead - self.ahead.get(source_id, math.inf)) > CLOCK_SECONDS:
-                clock_seen(source_id=source_id, ahead=ahead, by=Source.ClockReference.STREAM)
+                save_measured_clock_offset(source_id=source_id, ahead=ahead, by=Source.ClockReference.STREAM)
                 self.ahead[source_id] = ahead
 
     def finish(self) -> None:

@@ -43,10 +43,10 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             "enabled",
             "state",
             "error",
-            "looked_at",
+            "last_checked_at",
             "last_new_file_at",
         ]
-        read_only_fields = ["state", "error", "looked_at", "last_new_file_at"]
+        read_only_fields = ["state", "error", "last_checked_at", "last_new_file_at"]
 
 
 class CameraSerializer(serializers.ModelSerializer[Camera]):
@@ -78,12 +78,12 @@ class SeenSerializer(serializers.Serializer[Any]):
 
 class SourceTestSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=SourceTest.State.choices, source="test.state")
-    asked_at = serializers.DateTimeField(source="test.asked_at")
+    requested_at = serializers.DateTimeField(source="test.requested_at")
     error = serializers.CharField(source="test.error", allow_blank=True)
-    count = serializers.IntegerField(source="test.count", help_text="files that are there")
+    file_count = serializers.IntegerField(source="test.file_count", help_text="files that are there")
     files = SeenSerializer(many=True, help_text="the newest")
-    told = serializers.CharField(
-        source="test.told", help_text="of a source without files: what each camera sends", allow_blank=True
+    camera_report = serializers.CharField(
+        source="test.camera_report", help_text="of a source without files: what each camera sends", allow_blank=True
     )
 
 
@@ -114,7 +114,7 @@ class FootageFileSerializer(serializers.ModelSerializer[FootageFile]):
             "lecture",
             "note",
             "error",
-            "seen_at",
+            "discovered_at",
             "fetched_at",
             "clips",
         ]
@@ -128,5 +128,5 @@ class AssignSerializer(serializers.Serializer[Any]):
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
-        fields = ["id", "lecture", "state", "note", "tries", "due_at", "deadline_at", "finished_at"]
+        fields = ["id", "lecture", "state", "note", "check_count", "next_check_at", "deadline_at", "finished_at"]
         read_only_fields = fields

@@ -116,8 +116,8 @@ class CameraViewSet(Office[Camera]):
 class FootageFileViewSet(Office[FootageFile]):
     serializer_class = s.FootageFileSerializer
     filterset_class = filters.FootageFileFilter
-    ordering_fields = ["seen_at", "path"]
-    ordering = ["-seen_at"]
+    ordering_fields = ["discovered_at", "path"]
+    ordering = ["-discovered_at"]
 
     def get_queryset(self) -> QuerySet[FootageFile]:
         return footage_files_for(self.request.user).prefetch_related("clips__recording")
@@ -141,8 +141,8 @@ class FootageFileViewSet(Office[FootageFile]):
         return self.shown(footage_file)
 
     @extend_schema(request=None, responses=s.FootageFileSerializer)
-    @action(detail=True, methods=["post"], url_path="take-back")
-    def take_back(self, request: Request, pk: str) -> Response:
+    @action(detail=True, methods=["post"], url_path="restore")
+    def restore(self, request: Request, pk: str) -> Response:
         """Undo `discard`: it is as if it had just been seen."""
         footage_file = self.get_object()
         restore_footage_file(footage_file=footage_file, user=who(request))
@@ -153,7 +153,7 @@ class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     serializer_class = s.CollectionSerializer
     permission_classes = [RegistrarsWrite]
     filterset_class = filters.CollectionFilter
-    ordering_fields = ["due_at", "deadline_at"]
+    ordering_fields = ["next_check_at", "deadline_at"]
     ordering = ["-deadline_at"]
 
     def get_queryset(self) -> QuerySet[Collection]:

@@ -24,7 +24,13 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Lecture
 from campus.cctv.models import Collection, FootageFile
-from campus.cctv.selectors import collections_for, footage_files_for, lectures_near, unclear, unmatched
+from campus.cctv.selectors import (
+    awaiting_assignment,
+    collections_for,
+    footage_files_for,
+    lectures_near,
+    without_lecture,
+)
 from campus.cctv.services import assign_footage_file, discard_footage_file, restart_collection, restore_footage_file
 from campus.recordings.models import Clip
 from campus.recordings.selectors import clock
@@ -48,11 +54,11 @@ CHOICES = 100  # lectures
 NAMED = 5  # files
 
 FOOTAGE_FILE_STATES = {
-    FootageFile.State.FOUND: "",
-    FootageFile.State.WANTED: "info",
-    FootageFile.State.LATER: "warning",
-    FootageFile.State.HERE: "success",
-    FootageFile.State.DOUBLE: "",
+    FootageFile.State.DISCOVERED: "",
+    FootageFile.State.FETCHING: "info",
+    FootageFile.State.RETRY: "warning",
+    FootageFile.State.STORED: "success",
+    FootageFile.State.DUPLICATE: "",
     FootageFile.State.FAILED: "danger",
     FootageFile.State.DISCARDED: "",
 }
@@ -79,11 +85,11 @@ class LectureFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
         match self.value():
             case "unclear":
-                return unclear(queryset)
+                return awaiting_assignment(queryset)
             case "none":
-                return unmatched(queryset)
+                return without_lecture(queryset)
             case "some":
-                return queryset.exclude(pk__in=unmatched(queryset).values("pk")).exclude(
+                return queryset.exclude(pk__in=without_lecture(queryset).values("pk")).exclude(
                     state=FootageFile.State.DISCARDED
                 )
         return queryset
@@ -121,7 +127,7 @@ class AssignForm(forms.Form):
 
     def __init__(self, *args: Any, footage_files: Sequence[FootageFile], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        moment = footage_files[0].starts_at or footage_files[0].modified_at or footage_files[0].seen_at
+        moment = footage_files[0].starts_at or footage_files[0].modified_at or footage_files[0].discovered_at
         room = footage_files[0].camera.room.name if footage_files[0].camera else ""
         lectures = sorted(
             lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment))
@@ -165,15 +171,15 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         (
             gettext_lazy("Work"),
             {
-                "fields": (("seen_at", "fetched_at"), ("tries", "due_at"), "info", "error_detail"),
+                "fields": (("discovered_at", "fetched_at"), ("retry_count", "retry_at"), "info", "error_detail"),
                 "classes": ("collapse",),
             },
         ),
     )
     readonly_fields = ("starts", "until", "shown", "weight", "lectures", "remark")
     inlines = (ClipInline,)
-    actions = ("assign_all", "discard_all", "take_back_all")
-    actions_detail = ("assign_one", "discard_one", "take_back_one")
+    actions = ("assign_all", "discard_all", "restore_all")
+    actions_detail = ("assign_one", "discard_one", "restore_one")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FootageFile]:
         return super().get_queryset(request).prefetch_related("clips__recording__lecture__course")
@@ -219,10 +225,10 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     def has_use_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         return self._steers(
-            request, object_id, set(FootageFile.State) - {FootageFile.State.DISCARDED, FootageFile.State.DOUBLE}
+            request, object_id, set(FootageFile.State) - {FootageFile.State.DISCARDED, FootageFile.State.DUPLICATE}
         )
 
-    def has_take_back_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+    def has_restore_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         return self._steers(request, object_id, {FootageFile.State.DISCARDED})
 
     @action(description=gettext_lazy("Assign to a lecture"), permissions=["use"])
@@ -264,7 +270,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         return self._act(request, object_id, discard_footage_file, _("The file is discarded."))
 
     @action(description=gettext_lazy("Take back"), permissions=["use"])
-    def take_back_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
+    def restore_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
         call_for_each(
             request,
             queryset,
@@ -274,16 +280,16 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @action(
         description=gettext_lazy("Take back"),
-        url_path="take-back",
+        url_path="restore",
         icon="undo",
-        permissions=["take_back"],
+        permissions=["restore"],
         dialog=dialog(
             gettext_lazy("Take this file back?"),
             gettext_lazy("It is as if it had just been seen: fetched, where a lecture wants it."),
             gettext_lazy("Take back"),
         ),
     )
-    def take_back_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+    def restore_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         return self._act(request, object_id, restore_footage_file, _("The file is taken back."))
 
     def _act(
@@ -344,7 +350,7 @@ def _uuids(texts: Iterable[str]) -> list[UUID]:
 
 @admin.register(Collection)
 class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("lecture", "room", "shown", "missing", "tries", "due", "deadline_at")
+    list_display = ("lecture", "room", "shown", "missing", "check_count", "due", "deadline_at")
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("lecture__starts_at", RangeDateTimeFilter),
@@ -352,7 +358,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     )
     search_fields = ("lecture__course__code", "lecture__course__name", "lecture__title", "lecture__room")
     list_select_related = ("lecture__course",)
-    fields = ("lecture", "room", "shown", "missing", ("due", "tries"), ("deadline_at", "finished_at"))
+    fields = ("lecture", "room", "shown", "missing", ("due", "check_count"), ("deadline_at", "finished_at"))
     readonly_fields = ("room", "shown", "missing", "due")
     actions = ("look_again_all",)
     actions_detail = ("staff_page", "files", "look_again")
@@ -369,10 +375,10 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     def missing(self, collection: Collection) -> str:
         return str(collection.note or "-")
 
-    @display(description=gettext_lazy("Next look"), ordering="due_at")
+    @display(description=gettext_lazy("Next look"), ordering="next_check_at")
     def due(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
-        return format_moment(collection.due_at) if waits else "-"
+        return format_moment(collection.next_check_at) if waits else "-"
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("cctv.change_collection")

@@ -109,7 +109,7 @@ class CameraInline(TabularInline):
 @admin.register(Source)
 class SourceAdmin(RegistrarAdmin):
     form = SourceForm
-    list_display = ("name", "kind", "address", "rooms", "shown", "looked_at", "last_new_file_at")
+    list_display = ("name", "kind", "address", "rooms", "shown", "last_checked_at", "last_new_file_at")
     list_filter = (("kind", ChoicesDropdownFilter), "enabled")
     search_fields = ("name", "address", "cameras__label", "cameras__room__name")
     conditional_fields: ClassVar[dict[str, str]] = {
@@ -121,7 +121,7 @@ class SourceAdmin(RegistrarAdmin):
     }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
-    readonly_fields = ("shown", "looked_at", "last_new_file_at", "error", "clock")
+    readonly_fields = ("shown", "last_checked_at", "last_new_file_at", "error", "clock")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         return super().get_queryset(request).prefetch_related("cameras__room")
@@ -140,7 +140,9 @@ class SourceAdmin(RegistrarAdmin):
             (gettext_lazy("Limits"), {"fields": (("max_file_gib", "max_gib_per_day"), "max_kib_per_second")}),
         ]
         if obj:
-            sets.insert(0, (gettext_lazy("State"), {"fields": ("shown", ("looked_at", "last_new_file_at"), "error")}))
+            sets.insert(
+                0, (gettext_lazy("State"), {"fields": ("shown", ("last_checked_at", "last_new_file_at"), "error")})
+            )
         return sets
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
@@ -158,15 +160,15 @@ class SourceAdmin(RegistrarAdmin):
             return render_badge(source.get_state_display(), "info")
         if source.error:
             return render_badge(_("failed"), "danger")
-        return render_badge(source.get_state_display(), "success" if source.looked_at else "")
+        return render_badge(source.get_state_display(), "success" if source.last_checked_at else "")
 
     @display(description=gettext_lazy("Seen of the clock"))
     def clock(self, source: Source) -> str:
-        if source.clock_seen is None or source.clock_measured_at is None:
+        if source.measured_clock_offset is None or source.clock_measured_at is None:
             return "-"
         seen = {
-            "seconds": round(source.clock_seen, 1),
-            "by": source.get_clock_seen_by_display(),
+            "seconds": round(source.measured_clock_offset, 1),
+            "by": source.get_clock_measured_by_display(),
             "when": format_moment(source.clock_measured_at),
         }
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
@@ -281,16 +283,16 @@ def _cells(row: Seen) -> list[Any]:
 
 @admin.register(Alarm)
 class AlarmAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("began_at", "kind", "text", "shown")
+    list_display = ("started_at", "kind", "text", "shown")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
-        ("over_at", admin.EmptyFieldListFilter),
-        ("began_at", RangeDateTimeFilter),
+        ("ended_at", admin.EmptyFieldListFilter),
+        ("started_at", RangeDateTimeFilter),
     )
     search_fields = ("text",)
-    fields = (("kind", "shown"), ("began_at", "over_at"), "text")
+    fields = (("kind", "shown"), ("started_at", "ended_at"), "text")
     readonly_fields = ("shown",)
 
-    @display(description=gettext_lazy("State"), ordering="over_at")
+    @display(description=gettext_lazy("State"), ordering="ended_at")
     def shown(self, alarm: Alarm) -> SafeString:
-        return render_badge(_("over"), "success") if alarm.over_at else render_badge(_("goes on"), "danger")
+        return render_badge(_("over"), "success") if alarm.ended_at else render_badge(_("goes on"), "danger")

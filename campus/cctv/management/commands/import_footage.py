@@ -77,10 +77,12 @@ class Command(BaseCommand):
         while True:
             states = Counter(source.footage_files.order_by().values_list("state", flat=True))
             if states != told:
-                self.stdout.write(f"{states[FootageFile.State.HERE]} here, {states[FootageFile.State.WANTED]} to come.")
+                self.stdout.write(
+                    f"{states[FootageFile.State.STORED]} here, {states[FootageFile.State.FETCHING]} to come."
+                )
             told = states
-            if not states[FootageFile.State.WANTED]:
+            if not states[FootageFile.State.FETCHING]:
                 break
             time.sleep(BETWEEN)
-        for footage_file in source.footage_files.filter(state__in=(FootageFile.State.FAILED, FootageFile.State.LATER)):
+        for footage_file in source.footage_files.filter(state__in=(FootageFile.State.FAILED, FootageFile.State.RETRY)):
             self.stderr.write(f"{footage_file.path}: {footage_file.error}")
