@@ -113,7 +113,7 @@ def request_source_test(*, source: Source) -> SourceTest:
     return test
 
 
-def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), told: Message | None = None) -> bool:
+def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None) -> bool:
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
