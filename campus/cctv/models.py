@@ -152,7 +152,7 @@ class SourceTest(LeasedWork):
     requested_at = models.DateTimeField(_("asked for at"), auto_now=True)
     files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
     file_count = models.PositiveIntegerField(_("files that are there"), default=0)
-    told = MessageField(_("what the cameras send"), help_text="Of a source that has no files: a line a camera.")
+    camera_report = MessageField(_("what the cameras send"), help_text="Of a source that has no files: a line a camera.")
 
     class Meta:
         verbose_name = _("test of a source")

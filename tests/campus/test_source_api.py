@@ -125,7 +125,7 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
         lecture=lecture,
         state="missing",
         note=Message("cam1: nothing."),
-        due_at=timezone.now(),
+        next_check_at=timezone.now(),
         deadline_at=timezone.now(),
     )
     assert api.post(f"/api/v1/collections/{row.pk}/again/").json()["state"] == "collecting"

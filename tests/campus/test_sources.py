@@ -221,7 +221,7 @@ def test_a_missing_lecture_is_looked_for_again(lecture):
         lecture=lecture,
         state="missing",
         note=Message("Nothing came."),
-        due_at=lecture.ends_at,
+        next_check_at=lecture.ends_at,
         deadline_at=lecture.ends_at,
     )
     type(lecture).objects.filter(pk=lecture.pk).update(

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('requested_at', models.DateTimeField(auto_now=True, verbose_name='asked for at')),
                 ('files', models.JSONField(default=list, help_text='The newest: path, size and time of each.', verbose_name='files')),
                 ('file_count', models.PositiveIntegerField(default=0, verbose_name='files that are there')),
-                ('told', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, help_text='Of a source that has no files: a line a camera.', verbose_name='what the cameras send')),
+                ('camera_report', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, help_text='Of a source that has no files: a line a camera.', verbose_name='what the cameras send')),
                 ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='test', to='cctv.source', verbose_name='source')),
             ],
             options={
