@@ -42,7 +42,7 @@ def fill() -> None:
     from django.contrib.auth.models import User
     from django.utils import timezone
 
-    from campus.academics.models import Course, Enrolment, Lecture, Student
+    from campus.academics.models import Course, Enrolment, Lecture, Room, Student
     from campus.attendance.models import AttendanceRecord, Status
 
     rng = np.random.default_rng(0)
@@ -65,9 +65,10 @@ def fill() -> None:
         BATCH,
     )
     hours = timedelta(hours=1)
+    rooms = Room.objects.bulk_create(Room(name=f"R{i}") for i in range(40))
     lectures = Lecture.objects.bulk_create(
         (
-            Lecture(course=course, starts_at=start, ends_at=start + hours, room=f"R{i % 40}")
+            Lecture(course=course, starts_at=start, ends_at=start + hours, room=rooms[i % len(rooms)])
             for i, course in enumerate(courses)
             for start in (first + timedelta(days=day, hours=i % 9) for day in range(LECTURES))
         ),

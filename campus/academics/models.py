@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.timetable_models import CalendarLink, Holiday, LectureSeries, Room
+from campus.common.keys import KeyedModel, MatchKeyField
 
 __all__ = [
     "CalendarLink",
@@ -38,10 +39,11 @@ class Embedder(models.TextChoices):
     FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)")
 
 
-class Course(models.Model):
+class Course(KeyedModel):
     """A class."""
 
-    code = models.CharField(_("code"), max_length=40, unique=True)
+    code = models.CharField(_("code"), max_length=40)
+    code_key = MatchKeyField("code", _("code"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
     coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
@@ -109,9 +111,11 @@ class Course(models.Model):
         return self.embedder or str(settings.EMBEDDER)
 
 
-class Student(models.Model):
-    number = models.CharField(_("student number"), max_length=40, unique=True)
+class Student(KeyedModel):
+    number = models.CharField(_("student number"), max_length=40)
+    number_key = MatchKeyField("number", _("student number"), unique=True)
     name = models.CharField(_("name"), max_length=200)
+    name_key = MatchKeyField("name", _("name"), db_index=True)
     email = models.EmailField(_("e-mail"), blank=True)
     guardian_phone = models.CharField(_("guardian's phone"), max_length=40, blank=True)
     guest = models.BooleanField(
@@ -155,7 +159,9 @@ class Lecture(models.Model):
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name=_("class"))
     title = models.CharField(_("title"), max_length=200, blank=True)
-    room = models.CharField(_("room"), max_length=100, blank=True)
+    room = models.ForeignKey(
+        Room, null=True, blank=True, on_delete=models.PROTECT, related_name="lectures", verbose_name=_("room")
+    )
     starts_at = models.DateTimeField(_("starts"))
     ends_at = models.DateTimeField(_("ends"))
     cancelled = models.BooleanField(

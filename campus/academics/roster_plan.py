@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster import Table, as_day, picked
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 
 STUDENT_FIELDS = ("name", "email", "guardian_phone")
 
@@ -66,13 +67,13 @@ def plan_roster(table: Table, columns: Mapping[str, int], course: Course | None 
 class _Planner:
     def __init__(self, table: Table, columns: Mapping[str, int], course: Course | None) -> None:
         self.plan, self.course, self.today = RosterPlan(), course, timezone.localdate()
-        self.classes = {row.code.casefold(): row for row in Course.objects.all()}
-        self.known = {student.number: student for student in Student.objects.all()}
+        self.classes = {row.code_key: row for row in Course.objects.all()}
+        self.known = {student.number_key: student for student in Student.objects.all()}
         named = {course.pk} if course else set()
-        codes = {row[columns["class"]].casefold() for row in table.rows} if "class" in columns else set()
+        codes = {match_key(row[columns["class"]]) for row in table.rows} if "class" in columns else set()
         named |= {self.classes[code].pk for code in codes & self.classes.keys()}
         enrolments = Enrolment.objects.filter(course__in=named).select_related("student", "course")
-        self.enrolled = {(row.course_id, row.student.number): row for row in enrolments}
+        self.enrolled = {(row.course_id, row.student.number_key): row for row in enrolments}
         self.seen: dict[tuple[str, int | None], int] = {}
         self.said: dict[str, tuple[int, dict[str, str]]] = {}
         for line, row in zip(table.lines, table.rows, strict=True):
@@ -95,7 +96,8 @@ class _Planner:
         reasons: list[str] = []
         student, changes = self.student(line, number, values, reasons)
         course = self.class_of(values.get("class", ""), reasons)
-        key = (number, course.pk if course else None)
+        number_key = match_key(number)
+        key = (number_key, course.pk if course else None)
         if first := self.seen.get(key):
             reasons.append(_("The same student and class are in row %(line)d already. Remove one.") % {"line": first})
         self.seen.setdefault(key, line)
@@ -104,11 +106,11 @@ class _Planner:
             self.plan.errors.append(RowError(line, number, student.name, reasons))
             return
         joins = enrolment is not None and enrolment.pk is None
-        new_student = student.pk is None and number not in self.plan.students_new
+        new_student = student.pk is None and number_key not in self.plan.students_new
         if student.pk is None:
-            student = self.plan.students_new.setdefault(number, student)
+            student = self.plan.students_new.setdefault(number_key, student)
         elif any(label in STUDENT_FIELDS for label, _old, _new in changes):
-            self.plan.students_changed[number] = student
+            self.plan.students_changed[number_key] = student
         if enrolment is not None:
             enrolment.student = student
             if joins:
@@ -127,9 +129,10 @@ class _Planner:
         self, line: int, number: str, values: dict[str, str], reasons: list[str]
     ) -> tuple[Student, list[tuple[str, str, str]]]:
         """The student with what the row says of him or her, and what is new in that."""
-        student = self.known.get(number) or self.plan.students_new.get(number) or Student(number=number)
+        key = match_key(number)
+        student = self.known.get(key) or self.plan.students_new.get(key) or Student(number=number)
         told = {name: values[name] for name in STUDENT_FIELDS if name in values}
-        first, said = self.said.setdefault(number, (line, told))
+        first, said = self.said.setdefault(key, (line, told))
         if told != said:
             reasons.append(
                 _("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first}
@@ -152,7 +155,7 @@ class _Planner:
     def class_of(self, code: str, reasons: list[str]) -> Course | None:
         if not code:
             return self.course
-        course = self.classes.get(code.casefold())
+        course = self.classes.get(match_key(code))
         if course is None:
             reasons.append(
                 _("There is no class with the code “%(code)s”. Make the class first, or correct the code.")
@@ -175,7 +178,7 @@ class _Planner:
             except ValueError as error:
                 reasons.append(str(error))
                 return None
-        enrolment = self.enrolled.get((course.pk, student.number))
+        enrolment = self.enrolled.get((course.pk, student.number_key))
         is_new = enrolment is None
         enrolment = enrolment or Enrolment(course=course, valid_from=self.today)
         was = (enrolment.valid_from, enrolment.valid_to)

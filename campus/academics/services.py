@@ -8,14 +8,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Course, Enrolment, Lecture, Strictness, Student
+from campus.academics.models import Course, Enrolment, Lecture, Room, Strictness, Student
 from campus.academics.roster import Table
 from campus.academics.roster_plan import STUDENT_FIELDS, RosterPlan, plan_roster
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 
 
 def lecture_create(
-    *, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: str = ""
+    *, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: Room | None = None
 ) -> Lecture:
     """A meeting of a class. Raises UserError where it ends before it starts, or the class has one at that time."""
     if ends_at <= starts_at:
@@ -29,6 +30,14 @@ def lecture_create(
         ) from error
 
 
+def get_or_create_room(name: str) -> Room | None:
+    """The room of that name, however it is typed; made where there is none yet. None without a name."""
+    name = " ".join(name.split())
+    if not match_key(name):
+        return None
+    return Room.objects.filter(key=name).first() or Room.objects.get_or_create(key=name, defaults={"name": name})[0]
+
+
 def strictness_set(*, course: Course, strictness: str) -> None:
     """Choose how sure the machine must be of a student of the class, from the next recording on."""
     Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
@@ -37,7 +46,7 @@ def strictness_set(*, course: Course, strictness: str) -> None:
 def student_enrol(*, number: str, name: str, course: Course | None = None) -> Student:
     """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises UserError."""
     with transaction.atomic():
-        student = Student.objects.filter(number=number).first()
+        student = Student.objects.filter(number_key=number).first()
         if student is None:
             student = Student(number=number, name=name)
             try:
@@ -54,7 +63,7 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
 
 def guest_number() -> str:
     """A number for a guest, who has none."""
-    taken = Student.objects.filter(number__startswith="guest-").values_list("number", flat=True)
+    taken = Student.objects.filter(number_key__startswith="guest-").values_list("number_key", flat=True)
     used = {int(number[6:]) for number in taken if number[6:].isdecimal()}
     return f"guest-{max(used, default=0) + 1}"
 

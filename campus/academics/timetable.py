@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Holiday, Lecture, LectureSeries
+from campus.academics.models import Holiday, Lecture, LectureSeries, Room
 from campus.common.errors import UserError
 
 
@@ -54,14 +54,14 @@ def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
     """The plan of each series, with as many queries as one takes."""
     own: dict[int | None, dict[date | None, Lecture]] = defaultdict(dict)
     taken: dict[int, list[tuple[int | None, bool, datetime]]] = defaultdict(list)
-    held: dict[str, list[Lecture]] = defaultdict(list)
+    held: dict[int | None, list[Lecture]] = defaultdict(list)
     for lecture in with_use(Lecture.objects.filter(series__in=[series.pk for series in chosen])):
         own[lecture.series_id][lecture.series_day] = lecture
     of_courses = Lecture.objects.filter(course__in={series.course_id for series in chosen})
     for course, other, detached, starts_at in of_courses.values_list("course", "series", "detached", "starts_at"):
         taken[course].append((other, detached, starts_at))
     for lecture in _in_the_rooms(chosen):
-        held[lecture.room].append(lecture)
+        held[lecture.room_id].append(lecture)
     holidays = list(Holiday.objects.all())
     return [
         _plan(
@@ -74,7 +74,7 @@ def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
                 if holiday.first_day <= day <= holiday.last_day
             },
             {starts_at for other, detached, starts_at in taken[series.course_id] if other != series.pk or detached},
-            [lecture for lecture in held[_room(series)] if lecture.series_id != series.pk],
+            [lecture for lecture in held[series.room_id] if lecture.series_id != series.pk],
         )
         for series in chosen
     ]
@@ -104,11 +104,11 @@ def _plan(
                 )
             elif day >= today or not lectures:
                 steps.append(Step(Kind.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at)))
-        elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room) == (
+        elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room_id) == (
             starts_at,
             ends_at,
             series.title,
-            _room(series),
+            series.room_id,
         ):
             steps.append(Step(Kind.SAME, day, starts_at, ends_at, lecture))
         elif reason := why_kept(lecture, now, taken, starts_at if wanted else None):
@@ -146,7 +146,7 @@ def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
 
 
 def lecture_change(
-    *, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: str, cancelled: bool = False
+    *, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: Room | None, cancelled: bool = False
 ) -> Lecture:
     """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
     if ends_at <= starts_at:
@@ -171,10 +171,6 @@ def _moment(series: LectureSeries, day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, tzinfo=series.zone)
 
 
-def _room(series: LectureSeries) -> str:
-    return series.room.name if series.room else ""
-
-
 def with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
     """With `used`: whether something was recorded of the lecture, or somebody counted in it."""
     own = Lecture.objects.filter(pk=OuterRef("pk"))
@@ -182,7 +178,7 @@ def with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]"
 
 
 def _in_the_rooms(chosen: Sequence[LectureSeries]) -> Iterable[Lecture]:
-    rooms = {_room(series) for series in chosen} - {""}
+    rooms = {series.room_id for series in chosen} - {None}
     if not rooms:
         return []
     first = min(_moment(series, series.first_day, series.starts) for series in chosen) - DAY
@@ -212,7 +208,7 @@ def why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: d
 
 
 def _write(series: LectureSeries, steps: list[Step]) -> None:
-    words = {"title": series.title, "room": _room(series)}
+    words = {"title": series.title, "room": series.room}
     for step in steps:
         if step.kind == Kind.CHANGED and step.lecture:
             Lecture.objects.filter(pk=step.lecture.pk).update(starts_at=step.starts_at, ends_at=step.ends_at, **words)

@@ -52,7 +52,7 @@ def calendar_of(lectures: Iterable[Lecture], *, name: str, host: str, address: C
         event.add("status", "CANCELLED" if lecture.cancelled else "CONFIRMED")
         event.add("url", address(lecture))
         if lecture.room:
-            event.add("location", lecture.room)
+            event.add("location", lecture.room.name)
         calendar.add_component(event)
     return bytes(calendar.to_ical())
 

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Course, Lecture
+from campus.academics.models import Course, Lecture, Room
 from campus.academics.timetable import why_kept, with_use
 from campus.academics.timetable_ical import Meeting
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 
 
 class Kind(models.TextChoices):
@@ -40,15 +41,20 @@ def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course
 
     What came from this calendar before and is not in it any more is GONE, in classes that it still knows a lecture of.
     """
-    by_code = {course.code.casefold(): course for course in courses}
+    by_code = {course.code_key: course for course in courses}
+    rooms = {room.key: room for room in Room.objects.all()}
     targets = [(meeting, only or _course_of(meeting, by_code)) for meeting in meetings]
-    lectures = list(with_use(Lecture.objects.filter(course__in={course for _meeting, course in targets if course})))
+    lectures = list(
+        with_use(Lecture.objects.filter(course__in={course for _meeting, course in targets if course})).select_related(
+            "room"
+        )
+    )
     by_uid = {(lecture.course_id, lecture.uid): lecture for lecture in lectures if lecture.uid}
     by_time = {(lecture.course_id, lecture.starts_at): lecture for lecture in lectures}
     seen: set[tuple[int, object]] = set()
     rows = []
     for meeting, course in targets:
-        row = _row(meeting, course, by_uid, by_time)
+        row = _row(meeting, course, _room(meeting.room, rooms), by_uid, by_time)
         if row.lecture is not None:
             keys = {(row.lecture.course_id, row.lecture.uid), (row.lecture.course_id, row.lecture.starts_at)}
             if seen & keys:
@@ -75,7 +81,13 @@ def _gone(lectures: Iterable[Lecture], rows: Iterable[Row]) -> Iterator[Row]:
         )
         if from_calendar and lecture.pk not in found and not lecture.cancelled and lecture.starts_at > now:
             was = Meeting(
-                lecture.uid, lecture.title, [], lecture.room, lecture.starts_at, lecture.ends_at, cancelled=False
+                lecture.uid,
+                lecture.title,
+                [],
+                lecture.room.name if lecture.room else "",
+                lecture.starts_at,
+                lecture.ends_at,
+                cancelled=False,
             )
             if reason := why_kept(lecture, now, set(), None):
                 yield Row(Kind.KEPT, was, lecture, reason)
@@ -93,6 +105,9 @@ def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
     changed = [row.lecture for row in rows if row.kind in (Kind.CHANGED, Kind.GONE) and row.lecture]
     try:
         with transaction.atomic():
+            for lecture in [row.lecture for row in rows if row.kind in (Kind.NEW, Kind.CHANGED) and row.lecture]:
+                if lecture.room and lecture.room.pk is None:
+                    lecture.room.save()
             for lecture in changed:
                 lecture.save(update_fields=["title", "room", "starts_at", "ends_at", "cancelled", "uid"])
             Lecture.objects.bulk_update(
@@ -106,11 +121,17 @@ def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
     return Counter(row.kind for row in rows)
 
 
+def _room(name: str, rooms: dict[str, Room]) -> Room | None:
+    """The room of that name; a new one is not saved before the lectures are."""
+    key = match_key(name)
+    return rooms.setdefault(key, Room(name=name)) if key else None
+
+
 def _course_of(meeting: Meeting, by_code: dict[str, Course]) -> Course | None:
     for code in meeting.codes:
-        if course := by_code.get(code.casefold()):
+        if course := by_code.get(match_key(code)):
             return course
-    words = meeting.summary.casefold().split()
+    words = match_key(meeting.summary).split()
     starts = (" ".join(words[:n]).strip(" :–-,;") for n in range(min(4, len(words)), 0, -1))  # noqa: RUF001
     return next((by_code[start] for start in starts if start in by_code), None)
 
@@ -118,6 +139,7 @@ def _course_of(meeting: Meeting, by_code: dict[str, Course]) -> Course | None:
 def _row(
     meeting: Meeting,
     course: Course | None,
+    room: Room | None,
     by_uid: dict[tuple[int, str], Lecture],
     by_time: dict[tuple[int, datetime], Lecture],
 ) -> Row:
@@ -133,7 +155,7 @@ def _row(
     lecture = by_uid.get((course.pk, meeting.uid)) or there
     wanted = {
         "title": _title(meeting, course),
-        "room": meeting.room,
+        "room": room,
         "starts_at": meeting.starts_at,
         "ends_at": meeting.ends_at,
         "cancelled": meeting.cancelled,

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from campus.common.keys import KeyedModel, MatchKeyField
+
 LONGEST = timedelta(days=731)  # of a series
 WEEKDAYS = [
     (0, _("Monday")),
@@ -22,10 +24,11 @@ WEEKDAYS = [
 ]
 
 
-class Room(models.Model):
-    """A room that lectures of a series are in. A lecture keeps the name that the room had."""
+class Room(KeyedModel):
+    """A room that lectures are in, and that cameras show."""
 
-    name = models.CharField(_("name"), max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    key = MatchKeyField("name", _("name"), unique=True)
     building = models.CharField(_("building"), max_length=100, blank=True)
     seats = models.PositiveIntegerField(_("seats"), null=True, blank=True)
 

@@ -55,7 +55,7 @@ class CourseFilter(filters.FilterSet):
 
 class StudentFilter(filters.FilterSet):
     course = IdFilter("enrolments__course", distinct=True)
-    name = filters.CharFilter("name", "icontains", label="a part of the name")
+    name = filters.CharFilter("name_key", "contains", label="a part of the name")
     few_photos = filters.BooleanFilter(
         method="lacking", label="whether fewer usable photos are there than are asked for"
     )

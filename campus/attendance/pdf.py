@@ -113,9 +113,8 @@ def lecture_pdf(lecture: Lecture) -> bytes:
     """The list of one lecture, with a line to sign on, or who signed it off."""
     starts = timezone.localtime(lecture.starts_at)
     when = f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}"
-    paper = PdfDocument(
-        str(lecture.course), " · ".join(filter(None, (when, lecture.title, lecture.room))), landscape=False
-    )
+    room = lecture.room.name if lecture.room else ""
+    paper = PdfDocument(str(lecture.course), " · ".join(filter(None, (when, lecture.title, room))), landscape=False)
     widths = (NUMBER, 68.0, 30.0, 20.0, 20.0, paper.epw - NUMBER - 138.0)
     names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
     paper.head(widths, names)

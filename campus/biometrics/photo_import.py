@@ -22,6 +22,7 @@ from django.db.models import QuerySet
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 from recognition.messages import NO_MESSAGE, Message
 
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
@@ -201,9 +202,9 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def plain(text: str) -> str:
-    """A name as it is compared: underscores are spaces; case, accents and extra spaces make no difference."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("_", " ").casefold())
-    return " ".join("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+    """A name as folders are compared with it: as its key, without accents, and underscores are spaces."""
+    decomposed = unicodedata.normalize("NFKD", match_key(text.replace("_", " ")))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 class StudentFinder:
@@ -216,7 +217,7 @@ class StudentFinder:
         self.by_name: defaultdict[str, list[Student]] = defaultdict(list)
         students: QuerySet[Student] = Student.objects.all()
         for student in students:
-            self.by_number[student.number.casefold()] = student
+            self.by_number[student.number_key] = student
             self.by_name[plain(student.name)].append(student)
 
     def __call__(self, folders: tuple[str, ...]) -> Student:
@@ -239,6 +240,6 @@ class StudentFinder:
         return here[0]
 
     def candidates(self, folder: str) -> list[Student]:
-        if student := self.by_number.get(folder.casefold()):
+        if student := self.by_number.get(match_key(folder)):
             return [student]
         return self.by_name.get(plain(folder), [])

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from campus.cctv.live_recording import unrecorded_since
-from campus.cctv.matching import room_of
 from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.cctv.notifications import notify_alarms
 from campus.common.jobs import KINDS, free
@@ -100,7 +99,7 @@ def _not_looked_through(source: Source) -> bool:
 
 def _silent_lectures(source: Source) -> datetime | None:
     """When the last lectures began of which a source brought nothing; None while it brings something."""
-    rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
+    rooms = {camera.room_id for camera in source.cameras.all()}
     waited = timezone.now() - timedelta(minutes=source.delay_minutes + PERIODS * source.scan_interval_minutes)
     held = Collection.objects.exclude(state=Collection.State.OFF).filter(
         lecture__ends_at__lt=waited, lecture__starts_at__gt=source.created_at
@@ -108,7 +107,7 @@ def _silent_lectures(source: Source) -> datetime | None:
     recent = held.filter(lecture__ends_at__gt=waited - RECENT).select_related("lecture").order_by("-lecture__starts_at")
     last = []
     for row in recent.iterator():
-        if room_of(row.lecture) in rooms:
+        if row.lecture.room_id in rooms:
             last.append(row.lecture)
             if len(last) == PERIODS:
                 break

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
-from campus.cctv.matching import clashing_lecture, lectures_between, room_of
+from campus.cctv.matching import clashing_lecture, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common.jobs import WAITING, finish, request
 from campus.recordings.models import ANEW, Clip, Recording, Segment
@@ -75,8 +75,8 @@ def clip_plans_for(lecture: Lecture) -> dict[Camera | None, list[ClipPlan]]:
         state__in=(FootageFile.State.DUPLICATE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
     )
     wanted = Q(lecture=lecture)
-    if lecture.room.strip() and not lecture.cancelled and not clashing_lecture(lecture):
-        wanted |= Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
+    if lecture.room_id and not lecture.cancelled and not clashing_lecture(lecture):
+        wanted |= Q(lecture=None, camera__room=lecture.room_id)
     window = here.filter(wanted, starts_at__lt=lecture.ends_at, starts_at__gt=lecture.starts_at - LONGEST)
     footage_files: dict[Camera | None, list[FootageFile]] = {}
     for footage_file in window.select_related("camera__source"):
@@ -89,9 +89,7 @@ def clip_plans_for(lecture: Lecture) -> dict[Camera | None, list[ClipPlan]]:
 
 def cameras_for_lecture(lecture: Lecture) -> QuerySet[Camera]:
     """Those in use in the lecture's room."""
-    return Camera.objects.filter(room__name__iexact=lecture.room.strip(), source__enabled=True).select_related(
-        "source", "room"
-    )
+    return Camera.objects.filter(room=lecture.room_id, source__enabled=True).select_related("source", "room")
 
 
 def gaps_by_camera(
@@ -123,9 +121,8 @@ def lectures_shown_by(footage_file: FootageFile) -> QuerySet[Lecture]:
         if footage_file.info
         else footage_file.ends_at or footage_file.starts_at
     )
-    room = footage_file.camera.room.name.strip().casefold()
-    there = [lecture.pk for lecture in lectures_between(footage_file.starts_at, ends) if room_of(lecture) == room]
-    return Lecture.objects.filter(clip | Q(pk__in=there)).distinct()
+    in_room = lectures_between(footage_file.starts_at, ends).filter(room=footage_file.camera.room_id)
+    return Lecture.objects.filter(clip | Q(pk__in=in_room.values("pk"))).distinct()
 
 
 def update_lectures_shown_by(*, footage_file: FootageFile) -> None:

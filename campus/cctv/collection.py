@@ -25,7 +25,6 @@ from campus.cctv.matching import (
     describe_clash,
     footage_files_for_lecture,
     queue_wanted_files,
-    room_of,
 )
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.notifications import notify_missing_footage
@@ -59,9 +58,9 @@ def collect() -> None:
 
 def plan_collections(now: datetime) -> None:
     """Each lecture in a room with a camera is collected; one that was moved begins anew, one that was cancelled is left."""
-    rooms: dict[str, list[Source]] = {}
-    for camera in Camera.objects.filter(source__enabled=True).select_related("source", "room"):
-        rooms.setdefault(camera.room.name.strip().casefold(), []).append(camera.source)
+    rooms: dict[int | None, list[Source]] = {}
+    for camera in Camera.objects.filter(source__enabled=True).select_related("source"):
+        rooms.setdefault(camera.room_id, []).append(camera.source)
     near = Q(ends_at__gt=now - KEPT, starts_at__lt=now + AHEAD)
     new = []
     for lecture in (
@@ -69,7 +68,7 @@ def plan_collections(now: datetime) -> None:
         .select_related("collection")
         .order_by("starts_at")
     ):
-        row, sources = getattr(lecture, "collection", None), rooms.get(room_of(lecture), [])
+        row, sources = getattr(lecture, "collection", None), rooms.get(lecture.room_id, [])
         if row is None:
             if should_collect(lecture, sources, now):
                 new.append(Collection(lecture=lecture, **_plan(lecture, sources, now)))
@@ -91,7 +90,7 @@ def should_collect(lecture: Lecture, sources: Sequence[Source], now: datetime) -
 
 
 def _slot(lecture: Lecture) -> str:
-    return f"{lecture.starts_at.isoformat()} {lecture.ends_at.isoformat()} {lecture.room}"[:200]
+    return f"{lecture.starts_at.isoformat()} {lecture.ends_at.isoformat()} {lecture.room_id}"
 
 
 def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[str, object]:
@@ -139,7 +138,7 @@ def _follow(row: Collection, lecture: Lecture, sources: Iterable[Source], now: d
 # Which sources are looked through.
 
 
-def start_due_checks(now: datetime) -> AbstractSet[str]:
+def start_due_checks(now: datetime) -> AbstractSet[int | None]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
     due = (
@@ -157,11 +156,11 @@ def start_due_checks(now: datetime) -> AbstractSet[str]:
         if Collection.objects.filter(pk=row.pk, state=row.state, next_check_at=row.next_check_at).update(
             state=Collection.State.COLLECTING, **fields
         ):
-            rooms.add(room_of(row.lecture))
+            rooms.add(row.lecture.room_id)
     return rooms
 
 
-def request_scans(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
+def request_scans(now: datetime, rooms: AbstractSet[int | None] = frozenset()) -> int:
     """Ask for a look at the sources that are due: by their own time, or because a lecture in one of the rooms is; returns how many.
 
     Where looks failed, the next one waits longer.
@@ -170,12 +169,10 @@ def request_scans(now: datetime, rooms: AbstractSet[str] = frozenset()) -> int:
     idle = (
         Source.objects.filter(enabled=True, state=Source.State.IDLE)
         .exclude(kind=Source.Kind.RTSP)
-        .prefetch_related("cameras__room")
+        .prefetch_related("cameras")
     )
     for source in idle:
-        wanted = source.failed_scans == 0 and any(
-            camera.room.name.strip().casefold() in rooms for camera in source.cameras.all()
-        )
+        wanted = source.failed_scans == 0 and any(camera.room_id in rooms for camera in source.cameras.all())
         if not wanted and source.next_scan_at and source.next_scan_at > now:
             continue
         pause = SOURCE_PAUSES[min(source.failed_scans, len(SOURCE_PAUSES) - 1)]
@@ -210,7 +207,7 @@ class Verdict:
 def close_collections(now: datetime) -> None:
     """Complete what is all here, or as good as all; at the deadline complete what there is, or say that it is missing."""
     some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
-    live = Camera.objects.filter(room__name__iexact=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
+    live = Camera.objects.filter(room=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
     settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
     rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, check_count__gte=1)
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
@@ -268,7 +265,7 @@ def _coming(lecture: Lecture) -> bool:
 
 
 def _being_looked_through(lecture: Lecture) -> bool:
-    cameras = Camera.objects.filter(room__name__iexact=lecture.room.strip(), source__enabled=True)
+    cameras = Camera.objects.filter(room=lecture.room_id, source__enabled=True)
     return cameras.filter(source__state=Source.State.SCANNING).exists()
 
 

@@ -77,7 +77,7 @@ def save_import_source(
 def _room(name: str, label: str) -> Room:
     if not name:
         raise UserError("Nothing says which room the files are of. Name it.")
-    room = Room.objects.filter(name__iexact=name).first()
+    room = Room.objects.filter(key=name).first()
     if room is None:
         raise UserError(
             "There is no room “{room}” for the camera “{label}”. Name its room, or make that room first.",

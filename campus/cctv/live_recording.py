@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
-from campus.cctv.matching import lectures_between, room_of
+from campus.cctv.matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common.jobs import free
 from campus.recordings.selectors import seam
@@ -29,10 +29,8 @@ PATIENCE = timedelta(minutes=3)  # without anything of a lecture that runs, unti
 
 def cameras_to_record(now: datetime) -> list[Camera]:
     """The cameras that are to be recorded now, with their sources: a lecture is in their room, or is about to be."""
-    rooms = {room_of(lecture) for lecture in lectures_between(now - MARGIN, now + MARGIN)}
-    return [
-        camera for camera in _recordable().filter(source__enabled=True) if camera.room.name.strip().casefold() in rooms
-    ]
+    rooms = {lecture.room_id for lecture in lectures_between(now - MARGIN, now + MARGIN)}
+    return [camera for camera in _recordable().filter(source__enabled=True) if camera.room_id in rooms]
 
 
 def live_cameras(pks: Collection[int]) -> QuerySet[Camera]:
@@ -46,8 +44,8 @@ def _recordable() -> QuerySet[Camera]:
 
 def unrecorded_since(source: Source, now: datetime) -> datetime | None:
     """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing has to be."""
-    rooms = {camera.room.name.strip().casefold() for camera in source.cameras.all()}
-    running = [lecture for lecture in lectures_between(now, now) if room_of(lecture) in rooms]
+    rooms = {camera.room_id for camera in source.cameras.all()}
+    running = [lecture for lecture in lectures_between(now, now) if lecture.room_id in rooms]
     if not running:
         return None
     since = max(min(lecture.starts_at for lecture in running), source.last_new_file_at or source.created_at)
@@ -119,8 +117,7 @@ def _name_of(camera: Camera, path: str) -> UUID:
 
 def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> Message:
     """What the lecture lacks between the footage file before and this one, in words."""
-    room = camera.room.name.strip().casefold()
-    lecture = next((one for one in lectures_between(starts_at, ends_at) if room_of(one) == room), None)
+    lecture = lectures_between(starts_at, ends_at).filter(room=camera.room_id).first()
     if lecture is None:
         return Message()
     before = (

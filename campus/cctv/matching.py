@@ -82,8 +82,7 @@ class Reading:
 def days_to_scan(source: Source, now: datetime) -> tuple[date, date]:
     """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
     yesterday's and today's."""
-    rooms = {camera.room.name for camera in source.cameras.select_related("room")}
-    waiting = Collection.objects.filter(_in_rooms(rooms, "lecture__room"), state__in=WAITED_FOR)
+    waiting = Collection.objects.filter(lecture__room__cameras__source=source, state__in=WAITED_FOR)
     starts = (
         waiting.filter(lecture__starts_at__gt=now - KEPT)
         .order_by("lecture__starts_at")
@@ -181,18 +180,18 @@ def _likely_ends(found: Sequence[Reading]) -> None:
 
 def _find_lectures(found: Sequence[Reading]) -> None:
     spans = [
-        (one, one.camera.room.name, one.starts_at, one.ends_at)
+        (one, one.camera.room, one.starts_at, one.ends_at)
         for one in found
         if one.camera and one.starts_at and one.ends_at
     ]
     if not spans:
         return
     first, last = min(starts for _one, _room, starts, _ends in spans), max(ends for _one, _room, _starts, ends in spans)
-    by_room: dict[str, list[Lecture]] = {}
+    by_room: dict[int | None, list[Lecture]] = {}
     for lecture in lectures_between(first, last).select_related("course"):
-        by_room.setdefault(room_of(lecture), []).append(lecture)
+        by_room.setdefault(lecture.room_id, []).append(lecture)
     for one, room, starts, ends in spans:
-        there = by_room.get(room.strip().casefold(), [])
+        there = by_room.get(room.pk, [])
         one.lectures = [
             lecture for lecture in there if lecture.starts_at < ends - SHORTEST and lecture.ends_at > starts + SHORTEST
         ]
@@ -247,19 +246,6 @@ def save_discovered_files(source: Source, found: Sequence[Reading], now: datetim
     return len(new)
 
 
-def room_of(lecture: Lecture) -> str:
-    """The room's name as it is compared."""
-    return lecture.room.strip().casefold()
-
-
-def _in_rooms(names: Iterable[str], path: str) -> Q:
-    """Capitals of a room's name do not matter."""
-    wanted = Q(pk__in=[])
-    for name in names:
-        wanted |= Q(**{f"{path}__iexact": name})
-    return wanted
-
-
 def lectures_between(starts_at: datetime, ends_at: datetime) -> QuerySet[Lecture]:
     """The lectures that take place at any moment between the two, by time. None lasts longer than a day."""
     begun = Lecture.objects.filter(cancelled=False, starts_at__gt=starts_at - AGO, starts_at__lt=ends_at)
@@ -270,7 +256,7 @@ def is_clash(one: Lecture, other: Lecture) -> bool:
     """Whether both are in one room for so long that nobody but a person can say whose footage it is."""
     together = min(one.ends_at, other.ends_at) - max(one.starts_at, other.starts_at)
     shorter = min(one.ends_at - one.starts_at, other.ends_at - other.starts_at)
-    return room_of(one) == room_of(other) and together > min(CLASH, shorter / 2)
+    return one.room_id is not None and one.room_id == other.room_id and together > min(CLASH, shorter / 2)
 
 
 def clashing_lecture(lecture: Lecture) -> Lecture | None:
@@ -289,8 +275,10 @@ def describe_clash(one: Lecture, other: Lecture) -> Message:
 
 def footage_files_for_lecture(lecture: Lecture) -> QuerySet[FootageFile]:
     """What was seen of a lecture by the cameras of its room, or is its own because a person said so; in the order of time."""
-    by_time = _of_time(lecture) & Q(lecture=None, camera__room__name__iexact=lecture.room.strip())
-    return FootageFile.objects.filter(by_time | Q(lecture=lecture)).order_by("starts_at", "path")
+    wanted = Q(lecture=lecture)
+    if lecture.room_id:
+        wanted |= _of_time(lecture) & Q(lecture=None, camera__room=lecture.room_id)
+    return FootageFile.objects.filter(wanted).order_by("starts_at", "path")
 
 
 def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
@@ -311,16 +299,16 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
         .exclude(collection__state=Collection.State.OFF)
     )
     waiting |= {lecture.pk: lecture for lecture in late}
-    cameras: dict[str, list[int]] = {}
-    for camera in source.cameras.select_related("room"):
-        cameras.setdefault(camera.room.name.strip().casefold(), []).append(camera.pk)
+    cameras: dict[int | None, list[int]] = {}
+    for camera in source.cameras.all():
+        cameras.setdefault(camera.room_id, []).append(camera.pk)
     found = source.footage_files.filter(state=FootageFile.State.DISCOVERED, fully_written=True, lecture=None).order_by(
         "starts_at", "path"
     )
     for lecture in sorted(waiting.values(), key=lambda lecture: (lecture.starts_at, lecture.pk)):
-        if room_of(lecture) not in cameras:
+        if lecture.room_id not in cameras:
             continue
-        its = found.filter(_of_time(lecture), camera__in=cameras[room_of(lecture)])
+        its = found.filter(_of_time(lecture), camera__in=cameras[lecture.room_id])
         pks = list(its.values_list("pk", flat=True)[: turns - asked])
         if pks and clashing_lecture(lecture) is None:
             asked += sum(_want(lecture, pk, now) for pk in pks)

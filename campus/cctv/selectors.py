@@ -60,7 +60,7 @@ def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
     """The lectures that footage of that time, or of these days, may be of; those that take place."""
     moment = moment or timezone.now()
     near = Lecture.objects.filter(cancelled=False, starts_at__lt=moment + NEAR, ends_at__gt=moment - NEAR)
-    return near.select_related("course").order_by("-starts_at")
+    return near.select_related("course", "room").order_by("-starts_at")
 
 
 @dataclass(frozen=True, slots=True)

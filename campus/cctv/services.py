@@ -113,7 +113,9 @@ def request_source_test(*, source: Source) -> SourceTest:
     return test
 
 
-def finish_source_test(*, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None) -> bool:
+def finish_source_test(
+    *, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None
+) -> bool:
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
@@ -179,7 +181,7 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
         footage_file.starts_at, footage_file.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
     if footage_file.camera is None:
         cameras = footage_file.source.cameras.all()
-        here = cameras.filter(room__name__iexact=lecture.room.strip())
+        here = cameras.filter(room=lecture.room_id)
         footage_file.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
     footage_file.lecture, footage_file.note = lecture, ""
     footage_file.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])

@@ -52,7 +52,7 @@ def agenda_for(user: User) -> Today:
     now = timezone.now()
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
     end = timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=1), time()))
-    lectures = lectures_for(user).select_related("course")
+    lectures = lectures_for(user).select_related("course", "room")
     today = with_to_confirm_count(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
         "recordings"
     )

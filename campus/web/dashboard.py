@@ -100,7 +100,7 @@ def _today(user: AnyUser) -> list[Today]:
     lectures = (
         lectures_for(user)
         .filter(starts_at__gte=start, starts_at__lt=start + timedelta(days=1))
-        .select_related("course")
+        .select_related("course", "room")
         .prefetch_related("recordings")
         .annotate(to_confirm=Exists(to_confirm), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
         .order_by("starts_at", "course__code")

@@ -5,10 +5,12 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Room
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
@@ -21,14 +23,32 @@ class LocalDateTimeInput(forms.DateTimeInput):
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
+class RoomInput(forms.TextInput):
+    """Suggests the rooms that there are."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        options = format_html_join("", '<option value="{}">', Room.objects.values_list("name"))
+        field = super().render(name, value, {**(attrs or {}), "list": f"{name}-options"}, renderer)
+        return format_html('{}<datalist id="{}-options">{}</datalist>', field, name, options)
+
+
 class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
+    # The service finds the room of that name, or makes it.
+    room = forms.CharField(
+        label=gettext_lazy("Room"),
+        max_length=100,
+        required=False,
+        widget=RoomInput,
+        help_text=gettext_lazy("May stay empty."),
+    )
+    field_order = ("course", "title", "room")
+
     class Meta:
         model = Lecture
-        fields = ["course", "title", "room", "starts_at", "ends_at"]
+        fields = ["course", "title", "starts_at", "ends_at"]
         widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
         help_texts = {
             "title": gettext_lazy("What it is about. May stay empty."),
-            "room": gettext_lazy("May stay empty."),
         }
         error_messages = {
             "__all__": {
@@ -58,7 +78,7 @@ class LectureChangeForm(forms.Form):
     """One lecture, moved, renamed or cancelled. The service asks whether the time is free."""
 
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200, required=False)
-    room = forms.CharField(label=gettext_lazy("Room"), max_length=100, required=False)
+    room = forms.CharField(label=gettext_lazy("Room"), max_length=100, required=False, widget=RoomInput)
     starts_at = forms.DateTimeField(label=gettext_lazy("Starts"), widget=LocalDateTimeInput)
     ends_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=LocalDateTimeInput)
     cancelled = forms.BooleanField(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from campus.academics.models import Lecture, Room
+from campus.academics.models import Lecture
 from campus.cctv.collection import collect
 from campus.cctv.fetching import finish_fetch, part_path
 from campus.cctv.matching import RemoteFile, finish_scan
@@ -126,7 +126,7 @@ def store(tmp_path: Path) -> Store:
     (tmp_path / "nvr").mkdir()
     source = factories.source(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4")
     Source.objects.update(created_at=STARTS - timedelta(days=60))
-    source.cameras.create(label="cam1", room=Room.objects.create(name="B 12"))
+    source.cameras.create(label="cam1", room=factories.room("B 12"))
     return Store(source, tmp_path / "nvr")
 
 

@@ -57,8 +57,10 @@ def enrol(course: Course, student: Student, **fields: Any) -> Enrolment:
 
 
 def lecture(course_: Course | None = None, **fields: Any) -> Lecture:
-    """A lecture of 90 minutes; each next one of a class is a day later."""
+    """A lecture of 90 minutes; each next one of a class is a day later. `room` is one, or the name of one."""
     course_ = course_ or course(students=2)
+    if isinstance(fields.get("room"), str):
+        fields["room"] = room(fields["room"])
     starts = fields.pop("starts_at", STARTS + timedelta(days=course_.lectures.count()))
     return Lecture.objects.create(
         course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=90)} | fields
@@ -144,12 +146,17 @@ def source(**fields: Any) -> Source:
     )
 
 
-def camera(room: str = "B 12", source_: Source | None = None, **fields: Any) -> Camera:
+def room(name: str) -> Room:
+    """The room of that name, made where there is none yet."""
+    return Room.objects.get_or_create(key=name, defaults={"name": name})[0]
+
+
+def camera(room_name: str = "B 12", source_: Source | None = None, **fields: Any) -> Camera:
     """A camera in the room of that name."""
     source_ = source_ or source()
     return Camera.objects.create(
         source=source_,
-        room=Room.objects.get_or_create(name=room)[0],
+        room=room(room_name),
         **{"label": f"cam{source_.cameras.count() + 1}"} | fields,
     )
 

@@ -21,7 +21,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics.models import Holiday, LectureSeries
 from campus.academics.timetable_links import key_of, link_renew
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
@@ -110,7 +110,7 @@ def things(world: World) -> dict[str, object]:
         "calendar": key_of(link),
         "calendar-links": link.pk,
         "statuses": "late",
-        "room rooms": Room.objects.create(name="B 12").pk,
+        "room rooms": factories.room("B 12").pk,
         "source sources": camera.source.pk,
         "cameras": camera.pk,
         "footage file footage files": factories.footage_file(camera, factories.STARTS).pk,

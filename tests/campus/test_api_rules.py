@@ -151,15 +151,16 @@ def test_a_list_that_changed_is_sent_again(api: APIClient, world: World):
 def test_what_somebody_else_changed_is_not_written_over(api: APIClient, office: APIClient, world: World):
     url = f"/api/v1/lectures/{world.lecture.pk}/"
     tag = api.get(url)["ETag"]
-    changed = office.patch(url, {"room": "C 1"}, format="json", headers={"If-Match": tag})
-    assert (changed.status_code, changed.json()["room"], changed["ETag"]) == (200, "C 1", api.get(url)["ETag"])
+    first, second = factories.room("C 1"), factories.room("D 2")
+    changed = office.patch(url, {"room": first.pk}, format="json", headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["room_name"], changed["ETag"]) == (200, "C 1", api.get(url)["ETag"])
     assert (
         "since you read it"
-        in problem(api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": tag}), 412)["detail"]
+        in problem(api.patch(url, {"room": second.pk}, format="json", headers={"If-Match": tag}), 412)["detail"]
     )
     problem(api.delete(url, headers={"If-Match": tag}), 412)
-    assert api.get(url).json()["room"] == "C 1"
-    assert api.patch(url, {"room": "D 2"}, format="json", headers={"If-Match": "*"}).json()["room"] == "D 2"
+    assert api.get(url).json()["room"] == first.pk
+    assert api.patch(url, {"room": second.pk}, format="json", headers={"If-Match": "*"}).json()["room"] == second.pk
 
 
 # Idempotency keys.

@@ -97,7 +97,7 @@ def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Le
     clock.now = lecture.ends_at + timedelta(minutes=10)
     store.works()
     assert not Collection.objects.exists()
-    store.source.cameras.create(label="CAM1", room=Room.objects.get(name="B 12"))
+    store.source.cameras.create(label="CAM1", room=Room.objects.get(key="B 12"))
     clock.now += timedelta(minutes=16)
     store.works()
     collect()

@@ -367,7 +367,7 @@ def test_confirming_many_needs_few_queries(
 
 def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, world: World):
     Recording.objects.filter(lecture=world.lecture).delete()
-    camera = factories.camera(world.lecture.room)
+    camera = factories.camera(world.lecture.room.name)
     update_lectures_shown_by(footage_file=factories.footage_file(camera, world.lecture.starts_at, 30))
     assert "nothing is counted yet" in page(lecturer, "lecture", world.lecture.pk)
     recording = world.lecture.recordings.get()

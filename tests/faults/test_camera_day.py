@@ -192,7 +192,7 @@ def source(rooms: dict[str, Room], *, password: str = "", **fields: Any) -> Sour
 def lecture(course: Course, room: Room, *, ago: timedelta = timedelta()) -> Lecture:
     starts = (timezone.now() - ago).replace(microsecond=0)
     return Lecture.objects.create(
-        course=course, room=room.name, starts_at=starts, ends_at=starts + timedelta(seconds=SECONDS)
+        course=course, room=room, starts_at=starts, ends_at=starts + timedelta(seconds=SECONDS)
     )
 
 
@@ -308,7 +308,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
     in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].footage_file(1, "lab"))
     # Of the wrong room: nobody has a lecture in the laboratory then.
     nobody = Lecture(
-        course=course, room="Lab", starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour
+        course=course, room=lab, starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour
     )
     in_folder(path_of("lab", nobody, 0), films[0].footage_file(0, "lab"))
 

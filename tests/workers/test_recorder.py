@@ -67,7 +67,7 @@ def camera_of(address: str, **fields: Any) -> Camera:
     began = timezone.now() - timedelta(seconds=10)
     factories.lecture(factories.course(students=1), room="B 12", starts_at=began, ends_at=began + timedelta(minutes=2))
     source = Source.objects.create(name="Hall", kind=Source.Kind.RTSP, address=address, **fields)
-    return Camera.objects.create(source=source, label="lecture", room=Room.objects.create(name="B 12"))
+    return Camera.objects.create(source=source, label="lecture", room=factories.room("B 12"))
 
 
 def camera_at(server: RtspCamera, password: str = "") -> Camera:

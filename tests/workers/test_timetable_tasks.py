@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campus.academics.models import Lecture, Room
+from campus.academics.models import Lecture
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common.jobs import KINDS, VERSION
 from campus.outbox.models import Delivery
@@ -97,7 +97,7 @@ def day(tmp_path: Path, films: dict[int, Path], settings: Any, monkeypatch: pyte
     )
     Source.objects.update(created_at=STARTS - timedelta(days=3))
     for name in ("A1", "B2", "C3"):
-        source.cameras.create(label=name, room=Room.objects.create(name=name))
+        source.cameras.create(label=name, room=factories.room(name))
     return day
 
 

@@ -1,4 +1,5 @@
 import campus.academics.timetable_models
+import campus.common.keys
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -19,7 +20,8 @@ class Migration(migrations.Migration):
             name='Room',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('key', campus.common.keys.MatchKeyField('name', editable=False, unique=True, verbose_name='name')),
                 ('building', models.CharField(blank=True, max_length=100, verbose_name='building')),
                 ('seats', models.PositiveIntegerField(blank=True, null=True, verbose_name='seats')),
             ],
@@ -33,8 +35,10 @@ class Migration(migrations.Migration):
             name='Student',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=40, unique=True, verbose_name='student number')),
+                ('number', models.CharField(max_length=40, verbose_name='student number')),
+                ('number_key', campus.common.keys.MatchKeyField('number', editable=False, unique=True, verbose_name='student number')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('name_key', campus.common.keys.MatchKeyField('name', db_index=True, editable=False, verbose_name='name')),
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('guardian_phone', models.CharField(blank=True, max_length=40, verbose_name="guardian's phone")),
                 ('guest', models.BooleanField(default=False, help_text='Somebody who sits in the class and may become a student later.', verbose_name='guest')),
@@ -49,7 +53,8 @@ class Migration(migrations.Migration):
             name='Course',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=40, unique=True, verbose_name='code')),
+                ('code', models.CharField(max_length=40, verbose_name='code')),
+                ('code_key', campus.common.keys.MatchKeyField('code', editable=False, unique=True, verbose_name='code')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('coordinator_name', models.CharField(blank=True, max_length=200, verbose_name='coordinator')),
                 ('coordinator_email', models.EmailField(blank=True, max_length=254, verbose_name="coordinator's e-mail")),
@@ -104,6 +109,27 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Lecture',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('title', models.CharField(blank=True, max_length=200, verbose_name='title')),
+                ('starts_at', models.DateTimeField(verbose_name='starts')),
+                ('ends_at', models.DateTimeField(verbose_name='ends')),
+                ('cancelled', models.BooleanField(default=False, help_text='Does not take place; calendars show it as cancelled.', verbose_name='cancelled')),
+                ('series_day', models.DateField(blank=True, editable=False, null=True)),
+                ('detached', models.BooleanField(default=False, editable=False, verbose_name='changed by hand')),
+                ('uid', models.CharField(blank=True, editable=False, max_length=300)),
+                ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lectures', to='academics.course', verbose_name='class')),
+                ('series', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lectures', to='academics.lectureseries', verbose_name='series')),
+                ('room', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lectures', to='academics.room', verbose_name='room')),
+            ],
+            options={
+                'verbose_name': 'lecture',
+                'verbose_name_plural': 'lectures',
+                'ordering': ['-starts_at'],
+            },
+        ),
+        migrations.CreateModel(
             name='Enrolment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -137,29 +163,6 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'course'), name='one_calendar_link_a_user_and_class'), models.UniqueConstraint(condition=models.Q(('course', None)), fields=('user',), name='one_calendar_link_a_user_for_all')],
             },
         ),
-        migrations.CreateModel(
-            name='Lecture',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(blank=True, max_length=200, verbose_name='title')),
-                ('room', models.CharField(blank=True, max_length=100, verbose_name='room')),
-                ('starts_at', models.DateTimeField(verbose_name='starts')),
-                ('ends_at', models.DateTimeField(verbose_name='ends')),
-                ('cancelled', models.BooleanField(default=False, help_text='Does not take place; calendars show it as cancelled.', verbose_name='cancelled')),
-                ('series_day', models.DateField(blank=True, editable=False, null=True)),
-                ('detached', models.BooleanField(default=False, editable=False, verbose_name='changed by hand')),
-                ('uid', models.CharField(blank=True, editable=False, max_length=300)),
-                ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lectures', to='academics.course', verbose_name='class')),
-                ('series', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='lectures', to='academics.lectureseries', verbose_name='series')),
-            ],
-            options={
-                'verbose_name': 'lecture',
-                'verbose_name_plural': 'lectures',
-                'ordering': ['-starts_at'],
-                'indexes': [models.Index(fields=['starts_at'], name='lectures_by_time')],
-                'constraints': [models.UniqueConstraint(fields=('course', 'starts_at'), name='one_lecture_a_class_and_time'), models.UniqueConstraint(fields=('series', 'series_day'), name='one_lecture_a_series_and_day'), models.UniqueConstraint(condition=models.Q(('uid', ''), _negated=True), fields=('course', 'uid'), name='one_lecture_a_class_and_uid'), models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='lecture_ends_after_it_starts')],
-            },
-        ),
         migrations.AddConstraint(
             model_name='lectureseries',
             constraint=models.CheckConstraint(condition=models.Q(('ends__gt', models.F('starts'))), name='series_ends_after_it_starts', violation_error_message='The lecture ends before it starts.'),
@@ -171,6 +174,26 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='lectureseries',
             constraint=models.CheckConstraint(condition=models.Q(('every_weeks__gte', 1), ('every_weeks__lte', 8)), name='series_returns_within_eight_weeks', violation_error_message='Lectures may come back every 1 to 8 weeks.'),
+        ),
+        migrations.AddIndex(
+            model_name='lecture',
+            index=models.Index(fields=['starts_at'], name='lectures_by_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='lecture',
+            constraint=models.UniqueConstraint(fields=('course', 'starts_at'), name='one_lecture_a_class_and_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='lecture',
+            constraint=models.UniqueConstraint(fields=('series', 'series_day'), name='one_lecture_a_series_and_day'),
+        ),
+        migrations.AddConstraint(
+            model_name='lecture',
+            constraint=models.UniqueConstraint(condition=models.Q(('uid', ''), _negated=True), fields=('course', 'uid'), name='one_lecture_a_class_and_uid'),
+        ),
+        migrations.AddConstraint(
+            model_name='lecture',
+            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='lecture_ends_after_it_starts'),
         ),
         migrations.AddConstraint(
             model_name='enrolment',

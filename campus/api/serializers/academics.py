@@ -151,11 +151,12 @@ class LectureSerializer(serializers.ModelSerializer[Lecture]):
     course = OwnCourse()
     starts_at = Moment()
     ends_at = Moment()
+    room_name = serializers.CharField(source="room.name", read_only=True, default="")
     sign_off = SignOffSerializer(read_only=True, allow_null=True, default=None, help_text="who vouches for the result")
 
     class Meta:
         model = Lecture
-        fields = ["id", "course", "title", "room", "starts_at", "ends_at", "cancelled", "sign_off"]
+        fields = ["id", "course", "title", "room", "room_name", "starts_at", "ends_at", "cancelled", "sign_off"]
         read_only_fields = ["cancelled"]
         validators = [UniqueTogetherValidator(Lecture.objects.all(), ["course", "starts_at"], message=TAKEN)]
 

@@ -189,7 +189,7 @@ class LectureViewSet(
     ordering = ["-starts_at"]
 
     def get_queryset(self) -> QuerySet[Lecture]:
-        return lectures_for(self.request.user).select_related("course", "sign_off")
+        return lectures_for(self.request.user).select_related("course", "room", "sign_off")
 
     def perform_create(self, serializer: BaseSerializer[Lecture]) -> None:
         serializer.instance = lecture_create(**serializer.validated_data)

@@ -74,7 +74,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("lecture__course", RelatedDropdownFilter),
         ("lecture__starts_at", RangeDateTimeFilter),
     )
-    search_fields = ("student__name", "student__number", "lecture__course__code", "lecture__title")
+    search_fields = ("student__name_key", "student__number_key", "lecture__course__code_key", "lecture__title")
     list_select_related = ("student", "lecture__course")
     ordering = (
         "-pk",
@@ -146,7 +146,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("lecture__course", RelatedDropdownFilter),
         ("at", RangeDateTimeFilter),
     )
-    search_fields = ("record__student__name", "record__student__number", "user_name", "reason")
+    search_fields = ("record__student__name_key", "record__student__number_key", "user_name", "reason")
     list_select_related = ("record__student", "lecture__course")
     fields = ("at", "kind", "student", "lecture", "about", "old", "new", "reason", "user_name")
     readonly_fields = fields
@@ -160,7 +160,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
 class ReportAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("file_name", "course", "kind", "created_at", "download")
     list_filter = (("course", RelatedDropdownFilter), ("created_at", RangeDateTimeFilter))
-    search_fields = ("file_name", "course__code", "course__name")
+    search_fields = ("file_name", "course__code_key", "course__name")
     list_select_related = ("course",)
     fields = ("file_name", "course", "lecture", "kind", "created_at", "sha256", "download")
     readonly_fields = fields

@@ -38,7 +38,7 @@ class RegisterPolicyInline(StackedInline):
 class AttendanceStatusAdmin(RegistrarAdmin):
     list_display = ("shown", "letter", "points", "counts", "like", "moodle", "position")
     fields = (("code", "name"), ("letter", "points"), "counts", ("like", "moodle"), "position")
-    search_fields = ("code", "name")
+    search_fields = ("code_key", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def shown(self, status: AttendanceStatus) -> SafeString:

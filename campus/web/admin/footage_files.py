@@ -128,9 +128,9 @@ class AssignForm(forms.Form):
     def __init__(self, *args: Any, footage_files: Sequence[FootageFile], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         moment = footage_files[0].starts_at or footage_files[0].modified_at or footage_files[0].discovered_at
-        room = footage_files[0].camera.room.name if footage_files[0].camera else ""
+        room = footage_files[0].camera.room_id if footage_files[0].camera else None
         lectures = sorted(
-            lectures_near(moment), key=lambda lecture: (lecture.room != room, abs(lecture.starts_at - moment))
+            lectures_near(moment), key=lambda lecture: (lecture.room_id != room, abs(lecture.starts_at - moment))
         )[:CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
         names = [
@@ -148,7 +148,9 @@ class AssignForm(forms.Form):
 def _named(lecture: Lecture) -> str:
     """A lecture as one finds it by room and time."""
     when = f"{format_moment(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
-    return ", ".join(part for part in (when, lecture.room, str(lecture.course), lecture.title) if part)
+    return ", ".join(
+        part for part in (when, lecture.room and lecture.room.name, str(lecture.course), lecture.title) if part
+    )
 
 
 @admin.register(FootageFile)
@@ -161,7 +163,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("camera__room", RelatedDropdownFilter),
         ("starts_at", RangeDateTimeFilter),
     )
-    search_fields = ("path", "source__name", "camera__room__name")
+    search_fields = ("path", "source__name", "camera__room__key")
     list_select_related = ("source", "camera__room", "lecture__course")
     fieldsets = (
         (
@@ -184,7 +186,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FootageFile]:
         return super().get_queryset(request).prefetch_related("clips__recording__lecture__course")
 
-    @display(description=gettext_lazy("Room"), ordering="camera__room__name")
+    @display(description=gettext_lazy("Room"), ordering="camera__room__key")
     def room(self, footage_file: FootageFile) -> str:
         return str(footage_file.camera.room) if footage_file.camera else "-"
 
@@ -356,16 +358,16 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("lecture__starts_at", RangeDateTimeFilter),
         ("lecture__course", RelatedDropdownFilter),
     )
-    search_fields = ("lecture__course__code", "lecture__course__name", "lecture__title", "lecture__room")
-    list_select_related = ("lecture__course",)
+    search_fields = ("lecture__course__code_key", "lecture__course__name", "lecture__title", "lecture__room__key")
+    list_select_related = ("lecture__course", "lecture__room")
     fields = ("lecture", "room", "shown", "missing", ("due", "check_count"), ("deadline_at", "finished_at"))
     readonly_fields = ("room", "shown", "missing", "due")
     actions = ("look_again_all",)
     actions_detail = ("staff_page", "files", "look_again")
 
-    @display(description=gettext_lazy("Room"), ordering="lecture__room")
+    @display(description=gettext_lazy("Room"), ordering="lecture__room__key")
     def room(self, collection: Collection) -> str:
-        return collection.lecture.room or "-"
+        return str(collection.lecture.room or "-")
 
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, collection: Collection) -> SafeString:

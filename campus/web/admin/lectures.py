@@ -83,9 +83,9 @@ class LectureAdmin(RegistrarAdmin):
     list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
     list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter), "cancelled")
-    search_fields = ("course__code", "course__name", "title", "room")
-    list_select_related = ("course",)
-    autocomplete_fields = ("course",)
+    search_fields = ("course__code_key", "course__name", "title", "room__key")
+    list_select_related = ("course", "room")
+    autocomplete_fields = ("course", "room")
     inlines = (RecordingInline,)
     actions = ("cancel_all", "bring_back_all", "as_calendar")
     actions_list = ("import_calendar",)
@@ -133,7 +133,7 @@ class LectureAdmin(RegistrarAdmin):
     @action(description=gettext_lazy("Download as iCalendar (.ics)"))
     def as_calendar(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> HttpResponse:
         return calendar_response(
-            request, queryset.select_related("course"), name=_("Lectures"), download="lectures.ics"
+            request, queryset.select_related("course", "room"), name=_("Lectures"), download="lectures.ics"
         )
 
     @action(

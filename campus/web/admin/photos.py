@@ -86,7 +86,7 @@ class MoveForm(forms.Form):
     student = forms.CharField(label=gettext_lazy("Student number"), max_length=40, widget=UnfoldAdminTextInputWidget())
 
     def clean_student(self) -> Student:
-        student = Student.objects.filter(number=self.cleaned_data["student"]).first()
+        student = Student.objects.filter(number_key=self.cleaned_data["student"]).first()
         if student is None:
             raise ValidationError(_("There is no student with this number."))
         return student
@@ -101,7 +101,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         ("student__enrolments__course", RelatedDropdownFilter),
         "created_at",
     )
-    search_fields = ("student__name", "student__number", "original_name")
+    search_fields = ("student__name_key", "student__number_key", "original_name")
     list_select_related = ("student",)
     fields = (
         "thumbnail",
@@ -208,7 +208,7 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     change_form_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
-    search_fields = ("course__code", "course__name")
+    search_fields = ("course__code_key", "course__name")
     list_select_related = ("course",)
     fields = (
         ("course", "created_at"),

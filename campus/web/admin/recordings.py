@@ -116,7 +116,7 @@ def dialog(title: object, description: object, submit: object) -> Any:
 class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
-    search_fields = ("original_name", "lecture__course__code", "lecture__course__name", "lecture__title")
+    search_fields = ("original_name", "lecture__course__code_key", "lecture__course__name", "lecture__title")
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress"), "coverage_share", "error")}),

@@ -111,7 +111,7 @@ class SourceAdmin(RegistrarAdmin):
     form = SourceForm
     list_display = ("name", "kind", "address", "rooms", "shown", "last_checked_at", "last_new_file_at")
     list_filter = (("kind", ChoicesDropdownFilter), "enabled")
-    search_fields = ("name", "address", "cameras__label", "cameras__room__name")
+    search_fields = ("name", "address", "cameras__label", "cameras__room__key")
     conditional_fields: ClassVar[dict[str, str]] = {
         "username": "kind != 'folder'",
         "password": "kind != 'folder'",

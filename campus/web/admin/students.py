@@ -56,7 +56,7 @@ class MergeForm(BaseDialogForm):
     student = forms.CharField(label=_("Student number"), max_length=40, widget=UnfoldAdminTextInputWidget())
 
     def clean_student(self) -> Student:
-        student = Student.objects.filter(number=self.cleaned_data["student"]).first()
+        student = Student.objects.filter(number_key=self.cleaned_data["student"]).first()
         if student is None:
             raise forms.ValidationError(_("There is no student with this number."))
         return student
@@ -69,7 +69,7 @@ class StudentAdmin(RegistrarAdmin):
     list_display_links = ("number", "name")
     list_filter = (("courses", RelatedDropdownFilter), "guest")
     fields = (("number", "name"), ("email", "guardian_phone"), "guest")
-    search_fields = ("number", "name", "email")
+    search_fields = ("number_key", "name_key", "email")
     inlines = (ClassesInline, PhotoInline)
     actions_list = ("roster_in", "roster_out")
     actions_detail = ("add_photos", "merge")

@@ -45,7 +45,7 @@ def preview_address(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> 
 @admin.register(Room)
 class RoomAdmin(RegistrarAdmin):
     list_display = ("name", "building", "seats")
-    search_fields = ("name", "building")
+    search_fields = ("key", "building")
 
 
 @admin.register(Holiday)
@@ -89,7 +89,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
     list_display_links = ("course",)
     list_filter = (("course", RelatedDropdownFilter), ("room", RelatedDropdownFilter))
     list_select_related = ("course", "room")
-    search_fields = ("course__code", "course__name", "title", "room__name")
+    search_fields = ("course__code_key", "course__name", "title", "room__key")
     autocomplete_fields = ("course", "room")
     fieldsets = (
         (None, {"fields": ("course", ("title", "room"))}),

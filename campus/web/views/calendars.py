@@ -60,7 +60,7 @@ def calendar_feed(request: HttpRequest, key: str) -> HttpResponse:
     lectures = (
         link_lectures(link)
         .filter(starts_at__gte=timezone.now() - PAST)
-        .select_related("course")
+        .select_related("course", "room")
         .order_by("starts_at", "pk")
     )
     name = f"{settings.INSTITUTION}: {link.course.code}" if link.course else str(settings.INSTITUTION)

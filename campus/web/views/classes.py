@@ -1,5 +1,7 @@
 """The user's classes, one class, a new lecture, one lecture."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
-from campus.academics.services import lecture_create
+from campus.academics.services import get_or_create_room, lecture_create
 from campus.academics.timetable import lecture_change
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
@@ -34,8 +36,8 @@ TILES = 24
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()[:100]
-    courses = courses_for(request.user).filter(Q(code__icontains=wanted) | Q(name__icontains=wanted))
-    held = Lecture.objects.filter(starts_at__lte=timezone.now()).order_by("-starts_at")
+    courses = courses_for(request.user).filter(Q(code_key__contains=wanted) | Q(name__icontains=wanted))
+    held = Lecture.objects.filter(starts_at__lte=timezone.now()).select_related("room").order_by("-starts_at")
     shown = (
         courses.annotate(roster=Count("enrolments", distinct=True))
         .order_by("code")
@@ -63,7 +65,7 @@ def home(request: StaffRequest) -> HttpResponse:
 def course(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user), pk=pk)
     now = timezone.now()
-    lectures = lectures_for(request.user).filter(course=course)
+    lectures = lectures_for(request.user).filter(course=course).select_related("room")
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = (
         with_to_confirm_count(request.user, lectures.filter(starts_at__lte=now))
@@ -86,7 +88,7 @@ def new_lecture(request: StaffRequest) -> HttpResponse:
     form = LectureForm(request.POST or None, user=request.user, initial={"course": request.GET.get("course")})
     if form.is_valid():
         try:
-            lecture = lecture_create(**form.cleaned_data)
+            lecture = lecture_create(**_with_room(form.cleaned_data))
         except UserError as error:
             form.add_error(None, str(error))
         else:
@@ -98,13 +100,14 @@ def new_lecture(request: StaffRequest) -> HttpResponse:
 @login_required
 def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
     """Move, rename or cancel one lecture."""
-    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
-    form = LectureChangeForm(request.POST or None, initial=model_to_dict(lecture, LectureChangeForm.base_fields))
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course", "room"), pk=pk)
+    initial = model_to_dict(lecture, LectureChangeForm.base_fields) | {"room": lecture.room and lecture.room.name}
+    form = LectureChangeForm(request.POST or None, initial=initial)
     if form.is_bound and not can_edit_result(request.user, lecture):
         form.add_error(None, _("This lecture is signed off. Ask a registrar to change it."))
     if form.is_valid():
         try:
-            lecture_change(lecture=lecture, **form.cleaned_data)
+            lecture_change(lecture=lecture, **_with_room(form.cleaned_data))
         except UserError as error:
             form.add_error(None, str(error))
         else:
@@ -114,10 +117,14 @@ def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
     return render(request, "web/lecture_change.html", context, status=400 if form.is_bound else 200)
 
 
+def _with_room(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "room": get_or_create_room(fields["room"])}
+
+
 @require_safe
 @login_required
 def lecture(request: StaffRequest, pk: int) -> HttpResponse:
-    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course", "room"), pk=pk)
     return lecture_page(request, lecture, UploadForm())
 
 

@@ -102,7 +102,7 @@ def _workbook(request: StaffRequest, course: Course) -> HttpResponseBase:
 @require_safe
 @login_required
 def lecture_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
-    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course", "room"), pk=pk)
     if kind not in LECTURE_FILES:
         raise Http404
     make, (ending, content_type) = LECTURE_FILES[kind]

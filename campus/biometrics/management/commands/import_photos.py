@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
         code = options["course"]
-        course = Course.objects.filter(code__iexact=code).first() if code else None
+        course = Course.objects.filter(code_key=code).first() if code else None
         if code and course is None:
             raise CommandError(f"There is no class with the code “{code}”.")
         try:
