@@ -32,7 +32,7 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
 
     from campus.cctv.credentials import encrypt
     from campus.cctv.models import FootageFile, Source
-    from workers import collect
+    from workers import fetch as collect
     from workers import source_listing as looking
 
     settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = (

@@ -48,7 +48,7 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
         lecture.starts_at, lecture.ends_at = LECTURE, LECTURE + timedelta(hours=1)
         lecture.save()
         while recording.state in ("uploaded", "processing", "aggregating"):
-            at_work = [segment for segment in recording.segments.all() if segment.running]
+            at_work = [segment for segment in recording.segments.all() if segment.is_running]
             if kill and len(at_work) == 2 and min(segment.progress for segment in at_work) > 0.25:
                 second = processes.children.pop("second")
                 os.killpg(second.pid, signal.SIGKILL)

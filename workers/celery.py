@@ -1,99 +1,94 @@
-"""The Celery application: queues, limits, schedule. What the settings guard against is in the design's rules 1 to 3."""
+"""The Celery application: queues, time limits and schedule, as the registries of the campus list them."""
 
 import logging
 import os
-from datetime import timedelta
 from typing import Any
 
+import django
 from celery import Celery
-from celery.schedules import crontab
 from celery.signals import celeryd_init, setup_logging
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
+django.setup()
 
-from django.conf import settings
+from django.conf import settings  # noqa: E402
 
-QUEUES = ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
-SOFT_SECONDS = 14 * 60
-HARD_SECONDS = 15 * 60
-# Redis repeats a message that is not acknowledged for so long. Longer than any task may run, so that it means a dead worker.
-VISIBILITY_SECONDS = 2 * HARD_SECONDS
+from campus.common.jobs import MAINTENANCE_QUEUE, QUEUES, SOFT_TIME_LIMIT_SECONDS, TIME_LIMIT_SECONDS  # noqa: E402
+from campus.common.periodic_tasks import PERIODIC_JOBS  # noqa: E402
+
+# Redis delivers a message again if it is not acknowledged within this time. No task may run that long, so a message
+# that comes back was held by a worker that died.
+VISIBILITY_TIMEOUT_SECONDS = 2 * TIME_LIMIT_SECONDS
+# Long, because a machine whose clock is wrong would silently drop messages that expire soon.
+PERIODIC_TASK_EXPIRY_SECONDS = 3600
 
 app = Celery(
     "rollcall",
     broker=settings.BROKER_URL,
     include=[
-        "workers.ingest",
-        "workers.recognise",
         "workers.aggregate",
-        "workers.snapshots",
-        "workers.training",
+        "workers.fetch",
+        "workers.ingest",
         "workers.maintenance",
         "workers.outbox",
-        "workers.timetable",
-        "workers.collect",
+        "workers.periodic",
+        "workers.segments",
+        "workers.snapshots",
+        "workers.sources",
+        "workers.training",
     ],
 )
 app.conf.update(
-    task_queues=[
-        Queue(name, Exchange(name), routing_key=name)
-        for name in ("ingest", "vision", "aggregate", "training", "collect", "upkeep")
-    ],
-    task_default_queue="upkeep",
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+    task_default_queue=MAINTENANCE_QUEUE,
     task_create_missing_queues=False,
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
-    # A message is gone when its work is over, not when it begins; a killed worker's goes back to the queue.
+    # A message is acknowledged when its task has ended, not when it starts; that of a killed worker goes back to the queue.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    task_soft_time_limit=SOFT_SECONDS,
-    task_time_limit=HARD_SECONDS,
-    visibility_timeout=VISIBILITY_SECONDS,
+    task_soft_time_limit=SOFT_TIME_LIMIT_SECONDS,
+    task_time_limit=TIME_LIMIT_SECONDS,
+    visibility_timeout=VISIBILITY_TIMEOUT_SECONDS,
     broker_transport_options={
-        "visibility_timeout": VISIBILITY_SECONDS,
+        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
         "socket_keepalive": True,
         "socket_connect_timeout": 5,
         "health_check_interval": 25,
     },
-    result_backend_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS},
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # Work goes on while the broker is away: its outcome is in the database.
+    # A task goes on while the broker is away: its result is in the database.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_max_tasks_per_child=200,
     worker_soft_shutdown_timeout=30,
     timezone=settings.TIME_ZONE,
-    beat_scheduler="workers.schedule:Scheduler",
-    # All may run twice, late or not at all without harm. They expire late only: with a short time a clock that is wrong would
-    # silently throw all of them away.
+    beat_scheduler="workers.beat_scheduler:Scheduler",
     beat_schedule={
-        name: {"task": task, "schedule": schedule, "options": {"queue": "upkeep", "expire_seconds": 3600}}
-        for name, task, schedule in (
-            ("sweep", "rollcall.sweep", timedelta(seconds=settings.SWEEP_SECONDS)),
-            ("outbox", "rollcall.outbox", timedelta(minutes=1)),
-            ("upkeep", "rollcall.upkeep", timedelta(hours=1)),
-            ("footage", "rollcall.collect", timedelta(minutes=1)),
-            ("alarms", "rollcall.watch", timedelta(minutes=10)),
-            # Each day: the first time after a week is over counts, also when the messages of some days were lost.
-            ("week", "rollcall.week", crontab(hour=6, minute=30)),
-        )
+        job.name: {
+            "task": job.task,
+            "schedule": job.schedule,
+            "options": {"queue": MAINTENANCE_QUEUE, "expire_seconds": PERIODIC_TASK_EXPIRY_SECONDS},
+        }
+        for job in PERIODIC_JOBS
     },
 )
 
 
 @setup_logging.connect
-def as_django_logs(**_: Any) -> None:
-    """With somebody listening here Celery leaves the logging as the settings have it. Each message is not news."""
+def keep_django_logging(**_: Any) -> None:
+    """Celery leaves the logging of the settings alone if this signal has a receiver. Only silence a line for each message."""
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @celeryd_init.connect
-def share_the_cores(options: dict[str, Any], **_: Any) -> None:
-    """Before the children are forked: each gets its part of the cores. A model is loaded in the children only."""
+def limit_threads(options: dict[str, Any], **_: Any) -> None:
+    """Give each child its share of the cores, before the children are forked and load their models."""
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // int(options.get("concurrency") or cores)))
     for name in ("ROLLCALL_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

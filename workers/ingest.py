@@ -10,19 +10,20 @@ from campus.attendance.services import delete_recording
 from campus.biometrics.selectors import gallery_is_due
 from campus.biometrics.services import gallery_request
 from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
 from campus.recordings.services import recording_planned, segments_settled
 from campus.recordings.uploads import upload_verify
 from recognition.errors import Cancelled, RecognitionError
-from workers.leased_task import Postponed, work
+from workers.leased_task import Postponed, leased_task
 
 
 def settled(recording: Recording) -> None:
     segments_settled(recording_id=recording.pk)
 
 
-@work("rollcall.ingest", after=settled)
+@leased_task(jobs.INGEST, after=settled)
 def ingest(recording: Recording) -> None:
     from recognition.media.video import plan_segments, probe
 

@@ -1,4 +1,4 @@
-"""One attempt at one row: claim it, hold it while working, and tell what went wrong."""
+"""Celery tasks that work on one leased row: claim it, renew the lease while working, and record how the attempt ended."""
 
 import logging
 import threading
@@ -14,67 +14,80 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.jobs import VERSION, LeasedWork, claim, fail, postpone, release, renew
+from campus.common.jobs import (
+    MESSAGE_VERSION,
+    SOFT_TIME_LIMIT_SECONDS,
+    TIME_LIMIT_SECONDS,
+    Job,
+    LeasedJob,
+    postpone,
+    release,
+    renew,
+)
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
-from workers.celery import HARD_SECONDS, SOFT_SECONDS, app
+from workers.celery import app
 
 log = logging.getLogger(__name__)
 
-Job = Callable[[Any], None]
+RowFunction = Callable[[Any], None]
 
 
 class Postponed(Exception):
-    """The work cannot be done yet. It is asked for again, and this attempt does not count."""
+    """The job cannot be done yet. Its message is sent again later, and this attempt does not count."""
 
 
-def work(name: str, after: Job | None = None) -> Callable[[Job], Job]:
-    """Make a Celery task of a function that works on a claimed row. `after` runs when the attempt is over, however it went."""
+def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowFunction], RowFunction]:
+    """Make a function that works on a claimed row the Celery task of this job.
 
-    def register(job: Job) -> Job:
-        @app.task(name=name)
+    `after` is called with the row when the attempt is over, whether it succeeded or not.
+    """
+
+    def register(function: RowFunction) -> RowFunction:
+        @app.task(name=job.task)
         def run(version: int, pk: str) -> None:
-            if version != VERSION:
-                log.warning("%s: a message of version %s was dropped; the sweeper asks again.", name, version)
+            if version != MESSAGE_VERSION:
+                log.warning("%s: dropped a message of version %s; the sweeper sends a new one.", job.name, version)
                 return
-            row = claim(name, pk, owner=uuid4().hex)
+            row = job.claim(pk, owner=uuid4().hex)
             if row is None:
-                return  # somebody else has it, or it is done: the message came twice
+                return  # another worker has the row, or the job is done: the message was repeated
             try:
-                attempt(name, job, row)
+                run_attempt(job, function, row)
             finally:
                 if after:
                     after(row)
 
-        return job
+        return function
 
     return register
 
 
-def attempt(name: str, job: Job, row: LeasedWork) -> None:
-    began = time.monotonic()
+def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> None:
+    """Call the function with a claimed row. Whatever it raises ends up in the row, and in the log."""
+    started = time.monotonic()
     try:
-        with held(row):
-            job(row)
+        with hold_lease(row):
+            function(row)
     except Postponed:
         postpone(row)
     except Cancelled:
-        log.info("%s %s: not wanted any more", name, row.pk)
+        log.info("%s %s: not wanted any more", job.name, row.pk)
     except (RecognitionError, UserError) as error:
-        log.warning("%s %s: %s", name, row.pk, error)
-        fail(name, row, error.message, traceback.format_exc())
+        log.warning("%s %s: %s", job.name, row.pk, error)
+        job.fail(row, error.message, traceback.format_exc())
     except Exception as error:
-        log.exception("%s %s: attempt %d failed", name, row.pk, row.attempts)
-        give_back = fail if row.attempts >= settings.MAX_ATTEMPTS else release
-        give_back(name, row, describe_unexpected_error(error), traceback.format_exc())
+        log.exception("%s %s: attempt %d failed", job.name, row.pk, row.attempts)
+        end_attempt = job.fail if row.attempts >= settings.MAX_ATTEMPTS else release
+        end_attempt(row, describe_unexpected_error(error), traceback.format_exc())
     else:
-        log.info("%s %s: %.1f s", name, row.pk, time.monotonic() - began)
+        log.info("%s %s: %.1f s", job.name, row.pk, time.monotonic() - started)
 
 
 def describe_unexpected_error(error: Exception) -> Message:
-    """What people are told of an error that nobody expected."""
+    """A sentence for people about an error that nobody expected."""
     if isinstance(error, SoftTimeLimitExceeded):
-        return Message("This took longer than {n} minutes and was stopped.", n=SOFT_SECONDS // 60)
+        return Message("This took longer than {n} minutes and was stopped.", n=SOFT_TIME_LIMIT_SECONDS // 60)
     if isinstance(error, OSError) and disk_full(error):
         return DISK_FULL
     if isinstance(error, FileNotFoundError):
@@ -88,17 +101,17 @@ def describe_unexpected_error(error: Exception) -> Message:
 
 
 @contextmanager
-def held(row: LeasedWork) -> Iterator[None]:
-    """Renew the lease from a thread: TensorFlow may load and compile for longer than a lease.
+def hold_lease(row: LeasedJob) -> Iterator[None]:
+    """Renew the lease from a thread, because TensorFlow may load and compile for longer than a lease lasts.
 
-    The thread dies with the process, and stops after the time in which Celery kills a stuck task.
+    The thread dies with the process. It also stops after the time limit, at which Celery kills a task that hangs.
     """
-    over = threading.Event()
+    finished = threading.Event()
 
-    def keep() -> None:
-        deadline = time.monotonic() + HARD_SECONDS
+    def renew_until_finished() -> None:
+        deadline = time.monotonic() + TIME_LIMIT_SECONDS
         try:
-            while not over.wait(settings.LEASE_SECONDS / 3) and time.monotonic() < deadline:
+            while not finished.wait(settings.LEASE_SECONDS / 3) and time.monotonic() < deadline:
                 try:
                     if not renew(row):
                         return
@@ -107,10 +120,10 @@ def held(row: LeasedWork) -> Iterator[None]:
         finally:
             connection.close()
 
-    thread = threading.Thread(target=keep, name=f"lease of {row.pk}", daemon=True)
+    thread = threading.Thread(target=renew_until_finished, name=f"lease of {row.pk}", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        finished.set()
         thread.join()

@@ -1,4 +1,4 @@
-"""Heals what was lost, and throws away what is not needed any more."""
+"""Periodic maintenance: publish lost jobs again, fail those that were tried too often, and delete what is expired."""
 
 import logging
 import time
@@ -22,7 +22,8 @@ from campus.cctv.alarms import delete_expired_alarms
 from campus.cctv.clock_drift import measure_clock_offsets
 from campus.cctv.fetching import delete_expired_partial_files
 from campus.cctv.matching import delete_expired_footage_files
-from campus.common.jobs import KINDS, Kind, fail, free, publish
+from campus.common import periodic_tasks
+from campus.common.jobs import JOBS, Job, not_leased
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled, tracks_forget
 from campus.recordings.uploads import uploads_tidy
@@ -31,65 +32,63 @@ from workers.celery import app
 
 log = logging.getLogger(__name__)
 
-KEEP_SECONDS = 24 * 3600
+LEFTOVER_RETENTION_SECONDS = 24 * 3600
 
 
-@app.task(name="rollcall.sweep")
+@app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
-    """Give up what failed too often, let votes and trainings begin that are due, and ask again for work whose message was lost."""
-    give_up()
+    """Fail jobs that were tried too often, start votes and trainings that are due, and publish lost jobs again."""
+    fail_exhausted_jobs()
     segments_settled()
     finish_collected_lectures()
     galleries_train_due()
     with app.connection_for_read() as connection:
-        ask_again(connection)
+        republish_lost_jobs(connection)
 
 
-def give_up() -> None:
-    for name, kind in KINDS.items():
-        for row in kind.rows.filter(free(), attempts__gte=settings.MAX_ATTEMPTS):
+def fail_exhausted_jobs() -> None:
+    for job in JOBS:
+        for row in job.waiting().filter(not_leased(), attempts__gte=settings.MAX_ATTEMPTS):
             given_up = Message("This was tried {n} times and given up.", n=row.attempts)
             reason = row.error or Message("The worker stopped in the middle of it each time.")
-            if fail(name, row, join_messages([given_up, reason]), row.error_detail):
-                log.error("%s %s: given up after %d attempts", name, row.pk, row.attempts)
+            if job.fail(row, join_messages([given_up, reason]), row.error_detail):
+                log.error("%s %s: given up after %d attempts", job.name, row.pk, row.attempts)
 
 
-def ask_again(connection: Connection) -> None:
-    for name, kind in KINDS.items():
-        lost = list(unasked(kind, connection))
+def republish_lost_jobs(connection: Connection) -> None:
+    for job in JOBS:
+        lost = list(lost_rows(job, connection))
         if lost:
-            log.info("%s: asked for %d again", name, publish(name, lost))
+            log.info("%s: published %d lost jobs again", job.name, job.publish(lost))
 
 
-def unasked(kind: Kind, connection: Connection) -> Iterator[Any]:
-    """The rows that nobody works on and no message asks for."""
+def lost_rows(job: Job, connection: Connection) -> Iterator[Any]:
+    """The ids of the rows that no worker holds and no message is under way for."""
     now = timezone.now()
-    unasked = Q(published_at=None) | Q(published_at__lt=F("lease_until"))
-    if not queued(kind.queue, connection):
-        # All messages were delivered; who waits longer than a delivery takes was forgotten.
-        unasked |= Q(published_at__lt=now - timedelta(seconds=settings.SWEEP_SECONDS))
-    return kind.rows.filter(free(), unasked, attempts__lt=settings.MAX_ATTEMPTS).values_list("pk", flat=True).iterator()
+    lost = Q(published_at=None) | Q(published_at__lt=F("lease_until"))
+    if not count_messages(job.queue, connection):
+        # The queue is empty, so all messages were delivered. A row that has waited for longer than a delivery takes is lost.
+        lost |= Q(published_at__lt=now - timedelta(seconds=settings.SWEEP_SECONDS))
+    rows = job.waiting().filter(not_leased(), lost, attempts__lt=settings.MAX_ATTEMPTS)
+    return rows.values_list("pk", flat=True).iterator()
 
 
-def queued(queue: str, connection: Connection) -> int:
+def count_messages(queue: str, connection: Connection) -> int:
     """How many messages wait in a queue."""
     try:
         channel: Any = connection.default_channel
         return int(channel.queue_declare(queue, passive=True).message_count)
     except ChannelError:
-        return 0  # Redis has no empty lists
+        return 0  # an empty queue does not exist in Redis
 
 
-@app.task(name="rollcall.upkeep")
-def upkeep() -> None:
-    """Remove tracks that nobody counts any more (they hold embeddings of bystanders), old galleries, uploads that broke
-    off, pictures of the room that nobody looks at, and logins that are over. See how right the clocks of the cameras are."""
-    before = time.time() - KEEP_SECONDS
-    at_work = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
-    wanted = {str(pk) for pk in Recording.objects.filter(at_work).values_list("pk", flat=True)}
-    for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
-        if folder.name not in wanted and folder.stat().st_mtime < before:
-            tracks_forget(recording_id=folder.name)
+@app.task(name=periodic_tasks.CLEAN_UP.task)
+def clean_up() -> None:
+    """Delete what is expired: tracks that no vote needs any more (they hold embeddings of bystanders), old galleries,
+    uploads that broke off, snapshots and sessions. Also measure how right the clocks of the cameras are.
+    """
+    oldest = time.time() - LEFTOVER_RETENTION_SECONDS
+    delete_old_tracks(oldest)
     galleries_tidy()
     uploads_tidy()
     delete_expired_partial_files()
@@ -100,5 +99,14 @@ def upkeep() -> None:
     delete_expired_footage_files()
     delete_expired_alarms()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
-        if path.is_file() and path.stat().st_mtime < before:
+        if path.is_file() and path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
+
+
+def delete_old_tracks(oldest: float) -> None:
+    """Delete the tracks of recordings that are counted, if nothing was written to their folder since `oldest`."""
+    needs_tracks = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
+    needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
+    for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
+        if folder.name not in needed and folder.stat().st_mtime < oldest:
+            tracks_forget(recording_id=folder.name)

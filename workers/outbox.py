@@ -1,17 +1,11 @@
-"""Messages that leave the house: one try of one message, and the clock that wakes those that wait."""
+"""E-mails and webhooks leave the house: one attempt to send one message."""
 
+from campus.common import jobs
 from campus.outbox import services
 from campus.outbox.models import Delivery
-from workers.celery import app
-from workers.leased_task import work
+from workers.leased_task import leased_task
 
 
-@work(services.TASK)
+@leased_task(jobs.DELIVER)
 def deliver(delivery: Delivery) -> None:
     services.deliver(delivery=delivery)
-
-
-@app.task(name="rollcall.outbox")
-def outbox() -> None:
-    services.wake_due()
-    services.forget_old()

@@ -2,13 +2,14 @@
 
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import finish_snapshot
+from campus.common import jobs
 from campus.recordings.selectors import place
-from workers.leased_task import work
+from workers.leased_task import leased_task
 
 
-@work("rollcall.snapshot")
-def cut_out(read_snapshot: Snapshot) -> None:
-    from recognition.media.snapshot import read_snapshot as picture
+@leased_task(jobs.SNAPSHOT)
+def take_snapshot(snapshot: Snapshot) -> None:
+    from recognition.media.snapshot import read_snapshot
 
-    path, info, begins = place(read_snapshot.recording, read_snapshot.time)
-    finish_snapshot(snapshot=read_snapshot, jpeg=picture(path, info, read_snapshot.time - begins))
+    path, info, begins = place(snapshot.recording, snapshot.time)
+    finish_snapshot(snapshot=snapshot, jpeg=read_snapshot(path, info, snapshot.time - begins))

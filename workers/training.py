@@ -10,24 +10,25 @@ from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.selectors import course_photos, gallery_inputs
 from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
 from campus.biometrics.zips import zip_take
+from campus.common import jobs
 from campus.recordings.services import gallery_settled
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.identification import gallery
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from workers import vision
-from workers.leased_task import Postponed, work
+from workers.leased_task import Postponed, leased_task
 
 log = logging.getLogger(__name__)
 
 
-@work("rollcall.import_photos")
+@leased_task(jobs.IMPORT_PHOTOS)
 def import_photos(row: PhotoImport) -> None:
     if not zip_take(row=row):
         raise Postponed  # a large one: the next attempt goes on
 
 
-@work("rollcall.check_photo")
+@leased_task(jobs.CHECK_PHOTO)
 def check_photo(photo: FacePhoto) -> None:
     try:
         result = look(photo, settings.EMBEDDER)
@@ -56,7 +57,7 @@ def settled(gallery: Gallery) -> None:
     gallery_settled(course=gallery.course)
 
 
-@work("rollcall.train", after=settled)
+@leased_task(jobs.TRAIN, after=settled)
 def train(row: Gallery) -> None:
     """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):

@@ -17,7 +17,7 @@ from campus.attendance.statuses import (
     status_choices,
     status_label,
 )
-from campus.common.jobs import LeasedWork
+from campus.common import jobs
 from campus.recordings.models import Recording
 
 __all__ = [
@@ -257,7 +257,7 @@ class SignOff(models.Model):
         return f"{self.lecture}, signed off by {self.user_name}"
 
 
-class Snapshot(LeasedWork):
+class Snapshot(jobs.LeasedJob):
     """A whole picture of a recording, as evidence. A worker clips it out when somebody looks for it; it can always be made again."""
 
     class State(models.TextChoices):

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campus.attendance.models import Snapshot
-from campus.common.jobs import finish, request
+from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.files import atomic_write
 
@@ -20,7 +20,7 @@ def request_snapshot(*, recording: Recording, time: float) -> Snapshot:
     with transaction.atomic():
         snapshot, new = Snapshot.objects.get_or_create(recording=recording, time=time)
         if new:
-            request("rollcall.snapshot", snapshot.pk)
+            jobs.SNAPSHOT.request(snapshot.pk)
     return snapshot
 
 
@@ -28,7 +28,7 @@ def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:
     name = f"snapshots/{snapshot.recording_id}/{snapshot.pk}.jpg"
     with atomic_write(Path(settings.MEDIA_ROOT, name)) as beside:
         beside.write_bytes(jpeg)
-    finish(snapshot, Snapshot.State.READY, file=name)
+    jobs.finish(snapshot, Snapshot.State.READY, file=name)
 
 
 def delete_expired_snapshots() -> None:

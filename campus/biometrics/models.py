@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
+from campus.common import jobs
 from campus.common.file_names import file_suffix
-from campus.common.jobs import LeasedWork
 from campus.common.messages import LocalizedMessage, MessageField, load_message
 
 
@@ -19,7 +19,7 @@ def photo_path(photo: "FacePhoto", name: str) -> str:
     return f"photos/{photo.id}{file_suffix(name)}"
 
 
-class FacePhoto(LeasedWork):
+class FacePhoto(jobs.LeasedJob):
     """An enrolment photo of a student, and the verdict on it (a worker gives it)."""
 
     class Verdict(models.TextChoices):
@@ -56,7 +56,7 @@ def zip_path(row: "PhotoImport", name: str) -> str:
     return f"imports/{row.id}.zip"
 
 
-class PhotoImport(LeasedWork):
+class PhotoImport(jobs.LeasedJob):
     """A zip of enrolment photos that a worker takes apart; the zip goes when that is done, the row a week later."""
 
     class State(models.TextChoices):
@@ -107,7 +107,7 @@ class Embedding(models.Model):
         return f"{self.embedder} of {self.photo_id}"
 
 
-class Gallery(LeasedWork):
+class Gallery(jobs.LeasedJob):
     """One training of a class: what its students' faces look like to one embedder. The file is npz + JSON beside it."""
 
     class State(models.TextChoices):

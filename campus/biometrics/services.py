@@ -23,9 +23,9 @@ from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_consistency import doubts
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
 from campus.biometrics.selectors import course_photos, gallery_is_due
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.jobs import finish, request
 from recognition.files import atomic_write
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -62,7 +62,7 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
         photo.file.save(sanitize_file_name(name), file, save=False)
         with transaction.atomic():
             photo.save(force_insert=True)
-            request("rollcall.check_photo", photo.pk)
+            jobs.CHECK_PHOTO.request(photo.pk)
     except IntegrityError:
         photo.file.delete(save=False)
         raise already_here from None
@@ -175,7 +175,7 @@ def gallery_request(*, course: Course) -> Gallery:
                 course=course,
             )
         gallery = Gallery.objects.create(course=course, embedder=course.wanted_embedder)
-        request("rollcall.train", gallery.pk)
+        jobs.TRAIN.request(gallery.pk)
     return gallery
 
 
@@ -243,7 +243,7 @@ def gallery_trained(
         Course.objects.select_for_update().get(pk=gallery.course_id)
         others = Gallery.objects.filter(course=gallery.course_id, active=True)
         others.filter(created_at__lte=gallery.created_at).update(active=False)
-        done = finish(
+        done = jobs.finish(
             gallery,
             Gallery.State.READY,
             active=not others.exists(),

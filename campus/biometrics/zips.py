@@ -17,9 +17,9 @@ from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
 from campus.biometrics.photo_import import NOTHING, import_each, zip_entries
 from campus.biometrics.services import photo_add
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.jobs import finish, request
 from campus.common.messages import dump_message
 from recognition.errors import Cancelled
 
@@ -44,7 +44,7 @@ def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User)
         raise
     with transaction.atomic():
         row.save(force_insert=True)
-        request("rollcall.import_photos", row.pk)
+        jobs.IMPORT_PHOTOS.request(row.pk)
     log.info("photo import %s: %d files from user %s", row.pk, total, user.pk)
     return row
 
@@ -75,7 +75,7 @@ def zip_take(*, row: PhotoImport) -> bool:
             if now - noted >= NOTED_SECONDS:
                 _write(row)
                 noted = now
-    if finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
+    if jobs.finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
         Path(row.file.path).unlink(missing_ok=True)
     return True
 

@@ -13,7 +13,7 @@ from django_celery_beat.models import PeriodicTask
 from campus.cctv.live_recording import unrecorded_since
 from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.cctv.notifications import notify_alarms
-from campus.common.jobs import KINDS, free
+from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.messages import Message, join_messages
 
@@ -120,10 +120,12 @@ def _queues() -> Found:
     """Work that was asked for and that nobody took for long. What waits for something else is asked for anew meanwhile."""
     before = timezone.now() - QUEUED
     waiting: dict[str, int] = {}
-    for kind in KINDS.values():
-        old = kind.rows.filter(free(), published_at__lt=before, attempts__lt=settings.MAX_ATTEMPTS).count()
+    for job in jobs.JOBS:
+        old = (
+            job.waiting().filter(jobs.not_leased(), published_at__lt=before, attempts__lt=settings.MAX_ATTEMPTS).count()
+        )
         if old:
-            waiting[kind.queue] = waiting.get(kind.queue, 0) + old
+            waiting[job.queue] = waiting.get(job.queue, 0) + old
     for queue, n in waiting.items():
         text = Message(
             "Work waits in the queue “{queue}” for more than an hour ({n}). Look whether its worker runs.",

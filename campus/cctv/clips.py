@@ -12,7 +12,7 @@ from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.matching import clashing_lecture, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile
-from campus.common.jobs import WAITING, finish, request
+from campus.common import jobs
 from campus.recordings.models import ANEW, Clip, Recording, Segment
 from campus.recordings.selectors import SEAM_SHARE, holes, seam
 from recognition import types
@@ -167,9 +167,9 @@ def update_recordings_of(*, lecture: Lecture) -> None:
             error="",
             error_detail="",
             finished_at=None,
-            **WAITING,
+            **jobs.RESET_FIELDS,
         )
-        request("rollcall.ingest", *changed.values_list("pk", flat=True))
+        jobs.INGEST.request(*changed.values_list("pk", flat=True))
     if footage and not gaps_by_camera(lecture, footage):
         complete_lecture(lecture=lecture)
 
@@ -205,8 +205,8 @@ def complete_lecture(*, lecture: Lecture) -> None:
     Recording.objects.filter(pk__in=rows).update(provisional=False)
     counted = Recording.objects.filter(pk__in=rows, state__in=(Recording.State.DONE, Recording.State.AGGREGATING))
     again = list(counted.values_list("pk", flat=True))
-    counted.update(state=Recording.State.AGGREGATING, **WAITING)
-    request("rollcall.aggregate", *again)
+    counted.update(state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS)
+    jobs.AGGREGATE.request(*again)
 
 
 # What the worker writes.
@@ -223,7 +223,7 @@ def save_recording_clips(
     done = recording.segments.filter(state=Segment.State.DONE).exclude(result="")
     share = sum(fit.footage_file.size * (fit.end - fit.start) / fit.footage_file.info["duration"] for fit in fits)
     with transaction.atomic():
-        if not finish(
+        if not jobs.finish(
             recording,
             Recording.State.PROCESSING,
             info=fits[0].footage_file.info | {"duration": length},
@@ -286,4 +286,4 @@ def _segments_written(recording: Recording, planned: Sequence[tuple[Clip, Sequen
         )
     )
     unasked = recording.segments.filter(state=Segment.State.PENDING, published_at=None)
-    request("rollcall.recognise", *unasked.values_list("pk", flat=True))
+    jobs.RECOGNISE.request(*unasked.values_list("pk", flat=True))

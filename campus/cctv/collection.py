@@ -28,7 +28,7 @@ from campus.cctv.matching import (
 )
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.notifications import notify_missing_footage
-from campus.common.jobs import WAITING, request
+from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.messages import NO_MESSAGE, Message, join_messages
 
@@ -184,9 +184,12 @@ def request_scans(now: datetime, rooms: AbstractSet[int | None] = frozenset()) -
                 next_scan_at=source.next_scan_at,
             )
             if mine.update(
-                state=Source.State.SCANNING, failed_scans=F("failed_scans") + 1, next_scan_at=now + pause, **WAITING
+                state=Source.State.SCANNING,
+                failed_scans=F("failed_scans") + 1,
+                next_scan_at=now + pause,
+                **jobs.RESET_FIELDS,
             ):
-                request("rollcall.scan", source.pk)
+                jobs.SCAN_SOURCE.request(source.pk)
                 asked += 1
     return asked
 

@@ -14,7 +14,7 @@ from campus.cctv import path_patterns as patterns
 from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.matching import zone_of
 from campus.cctv.models import FootageFile, Source, footage_file_path
-from campus.common.jobs import finish
+from campus.common import jobs
 from recognition.messages import Message
 from recognition.types import VideoInfo
 
@@ -55,7 +55,7 @@ def schedule_retry(*, footage_file: FootageFile, why: Message, pause: timedelta 
     """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
     retry_count = footage_file.retry_count + 1
     due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(retry_count - 1, 10), LONGEST_PAUSE))
-    return finish(footage_file, FootageFile.State.RETRY, retry_count=retry_count, retry_at=due, error=why)
+    return jobs.finish(footage_file, FootageFile.State.RETRY, retry_count=retry_count, retry_at=due, error=why)
 
 
 def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
@@ -77,14 +77,14 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
         Source.objects.select_for_update().get(pk=footage_file.source_id)
         twin = _twin(footage_file, sha256)
         if twin:
-            done = finish(
+            done = jobs.finish(
                 footage_file,
                 FootageFile.State.DUPLICATE,
                 note=Message("The same as {path}.", path=twin.path[:200]),
                 **facts,
             )
         else:
-            done = finish(
+            done = jobs.finish(
                 footage_file,
                 FootageFile.State.STORED,
                 file=name,

@@ -16,8 +16,8 @@ from campus.cctv.egress_policy import allowed_folder
 from campus.cctv.matching import REOPENED, Reading, RemoteFile, parse_files, save_discovered_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.services import save_camera, save_source
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import WAITING, request
 
 MOST = 100_000  # files
 UNBOUNDED = 32767  # GiB a day
@@ -107,9 +107,9 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading
                 note="",
                 error="",
                 error_detail="",
-                **WAITING,
+                **jobs.RESET_FIELDS,
             )
-        request("rollcall.fetch", *wanted)
+        jobs.FETCH.request(*wanted)
     return found
 
 

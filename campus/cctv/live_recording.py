@@ -16,7 +16,7 @@ from django.utils import timezone
 from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
-from campus.common.jobs import free
+from campus.common import jobs
 from campus.recordings.selectors import seam
 from recognition.messages import Message
 from recognition.types import VideoInfo
@@ -55,7 +55,7 @@ def unrecorded_since(source: Source, now: datetime) -> datetime | None:
 def claim_live_source(*, source_id: int, owner: str) -> bool:
     """Take the source for this recorder, or keep it for another while. False: somebody else records it."""
     now = timezone.now()
-    mine = Source.objects.filter(Q(lease_owner=owner) | free(), pk=source_id)
+    mine = Source.objects.filter(Q(lease_owner=owner) | jobs.not_leased(), pk=source_id)
     return bool(
         mine.update(lease_owner=owner, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), last_checked_at=now)
     )

@@ -15,8 +15,8 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.cctv import path_patterns as patterns
 from campus.cctv.models import Camera, Collection, FootageFile, Source
+from campus.common import jobs
 from campus.common.file_names import file_suffix
-from campus.common.jobs import WAITING, finish, request
 from recognition.messages import NO_MESSAGE, Message
 
 KEPT = timedelta(days=14)  # footage of older lectures is not looked for
@@ -103,7 +103,7 @@ def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     found = [one for one in parse_files(source, files) if (one.ends_at or one.file.modified or now) > now - KEPT]
     news = sum(save_discovered_files(source, found[at : at + BATCH], now) for at in range(0, len(found), BATCH))
     facts = {"last_new_file_at": now} if news else {}
-    held = finish(
+    held = jobs.finish(
         source,
         Source.State.IDLE,
         last_checked_at=now,
@@ -344,10 +344,10 @@ def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
 
 @transaction.atomic
 def _ask(pk: UUID, state: FootageFile.State) -> bool:
-    asked = {"state": FootageFile.State.FETCHING, "retry_at": None, "note": "", **WAITING}
+    asked = {"state": FootageFile.State.FETCHING, "retry_at": None, "note": "", **jobs.RESET_FIELDS}
     if not FootageFile.objects.filter(pk=pk, state=state).update(**asked):
         return False
-    request("rollcall.fetch", pk)
+    jobs.FETCH.request(pk)
     return True
 
 

@@ -11,15 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Lecture, Room
 from campus.academics.timetable_models import known_time_zone
 from campus.cctv import path_patterns as patterns
+from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
-from campus.common.jobs import LeasedWork
 from campus.common.messages import MessageField
 
 DAY = 24 * 3600  # seconds
 
 
-class Source(LeasedWork):
+class Source(jobs.LeasedJob):
     """A place that recordings are fetched from: a folder, a server, or a camera that is recorded while a lecture runs.
 
     Being looked through (`scanning`) is work that a worker claims, so that one looks at a time.
@@ -139,7 +139,7 @@ class Source(LeasedWork):
             raise ValidationError(wrong)
 
 
-class SourceTest(LeasedWork):
+class SourceTest(jobs.LeasedJob):
     """A look at a source that a person asked for, the last one. It lists what is there and fetches nothing."""
 
     class State(models.TextChoices):
@@ -190,7 +190,7 @@ def footage_file_path(footage_file: "FootageFile", name: str) -> str:
     return f"footage/{footage_file.id}{file_suffix(name)}"
 
 
-class FootageFile(LeasedWork):
+class FootageFile(jobs.LeasedJob):
     """A file that a source has, or had. Several footage files make a lecture, and one footage file may serve two.
 
     found --a lecture or a person wants it--> wanted --fetched--> here; or failed, double (the same bytes are here), discarded.

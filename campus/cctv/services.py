@@ -19,8 +19,8 @@ from campus.cctv import credentials
 from campus.cctv.clips import lectures_shown_by, update_recordings_of
 from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, queue_wanted_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import WAITING, finish, request
 from recognition.messages import Message
 
 log = logging.getLogger(__name__)
@@ -107,9 +107,9 @@ def request_source_test(*, source: Source) -> SourceTest:
             "camera_report": "",
             "error": "",
             "error_detail": "",
-        } | WAITING
+        } | jobs.RESET_FIELDS
         test, _made = SourceTest.objects.update_or_create(source=source, defaults=queued)
-        request("rollcall.test_source", test.pk)
+        jobs.TEST_SOURCE.request(test.pk)
     return test
 
 
@@ -119,7 +119,7 @@ def finish_source_test(
     """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
-    return finish(
+    return jobs.finish(
         test, SourceTest.State.DONE, files=shown, file_count=len(seen), camera_report=camera_report or Message()
     )
 
@@ -189,9 +189,9 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
         state__in=(FootageFile.State.STORED, FootageFile.State.FETCHING)
     )
     if fetch.update(
-        state=FootageFile.State.FETCHING, retry_count=0, retry_at=None, error="", error_detail="", **WAITING
+        state=FootageFile.State.FETCHING, retry_count=0, retry_at=None, error="", error_detail="", **jobs.RESET_FIELDS
     ):
-        request("rollcall.fetch", footage_file.pk)
+        jobs.FETCH.request(footage_file.pk)
     for one in {*before, lecture}:
         update_recordings_of(lecture=one)
     log.info("footage file %s: assigned to lecture %s by user %s", footage_file.pk, lecture.pk, user and user.pk)
@@ -211,7 +211,7 @@ def discard_footage_file(*, footage_file: FootageFile, user: User | None = None)
         "note": "",
         "error": "",
     }
-    FootageFile.objects.filter(pk=footage_file.pk).update(**gone | WAITING)
+    FootageFile.objects.filter(pk=footage_file.pk).update(**gone | jobs.RESET_FIELDS)
     for lecture in lectures:
         update_recordings_of(lecture=lecture)
     if name:

@@ -1,13 +1,14 @@
-"""Work that a worker does for a row: claim, work, finish, each one conditional UPDATE. See rules 1 and 2 of the design.
+"""Jobs that workers do: one registry of all kinds, and how a worker claims, holds and finishes a row.
 
-The database is the truth and the broker only a bell: a message carries a version and an id, and a lost, late or doubled
-message changes nothing but the time at which the work is done.
+The database is the truth and the broker only a bell. A message carries a version and an id; a message that is lost, late or
+repeated changes nothing but the time at which the job is done. Each step is one conditional UPDATE, so that a worker that has
+lost its lease changes nothing.
 """
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -26,11 +27,18 @@ from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the messages
+MESSAGE_VERSION = 1
+SOFT_TIME_LIMIT_SECONDS = 14 * 60
+TIME_LIMIT_SECONDS = 15 * 60
+
+# The columns of a row that no worker has tried yet, and whose message was not sent yet.
+RESET_FIELDS: dict[str, Any] = {"attempts": 0, "lease_owner": "", "lease_until": None, "published_at": None}
+
+Key = UUID | int | str
 
 
-class LeasedWork(models.Model):
-    """A row that a worker holds for a while. Whoever holds the lease renews it while working; an expired one is free."""
+class LeasedJob(models.Model):
+    """A row that one worker holds at a time. The holder renews its lease while it works; an expired lease is free to take."""
 
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
@@ -43,103 +51,155 @@ class LeasedWork(models.Model):
         abstract = True
 
     @property
-    def running(self) -> bool:
-        """Whether a worker is at it now."""
+    def is_running(self) -> bool:
+        """Whether a worker holds the row now."""
         return self.lease_until is not None and self.lease_until > timezone.now()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of work: which queue it waits in, which rows in which state are waiting for it, and where they go when it fails."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A kind of job: the queue it waits in, which rows wait for it, and what becomes of a row when it fails."""
 
+    name: str
     queue: str
     model: str
-    state: str
-    failed: str = "failed"
-    tells: str = "error"  # the field that tells people why it failed
+    waiting_state: str
+    failed_state: str = "failed"
+    error_field: str = "error"  # shown to people
 
     @property
-    def rows(self) -> "models.QuerySet[Any]":
-        rows: models.QuerySet[Any] = apps.get_model(self.model)._default_manager.filter(state=self.state)
+    def task(self) -> str:
+        """The name of the Celery task."""
+        return f"rollcall.{self.name}"
+
+    def waiting(self) -> "models.QuerySet[Any]":
+        """The rows that wait for this job, and those that a worker has claimed."""
+        rows: models.QuerySet[Any] = apps.get_model(self.model)._default_manager.filter(state=self.waiting_state)
         return rows
 
+    def request(self, *rows: models.Model | Key) -> None:
+        """Ask workers to do this job for these rows (or their ids), as soon as the transaction is committed."""
+        pks = [row.pk if isinstance(row, models.Model) else row for row in rows]
+        transaction.on_commit(lambda: self.publish(pks), robust=True)
 
-KINDS = {
-    "rollcall.ingest": Kind("ingest", "recordings.Recording", "uploaded"),
-    "rollcall.recognise": Kind("vision", "recordings.Segment", "pending"),
-    "rollcall.scan": Kind("collect", "cctv.Source", "scanning", failed="idle"),
-    "rollcall.test_source": Kind("collect", "cctv.SourceTest", "queued"),
-    "rollcall.fetch": Kind("collect", "cctv.FootageFile", "fetching"),
-    "rollcall.aggregate": Kind("aggregate", "recordings.Recording", "aggregating"),
-    "rollcall.train": Kind("training", "biometrics.Gallery", "queued"),
-    "rollcall.snapshot": Kind("ingest", "attendance.Snapshot", "queued"),
-    "rollcall.deliver": Kind("upkeep", "outbox.Delivery", "queued"),
-    "rollcall.import_photos": Kind("ingest", "biometrics.PhotoImport", "queued"),
-    "rollcall.check_photo": Kind("training", "biometrics.FacePhoto", "pending", failed="rejected", tells="reason"),
-}
+    def publish(self, pks: Iterable[Key]) -> int:
+        """Send the messages now and note when; returns how many were sent. An unreachable broker costs a line in the log."""
+        sent = []
+        try:
+            with producer().connection_for_write() as connection:
+                for pk in pks:
+                    producer().send_task(
+                        self.task,
+                        args=[MESSAGE_VERSION, str(pk)],
+                        queue=self.queue,
+                        connection=connection,
+                        retry=False,
+                        ignore_result=True,
+                    )
+                    sent.append(pk)
+        except (OperationalError, OSError) as error:
+            log.warning("The broker cannot be reached (%s). The sweeper will send %s again.", error, self.name)
+        self.waiting().filter(pk__in=sent).update(published_at=timezone.now())
+        return len(sent)
 
-# What a row looks like that waits for its next worker.
-WAITING: dict[str, Any] = {"attempts": 0, "lease_owner": "", "lease_until": None, "published_at": None}
+    def claim(self, pk: Key, owner: str) -> Any | None:
+        """Take the row for one attempt; None if another worker holds it, or the job is done.
+
+        `owner` is a token of this attempt alone.
+        """
+        rows = self.waiting().filter(pk=pk)
+        if rows.filter(not_leased(), attempts__lt=settings.MAX_ATTEMPTS).update(
+            lease_owner=owner, lease_until=_lease_end(), attempts=F("attempts") + 1
+        ):
+            return rows.filter(lease_owner=owner).first()
+        return None
+
+    def fail(self, row: LeasedJob, error: Message, detail: str) -> bool:
+        """Finish the row as failed, with a sentence for people and the details for the administrator."""
+        return finish(row, self.failed_state, error_detail=detail, **{self.error_field: error})
 
 
-def free() -> Q:
-    """Rows that nobody holds."""
+INGEST = Job(name="ingest", queue="ingest", model="recordings.Recording", waiting_state="uploaded")
+RECOGNISE = Job(name="recognise", queue="vision", model="recordings.Segment", waiting_state="pending")
+AGGREGATE = Job(name="aggregate", queue="aggregate", model="recordings.Recording", waiting_state="aggregating")
+SNAPSHOT = Job(name="snapshot", queue="ingest", model="attendance.Snapshot", waiting_state="queued")
+SCAN_SOURCE = Job(
+    name="scan_source", queue="collect", model="cctv.Source", waiting_state="scanning", failed_state="idle"
+)
+TEST_SOURCE = Job(name="test_source", queue="collect", model="cctv.SourceTest", waiting_state="queued")
+FETCH = Job(name="fetch", queue="collect", model="cctv.FootageFile", waiting_state="fetching")
+IMPORT_PHOTOS = Job(name="import_photos", queue="ingest", model="biometrics.PhotoImport", waiting_state="queued")
+CHECK_PHOTO = Job(
+    name="check_photo",
+    queue="training",
+    model="biometrics.FacePhoto",
+    waiting_state="pending",
+    failed_state="rejected",
+    error_field="reason",
+)
+TRAIN = Job(name="train", queue="training", model="biometrics.Gallery", waiting_state="queued")
+DELIVER = Job(name="deliver", queue="maintenance", model="outbox.Delivery", waiting_state="queued")
+
+JOBS = (
+    INGEST,
+    RECOGNISE,
+    AGGREGATE,
+    SNAPSHOT,
+    SCAN_SOURCE,
+    TEST_SOURCE,
+    FETCH,
+    IMPORT_PHOTOS,
+    CHECK_PHOTO,
+    TRAIN,
+    DELIVER,
+)
+MAINTENANCE_QUEUE = "maintenance"  # also of the periodic tasks
+QUEUES = tuple(dict.fromkeys([*(job.queue for job in JOBS), MAINTENANCE_QUEUE]))
+
+
+def not_leased() -> Q:
+    """Rows that no worker holds."""
     return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
 
 
-def claim(task: str, pk: UUID | int | str, owner: str) -> Any | None:
-    """Take the row for one attempt. `owner` is a token of this attempt alone. None: somebody else has it, or it is done."""
-    rows = KINDS[task].rows.filter(pk=pk)
-    lease = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-    if rows.filter(free(), attempts__lt=settings.MAX_ATTEMPTS).update(
-        lease_owner=owner, lease_until=lease, attempts=F("attempts") + 1
-    ):
-        return rows.filter(lease_owner=owner).first()
-    return None
+def renew(row: LeasedJob) -> bool:
+    """Extend the lease. False: another worker has the row, or the job is not wanted any more."""
+    return bool(_held(row).update(lease_until=_lease_end()))
 
 
-def _mine(row: LeasedWork) -> "models.QuerySet[Any]":
-    """The row, as long as this attempt holds it and nobody moved it on."""
+def finish(row: LeasedJob, state: str, **fields: Any) -> bool:
+    """Move the row to `state` and end the lease. False, and nothing changes: this attempt does not hold the row any more."""
+    changes = {"state": state, "lease_owner": "", "lease_until": None, "error": "", "error_detail": ""} | fields
+    return bool(_held(row).update(**changes))
+
+
+def release(row: LeasedJob, error: Message, detail: str) -> bool:
+    """Give the row back for another attempt, after one that went wrong; the sweeper sends its message."""
+    return bool(
+        _held(row).update(lease_owner="", lease_until=None, published_at=None, error=error, error_detail=detail)
+    )
+
+
+def postpone(row: LeasedJob) -> bool:
+    """Give the row back without counting the attempt: what the job needs is not there yet."""
+    return bool(
+        _held(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=timezone.now())
+    )
+
+
+def _held(row: LeasedJob) -> "models.QuerySet[Any]":
+    """The row, if this attempt still holds it and nobody has moved it on."""
     rows: models.QuerySet[Any] = type(row)._default_manager.all()
     return rows.filter(pk=row.pk, lease_owner=row.lease_owner, state=row.state)  # type: ignore[attr-defined]
 
 
-def renew(row: LeasedWork) -> bool:
-    """Hold the row for another while. False: the row was given to somebody else, or is not wanted any more."""
-    return bool(_mine(row).update(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)))
-
-
-def finish(row: LeasedWork, to_state: str, **fields: Any) -> bool:
-    """Move the row on and give the lease back. False, and nothing is changed: this attempt does not hold the row any more."""
-    return bool(
-        _mine(row).update(
-            **{"state": to_state, "lease_owner": "", "lease_until": None, "error": "", "error_detail": ""} | fields
-        )
-    )
-
-
-def release(_task: str, row: LeasedWork, error: Message, detail: str) -> bool:
-    """Give the row back for another attempt; the sweeper asks for it."""
-    return bool(
-        _mine(row).update(lease_owner="", lease_until=None, published_at=None, error=error, error_detail=detail)
-    )
-
-
-def postpone(row: LeasedWork) -> bool:
-    """Give the row back as if it had not been claimed: what the work needs is not there yet."""
-    return bool(
-        _mine(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=timezone.now())
-    )
-
-
-def fail(task: str, row: LeasedWork, error: Message, detail: str) -> bool:
-    """Finish the row as failed, with a sentence for people and the details for the administrator."""
-    return finish(row, KINDS[task].failed, error_detail=detail, **{KINDS[task].tells: error})
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 @cache
 def producer() -> Celery:
-    """Enough of Celery to send a message by its name; the workers are not imported here."""
+    """Enough of Celery to send a task by its name; the workers are not imported here."""
     app = Celery("rollcall", broker=settings.BROKER_URL, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -149,29 +209,3 @@ def producer() -> Celery:
         broker_connection_timeout=2,
     )
     return app
-
-
-def publish(task: str, pks: Iterable[UUID | int | str]) -> int:
-    """Send the messages now and note that they were sent; returns how many. A broker that is away costs a line in the log."""
-    sent = []
-    try:
-        with producer().connection_for_write() as connection:
-            for pk in pks:
-                producer().send_task(
-                    task,
-                    args=[VERSION, str(pk)],
-                    queue=KINDS[task].queue,
-                    connection=connection,
-                    retry=False,
-                    ignore_result=True,
-                )
-                sent.append(pk)
-    except (OperationalError, OSError) as error:
-        log.warning("The broker cannot be reached (%s); the sweeper will ask for %s later.", error, task)
-    KINDS[task].rows.filter(pk__in=sent).update(published_at=timezone.now())
-    return len(sent)
-
-
-def request(task: str, *pks: UUID | int | str) -> None:
-    """Ask a worker for this work as soon as the rows are committed."""
-    transaction.on_commit(lambda: publish(task, pks), robust=True)

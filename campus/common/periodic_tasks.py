@@ -1,25 +1,77 @@
-"""When the program's regular work runs: rows that a scheduler reads, and notices when they change."""
+"""The program's periodic tasks: one registry of their names and first schedules, and how people change when one runs.
+
+Each schedule is a row that the scheduler reads; it notices when the row changes.
+"""
 
 from collections.abc import Collection
-from datetime import time
+from dataclasses import dataclass
+from datetime import time, timedelta
 
+from celery.schedules import crontab
+from django.conf import settings
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from campus.common.errors import UserError
 
-LONGEST = 7 * 24 * 60  # minutes
+MAX_INTERVAL_MINUTES = 7 * 24 * 60
 
 
-def every_set(*, task: PeriodicTask, minutes: int) -> None:
-    """Run the task again and again, with that pause. Raises UserError."""
-    if not 1 <= minutes <= LONGEST:
-        raise UserError("Choose a pause from one minute to a week.")
-    _set(task, interval=IntervalSchedule.objects.get_or_create(every=minutes, period=IntervalSchedule.MINUTES)[0])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodicJob:
+    """A periodic task: the name of its row, when it runs unless people change that, and what it does, in their words.
+
+    One without a label always runs as it is configured here.
+    """
+
+    name: str
+    schedule: timedelta | crontab
+    label: str | Promise = ""
+
+    @property
+    def task(self) -> str:
+        """The name of the Celery task."""
+        return f"rollcall.{self.name}"
 
 
-def times_set(*, task: PeriodicTask, at: time, days: Collection[int]) -> None:
-    """Run the task at that time of the institution's clock, on these days of the week (0 is Monday). Raises UserError."""
+SWEEP = PeriodicJob(name="sweep", schedule=timedelta(seconds=settings.SWEEP_SECONDS))
+COLLECT_FOOTAGE = PeriodicJob(
+    name="collect_footage", schedule=timedelta(minutes=1), label=gettext_lazy("Look for footage of lectures")
+)
+CHECK_ALARMS = PeriodicJob(
+    name="check_alarms",
+    schedule=timedelta(minutes=10),
+    label=gettext_lazy("Check that sources, queues and cameras still work"),
+)
+# Runs every day: the first run after the end of a week counts, even if the messages of some days were lost.
+SEND_WEEKLY_REGISTERS = PeriodicJob(
+    name="send_weekly_registers",
+    schedule=crontab(hour="6", minute="30"),
+    label=gettext_lazy("Send last week's registers and warnings"),
+)
+WAKE_DELIVERIES = PeriodicJob(
+    name="wake_deliveries",
+    schedule=timedelta(minutes=1),
+    label=gettext_lazy("Retry messages that could not be delivered"),
+)
+CLEAN_UP = PeriodicJob(name="clean_up", schedule=timedelta(hours=1), label=gettext_lazy("Delete expired data"))
+
+PERIODIC_JOBS = (SWEEP, COLLECT_FOOTAGE, CHECK_ALARMS, SEND_WEEKLY_REGISTERS, WAKE_DELIVERIES, CLEAN_UP)
+
+
+def schedule_every(*, task: PeriodicTask, minutes: int) -> None:
+    """Run the task at this interval. Raises UserError."""
+    if not 1 <= minutes <= MAX_INTERVAL_MINUTES:
+        raise UserError("Choose an interval from one minute to a week.")
+    _set_schedule(
+        task, interval=IntervalSchedule.objects.get_or_create(every=minutes, period=IntervalSchedule.MINUTES)[0]
+    )
+
+
+def schedule_at(*, task: PeriodicTask, at: time, days: Collection[int]) -> None:
+    """Run the task at this time of the institution's clock, on these days of the week (0 is Monday). Raises UserError."""
     if not days:
         raise UserError("Choose one day of the week at least.")
     cron_days = "*" if len(set(days)) == 7 else ",".join(str(day) for day in sorted({(day + 1) % 7 for day in days}))
@@ -30,16 +82,19 @@ def times_set(*, task: PeriodicTask, at: time, days: Collection[int]) -> None:
         "day_of_month": "*",
         "month_of_year": "*",
     }
-    _set(task, crontab=CrontabSchedule.objects.get_or_create(timezone=timezone.get_default_timezone(), **when)[0])
+    zone = timezone.get_default_timezone()
+    _set_schedule(task, crontab=CrontabSchedule.objects.get_or_create(timezone=zone, **when)[0])
 
 
-def _set(task: PeriodicTask, interval: IntervalSchedule | None = None, crontab: CrontabSchedule | None = None) -> None:
+def _set_schedule(
+    task: PeriodicTask, interval: IntervalSchedule | None = None, crontab: CrontabSchedule | None = None
+) -> None:
     task.interval, task.crontab, task.solar, task.clocked = interval, crontab, None, None
     task.save()
 
 
-def times_of(task: PeriodicTask) -> tuple[time, list[int]] | None:
-    """The time and the days of the week (0 is Monday) at which a task runs; None where it runs again and again."""
+def scheduled_time(task: PeriodicTask) -> tuple[time, list[int]] | None:
+    """The time and the days of the week (0 is Monday) at which a task runs; None if it runs at an interval."""
     cron = task.crontab
     if cron is None:
         return None
@@ -49,6 +104,6 @@ def times_of(task: PeriodicTask) -> tuple[time, list[int]] | None:
     return time(int(cron.hour), int(cron.minute)), days
 
 
-def minutes_of(task: PeriodicTask) -> int | None:
-    """The pause of a task in minutes; None where it has times."""
+def interval_minutes(task: PeriodicTask) -> int | None:
+    """The interval of a task in minutes; None if it runs at a time of the day."""
     return round(task.interval.schedule.run_every.total_seconds() / 60) or 1 if task.interval else None

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
-from campus.common.jobs import LeasedWork
+from campus.common import jobs
 
 PREFIX = "whsec_"
 
@@ -60,7 +60,7 @@ class Webhook(models.Model):
             )
 
 
-class Delivery(LeasedWork):
+class Delivery(jobs.LeasedJob):
     """One message to one address. `key` names what it is about: nothing is sent twice under one key."""
 
     class State(models.TextChoices):

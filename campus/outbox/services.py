@@ -10,13 +10,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campus.academics.models import Course
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import WAITING, finish, request
 from campus.outbox.models import Delivery, Webhook, new_secret
 from campus.outbox.sending import NotSent, send
 from recognition.messages import Message
 
-TASK = "rollcall.deliver"
 # How long after each failure it is tried again; after the last one it is given up.
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
 KEPT = timedelta(days=30)
@@ -40,27 +39,29 @@ def _put(delivery: Delivery) -> None:
             Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
             and Delivery.objects.filter(pk=delivery.pk).exists()
         ):
-            request(TASK, delivery.pk)
+            jobs.DELIVER.request(delivery.pk)
 
 
 def deliver(*, delivery: Delivery) -> None:
     """One try, by whoever has claimed the row."""
     now = timezone.now()
     if delivery.webhook and not delivery.webhook.active:
-        finish(delivery, Delivery.State.FAILED, error=Message("The webhook is switched off."))
+        jobs.finish(delivery, Delivery.State.FAILED, error=Message("The webhook is switched off."))
         return
     try:
         send(delivery, now)
     except NotSent as error:
         tries = delivery.tries + 1
         if error.final or tries > len(PAUSES):
-            finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=error.message)
+            jobs.finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=error.message)
             if delivery.webhook and error.gone:
                 Webhook.objects.filter(pk=delivery.webhook.pk).update(active=False)
         else:
-            finish(delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=error.message)
+            jobs.finish(
+                delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=error.message
+            )
     else:
-        finish(delivery, Delivery.State.SENT, tries=delivery.tries + 1, due_at=None, sent_at=now)
+        jobs.finish(delivery, Delivery.State.SENT, tries=delivery.tries + 1, due_at=None, sent_at=now)
 
 
 def wake_due() -> int:
@@ -71,8 +72,10 @@ def wake_due() -> int:
         ]
     )
     with transaction.atomic():
-        Delivery.objects.filter(pk__in=due, state=Delivery.State.WAITING).update(state=Delivery.State.QUEUED, **WAITING)
-        request(TASK, *due)
+        Delivery.objects.filter(pk__in=due, state=Delivery.State.WAITING).update(
+            state=Delivery.State.QUEUED, **jobs.RESET_FIELDS
+        )
+        jobs.DELIVER.request(*due)
     return len(due)
 
 
@@ -86,9 +89,11 @@ def retry(*, delivery: Delivery) -> None:
     """Try once more what was given up, as if it were new."""
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
     with transaction.atomic():
-        if not rows.update(state=Delivery.State.QUEUED, tries=0, due_at=None, error="", error_detail="", **WAITING):
+        if not rows.update(
+            state=Delivery.State.QUEUED, tries=0, due_at=None, error="", error_detail="", **jobs.RESET_FIELDS
+        ):
             raise UserError("This message is not waiting: it was sent, or is about to be.")
-        request(TASK, delivery.pk)
+        jobs.DELIVER.request(delivery.pk)
 
 
 def secret_renew(*, webhook: Webhook) -> Webhook:

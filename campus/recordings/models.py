@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Lecture, Strictness
 from campus.biometrics.models import Gallery
 from campus.cctv.models import Camera, FootageFile
+from campus.common import jobs
 from campus.common.file_names import file_suffix
-from campus.common.jobs import WAITING, LeasedWork
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -20,7 +20,7 @@ def recording_path(recording: "Recording", name: str) -> str:
     return f"recordings/{recording.id}{file_suffix(name)}"
 
 
-class Recording(LeasedWork):
+class Recording(jobs.LeasedJob):
     """A lecture's video, or a photo of the classroom: a recording of one frame.
 
     uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the first three.
@@ -132,7 +132,7 @@ class Clip(models.Model):
         return self.at + self.end - self.start
 
 
-class Segment(LeasedWork):
+class Segment(jobs.LeasedJob):
     """About a minute of a recording, in the recording's seconds. Pending with a live lease means that a worker is at it."""
 
     class State(models.TextChoices):
@@ -200,7 +200,7 @@ ANEW: dict[str, Any] = {
     "error": "",
     "error_detail": "",
     "finished_at": None,
-    **WAITING,
+    **jobs.RESET_FIELDS,
 }
 
 

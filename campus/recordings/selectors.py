@@ -78,7 +78,7 @@ def progress(recording: Recording) -> dict[str, Any]:
                 "start": segment.start,
                 "end": segment.end,
                 "state": segment.state,
-                "running": segment.state == Segment.State.PENDING and segment.running,
+                "running": segment.state == Segment.State.PENDING and segment.is_running,
                 "progress": segment.progress,
                 "error": str(segment.error),
             }

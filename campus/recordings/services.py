@@ -19,9 +19,9 @@ from django.utils import timezone
 from campus.academics.models import Course, Lecture
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.jobs import WAITING, finish, request
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import ANEW, Recording, Segment
 from campus.recordings.selectors import OPEN
@@ -52,7 +52,7 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
         recording.file.save(name, file, save=False)
         with transaction.atomic():
             recording.save(force_insert=True)
-            request("rollcall.ingest", recording.pk)
+            jobs.INGEST.request(recording.pk)
     except Exception as error:
         Path(settings.MEDIA_ROOT, recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
         if isinstance(error, IntegrityError):
@@ -86,7 +86,7 @@ def recording_cancel(*, recording: Recording, user: User | None) -> None:
     """Stop the work on a recording. Workers notice within seconds; the upload stays. Raises UserError when it is over."""
     with transaction.atomic():
         stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN).update(
-            state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **WAITING
+            state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **jobs.RESET_FIELDS
         )
         if not stopped:
             raise UserError("There is nothing to cancel: the work on this recording is over.")
@@ -115,15 +115,14 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
             error_detail="",
             planned_at=timezone.now(),
             finished_at=None,
-            **WAITING,
+            **jobs.RESET_FIELDS,
         )
         if planned:
-            request(
-                "rollcall.recognise",
+            jobs.RECOGNISE.request(
                 *recording.segments.filter(state=Segment.State.PENDING).values_list("pk", flat=True),
             )
         else:
-            request("rollcall.ingest", recording.pk)
+            jobs.INGEST.request(recording.pk)
     segments_settled(recording_id=recording.pk)
     log.info("recording %s: retried by user %s", recording.pk, user and user.pk)
 
@@ -140,10 +139,10 @@ def recording_restart(*, recording: Recording, user: User | None) -> None:
             error_detail="",
             planned_at=None,
             finished_at=None,
-            **WAITING,
+            **jobs.RESET_FIELDS,
         )
         _forget_segments(recording)
-        request("rollcall.ingest", recording.pk)
+        jobs.INGEST.request(recording.pk)
     log.info("recording %s: attendance taken again by user %s", recording.pk, user and user.pk)
 
 
@@ -165,7 +164,7 @@ def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: 
     """The ingest is done: the segments are there to be taken, all with one embedder. False: this attempt lost its lease."""
     started = info.started_at and info.started_at.isoformat()
     with transaction.atomic():
-        planned = finish(
+        planned = jobs.finish(
             recording,
             Recording.State.PROCESSING,
             info=asdict(info) | {"started_at": started},
@@ -177,7 +176,7 @@ def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: 
         )
         if planned:
             rows = [Segment(recording=recording, index=part.index, start=part.start, end=part.end) for part in segments]
-            request("rollcall.recognise", *(row.pk for row in Segment.objects.bulk_create(rows)))
+            jobs.RECOGNISE.request(*(row.pk for row in Segment.objects.bulk_create(rows)))
     return planned
 
 
@@ -202,7 +201,7 @@ def segment_finished(
     False: this attempt lost its lease. `segments_settled` comes next, after the commit.
     """
     facts = {"faces": faces, "tracks": tracks, "light": light, "motion": motion, "found": list(found)}
-    return finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
+    return jobs.finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
 
 
 def segments_settled(*, recording_id: UUID | None = None) -> int:
@@ -218,9 +217,9 @@ def segments_settled(*, recording_id: UUID | None = None) -> int:
     won = 0
     for pk in candidates.values_list("pk", flat=True):
         if Recording.objects.filter(~Exists(waiting), pk=pk, state=Recording.State.PROCESSING).update(
-            state=Recording.State.AGGREGATING, **WAITING
+            state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS
         ):
-            request("rollcall.aggregate", pk)
+            jobs.AGGREGATE.request(pk)
             won += 1
     return won
 
@@ -228,7 +227,7 @@ def segments_settled(*, recording_id: UUID | None = None) -> int:
 def gallery_settled(*, course: Course) -> None:
     """The training of a class is over: the recordings that wait for it can be counted."""
     waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
-    request("rollcall.aggregate", *waiting.values_list("pk", flat=True))
+    jobs.AGGREGATE.request(*waiting.values_list("pk", flat=True))
 
 
 def recording_counted(
@@ -246,7 +245,7 @@ def recording_counted(
         "error": error,
         "finished_at": timezone.now(),
     }
-    counted = finish(recording, Recording.State.DONE, **facts)
+    counted = jobs.finish(recording, Recording.State.DONE, **facts)
     for name, value in facts.items():
         setattr(recording, name, value)
     if counted and not error and not recording.provisional:

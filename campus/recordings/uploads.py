@@ -22,9 +22,9 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from campus.academics.models import Lecture
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.jobs import request
 from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
 from campus.recordings.services import refuse_duplicate
@@ -172,7 +172,7 @@ def upload_finish(*, upload: Upload) -> Recording:
                 with transaction.atomic():
                     recording.save(force_insert=True)
                     Upload.objects.filter(pk=upload.pk).update(recording=recording)
-                    request("rollcall.ingest", recording.pk)
+                    jobs.INGEST.request(recording.pk)
             except IntegrityError:
                 refuse_duplicate(upload.lecture, upload.sha256)
                 raise

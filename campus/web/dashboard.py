@@ -23,7 +23,7 @@ from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
-from campus.common.jobs import KINDS, free, producer
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import share, with_worked
 from campus.recordings.selectors import OPEN, recordings_for
@@ -260,11 +260,12 @@ def _storage(user: AnyUser) -> dict[str, Any]:
 def queues() -> list[Queue]:
     """How much work waits and is being done in each queue."""
     found: dict[str, list[int]] = {}
-    for kind in KINDS.values():
-        rows = kind.rows.aggregate(
-            waiting=Count("pk", filter=free()), running=Count("pk", filter=~free() & Q(lease_until__isnull=False))
+    for job in jobs.JOBS:
+        rows = job.waiting().aggregate(
+            waiting=Count("pk", filter=jobs.not_leased()),
+            running=Count("pk", filter=~jobs.not_leased() & Q(lease_until__isnull=False)),
         )
-        total = found.setdefault(kind.queue, [0, 0])
+        total = found.setdefault(job.queue, [0, 0])
         total[0] += rows["waiting"]
         total[1] += rows["running"]
     return [Queue(name, *counts) for name, counts in found.items()]
@@ -273,7 +274,7 @@ def queues() -> list[Queue]:
 def workers() -> dict[str, list[str]] | None:
     """Who answers, and the queues that each works on. None: the broker cannot be reached."""
     try:
-        answers = producer().control.inspect(timeout=PATIENCE).active_queues() or {}
+        answers = jobs.producer().control.inspect(timeout=PATIENCE).active_queues() or {}
     except (OperationalError, OSError):
         return None
     return {name: sorted(queue["name"] for queue in found) for name, found in sorted(answers.items())}

@@ -14,7 +14,7 @@ from campus.cctv.collection import collect
 from campus.cctv.fetching import finish_fetch, part_path
 from campus.cctv.matching import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
-from campus.common.jobs import claim, fail
+from campus.common import jobs
 from recognition.messages import Message
 from recognition.types import VideoInfo
 from tests.campus import factories
@@ -74,7 +74,7 @@ class Store:
 
     def looked(self) -> bool:
         """Look, if somebody asked for it."""
-        source = claim("rollcall.scan", self.source.pk, "worker")
+        source = jobs.SCAN_SOURCE.claim(self.source.pk, "worker")
         if source is None:
             return False
         files = [path for path in self.folder.rglob("*") if path.is_file()]
@@ -89,9 +89,9 @@ class Store:
         return finish_scan(source=source, files=found)
 
     def broken(self) -> None:
-        source = claim("rollcall.scan", self.source.pk, "worker")
+        source = jobs.SCAN_SOURCE.claim(self.source.pk, "worker")
         if source:
-            fail("rollcall.scan", source, Message("The server does not answer."), "")
+            jobs.SCAN_SOURCE.fail(source, Message("The server does not answer."), "")
 
     def wanted(self) -> list[str]:
         return list(
@@ -104,7 +104,7 @@ class Store:
         """Fetch what is wanted."""
         n = 0
         for pk in self.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
-            footage_file = claim("rollcall.fetch", pk, "worker")
+            footage_file = jobs.FETCH.claim(pk, "worker")
             data = (self.folder / footage_file.path).read_bytes()
             part = part_path(footage_file)
             part.parent.mkdir(parents=True, exist_ok=True)

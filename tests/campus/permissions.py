@@ -28,6 +28,7 @@ from campus.accounts.services import create_token
 from campus.attendance.models import AttendanceChange, Snapshot
 from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Alarm, Collection, SourceTest
+from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Upload
 from recognition.messages import Message
@@ -117,8 +118,8 @@ def things(world: World) -> dict[str, object]:
         "collection collections": collection.pk,
         "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits.")).pk,
         "periodictask": PeriodicTask.objects.create(
-            name="footage",
-            task="rollcall.collect",
+            name=COLLECT_FOOTAGE.name,
+            task=COLLECT_FOOTAGE.task,
             interval=IntervalSchedule.objects.create(every=60, period="seconds"),
             last_run_at=timezone.now(),
         ).pk,

@@ -15,7 +15,7 @@ from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.zips import zip_take
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from recognition.messages import Message
 from tests.campus.admin_tools import Campus, add_photo, client_of, picture
@@ -219,7 +219,7 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     page = registrar.get(to).content.decode()
     assert "0 of 2 files looked at" in page
     assert "data-again" in page
-    zip_take(row=claim("rollcall.import_photos", PhotoImport.objects.get().pk, owner="worker"))
+    zip_take(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
     page = registrar.get(to).content.decode()
     assert "2 of 2 files looked at: 1 taken, 1 not taken" in page
     assert "data-again" not in page

@@ -10,7 +10,7 @@ import pytest
 
 from campus.accounts.services import create_token
 from campus.cctv.models import Collection
-from campus.common.jobs import producer
+from campus.common import jobs
 from campus.outbox.models import Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -52,9 +52,9 @@ def rows(world: World) -> dict[str, Any]:
 @pytest.fixture
 def no_broker(settings):
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     yield
-    producer.cache_clear()
+    jobs.producer.cache_clear()
 
 
 def test_the_server_keeps_to_its_description(

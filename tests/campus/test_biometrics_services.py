@@ -8,8 +8,8 @@ from django.db import IntegrityError
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use, gallery_is_due
 from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import claim
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
@@ -78,7 +78,7 @@ def test_one_training_waits_at_a_time() -> None:
     factories.photo(course.students.get())
     waiting = gallery_request(course=course)
     assert gallery_request(course=course) == waiting
-    claim("rollcall.train", waiting.pk, "me")
+    jobs.TRAIN.claim(waiting.pk, "me")
     assert gallery_request(course=course) != waiting, "one at work may have missed what is new"
 
 
@@ -86,7 +86,7 @@ def test_the_newest_training_counts() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
     old = factories.gallery(course)
-    row = claim("rollcall.train", gallery_request(course=course).pk, "me")
+    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "me")
     facts = {
         "path": "galleries/x.npz",
         "sha256": "0" * 64,
@@ -111,7 +111,7 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
     old = factories.gallery(course)
-    row = claim("rollcall.train", gallery_request(course=course).pk, "me")
+    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "me")
     Gallery.objects.filter(pk=row.pk).update(lease_owner="somebody else")
     facts = {
         "path": "x",

@@ -26,8 +26,8 @@ from campus.cctv.clips import (
 )
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.cctv.services import assign_footage_file, discard_footage_file
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import claim
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, gaps, holes, place, progress
 from campus.recordings.services import recording_cancel, recording_restart, recording_retry
@@ -75,7 +75,7 @@ def plans(fits: Iterable[ClipPlan]) -> dict[FootageFile, list[types.Segment]]:
 
 def clip(recording: Recording, owner: str = "worker") -> bool:
     """What the worker does once it is asked."""
-    claimed = claim("rollcall.ingest", recording.pk, owner)
+    claimed = jobs.INGEST.claim(recording.pk, owner)
     assert claimed
     fits = clip_plans_for(claimed.lecture)[claimed.camera]
     done = save_recording_clips(recording=claimed, fits=fits, plans=plans(fits))
@@ -201,7 +201,7 @@ def test_a_footage_file_that_comes_while_the_recording_is_being_clip_is_not_lost
     lecture: Lecture, camera: Camera
 ) -> None:
     arrives(factories.footage_file(camera, minute(0), 15))
-    early = claim("rollcall.ingest", lecture.recordings.get().pk, "early")
+    early = jobs.INGEST.claim(lecture.recordings.get().pk, "early")
     fits = clip_plans_for(lecture)[camera]
     arrives(factories.footage_file(camera, minute(15), 15))
     assert not save_recording_clips(recording=early, fits=fits, plans=plans(fits))
@@ -312,7 +312,7 @@ def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture
     arrives(factories.footage_file(camera, minute(0), 30))
     recording = _clip(lecture)
     Recording.objects.update(state="aggregating")
-    voting = claim("rollcall.aggregate", recording.pk, "voter")
+    voting = jobs.AGGREGATE.claim(recording.pk, "voter")
     complete_lecture(lecture=lecture)
     recording.refresh_from_db()
     assert (recording.state, recording.lease_owner, recording.provisional) == ("aggregating", "", False)

@@ -11,6 +11,7 @@ from campus.academics.timetable import apply, fingerprint, lecture_change, plan
 from campus.cctv.collection import collect
 from campus.cctv.matching import AT_ONCE
 from campus.cctv.models import Collection, FootageFile, Source
+from campus.common import jobs
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.collecting_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
@@ -245,7 +246,7 @@ def test_two_at_once_ask_once_and_tell_once(
 ) -> None:
     clock.now = lecture.ends_at + timedelta(minutes=10)
     asked: list[object] = []
-    monkeypatch.setattr("campus.common.jobs.publish", lambda task, pks: asked.extend((task, pk) for pk in pks))
+    monkeypatch.setattr(jobs.Job, "publish", lambda job, pks: asked.extend((job, pk) for pk in pks))
 
     def twice() -> None:
         def run() -> None:
@@ -259,7 +260,7 @@ def test_two_at_once_ask_once_and_tell_once(
             thread.join()
 
     twice()
-    assert asked == [("rollcall.scan", store.source.pk)]
+    assert asked == [(jobs.SCAN_SOURCE, store.source.pk)]
     assert Collection.objects.get().check_count == 1
     store.looked()
     Collection.objects.update(deadline_at=clock.now)

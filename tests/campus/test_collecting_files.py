@@ -9,7 +9,7 @@ from campus.cctv.collection import collect
 from campus.cctv.fetching import schedule_retry
 from campus.cctv.matching import RemoteFile, delete_expired_footage_files, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.outbox.models import Delivery
 from recognition.messages import Message
 from tests.campus import factories
@@ -27,7 +27,7 @@ def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, le
     def look(size: int) -> list[str]:
         clock.now += timedelta(hours=1)
         collect()
-        source = claim("rollcall.scan", store.source.pk, "worker")
+        source = jobs.SCAN_SOURCE.claim(store.source.pk, "worker")
         finish_scan(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
         return store.wanted()
 
@@ -44,7 +44,7 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
         collect()
         store.looked()
         for pk in store.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
-            schedule_retry(footage_file=claim("rollcall.fetch", pk, "worker"), why=Message("The connection broke."))
+            schedule_retry(footage_file=jobs.FETCH.claim(pk, "worker"), why=Message("The connection broke."))
 
     clock.run(lecture.ends_at + timedelta(days=4), step=timedelta(hours=3), each=each)
     assert state_of(lecture) == State.MISSING

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campus.attendance.models import AttendanceRecord, SignOff, UnknownPerson
 from campus.biometrics.models import FacePhoto
-from campus.common.jobs import claim, producer
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.web.dashboard import Dashboard, Task
 from tests.campus import factories
@@ -118,11 +118,11 @@ def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_ma
 
 def test_queues_and_workers(registrar: Client, lecture: Any, settings: Any) -> None:
     settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     recording = factories.planned(lecture)
-    claim("rollcall.recognise", recording.segments.first().pk, "worker")
+    jobs.RECOGNISE.claim(recording.segments.first().pk, "worker")
     response = registrar.get("/admin/workers/")
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     assert (
         "broker can&#x27;t be reached" in response.content.decode()
         or "broker can't be reached" in response.content.decode()

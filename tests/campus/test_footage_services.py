@@ -12,8 +12,8 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import IntegrityError
 from django.utils import timezone
 
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
-from campus.common.jobs import claim
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import gaps, progress, video_info
 from campus.recordings.services import (
@@ -143,9 +143,9 @@ def test_the_plan_is_written_by_who_holds_the_recording() -> None:
     recording = factories.recording()
     info = types.VideoInfo("mp4", "h264", 1920, 1080, 90, 29.97, 61.5, timezone.now())
     parts = [types.Segment(0, 0.0, 30.0), types.Segment(1, 30.0, 61.5)]
-    zombie = claim("rollcall.ingest", recording.pk, "zombie")
+    zombie = jobs.INGEST.claim(recording.pk, "zombie")
     Recording.objects.filter(pk=recording.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    holder = claim("rollcall.ingest", recording.pk, "holder")
+    holder = jobs.INGEST.claim(recording.pk, "holder")
     assert not recording_planned(recording=zombie, info=info, segments=parts)
     assert not recording.segments.exists()
     assert recording_planned(recording=holder, info=info, segments=parts)
@@ -169,8 +169,8 @@ def test_cancelling_takes_the_work_away(state: str, django_capture_on_commit_cal
     assert not recording.segments.exists()
     assert not tracks_folder(recording).exists()
     assert Path(recording.file.path).exists()
-    assert claim("rollcall.ingest", recording.pk, "late") is None
-    assert claim("rollcall.aggregate", recording.pk, "late") is None
+    assert jobs.INGEST.claim(recording.pk, "late") is None
+    assert jobs.AGGREGATE.claim(recording.pk, "late") is None
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
@@ -220,7 +220,7 @@ def test_attendance_can_always_be_taken_again(state: str) -> None:
     recording.refresh_from_db()
     assert (recording.state, recording.run, str(recording.error)) == ("uploaded", 2, "")
     assert not recording.segments.exists()
-    assert claim("rollcall.ingest", recording.pk, "new")
+    assert jobs.INGEST.claim(recording.pk, "new")
 
 
 def test_the_vote_begins_when_no_segment_waits() -> None:

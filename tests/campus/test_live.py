@@ -17,7 +17,7 @@ from campus.cctv.live_recording import (
     unrecorded_since,
 )
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.common.jobs import KINDS
+from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.types import VideoInfo
 from tests.campus import factories
@@ -132,7 +132,7 @@ def test_a_camera_that_brings_nothing_of_a_lecture_is_noticed_while_it_runs(came
 
 def test_no_sweeper_asks_for_a_source_that_is_recorded(camera: Camera) -> None:
     claim_live_source(source_id=camera.source_id, owner="one")
-    assert not KINDS["rollcall.scan"].rows.exists()
+    assert not jobs.SCAN_SOURCE.waiting().exists()
 
 
 @pytest.mark.parametrize(("recorded", "state"), [(1800, Collection.State.COMPLETE), (0, Collection.State.MISSING)])

@@ -25,8 +25,8 @@ from campus.academics.models import Course
 from campus.attendance.models import AttendanceRecord, RegisterPolicy
 from campus.attendance.notifications import notify_recording_counted, notify_signed_off
 from campus.attendance.overrides import reopen_lecture, sign_off_lecture
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import claim
 from campus.common.network_policy import PrivateAddress, resolve_allowed_addresses
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
@@ -79,7 +79,7 @@ def receiver(settings) -> Iterator[Receiver]:
 def work_off() -> None:
     """What the worker does."""
     for pk in Delivery.objects.filter(state="queued").values_list("pk", flat=True):
-        row = claim(services.TASK, pk, owner="worker")
+        row = jobs.DELIVER.claim(pk, owner="worker")
         assert row is not None
         services.deliver(delivery=row)
 
@@ -180,8 +180,8 @@ def test_only_webhooks_of_the_class_are_told_and_each_once(receiver: Receiver) -
 def test_two_workers_send_one_message_once(receiver: Receiver) -> None:
     Webhook.objects.create(url=receiver.url)
     delivery = tell(factories.course())
-    assert claim(services.TASK, delivery.pk, owner="one")
-    assert claim(services.TASK, delivery.pk, owner="two") is None
+    assert jobs.DELIVER.claim(delivery.pk, owner="one")
+    assert jobs.DELIVER.claim(delivery.pk, owner="two") is None
 
 
 PRIVATE = [

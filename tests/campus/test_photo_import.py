@@ -18,8 +18,8 @@ from campus.biometrics.models import FacePhoto, PhotoImport
 from campus.biometrics.photo_import import ImportResult, import_photos, zip_entries
 from campus.biometrics.services import photo_add
 from campus.biometrics.zips import zip_keep, zip_take, zips_tidy
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import claim
 from recognition.errors import Cancelled
 from tests.campus import factories
 from tests.campus.admin_tools import Campus, picture
@@ -189,7 +189,7 @@ def row(campus: Campus) -> PhotoImport:
     file = File(zipped(files | {"nobody/1.jpg": picture()}), name="photos.zip")
     with translation.override("de"):
         kept = zip_keep(file=file, name="photos.zip", course=campus.course, user=factories.user())
-    return claim("rollcall.import_photos", kept.pk, owner="first")
+    return jobs.IMPORT_PHOTOS.claim(kept.pk, owner="first")
 
 
 def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from campus.attendance import statuses
-from campus.common.jobs import producer
+from campus.common import jobs
 from tests.campus.conftest import World
 from tests.campus.permissions import Route, address, people, reader, routes, things
 from tests.campus.rows import multiply
@@ -30,9 +30,9 @@ MORE = 4
 @pytest.fixture(autouse=True)
 def no_broker(settings):
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     yield
-    producer.cache_clear()
+    jobs.producer.cache_clear()
 
 
 def asked(client: Client, where: str) -> int | None:

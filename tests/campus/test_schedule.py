@@ -8,7 +8,14 @@ from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from campus.accounts.roles import Role
-from campus.common.periodic_tasks import minutes_of, times_of
+from campus.common.periodic_tasks import (
+    COLLECT_FOOTAGE,
+    SEND_WEEKLY_REGISTERS,
+    SWEEP,
+    WAKE_DELIVERIES,
+    interval_minutes,
+    scheduled_time,
+)
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,15 +33,17 @@ def registrar() -> Client:
 @pytest.fixture
 def footage() -> PeriodicTask:
     every = IntervalSchedule.objects.create(every=60, period="seconds")
-    PeriodicTask.objects.create(name="sweep", task="rollcall.sweep", interval=every)
-    PeriodicTask.objects.create(name="outbox", task="rollcall.outbox", interval=every)
-    return PeriodicTask.objects.create(name="footage", task="rollcall.collect", interval=every)
+    PeriodicTask.objects.create(name=SWEEP.name, task=SWEEP.task, interval=every)
+    PeriodicTask.objects.create(name=WAKE_DELIVERIES.name, task=WAKE_DELIVERIES.task, interval=every)
+    return PeriodicTask.objects.create(name=COLLECT_FOOTAGE.name, task=COLLECT_FOOTAGE.task, interval=every)
 
 
 @pytest.fixture
 def week() -> PeriodicTask:
     return PeriodicTask.objects.create(
-        name="week", task="rollcall.week", crontab=CrontabSchedule.objects.create(hour="6", minute="30")
+        name=SEND_WEEKLY_REGISTERS.name,
+        task=SEND_WEEKLY_REGISTERS.task,
+        crontab=CrontabSchedule.objects.create(hour="6", minute="30"),
     )
 
 
@@ -54,8 +63,8 @@ def test_a_pause_is_changed_for_one_thing_alone_and_noticed(registrar: Client, f
     PeriodicTasks.objects.all().delete()
     assert registrar.post(page(footage), {"every": "15", "enabled": "on"}).status_code == 302
     footage.refresh_from_db()
-    assert (minutes_of(footage), footage.enabled, footage.task) == (15, True, "rollcall.collect")
-    assert minutes_of(PeriodicTask.objects.get(name="outbox")) == 1
+    assert (interval_minutes(footage), footage.enabled, footage.task) == (15, True, COLLECT_FOOTAGE.task)
+    assert interval_minutes(PeriodicTask.objects.get(name=WAKE_DELIVERIES.name)) == 1
     assert PeriodicTasks.last_change(), "the scheduler looks whether this changes"
     registrar.post(page(footage), {"every": "15"})
     footage.refresh_from_db()
@@ -65,7 +74,7 @@ def test_a_pause_is_changed_for_one_thing_alone_and_noticed(registrar: Client, f
 def test_a_time_of_the_week_is_changed(registrar: Client, week: PeriodicTask) -> None:
     assert registrar.post(page(week), {"at": "18:45", "days": ["0", "6"], "enabled": "on"}).status_code == 302
     week.refresh_from_db()
-    assert times_of(week) == (time(18, 45), [0, 6])
+    assert scheduled_time(week) == (time(18, 45), [0, 6])
     assert (week.crontab.day_of_week, str(week.crontab.timezone)) == ("0,1", "UTC")
 
 
@@ -73,7 +82,7 @@ def test_a_time_of_the_week_is_changed(registrar: Client, week: PeriodicTask) ->
 def test_a_pause_has_bounds(registrar: Client, footage: PeriodicTask, field: str, value: str) -> None:
     assert registrar.post(page(footage), {field: value, "enabled": "on"}).status_code == 200
     footage.refresh_from_db()
-    assert minutes_of(footage) == 1
+    assert interval_minutes(footage) == 1
 
 
 def test_nobody_adds_or_deletes_and_auditors_only_look(

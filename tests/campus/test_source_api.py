@@ -11,7 +11,7 @@ from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.cctv.services import finish_source_test
-from campus.common.jobs import claim
+from campus.common import jobs
 from recognition.messages import Message
 from tests.campus import factories
 
@@ -88,7 +88,7 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
     camera = factories.camera("B 12", source, label="one")
     lecture = factories.lecture(room="B 12")
     finish_source_test(
-        test=claim("rollcall.test_source", source.test.pk, owner="worker"),
+        test=jobs.TEST_SOURCE.claim(source.test.pk, owner="worker"),
         files=[RemoteFile("one/20261116T090000-091500.mp4", 7, timezone.now()), RemoteFile("readme.txt", 1, None)],
     )
     told = api.get(where).json()

@@ -16,7 +16,7 @@ from campus.cctv import credentials
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTest
 from campus.cctv.services import finish_source_test, request_source_test
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.web.dashboard import Dashboard
 from recognition.messages import Message
 from tests.campus import factories
@@ -120,7 +120,7 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
         RemoteFile(path, 7, timezone.now())
         for path in ("one/20261116T090000-091500.mp4", "two/20261116T090000-091500.mp4", "x.mp4")
     ]
-    finish_source_test(test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=files)
+    finish_source_test(test=jobs.TEST_SOURCE.claim(source.test.pk, owner="worker"), files=files)
     page = office.get(where, headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in page
     assert str(lecture) in page
@@ -139,9 +139,7 @@ def test_names_from_outside_are_no_markup(office: Client):
     source = factories.source(pattern=PATTERN)
     request_source_test(source=source)
     nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
-    finish_source_test(
-        test=claim("rollcall.test_source", source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)]
-    )
+    finish_source_test(test=jobs.TEST_SOURCE.claim(source.test.pk, owner="worker"), files=[RemoteFile(nasty, 7, None)])
     footage_file = factories.footage_file(
         None,
         None,

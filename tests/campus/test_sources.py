@@ -31,8 +31,8 @@ from campus.cctv.services import (
     row_delete,
     save_source,
 )
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import claim
 from campus.recordings.models import Clip
 from recognition.messages import Message
 from recognition.types import VideoInfo
@@ -97,7 +97,7 @@ def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value
 
 def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
     request_source_test(source=nvr)
-    test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
+    test = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="worker")
     now = timezone.now()
     files = [
         RemoteFile(path(), 10, now),
@@ -124,10 +124,10 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
 
 def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
     request_source_test(source=nvr)
-    first = claim("rollcall.test_source", nvr.test.pk, owner="first")
+    first = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="first")
     request_source_test(source=nvr)
     assert not finish_source_test(test=first, files=[])
-    assert claim("rollcall.test_source", nvr.test.pk, owner="second")
+    assert jobs.TEST_SOURCE.claim(nvr.test.pk, owner="second")
     assert SourceTest.objects.count() == 1
 
 
@@ -321,7 +321,7 @@ def test_only_allowed_folders_are_loaded(tmp_path: Path, settings):
 def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, lecture):
     save_source(source=nvr, time_zone="Europe/Berlin", clock_offset=90)
     request_source_test(source=nvr)
-    test = claim("rollcall.test_source", nvr.test.pk, owner="worker")
+    test = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="worker")
     finish_source_test(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
     (seen,) = preview_test_files(SourceTest.objects.select_related("source").get())
     assert seen.reading is not None
@@ -348,9 +348,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     part.write_bytes(b"film")
     (tmp_path / "media" / "footage").mkdir()
     info = VideoInfo(**{**factories.INFO, "duration": 300.0})
-    assert finish_fetch(
-        footage_file=claim("rollcall.fetch", row.pk, owner="worker"), part=part, sha256="0" * 64, info=info
-    )
+    assert finish_fetch(footage_file=jobs.FETCH.claim(row.pk, owner="worker"), part=part, sha256="0" * 64, info=info)
     row.refresh_from_db()
     assert row.state == FootageFile.State.STORED
     assert row.ends_at == lecture.starts_at + timedelta(minutes=5)

@@ -11,6 +11,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.cctv.alarms import watch
 from campus.cctv.models import Alarm, Camera, Collection, Source
+from campus.common.periodic_tasks import SWEEP
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 from recognition.messages import Message
@@ -143,7 +144,7 @@ def test_a_monitor_from_outside_is_told_what_stands_snapshot(camera: Camera, cli
 
     assert said() == (503, ["scheduler"])
     every = IntervalSchedule.objects.create(every=15, period="seconds")
-    PeriodicTask.objects.create(name="sweep", task="rollcall.sweep", interval=every, last_run_at=timezone.now())
+    PeriodicTask.objects.create(name=SWEEP.name, task=SWEEP.task, interval=every, last_run_at=timezone.now())
     assert said() == (200, [])
     factories.planned().segments.update(published_at=timezone.now() - timedelta(hours=2))
     Source.objects.update(last_checked_at=timezone.now() - timedelta(hours=2))

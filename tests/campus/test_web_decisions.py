@@ -13,7 +13,7 @@ from campus.attendance.models import AttendanceChange, Sighting, SignOff, Snapsh
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.snapshots import finish_snapshot
 from campus.biometrics.models import FacePhoto
-from campus.common.jobs import claim
+from campus.common import jobs
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 
@@ -169,7 +169,7 @@ def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: Worl
     snapshot = Snapshot.objects.get()
     picture = reverse("snapshot", args=[snapshot.pk])
     assert lecturer.get(picture).status_code == 202
-    finish_snapshot(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(30))
+    finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(30))
     text = lecturer.get(url).content.decode()
     assert f'<image href="{picture}" width="1280" height="720"/><rect x="10" y="20" width="50" height="60"' in text
     response = lecturer.get(picture)

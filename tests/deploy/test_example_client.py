@@ -13,7 +13,7 @@ import pytest
 from campus.accounts.services import create_token
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report
-from campus.common.jobs import producer
+from campus.common import jobs
 from campus.recordings.models import Recording, Upload
 from tests.campus.conftest import World, own_folders, video_bytes, world
 from tests.conftest import REPOSITORY
@@ -37,9 +37,9 @@ def example() -> ModuleType:
 @pytest.fixture
 def server(transactional_db, live_server, settings):
     settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there: the tests do the workers' part
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     yield live_server.url
-    producer.cache_clear()
+    jobs.producer.cache_clear()
 
 
 def token(user: Any) -> str:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from campus.common.jobs import producer
+from campus.common import jobs
 from tests.campus.conftest import own_folders, video_bytes, world
 
 __all__ = ["own_folders", "video_bytes", "world"]
@@ -47,9 +47,9 @@ def chromium(program: str) -> Iterator[Browser]:
 def nobody_works(settings) -> Iterator[None]:
     """No broker is there: the tests do the workers' part by the same services."""
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
-    producer.cache_clear()
+    jobs.producer.cache_clear()
     yield
-    producer.cache_clear()
+    jobs.producer.cache_clear()
 
 
 @pytest.fixture

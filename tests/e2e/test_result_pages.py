@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from campus.attendance.models import Sighting, Snapshot
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.snapshots import finish_snapshot
-from campus.common.jobs import claim
+from campus.common import jobs
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
 
@@ -57,5 +57,5 @@ def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
     page.goto(reverse("record", args=[doubtful.record.pk]))
     sees(page, "The whole picture is being cut out of the recording.")
     snapshot = Snapshot.objects.get()
-    finish_snapshot(snapshot=claim("rollcall.snapshot", snapshot.pk, "me"), jpeg=jpeg(300))
+    finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(300))
     expect(page.locator(".moment svg image")).to_be_visible()

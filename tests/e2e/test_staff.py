@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.proposals import recount_lecture, save_attendance
 from campus.attendance.reports import write_recording_report
-from campus.common.jobs import claim, finish
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.services import segment_progress
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
@@ -20,7 +20,7 @@ from tests.e2e.work import end, plan, take
 
 
 def count(recording: Recording, there: str, absent: str) -> None:
-    held = claim("rollcall.aggregate", recording.pk, "counter")
+    held = jobs.AGGREGATE.claim(recording.pk, "counter")
     crop = Crop(5.0, 0.9, jpeg())
     seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (crop,))
     save_attendance(
@@ -28,7 +28,7 @@ def count(recording: Recording, there: str, absent: str) -> None:
         attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (crop,)),)),
     )
     write_recording_report(recording=held)
-    assert finish(held, Recording.State.DONE, coverage=1.0)
+    assert jobs.finish(held, Recording.State.DONE, coverage=1.0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from campus.common.jobs import claim, fail, finish
+from campus.common import jobs
 from campus.recordings.models import Recording, Upload
 from campus.recordings.services import segment_finished
 from recognition.messages import Message
@@ -138,12 +138,12 @@ def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: Worl
     assert segment_finished(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
     web.start()
     sees(page, "12 faces found so far", world.student.name)
-    fail("rollcall.recognise", take(recording, 1), Message("That part is damaged."), "")
+    jobs.RECOGNISE.fail(take(recording, 1), Message("That part is damaged."), "")
     expect(page.locator(".strip .failed")).to_be_visible()
     end(take(recording, 2), faces=3)
     sees(page, "counting")
-    held = claim("rollcall.aggregate", recording.pk, "counter")
-    assert finish(held, Recording.State.DONE, coverage=0.67)
+    held = jobs.AGGREGATE.claim(recording.pk, "counter")
+    assert jobs.finish(held, Recording.State.DONE, coverage=0.67)
     sees(page, "That part is damaged.")
     assert not loads
 

@@ -1,6 +1,6 @@
 """The workers' part, by the services that they call."""
 
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import recording_planned, segment_finished, segments_settled
 from recognition.types import Segment as Part
@@ -11,12 +11,12 @@ INFO = VideoInfo(container="mp4", codec="mpeg4", width=64, height=64, rotation=0
 
 def plan(recording: Recording) -> None:
     """Three parts of a minute."""
-    held = claim("rollcall.ingest", recording.pk, "planner")
+    held = jobs.INGEST.claim(recording.pk, "planner")
     assert recording_planned(recording=held, info=INFO, segments=[Part(n, 60.0 * n, 60.0 * (n + 1)) for n in range(3)])
 
 
 def take(recording: Recording, index: int) -> Segment:
-    return claim("rollcall.recognise", recording.segments.get(index=index).pk, f"worker {index}")
+    return jobs.RECOGNISE.claim(recording.segments.get(index=index).pk, f"worker {index}")
 
 
 def end(segment: Segment, faces: int) -> None:

@@ -22,7 +22,7 @@ from django.db import connection
 from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Report
 from campus.biometrics.services import photo_add
-from campus.common import jobs as work
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.services import recording_create
 from tests.campus import factories
@@ -222,10 +222,10 @@ def campus(
     settings.MAX_ATTEMPTS = 3
     for folder in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
         folder.mkdir(parents=True)
-    work.producer.cache_clear()
+    jobs.producer.cache_clear()
     campus = Campus(redis_server, tmp_path)
     yield campus
     for worker in campus.workers:
         worker.kill()
-    work.producer.cache_clear()
+    jobs.producer.cache_clear()
     print(campus.logs())  # shown by pytest when the test failed

@@ -27,7 +27,8 @@ from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
 from campus.biometrics.services import photo_add
 from campus.cctv.credentials import encrypt
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.common import jobs as work
+from campus.common import jobs
+from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
 from tests.campus import factories
@@ -36,7 +37,6 @@ from tests.faults.conftest import Redis, until
 from tests.servers.openssh import OpenSsh
 from tests.servers.rtsp import RtspCamera
 from tests.servers.s3 import Moto
-from workers.celery import QUEUES
 
 SECONDS, FOOTAGE_FILES = 42, 3
 STUDENTS, ENROL, ABSENT = 10, 6, 4
@@ -122,7 +122,7 @@ def processes(
     settings.BROKER_URL = redis_server.url
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.REPORTS_DIR = tmp_path / "reports"
-    work.producer.cache_clear()
+    jobs.producer.cache_clear()
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
     if connection.vendor == "postgresql":
@@ -159,7 +159,7 @@ def processes(
     for log, process in running.items():
         process.wait(60)
         print(f"--- {log.name}\n{log.read_text()}")
-    work.producer.cache_clear()
+    jobs.producer.cache_clear()
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
     in_folder(path_of("lab", nobody, 0), films[0].footage_file(0, "lab"))
 
     often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
-    PeriodicTask.objects.create(name="footage", task="rollcall.collect", interval=often)
+    PeriodicTask.objects.create(name=COLLECT_FOOTAGE.name, task=COLLECT_FOOTAGE.task, interval=often)
     source({"": studio}, name="Studio", kind=Source.Kind.RTSP, pattern="", password=camera.password, username=camera.username,
                   address=f"rtsp://127.0.0.1:{camera.port}{camera.path}")  # fmt: skip
     now = lecture(course, studio, ago=-timedelta(seconds=30))
@@ -329,7 +329,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         "-c",
         "2",
         "-Q",
-        ",".join(QUEUES),
+        ",".join(jobs.QUEUES),
         "-s",
         str(tmp_path / "beat"),
     )

@@ -11,7 +11,7 @@ import pytest
 from campus.cctv.credentials import encrypt
 from campus.cctv.fetching import part_path
 from campus.cctv.models import FootageFile, Source
-from campus.common.jobs import publish
+from campus.common import jobs
 from tests.campus import factories
 from tests.faults.conftest import Campus, until
 from tests.servers.openssh import OpenSsh
@@ -38,13 +38,13 @@ def test_a_killed_worker_and_another_one(
     )  # fmt: skip
     factories.camera(source_=source, label="cam1")
     first = campus.worker(concurrency=1)
-    publish("rollcall.scan", [source.pk])
+    jobs.SCAN_SOURCE.publish([source.pk])
     footage_file = until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is seen")
     until(lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over")
     assert footage_file.size == len(CONTENT)
 
     FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING)
-    publish("rollcall.fetch", [footage_file.pk])
+    jobs.FETCH.publish([footage_file.pk])
     part = part_path(footage_file)
     until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
     first.kill()

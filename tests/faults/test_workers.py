@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 
 from campus.attendance.models import AttendanceRecord, Report, Sighting
 from campus.biometrics.services import photo_add
-from campus.common import jobs as work
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import progress
 from campus.recordings.services import recording_cancel, recording_restart, recording_retry
@@ -67,7 +67,7 @@ def test_every_message_comes_three_times(campus: Campus) -> None:
     campus.worker()
     lecture = campus.lecture(4)
     recording = campus.record(lecture, SEGMENTS)
-    work.publish("rollcall.ingest", [recording.pk, recording.pk])
+    jobs.INGEST.publish([recording.pk, recording.pk])
     recording = campus.ended(recording)
     until(
         lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0,
@@ -147,7 +147,7 @@ def test_a_zombie_changes_nothing(campus: Campus) -> None:
     before = list(Segment.objects.filter(recording=recording).values()), outcome(lecture)
     assert before[0][0]["attempts"] == 2
     zombie.signal(signal.SIGCONT)
-    until(lambda: f"rollcall.recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
+    until(lambda: f"recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
     assert (list(Segment.objects.filter(recording=recording).values()), outcome(lecture)) == before
     assert not list(Path(campus.folder, "var/media/tracks").glob("*/*")), "the zombie's tracks are gone"
 

@@ -22,11 +22,12 @@ __all__ = ["app"]
 
 @worker_init.connect
 def send_often(**_: object) -> None:
-    from campus.common import jobs as work
+    from campus.common import jobs
 
-    publish = work.publish
+    publish = jobs.Job.publish
 
-    def publish_often(task: str, pks: Iterable[object]) -> int:
-        return sum(publish(task, list(pks)) for _ in range(int(os.environ.get("FAULT_MESSAGES", "1"))))
+    def publish_often(job: jobs.Job, pks: Iterable[object]) -> int:
+        pks = list(pks)
+        return sum(publish(job, pks) for _ in range(int(os.environ.get("FAULT_MESSAGES", "1"))))
 
-    work.publish = publish_often
+    jobs.Job.publish = publish_often

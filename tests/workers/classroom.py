@@ -8,10 +8,10 @@ from django.core.files.base import ContentFile
 
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import gallery_request, photo_add, photo_checked
-from campus.common.jobs import claim
+from campus.common import jobs
 from tests.campus import factories
 from tests.faults import fake_vision
-from workers.leased_task import attempt
+from workers.leased_task import run_attempt
 from workers.training import train
 
 
@@ -27,8 +27,8 @@ def add_photos(student: Any, person: int) -> None:
 
 
 def trained(course: Any) -> Gallery:
-    row = claim("rollcall.train", gallery_request(course=course).pk, "trainer")
-    attempt("rollcall.train", train, row)
+    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "trainer")
+    run_attempt(jobs.TRAIN, train, row)
     row.refresh_from_db()
     return row
 

@@ -11,7 +11,7 @@ from campus.attendance.models import AttendanceRecord, Report, Sighting, Unknown
 from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import segments_settled, tracks_folder
 from recognition import types
@@ -23,13 +23,13 @@ from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from workers import aggregate as aggregates
 from workers.aggregate import aggregate
-from workers.leased_task import Postponed, attempt
-from workers.recognise import found_in
+from workers.leased_task import Postponed, run_attempt
+from workers.segments import found_in
 from workers.training import train
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AGGREGATE = "rollcall.aggregate"
+AGGREGATE = jobs.AGGREGATE
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
 
 
 def vote(recording: Recording, owner: str = "me") -> Recording:
-    attempt(AGGREGATE, aggregate, claim(AGGREGATE, recording.pk, owner))
+    run_attempt(AGGREGATE, aggregate, AGGREGATE.claim(recording.pk, owner))
     recording.refresh_from_db()
     return recording
 
@@ -137,9 +137,9 @@ def test_of_two_that_count_at_once_the_one_without_lease_writes_nothing() -> Non
     course = class_of(1)
     trained(course)
     recording = looked_at(course, [[0]])
-    zombie = claim(AGGREGATE, recording.pk, "zombie")
+    zombie = AGGREGATE.claim(recording.pk, "zombie")
     Recording.objects.filter(pk=recording.pk).update(lease_until=None)
-    holder = claim(AGGREGATE, recording.pk, "holder")
+    holder = AGGREGATE.claim(recording.pk, "holder")
     with pytest.raises(Cancelled):
         aggregate(zombie)
     assert not recording.sightings.exists()
@@ -172,7 +172,7 @@ def test_too_little_to_look_at_is_a_failure() -> None:
 def test_the_vote_waits_for_a_training_without_losing_attempts() -> None:
     course = class_of(1)
     recording = looked_at(course, [[0]])
-    row = claim(AGGREGATE, recording.pk, "early")
+    row = AGGREGATE.claim(recording.pk, "early")
     with pytest.raises(Postponed):
         aggregate(row)
     Recording.objects.filter(pk=recording.pk).update(lease_until=None, attempts=0)
@@ -189,7 +189,7 @@ def test_a_training_that_fails_is_told() -> None:
     photo = factories.photo(course.students.get(), state="pending")
     gallery = gallery_request(course=course)
     FacePhoto.objects.filter(pk=photo.pk).update(state="rejected")
-    attempt("rollcall.train", train, claim("rollcall.train", gallery.pk, "trainer"))
+    run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(gallery.pk, "trainer"))
     gallery.refresh_from_db()
     assert gallery.state == "failed"
     recording = vote(recording)
@@ -205,7 +205,7 @@ def test_a_damaged_gallery_is_made_again(settings) -> None:
     assert recording.state == "aggregating"
     gallery.refresh_from_db()
     assert (gallery.active, gallery.state) == (False, "failed")
-    attempt("rollcall.train", train, claim("rollcall.train", course.galleries.get(state="queued").pk, "trainer"))
+    run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(course.galleries.get(state="queued").pk, "trainer"))
     assert vote(recording, "again").state == "done"
 
 

@@ -25,8 +25,8 @@ from campus.attendance.snapshots import request_snapshot
 from campus.cctv.clips import complete_lecture, update_lectures_shown_by, update_recordings_of
 from campus.cctv.models import Camera, FootageFile
 from campus.cctv.services import discard_footage_file
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import KINDS, claim
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import recording_restart, segments_settled, tracks_folder
@@ -35,16 +35,16 @@ from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from workers.aggregate import aggregate
 from workers.ingest import ingest
-from workers.leased_task import attempt
-from workers.maintenance import finish_collected_lectures, upkeep
-from workers.recognise import recognise
+from workers.leased_task import run_attempt
+from workers.maintenance import clean_up, finish_collected_lectures
+from workers.segments import recognise
 from workers.vision import embedder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 MINUTES = 6  # so late is who comes after one, and early who leaves before the last
-JOBS = {"rollcall.ingest": ingest, "rollcall.recognise": recognise, "rollcall.aggregate": aggregate}
+JOBS = {jobs.INGEST: ingest, jobs.RECOGNISE: recognise, jobs.AGGREGATE: aggregate}
 STRANGER = 9
 
 
@@ -93,12 +93,12 @@ def work() -> None:
     """Let workers do all that waits."""
     for owner in count():
         assert owner < 100, "it never ends"
-        waiting = [(task, pk) for task in JOBS for pk in KINDS[task].rows.values_list("pk", flat=True)]
+        waiting = [(task, pk) for task in JOBS for pk in task.waiting().values_list("pk", flat=True)]
         if not waiting:
             return
         for task, pk in waiting:
-            if row := claim(task, pk, f"worker {owner}"):
-                attempt(task, JOBS[task], row)
+            if row := task.claim(pk, f"worker {owner}"):
+                run_attempt(task, JOBS[task], row)
         segments_settled()
 
 
@@ -188,8 +188,8 @@ def test_tracks_are_kept_as_long_as_more_is_awaited(
 ) -> None:
     arrives(footage_file(cameras[0], 0, *LEFT[:2]))
     recording = lecture.recordings.get()
-    monkeypatch.setattr("workers.maintenance.KEEP_SECONDS", -1)
-    upkeep()
+    monkeypatch.setattr("workers.maintenance.LEFTOVER_RETENTION_SECONDS", -1)
+    clean_up()
     assert recording.segments.exclude(result="").count() == 2
     assert tracks_folder(recording).exists()
 
@@ -332,10 +332,10 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
         return b"jpeg"
 
     monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(read_snapshot=picture))
-    from workers.snapshots import clip_out
+    from workers.snapshots import take_snapshot
 
     snapshot = request_snapshot(recording=recording, time=200.0)
-    attempt("rollcall.snapshot", clip_out, claim("rollcall.snapshot", snapshot.pk, "me"))
+    run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     request_snapshot(recording=recording, time=10.0)
     last = recording.clips.order_by("at").last()
     assert asked == [(Path(last.footage_file.file.path), 20.0)]

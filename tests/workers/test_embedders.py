@@ -10,7 +10,7 @@ from campus.attendance.models import AttendanceRecord
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use
 from campus.biometrics.services import gallery_request
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.services import recording_planned, segments_settled
 from recognition import types
@@ -19,8 +19,8 @@ from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
 from workers import vision
-from workers.leased_task import attempt
-from workers.recognise import recognise
+from workers.leased_task import run_attempt
+from workers.segments import recognise
 from workers.training import check_photo, train
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def change(course: Any, embedder: str = NEW) -> Gallery:
 
 
 def train_now(gallery: Gallery) -> Gallery:
-    attempt("rollcall.train", train, claim("rollcall.train", gallery.pk, f"trainer {gallery.pk}"))
+    run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(gallery.pk, f"trainer {gallery.pk}"))
     gallery.refresh_from_db()
     return gallery
 
@@ -55,14 +55,14 @@ def train_now(gallery: Gallery) -> Gallery:
 def plan(recording: Recording, parts: int = 2) -> Recording:
     info = fake_vision.probe(Path(recording.file.path))
     segments = [types.Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(parts)]
-    assert recording_planned(recording=claim("rollcall.ingest", recording.pk, "planner"), info=info, segments=segments)
+    assert recording_planned(recording=jobs.INGEST.claim(recording.pk, "planner"), info=info, segments=segments)
     recording.refresh_from_db()
     return recording
 
 
 def recognise_one(recording: Recording, index: int) -> None:
     segment = recording.segments.get(index=index)
-    attempt("rollcall.recognise", recognise, claim("rollcall.recognise", segment.pk, f"worker {index}"))
+    run_attempt(jobs.RECOGNISE, recognise, jobs.RECOGNISE.claim(segment.pk, f"worker {index}"))
     segments_settled(recording_id=recording.pk)
     recording.refresh_from_db()
 
@@ -146,9 +146,9 @@ def test_a_recording_that_began_with_an_embedder_without_gallery_is_recognised_a
 
 def test_the_training_that_was_asked_for_last_wins_however_slow_the_first_is() -> None:
     course = class_of(1)
-    slow = claim("rollcall.train", gallery_request(course=course).pk, "slow")
+    slow = jobs.TRAIN.claim(gallery_request(course=course).pk, "slow")
     new = train_now(change(course))
-    attempt("rollcall.train", train, slow)
+    run_attempt(jobs.TRAIN, train, slow)
     slow.refresh_from_db()
     assert (slow.state, slow.active, active_gallery(course)) == ("ready", False, new)
 
@@ -163,7 +163,7 @@ def test_a_training_that_waits_takes_the_embedder_that_is_wanted_now() -> None:
 def test_a_verdict_is_given_once_and_every_embedder_gets_its_vector() -> None:
     course = class_of(1)
     photo = factories.photo(course.students.get(), content=b'{"person": 0, "look": 7}', state="pending")
-    attempt("rollcall.check_photo", check_photo, claim("rollcall.check_photo", photo.pk, "checker"))
+    run_attempt(jobs.CHECK_PHOTO, check_photo, jobs.CHECK_PHOTO.claim(photo.pk, "checker"))
     train_now(change(course))
     photo.refresh_from_db()
     assert photo.state == "accepted"

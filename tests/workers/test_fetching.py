@@ -14,13 +14,12 @@ from django.utils import timezone
 
 from campus.cctv.fetching import delete_expired_partial_files, part_path
 from campus.cctv.models import FootageFile, Source
-from campus.common import upload_limits
-from campus.common.jobs import WAITING, claim
+from campus.common import jobs, upload_limits
 from tests.campus import factories
 from tests.recognition.video_files import video
 from tests.workers.test_line import answering
-from workers import collect
-from workers.leased_task import Postponed, attempt
+from workers import fetch
+from workers.leased_task import Postponed, run_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -66,9 +65,9 @@ def wanted(folder: Path, content: bytes, path: str = PATH, **fields: Any) -> Foo
 
 def fetched(footage_file: FootageFile) -> FootageFile:
     """As it is after one attempt of a worker."""
-    row = claim("rollcall.fetch", footage_file.pk, owner=f"worker {time.monotonic()}")
+    row = jobs.FETCH.claim(footage_file.pk, owner=f"worker {time.monotonic()}")
     assert row
-    attempt("rollcall.fetch", collect.fetch, row)
+    run_attempt(jobs.FETCH, fetch.fetch, row)
     footage_file.refresh_from_db()
     return footage_file
 
@@ -77,7 +76,7 @@ def again(footage_file: FootageFile) -> FootageFile:
     """As when its pause is over."""
     assert footage_file.state == FootageFile.State.RETRY
     assert footage_file.retry_at > timezone.now()
-    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING, **WAITING)
+    FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING, **jobs.RESET_FIELDS)
     return fetched(footage_file)
 
 
@@ -132,7 +131,7 @@ class TestWhole:
         footage_file = fetched(wanted(nvr, film + (8).to_bytes(4, "big") + b"free"))
         (nvr / PATH).write_bytes(film)
         FootageFile.objects.filter(pk=footage_file.pk).update(
-            state=FootageFile.State.FETCHING, size=len(film), modified_at=None, fetched_bytes=0, **WAITING
+            state=FootageFile.State.FETCHING, size=len(film), modified_at=None, fetched_bytes=0, **jobs.RESET_FIELDS
         )
         assert fetched(footage_file).state == FootageFile.State.STORED
         assert Path(footage_file.file.path).read_bytes() == film
@@ -140,16 +139,16 @@ class TestWhole:
 
 class TestSlices:
     def test_a_long_fetch_goes_on_in_other_tasks(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(collect, "SLICE_SECONDS", 0)
-        monkeypatch.setattr(collect, "NOTE_SECONDS", 0)
+        monkeypatch.setattr(fetch, "SLICE_SECONDS", 0)
+        monkeypatch.setattr(fetch, "NOTE_SECONDS", 0)
         published: list[Any] = []
-        monkeypatch.setattr(collect, "publish", lambda task, pks: published.extend(pks))
+        monkeypatch.setattr(jobs.Job, "publish", lambda job, pks: published.extend(pks))
         footage_file = wanted(nvr, film)
         offsets = []
         for _slice in range(-(-len(film) // (256 * 1024)) - 1):
-            row = claim("rollcall.fetch", footage_file.pk, owner="worker")
-            attempt("rollcall.fetch", collect.fetch, row)
-            collect.go_on(row)
+            row = jobs.FETCH.claim(footage_file.pk, owner="worker")
+            run_attempt(jobs.FETCH, fetch.fetch, row)
+            fetch.go_on(row)
             footage_file.refresh_from_db()
             assert (footage_file.state, footage_file.attempts, footage_file.lease_owner) == (
                 FootageFile.State.FETCHING,
@@ -176,14 +175,14 @@ class TestSlices:
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        with collect.part_of(footage_file, part_path(footage_file)), pytest.raises(Postponed):
-            collect.fetch(footage_file)
+        with fetch.part_of(footage_file, part_path(footage_file)), pytest.raises(Postponed):
+            fetch.fetch(footage_file)
 
     def test_who_lost_the_footage_file_changes_nothing(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        zombie = claim("rollcall.fetch", footage_file.pk, owner="zombie")
+        zombie = jobs.FETCH.claim(footage_file.pk, owner="zombie")
         FootageFile.objects.filter(pk=footage_file.pk).update(lease_owner="another")
-        attempt("rollcall.fetch", collect.fetch, zombie)
+        run_attempt(jobs.FETCH, fetch.fetch, zombie)
         footage_file.refresh_from_db()
         assert (footage_file.state, footage_file.lease_owner, footage_file.fetched_bytes) == (
             FootageFile.State.FETCHING,
@@ -193,9 +192,9 @@ class TestSlices:
 
     def test_a_footage_file_that_was_discarded_is_left_alone(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        row = claim("rollcall.fetch", footage_file.pk, owner="worker")
+        row = jobs.FETCH.claim(footage_file.pk, owner="worker")
         FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.DISCARDED)
-        attempt("rollcall.fetch", collect.fetch, row)
+        run_attempt(jobs.FETCH, fetch.fetch, row)
         footage_file.refresh_from_db()
         assert (footage_file.state, bool(footage_file.file)) == (FootageFile.State.DISCARDED, False)
 
@@ -225,15 +224,15 @@ class TestWrong:
 
     def test_a_file_that_grows_meanwhile_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         footage_file = wanted(nvr, film)
-        pause = collect.Pace.pause
+        pause = fetch.Pace.pause
 
-        def grow(pace: collect.Pace, count: int) -> float:
+        def grow(pace: fetch.Pace, count: int) -> float:
             with (nvr / PATH).open("ab") as writer:
                 writer.write(b"x")
             return pause(pace, count)
 
         with monkeypatch.context() as patch:
-            patch.setattr(collect.Pace, "pause", grow)
+            patch.setattr(fetch.Pace, "pause", grow)
             assert fetched(footage_file).state == FootageFile.State.RETRY
         assert "still being written" in str(again(footage_file).error)
         assert footage_file.fetched_bytes == 0
@@ -315,13 +314,13 @@ class TestBounds:
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
         source = factories.source(address=str(nvr), max_kib_per_second=1024)
-        pace = collect.Pace(source)
+        pace = fetch.Pace(source)
         assert 9.9 < pace.pause(10 * 1024**2) <= 10
         for number in range(2):
             footage_file = wanted(nvr, b"x", f"cam1/{number}.mp4", source=source)
-            claim("rollcall.fetch", footage_file.pk, owner=str(number))
-        assert 19.9 < collect.Pace(source).pause(10 * 1024**2) <= 20
-        assert collect.Pace(factories.source()).pause(10**12) == 0
+            jobs.FETCH.claim(footage_file.pk, owner=str(number))
+        assert 19.9 < fetch.Pace(source).pause(10 * 1024**2) <= 20
+        assert fetch.Pace(factories.source()).pause(10**12) == 0
 
     def test_tags_that_look_like_an_md5(self, tmp_path: Path) -> None:
         footage_file = factories.footage_file(
@@ -333,14 +332,12 @@ class TestBounds:
             right = hashlib.md5(b"film", usedforsecurity=False).hexdigest()
             sha256 = hashlib.sha256(b"film").hexdigest()
             assert (
-                collect.checked(footage_file, part, right)
-                == collect.checked(footage_file, part, f"{'0' * 32}-2")
-                == sha256
+                fetch.checked(footage_file, part, right) == fetch.checked(footage_file, part, f"{'0' * 32}-2") == sha256
             )
-            with pytest.raises(collect.Later, match="damaged"):
-                collect.checked(footage_file, part, "0" * 32)
+            with pytest.raises(fetch.Later, match="damaged"):
+                fetch.checked(footage_file, part, "0" * 32)
             footage_file.refresh_from_db()
-            assert collect.checked(footage_file, part, "0" * 32) == sha256  # twice alike
+            assert fetch.checked(footage_file, part, "0" * 32) == sha256  # twice alike
 
 
 class TestHostileServer:
@@ -382,7 +379,7 @@ class TestHostileServer:
         assert "might never end" in str(footage_file.error)
 
     def test_drops_of_it(self, nvr: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(collect, "STALL_SECONDS", 0.3)
+        monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
         over = threading.Event()
 
         def answer(request: Any) -> None:
@@ -404,7 +401,7 @@ class TestHostileServer:
     ) -> None:
         asked: list[str] = []
         some_came = threading.Event()
-        monkeypatch.setattr(collect.Pace, "pause", lambda _pace, _count: some_came.set() or 0)
+        monkeypatch.setattr(fetch.Pace, "pause", lambda _pace, _count: some_came.set() or 0)
         half = len(film) // 2
 
         def answer(request: Any) -> None:

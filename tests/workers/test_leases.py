@@ -8,16 +8,16 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
-from campus.common.jobs import claim, finish, release, renew
 from campus.recordings.models import Segment
 from recognition.errors import Cancelled, UnreadableRecording
 from recognition.messages import Message
 from tests.campus import factories
-from workers import leased_task as attempts
-from workers.maintenance import give_up
+from workers import leased_task
+from workers.maintenance import fail_exhausted_jobs
 
-RECOGNISE = "rollcall.recognise"
+RECOGNISE = jobs.RECOGNISE
 
 
 @pytest.fixture
@@ -30,60 +30,60 @@ def expire(segment: Segment) -> None:
 
 
 def test_one_holder_at_a_time(segment: Segment) -> None:
-    first = claim(RECOGNISE, segment.pk, "first")
+    first = RECOGNISE.claim(segment.pk, "first")
     assert (first.attempts, first.lease_owner) == (1, "first")
-    assert claim(RECOGNISE, segment.pk, "second") is None
+    assert RECOGNISE.claim(segment.pk, "second") is None
 
 
 def test_an_expired_lease_is_free_and_its_holder_can_do_nothing_more(segment: Segment) -> None:
-    zombie = claim(RECOGNISE, segment.pk, "zombie")
+    zombie = RECOGNISE.claim(segment.pk, "zombie")
     expire(segment)
-    holder = claim(RECOGNISE, segment.pk, "holder")
-    assert not renew(zombie)
-    assert not finish(zombie, Segment.State.DONE, result="zombie")
-    assert not release(RECOGNISE, zombie, Message("zombie"), "")
+    holder = RECOGNISE.claim(segment.pk, "holder")
+    assert not jobs.renew(zombie)
+    assert not jobs.finish(zombie, Segment.State.DONE, result="zombie")
+    assert not jobs.release(zombie, Message("zombie"), "")
     segment.refresh_from_db()
     assert (segment.state, segment.result, segment.lease_owner, segment.attempts) == ("pending", "", "holder", 2)
-    assert finish(holder, Segment.State.DONE, result="holder")
-    assert not finish(holder, Segment.State.FAILED), "a message that comes twice"
-    assert claim(RECOGNISE, segment.pk, "late") is None
+    assert jobs.finish(holder, Segment.State.DONE, result="holder")
+    assert not jobs.finish(holder, Segment.State.FAILED), "a message that comes twice"
+    assert RECOGNISE.claim(segment.pk, "late") is None
     segment.refresh_from_db()
     assert (segment.state, segment.result) == ("done", "holder")
 
 
 def test_renewing_keeps_others_away(segment: Segment) -> None:
-    holder = claim(RECOGNISE, segment.pk, "holder")
+    holder = RECOGNISE.claim(segment.pk, "holder")
     expire(segment)
-    assert renew(holder)
-    assert claim(RECOGNISE, segment.pk, "second") is None
+    assert jobs.renew(holder)
+    assert RECOGNISE.claim(segment.pk, "second") is None
 
 
 @pytest.mark.parametrize("pk", ["0", "999999"])
 def test_a_message_for_no_row_is_nothing(db: None, pk: str) -> None:
-    assert claim(RECOGNISE, pk, "anybody") is None
+    assert RECOGNISE.claim(pk, "anybody") is None
 
 
 def test_a_row_is_given_up_after_its_attempts(segment: Segment, settings) -> None:
     for number in range(settings.MAX_ATTEMPTS):
-        assert claim(RECOGNISE, segment.pk, f"attempt {number}")
-        give_up()
+        assert RECOGNISE.claim(segment.pk, f"attempt {number}")
+        fail_exhausted_jobs()
         segment.refresh_from_db()
         assert segment.state == "pending", "the last attempt still holds its lease"
         expire(segment)
-    assert claim(RECOGNISE, segment.pk, "one more") is None
-    give_up()
+    assert RECOGNISE.claim(segment.pk, "one more") is None
+    fail_exhausted_jobs()
     segment.refresh_from_db()
     assert segment.state == "failed"
     assert str(segment.error).startswith(f"This was tried {settings.MAX_ATTEMPTS} times and given up.")
 
 
 def run(segment: Segment, error: BaseException) -> Segment:
-    row = claim(RECOGNISE, segment.pk, "me")
+    row = RECOGNISE.claim(segment.pk, "me")
 
     def job(_: Segment) -> None:
         raise error
 
-    attempts.attempt(RECOGNISE, job, row)
+    leased_task.run_attempt(RECOGNISE, job, row)
     segment.refresh_from_db()
     return segment
 
@@ -121,14 +121,14 @@ def test_what_is_not_wanted_any_more_leaves_the_row_alone(segment: Segment) -> N
 
 
 def test_what_cannot_be_done_yet_costs_no_attempt(segment: Segment) -> None:
-    row = run(segment, attempts.Postponed())
+    row = run(segment, leased_task.Postponed())
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_long_silent_job_keeps_its_lease(settings) -> None:
     settings.LEASE_SECONDS = 1
-    row = claim(RECOGNISE, factories.planned(segments=1).segments.get().pk, "me")
+    row = RECOGNISE.claim(factories.planned(segments=1).segments.get().pk, "me")
     seen = row.lease_until
     renewed = threading.Event()
 
@@ -138,7 +138,7 @@ def test_a_long_silent_job_keeps_its_lease(settings) -> None:
             assert time.monotonic() < deadline
         renewed.set()
 
-    attempts.attempt(RECOGNISE, job, row)
+    leased_task.run_attempt(RECOGNISE, job, row)
     assert renewed.is_set()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease of")]
 
@@ -146,9 +146,9 @@ def test_a_long_silent_job_keeps_its_lease(settings) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_stuck_job_is_not_held_for_ever(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.LEASE_SECONDS = 0
-    monkeypatch.setattr(attempts, "HARD_SECONDS", 0.2)
-    row = claim(RECOGNISE, factories.planned(segments=1).segments.get().pk, "me")
-    with attempts.held(row):
+    monkeypatch.setattr(leased_task, "TIME_LIMIT_SECONDS", 0.2)
+    row = RECOGNISE.claim(factories.planned(segments=1).segments.get().pk, "me")
+    with leased_task.hold_lease(row):
         thread = next(thread for thread in threading.enumerate() if thread.name == f"lease of {row.pk}")
         thread.join(timeout=20)
         assert not thread.is_alive()
@@ -158,17 +158,19 @@ def test_messages_of_another_version_are_dropped(segment: Segment) -> None:
     from workers.celery import app
 
     app.loader.import_default_modules()
-    app.tasks[RECOGNISE].run(2, str(segment.pk))
+    app.tasks[jobs.RECOGNISE.task].run(2, str(segment.pk))
     segment.refresh_from_db()
     assert segment.attempts == 0
 
 
 def test_limits_fit_together() -> None:
-    from workers.celery import HARD_SECONDS, SOFT_SECONDS, VISIBILITY_SECONDS, app
+    from workers.celery import VISIBILITY_TIMEOUT_SECONDS, app
 
-    assert SOFT_SECONDS < HARD_SECONDS < VISIBILITY_SECONDS / 1.5, (
+    assert jobs.SOFT_TIME_LIMIT_SECONDS < jobs.TIME_LIMIT_SECONDS < VISIBILITY_TIMEOUT_SECONDS / 1.5, (
         "a message must not come back while its task may still run"
     )
     options = (app.conf.broker_transport_options, app.conf.result_backend_transport_options)
-    assert {each["visibility_timeout"] for each in options} | {app.conf.visibility_timeout} == {VISIBILITY_SECONDS}
+    assert {each["visibility_timeout"] for each in options} | {app.conf.visibility_timeout} == {
+        VISIBILITY_TIMEOUT_SECONDS
+    }
     assert (app.conf.accept_content, app.conf.task_serializer) == (["json"], "json")

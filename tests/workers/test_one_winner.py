@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from campus.common.jobs import claim, fail, finish, release
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import segment_finished, segments_settled
 from recognition.messages import Message
 from tests.campus import factories
-from workers.maintenance import give_up
+from workers.maintenance import fail_exhausted_jobs
 
 SEGMENTS = 3
 INDEX = st.integers(0, SEGMENTS - 1)
@@ -44,7 +44,7 @@ class Work(RuleBasedStateMachine):
 
     @rule(index=INDEX)
     def claims(self, index: int) -> None:
-        row = claim("rollcall.recognise", self.segments().get(index=index).pk, f"attempt {len(self.attempts)}")
+        row = jobs.RECOGNISE.claim(self.segments().get(index=index).pk, f"attempt {len(self.attempts)}")
         if row:
             self.attempts.append(row)
 
@@ -53,10 +53,10 @@ class Work(RuleBasedStateMachine):
     def ends(self, data: st.DataObject, way: str) -> None:
         attempt = data.draw(st.sampled_from(self.attempts))
         if way == "release":
-            release("rollcall.recognise", attempt, Message("try again"), "")
+            jobs.release(attempt, Message("try again"), "")
             return
         if way == "fail":
-            self.took(attempt, fail("rollcall.recognise", attempt, Message("damaged"), ""))
+            self.took(attempt, jobs.RECOGNISE.fail(attempt, Message("damaged"), ""))
         else:
             self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
         if way != "finish without settling":  # as a worker that dies in between
@@ -74,19 +74,19 @@ class Work(RuleBasedStateMachine):
 
     @rule()
     def sweeps(self) -> None:
-        give_up()
+        fail_exhausted_jobs()
         self.settle()
 
     @rule()
     def votes_begin(self) -> None:
-        row = claim("rollcall.aggregate", self.recording.pk, f"vote {len(self.votes)}")
+        row = jobs.AGGREGATE.claim(self.recording.pk, f"vote {len(self.votes)}")
         if row:
             self.votes.append(row)
 
     @precondition(lambda self: self.votes)
     @rule(data=st.data())
     def votes_end(self, data: st.DataObject) -> None:
-        self.counted += finish(data.draw(st.sampled_from(self.votes)), Recording.State.DONE)
+        self.counted += jobs.finish(data.draw(st.sampled_from(self.votes)), Recording.State.DONE)
 
     @invariant()
     def never_two(self) -> None:
@@ -111,7 +111,7 @@ class Work(RuleBasedStateMachine):
         self.vote_expires()
         self.votes_begin()
         for vote in self.votes:
-            self.counted += finish(vote, Recording.State.DONE)
+            self.counted += jobs.finish(vote, Recording.State.DONE)
         self.never_two()
         assert (self.won, self.counted) == (1, 1)
 

@@ -8,9 +8,18 @@ from celery.beat import SchedulingError
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from campus.common.periodic_tasks import every_set, minutes_of, times_of, times_set
+from campus.common.periodic_tasks import (
+    CHECK_ALARMS,
+    COLLECT_FOOTAGE,
+    PERIODIC_JOBS,
+    SEND_WEEKLY_REGISTERS,
+    interval_minutes,
+    schedule_at,
+    schedule_every,
+    scheduled_time,
+)
+from workers.beat_scheduler import Scheduler
 from workers.celery import app
-from workers.schedule import Scheduler
 
 pytestmark = pytest.mark.django_db
 
@@ -62,23 +71,23 @@ def long_ago(**ago: float) -> None:
 def test_the_rows_are_made_once_and_stay_as_people_left_them(settings) -> None:
     Recording()
     names = set(PeriodicTask.objects.values_list("name", flat=True))
-    assert names == {"sweep", "outbox", "upkeep", "footage", "alarms", "week"}
-    assert set(PeriodicTask.objects.values_list("queue", "expire_seconds")) == {("upkeep", 3600)}
-    every_set(task=PeriodicTask.objects.get(name="footage"), minutes=7)
-    times_set(task=PeriodicTask.objects.get(name="week"), at=time(18, 45), days=[6, 2])
-    PeriodicTask.objects.filter(name="alarms").update(enabled=False)
+    assert names == {job.name for job in PERIODIC_JOBS}
+    assert set(PeriodicTask.objects.values_list("queue", "expire_seconds")) == {("maintenance", 3600)}
+    schedule_every(task=PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name), minutes=7)
+    schedule_at(task=PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name), at=time(18, 45), days=[6, 2])
+    PeriodicTask.objects.filter(name=CHECK_ALARMS.name).update(enabled=False)
     PeriodicTask.objects.create(name="of an older version", task="x", interval=IntervalSchedule.objects.first())
     Recording()
     assert set(PeriodicTask.objects.values_list("name", flat=True)) == names
-    assert minutes_of(PeriodicTask.objects.get(name="footage")) == 7
-    assert times_of(PeriodicTask.objects.get(name="week")) == (time(18, 45), [2, 6])
-    assert not PeriodicTask.objects.get(name="alarms").enabled
+    assert interval_minutes(PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name)) == 7
+    assert scheduled_time(PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)) == (time(18, 45), [2, 6])
+    assert not PeriodicTask.objects.get(name=CHECK_ALARMS.name).enabled
 
 
 def test_each_slot_is_sent_once_by_two_schedulers(schedulers: tuple[Recording, Recording]) -> None:
     one, other = schedulers
     long_ago(days=2)
-    names = {"sweep", "outbox", "upkeep", "footage", "alarms", "week"}
+    names = {job.name for job in PERIODIC_JOBS}
     for scheduler in schedulers:
         scheduler._schedule, scheduler._heap = scheduler.all_as_schedule(), None
     sent = one.pass_by(anew=False) + other.pass_by(anew=False)
@@ -90,9 +99,11 @@ def test_each_slot_is_sent_once_by_two_schedulers(schedulers: tuple[Recording, R
 def test_one_goes_on_where_the_other_stopped(schedulers: tuple[Recording, Recording]) -> None:
     one, other = schedulers
     for turn in range(3):
-        PeriodicTask.objects.filter(name="footage").update(last_run_at=timezone.now() - timedelta(seconds=61 + turn))
+        PeriodicTask.objects.filter(name=COLLECT_FOOTAGE.name).update(
+            last_run_at=timezone.now() - timedelta(seconds=61 + turn)
+        )
         scheduler = (one, other)[turn % 2]
-        assert "footage" in scheduler.pass_by()
+        assert COLLECT_FOOTAGE.name in scheduler.pass_by()
 
 
 def test_what_could_not_be_sent_is_sent_later(schedulers: tuple[Recording, Recording]) -> None:
@@ -104,16 +115,16 @@ def test_what_could_not_be_sent_is_sent_later(schedulers: tuple[Recording, Recor
         PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7)).count() == 6
     )
     one.fails = False
-    assert "week" in one.pass_by()
+    assert SEND_WEEKLY_REGISTERS.name in one.pass_by()
 
 
 def test_a_week_s_slot_that_an_outage_held_up_is_due_whatever_the_hour(schedulers: tuple[Recording, Recording]) -> None:
     one, _other = schedulers
-    task = PeriodicTask.objects.get(name="week")
+    task = PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)
     there = timezone.now() + timedelta(hours=11)
-    times_set(task=task, at=time(there.hour, 0), days=[there.weekday()])
+    schedule_at(task=task, at=time(there.hour, 0), days=[there.weekday()])
     long_ago(days=8)
-    assert "week" in one.pass_by()
+    assert SEND_WEEKLY_REGISTERS.name in one.pass_by()
 
 
 @pytest.mark.parametrize(
@@ -126,8 +137,8 @@ def test_a_week_s_slot_that_an_outage_held_up_is_due_whatever_the_hour(scheduler
 def test_half_past_six_is_half_past_six_on_the_wall(settings, last: datetime, due: datetime) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     Recording()
-    task = PeriodicTask.objects.get(name="week")
-    times_set(task=task, at=time(6, 30), days=range(7))
+    task = PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)
+    schedule_at(task=task, at=time(6, 30), days=range(7))
     for now, expected in ((due - timedelta(seconds=5), False), (due, True)):
         schedule = task.schedule
         schedule.nowfun = lambda now=now: now
@@ -138,7 +149,7 @@ def test_half_past_six_is_half_past_six_on_the_wall(settings, last: datetime, du
 def test_a_pause_is_as_long_in_the_night_of_the_change(settings, hour: int) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     Recording()
-    task = PeriodicTask.objects.get(name="footage")
+    task = PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name)
     last = datetime(2026, 10, 25, hour, 59, 30, tzinfo=UTC)
     schedule = task.schedule
     schedule.nowfun = lambda: last + timedelta(seconds=59)

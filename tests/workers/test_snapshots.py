@@ -11,14 +11,14 @@ from PIL import Image
 
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import SNAPSHOT_RETENTION, request_snapshot
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.media.video import probe
 from tests.campus import factories
 from tests.recognition import video_files
-from workers.leased_task import attempt
-from workers.maintenance import upkeep
-from workers.snapshots import cut_out
+from workers.leased_task import run_attempt
+from workers.maintenance import clean_up
+from workers.snapshots import take_snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,7 +35,7 @@ def recording(tmp_path: Path, settings) -> Recording:
 
 
 def cut(snapshot: Snapshot) -> Snapshot:
-    attempt("rollcall.snapshot", cut_out, claim("rollcall.snapshot", snapshot.pk, "me"))
+    run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     snapshot.refresh_from_db()
     return snapshot
 
@@ -57,7 +57,7 @@ def test_a_moment_without_a_picture_says_so(recording: Recording) -> None:
 def test_pictures_of_the_room_are_not_kept_for_ever(recording: Recording, settings) -> None:
     old, new = (cut(request_snapshot(recording=recording, time=time)) for time in (1.0, 2.0))
     Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOT_RETENTION)
-    upkeep()
+    clean_up()
     assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
     assert list(Snapshot.objects.all()) == [new]
     assert cut(request_snapshot(recording=recording, time=1.0)).state == "ready"

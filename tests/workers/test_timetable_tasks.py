@@ -15,17 +15,18 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.cctv.models import Collection, FootageFile, Source
-from campus.common.jobs import KINDS, VERSION
+from campus.common import jobs
 from campus.outbox.models import Delivery
 from tests.campus import factories
 from tests.campus.factories import STARTS
 from tests.recognition.video_files import video
 from workers.celery import app
+from workers.periodic import collect_footage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
-RUN = ("rollcall.scan", "rollcall.fetch", "rollcall.ingest")
+RUN = (jobs.SCAN_SOURCE, jobs.FETCH, jobs.INGEST)
 
 
 class Day:
@@ -34,13 +35,13 @@ class Day:
     def __init__(self, folder: Path, films: dict[int, Path]) -> None:
         self.now = STARTS
         self.folder, self.films = folder, films
-        self.messages: list[tuple[str, str]] = []
+        self.messages: list[tuple[jobs.Job, str]] = []
         self.lost = 0
 
-    def publish(self, task: str, pks: Iterable[object]) -> int:
+    def publish(self, job: jobs.Job, pks: Iterable[object]) -> int:
         sent = list(pks)
-        self.messages += [(task, str(pk)) for pk in sent]
-        KINDS[task].rows.filter(pk__in=sent).update(published_at=self.now)
+        self.messages += [(job, str(pk)) for pk in sent]
+        job.waiting().filter(pk__in=sent).update(published_at=self.now)
         return len(sent)
 
     def record(self, room: str, starts: datetime, *, seconds: int = 60, take: int = 0, name: str = "") -> None:
@@ -59,21 +60,21 @@ class Day:
     def minute(self) -> None:
         """The clock strikes: the beat's tasks run, then the workers, until nothing waits."""
         self.now += MINUTE
-        app.tasks["rollcall.collect"]()
+        collect_footage()
         while self.messages:
-            task, pk = self.messages.pop(0)
-            if task in RUN:
+            job, pk = self.messages.pop(0)
+            if job in RUN:
                 for _ in range(2):
-                    app.tasks[task](VERSION, pk)
+                    app.tasks[job.task](jobs.MESSAGE_VERSION, pk)
 
     def lose(self) -> None:
         """The broker restarts: what waited is gone. The sweeper asks again."""
         self.now += MINUTE
-        app.tasks["rollcall.collect"]()
+        collect_footage()
         self.lost += len(self.messages)
         self.messages.clear()
-        for task in RUN:
-            self.publish(task, KINDS[task].rows.values_list("pk", flat=True))
+        for job in RUN:
+            self.publish(job, job.waiting().values_list("pk", flat=True))
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +91,7 @@ def day(tmp_path: Path, films: dict[int, Path], settings: Any, monkeypatch: pyte
     app.loader.import_default_modules()
     day = Day(folder, films)
     monkeypatch.setattr(timezone, "now", lambda: day.now)
-    monkeypatch.setattr("campus.common.jobs.publish", day.publish)
-    monkeypatch.setattr("workers.collect.publish", day.publish)
+    monkeypatch.setattr(jobs.Job, "publish", lambda job, pks: day.publish(job, pks))
     source = factories.source(
         address=str(folder), pattern="{room}/{date:%Y%m%d}-{start:%H%M%S}.mp4", scan_interval_minutes=30
     )

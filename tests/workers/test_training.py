@@ -14,8 +14,7 @@ from recognition.identification.vote import VotePolicy
 from tests.campus import factories
 from tests.workers.classroom import add_photos, class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
-from workers import maintenance as upkeep
-from workers import training
+from workers import maintenance, training
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,12 +39,12 @@ def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(
     course = class_of(2)
     assert trained(course).inputs == gallery_inputs(course)
     assert not gallery_is_due(course)
-    monkeypatch.setattr(upkeep, "ask_again", lambda connection: None)
+    monkeypatch.setattr(maintenance, "republish_lost_jobs", lambda connection: None)
     monkeypatch.setattr("campus.biometrics.services.SETTLED", timedelta(0))
-    upkeep.sweep()
+    maintenance.sweep()
     assert not course.galleries.filter(state="queued").exists(), "nothing is new"
     photo_delete(photo=FacePhoto.objects.filter(student__courses=course).first())
-    upkeep.sweep()
+    maintenance.sweep()
     assert course.galleries.filter(state="queued").count() == 1
 
 

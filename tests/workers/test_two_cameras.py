@@ -20,14 +20,14 @@ from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import gallery_request, photo_add
 from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.models import Camera
-from campus.common.jobs import KINDS, claim
+from campus.common import jobs
 from campus.recordings.services import segments_settled
 from recognition.media.video import probe
 from tests.campus import factories
 from workers.aggregate import aggregate
 from workers.ingest import ingest
-from workers.leased_task import attempt
-from workers.recognise import recognise
+from workers.leased_task import run_attempt
+from workers.segments import recognise
 from workers.training import check_photo, train
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,11 +35,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 SECONDS, FPS, PEOPLE, ENROL = 24, 5, 8, 4
 JOBS = {
-    "rollcall.check_photo": check_photo,
-    "rollcall.train": train,
-    "rollcall.ingest": ingest,
-    "rollcall.recognise": recognise,
-    "rollcall.aggregate": aggregate,
+    jobs.CHECK_PHOTO: check_photo,
+    jobs.TRAIN: train,
+    jobs.INGEST: ingest,
+    jobs.RECOGNISE: recognise,
+    jobs.AGGREGATE: aggregate,
 }
 # Of which part of the width, and from when to when in seconds of the film.
 LEFT = [(0, 0.65, 16, 24), (0, 0.65, 0, 9), (0, 0.65, 8, 16)]
@@ -104,10 +104,10 @@ def filmed(pictures: list[Any], view: tuple[float, float, int, int], path: Path)
 
 def work() -> None:
     """Let workers do all that waits."""
-    while waiting := [(task, pk) for task in JOBS for pk in KINDS[task].rows.values_list("pk", flat=True)]:
+    while waiting := [(task, pk) for task in JOBS for pk in task.waiting().values_list("pk", flat=True)]:
         for task, pk in waiting:
-            if row := claim(task, pk, "worker"):
-                attempt(task, JOBS[task], row)
+            if row := task.claim(pk, "worker"):
+                run_attempt(task, JOBS[task], row)
         segments_settled()
 
 

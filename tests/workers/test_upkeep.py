@@ -8,11 +8,11 @@ import pytest
 
 from campus.recordings.services import tracks_folder
 from tests.campus import factories
-from workers.maintenance import KEEP_SECONDS, upkeep
+from workers.maintenance import LEFTOVER_RETENTION_SECONDS, clean_up
 
 
 def age(path: Path) -> None:
-    old = time.time() - KEEP_SECONDS - 60
+    old = time.time() - LEFTOVER_RETENTION_SECONDS - 60
     os.utime(path, (old, old))
 
 
@@ -28,7 +28,7 @@ def test_old_tracks_and_broken_uploads_go_work_in_progress_stays(settings) -> No
     old.touch()
     new.touch()
     age(old)
-    upkeep()
+    clean_up()
     assert [tracks_folder(recording).exists() for recording in (done, fresh, busy)] == [False, True, True]
     assert set(done.segments.values_list("result", flat=True)) == {""}
     assert set(busy.segments.values_list("result", flat=True)) == {"tracks/x.npz"}

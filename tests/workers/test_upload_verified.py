@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from campus.academics.models import Lecture
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.uploads import upload_create, upload_finish, upload_write
 from tests.campus import factories
 from tests.recognition import video_files
 from workers.ingest import ingest
-from workers.leased_task import attempt
+from workers.leased_task import run_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
     upload = upload_create(lecture=lecture, user=factories.user(), name="lecture.mp4", size=len(content), sha256=sha256)
     upload_write(upload=upload, offset=0, body=io.BytesIO(content), length=len(content))
     recording = upload_finish(upload=upload)
-    attempt("rollcall.ingest", ingest, claim("rollcall.ingest", recording.pk, "me"))
+    run_attempt(jobs.INGEST, ingest, jobs.INGEST.claim(recording.pk, "me"))
     recording.refresh_from_db()
     return recording
 

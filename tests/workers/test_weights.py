@@ -8,7 +8,7 @@ from PIL import Image
 
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.services import gallery_request
-from campus.common.jobs import claim
+from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.services import segments_settled
 from recognition.messages import Message
@@ -16,8 +16,8 @@ from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from workers import training, vision
 from workers.aggregate import aggregate
-from workers.leased_task import Job, attempt
-from workers.recognise import recognise
+from workers.leased_task import Job, run_attempt
+from workers.segments import recognise
 from workers.training import check_photo, train
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,18 +34,18 @@ def no_weights(settings, tmp_path: Path) -> Iterator[None]:
 
 
 def done(task: str, job: Job, pk: object) -> None:
-    attempt(task, job, claim(task, str(pk), "owner"))
+    run_attempt(task, job, task.claim(str(pk), "owner"))
 
 
 def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = factories.photo(state=FacePhoto.Verdict.PENDING)
-    done("rollcall.check_photo", check_photo, photo.pk)
+    done(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()
-    assert (photo.state, photo.attempts, photo.running) == (FacePhoto.Verdict.PENDING, 0, False)
+    assert (photo.state, photo.attempts, photo.is_running) == (FacePhoto.Verdict.PENDING, 0, False)
     monkeypatch.setattr(
         training, "look", lambda photo, embedder: EnrolmentPhoto("rejected", Message("No face was found."))
     )
-    done("rollcall.check_photo", check_photo, photo.pk)
+    done(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()
     assert str(photo.reason) == "No face was found."
 
@@ -56,7 +56,7 @@ def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
     factories.enrol(course, student)
     photo = factories.photo(student)
     gallery = gallery_request(course=course)
-    done("rollcall.train", train, gallery.pk)
+    done(jobs.TRAIN, train, gallery.pk)
     gallery.refresh_from_db()
     photo.refresh_from_db()
     assert gallery.state == Gallery.State.FAILED
@@ -67,9 +67,9 @@ def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
 def test_a_recording_fails_with_what_to_do_and_the_upload_stays() -> None:
     recording = factories.planned(segments=1)
     Image.new("RGB", (64, 64)).save(recording.file.path, "JPEG")
-    done("rollcall.recognise", recognise, recording.segments.get().pk)
+    done(jobs.RECOGNISE, recognise, recording.segments.get().pk)
     segments_settled(recording_id=recording.pk)
-    done("rollcall.aggregate", aggregate, recording.pk)
+    done(jobs.AGGREGATE, aggregate, recording.pk)
     recording.refresh_from_db()
     assert recording.state == Recording.State.FAILED
     assert "weights" in str(recording.error).lower()

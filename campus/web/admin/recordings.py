@@ -82,7 +82,7 @@ class SegmentInline(ReadOnlyInline):
     @display(description=gettext_lazy("State"))
     def segment_state(self, segment: Segment) -> SafeString:
         if segment.state == Segment.State.PENDING:
-            return render_badge(_("in work") if segment.running else _("waiting"), "info")
+            return render_badge(_("in work") if segment.is_running else _("waiting"), "info")
         return render_badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
 
     @display(description=gettext_lazy("Progress"))

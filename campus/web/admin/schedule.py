@@ -15,27 +15,28 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTimeWidget
 
 from campus.academics.timetable_models import WEEKDAYS
-from campus.common.periodic_tasks import LONGEST, every_set, minutes_of, times_of, times_set
+from campus.common.periodic_tasks import (
+    MAX_INTERVAL_MINUTES,
+    PERIODIC_JOBS,
+    interval_minutes,
+    schedule_at,
+    schedule_every,
+    scheduled_time,
+)
 from campus.web.admin.base import RegistrarAdmin, format_moment, render_badge
 
 for model in (beat.ClockedSchedule, beat.CrontabSchedule, beat.IntervalSchedule, beat.PeriodicTask, beat.SolarSchedule):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-WORK = {
-    "footage": gettext_lazy("Look for footage of lectures"),
-    "alarms": gettext_lazy("See whether sources, queues and cameras still work"),
-    "week": gettext_lazy("Send the registers and warnings of the week that is over"),
-    "outbox": gettext_lazy("Try messages again that could not be delivered"),
-    "upkeep": gettext_lazy("Throw away what nobody needs any more"),
-}
+LABELS = {job.name: job.label for job in PERIODIC_JOBS if job.label}
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     every = forms.IntegerField(
         label=gettext_lazy("Every so many minutes"),
         min_value=1,
-        max_value=LONGEST,
+        max_value=MAX_INTERVAL_MINUTES,
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text=gettext_lazy("60 is every hour, 1440 every day."),
     )
@@ -55,10 +56,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if times := times_of(self.instance):
+        if times := scheduled_time(self.instance):
             self.initial.update({"at": times[0], "days": times[1]})
         else:
-            self.initial.update({"every": minutes_of(self.instance)})
+            self.initial.update({"every": interval_minutes(self.instance)})
 
 
 @admin.register(beat.PeriodicTask)
@@ -70,7 +71,7 @@ class PeriodicTaskAdmin(RegistrarAdmin):
     search_fields = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[beat.PeriodicTask]:
-        return super().get_queryset(request).filter(name__in=WORK).select_related("interval", "crontab")
+        return super().get_queryset(request).filter(name__in=LABELS).select_related("interval", "crontab")
 
     def get_fieldsets(self, request: HttpRequest, obj: beat.PeriodicTask | None = None) -> Any:
         if not self.has_change_permission(request, obj):
@@ -88,15 +89,15 @@ class PeriodicTaskAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("What"), ordering="name")
     def what(self, task: beat.PeriodicTask) -> str:
-        return str(WORK.get(task.name, task.name))
+        return str(LABELS.get(task.name, task.name))
 
     @display(description=gettext_lazy("When"))
     def when(self, task: beat.PeriodicTask) -> str:
-        if times := times_of(task):
+        if times := scheduled_time(task):
             at, days = times
             which = _("every day") if len(days) == 7 else ", ".join(str(WEEKDAYS[day][1]) for day in days)
             return f"{which}, {time_format(at, 'H:i')}"
-        minutes = minutes_of(task) or 1
+        minutes = interval_minutes(task) or 1
         if minutes % 60 == 0:
             return ngettext("every hour", "every %(n)d hours", minutes // 60) % {"n": minutes // 60}
         return ngettext("every minute", "every %(n)d minutes", minutes) % {"n": minutes}
@@ -111,9 +112,9 @@ class PeriodicTaskAdmin(RegistrarAdmin):
 
     def save_model(self, request: HttpRequest, obj: beat.PeriodicTask, form: Any, change: bool) -> None:
         if "every" in form.cleaned_data:
-            every_set(task=obj, minutes=form.cleaned_data["every"])
+            schedule_every(task=obj, minutes=form.cleaned_data["every"])
         else:
-            times_set(task=obj, at=form.cleaned_data["at"], days=form.cleaned_data["days"])
+            schedule_at(task=obj, at=form.cleaned_data["at"], days=form.cleaned_data["days"])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,12 +9,13 @@ from django.conf import settings
 
 from campus.academics.selectors import lecture_roster
 from campus.biometrics.selectors import gallery_of
+from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import place, video_info
 from campus.recordings.services import segment_finished, segment_progress, segments_settled, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
-from workers.leased_task import work
+from workers.leased_task import leased_task
 from workers.vision import detector, embedder
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def settled(segment: Segment) -> None:
     segments_settled(recording_id=segment.recording_id)
 
 
-@work("rollcall.recognise", after=settled)
+@leased_task(jobs.RECOGNISE, after=settled)
 def recognise(segment: Segment) -> None:
     from recognition.pipeline import process_segment
     from recognition.tracking.result_file import save_segment_result

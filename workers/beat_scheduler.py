@@ -1,4 +1,4 @@
-"""When what runs: the rows that people edit in the admin. Several schedulers may run; one of them sends each slot."""
+"""The scheduler of periodic tasks. Their rows are edited in the admin. Several schedulers may run; one of them sends each slot."""
 
 import logging
 from typing import Any
@@ -8,11 +8,13 @@ from django.db.models import F
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from campus.common.periodic_tasks import SWEEP
+
 log = logging.getLogger(__name__)
 
 
 class Entry(ModelEntry):
-    """A row. That it ran is written when it is sent, by whoever sends it, and at no other time."""
+    """A row. `Scheduler.apply_entry` alone writes when it ran, so Celery's own saving is switched off."""
 
     def save(self) -> None:
         pass
@@ -22,20 +24,20 @@ class Scheduler(DatabaseScheduler):
     Entry = Entry
 
     def setup_schedule(self) -> None:
-        """Make the rows that are missing. When the others run is as people left it, but for the sweeper: its pace is a setting."""
+        """Create missing rows and delete those of other versions. People's schedules are kept; that of the sweeper is a setting."""
         entries = self.app.conf.beat_schedule
         PeriodicTask.objects.exclude(name__in=entries).delete()
-        known = set(PeriodicTask.objects.exclude(name="sweep").values_list("name", flat=True))
-        for name in known:
+        kept = set(PeriodicTask.objects.exclude(name=SWEEP.name).values_list("name", flat=True))
+        for name in kept:
             PeriodicTask.objects.filter(name=name).update(task=entries[name]["task"], **entries[name]["options"])
-        self.update_from_dict({name: entry for name, entry in entries.items() if name not in known})
+        self.update_from_dict({name: entry for name, entry in entries.items() if name not in kept})
 
     def enabled_models_qs(self) -> Any:
-        """All of them: what an outage held up is due at once, whatever the hour."""
+        """All enabled rows, also those due at another hour: what an outage held up is sent at once."""
         return PeriodicTask.objects.enabled()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Send it unless another scheduler has: the one that changes the row does."""
+        """Send the task, unless another scheduler has: the one whose UPDATE changes the row sends it."""
         row = PeriodicTask.objects.filter(pk=entry.model.pk, enabled=True).first()
         if row is None or (row.last_run_at and not row.schedule.is_due(row.last_run_at).is_due):
             return
@@ -50,4 +52,4 @@ class Scheduler(DatabaseScheduler):
             PeriodicTask.objects.filter(pk=row.pk, last_run_at=now).update(
                 last_run_at=row.last_run_at, total_run_count=row.total_run_count
             )
-            log.warning("%s could not be sent and is tried again: %s", entry.name, error)
+            log.warning("%s could not be sent and will be tried again: %s", entry.name, error)

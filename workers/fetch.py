@@ -1,4 +1,4 @@
-"""Footage from sources: a look at what is there, and a file of it, brought here."""
+"""Fetch footage files from their sources, in slices that can be interrupted."""
 
 import fcntl
 import hashlib
@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 
 from campus.cctv.fetching import (
     active_fetch_count,
@@ -26,15 +25,14 @@ from campus.cctv.fetching import (
     save_fetch_progress,
     schedule_retry,
 )
-from campus.cctv.matching import days_to_scan, finish_scan, queue_wanted_files
-from campus.cctv.models import FootageFile, Source, SourceTest
-from campus.cctv.services import finish_source_test
+from campus.cctv.matching import queue_wanted_files
+from campus.cctv.models import FootageFile, Source
+from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.jobs import publish
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
-from workers.leased_task import Postponed, describe_unexpected_error, work
+from workers.leased_task import Postponed, describe_unexpected_error, leased_task
 
 if TYPE_CHECKING:
     from workers.egress_guard import Line
@@ -62,35 +60,17 @@ class Final(UserError):
     """There is no use in trying again."""
 
 
-@work("rollcall.scan")
-def scan(source: Source) -> None:
-    from workers.source_listing import look
-
-    finish_scan(source=source, files=look(source, days_to_scan(source, timezone.now())))
-
-
-@work("rollcall.test_source")
-def test_source(test: SourceTest) -> None:
-    from workers.recorder.session import told_by_cameras
-    from workers.source_listing import look
-
-    if test.source.kind == Source.Kind.RTSP:
-        finish_source_test(test=test, camera_report=told_by_cameras(test.source))
-    else:
-        finish_source_test(test=test, files=look(test.source, learn=True))
-
-
 def go_on(footage_file: FootageFile) -> None:
     """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
     if FootageFile.objects.filter(
         pk=footage_file.pk, state=FootageFile.State.FETCHING, lease_owner="", attempts=footage_file.attempts - 1
     ).exists():
-        publish("rollcall.fetch", [footage_file.pk])
+        jobs.FETCH.publish([footage_file.pk])
     else:
         queue_wanted_files(source=footage_file.source)
 
 
-@work("rollcall.fetch", after=go_on)
+@leased_task(jobs.FETCH, after=go_on)
 def fetch(footage_file: FootageFile) -> None:
     from recognition.media.video import probe
 

@@ -1,0 +1,29 @@
+"""Periodic tasks that only call the campus. Each may run twice, late, or not at all for a while without harm."""
+
+from campus.attendance.weekly import notify_week
+from campus.cctv.alarms import watch
+from campus.cctv.collection import collect
+from campus.common import periodic_tasks
+from campus.outbox import services as outbox
+from workers.celery import app
+
+
+@app.task(name=periodic_tasks.COLLECT_FOOTAGE.task)
+def collect_footage() -> None:
+    collect()
+
+
+@app.task(name=periodic_tasks.CHECK_ALARMS.task)
+def check_alarms() -> None:
+    watch()
+
+
+@app.task(name=periodic_tasks.SEND_WEEKLY_REGISTERS.task)
+def send_weekly_registers() -> None:
+    notify_week()
+
+
+@app.task(name=periodic_tasks.WAKE_DELIVERIES.task)
+def wake_deliveries() -> None:
+    outbox.wake_due()
+    outbox.forget_old()
