@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from campus.cctv.egress_policy import UNPRIVILEGED, Address
+from campus.cctv.egress_policy import FIRST_UNPRIVILEGED_PORT, Address
 from recognition.messages import Message
 
 POLL = 0.05  # seconds
@@ -58,7 +58,7 @@ class Line:
         if not isinstance(address, tuple):
             return  # a socket in the file system, of our own database or broker
         host, port = str(address[0]).split("%", 1)[0], int(address[1])
-        data = self.address.scheme == "ftps" and port >= UNPRIVILEGED  # FTP has a connection for each file
+        data = self.address.scheme == "ftps" and port >= FIRST_UNPRIVILEGED_PORT  # FTP has a connection for each file
         if host not in self.address.ips or not (port == self.address.port or data):
             raise ConnectionRefusedError(self._elsewhere(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         self._sockets[sock.fileno()] = os.fstat(sock.fileno()).st_ino

@@ -20,7 +20,7 @@ from campus.cctv.fetching import (
     active_fetch_count,
     bytes_fetched_in_last_day,
     finish_fetch,
-    part_path,
+    partial_file_path,
     restart_fetch,
     save_fetch_progress,
     schedule_retry,
@@ -74,7 +74,7 @@ def go_on(footage_file: FootageFile) -> None:
 def fetch(footage_file: FootageFile) -> None:
     from recognition.media.video import probe
 
-    path = part_path(footage_file)
+    path = partial_file_path(footage_file)
     try:
         with part_of(footage_file, path) as part:
             sha256 = checked(footage_file, part, tag=bring(footage_file, part))

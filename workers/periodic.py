@@ -1,8 +1,7 @@
 """Periodic tasks that only call the campus. Each may run twice, late, or not at all for a while without harm."""
 
 from campus.attendance.weekly import notify_week
-from campus.cctv.alarms import watch
-from campus.cctv.collection import collect
+from campus.cctv import alarms, collection
 from campus.common import periodic_tasks
 from campus.outbox import services as outbox
 from workers.celery import app
@@ -10,12 +9,12 @@ from workers.celery import app
 
 @app.task(name=periodic_tasks.COLLECT_FOOTAGE.task)
 def collect_footage() -> None:
-    collect()
+    collection.collect_footage()
 
 
 @app.task(name=periodic_tasks.CHECK_ALARMS.task)
 def check_alarms() -> None:
-    watch()
+    alarms.update_alarms()
 
 
 @app.task(name=periodic_tasks.SEND_WEEKLY_REGISTERS.task)

@@ -8,11 +8,11 @@ from datetime import date
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
 
-from campus.cctv import path_patterns as patterns
-from campus.cctv.egress_policy import guarded
+from campus.cctv.egress_policy import allowed_address
 from campus.cctv.fetching import save_host_key
-from campus.cctv.matching import RemoteFile, zone_of
+from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Source
+from campus.cctv.path_patterns import compile_pattern
 from campus.common.errors import UserError
 from recognition.errors import RecognitionError
 from recognition.messages import Message
@@ -47,7 +47,7 @@ def connected(source: Source, *, seconds: float, budget: int, learn: bool = Fals
 
     Whatever its library raises comes out as Unreachable. Raises UserError also where the guard or the source itself is at fault.
     """
-    address = guarded(source)
+    address = allowed_address(source)
     with line(address, seconds=seconds, budget=budget) as up:
         try:
             with closing(store(source, address, learn=learn)) as there:
@@ -72,7 +72,7 @@ def look(source: Source, days: Days | None = None, *, learn: bool = False) -> li
 
 
 def _walk(source: Source, there: Store, up: Line, days: Days | None) -> Iterator[RemoteFile]:
-    pattern, zone = patterns.compile(source.pattern), zone_of(source)
+    pattern, zone = compile_pattern(source.pattern), source.tzinfo
     folders, seen, count = deque([""]), 1, 0
     while folders:
         folder = folders.popleft()

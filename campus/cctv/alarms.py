@@ -29,7 +29,7 @@ RECENT = timedelta(days=60)
 Found = Iterator[Alarm]
 
 
-def watch() -> None:
+def update_alarms() -> None:
     """Look at all that may stop, and tell what has changed since the last time."""
     found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
     now = timezone.now()
@@ -45,7 +45,7 @@ def watch() -> None:
         notify_alarms(begun=mine, over=over)
 
 
-def stopped() -> list[str]:
+def find_stopped() -> list[str]:
     """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be left."""
     sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
     scheduler = [] if sent and sent > timezone.now() - SILENT else ["scheduler"]

@@ -8,9 +8,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from campus.cctv import path_patterns as patterns
-from campus.cctv.matching import zone_of
 from campus.cctv.models import FootageFile, Source
+from campus.cctv.path_patterns import compile_pattern
 
 FILES = 40  # the newest, that are looked at
 LEAST = 5
@@ -40,7 +39,7 @@ def clock_offset_from_files(source: Source) -> float | None:
     A camera writes to the end, so a file was last written when it was over, or later where it was copied afterwards: of all
     files the ones that were written soonest count. None where too few agree, or nothing is known.
     """
-    pattern, zone = patterns.compile(source.pattern), zone_of(source)
+    pattern, zone = compile_pattern(source.pattern), source.tzinfo
     here = FootageFile.objects.filter(source=source, state=FootageFile.State.STORED, modified_at__isnull=False).exclude(
         info={}
     )

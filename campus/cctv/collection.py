@@ -19,8 +19,8 @@ from campus.academics.models import Lecture
 from campus.cctv.clips import clip_plans_for, complete_lecture, gaps_by_camera, lecture_seconds, update_recordings_of
 from campus.cctv.matching import (
     KEPT,
-    REOPENED,
-    WAITED_FOR,
+    MIN_COLLECTION_TIME,
+    OPEN_COLLECTION_STATES,
     clashing_lecture,
     describe_clash,
     footage_files_for_lecture,
@@ -43,7 +43,7 @@ LIVE = timedelta(minutes=3)  # after the end: what was not recorded of a camera 
 PATIENCE = timedelta(days=2)  # beyond the deadline, while files are being fetched
 
 
-def collect() -> None:
+def collect_footage() -> None:
     """Plan, look, ask for files, and settle what is complete or given up."""
     now = timezone.now()
     plan_collections(now)
@@ -64,7 +64,7 @@ def plan_collections(now: datetime) -> None:
     near = Q(ends_at__gt=now - KEPT, starts_at__lt=now + AHEAD)
     new = []
     for lecture in (
-        Lecture.objects.filter(near | Q(collection__state__in=WAITED_FOR))
+        Lecture.objects.filter(near | Q(collection__state__in=OPEN_COLLECTION_STATES))
         .select_related("collection")
         .order_by("starts_at")
     ):
@@ -103,7 +103,7 @@ def _plan(lecture: Lecture, sources: Iterable[Source], now: datetime) -> dict[st
         "state": Collection.State.WAITING,
         "check_count": 0,
         "next_check_at": lecture.ends_at + delay,
-        "deadline_at": max(lecture.ends_at + patience, now + REOPENED),
+        "deadline_at": max(lecture.ends_at + patience, now + MIN_COLLECTION_TIME),
         "finished_at": None,
         "note": "",
     }
@@ -117,7 +117,7 @@ def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
     else:
         state = Collection.State.COMPLETE if clip_plans_for(lecture) else Collection.State.OFF
         note = Message("No camera in use is in the lecture's room.")
-        leaves = row.state in WAITED_FOR
+        leaves = row.state in OPEN_COLLECTION_STATES
     with transaction.atomic():
         if leaves and _finish(Verdict(row, state, note), now):
             Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
@@ -142,7 +142,7 @@ def start_due_checks(now: datetime) -> AbstractSet[int | None]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
     due = (
-        Collection.objects.filter(state__in=WAITED_FOR, next_check_at__lte=now)
+        Collection.objects.filter(state__in=OPEN_COLLECTION_STATES, next_check_at__lte=now)
         .select_related("lecture")
         .order_by("lecture__starts_at")
     )
@@ -152,7 +152,7 @@ def start_due_checks(now: datetime) -> AbstractSet[int | None]:
             "check_count": F("check_count") + 1,
         }
         if not row.check_count:
-            fields["deadline_at"] = Greatest("deadline_at", now + REOPENED)
+            fields["deadline_at"] = Greatest("deadline_at", now + MIN_COLLECTION_TIME)
         if Collection.objects.filter(pk=row.pk, state=row.state, next_check_at=row.next_check_at).update(
             state=Collection.State.COLLECTING, **fields
         ):
@@ -212,7 +212,9 @@ def close_collections(now: datetime) -> None:
     some = Recording.objects.filter(lecture=OuterRef("lecture"), file="")
     live = Camera.objects.filter(room=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
     settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
-    rows = Collection.objects.filter(settled, state__in=WAITED_FOR, lecture__ends_at__lte=now, check_count__gte=1)
+    rows = Collection.objects.filter(
+        settled, state__in=OPEN_COLLECTION_STATES, lecture__ends_at__lte=now, check_count__gte=1
+    )
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]
     if not verdicts:

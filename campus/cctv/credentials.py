@@ -15,10 +15,10 @@ from django.conf import settings
 
 from campus.common.errors import UserError
 
-KEY = "-----BEGIN "  # how a private key starts, which is no password's start
+PRIVATE_KEY_PREFIX = "-----BEGIN "  # how a private key starts, which is no password's start
 
 
-def private_key(text: str) -> str:
+def normalize_private_key(text: str) -> str:
     """A private key of SSH in OpenSSH's own form, from that or from PEM. Raises UserError where it is none that can be used."""
     load = (
         serialization.load_ssh_private_key

@@ -21,10 +21,10 @@ SCHEMES = {
     Kind.S3: {"https": 443, "http": 80},
     Kind.RTSP: {"rtsp": 554, "rtsps": 322},
 }
-UNENCRYPTED = {"http", "rtsp"}
-UNPRIVILEGED = 1024
+UNENCRYPTED_SCHEMES = {"http", "rtsp"}
+FIRST_UNPRIVILEGED_PORT = 1024
 # Databases and caches: no footage is there, and they might do what they are told.
-NEVER = {1433, 1521, 2379, 3306, 5432, 5672, 6379, 9200, 11211, 27017}
+FORBIDDEN_PORTS = {1433, 1521, 2379, 3306, 5432, 5672, 6379, 9200, 11211, 27017}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Address:
         return f"{self.scheme}://{host}" if usual else f"{self.scheme}://{host}:{self.port}"
 
 
-def guarded(source: Source) -> Address:
+def allowed_address(source: Source) -> Address:
     """The source's address, if we may go there.
 
     Raises UserError, a sentence for whoever wrote the address: another scheme or port than the kind's, a private address that is not in
@@ -72,10 +72,10 @@ def guarded(source: Source) -> Address:
             "The address has to name a server, without user name and password, like {example}.", example=example
         )
     port = schemes[parts.scheme] if port is None else port
-    if port not in schemes.values() and (port < UNPRIVILEGED or port in NEVER):
+    if port not in schemes.values() and (port < FIRST_UNPRIVILEGED_PORT or port in FORBIDDEN_PORTS):
         raise UserError("Port {port} is not one where footage is fetched from.", port=port)
     found = resolve_allowed_addresses(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
-    if parts.scheme in UNENCRYPTED and not all(inside for _address, inside in found):
+    if parts.scheme in UNENCRYPTED_SCHEMES and not all(inside for _address, inside in found):
         raise UserError(
             "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list the network.",
             scheme=f"{parts.scheme}://",

@@ -10,10 +10,9 @@ from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from campus.cctv import path_patterns as patterns
 from campus.cctv.clips import update_lectures_shown_by
-from campus.cctv.matching import zone_of
 from campus.cctv.models import FootageFile, Source, footage_file_path
+from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
 from recognition.messages import Message
 from recognition.types import VideoInfo
@@ -106,7 +105,7 @@ def _times(footage_file: FootageFile, info: VideoInfo) -> dict[str, object]:
     if footage_file.starts_at is None:
         return {}
     ends_at = footage_file.starts_at + timedelta(seconds=info.duration)
-    said = patterns.compile(footage_file.source.pattern).match(footage_file.path, zone_of(footage_file.source))
+    said = compile_pattern(footage_file.source.pattern).match(footage_file.path, footage_file.source.tzinfo)
     expected = (said.ends - said.starts).total_seconds() if said and said.starts and said.ends else 0.0
     if info.duration >= SHORTER * expected:
         return {"ends_at": ends_at}
@@ -146,7 +145,7 @@ def active_fetch_count(source: Source) -> int:
     return int(source.footage_files.filter(state=FootageFile.State.FETCHING, lease_until__gt=timezone.now()).count())
 
 
-def part_path(footage_file: FootageFile) -> Path:
+def partial_file_path(footage_file: FootageFile) -> Path:
     """Where the bytes wait until all are there, beside where they will stay."""
     return Path(settings.MEDIA_ROOT, "footage", f"{footage_file.pk}.part")
 

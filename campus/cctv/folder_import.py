@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture, Room
-from campus.cctv import path_patterns as patterns
 from campus.cctv.egress_policy import allowed_folder
-from campus.cctv.matching import REOPENED, Reading, RemoteFile, parse_files, save_discovered_files
+from campus.cctv.matching import MIN_COLLECTION_TIME, ParsedFile, RemoteFile, parse_files, save_discovered_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source
+from campus.cctv.path_patterns import compile_pattern
 from campus.cctv.services import save_camera, save_source
 from campus.common import jobs
 from campus.common.errors import UserError
@@ -64,7 +64,7 @@ def save_import_source(
     save_source(
         source=source, name=name[:100], pattern=pattern, time_zone=time_zone, max_gib_per_day=UNBOUNDED, enabled=True
     )
-    read = patterns.compile(pattern)
+    read = compile_pattern(pattern)
     fields = (read.match(file.path, timezone.get_default_timezone()) for file in files)
     for label in sorted({field.label for field in fields if field}):
         if not source.cameras.filter(label__iexact=label).exists():
@@ -87,18 +87,18 @@ def _room(name: str, label: str) -> Room:
     return room
 
 
-def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[Reading]:
+def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedFile]:
     """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were read."""
     found = parse_files(source, files)
     now = timezone.now()
-    shown = [reading for reading in found if reading.lectures and not reading.note]
+    shown = [parsed for parsed in found if parsed.lectures and not parsed.note]
     with transaction.atomic():
         save_discovered_files(source, found, now)
-        _collect({lecture for reading in shown for lecture in reading.lectures}, now)
+        _collect({lecture for parsed in shown for lecture in parsed.lectures}, now)
         mine = source.footage_files.filter(
             state__in=(FootageFile.State.DISCOVERED, FootageFile.State.RETRY, FootageFile.State.FAILED)
         )
-        wanted = [pk for reading in shown for pk in mine.filter(path=reading.file.path).values_list("pk", flat=True)]
+        wanted = [pk for parsed in shown for pk in mine.filter(path=parsed.file.path).values_list("pk", flat=True)]
         for pk in wanted:
             FootageFile.objects.filter(pk=pk).update(
                 state=FootageFile.State.FETCHING,
@@ -118,7 +118,7 @@ def _collect(lectures: Many[Lecture], now: datetime) -> None:
         "state": Collection.State.COLLECTING,
         "check_count": 0,
         "next_check_at": now,
-        "deadline_at": now + REOPENED,
+        "deadline_at": now + MIN_COLLECTION_TIME,
         "finished_at": None,
         "note": "",
     }

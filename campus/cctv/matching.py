@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from itertools import combinations, pairwise
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -13,8 +12,8 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from campus.academics.models import Lecture
-from campus.cctv import path_patterns as patterns
 from campus.cctv.models import Camera, Collection, FootageFile, Source
+from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from recognition.messages import NO_MESSAGE, Message
@@ -25,7 +24,7 @@ LONGEST = timedelta(hours=4)  # that a file of which nobody knows the end is tak
 AGO = timedelta(days=1)  # no file begins longer before the lecture that it shows
 SHORTEST = timedelta(seconds=5)  # of a lecture, for a file to be worth fetching
 CLASH = timedelta(minutes=15)  # that two lectures may be in a room at once, by a generous timetable
-REOPENED = timedelta(hours=1)  # that a lecture waits for more, once a file came late
+MIN_COLLECTION_TIME = timedelta(hours=1)  # that a lecture waits for more, once a file came late
 AT_ONCE = 8  # files of a source that are asked for; the others wait for their turn
 MOST_UNREAD = 200  # files whose names say too little, kept for a person to assign
 VIDEOS = frozenset(
@@ -53,7 +52,7 @@ VIDEOS = frozenset(
 BATCH = 500
 
 
-WAITED_FOR = (Collection.State.WAITING, Collection.State.COLLECTING)
+OPEN_COLLECTION_STATES = (Collection.State.WAITING, Collection.State.COLLECTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class RemoteFile:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedFile:
     """A file, what its name says by our clock, and which lectures it shows. `note` says why it is of no use by itself, `needs_assignment`
     that only a person can tell what it is; of a camera that the source does not have nobody asks."""
 
@@ -82,14 +81,14 @@ class Reading:
 def days_to_scan(source: Source, now: datetime) -> tuple[date, date]:
     """The first and the last day, in the source's time zone, whose files are looked for: of all lectures that wait for footage, and
     yesterday's and today's."""
-    waiting = Collection.objects.filter(lecture__room__cameras__source=source, state__in=WAITED_FOR)
+    waiting = Collection.objects.filter(lecture__room__cameras__source=source, state__in=OPEN_COLLECTION_STATES)
     starts = (
         waiting.filter(lecture__starts_at__gt=now - KEPT)
         .order_by("lecture__starts_at")
         .values_list("lecture__starts_at", flat=True)
     )
     first = min(starts.first() or now, now - timedelta(days=1))
-    zone = zone_of(source)
+    zone = source.tzinfo
     # A file may have begun before its lecture, and the clock of the camera may be wrong.
     return (first - LONGEST).astimezone(zone).date(), (now + timedelta(hours=1)).astimezone(zone).date()
 
@@ -115,20 +114,15 @@ def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
     return held
 
 
-def zone_of(source: Source) -> tzinfo:
-    """The time zone of the times in its names."""
-    return ZoneInfo(source.time_zone) if source.time_zone else timezone.get_default_timezone()
-
-
-def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
+def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]:
     """What the files are, by camera and time; at the end those of which the names do not say it.
 
     Raises UserError where the source's pattern is wrong.
     """
-    pattern, zone, ahead = patterns.compile(source.pattern), zone_of(source), timedelta(seconds=source.clock_offset)
+    pattern, zone, ahead = compile_pattern(source.pattern), source.tzinfo, timedelta(seconds=source.clock_offset)
     cameras = {camera.label.casefold(): camera for camera in source.cameras.select_related("room")}
-    clear: list[Reading] = []
-    unclear: list[Reading] = []
+    clear: list[ParsedFile] = []
+    unclear: list[ParsedFile] = []
     for file in files:
         if not _storable(file.path):
             continue
@@ -137,7 +131,7 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[Reading]:
         camera = cameras.get(label.casefold()) or (
             next(iter(cameras.values())) if not label and len(cameras) == 1 else None
         )
-        reading = Reading(file, camera, starts and starts - ahead, ends and ends - ahead)
+        reading = ParsedFile(file, camera, starts and starts - ahead, ends and ends - ahead)
         if camera and starts:
             clear.append(reading)
             continue
@@ -165,7 +159,7 @@ def _storable(path: str) -> bool:
     return len(path) <= 1000 and not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in path)
 
 
-def _likely_ends(found: Sequence[Reading]) -> None:
+def _likely_ends(found: Sequence[ParsedFile]) -> None:
     """Where the name does not say it, a file ends when it was last written, or when the camera's next one begins."""
     for one, follower in pairwise([*found, None]):
         if one is None or one.starts_at is None or one.ends_at is not None:
@@ -178,7 +172,7 @@ def _likely_ends(found: Sequence[Reading]) -> None:
         one.ends_at = min(ends)
 
 
-def _find_lectures(found: Sequence[Reading]) -> None:
+def _find_lectures(found: Sequence[ParsedFile]) -> None:
     spans = [
         (one, one.camera.room, one.starts_at, one.ends_at)
         for one in found
@@ -201,7 +195,7 @@ def _find_lectures(found: Sequence[Reading]) -> None:
             one.note, one.needs_assignment = describe_clash(*pair), True
 
 
-def save_discovered_files(source: Source, found: Sequence[Reading], now: datetime) -> int:
+def save_discovered_files(source: Source, found: Sequence[ParsedFile], now: datetime) -> int:
     """Write down what is new or has changed; returns how many are new."""
     known = {
         footage_file.path: footage_file
@@ -292,7 +286,7 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
         return 0
     asked = 0
     begun = Lecture.objects.filter(cancelled=False, starts_at__range=(now - KEPT, now))
-    waiting = {lecture.pk: lecture for lecture in begun.filter(collection__state__in=WAITED_FOR)}
+    waiting = {lecture.pk: lecture for lecture in begun.filter(collection__state__in=OPEN_COLLECTION_STATES)}
     late = (
         begun.filter(pk__in={lecture.pk for lecture in lectures})
         .exclude(collection=None)
@@ -334,8 +328,8 @@ def _want(lecture: Lecture, pk: UUID, now: datetime) -> bool:
         collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
         collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
             state=Collection.State.COLLECTING,
-            next_check_at=now + REOPENED,
-            deadline_at=Greatest("deadline_at", now + REOPENED),
+            next_check_at=now + MIN_COLLECTION_TIME,
+            deadline_at=Greatest("deadline_at", now + MIN_COLLECTION_TIME),
             finished_at=None,
             note="",
         )

@@ -1,16 +1,19 @@
 """Where footage comes from by itself: the stores of cameras, what stands in which room, and the files that were seen there."""
 
 import uuid
+from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Room
 from campus.academics.timetable_models import known_time_zone
-from campus.cctv import path_patterns as patterns
+from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
@@ -125,6 +128,11 @@ class Source(jobs.LeasedJob):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def tzinfo(self) -> tzinfo:
+        """The time zone of the times in its file names."""
+        return ZoneInfo(self.time_zone) if self.time_zone else timezone.get_default_timezone()
+
     def clean(self) -> None:
         wrong: dict[str, Any] = {}
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
@@ -132,7 +140,7 @@ class Source(jobs.LeasedJob):
         if not abs(self.clock_offset) <= DAY:  # nor what is no number
             wrong["clock_offset"] = _("A clock is off by a day at most.")
         try:
-            patterns.compile(self.pattern)
+            compile_pattern(self.pattern)
         except UserError as error:
             wrong["pattern"] = str(error)
         if wrong:
@@ -152,7 +160,9 @@ class SourceTest(jobs.LeasedJob):
     requested_at = models.DateTimeField(_("asked for at"), auto_now=True)
     files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
     file_count = models.PositiveIntegerField(_("files that are there"), default=0)
-    camera_report = MessageField(_("what the cameras send"), help_text="Of a source that has no files: a line a camera.")
+    camera_report = MessageField(
+        _("what the cameras send"), help_text="Of a source that has no files: a line a camera."
+    )
 
     class Meta:
         verbose_name = _("test of a source")

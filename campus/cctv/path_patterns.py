@@ -37,7 +37,7 @@ LONGEST_PATH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class PathFields:
     """What a path says. Empty or None: nothing about it. `starts` and `ends` are moments in UTC, and `ends` comes after `starts`."""
 
     camera: str = ""
@@ -52,7 +52,7 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Atom:
+class Token:
     """A footage file of the pattern: one character, something to be read (`group`), or anything."""
 
     text: str
@@ -77,14 +77,14 @@ class Pattern:
         # One for each depth: of the folders, and last of the whole path.
         self._depths = [_regex(self._atoms[:end]) for end in (*ends, len(self._atoms))]
 
-    def match(self, path: str, zone: tzinfo) -> Fields | None:
+    def match(self, path: str, zone: tzinfo) -> PathFields | None:
         """What the path says, its times read as those of `zone`. None: it does not fit, or says a time that there is not.
 
         Any text may come; the work grows with its length only. Of the hour that comes twice in autumn, the first is meant,
         unless the end says otherwise.
         """
         if not self.text:
-            return Fields()
+            return PathFields()
         found = self._depths[-1].fullmatch(path) if len(path) <= LONGEST_PATH else None
         if not found:
             return None
@@ -98,7 +98,7 @@ class Pattern:
             ends = _end(said, starts, zone)
             if ends is None:
                 return None
-        return Fields(values.get("camera") or "", values.get("room") or "", starts, ends)
+        return PathFields(values.get("camera") or "", values.get("room") or "", starts, ends)
 
     def may_contain(self, folder: str, first: date, last: date) -> bool:
         """Whether files that fit, and start on a day from `first` to `last` in the source's zone, may lie in or under the folder."""
@@ -122,19 +122,19 @@ class Pattern:
             return "m" not in said
         return earliest <= last and latest >= first
 
-    def path(self, fields: Fields, zone: tzinfo) -> str:
+    def format_path(self, fields: PathFields, zone: tzinfo) -> str:
         """What a file of these fields is called: an example for people. `*` stays as it is."""
         times = {"start": fields.starts, "end": fields.ends or fields.starts}
         return "".join(_written(atom, fields, times, zone) for atom in self._atoms)
 
 
 @lru_cache(maxsize=64)
-def compile(text: str) -> Pattern:
+def compile_pattern(text: str) -> Pattern:
     """Read a pattern. Raises UserError, a sentence that says what is wrong with it."""
     return Pattern(text)
 
 
-def _atoms(text: str) -> Iterator[Atom]:
+def _atoms(text: str) -> Iterator[Token]:
     at = 0
     while at < len(text):
         found = ATOM.match(text, at)
@@ -145,9 +145,9 @@ def _atoms(text: str) -> Iterator[Atom]:
         at = found.end()
         name, how, star, character = found.groups()
         if star or character:
-            yield Atom(star or character)
+            yield Token(star or character)
         elif name in WORDS and how is None:
-            yield Atom("", group=name)
+            yield Token("", group=name)
         elif name in FORMATS:
             yield from _time_atoms(name, how or FORMATS[name])
         else:
@@ -155,15 +155,15 @@ def _atoms(text: str) -> Iterator[Atom]:
             raise UserError("The pattern can't have {field}. It knows: {known} and *.", field=found[0], known=known)
 
 
-def _time_atoms(name: str, how: str) -> Iterator[Atom]:
+def _time_atoms(name: str, how: str) -> Iterator[Token]:
     group = "end" if name == "end" else "start"
     for literal, directive in re.findall(r"([^%])|%(.?)", how, re.DOTALL):
         if literal == "*":
             raise UserError("Within a time of the pattern no * can stand.")
         if literal or directive == "%":
-            yield Atom(literal or "%")
+            yield Token(literal or "%")
         elif directive in DIRECTIVES:
-            yield Atom("", group=f"{group}_{directive}", directive=directive)
+            yield Token("", group=f"{group}_{directive}", directive=directive)
         else:
             known = " ".join(f"%{letter}" for letter in DIRECTIVES)
             raise UserError(
@@ -173,7 +173,7 @@ def _time_atoms(name: str, how: str) -> Iterator[Atom]:
             )
 
 
-def _check(atoms: list[Atom]) -> None:
+def _check(atoms: list[Token]) -> None:
     if any(first.open and second.open for first, second in pairwise(atoms)):
         raise UserError("Between {camera}, {room} and * something has to stand, else nobody knows where one ends.")
     start, end = ({atom.directive for atom in atoms if atom.group.startswith(name)} for name in ("start_", "end_"))
@@ -193,7 +193,7 @@ def _complete(said: set[str], *, dated: bool) -> bool:
     return "s" in said or (hour and (not dated or (bool(said & {"Y", "y"}) and {"m", "d"} <= said)))
 
 
-def _regex(atoms: list[Atom]) -> re.Pattern[str]:
+def _regex(atoms: list[Token]) -> re.Pattern[str]:
     """Each open atom takes as little as lets what follows, up to the next one, fit, and never tries again: so the time is linear."""
     seen: set[str] = set()
     parts: list[str] = []
@@ -245,7 +245,7 @@ def _end(said: dict[str, str], starts: datetime, zone: tzinfo) -> datetime | Non
     return next((moment for moment in moments if moment and moment > starts), None)
 
 
-def _written(atom: Atom, fields: Fields, times: dict[str, datetime | None], zone: tzinfo) -> str:
+def _written(atom: Token, fields: PathFields, times: dict[str, datetime | None], zone: tzinfo) -> str:
     if not atom.directive:
         return {"camera": fields.camera, "room": fields.room}.get(atom.group, atom.text)
     moment = times[atom.group.split("_")[0]]

@@ -10,9 +10,9 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, sees_everything
-from campus.cctv import path_patterns as patterns
-from campus.cctv.matching import Reading, RemoteFile, parse_files, zone_of
+from campus.cctv.matching import ParsedFile, RemoteFile, parse_files
 from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
+from campus.cctv.path_patterns import compile_pattern
 from campus.common.messages import localize
 from campus.recordings.models import Clip
 from recognition.messages import Message
@@ -64,41 +64,43 @@ def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FilePreview:
     """A file at a source: whether its path fits the pattern, what that makes of it, and the footage file that it is already."""
 
     file: RemoteFile
     fits: bool
-    reading: Reading | None
+    parsed: ParsedFile | None
     footage_file: FootageFile | None
 
     @property
     def lectures(self) -> Sequence[Lecture]:
-        return self.reading.lectures if self.reading else []
+        return self.parsed.lectures if self.parsed else []
 
     @property
     def note(self) -> Message:
         """Why it is of no use by itself; empty where it is."""
-        return self.reading.note if self.reading else localize(Message("It is no video."))
+        return self.parsed.note if self.parsed else localize(Message("It is no video."))
 
 
-def seen(source: Source, files: Sequence[RemoteFile]) -> list[Seen]:
+def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePreview]:
     """How files are read, as the source is described now. Raises UserError where its pattern is wrong."""
-    pattern, zone = patterns.compile(source.pattern), zone_of(source)
-    readings = {reading.file: reading for reading in parse_files(source, files)}
+    pattern, zone = compile_pattern(source.pattern), source.tzinfo
+    parsed_files = {parsed.file: parsed for parsed in parse_files(source, files)}
     footage_files = {
         footage_file.path: footage_file
         for footage_file in source.footage_files.filter(path__in=[file.path for file in files])
     }
     return [
-        Seen(file, pattern.match(file.path, zone) is not None, readings.get(file), footage_files.get(file.path))
+        FilePreview(
+            file, pattern.match(file.path, zone) is not None, parsed_files.get(file), footage_files.get(file.path)
+        )
         for file in files
     ]
 
 
-def preview_test_files(test: SourceTest) -> list[Seen]:
+def preview_test_files(test: SourceTest) -> list[FilePreview]:
     """What the last test of a source found. Raises UserError where the pattern is wrong."""
-    return seen(
+    return preview_files(
         test.source,
         [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files],
     )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.cctv import credentials
 from campus.cctv.clips import lectures_shown_by, update_recordings_of
-from campus.cctv.matching import REOPENED, RemoteFile, lectures_between, queue_wanted_files
+from campus.cctv.matching import MIN_COLLECTION_TIME, RemoteFile, lectures_between, queue_wanted_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common import jobs
 from campus.common.errors import UserError
@@ -54,12 +54,12 @@ def clean_password(source: Source, password: str | None) -> str | None:
         raise ValidationError(
             {"password": _("The address is another one. Enter the password again, or have it forgotten.")}
         )
-    if password is None or not password.startswith(credentials.KEY):
+    if password is None or not password.startswith(credentials.PRIVATE_KEY_PREFIX):
         return password
     if source.kind != Source.Kind.SFTP:  # which would get it as a password
         raise ValidationError({"password": _("Only SFTP takes a private key.")})
     try:
-        return credentials.private_key(password)
+        return credentials.normalize_private_key(password)
     except UserError as error:
         raise ValidationError({"password": str(error)}) from error
 
@@ -81,16 +81,23 @@ def _save(row: Row) -> Row:
     return row
 
 
-def row_delete(*, row: Source | Camera) -> None:
-    """Raises UserError where footage of it was counted."""
-    files = (
-        [footage_file.file for footage_file in row.footage_files.exclude(file="")] if isinstance(row, Source) else []
-    )
+def delete_source(*, source: Source) -> None:
+    """Delete a source with its cameras and all files fetched from it. Raises UserError where attendance was taken from its footage."""
+    files = [footage_file.file for footage_file in source.footage_files.exclude(file="")]
+    with transaction.atomic():
+        _delete(source)
+        for file in files:
+            transaction.on_commit(partial(file.delete, save=False))
+
+
+def delete_camera(*, camera: Camera) -> None:
+    """Raises UserError where attendance was taken from its footage."""
+    _delete(camera)
+
+
+def _delete(row: Source | Camera) -> None:
     try:
-        with transaction.atomic():
-            row.delete()
-            for file in files:
-                transaction.on_commit(partial(file.delete, save=False))
+        row.delete()
     except models.ProtectedError as error:
         raise UserError(
             "Attendance was taken from footage of it, so it stays. Take the source out of use instead."
@@ -152,7 +159,7 @@ def restart_collection(*, collection: Collection, user: User | None = None) -> N
         state=Collection.State.COLLECTING,
         check_count=0,
         next_check_at=now,
-        deadline_at=Greatest("deadline_at", now + REOPENED),
+        deadline_at=Greatest("deadline_at", now + MIN_COLLECTION_TIME),
         finished_at=None,
         note="",
     )

@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from campus.academics.models import Lecture
-from campus.cctv.collection import collect
-from campus.cctv.fetching import finish_fetch, part_path
+from campus.cctv.collection import collect_footage
+from campus.cctv.fetching import finish_fetch, partial_file_path
 from campus.cctv.matching import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
@@ -30,7 +30,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = STARTS
 
-    def run(self, until: datetime, step: timedelta = MINUTE, each: Callable[[], None] = collect) -> None:
+    def run(self, until: datetime, step: timedelta = MINUTE, each: Callable[[], None] = collect_footage) -> None:
         while self.now < until:
             self.now += step
             each()
@@ -106,7 +106,7 @@ class Store:
         for pk in self.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             footage_file = jobs.FETCH.claim(pk, "worker")
             data = (self.folder / footage_file.path).read_bytes()
-            part = part_path(footage_file)
+            part = partial_file_path(footage_file)
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(data)
             info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
@@ -116,7 +116,7 @@ class Store:
 
     def works(self) -> None:
         """A minute of the whole thing."""
-        collect()
+        collect_footage()
         self.looked()
         self.fetched()
 

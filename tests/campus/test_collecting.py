@@ -8,7 +8,7 @@ from django.db import connection
 
 from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
-from campus.cctv.collection import collect
+from campus.cctv.collection import collect_footage
 from campus.cctv.matching import AT_ONCE
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, lecture: Lecture, clock: Clock) -> None:
     clock.now = lecture.starts_at - timedelta(hours=2)
-    collect()
+    collect_footage()
     assert state_of(lecture) == State.WAITING
     store.looked()  # a new source is looked through at once
     store.record_lecture(lecture)
@@ -32,17 +32,17 @@ def test_a_lecture_is_looked_for_after_its_end_and_its_files_come(store: Store, 
     clock.now = lecture.ends_at + MINUTE
     store.source.refresh_from_db()
     Source.objects.update(next_scan_at=lecture.ends_at + timedelta(hours=1))
-    collect()
+    collect_footage()
     assert store.source.state == "idle", "not before the delay is over"
     clock.now = lecture.ends_at + timedelta(minutes=5)
-    collect()
+    collect_footage()
     assert store.looked()
     assert store.wanted() == [
         f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")
     ]
     assert state_of(lecture) == State.COLLECTING
     store.fetched()
-    collect()
+    collect_footage()
     assert state_of(lecture) == State.COMPLETE
     recording = lecture.recordings.get()
     assert (recording.camera.label, recording.provisional) == ("cam1", False)
@@ -69,10 +69,10 @@ def test_looks_grow_rarer_and_at_the_deadline_people_are_told_once(
     looks: list[float] = []
 
     def each() -> None:
-        collect()
+        collect_footage()
         if store.looked():
             looks.append((clock.now - lecture.ends_at) / MINUTE)
-        collect()
+        collect_footage()
 
     Source.objects.update(scan_interval_minutes=120, next_scan_at=lecture.ends_at + timedelta(days=2))
     clock.run(lecture.ends_at + timedelta(minutes=45), each=each)
@@ -110,7 +110,7 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
     store.record(lecture.starts_at)
     store.works()
     Collection.objects.update(deadline_at=clock.now)
-    collect()
+    collect_footage()
     row = Collection.objects.get(lecture=lecture)
     assert row.state == State.COMPLETE
     assert "09:15:00 to 10:30:00" in str(row.note)
@@ -126,7 +126,7 @@ def test_what_comes_late_opens_the_collection_again(store: Store, lecture: Lectu
 
 def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock: Clock) -> None:
     clock.now = lecture.starts_at - timedelta(hours=1)
-    collect()
+    collect_footage()
     later = lecture.starts_at + timedelta(hours=3)
     lecture_change(lecture=lecture, starts_at=later, ends_at=later + timedelta(minutes=90), title="", room=lecture.room)
     store.record_lecture(lecture)
@@ -139,16 +139,16 @@ def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock:
     # And once more, when its footage is here already.
     early = lecture.starts_at + 2 * QUARTER
     lecture_change(lecture=lecture, starts_at=early, ends_at=early + timedelta(minutes=60), title="", room=lecture.room)
-    collect()
+    collect_footage()
     row = Collection.objects.get(lecture=lecture)
     assert row.slot.startswith(early.isoformat())
-    collect()
+    collect_footage()
     assert lecture.recordings.get().state == "uploaded", "its footage is laid over the new time"
 
 
 def test_a_cancelled_lecture_is_left_and_taken_up_again(store: Store, lecture: Lecture, clock: Clock) -> None:
     clock.now = lecture.starts_at - timedelta(hours=1)
-    collect()
+    collect_footage()
     Lecture.objects.update(cancelled=True)
     store.record_lecture(lecture)
     clock.run(lecture.ends_at + timedelta(days=2), step=timedelta(hours=6), each=store.works)
@@ -167,14 +167,14 @@ def test_a_source_that_is_switched_off_leaves_what_came(store: Store, lecture: L
     store.record(lecture.starts_at)
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.works()
-    collect()
+    collect_footage()
     assert lecture.recordings.get().provisional
     Source.objects.update(enabled=False)
-    collect()
+    collect_footage()
     assert (state_of(lecture), state_of(empty)) == (State.COMPLETE, State.OFF)
     assert not lecture.recordings.get().provisional
     Source.objects.update(enabled=True)
-    collect()
+    collect_footage()
     assert (state_of(lecture), state_of(empty)) == (State.COMPLETE, State.WAITING)
 
 
@@ -182,12 +182,12 @@ def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock
     course = factories.course(students=1, lecturers=(factories.user(email="ada@example.org"),))
     lectures = [factories.lecture(course, room="B 12", starts_at=STARTS + timedelta(hours=3 * n)) for n in range(4)]
     clock.now = STARTS - timedelta(hours=1)
-    collect()
+    collect_footage()
     for one in reversed(lectures):
         store.record_lecture(one)
     clock.now = STARTS + timedelta(days=3)  # nothing ran until the deadlines were over
-    collect()
-    collect()
+    collect_footage()
+    collect_footage()
     assert Collection.objects.filter(state=State.MISSING).count() == 0, "nobody looked yet"
     assert store.looked()
     assert len(store.wanted()) == AT_ONCE
@@ -195,9 +195,9 @@ def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock
         f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")
     ]
     for _ in range(5):
-        collect()
+        collect_footage()
         store.fetched()
-    collect()
+    collect_footage()
     assert set(Collection.objects.values_list("state", flat=True)) == {State.COMPLETE}
     assert not Delivery.objects.exists()
 
@@ -207,7 +207,7 @@ def test_a_server_that_fails_is_asked_ever_less(store: Store, lecture: Lecture, 
     asked: list[float] = []
 
     def each() -> None:
-        collect()
+        collect_footage()
         if Source.objects.get().state == Source.State.SCANNING:
             asked.append((clock.now - lecture.ends_at) / MINUTE)
             store.broken()
@@ -215,7 +215,7 @@ def test_a_server_that_fails_is_asked_ever_less(store: Store, lecture: Lecture, 
     clock.run(lecture.ends_at + timedelta(minutes=40), each=each)
     assert asked == [1, 2, 4, 9, 19, 39]
     Collection.objects.update(deadline_at=clock.now)
-    collect()
+    collect_footage()
     assert "The server does not answer." in Delivery.objects.filter(to="ada@example.org").get().body
 
 
@@ -250,7 +250,7 @@ def test_two_at_once_ask_once_and_tell_once(
 
     def twice() -> None:
         def run() -> None:
-            collect()
+            collect_footage()
             connection.close()
 
         threads = [threading.Thread(target=run) for _ in range(3)]

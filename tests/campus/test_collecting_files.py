@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from campus.academics.models import Lecture, Room
-from campus.cctv.collection import collect
+from campus.cctv.collection import collect_footage
 from campus.cctv.fetching import schedule_retry
 from campus.cctv.matching import RemoteFile, delete_expired_footage_files, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
@@ -26,7 +26,7 @@ def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, le
 
     def look(size: int) -> list[str]:
         clock.now += timedelta(hours=1)
-        collect()
+        collect_footage()
         source = jobs.SCAN_SOURCE.claim(store.source.pk, "worker")
         finish_scan(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
         return store.wanted()
@@ -41,7 +41,7 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
     store.record(lecture.starts_at)
 
     def each() -> None:
-        collect()
+        collect_footage()
         store.looked()
         for pk in store.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             schedule_retry(footage_file=jobs.FETCH.claim(pk, "worker"), why=Message("The connection broke."))
@@ -63,7 +63,7 @@ def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, l
     assert lecture.course.code in note
     assert other.course.code in note
     Collection.objects.update(deadline_at=clock.now)
-    collect()
+    collect_footage()
     assert "Two lectures" in str(Collection.objects.get(lecture=lecture).note)
 
 
@@ -100,7 +100,7 @@ def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Le
     store.source.cameras.create(label="CAM1", room=Room.objects.get(key="B 12"))
     clock.now += timedelta(minutes=16)
     store.works()
-    collect()
+    collect_footage()
     store.works()
     assert state_of(lecture) == State.COMPLETE
 
@@ -112,7 +112,7 @@ def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clo
     before = FootageFile.objects.get()
     store.record(lecture.starts_at, size=150)
     clock.now += timedelta(hours=1)
-    collect()
+    collect_footage()
     store.looked()
     assert store.wanted() == [before.path]
     store.fetched()
@@ -134,6 +134,6 @@ def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lect
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.works()
     Collection.objects.update(deadline_at=clock.now)
-    collect()
+    collect_footage()
     assert state_of(lecture) == State.COMPLETE
     assert not Delivery.objects.exists()

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from campus.cctv import path_patterns as patterns
-from campus.cctv.path_patterns import Fields
+from campus.cctv.path_patterns import PathFields, compile_pattern
 from campus.common.errors import UserError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -46,13 +45,13 @@ def berlin(text: str) -> datetime:
     ],
 )  # fmt: skip
 def test_a_path_is_read(pattern, path, label, starts, ends):
-    fields = patterns.compile(pattern).match(path, BERLIN)
+    fields = compile_pattern(pattern).match(path, BERLIN)
     assert fields is not None
     assert (fields.label, fields.starts, fields.ends) == (label, berlin(starts), ends and berlin(ends))
 
 
 def test_a_footage_file_through_the_hour_that_comes_twice_is_a_quarter_of_an_hour_long():
-    fields = patterns.compile(USUAL).match("A/20261025/025000-020500.mp4", BERLIN)
+    fields = compile_pattern(USUAL).match("A/20261025/025000-020500.mp4", BERLIN)
     assert fields is not None
     assert fields.starts == datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
     assert fields.ends == datetime(2026, 10, 25, 1, 5, tzinfo=UTC)
@@ -75,7 +74,7 @@ def test_a_footage_file_through_the_hour_that_comes_twice_is_a_quarter_of_an_hou
     ],
 )
 def test_what_does_not_fit_is_nothing(pattern, path):
-    assert patterns.compile(pattern).match(path, BERLIN) is None
+    assert compile_pattern(pattern).match(path, BERLIN) is None
 
 
 @pytest.mark.parametrize(
@@ -97,13 +96,13 @@ def test_what_does_not_fit_is_nothing(pattern, path):
 )
 def test_a_wrong_pattern_is_explained(pattern, says):
     with pytest.raises(UserError) as refusal:
-        patterns.compile(pattern)
+        compile_pattern(pattern)
     assert says in str(refusal.value)
 
 
 def test_no_pattern_says_nothing_of_any_path():
-    nothing = patterns.compile("")
-    assert nothing.match("some/where/lecture.mp4", BERLIN) == Fields()
+    nothing = compile_pattern("")
+    assert nothing.match("some/where/lecture.mp4", BERLIN) == PathFields()
     assert nothing.may_contain("some/where", date(2026, 1, 1), date(2026, 1, 1))
 
 
@@ -121,8 +120,8 @@ def once(moment: datetime) -> bool:
 def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
     ends = starts + timedelta(minutes=minutes)
     assume(once(starts) and once(ends))
-    read = patterns.compile(pattern)
-    said = Fields(camera, room if "{room}" in pattern else "", starts, ends if "{end" in pattern else None)
+    read = compile_pattern(pattern)
+    said = PathFields(camera, room if "{room}" in pattern else "", starts, ends if "{end" in pattern else None)
     path = read.path(said, BERLIN)
     assert read.match(path, BERLIN) == said
     day = starts.astimezone(BERLIN).date()
@@ -141,7 +140,7 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
     ],
 )  # fmt: skip
 def test_only_folders_of_the_day_are_looked_into(folder, held):
-    layout = patterns.compile("rec/{start:%Y/%m/%d}/{camera}/{start:%H%M%S}.mp4")
+    layout = compile_pattern("rec/{start:%Y/%m/%d}/{camera}/{start:%H%M%S}.mp4")
     assert layout.may_contain(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
 
 
@@ -151,7 +150,7 @@ def test_only_folders_of_the_day_are_looked_into(folder, held):
 )
 def test_nothing_from_outside_breaks_it(pattern, path):
     try:
-        read = patterns.compile(pattern)
+        read = compile_pattern(pattern)
     except UserError:
         return
     fields = read.match(path, BERLIN)
@@ -160,4 +159,4 @@ def test_nothing_from_outside_breaks_it(pattern, path):
 
 
 def test_a_hostile_name_costs_no_more_than_its_length():
-    assert patterns.compile("*a" * 60 + "b").match("a" * 1000, BERLIN) is None
+    assert compile_pattern("*a" * 60 + "b").match("a" * 1000, BERLIN) is None

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from campus.cctv import credentials
-from campus.cctv.egress_policy import guarded
+from campus.cctv.egress_policy import allowed_address
 from campus.cctv.models import Source
 from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost
@@ -35,7 +35,7 @@ def at(kind: str, address: str) -> Source:
 )
 def test_each_kind_has_its_scheme_and_port(settings: Any, kind: str, address: str, port: int, path: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
-    found = guarded(at(kind, address))
+    found = allowed_address(at(kind, address))
     assert (found.host, found.port, found.path, found.ips) == ("192.0.2.7", port, path, ("192.0.2.7",))
 
 
@@ -52,7 +52,7 @@ def test_each_kind_has_its_scheme_and_port(settings: Any, kind: str, address: st
 def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, address: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(UserError) as refused:
-        guarded(at(kind, address))
+        allowed_address(at(kind, address))
     assert "secret" not in str(refused.value)
 
 
@@ -62,7 +62,7 @@ def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, addre
 def test_private_addresses_are_for_those_that_the_administrator_listed(settings: Any, host: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(PrivateAddress, match="ROLLCALL_SOURCE_NETWORKS"):
-        guarded(at("sftp", f"sftp://{host}/"))
+        allowed_address(at("sftp", f"sftp://{host}/"))
 
 
 def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
@@ -73,19 +73,19 @@ def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
         ("rtsp", "rtsp://93.184.216.34/"),
     ):
         with pytest.raises(UserError, match="not encrypted"):
-            guarded(at(kind, address))
-    assert guarded(at("http", "https://93.184.216.34/")).ips == ("93.184.216.34",)
+            allowed_address(at(kind, address))
+    assert allowed_address(at("http", "https://93.184.216.34/")).ips == ("93.184.216.34",)
 
 
 def test_a_name_that_leads_nowhere() -> None:
     with pytest.raises(UnresolvableHost):
-        guarded(at("sftp", "sftp://nvr.invalid/"))
+        allowed_address(at("sftp", "sftp://nvr.invalid/"))
 
 
 def test_the_origin_is_as_in_a_url(settings: Any) -> None:
     settings.SOURCE_NETWORKS = ["::1/128"]
-    assert guarded(at("http", "https://[::1]:8443/x")).origin == "https://[::1]:8443"
-    assert guarded(at("http", "https://[::1]/x")).origin == "https://[::1]"
+    assert allowed_address(at("http", "https://[::1]:8443/x")).origin == "https://[::1]:8443"
+    assert allowed_address(at("http", "https://[::1]/x")).origin == "https://[::1]"
 
 
 class TestCredentials:

@@ -23,12 +23,13 @@ from campus.cctv.selectors import (
     without_lecture,
 )
 from campus.cctv.services import (
+    delete_camera,
+    delete_source,
     discard_footage_file,
     finish_source_test,
     request_source_test,
     restart_collection,
     restore_footage_file,
-    row_delete,
     save_source,
 )
 from campus.common import jobs
@@ -149,9 +150,10 @@ def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
     clip = Clip.objects.create(
         recording=factories.recording(lecture, camera=camera), footage_file=footage_file, start=0, end=900, at=0
     )
-    for row in (nvr, camera):
-        with pytest.raises(UserError, match="Attendance was taken"):
-            row_delete(row=row)
+    with pytest.raises(UserError, match="Attendance was taken"):
+        delete_source(source=nvr)
+    with pytest.raises(UserError, match="Attendance was taken"):
+        delete_camera(camera=camera)
     assert Path(footage_file.file.path).exists()
     clip.recording.delete()
 
@@ -159,7 +161,7 @@ def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
 def test_a_source_goes_with_all_that_came_from_it(nvr: Source, django_capture_on_commit_callbacks):
     footage_file = factories.footage_file(nvr.cameras.get(), factories.STARTS)
     with django_capture_on_commit_callbacks(execute=True):
-        row_delete(row=nvr)
+        delete_source(source=nvr)
     assert not FootageFile.objects.exists()
     assert not Path(footage_file.file.path).exists()
 
@@ -324,8 +326,8 @@ def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, le
     test = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="worker")
     finish_source_test(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
     (seen,) = preview_test_files(SourceTest.objects.select_related("source").get())
-    assert seen.reading is not None
-    assert seen.reading.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+    assert seen.parsed is not None
+    assert seen.parsed.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
     assert seen.lectures == [lecture]
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from campus.cctv.alarms import watch
+from campus.cctv.alarms import update_alarms
 from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.common.periodic_tasks import SWEEP
 from campus.outbox.models import Delivery, Webhook
@@ -36,8 +36,8 @@ def camera() -> Camera:
 
 
 def ringing() -> list[str]:
-    watch()
-    watch()
+    update_alarms()
+    update_alarms()
     return sorted(Alarm.objects.filter(ended_at=None).values_list("kind", flat=True))
 
 

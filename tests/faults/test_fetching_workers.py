@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campus.cctv.credentials import encrypt
-from campus.cctv.fetching import part_path
+from campus.cctv.fetching import partial_file_path
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
 from tests.campus import factories
@@ -45,7 +45,7 @@ def test_a_killed_worker_and_another_one(
 
     FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING)
     jobs.FETCH.publish([footage_file.pk])
-    part = part_path(footage_file)
+    part = partial_file_path(footage_file)
     until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
     first.kill()
     assert not FootageFile.objects.get(pk=footage_file.pk).file

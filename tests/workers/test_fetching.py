@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campus.cctv.fetching import delete_expired_partial_files, part_path
+from campus.cctv.fetching import delete_expired_partial_files, partial_file_path
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs, upload_limits
 from tests.campus import factories
@@ -94,7 +94,7 @@ class TestWhole:
         assert footage_file.info["codec"] == "h264"
         assert abs(footage_file.ends_at - STARTS - timedelta(minutes=1)) < timedelta(seconds=1)
         assert footage_file.fetched_at
-        assert not part_path(footage_file).exists()
+        assert not partial_file_path(footage_file).exists()
         assert (nvr / PATH).read_bytes() == film
 
     def test_its_lecture_gets_it(self, nvr: Path, film: bytes) -> None:
@@ -120,7 +120,7 @@ class TestWhole:
         )
         assert PATH in str(second.note)
         assert not second.file
-        assert not part_path(second).exists()
+        assert not partial_file_path(second).exists()
 
     def test_another_room_has_its_own(self, nvr: Path, film: bytes) -> None:
         fetched(wanted(nvr, film))
@@ -168,14 +168,14 @@ class TestSlices:
                 nvr, film, source=factories.camera(f"{offset} {len(part)}").source, fetched_bytes=offset
             )
             Source.objects.filter(pk=footage_file.source_id).update(address=str(nvr))
-            part_path(footage_file).parent.mkdir(exist_ok=True)
-            part_path(footage_file).write_bytes(part)
+            partial_file_path(footage_file).parent.mkdir(exist_ok=True)
+            partial_file_path(footage_file).write_bytes(part)
             assert fetched(footage_file).state == FootageFile.State.STORED
             assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        with fetch.part_of(footage_file, part_path(footage_file)), pytest.raises(Postponed):
+        with fetch.part_of(footage_file, partial_file_path(footage_file)), pytest.raises(Postponed):
             fetch.fetch(footage_file)
 
     def test_who_lost_the_footage_file_changes_nothing(self, nvr: Path, film: bytes) -> None:
@@ -203,13 +203,13 @@ class TestSlices:
             wanted(nvr, film, f"cam1/{n}.mp4", source=factories.camera(str(n)).source) for n in range(3)
         )
         FootageFile.objects.filter(pk__in=(gone.pk, fresh.pk)).update(state=FootageFile.State.DISCARDED)
-        part_path(kept).parent.mkdir(exist_ok=True)
+        partial_file_path(kept).parent.mkdir(exist_ok=True)
         for footage_file in (kept, gone, fresh):
-            part_path(footage_file).touch()
+            partial_file_path(footage_file).touch()
         for footage_file in (kept, gone):
-            os.utime(part_path(footage_file), (0, 0))
+            os.utime(partial_file_path(footage_file), (0, 0))
         delete_expired_partial_files()
-        assert [part_path(footage_file).exists() for footage_file in (kept, gone, fresh)] == [True, False, True]
+        assert [partial_file_path(footage_file).exists() for footage_file in (kept, gone, fresh)] == [True, False, True]
 
 
 class TestWrong:
@@ -242,7 +242,7 @@ class TestWrong:
         footage_file = fetched(wanted(nvr, film[:10_000]))
         assert footage_file.state == FootageFile.State.FAILED
         assert footage_file.error
-        assert not part_path(footage_file).exists()
+        assert not partial_file_path(footage_file).exists()
 
     def test_one_that_is_shorter_than_its_name_says_is_kept_with_a_word(self, nvr: Path, film: bytes) -> None:
         source = factories.source(address=str(nvr), pattern="cam1/{date:%Y%m%d}-{start:%H%M%S}-{end:%H%M%S}.mp4")
@@ -370,7 +370,7 @@ class TestHostileServer:
             footage_file = fetched(self.footage_file(port, 1000))
         assert footage_file.state == FootageFile.State.RETRY
         assert "more bytes than the file was said to have" in str(footage_file.error)
-        assert part_path(footage_file).stat().st_size <= 1000
+        assert partial_file_path(footage_file).stat().st_size <= 1000
 
     def test_no_length(self, nvr: Path) -> None:
         with answering(lambda request: self.head(request) or request.wfile.write(b"film")) as port:
@@ -445,8 +445,8 @@ class TestHostileServer:
 
         with answering(answer) as port:
             footage_file = self.footage_file(port, len(film))
-            part_path(footage_file).parent.mkdir(exist_ok=True)
-            part_path(footage_file).write_bytes(film[:1000])
+            partial_file_path(footage_file).parent.mkdir(exist_ok=True)
+            partial_file_path(footage_file).write_bytes(film[:1000])
             FootageFile.objects.update(fetched_bytes=1000)
             assert "another part" in str(fetched(footage_file).error)
-        assert part_path(footage_file).read_bytes() == film[:1000]
+        assert partial_file_path(footage_file).read_bytes() == film[:1000]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from campus.cctv.credentials import decrypt
-from campus.cctv.egress_policy import guarded
+from campus.cctv.egress_policy import allowed_address
 from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
 from recognition.messages import Message, join_messages
@@ -33,7 +33,7 @@ def target_of(camera: Camera) -> Target:
     Raises UserError, also where we may not go there.
     """
     source = camera.source
-    address = guarded(source)
+    address = allowed_address(source)
     path = quote(address.path, safe=AS_IS)
     if camera.label:
         path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=AS_IS + '?%')}"
@@ -45,7 +45,7 @@ def target_of(camera: Camera) -> Target:
 
 def told_by_cameras(source: Source) -> Message:
     """What each camera of a source sends, or why nothing, a line each. Raises UserError where there is none, or no address for them."""
-    guarded(source)
+    allowed_address(source)
     lines: list[Message] = []
     for camera in source.cameras.select_related("room"):
         try:

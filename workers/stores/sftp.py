@@ -8,7 +8,7 @@ from io import StringIO
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
-from campus.cctv.credentials import KEY
+from campus.cctv.credentials import PRIVATE_KEY_PREFIX
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from campus.common.errors import UserError
@@ -60,7 +60,7 @@ class PinnedSftp(SFTPFileSystem):
                 self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}", kind, key
             )
         username, password = self.login
-        own = private_key(password) if password.startswith(KEY) else None
+        own = private_key(password) if password.startswith(PRIVATE_KEY_PREFIX) else None
         self.client.connect(
             self.host,
             self.port,

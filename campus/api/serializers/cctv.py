@@ -56,15 +56,15 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         validators: list[Any] = []  # the model's own check names the field, and says why
 
 
-class SeenSerializer(serializers.Serializer[Any]):
+class FilePreviewSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(source="file.path")
     size = serializers.IntegerField(source="file.size", help_text="in bytes")
     modified_at = serializers.DateTimeField(source="file.modified", allow_null=True)
     fits = serializers.BooleanField(help_text="whether the path fits the pattern")
-    camera = serializers.IntegerField(source="reading.camera.pk", default=None, allow_null=True)
-    starts_at = serializers.DateTimeField(source="reading.starts_at", default=None, allow_null=True)
+    camera = serializers.IntegerField(source="parsed.camera.pk", default=None, allow_null=True)
+    starts_at = serializers.DateTimeField(source="parsed.starts_at", default=None, allow_null=True)
     ends_at = serializers.DateTimeField(
-        source="reading.ends_at", default=None, allow_null=True, help_text="of some only a guess"
+        source="parsed.ends_at", default=None, allow_null=True, help_text="of some only a guess"
     )
     lectures = serializers.SerializerMethodField(help_text="the lectures that it is of")
     note = serializers.CharField(help_text="why it is of no use by itself", allow_blank=True)
@@ -81,7 +81,7 @@ class SourceTestSerializer(serializers.Serializer[Any]):
     requested_at = serializers.DateTimeField(source="test.requested_at")
     error = serializers.CharField(source="test.error", allow_blank=True)
     file_count = serializers.IntegerField(source="test.file_count", help_text="files that are there")
-    files = SeenSerializer(many=True, help_text="the newest")
+    files = FilePreviewSerializer(many=True, help_text="the newest")
     camera_report = serializers.CharField(
         source="test.camera_report", help_text="of a source without files: what each camera sends", allow_blank=True
     )

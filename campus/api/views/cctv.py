@@ -18,11 +18,12 @@ from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTe
 from campus.cctv.selectors import cameras_for, collections_for, footage_files_for, preview_test_files, sources_for
 from campus.cctv.services import (
     assign_footage_file,
+    delete_camera,
+    delete_source,
     discard_footage_file,
     request_source_test,
     restart_collection,
     restore_footage_file,
-    row_delete,
     save_camera,
     save_source,
 )
@@ -62,7 +63,7 @@ class SourceViewSet(Office[Source]):
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Only one of whose footage nothing was counted."""
-        row_delete(row=self.object_to_change())
+        delete_source(source=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={202: s.SourceTestSerializer})
@@ -109,7 +110,7 @@ class CameraViewSet(Office[Camera]):
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Only one of whose footage nothing was counted."""
-        row_delete(row=self.object_to_change())
+        delete_camera(camera=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -23,13 +23,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
-from campus.cctv import path_patterns as patterns
-from campus.cctv.credentials import KEY
-from campus.cctv.matching import zone_of
+from campus.cctv.credentials import PRIVATE_KEY_PREFIX
 from campus.cctv.models import Alarm, Camera, FootageFile, Source, SourceTest
-from campus.cctv.path_patterns import Fields
-from campus.cctv.selectors import Seen, preview_test_files, sources_for
-from campus.cctv.services import clean_password, request_source_test, row_delete, save_source
+from campus.cctv.path_patterns import PathFields, compile_pattern
+from campus.cctv.selectors import FilePreview, preview_test_files, sources_for
+from campus.cctv.services import clean_password, delete_source, request_source_test, save_source
 from campus.common.errors import UserError
 from campus.web.admin.base import (
     PreloadedChoicesForm,
@@ -77,7 +75,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_private_key(self) -> str:
         file = self.cleaned_data["private_key"]
         text = file.read(MOST_KEY).decode(errors="replace") if file else ""
-        if file and not text.startswith(KEY):
+        if file and not text.startswith(PRIVATE_KEY_PREFIX):
             raise ValidationError(_("This is no file with a private key. It is the one without .pub."))
         return text
 
@@ -162,7 +160,7 @@ class SourceAdmin(RegistrarAdmin):
             return render_badge(_("failed"), "danger")
         return render_badge(source.get_state_display(), "success" if source.last_checked_at else "")
 
-    @display(description=gettext_lazy("Seen of the clock"))
+    @display(description=gettext_lazy("Measured clock"))
     def clock(self, source: Source) -> str:
         if source.measured_clock_offset is None or source.clock_measured_at is None:
             return "-"
@@ -174,11 +172,11 @@ class SourceAdmin(RegistrarAdmin):
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
-        row_delete(row=obj)
+        delete_source(source=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         for source in queryset:
-            row_delete(row=source)
+            delete_source(source=source)
 
     @action(description=gettext_lazy("Files"), url_path="files", icon="video_file")
     def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -238,7 +236,7 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
     except UserError as error:
         return {"test": test, "problem": str(error)}
     fits = [row for row in rows if row.fits]
-    unknown = Counter(row.note for row in fits if row.reading and row.reading.starts_at and row.reading.camera is None)
+    unknown = Counter(row.note for row in fits if row.parsed and row.parsed.starts_at and row.parsed.camera is None)
     return {
         "test": test,
         "shown": len(rows),
@@ -256,12 +254,12 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
 def _example(source: Source) -> str:
     """What the pattern would call a file of this moment."""
     camera = source.cameras.select_related("room").first()
-    fields = Fields(camera.label if camera else "camera", camera.room.name if camera else "room", timezone.now())
-    return patterns.compile(source.pattern).path(fields, zone_of(source))
+    fields = PathFields(camera.label if camera else "camera", camera.room.name if camera else "room", timezone.now())
+    return compile_pattern(source.pattern).format_path(fields, source.tzinfo)
 
 
-def _cells(row: Seen) -> list[Any]:
-    reading = row.reading
+def _cells(row: FilePreview) -> list[Any]:
+    parsed = row.parsed
     lectures = format_html_join(mark_safe("<br>"), "{}", ((render_change_link(lecture),) for lecture in row.lectures))
     if row.footage_file:
         remark: Any = render_badge(
@@ -269,13 +267,13 @@ def _cells(row: Seen) -> list[Any]:
         )
     else:
         remark = row.note or render_badge(_("would be fetched"), "info")
-    room = reading.camera.room if reading and reading.camera else "-"
+    room = parsed.camera.room if parsed and parsed.camera else "-"
     return [
         row.file.path,
         filesizeformat(row.file.size),
         room,
-        format_moment(reading.starts_at) if reading and reading.starts_at else "-",
-        date_format(timezone.localtime(reading.ends_at), "H:i") if reading and reading.ends_at else "-",
+        format_moment(parsed.starts_at) if parsed and parsed.starts_at else "-",
+        date_format(timezone.localtime(parsed.ends_at), "H:i") if parsed and parsed.ends_at else "-",
         lectures or "-",
         remark,
     ]

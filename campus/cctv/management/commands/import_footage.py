@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from campus.cctv.folder_import import finish_import, import_files, list_files, save_import_source
-from campus.cctv.matching import Reading, zone_of
+from campus.cctv.matching import ParsedFile
 from campus.cctv.models import FootageFile, Source
 from campus.common.errors import UserError
 
@@ -61,14 +61,14 @@ class Command(BaseCommand):
         finally:
             finish_import(source=source)
 
-    def show(self, source: Source, found: list[Reading]) -> None:
-        zone = zone_of(source)
-        for reading in found:
-            when = f"{reading.starts_at.astimezone(zone):%Y-%m-%d %H:%M}" if reading.starts_at else "?"
+    def show(self, source: Source, found: list[ParsedFile]) -> None:
+        zone = source.tzinfo
+        for parsed in found:
+            when = f"{parsed.starts_at.astimezone(zone):%Y-%m-%d %H:%M}" if parsed.starts_at else "?"
             self.stdout.write(
-                f"{reading.file.path}: {when}, {reading.note or ', '.join(str(lecture) for lecture in reading.lectures)}"
+                f"{parsed.file.path}: {when}, {parsed.note or ', '.join(str(lecture) for lecture in parsed.lectures)}"
             )
-        of_lectures = sum(bool(reading.lectures) and not reading.note for reading in found)
+        of_lectures = sum(bool(parsed.lectures) and not parsed.note for parsed in found)
         self.stdout.write(f"{len(found)} files, {of_lectures} of them of a lecture.")
 
     def wait(self, source: Source) -> None:
