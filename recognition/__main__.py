@@ -3,20 +3,20 @@
 import argparse
 import sys
 
-from recognition.cli import align, attend, classifier, weights
+from recognition.cli import align, attend, classifier, enrol, weights
 from recognition.errors import RecognitionError
 
 
-def parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m recognition", description="Who was in a lecture, from its recording.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in (attend, weights, align, classifier):
+    for command in (attend, enrol, weights, align, classifier):
         command.add_parser(commands)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except RecognitionError as error:

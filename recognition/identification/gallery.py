@@ -80,24 +80,24 @@ class Gallery:
         """What each student's SVM says of each unit vector (m, d), as (m, n): the larger, the likelier it is that student."""
         return np.asarray(vectors @ self.coef.T + self.intercept, np.float32)
 
-    def save(self, path: Path) -> str:
+    def save(self, path: str | Path) -> str:
         """Write the gallery, whole or not at all; returns the SHA-256 of the file."""
         manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
         manifest |= {
             "impostors": self.impostors.tails,
             "points": {strictness: asdict(point) for strictness, point in self.points.items()},
         }
-        with atomic_write(path) as beside:
+        with atomic_write(Path(path)) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
             with beside.open("wb") as file:
                 np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
             return hashlib.sha256(beside.read_bytes()).hexdigest()
 
     @classmethod
-    def load(cls, path: Path, embedder: str, sha256: str | None = None) -> "Gallery":
-        """Read a gallery made by `save`. Raises GalleryMismatch when it is missing, damaged, or another embedder's."""
+    def load(cls, path: str | Path, embedder: str | None = None, sha256: str | None = None) -> "Gallery":
+        """Read a gallery made by `save`; with `embedder`, one that it made. Raises GalleryMismatch when it is missing, damaged, or another embedder's."""
         try:
-            data = path.read_bytes()
+            data = Path(path).read_bytes()
             if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
                 raise GalleryMismatch(
                     "The gallery's file was changed after the training. Train the class's gallery again."
@@ -115,7 +115,7 @@ class Gallery:
             raise GalleryMismatch(
                 "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
             ) from error
-        if manifest["embedder"] != embedder:
+        if embedder is not None and manifest["embedder"] != embedder:
             raise GalleryMismatch(
                 "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
                 "Train the class's gallery again, or set the embedder back.",
@@ -128,7 +128,9 @@ class Gallery:
         }
         one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostors"])
         labels, report = tuple(manifest["labels"]), manifest["report"]
-        return cls(embedder, labels, templates, coef, intercept, Impostors((one, two, three)), points, report)
+        return cls(
+            manifest["embedder"], labels, templates, coef, intercept, Impostors((one, two, three)), points, report
+        )
 
 
 def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:

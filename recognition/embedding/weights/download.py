@@ -60,7 +60,7 @@ def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Pa
         total = received + int(length) if length and length.isdigit() else None
         if total is None or total > max_bytes:
             # Without a length, a cut connection looks like the end of the file, and an endless file like a long one.
-            raise DownloadFailed(f"{_host(url)} does not offer a file of at most {max_bytes >> 20} MiB at {url}.")
+            raise DownloadFailed(f"{_host(url)} offers no file of at most {max_bytes >> 20} MiB at {url}.")
         if etag := response.headers.get("ETag"):
             tag.write_text(etag)
         else:

@@ -10,8 +10,10 @@ import openpyxl
 import pytest
 
 from recognition.__main__ import main
-from recognition.cli.attend import as_json, as_table
-from recognition.types import Attendance, Presence, UnknownPerson
+from recognition.attendance import Status, StudentAttendance
+from recognition.cli.attend import format_table
+from recognition.types import Interval
+from tests.recognition.test_attendance import result_of
 
 
 @pytest.fixture(scope="session")
@@ -96,24 +98,41 @@ def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
     assert [name for name, student in students.items() if student["present"]] == ["Tony_Blair"]
 
 
-def test_who_is_to_be_confirmed_and_what_is_no_person_is_told_apart() -> None:
-    presences = (
-        Presence("Ada", True, ((0.0, 50.0),), 50, 0.8, 0.97),
-        Presence("Alan", False, ((3.0, 4.0),), 1, 0.1, 0.9, to_confirm=True),
-        Presence("Kurt", False),
+def student(label: str, status: Status, *intervals: Interval, confidence: float = 0.0) -> StudentAttendance:
+    return StudentAttendance(
+        label=label, status=status, intervals=intervals, seconds=0.0, share=0.0, confidence=confidence, crops=()
     )
-    attendance = Attendance(60.0, presences, (UnknownPerson((), 9, ()), UnknownPerson((), 60, (), is_static=True)))
-    written = as_json(attendance)
+
+
+def test_who_is_to_be_confirmed_and_what_is_no_person_is_told_apart() -> None:
+    ada = student("Ada", "present", (0.0, 50.0), confidence=0.97)
+    alan = student("Alan", "to confirm", (3.0, 4.0), confidence=0.9)
+    result = result_of(ada, alan, student("Kurt", "absent"), unknown=1, static_faces=1)
+    written = result.to_dict()
     students = {"Ada": (True, False), "Alan": (False, True), "Kurt": (False, False)}
     assert {
         name: (student["present"], student["to_confirm"]) for name, student in written["students"].items()
     } == students
     assert (written["unknown"], written["static_faces"]) == (1, 1)
-    ada, alan, kurt, total = as_table(attendance)
-    assert ada.split() == ["Ada", "present", "0:00-0:50", "97%"]
-    assert alan.split() == ["Alan", "to", "be", "confirmed", "0:03-0:04", "90%"]
-    assert kurt.split() == ["Kurt", "absent"]
+    first, second, third, total = format_table(result)
+    assert first.split() == ["Ada", "present", "0:00-0:50", "97%"]
+    assert second.split() == ["Alan", "to", "be", "confirmed", "0:03-0:04", "90%"]
+    assert third.split() == ["Kurt", "absent"]
     assert total == "1 of 3 present, 1 to be confirmed, 1 unknown, 1 on a wall or a screen"
+
+
+def test_a_gallery_does_for_the_folder_and_the_options_first_name_is_still_known(
+    people: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, gallery = str(shared_data / "people" / "Tony_Blair" / "12.jpg"), str(tmp_path / "class.gallery")
+    assert main(["enrol", str(people), gallery, "--enrol", "3"]) == 0
+    assert "1 people with 3 photos" in capsys.readouterr().out
+    assert main(["attend", photo, "--gallery", gallery, "--sureness", "lenient"]) == 0
+    assert "1 of 1 present" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["attend", photo])
+    with pytest.raises(SystemExit):
+        main(["attend", photo, "--gallery", gallery, "--people", str(people)])
 
 
 @pytest.fixture
