@@ -38,7 +38,7 @@ class PeriodicJob:
 
 SWEEP = PeriodicJob(name="sweep", schedule=timedelta(seconds=settings.SWEEP_SECONDS))
 COLLECT_FOOTAGE = PeriodicJob(
-    name="collect_footage", schedule=timedelta(minutes=1), label=gettext_lazy("Look for footage of lectures")
+    name="collect_footage", schedule=timedelta(minutes=1), label=gettext_lazy("Check for lecture footage")
 )
 CHECK_ALARMS = PeriodicJob(
     name="check_alarms",

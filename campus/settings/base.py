@@ -65,6 +65,7 @@ WSGI_APPLICATION = "campus.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "campus" / "web" / "templates"],  # before the templates of the admin's theme
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

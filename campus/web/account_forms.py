@@ -15,7 +15,7 @@ from campus.accounts.signin import AttemptLimit, client_address, is_login_blocke
 
 class SignInForm(AuthenticationForm):
     error_messages = {
-        "invalid_login": _("The name or the password is wrong. Mind capital letters, or set a new password."),
+        "invalid_login": _("Wrong user name or password. Check capital letters, or set a new password."),
         "inactive": _("This account is closed. Ask a registrar to open it again."),
     }
 
@@ -27,7 +27,7 @@ class SignInForm(AuthenticationForm):
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label=_("Code of six digits"),
+        label=_("Six-digit code"),
         max_length=40,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
@@ -39,13 +39,13 @@ class ForgottenForm(PasswordResetForm):
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.fields["email"].help_text = _("The one that your account has.")
+        self.fields["email"].help_text = _("The address of your account.")
 
     def clean(self) -> dict[str, Any] | None:
         limit = AttemptLimit("password-reset", client_address(self.request))
         if limit.is_exceeded:
             raise ValidationError(
-                _("Too many letters were asked for from here. Wait a quarter of an hour and try again."),
+                _("Too many e-mails were requested from here. Wait 15 minutes and try again."),
                 code="too_many",
             )
         limit.add_attempt()
@@ -70,11 +70,11 @@ class ForgottenForm(PasswordResetForm):
 
 
 class TokenForm(forms.Form):
-    name = forms.CharField(label=_("What it is for"), max_length=100, help_text=_("Such as “timetable script”."))
-    scope = forms.ChoiceField(label=_("What it may do"), choices=ApiToken.Scope.choices, initial=ApiToken.Scope.READ)
+    name = forms.CharField(label=_("Purpose"), max_length=100, help_text=_("For example “timetable script”."))
+    scope = forms.ChoiceField(label=_("Permissions"), choices=ApiToken.Scope.choices, initial=ApiToken.Scope.READ)
     days = forms.TypedChoiceField(
-        label=_("How long it is good for"),
+        label=_("Valid for"),
         coerce=int,
-        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+        choices=[(30, _("30 days")), (90, _("90 days")), (365, _("1 year"))],
         initial=90,
     )

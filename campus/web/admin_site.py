@@ -24,7 +24,7 @@ class RegistrarSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
         """There is one door, with one limit on guesses and one second step."""
         if request.user.is_authenticated and not self.has_permission(request):
-            raise PermissionDenied(_("The admin is for registrars. Your classes are on the staff's pages."))
+            raise PermissionDenied(_("The admin is for registrars. Your classes are on the staff pages."))
         return redirect(reverse("login", query={"next": request.GET.get("next") or reverse("admin:index")}))
 
     def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:

@@ -92,8 +92,7 @@ def _to_confirm(user: User, now: datetime) -> list[Need]:
     return [
         Need(
             one,
-            ngettext("%(n)s student is to be confirmed.", "%(n)s students are to be confirmed.", one.to_confirm)
-            % {"n": one.to_confirm},
+            ngettext("%(n)s student to confirm", "%(n)s students to confirm", one.to_confirm) % {"n": one.to_confirm},
             reverse("lecture", args=[one.pk]),
         )
         for one in waiting[:SHOWN]

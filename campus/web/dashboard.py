@@ -119,14 +119,14 @@ def _state(lecture: Any) -> tuple[str, str]:
     if states & {Recording.State.FAILED, Recording.State.CANCELLED} and Recording.State.DONE not in states:
         return _("recording failed"), "danger"
     if states & set(OPEN):
-        return _("in work"), "info"
+        return _("in progress"), "info"
     if lecture.to_confirm:
-        return _("to be confirmed"), "warning"
+        return _("to confirm"), "warning"
     if states:
-        return _("counted"), "success"
+        return _("attendance taken"), "success"
     if lecture.starts_at > now:
-        return _("to come"), ""
-    return (_("going on"), "info") if lecture.ends_at > now else (_("no recording yet"), "warning")
+        return _("upcoming"), ""
+    return (_("now"), "info") if lecture.ends_at > now else (_("no recording yet"), "warning")
 
 
 def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
@@ -145,7 +145,7 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
         to_confirm,
         "lecture",
         "person_search",
-        lambda n: ngettext("%(n)d student to be confirmed", "%(n)d students to be confirmed", n),
+        lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
     )
     of_recording = Q(recording__lecture__starts_at__gte=since, recording__lecture__sign_off=None)
     unknown = unknown_people_for(user).filter(of_recording, is_static=False, decision=None)
@@ -162,7 +162,7 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
         .order_by("-created_at"),
         "admin:recordings_recording_change",
         "videocam_off",
-        lambda n: ngettext("%(n)d recording with failed parts", "%(n)d recordings with failed parts", n),
+        lambda n: ngettext("%(n)d recording with failed segments", "%(n)d recordings with failed segments", n),
     )
     yield from _footage(user)
     lacking = dict(
@@ -185,7 +185,7 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
         galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),
         "admin:biometrics_gallery_change",
         "model_training",
-        lambda n: ngettext("%(n)d training failed", "%(n)d trainings failed", n),
+        lambda n: ngettext("%(n)d failed training", "%(n)d failed trainings", n),
     )
 
 
@@ -196,14 +196,14 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
         alarms_for(user).filter(ended_at=None),
         "admin:cctv_alarm_change",
         "e911_emergency",
-        lambda n: ngettext("%(n)d thing has stopped", "%(n)d things have stopped", n),
+        lambda n: ngettext("%(n)d alarm", "%(n)d alarms", n),
     )
     missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
     yield _listed(
         missing.select_related("lecture__course").order_by("-lecture__starts_at"),
         "admin:cctv_collection_change",
         "videocam_alert",
-        lambda n: ngettext("%(n)d lecture of which no footage came", "%(n)d lectures of which no footage came", n),
+        lambda n: ngettext("%(n)d lecture without footage", "%(n)d lectures without footage", n),
         name=lambda collection: str(collection.lecture),
     )
     footage_files = (
@@ -213,9 +213,7 @@ def _footage(user: AnyUser) -> Iterable[Task | None]:
         awaiting_assignment(footage_files),
         "admin:cctv_footagefile_change",
         "unknown_document",
-        lambda n: ngettext(
-            "%(n)d file that somebody has to assign or discard", "%(n)d files that somebody has to assign or discard", n
-        ),
+        lambda n: ngettext("%(n)d file to assign or discard", "%(n)d files to assign or discard", n),
     )
     yield _listed(
         footage_files.filter(state=FootageFile.State.FAILED),

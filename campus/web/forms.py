@@ -39,7 +39,7 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=100,
         required=False,
         widget=RoomInput,
-        help_text=gettext_lazy("May stay empty."),
+        help_text=gettext_lazy("Optional."),
     )
     field_order = ("course", "title", "room")
 
@@ -48,7 +48,7 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["course", "title", "starts_at", "ends_at"]
         widgets = {"starts_at": LocalDateTimeInput, "ends_at": LocalDateTimeInput}
         help_texts = {
-            "title": gettext_lazy("What it is about. May stay empty."),
+            "title": gettext_lazy("The topic. Optional."),
         }
         error_messages = {
             "__all__": {
@@ -84,7 +84,7 @@ class LectureChangeForm(forms.Form):
     cancelled = forms.BooleanField(
         label=gettext_lazy("Cancelled"),
         required=False,
-        help_text=gettext_lazy("It does not take place; calendars show it so."),
+        help_text=gettext_lazy("The lecture does not take place; calendars show it as cancelled."),
     )
 
 
@@ -95,7 +95,7 @@ class UploadForm(forms.Form):
         max_length=255,
         error_messages={
             "required": gettext_lazy("Choose a video or a photo first."),
-            "max_length": gettext_lazy("The file's name is longer than 255 letters. Rename it."),
+            "max_length": gettext_lazy("The file name is longer than 255 characters. Rename the file."),
         },
         widget=forms.FileInput(attrs={"accept": "video/*,image/*,.mkv,.mts,.m2ts,.ts,.avi,.heic,.heif"}),
     )
@@ -103,7 +103,7 @@ class UploadForm(forms.Form):
 
 class StatusForm(forms.Form):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("What the recording says")), *statuses.override_choices()],
+        choices=lambda: [("", _("As detected")), *statuses.override_choices()],
         required=False,
         label=gettext_lazy("Status"),
     )
@@ -111,5 +111,5 @@ class StatusForm(forms.Form):
         max_length=300,
         required=False,
         label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("Kept with the change, for everybody who may see this class."),
+        help_text=gettext_lazy("Logged with the change, and visible to everyone who can see this class."),
     )

@@ -142,7 +142,7 @@ class LectureResult:
         names = {
             "": _("All"),
             "check": _("To check"),
-            "there": _("There"),
+            "there": _("Attended"),
             "absent": _("Absent"),
             "changed": _("Changed"),
         }

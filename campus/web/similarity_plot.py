@@ -64,7 +64,7 @@ def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequ
         '<svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
         '{areas}<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>{axis}{lines}'
         '<text x="{right}" y="{bottom}" text-anchor="end">{unit}</text></svg>',
-        label=_("How alike faces of the same person and of different people are"),
+        label=_("Similarity of faces of the same person and of different people"),
         unit=_("similarity (cosine)"),
         w=WIDTH,
         h=HEIGHT,

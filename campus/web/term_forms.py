@@ -47,7 +47,7 @@ class CompareForm(TermForm):
         Course.objects.none(),
         label=_("Classes"),
         required=False,
-        help_text=_("At most eight; with Ctrl or Cmd to choose several."),
+        help_text=_("Up to eight; hold Ctrl or Cmd to select several."),
     )
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:

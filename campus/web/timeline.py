@@ -1,4 +1,4 @@
-"""Who was there when: a bar a student over the length of the lecture. Positions are shares of the width, so that the page may have any."""
+"""Attendance when: a bar a student over the length of the lecture. Positions are shares of the width, so that the page may have any."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from campus.web.similarity_plot import draw_similarity_plot
 
 @dataclass(frozen=True)
 class Rate:
-    """What to expect of one strictness, in words."""
+    """Expected accuracy of one strictness, in words."""
 
     strictness: str
     label: str
@@ -138,17 +138,17 @@ def error_rates(gallery: Gallery | None) -> list[Rate]:
 
 def _strangers(rate: float) -> str:
     if not rate:
-        return _("none of those tried taken for a student")
+        return _("no stranger accepted in the test")
     within = round(1 / rate)
     digits = max(len(str(within)) - 2, 0)
-    return _("about 1 stranger in %(n)s taken for a student") % {
+    return _("about 1 stranger in %(n)s accepted as a student") % {
         "n": number_format(round(within, -digits), force_grouping=True)
     }
 
 
 def _missed(rate: float) -> str:
     if not rate:
-        return _("none of those tried missed")
+        return _("no student missed in the test")
     of = next((of for of in (100, 1000, 10_000) if rate * of >= 1), 100_000)
     facts = {"n": round(rate * of), "of": number_format(of, force_grouping=True)}
-    return _("about %(n)s of %(of)s sights of a student missed") % facts
+    return _("about %(n)s of %(of)s appearances of a student missed") % facts

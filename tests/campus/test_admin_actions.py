@@ -46,7 +46,7 @@ def test_train_asks_for_a_gallery_or_says_what_is_missing(campus: Campus, regist
     assert "no usable photos" in press(registrar, "academics_course_train", campus.course.pk)
     assert not Gallery.objects.exists()
     add_photo(campus.ann)
-    assert "Training was asked for" in press(registrar, "academics_course_train", campus.course.pk)
+    assert "Training started" in press(registrar, "academics_course_train", campus.course.pk)
     assert Gallery.objects.get().state == Gallery.State.QUEUED
 
 
@@ -57,7 +57,7 @@ def test_train_several_classes_names_those_that_cannot(campus: Campus, registrar
     page = registrar.post(
         address, {"action": "train_all", "_selected_action": [campus.course.pk, empty.pk]}, follow=True
     ).content.decode()
-    assert "asked for: 1" in page
+    assert "started: 1" in page
     assert "E1 Empty: There are no usable photos" in page
     assert Gallery.objects.get().course == campus.course
 
@@ -157,7 +157,7 @@ def test_many_photos_of_a_student_at_once(campus: Campus, registrar: Client) -> 
     ]
     response = registrar.post(reverse("admin:academics_student_photos", args=[campus.ann.pk]), {"photos": files})
     assert campus.ann.photos.count() == 2
-    assert "2 taken, 2 not taken" in " ".join(response.content.decode().split())
+    assert "2 added, 2 skipped" in " ".join(response.content.decode().split())
     assert "already here" in response.content.decode()
 
 
@@ -205,7 +205,7 @@ def test_one_goes_back_to_an_earlier_gallery(campus: Campus, registrar: Client, 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"gallery")
         galleries.append(row)
-    assert "taken with this gallery now" in press(registrar, "biometrics_gallery_use", galleries[0].pk)
+    assert "gallery is now in use" in press(registrar, "biometrics_gallery_use", galleries[0].pk)
     assert Gallery.objects.get(active=True) == galleries[0]
     Path(settings.MEDIA_ROOT, galleries[1].path).unlink()
     assert "has no file any more" in press(registrar, "biometrics_gallery_use", galleries[1].pk)
@@ -217,11 +217,11 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     file = SimpleUploadedFile("a.zip", zipped({"007/1.jpg": picture(), "<b>x</b>/1.jpg": picture()}).getvalue())
     to = registrar.post(address, {"file": file, "course": campus.course.pk})["Location"]
     page = registrar.get(to).content.decode()
-    assert "0 of 2 files looked at" in page
+    assert "0 of 2 files checked" in page
     assert "data-again" in page
     zip_take(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
     page = registrar.get(to).content.decode()
-    assert "2 of 2 files looked at: 1 taken, 1 not taken" in page
+    assert "2 of 2 files checked: 1 added, 1 skipped" in page
     assert "data-again" not in page
     assert "<b>x</b>" not in page
     assert to in registrar.get(address).content.decode(), "it is found again"

@@ -62,7 +62,7 @@ def test_the_registrar_sees_every_page(campus: Campus, registrar: Client) -> Non
         response = registrar.get(page)
         assert response.status_code == 200, page
         assert project.INSTITUTION in response.content.decode()
-    assert "What needs a person" in registrar.get("/admin/").content.decode()
+    assert "To do" in registrar.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("who", ["anonymous", "lecturer"])

@@ -1,4 +1,4 @@
-"""The registrar's first page: what needs a person, what is in work, and whether anybody works."""
+"""The registrar's first page: what is to do, which recordings are in progress, and whether workers answer."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,9 +42,9 @@ def tasks(client: Client) -> dict[str, Task]:
 
 def test_nothing_to_do_is_said(registrar: Client) -> None:
     page = registrar.get("/admin/").content.decode()
-    assert "Everybody is counted" in page
+    assert "Nothing to do" in page
     assert "no lectures today" in page
-    assert "No recording is in work" in page
+    assert "No recording is being processed" in page
 
 
 def test_what_needs_a_person_is_counted_with_the_way_there(registrar: Client, lecture: Any) -> None:
@@ -84,20 +84,20 @@ def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) 
         (today,) = dashboard(registrar).lectures
         return today.state
 
-    assert state() == "going on"
+    assert state() == "now"
     recording = factories.planned(lecture, segments=4)
     recording.segments.filter(index=0).update(state="done", progress=1)
-    assert state() == "in work"
+    assert state() == "in progress"
     (work,) = dashboard(registrar).in_work
     assert 0 < work.percent < 50
     Recording.objects.update(state=Recording.State.FAILED)
     assert state() == "recording failed"
     Recording.objects.update(state=Recording.State.DONE)
-    assert state() == "counted"
+    assert state() == "attendance taken"
     AttendanceRecord.objects.create(
         lecture=lecture, student=lecture.course.students.first(), machine_status="to_confirm"
     )
-    assert state() == "to be confirmed"
+    assert state() == "to confirm"
     SignOff.objects.create(lecture=lecture, user_name="ada")
     assert state() == "signed off"
 

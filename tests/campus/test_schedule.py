@@ -53,7 +53,7 @@ def page(task: PeriodicTask) -> str:
 
 def test_the_list_says_what_runs_when(registrar: Client, footage: PeriodicTask, week: PeriodicTask) -> None:
     shown = registrar.get(reverse(LIST)).content.decode()
-    assert "Look for footage of lectures" in shown
+    assert "Check for lecture footage" in shown
     assert "every minute" in shown
     assert "every day, 06:30" in shown
     assert "sweep" not in shown

@@ -87,7 +87,7 @@ def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
         "admin:cctv_source_change", args=[factories.source(kind="sftp", address="sftp://nvr.example.org/").pk]
     )
     page = office.get(where)
-    for name, said in (("id_ed25519.pub", "It is the one without .pub."), ("id_ed25519", "")):
+    for name, said in (("id_ed25519.pub", "Choose the file without .pub."), ("id_ed25519", "")):
         key = SimpleUploadedFile(name, (tmp_path / name).read_bytes())
         assert said in office.post(where, sent(page, private_key=key), follow=True).content.decode()
     kept = credentials.decrypt(Source.objects.get().secret)
@@ -111,8 +111,8 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
     factories.camera("B 12", source, label="one")
     lecture = factories.lecture(room="B 12", title="Loops")
     where = reverse("admin:cctv_source_test", args=[source.pk])
-    assert "never tested" in office.get(where).content.decode()
-    assert "A worker looks" in press(office, "cctv_source_test_now", source.pk)
+    assert "not been tested yet" in office.get(where).content.decode()
+    assert "is being tested" in press(office, "cctv_source_test_now", source.pk)
     part = office.get(where, headers={"HX-Request": "true"}).content.decode()
     assert 'hx-trigger="every 2s"' in part
     assert "<html" not in part
@@ -126,7 +126,7 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
     assert str(lecture) in page
     assert "would be fetched" in page
     assert "no camera called “two”" in page
-    assert "2 fit the pattern and 1 are of a lecture" in " ".join(page.split())
+    assert "2 match the pattern and 1 belong to a lecture" in " ".join(page.split())
     Source.objects.update(pattern="{room}/{date}/{start}.mp4")
     assert "would be called “B 12/" in office.get(where).content.decode()
     SourceTest.objects.update(state="failed", error=Message("The name leads nowhere."))
@@ -199,11 +199,11 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     assert "stray1" not in office.get(lists, {"lecture": "none"}).content.decode()
     office.post(lists, {"action": "discard_all", **chosen})
     assert set(FootageFile.objects.filter(path__startswith="stray").values_list("state", flat=True)) == {"discarded"}
-    assert "Taken back: 2." in office.post(lists, {"action": "restore_all", **chosen}, follow=True).content.decode()
-    assert "The file is discarded." in press(office, "cctv_footagefile_discard_one", strays[0].pk)
-    assert "The file is taken back." in press(office, "cctv_footagefile_restore_one", strays[0].pk)
+    assert "Restored: 2." in office.post(lists, {"action": "restore_all", **chosen}, follow=True).content.decode()
+    assert "File discarded." in press(office, "cctv_footagefile_discard_one", strays[0].pk)
+    assert "File restored." in press(office, "cctv_footagefile_restore_one", strays[0].pk)
     assert (
-        "Choose the files first"
+        "Select the files first"
         in office.get(
             reverse("admin:cctv_footagefile_assign"), {"footage_file": "nonsense"}, follow=True
         ).content.decode()
@@ -217,7 +217,7 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
         lecture=lecture, state="missing", note=Message("cam1: nothing."), next_check_at=now, deadline_at=now
     )
     assert "cam1: nothing." in office.get(reverse("admin:cctv_collection_changelist")).content.decode()
-    assert "It is looked for again." in press(office, "cctv_collection_look_again", row.pk)
+    assert "Checking for footage again." in press(office, "cctv_collection_look_again", row.pk)
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING
     footage_file = factories.footage_file(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")
@@ -235,8 +235,8 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     factories.footage_file(None, None, source=source, state="discovered", needs_assignment=True, path="stray.mp4")
     factories.footage_file(None, None, source=source, state="failed", path="broken.mp4")
     said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
-    assert said["e911_emergency"] == ("1 thing has stopped", ["Work waits."])
-    assert said["videocam_alert"] == ("1 lecture of which no footage came", [str(lecture)])
+    assert said["e911_emergency"] == ("1 alarm", ["Work waits."])
+    assert said["videocam_alert"] == ("1 lecture without footage", [str(lecture)])
     assert said["unknown_document"][1] == [f"stray.mp4 of {source}"]
     assert said["cloud_off"][1] == [f"broken.mp4 of {source}"]
 

@@ -47,7 +47,7 @@ def test_a_registrar_sees_the_lectures_of_a_series_before_they_are_made(registra
     assert not series.lectures.exists()
     registrar.post(answer.url, agreed(page))
     assert series.lectures.count() == 8
-    assert "nothing to do" in registrar.get(answer.url).content.decode()
+    assert "Nothing to change" in registrar.get(answer.url).content.decode()
 
 
 def test_a_new_holiday_leads_to_the_plan_of_the_series_it_touches(registrar: Client, world: World):

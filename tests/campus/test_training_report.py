@@ -62,9 +62,17 @@ def page(client: Client, gallery: Gallery) -> str:
 
 def test_rates_are_said_in_words(report: Gallery) -> None:
     assert [(rate.label, rate.strangers, rate.missed) for rate in error_rates(report)] == [
-        ("Strict", "about 1 stranger in 10,000 taken for a student", "about 4 of 100 sights of a student missed"),
-        ("Balanced", "about 1 stranger in 1,000 taken for a student", "about 2 of 100 sights of a student missed"),
-        ("Lenient", "none of those tried taken for a student", "none of those tried missed"),
+        (
+            "Strict",
+            "about 1 stranger in 10,000 accepted as a student",
+            "about 4 of 100 appearances of a student missed",
+        ),
+        (
+            "Balanced",
+            "about 1 stranger in 1,000 accepted as a student",
+            "about 2 of 100 appearances of a student missed",
+        ),
+        ("Lenient", "no stranger accepted in the test", "no student missed in the test"),
     ]
     assert error_rates(None) == error_rates(Gallery()) == []
 
@@ -74,14 +82,14 @@ def test_the_report_shows_what_to_look_at(registrar: Client, report: Gallery, wo
     ann, bob = world.course.students.exclude(name="Zed").order_by("pk")
     wrong = report.report["suspect_photos"][str(ann.pk)][0]["photo"]
     for part in (
-        "about 1 stranger in 1,000 taken for a student",
+        "about 1 stranger in 1,000 accepted as a student",
         "Balanced (in use)",
         '<svg class="plot"',
         "similarity 0.961",
         reverse("admin:biometrics_facephoto_thumbnail", args=[wrong]),
         reverse("admin:biometrics_facephoto_delete", args=[wrong]),
-        f"Move it to {bob.name}",
-        "Without a usable photo",
+        f"Move to {bob.name}",
+        "No usable photo",
         "Zed",
     ):
         assert part in text, part
@@ -156,7 +164,7 @@ def test_nobody_else_moves_photos(client: Client, world: World) -> None:
 def test_the_class_page_sets_strictness_and_face_model(registrar: Client, report: Gallery, world: World) -> None:
     address = reverse("admin:academics_course_change", args=[world.course.pk])
     text = registrar.get(address).content.decode()
-    assert "about 2 of 100 sights of a student missed" in text
+    assert "about 2 of 100 appearances of a student missed" in text
     assert "Strict lets fewer strangers pass" in text
     form = {"code": "CS101", "name": "Computing", "present_seconds": 2, "late_minutes": 10, "early_minutes": 10}
     form |= {

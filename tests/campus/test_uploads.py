@@ -304,7 +304,7 @@ def test_an_unfinished_upload_is_found_by_the_file(tus: Tus):
     (found,) = tus.client.get(reverse("api-uploads"), {"lecture": tus.world.lecture.pk, "sha256": SHA256}).json()
     assert (found["url"], found["offset"], found["size"]) == (url, CHUNK, len(FILE))
     page = tus.client.get(reverse("lecture", args=[tus.world.lecture.pk])).content.decode()
-    assert "Uploads that are not finished" in page
+    assert "Unfinished uploads" in page
     assert "293.0" in page.replace("\xa0", " ")
     assert len(tus.client.get(reverse("api-uploads")).json()) == 2
     assert tus.client.get(reverse("api-uploads"), {"lecture": "x"}).status_code == 400

@@ -84,9 +84,9 @@ def test_several_statuses_at_once(lecturer: Client, world: World, which: str, ch
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({"status": "late"}, "Nobody is selected"),
+        ({"status": "late"}, "No students selected"),
         ({"status": "asleep", "records": "1"}, "asleep"),
-        ({"status": "late", "records": ["-1", "x", "9" * 40]}, "Nobody is selected"),
+        ({"status": "late", "records": ["-1", "x", "9" * 40]}, "No students selected"),
     ],
 )
 def test_what_cannot_be_set(lecturer: Client, world: World, form: dict[str, str], sentence: str) -> None:
@@ -112,12 +112,12 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
         url, {"action": "name", "student": absent.pk, "add_photos": "on", "reason": "I know her"}, follow=True
     )
     text = response.content.decode()
-    assert f"This is {absent.name}." in text
+    assert f"Identified as {absent.name}." in text
     assert "2 present" in text
     assert "I know her" in text
     assert FacePhoto.objects.filter(student=absent).count() == 1
     record = world.lecture.records.get(student=absent)
-    assert "own said that this is the student." in lecturer.get(reverse("record", args=[record.pk])).content.decode()
+    assert "Identified by own." in lecturer.get(reverse("record", args=[record.pk])).content.decode()
     lecturer.post(url, {"action": "undo"})
     assert "1 absent" in lecture_page(lecturer, world)
 
@@ -126,12 +126,12 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
 def test_somebody_has_to_be_chosen(lecturer: Client, world: World, student: str) -> None:
     response = lecturer.post(reverse("unknown-person", args=[world.unknown.pk]), {"action": "name", "student": student})
     assert response.status_code == 400
-    assert "Choose who it is first." in response.content.decode()
+    assert "Choose a student first." in response.content.decode()
 
 
 def test_visitor_and_delete(lecturer: Client, world: World) -> None:
     url = reverse("unknown-person", args=[world.unknown.pk])
-    assert "A visitor." in lecturer.post(url, {"action": "visitor"}, follow=True).content.decode()
+    assert "Marked as a visitor." in lecturer.post(url, {"action": "visitor"}, follow=True).content.decode()
     assert "visitor" in lecture_page(lecturer, world)
     assert "Deleted" in lecturer.post(url, {"action": "delete"}, follow=True).content.decode()
     assert not UnknownPerson.objects.exists()
@@ -143,7 +143,7 @@ def test_not_this_person(lecturer: Client, world: World) -> None:
         reverse("sighting-action", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True
     )
     text = response.content.decode()
-    assert "The face is among the unknown people now." in text
+    assert "The face is now among the unknown people." in text
     assert "Not seen in any recording." in text
     assert "2 absent" in lecture_page(lecturer, world)
     person = UnknownPerson.objects.order_by("index").last()
@@ -154,8 +154,8 @@ def test_not_this_person(lecturer: Client, world: World) -> None:
 def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
     url = reverse("sighting-action", args=[world.sighting.pk, "learn"])
     before = world.student.photos.count()
-    assert "1 picture is added" in lecturer.post(url, follow=True).content.decode()
-    assert "among the enrolment photos already" in lecturer.post(url, follow=True).content.decode()
+    assert "1 picture added" in lecturer.post(url, follow=True).content.decode()
+    assert "already among the enrolment photos" in lecturer.post(url, follow=True).content.decode()
     assert world.student.photos.count() == before + 1
     assert lecturer.post(reverse("sighting-action", args=[world.sighting.pk, "explode"])).status_code == 404
 
@@ -182,8 +182,8 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
     lecturer.post(reverse("sign-off", args=[world.lecture.pk]))
     text = lecture_page(lecturer, world)
     assert "Signed off by own" in text
-    assert "Set for the selected" not in text
-    assert "Open again" not in text
+    assert "Set for selected" not in text
+    assert "Reopen" not in text
     for name, row in (("record", world.record), ("unknown-person", world.unknown)):
         assert "Signed off by own" in lecturer.get(reverse(name, args=[row.pk])).content.decode()
     refused = lecturer.post(reverse("record", args=[world.record.pk]), {"status": "late", "reason": ""})
@@ -191,7 +191,7 @@ def test_sign_off_and_open_again(lecturer: Client, world: World) -> None:
     assert "signed off" in refused.content.decode()
     assert lecturer.post(reverse("reopen", args=[world.lecture.pk])).status_code == 403
     lecturer.force_login(world.registrar)
-    assert "Set for the selected" in lecture_page(lecturer, world)
+    assert "Set for selected" in lecture_page(lecturer, world)
     lecturer.post(reverse("reopen", args=[world.lecture.pk]), {"reason": "A mistake"})
     assert not SignOff.objects.exists()
     assert "A mistake" in lecture_page(lecturer, world)

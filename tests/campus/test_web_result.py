@@ -127,7 +127,7 @@ def test_a_finished_recording_asks_no_more(lecturer: Client, world: World):
 def test_a_failure_is_shown_with_what_to_do(lecturer: Client, world: World):
     text = page(lecturer, "recording", world.failed.pk)
     assert "The file is damaged. Upload another copy." in text
-    assert "Try the failed parts again" in text
+    assert "Retry failed segments" in text
     assert "The file is damaged. Upload another copy." in page(lecturer, "lecture", world.lecture.pk)
 
 
@@ -302,7 +302,7 @@ def test_who_is_to_be_confirmed_comes_first_with_both_faces(
     lecturer: Client, world: World, to_confirm: AttendanceRecord, name: str
 ):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
-    assert text.index(">To be confirmed<") < text.index("Who was there")
+    assert text.index(">To confirm<") < text.index(">Attendance<")
     assert "1 to be confirmed" in text
     assert "absent</span>" not in text
     (photo,) = to_confirm.student.photos.filter(state="accepted")
@@ -317,18 +317,18 @@ def test_one_press_confirms(lecturer: Client, world: World, to_confirm: Attendan
     assert lecturer.get(url).status_code == 405
     text = lecturer.post(url, follow=True).content.decode()
     assert f"{to_confirm.student.name}: {status}." in text
-    assert ">To be confirmed<" not in text
+    assert ">To confirm<" not in text
     to_confirm.refresh_from_db()
     assert (to_confirm.machine_status, to_confirm.override_status) == ("to_confirm", status)
     change = AttendanceChange.objects.get()
     assert (change.old, change.new, change.user_name) == ("to_confirm", status, "own")
-    assert "by looking at the pictures" in change.reason
+    assert "by comparing the pictures" in change.reason
 
 
 def test_a_press_on_an_old_page_changes_no_decision(lecturer: Client, world: World, to_confirm: AttendanceRecord):
     set_override(record=to_confirm, status="excused", reason="ill", user=world.registrar)
     text = lecturer.post(reverse("record-confirm", args=[to_confirm.pk, "absent"]), follow=True).content.decode()
-    assert "is settled already: excused." in text
+    assert "is already decided: excused." in text
     to_confirm.refresh_from_db()
     assert to_confirm.status == "excused"
 
@@ -346,7 +346,7 @@ def test_confirming_asks_who_it_is(client: Client, world: World, to_confirm: Att
 
 def test_snapshot_faces_are_apart_from_unknown_people(lecturer: Client, world: World, to_confirm: AttendanceRecord):
     text = page(lecturer, "lecture", world.lecture.pk)
-    unknown, snapshot = text.split("Still faces")
+    unknown, snapshot = text.split("Static faces")
     assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in unknown
     poster = reverse("unknown-person-crop", args=[world.recording.unknown_people.get(is_static=True).pk, 0])
     assert poster in snapshot
@@ -369,7 +369,7 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     Recording.objects.filter(lecture=world.lecture).delete()
     camera = factories.camera(world.lecture.room.name)
     update_lectures_shown_by(footage_file=factories.footage_file(camera, world.lecture.starts_at, 30))
-    assert "nothing is counted yet" in page(lecturer, "lecture", world.lecture.pk)
+    assert "attendance has not been taken yet" in page(lecturer, "lecture", world.lecture.pk)
     recording = world.lecture.recordings.get()
     Recording.objects.update(state="done", duration=5400)
     Segment.objects.create(recording=recording, index=0, start=0, end=1800, state="done")
@@ -379,12 +379,12 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     recount_lecture(lecture=world.lecture)
     shown = page(lecturer, "lecture", world.lecture.pk)
     until = timezone.localtime(world.lecture.starts_at + timedelta(minutes=30))
-    assert f"<strong>1 of 2</strong> present so far, by the footage until {until:%H:%M}." in shown
-    assert "so far</span>" in shown
+    assert f"<strong>1 of 2</strong> present so far, based on footage until {until:%H:%M}." in shown
+    assert "provisional</span>" in shown
     assert reverse("sign-off", args=[world.lecture.pk]) not in shown
     page(lecturer, "recording", recording.pk)
     response = lecturer.post(reverse("accept-partial-footage", args=[world.lecture.pk]), follow=True)
-    assert "is counted with the footage that is here" in response.content.decode()
+    assert "is final, based on the footage so far" in response.content.decode()
     recording.refresh_from_db()
     assert (recording.provisional, recording.state) == (False, "aggregating")
     Recording.objects.update(state="done")

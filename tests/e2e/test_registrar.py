@@ -46,7 +46,7 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     file.write_text(ROSTER)
     page.goto("/admin/academics/student/import/")
     page.set_input_files("input[type=file]", file)
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Preview").click()
     sees(page, "2 new")
     usable(page)
     page.get_by_role("button", name="Import").click()

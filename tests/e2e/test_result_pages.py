@@ -38,15 +38,15 @@ def test_from_the_first_look_to_the_sign_off(page: Page, doubtful: World):
     page.get_by_role("button", name="This is the student").click()  # nobody is chosen: the browser asks
     page.get_by_label(missing.name).check()
     page.get_by_role("button", name="This is the student").click()
-    sees(page, f"This is {missing.name}.", "1 present")
+    sees(page, f"Identified as {missing.name}.", "1 present")
 
     for box in page.locator("input.pick").all():
         box.check()
-    several = page.get_by_role("group", name="Set the status of several")
+    several = page.get_by_role("group", name="Set several at once")
     several.get_by_label("Status").select_option("Excused")
     several.get_by_label("Reason").fill("Fire alarm")
-    several.get_by_role("button", name="Set for the selected").click()
-    sees(page, "2 statuses are changed.", "2 excused")
+    several.get_by_role("button", name="Set for selected").click()
+    sees(page, "2 statuses changed.", "2 excused")
 
     sign_off(page)
     sees(page, "Signed off by own")
@@ -55,7 +55,7 @@ def test_from_the_first_look_to_the_sign_off(page: Page, doubtful: World):
 
 def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
     page.goto(reverse("record", args=[doubtful.record.pk]))
-    sees(page, "The whole picture is being cut out of the recording.")
+    sees(page, "The full frame is being extracted from the recording.")
     snapshot = Snapshot.objects.get()
     finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(300))
     expect(page.locator(".moment svg image")).to_be_visible()

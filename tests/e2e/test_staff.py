@@ -47,7 +47,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     page.get_by_role("link", name="New lecture", exact=True).click()
     page.get_by_label("Class").select_option(label="CS101 Computing")
     page.get_by_label("Title").fill("Trees")
-    page.get_by_role("button", name="Create the lecture").click()
+    page.get_by_role("button", name="Create lecture").click()
     sees(page, "Upload the recording")
 
     page.set_input_files("input[type=file]", video)
@@ -71,7 +71,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     sees(page, "counting")
     there, absent = recording.lecture.course.students.order_by("pk")
     count(recording, str(there.pk), str(absent.pk))
-    sees(page, "Who was there", "1 present")
+    sees(page, "Attendance", "1 present")
     face = page.locator(".people .face img")
     expect(face).to_have_count(1)
     expect(face).to_have_js_property("naturalWidth", 40)
@@ -85,7 +85,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     assert AttendanceRecord.objects.get(lecture=recording.lecture, student=absent).override_status == "excused"
 
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the workbook").click()
+        page.get_by_role("link", name="Download Excel").click()
     assert download.value.suggested_filename.startswith("Report_for_CS101_")
     download.value.save_as(tmp_path / "report.xlsx")
     rows = {row[1]: row[2] for row in load_workbook(tmp_path / "report.xlsx")["Attendance"].iter_rows(values_only=True)}
@@ -133,7 +133,7 @@ def test_with_the_keyboard_alone(page: Page, world: World):
     sees(page, "Your classes")
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
-    expect(focused).to_have_text("Skip to the content")
+    expect(focused).to_have_text("Skip to content")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(focused).to_have_text("New lecture")

@@ -74,15 +74,15 @@ def test_a_killed_server_and_a_reloaded_page_lose_nothing(lecturer: Page, world:
     send(page)
     until(page, Upload.objects.filter(offset__gt=0).exists)
     web.kill()
-    sees(page, "No answer from the server")
+    sees(page, "Connection lost")
     kept = Upload.objects.get().offset
     web.start()
     until(page, Upload.objects.filter(offset__gt=kept).exists)
 
     page.reload()
-    sees(page, "Choose the file again until")
+    sees(page, "Choose the file again by")
     choose(page, file)
-    sees(page, "are here already; the upload goes on from there")
+    sees(page, "already uploaded; the upload continues from there")
     network.send("Network.emulateNetworkConditions", speed | {"uploadThroughput": -1})
     send(page)
     page.wait_for_url("**/recordings/**")
@@ -98,7 +98,7 @@ def test_several_files_at_once_and_one_that_is_here_already(lecturer: Page, worl
     states = lecturer.locator(".upload [data-state]")
     expect(states.filter(has_text="Ready to upload.")).to_have_count(3)
     send(lecturer)
-    expect(states.filter(has_text="Here, and unchanged. Attendance is being taken.")).to_have_count(2)
+    expect(states.filter(has_text="Uploaded and verified. Attendance is being taken.")).to_have_count(2)
     sees(lecturer, "This recording is already here: the second part.mp4.")
     assert Recording.objects.filter(original_name__startswith="part").count() == Upload.objects.count() == 2
     usable(lecturer)
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_before_it_is_sent(lecturer: Page, tmp_path: Path)
         lecturer,
         "The file is empty.",
         "The file has 33.0 MB; a recording may have 32.0 MB.",
-        "export it with a lower quality",
+        "export it at a lower quality",
     )
     for _ in range(2):
         lecturer.get_by_role("button", name="Remove").first.click()
@@ -133,7 +133,7 @@ def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: Worl
     plan(recording)
     sees(page, "looking for faces")
     web.kill()
-    sees(page, "No answer from the server; asking again.")
+    sees(page, "Connection lost; trying again.")
     part = take(recording, 0)
     assert segment_finished(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
     web.start()
@@ -147,10 +147,10 @@ def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: Worl
     sees(page, "That part is damaged.")
     assert not loads
 
-    page.get_by_role("button", name="Try the failed parts again").click()
-    sees(page, "The failed parts are being looked at again.")
+    page.get_by_role("button", name="Retry failed segments").click()
+    sees(page, "The failed segments are being processed again.")
     page.locator("summary", has_text="Cancel").click()
     page.get_by_role("button", name="Stop now").click()
-    sees(page, "Cancelled. The file stays")
+    sees(page, "Cancelled. The file is kept")
     recording.refresh_from_db()
     assert recording.state == "cancelled"

@@ -129,15 +129,15 @@ def registrar_prepares(page: Page, root: str, roster: tuple[Path, Path]) -> None
     page.goto(f"{root}/admin/academics/student/import/")
     page.set_input_files("[name=file]", roster[0])
     page.select_option("[name=course]", label="CS101 Computing")
-    page.get_by_role("button", name="Look at").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_label("Student number").select_option(label="Matrikel")
-    page.get_by_role("button", name="Look again").click()
-    expect(page.locator(".roster")).to_contain_text("Nothing is changed yet")
+    page.get_by_role("button", name="Refresh preview").click()
+    expect(page.locator(".roster")).to_contain_text("Nothing has been changed yet")
     page.get_by_role("button", name="Import").click()
     page.goto(f"{root}/admin/biometrics/facephoto/zip/")
     page.set_input_files("[name=file]", roster[1])
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator("body")).to_contain_text(f"{STUDENTS * ENROL} taken, 0 not taken", timeout=PATIENCE)
+    expect(page.locator("body")).to_contain_text(f"{STUDENTS * ENROL} added, 0 skipped", timeout=PATIENCE)
 
 
 def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
@@ -145,7 +145,7 @@ def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
     page.get_by_role("link", name="New lecture", exact=True).click()
     page.select_option("[name=course]", label="CS101 Computing")
     page.fill("[name=title]", "Trees")
-    page.get_by_role("button", name="Create the lecture").click()
+    page.get_by_role("button", name="Create lecture").click()
     page.set_input_files("[data-upload] input[type=file]", video)
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
@@ -155,7 +155,7 @@ def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
     sent = page.locator(".upload progress")
     expect(page.locator(".upload [data-state]")).to_have_text(re.compile(r"\([2-5]\d %\)"), timeout=PATIENCE)
     server.stop()
-    expect(page.locator(".upload")).to_contain_text("No answer from the server", timeout=PATIENCE)
+    expect(page.locator(".upload")).to_contain_text("Connection lost", timeout=PATIENCE)
     assert float(sent.get_attribute("value")) < 1
     server.start()
     network.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
@@ -166,7 +166,7 @@ def lecturer_watches(page: Page) -> None:
     """Until it is done, without a reload."""
     loads = []
     page.on("load", lambda page: loads.append(page.url))
-    expect(page.get_by_role("heading", name="Who was there")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="Attendance")).to_be_visible(timeout=PATIENCE)
     assert not loads
 
 
@@ -209,7 +209,7 @@ def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
     page.get_by_label(absent[1]).check()
     page.get_by_label("Reason").fill("A new haircut")
     page.get_by_role("button", name="This is the student").click()
-    expect(page.get_by_role("heading", name="Named by a person")).to_be_visible()
+    expect(page.get_by_role("heading", name="Identified by staff")).to_be_visible()
     page.goto(address)
     statuses |= {absent[0]: "Excused", present: "Absent", absent[1]: "Present"}
     assert shown(page) == statuses
@@ -219,9 +219,9 @@ def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
     page.get_by_text("Sign off", exact=True).click()
     page.get_by_role("button", name="Yes, sign off").click()
     expect(page.locator("main")).to_contain_text("Signed off by lecturer")
-    expect(page.get_by_role("button", name="Set for the selected")).to_have_count(0)
+    expect(page.get_by_role("button", name="Set for selected")).to_have_count(0)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download the workbook").click()
+        page.get_by_role("link", name="Download Excel").click()
     download.value.save_as(folder / "lecture.xlsx")
     rows = load_workbook(folder / "lecture.xlsx")["Attendance"].iter_rows(min_row=2, values_only=True)
     assert {row[1]: row[2] for row in rows if row[1] in statuses} == statuses

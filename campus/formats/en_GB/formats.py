@@ -1,5 +1,5 @@
-"""Times of day as timetables have them: 14:30, not 2:30 p.m."""
+"""One way to write dates, and times of day as timetables have them: 27 Nov 2026, 14:30."""
 
+DATE_FORMAT = SHORT_DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"
-DATETIME_FORMAT = "j M Y, H:i"
-SHORT_DATETIME_FORMAT = "d/m/Y H:i"
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "j M Y, H:i"

@@ -42,7 +42,7 @@ STATUSES = {
 
 class CorrectionForm(BaseDialogForm):
     status = forms.ChoiceField(
-        choices=lambda: [("", _("as the machine saw it")), *statuses.override_choices()],
+        choices=lambda: [("", _("As detected")), *statuses.override_choices()],
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
@@ -82,7 +82,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
         (
-            gettext_lazy("What the machine saw"),
+            gettext_lazy("Detected"),
             {"fields": (("first_seen", "last_seen"), ("minutes", "share_percent", "strictness"), "updated_at")},
         ),
     )
@@ -116,9 +116,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
         permissions=["correct"],
         dialog={
             "title": gettext_lazy("Correct the attendance"),
-            "description": gettext_lazy(
-                "What the machine saw stays beside it, and the correction is kept in the log with your name."
-            ),
+            "description": gettext_lazy("The detected status is kept, and the correction is logged with your name."),
             "form_class": CorrectionForm,
             "form_submit_text": gettext_lazy("Save"),
         },
@@ -133,7 +131,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
                 reason=form.cleaned_data["reason"],
                 user=signed_in_user(request),
             ),
-            _("The attendance is corrected."),
+            _("Attendance corrected."),
         )
         return redirect_to_change(request, AttendanceRecord, object_id)
 
@@ -174,12 +172,8 @@ class ReportAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("What"))
     def kind(self, report: Report) -> SafeString:
-        return (
-            render_badge(_("lecture"), "info")
-            if report.lecture_id
-            else render_badge(_("register of the class"), "success")
-        )
+        return render_badge(_("lecture"), "info") if report.lecture_id else render_badge(_("class register"), "success")
 
-    @display(description=gettext_lazy("Workbook"))
+    @display(description=gettext_lazy("Excel file"))
     def download(self, report: Report) -> SafeString:
         return render_link(reverse("admin:attendance_report_download", args=[report.pk]), _("Download"))

@@ -54,11 +54,11 @@ class CourseAdmin(RegistrarAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
         policy = (
-            gettext_lazy("When is a student present?"),
+            gettext_lazy("Attendance rules"),
             {"fields": ("present_seconds", "late_minutes", "early_minutes")},
         )
         sure = (
-            gettext_lazy("How are faces compared?"),
+            gettext_lazy("Face recognition"),
             {"fields": ("strictness", *(("rates",) if obj else ()), "embedder")},
         )
         return (
@@ -104,11 +104,11 @@ class CourseAdmin(RegistrarAdmin):
         state = Gallery.State(course.gallery_state)
         return render_badge(str(state.label), GALLERY_STATES[state])
 
-    @display(description=gettext_lazy("To be expected with the present gallery"))
+    @display(description=gettext_lazy("Expected accuracy with the current gallery"))
     def rates(self, course: Course) -> SafeString | str:
         gallery = active_gallery(course)
         if gallery is None:
-            return _("nothing yet: train the gallery")
+            return _("none yet: train the gallery")
         report = render_link(reverse("admin:biometrics_gallery_change", args=[gallery.pk]), _("Training report"))
         table = render_to_string(
             "admin/rollcall/_rates.html", {"rates": error_rates(gallery), "chosen": course.strictness}
@@ -139,7 +139,7 @@ class CourseAdmin(RegistrarAdmin):
         if change and "embedder" in form.changed_data and biometrics.embedder_set(course=obj, embedder=obj.embedder):
             messages.info(
                 request,
-                _("The photos are looked at with the other face model. The present gallery stays in use until then."),
+                _("The photos are being checked with the new face model. The current gallery stays in use until then."),
             )
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -154,7 +154,7 @@ class CourseAdmin(RegistrarAdmin):
     @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
         call_for_each(
-            request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training was asked for")
+            request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training started")
         )
 
     @action(
@@ -166,7 +166,7 @@ class CourseAdmin(RegistrarAdmin):
         dialog={
             "title": gettext_lazy("Train the gallery?"),
             "description": gettext_lazy(
-                "A new gallery is made of the usable photos of this class. The present one stays in use until it is ready."
+                "A new gallery is trained from the usable photos of this class. The current one stays in use until it is ready."
             ),
             "form_class": None,
             "form_submit_text": gettext_lazy("Train"),
@@ -177,22 +177,22 @@ class CourseAdmin(RegistrarAdmin):
         call_service(
             request,
             lambda: biometrics.gallery_request(course=course),
-            _("Training was asked for. Its state is under “Galleries”."),
+            _("Training started. Its state is shown under “Galleries”."),
         )
         return redirect_to_change(request, Course, object_id)
 
     @action(
-        description=gettext_lazy("Write the register"),
+        description=gettext_lazy("Export register"),
         url_path="register",
         icon="table_view",
         permissions=["register"],
         dialog={
-            "title": gettext_lazy("Write the register?"),
+            "title": gettext_lazy("Export the register?"),
             "description": gettext_lazy(
-                "A workbook with all lectures of this class. The register that was written before is replaced."
+                "An Excel file with all lectures of this class. It replaces the previous export."
             ),
             "form_class": None,
-            "form_submit_text": gettext_lazy("Write"),
+            "form_submit_text": gettext_lazy("Export"),
         },
     )
     def register(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
@@ -201,7 +201,7 @@ class CourseAdmin(RegistrarAdmin):
         if report is not None:
             address = reverse("admin:attendance_report_download", args=[report.pk])
             messages.success(
-                request, format_html(_("The register is written. {}"), render_link(address, _("Download it")))
+                request, format_html(_("Register exported. {}"), render_link(address, _("Download Excel")))
             )
         return redirect_to_change(request, Course, object_id)
 

@@ -79,15 +79,15 @@ class WebhookAdmin(RegistrarAdmin):
     def has_ping_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("outbox.change_webhook")
 
-    @action(description=gettext_lazy("Send a trial message"), url_path="ping", icon="send", permissions=["ping"], dialog={
-        "title": gettext_lazy("Send a trial message?"),
-        "description": gettext_lazy("A message of the type “ping”. Whether it arrived is under “Messages”."),
+    @action(description=gettext_lazy("Send test message"), url_path="ping", icon="send", permissions=["ping"], dialog={
+        "title": gettext_lazy("Send test message?"),
+        "description": gettext_lazy("Sends a message of the type “ping”. “Messages” shows whether it arrived."),
         "form_class": None,
         "form_submit_text": gettext_lazy("Send"),
     })  # fmt: skip
     def ping(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         webhook = get_object_or_404(Webhook, pk=object_id)
-        call_service(request, lambda: services.ping(webhook=webhook), _("The trial message is on its way."))
+        call_service(request, lambda: services.ping(webhook=webhook), _("The test message is on its way."))
         return redirect_to_change(request, Webhook, object_id)
 
 

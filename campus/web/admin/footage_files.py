@@ -77,9 +77,9 @@ class LectureFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
-            ("unclear", gettext_lazy("wants a person")),
-            ("none", gettext_lazy("of no lecture")),
-            ("some", gettext_lazy("of a lecture")),
+            ("unclear", gettext_lazy("needs a decision")),
+            ("none", gettext_lazy("without a lecture")),
+            ("some", gettext_lazy("with a lecture")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
@@ -99,7 +99,7 @@ class ClipInline(ReadOnlyInline):
     model = Clip
     fields = ("of", "seconds", "place")
     readonly_fields = fields
-    verbose_name_plural = gettext_lazy("recordings that it is part of")
+    verbose_name_plural = gettext_lazy("recordings that use it")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Clip]:
         return super().get_queryset(request).select_related("recording__lecture__course")
@@ -108,7 +108,7 @@ class ClipInline(ReadOnlyInline):
     def of(self, clip: Clip) -> SafeString:
         return render_change_link(clip.recording)
 
-    @display(description=gettext_lazy("Of the footage file"))
+    @display(description=gettext_lazy("Part of the file"))
     def seconds(self, clip: Clip) -> str:
         return f"{clock(clip.start)} – {clock(clip.end)}"  # noqa: RUF001
 
@@ -122,7 +122,7 @@ class AssignForm(forms.Form):
         Lecture.objects.none(),
         label=gettext_lazy("Lecture"),
         widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("Those of the days around. What the footage shows is counted for it: %(files)s"),
+        help_text=gettext_lazy("Lectures around that day. The footage counts towards the one you choose: %(files)s"),
     )
 
     def __init__(self, *args: Any, footage_files: Sequence[FootageFile], **kwargs: Any) -> None:
@@ -171,7 +171,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
             {"fields": (("source", "camera"), "path", ("starts", "until"), ("shown", "weight"), "lectures", "remark")},
         ),
         (
-            gettext_lazy("Work"),
+            gettext_lazy("Processing"),
             {
                 "fields": (("discovered_at", "fetched_at"), ("retry_count", "retry_at"), "info", "error_detail"),
                 "classes": ("collapse",),
@@ -252,7 +252,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
             request,
             queryset,
             lambda footage_file: discard_footage_file(footage_file=footage_file, user=signed_in_user(request)),
-            _("Discarded, and to be found under that state"),
+            _("Discarded"),
         )
 
     @action(
@@ -263,36 +263,36 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         dialog=dialog(
             gettext_lazy("Discard this file?"),
             gettext_lazy(
-                "What is here of it goes. At its source it stays, and can be taken back; what was recorded here is gone for good."
+                "The local copy is deleted. The file at the source stays and can be restored; footage recorded here is gone for good."
             ),
             gettext_lazy("Discard"),
         ),
     )
     def discard_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, discard_footage_file, _("The file is discarded."))
+        return self._act(request, object_id, discard_footage_file, _("File discarded."))
 
-    @action(description=gettext_lazy("Take back"), permissions=["use"])
+    @action(description=gettext_lazy("Restore"), permissions=["use"])
     def restore_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
         call_for_each(
             request,
             queryset,
             lambda footage_file: restore_footage_file(footage_file=footage_file, user=signed_in_user(request)),
-            _("Taken back"),
+            _("Restored"),
         )
 
     @action(
-        description=gettext_lazy("Take back"),
+        description=gettext_lazy("Restore"),
         url_path="restore",
         icon="undo",
         permissions=["restore"],
         dialog=dialog(
-            gettext_lazy("Take this file back?"),
-            gettext_lazy("It is as if it had just been seen: fetched, where a lecture wants it."),
-            gettext_lazy("Take back"),
+            gettext_lazy("Restore this file?"),
+            gettext_lazy("The file is treated as new: it is fetched if a lecture needs it."),
+            gettext_lazy("Restore"),
         ),
     )
     def restore_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, restore_footage_file, _("The file is taken back."))
+        return self._act(request, object_id, restore_footage_file, _("File restored."))
 
     def _act(
         self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
@@ -316,7 +316,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         )
         footage_files = list(chosen)
         if not footage_files:
-            messages.error(request, _("Choose the files first."))
+            messages.error(request, _("Select the files first."))
             return redirect("admin:cctv_footagefile_changelist")
         form = AssignForm(request.POST or None, footage_files=footage_files)
         if form.is_valid():
@@ -331,7 +331,9 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
             )
             return redirect("admin:cctv_footagefile_changelist")
         title = ngettext(
-            "Which lecture is this file of?", "Which lecture are these %(n)d files of?", len(footage_files)
+            "Which lecture does this file belong to?",
+            "Which lecture do these %(n)d files belong to?",
+            len(footage_files),
         ) % {"n": len(footage_files)}
         return upload_page(request, title, form, None, verb=_("Assign"))
 
@@ -373,11 +375,11 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     def shown(self, collection: Collection) -> SafeString:
         return render_badge(collection.get_state_display(), COLLECTION_STATES[Collection.State(collection.state)])
 
-    @display(description=gettext_lazy("What is missing"))
+    @display(description=gettext_lazy("Missing"))
     def missing(self, collection: Collection) -> str:
         return str(collection.note or "-")
 
-    @display(description=gettext_lazy("Next look"), ordering="next_check_at")
+    @display(description=gettext_lazy("Next check"), ordering="next_check_at")
     def due(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
         return format_moment(collection.next_check_at) if waits else "-"
@@ -402,24 +404,24 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         }
         return redirect(reverse("admin:cctv_footagefile_changelist", query=span))
 
-    @action(description=gettext_lazy("Look again"), permissions=["steer"])
+    @action(description=gettext_lazy("Check again"), permissions=["steer"])
     def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         call_for_each(
             request,
             queryset,
             lambda row: restart_collection(collection=row, user=signed_in_user(request)),
-            _("Looked for again"),
+            _("Checking again"),
         )
 
     @action(
-        description=gettext_lazy("Look again"),
+        description=gettext_lazy("Check again"),
         url_path="again",
         icon="refresh",
         permissions=["steer"],
         dialog=dialog(
-            gettext_lazy("Look for this lecture's footage again?"),
-            gettext_lazy("The sources of its room are looked through now, and for an hour at least."),
-            gettext_lazy("Look again"),
+            gettext_lazy("Check for this lecture's footage again?"),
+            gettext_lazy("The sources of the lecture's room are checked now, and for at least another hour."),
+            gettext_lazy("Check again"),
         ),
     )
     def look_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
@@ -427,6 +429,6 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         call_service(
             request,
             lambda: restart_collection(collection=collection, user=signed_in_user(request)),
-            _("It is looked for again."),
+            _("Checking for footage again."),
         )
         return redirect_to_change(request, Collection, object_id)

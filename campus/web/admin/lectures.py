@@ -64,7 +64,7 @@ class CalendarForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("Calendar"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".ics,text/calendar"}),
-        help_text=gettext_lazy("An iCalendar file (.ics). You see what it changes before anything is written."),
+        help_text=gettext_lazy("An iCalendar file (.ics). You see a preview before anything is saved."),
     )
     course = forms.ModelChoiceField(
         Course.objects.all(),
@@ -73,7 +73,7 @@ class CalendarForm(forms.Form):
         empty_label=gettext_lazy("By the code in each event"),
         widget=UnfoldAdminSelectWidget(),
         help_text=gettext_lazy(
-            "All events are lectures of this class; or each names its class first, or as its category."
+            "The class of all events. Otherwise each event names its class at the start of its title or as its category."
         ),
     )
 
@@ -122,13 +122,11 @@ class LectureAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Cancel these lectures"), permissions=["change"])
     def cancel_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
-        call_for_each(
-            request, queryset, lambda lecture: _set_cancelled(lecture, True), _("Lectures that are cancelled")
-        )
+        call_for_each(request, queryset, lambda lecture: _set_cancelled(lecture, True), _("Lectures cancelled"))
 
-    @action(description=gettext_lazy("Bring these lectures back"), permissions=["change"])
+    @action(description=gettext_lazy("Restore these lectures"), permissions=["change"])
     def bring_back_all(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> None:
-        call_for_each(request, queryset, lambda lecture: _set_cancelled(lecture, False), _("Lectures that take place"))
+        call_for_each(request, queryset, lambda lecture: _set_cancelled(lecture, False), _("Lectures restored"))
 
     @action(description=gettext_lazy("Download as iCalendar (.ics)"))
     def as_calendar(self, request: HttpRequest, queryset: QuerySet[Lecture]) -> HttpResponse:
@@ -194,7 +192,7 @@ class LectureAdmin(RegistrarAdmin):
         except signing.BadSignature:
             payload = {}
         if payload.get("user") != signed_in_user(request).pk:
-            messages.error(request, _("This preview is too old. Choose the file once more."))
+            messages.error(request, _("This preview has expired. Choose the file again."))
             return redirect("admin:academics_lecture_calendar_import")
         meetings = [
             Meeting(
@@ -210,8 +208,8 @@ class LectureAdmin(RegistrarAdmin):
             messages.error(request, str(error))
             return redirect("admin:academics_lecture_calendar_import")
         said = _(
-            "The calendar is imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
-            "%(kept)s left as they are, %(refused)s not taken."
+            "Calendar imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
+            "%(kept)s kept, %(refused)s skipped."
         )
         messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
         return redirect("admin:academics_lecture_changelist")
@@ -241,7 +239,7 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
     counts = Counter(row.kind for row in rows)
     left = len(told) - SHOWN
     plan: dict[str, Any] = {
-        "heading": _("What the calendar changes"),
+        "heading": _("Changes in the calendar"),
         "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind])
         or _("The calendar has no events."),
         "table": {
@@ -250,7 +248,7 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
         },
     }
     if left > 0:
-        plan["more"] = _("%(n)s more are not listed.") % {"n": left}
+        plan["more"] = _("%(n)s more not shown") % {"n": left}
     switch = UnfoldBooleanSwitchWidget().render("complete", True, {"id": "id_complete"})
     return {
         "plans": [plan],

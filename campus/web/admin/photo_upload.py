@@ -50,7 +50,7 @@ class PhotosForm(forms.Form):
         label=gettext_lazy("Photos"),
         allow_empty_file=True,
         widget=ManyFilesWidget(attrs={"multiple": True, "accept": ACCEPT, "class": " ".join(INPUT_CLASSES)}),
-        help_text=gettext_lazy("Several files at once. Ten photos from different days and angles are a good number."),
+        help_text=gettext_lazy("Several files at once. About ten photos from different days and angles work well."),
     )
 
 
@@ -58,9 +58,7 @@ class ZipForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("Zip file"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
-        help_text=gettext_lazy(
-            "A folder for each student, named by the student number or the name, with photos in it."
-        ),
+        help_text=gettext_lazy("One folder of photos for each student, named after the student number or name."),
     )
     course = forms.ModelChoiceField(
         Course.objects.none(),
@@ -185,7 +183,7 @@ def upload_page(
                 [
                     row.path,
                     render_change_link(row.student) if row.student else "",
-                    render_badge(_("taken"), "success") if row.taken else render_badge(_("not taken"), "warning"),
+                    render_badge(_("added"), "success") if row.taken else render_badge(_("skipped"), "warning"),
                     row.reason,
                 ]
                 for row in rows

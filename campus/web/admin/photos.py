@@ -156,7 +156,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         nearest = students_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
         form = MoveForm(request.POST or None, initial={"student": nearest.number if nearest else ""})
         form.fields["student"].help_text = _(
-            "Now kept for %(student)s. Train the galleries of both students' classes afterwards."
+            "Currently filed under %(student)s. Train the galleries of both students' classes afterwards."
         ) % {"student": photo.student}
         if form.is_valid():
             try:
@@ -164,11 +164,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             except UserError as error:
                 form.add_error("student", str(error))
             else:
-                messages.success(
-                    request, _("The photo is %(name)s's now.") % {"name": form.cleaned_data["student"].name}
-                )
+                messages.success(request, _("Photo moved to %(name)s.") % {"name": form.cleaned_data["student"].name})
                 return redirect("admin:biometrics_facephoto_change", pk)
-        return upload_page(request, _("Move a photo to another student"), form, None, verb="Move")
+        return upload_page(request, _("Move a photo to another student"), form, None, verb=_("Move"))
 
     def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.change_facephoto")
@@ -230,16 +228,14 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
         permissions=["use"],
         dialog={
             "title": gettext_lazy("Use this gallery?"),
-            "description": gettext_lazy("Attendance of the class is taken with it until the next training."),
+            "description": gettext_lazy("Attendance of the class is taken with this gallery until the next training."),
             "form_class": None,
             "form_submit_text": gettext_lazy("Use it"),
         },
     )
     def use(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
-        call_service(
-            request, lambda: services.gallery_use(gallery=gallery), _("Attendance is taken with this gallery now.")
-        )
+        call_service(request, lambda: services.gallery_use(gallery=gallery), _("This gallery is now in use."))
         return redirect_to_change(request, Gallery, object_id)
 
     def change_view(

@@ -51,7 +51,7 @@ class RecordingColumns:
     @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
         if recording.provisional and recording.state == Recording.State.DONE:
-            return render_badge(_("so far"), "info")
+            return render_badge(_("provisional"), "info")
         return render_badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
     @display(description=gettext_lazy("Progress"))
@@ -63,7 +63,7 @@ class RecordingColumns:
             f'<div class="flex items-center gap-2" style="min-width: 7rem">{track}<span>{{0}} %</span></div>', percent
         )
 
-    @display(description=gettext_lazy("Looked at"), ordering="coverage")
+    @display(description=gettext_lazy("Processed"), ordering="coverage")
     def coverage_share(self, recording: Recording) -> str:
         return f"{100 * recording.coverage:.0f} %" if recording.state == Recording.State.DONE else "-"
 
@@ -73,16 +73,16 @@ class SegmentInline(ReadOnlyInline):
     fields = ("part", "segment_state", "done_share", "faces", "tracks", "attempts", "error")
     readonly_fields = fields
     per_page = 30
-    verbose_name_plural = gettext_lazy("parts")
+    verbose_name_plural = gettext_lazy("segments")
 
-    @display(description=gettext_lazy("Part"))
+    @display(description=gettext_lazy("Segment"))
     def part(self, segment: Segment) -> str:
         return f"{selectors.clock(segment.start)} to {selectors.clock(segment.end)}"
 
     @display(description=gettext_lazy("State"))
     def segment_state(self, segment: Segment) -> SafeString:
         if segment.state == Segment.State.PENDING:
-            return render_badge(_("in work") if segment.is_running else _("waiting"), "info")
+            return render_badge(_("in progress") if segment.is_running else _("waiting"), "info")
         return render_badge(segment.get_state_display(), "success" if segment.state == Segment.State.DONE else "danger")
 
     @display(description=gettext_lazy("Progress"))
@@ -124,7 +124,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
             gettext_lazy("File"),
             {"fields": (("file_size", "length"), "pictures", "uploaded_by", ("created_at", "finished_at"), "sha256")},
         ),
-        (gettext_lazy("Work"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
+        (gettext_lazy("Processing"), {"fields": ("run", "gallery", "error_detail"), "classes": ("collapse",)}),
     )
     readonly_fields = ("recording_state", "progress", "coverage_share", "file_size", "length", "pictures")
     inlines = (SegmentInline, ClipInline)
@@ -146,7 +146,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         if not seen["width"]:
             return "-"
         size = f"{seen['width']} × {seen['height']}, {str(seen['codec']).upper()}"  # noqa: RUF001
-        return _("%(size)s, %(rate)g a second") % {"size": size, "rate": round(seen["fps"], 2)} if seen["fps"] else size
+        return _("%(size)s, %(rate)g frames/s") % {"size": size, "rate": round(seen["fps"], 2)} if seen["fps"] else size
 
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("recordings.change_recording")
@@ -170,27 +170,29 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         dialog=dialog(
             gettext_lazy("Take attendance again?"),
             gettext_lazy(
-                "The recording is looked at anew from the start, and what the machine found before is replaced. What people set stays."
+                "The whole recording is processed again, and earlier detections are replaced. Statuses set by hand are kept."
             ),
             gettext_lazy("Take attendance again"),
         ),
     )
     def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_restart, _("Attendance is taken again."))
+        return self._act(request, object_id, services.recording_restart, _("Attendance is being taken again."))
 
     @action(
-        description=gettext_lazy("Retry failed parts"),
+        description=gettext_lazy("Retry failed segments"),
         url_path="retry",
         icon="refresh",
         permissions=["steer"],
         dialog=dialog(
-            gettext_lazy("Retry the failed parts?"),
-            gettext_lazy("Only the parts that failed are looked at again, then everybody is counted anew."),
+            gettext_lazy("Retry the failed segments?"),
+            gettext_lazy("Only the failed segments are processed again; then attendance is recalculated."),
             gettext_lazy("Retry"),
         ),
     )
     def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_retry, _("The failed parts are looked at again."))
+        return self._act(
+            request, object_id, services.recording_retry, _("The failed segments are being processed again.")
+        )
 
     @action(
         description=gettext_lazy("Cancel"),
@@ -199,13 +201,13 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         variant=ActionVariant.DANGER,
         permissions=["steer"],
         dialog=dialog(
-            gettext_lazy("Cancel the work?"),
-            gettext_lazy("What was found so far in this run is lost. The recording itself stays."),
-            gettext_lazy("Cancel the work"),
+            gettext_lazy("Cancel processing?"),
+            gettext_lazy("The results of this run are lost. The recording is kept."),
+            gettext_lazy("Cancel processing"),
         ),
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_cancel, _("The work on this recording was cancelled."))
+        return self._act(request, object_id, services.recording_cancel, _("Processing cancelled."))
 
     @action(
         description=gettext_lazy("Delete"),
@@ -216,8 +218,8 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         dialog=dialog(
             gettext_lazy("Delete the recording?"),
             gettext_lazy(
-                "The file goes, with all that was seen in it, and the lecture is counted again without it. "
-                "What people set by hand stays, and so do footage files."
+                "The file and everything detected in it are deleted, and attendance is recalculated without it. "
+                "Statuses set by hand and footage files are kept."
             ),
             gettext_lazy("Delete the recording"),
         ),
@@ -225,17 +227,17 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     def remove(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
         delete_recording(recording=recording)
-        messages.success(request, _("The recording is deleted, and the lecture is counted again."))
+        messages.success(request, _("Recording deleted. Attendance is recalculated without it."))
         address = reverse("admin:recordings_recording_changelist")
         return (
             HttpResponse(headers={"HX-Redirect": address}) if request.headers.get("HX-Request") else redirect(address)
         )
 
-    @action(description=gettext_lazy("Retry failed parts"), permissions=["steer"])
+    @action(description=gettext_lazy("Retry failed segments"), permissions=["steer"])
     def retry_all(self, request: HttpRequest, queryset: Any) -> None:
         call_for_each(
             request,
             queryset,
             lambda recording: services.recording_retry(recording=recording, user=signed_in_user(request)),
-            _("Recordings that are looked at again"),
+            _("Recordings being processed again"),
         )

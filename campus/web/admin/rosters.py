@@ -49,16 +49,16 @@ class RosterForm(forms.Form):
         allow_empty_file=True,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
         help_text=gettext_lazy(
-            "The first row names the columns; one is the student number. You see what would change first."
+            "The first row holds the column names; one is the student number. You see a preview first."
         ),
     )
     course = forms.ModelChoiceField(
         Course.objects.none(),
         label=gettext_lazy("Class"),
         required=False,
-        empty_label=gettext_lazy("as the file says"),
+        empty_label=gettext_lazy("as in the file"),
         widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("For rows that name no class."),
+        help_text=gettext_lazy("For rows without a class."),
     )
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -150,7 +150,7 @@ def choose(request: HttpRequest) -> HttpResponseBase:
         **admin.site.each_context(request),
         "title": _("Import a roster"),
         "form": form,
-        "verb": _("Look at it"),
+        "verb": _("Preview"),
         "names": COLUMNS,
     }
     return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
@@ -163,7 +163,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     try:
         table = _kept(request, pk)
     except FileNotFoundError:
-        messages.error(request, _("This preview was imported already, or is too old. Choose the file once more."))
+        messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
         return redirect("admin:academics_student_import")
     given = {field: request.GET[field] for field in FIELDS if field in request.GET}
     form = ColumnsForm(
@@ -244,8 +244,8 @@ def _kept(request: HttpRequest, pk: UUID) -> Table:
 def _told(plan: RosterPlan, complete: bool) -> str:
     parts = [_("%(n)d new") % {"n": len(plan.new)}, _("%(n)d changed") % {"n": len(plan.changed)}]
     if complete:
-        parts.append(_("%(n)d left") % {"n": len(plan.leaving)})
-    return _("The roster is imported: %(what)s, %(n)d as they were.") % {"what": ", ".join(parts), "n": plan.unchanged}
+        parts.append(_("%(n)d ended") % {"n": len(plan.leaving)})
+    return _("Roster imported: %(what)s, %(n)d unchanged.") % {"what": ", ".join(parts), "n": plan.unchanged}
 
 
 def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
@@ -255,7 +255,7 @@ def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
         _group(
             ngettext("%(n)d row can't be imported", "%(n)d rows can't be imported", len(plan.errors))
             % {"n": len(plan.errors)},
-            [_("Row"), _("Student number"), _("Name"), _("Why")],
+            [_("Row"), _("Student number"), _("Name"), _("Reason")],
             [[row.line, row.number, row.name, " ".join(row.reasons)] for row in plan.errors[:SHOWN]],
             len(plan.errors),
         ),
@@ -275,7 +275,7 @@ def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
         ),
         _group(
             _("%(n)d changed") % {"n": len(plan.changed)},
-            [*about, _("What changes")],
+            [*about, _("Changes")],
             [[*_about(row), _changes(row)] for row in plan.changed[:SHOWN]],
             len(plan.changed),
         ),

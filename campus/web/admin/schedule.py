@@ -34,11 +34,11 @@ LABELS = {job.name: job.label for job in PERIODIC_JOBS if job.label}
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     every = forms.IntegerField(
-        label=gettext_lazy("Every so many minutes"),
+        label=gettext_lazy("Interval in minutes"),
         min_value=1,
         max_value=MAX_INTERVAL_MINUTES,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("60 is every hour, 1440 every day."),
+        help_text=gettext_lazy("60 is hourly, 1440 is daily."),
     )
     at = forms.TimeField(label=gettext_lazy("At"), widget=UnfoldAdminTimeWidget())
     days = forms.TypedMultipleChoiceField(
@@ -51,7 +51,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = beat.PeriodicTask
         fields = ("enabled",)
-        labels = {"enabled": gettext_lazy("In use")}
+        labels = {"enabled": gettext_lazy("Enabled")}
         help_texts = {"enabled": ""}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -102,7 +102,7 @@ class PeriodicTaskAdmin(RegistrarAdmin):
             return ngettext("every hour", "every %(n)d hours", minutes // 60) % {"n": minutes // 60}
         return ngettext("every minute", "every %(n)d minutes", minutes) % {"n": minutes}
 
-    @display(description=gettext_lazy("In use"), ordering="enabled")
+    @display(description=gettext_lazy("Enabled"), ordering="enabled")
     def in_use(self, task: beat.PeriodicTask) -> SafeString:
         return render_badge(_("yes"), "success") if task.enabled else render_badge(_("no"), "warning")
 

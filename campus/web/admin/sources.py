@@ -51,20 +51,22 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         strip=False,
         max_length=1000,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text=gettext_lazy("Of S3 the secret key. It is kept encrypted and never shown. Empty: it stays as it is."),
+        help_text=gettext_lazy(
+            "For S3, the secret key. Stored encrypted and never shown. Leave empty to keep the current one."
+        ),
     )
     private_key = forms.FileField(
         label=gettext_lazy("Private key"),
         required=False,
         max_length=100,
         widget=UnfoldAdminFileFieldWidget(),
-        help_text=gettext_lazy("Of SFTP, in place of a password: a file such as id_ed25519, without a passphrase."),
+        help_text=gettext_lazy("For SFTP, instead of a password: a file such as id_ed25519, without a passphrase."),
     )
     forget_password = forms.BooleanField(
-        label=gettext_lazy("Forget the password"),
+        label=gettext_lazy("Remove the password"),
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
-        help_text=gettext_lazy("One is kept now."),
+        help_text=gettext_lazy("A password is stored."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,7 +78,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         file = self.cleaned_data["private_key"]
         text = file.read(MOST_KEY).decode(errors="replace") if file else ""
         if file and not text.startswith(PRIVATE_KEY_PREFIX):
-            raise ValidationError(_("This is no file with a private key. It is the one without .pub."))
+            raise ValidationError(_("This is not a private key. Choose the file without .pub."))
         return text
 
     def new_password(self) -> str | None:
@@ -133,7 +135,7 @@ class SourceAdmin(RegistrarAdmin):
                 None,
                 {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")},
             ),
-            (gettext_lazy("How files are named"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
+            (gettext_lazy("File names"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "scan_interval_minutes")}),
             (gettext_lazy("Limits"), {"fields": (("max_file_gib", "max_gib_per_day"), "max_kib_per_second")}),
         ]
@@ -193,7 +195,7 @@ class SourceAdmin(RegistrarAdmin):
         dialog=dialog(
             gettext_lazy("Test this source?"),
             gettext_lazy(
-                "A worker looks at what is there, and fetches nothing. You see how each name is read, and for which lecture."
+                "The files are listed and none is fetched. You see how each name is read, and which lecture it belongs to."
             ),
             gettext_lazy("Test now"),
         ),
@@ -293,4 +295,4 @@ class AlarmAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("State"), ordering="ended_at")
     def shown(self, alarm: Alarm) -> SafeString:
-        return render_badge(_("over"), "success") if alarm.ended_at else render_badge(_("goes on"), "danger")
+        return render_badge(_("resolved"), "success") if alarm.ended_at else render_badge(_("active"), "danger")

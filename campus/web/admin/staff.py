@@ -35,7 +35,7 @@ class StaffForm(UserChangeForm):
         choices=Role.choices,
         required=False,
         widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("A lecturer sees the own classes, an auditor reads everything and changes nothing."),
+        help_text=gettext_lazy("A lecturer sees their own classes; an auditor can read everything and change nothing."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -86,7 +86,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         role = next((role for role in Role if role in groups), Role.LECTURER)
         return render_badge(str(role.label), ROLES[role])
 
-    @display(description=gettext_lazy("Second step"), boolean=True)
+    @display(description=gettext_lazy("Two-factor login"), boolean=True)
     def two_factor_enabled(self, user: User) -> bool:
         return hasattr(user, "two_factor_device")
 
@@ -128,21 +128,21 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         return bool(request.user.has_perm("auth.change_user")) and (user is None or may_look_after(request, user))
 
     @action(
-        description=gettext_lazy("Switch off the second step"),
+        description=gettext_lazy("Turn off two-factor login"),
         url_path="disable-two-factor",
         icon="phonelink_erase",
         permissions=["look_after"],
         dialog=dialog(
-            gettext_lazy("Switch off the second step?"),
+            gettext_lazy("Turn off two-factor login?"),
             gettext_lazy(
-                "For who has lost the phone. From now on the password alone opens the account. Be sure who asks."
+                "For someone who has lost their phone. The password alone is then enough to log in. Make sure who is asking."
             ),
-            gettext_lazy("Switch off"),
+            gettext_lazy("Turn off"),
         ),
     )
     def disable_two_factor(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        call_service(request, lambda: disable_two_factor(user=user), _("The second step is switched off."))
+        call_service(request, lambda: disable_two_factor(user=user), _("Two-factor login is off."))
         return redirect_to_change(request, User, object_id)
 
     @action(
@@ -152,13 +152,13 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         permissions=["look_after"],
         dialog=dialog(
             gettext_lazy("Revoke all tokens?"),
-            gettext_lazy("Programs that work in this person's name get in no more."),
+            gettext_lazy("Programs that act in this person's name lose access."),
             gettext_lazy("Revoke"),
         ),
     )
     def revoke_tokens(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         user = get_object_or_404(User, pk=object_id)
-        call_service(request, lambda: revoke_all_tokens(user=user), _("All tokens are revoked."))
+        call_service(request, lambda: revoke_all_tokens(user=user), _("All tokens revoked."))
         return redirect_to_change(request, User, object_id)
 
 

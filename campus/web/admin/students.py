@@ -40,7 +40,7 @@ class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if "number" in self.fields:  # it is not for who only reads
             self.fields["number"].required = False
-            self.fields["number"].help_text = _("May stay empty for a guest.")
+            self.fields["number"].help_text = _("Optional for a guest.")
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -48,7 +48,7 @@ class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
             if self.cleaned_data.get("guest"):
                 self.cleaned_data["number"] = guest_number()
             else:
-                self.add_error("number", _("A student needs a number; a guest gets one."))
+                self.add_error("number", _("A student needs a number. A guest gets one automatically."))
         return cleaned
 
 
@@ -136,7 +136,7 @@ class StudentAdmin(RegistrarAdmin):
         dialog={
             "title": _("Who is this guest?"),
             "description": _(
-                "Enrolments, photos and attendance go over to the student, and the guest is deleted. This can't be undone."
+                "Enrolments, photos and attendance move to the student, and the guest is deleted. This can't be undone."
             ),
             "form_class": MergeForm,
             "form_submit_text": _("Merge"),
@@ -144,7 +144,7 @@ class StudentAdmin(RegistrarAdmin):
     )
     def merge(self, request: HttpRequest, form: MergeForm, object_id: str) -> HttpResponseBase:
         guest, student = get_object_or_404(Student, pk=object_id), form.cleaned_data["student"]
-        done = gettext("%(guest)s is %(student)s now.") % {"guest": guest.name, "student": student}
+        done = gettext("%(guest)s is now %(student)s.") % {"guest": guest.name, "student": student}
         call_service(request, lambda: merge_guest(guest=guest, student=student, user=signed_in_user(request)), done)
         return redirect_to_change(request, Student, student.pk)
 

@@ -189,7 +189,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
                     messages.error(request, f"{series}: {error}")
                 else:
                     done = {kind: n + counts[kind] for kind, n in done.items()}
-        said = _("Lectures: %(new)s made, %(changed)s changed, %(removed)s removed.")
+        said = _("Lectures: %(new)s created, %(changed)s changed, %(removed)s removed.")
         messages.success(request, said % {str(kind.value): n for kind, n in done.items()})
 
 

@@ -71,7 +71,7 @@ def part(segment: dict[str, Any]) -> str:
     return "running" if segment["running"] else {"pending": "waiting"}.get(segment["state"], segment["state"])
 
 
-PARTS = {"running": _("in work"), "waiting": _("waiting"), "done": _("done"), "failed": _("failed")}
+PARTS = {"running": _("in progress"), "waiting": _("waiting"), "done": _("done"), "failed": _("failed")}
 
 
 @register.filter

@@ -60,7 +60,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
     """The second step of a login."""
     half = pending_login(request)
     if half is None:
-        messages.error(request, _("The login took too long. Begin again."))
+        messages.error(request, _("The login took too long. Start again."))
         return redirect("login")
     form = CodeForm(request.POST or None)
     if form.is_valid():
@@ -72,7 +72,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
             request.session.flush()
             login(request, half.user, half.backend)
             return _with_language_cookie(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
-    form.fields["code"].help_text = _("Lost the phone? Type one of your recovery codes instead; each is good once.")
+    form.fields["code"].help_text = _("Lost your phone? Enter one of your recovery codes instead; each works once.")
     return render(request, "web/login_code.html", {"form": form})
 
 
@@ -93,7 +93,7 @@ def _with_language_cookie(response: Response, user: User) -> Response:
 
 
 def set_own_language(request: HttpRequest) -> HttpResponseBase:
-    """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is as the browser asks."""
+    """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is browser default."""
     response = set_language(request)
     wish = request.POST.get("language")
     if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
@@ -115,7 +115,7 @@ class StaffLogoutView(LogoutView):
 class StaffPasswordChangeView(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
     template_name = "web/password_change.html"
     success_url = reverse_lazy("account")
-    success_message = gettext_lazy("The new password is set. You are logged out everywhere else.")
+    success_message = gettext_lazy("Password changed. You are logged out everywhere else.")
 
 
 class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: ignore[type-arg]
@@ -125,7 +125,7 @@ class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: i
     subject_template_name = "web/email/password_reset_subject.txt"
     success_url = reverse_lazy("login")
     success_message = gettext_lazy(
-        "If an account has this address, a letter with a link is on its way. The link is good for an hour."
+        "If an account has this address, an e-mail with a link is on its way. The link is valid for one hour."
     )
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class StaffPasswordResetConfirmView(SuccessMessageMixin, PasswordResetConfirmVie
 
     template_name = "web/password_reset_confirm.html"
     success_url = reverse_lazy("login")
-    success_message = gettext_lazy("The new password is set. Log in with it.")
+    success_message = gettext_lazy("Password changed. Log in with the new one.")
 
 
 def _account_page(request: StaffRequest, form: TokenForm, *, secret: str = "", status: int = 200) -> HttpResponse:
@@ -182,7 +182,7 @@ def create_token(request: StaffRequest) -> HttpResponse:
 def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(tokens_for(request.user), pk=pk)
     services.revoke_token(token=token)
-    messages.success(request, _("The token “%(name)s” is revoked.") % {"name": token.name})
+    messages.success(request, _("Token “%(name)s” revoked.") % {"name": token.name})
     return redirect("account")
 
 
@@ -203,12 +203,12 @@ def two_factor(request: StaffRequest) -> HttpResponse:
                 secret = str(request.session.get(PENDING_SECRET_KEY, ""))
                 services.enable_two_factor(user=request.user, secret=secret, code=form.cleaned_data["code"])
                 del request.session[PENDING_SECRET_KEY]
-                messages.success(request, _("From now on a code is asked for at each login."))
+                messages.success(request, _("Two-factor login is on."))
                 return _new_recovery_codes(request)
         except UserError as error:
             form.add_error("code", str(error))
         else:
-            messages.success(request, _("The second step is switched off."))
+            messages.success(request, _("Two-factor login is off."))
             return redirect("account")
     context: dict[str, object] = {"form": form, "on": on}
     if not on:

@@ -31,8 +31,8 @@ from campus.web.lecture_result import enrolled_faces
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
-    Status.PRESENT: gettext_lazy("Confirmed by looking at the pictures."),
-    Status.ABSENT: gettext_lazy("Somebody else, by looking at the pictures."),
+    Status.PRESENT: gettext_lazy("Confirmed by comparing the pictures."),
+    Status.ABSENT: gettext_lazy("Someone else, by comparing the pictures."),
 }
 
 
@@ -80,7 +80,7 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
         raise Http404
     facts = {"name": record.student.name, "status": record.get_status_display().lower()}
     if record.status != Status.TO_CONFIRM:
-        messages.info(request, _("{name} is settled already: {status}.").format(**facts))
+        messages.info(request, _("{name} is already decided: {status}.").format(**facts))
         return _redirect_to_result(record.lecture_id)
     try:
         record = overrides.set_override(
@@ -105,7 +105,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
     elif not records:
-        messages.error(request, _("Nobody is selected. Tick the students first."))
+        messages.error(request, _("No students selected. Tick them first."))
     else:
         try:
             changed = overrides.set_overrides(lecture=lecture, records=records, user=request.user, **form.cleaned_data)
@@ -113,7 +113,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
             messages.error(request, str(error))
         else:
             n = len(changed)
-            messages.success(request, ngettext("{n} status is changed.", "{n} statuses are changed.", n).format(n=n))
+            messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
     return _redirect_to_result(lecture.pk, show=show if show in ("check", "there", "absent", "changed") else "")
 
 
@@ -124,7 +124,7 @@ def sign_off(request: StaffRequest, pk: int) -> HttpResponse:
         request,
         pk,
         lambda lecture: overrides.sign_off_lecture(lecture=lecture, user=request.user),
-        _("The lecture is signed off."),
+        _("Lecture signed off."),
     )
 
 
@@ -135,7 +135,7 @@ def accept_partial_footage(request: StaffRequest, pk: int) -> HttpResponse:
         request,
         pk,
         lambda lecture: overrides.accept_partial_footage(lecture=lecture, user=request.user),
-        _("The lecture is counted with the footage that is here."),
+        _("The result is final, based on the footage so far."),
     )
 
 
@@ -147,7 +147,7 @@ def reopen(request: StaffRequest, pk: int) -> HttpResponse:
         request,
         pk,
         lambda lecture: overrides.reopen_lecture(lecture=lecture, user=request.user, reason=reason),
-        _("The lecture can be changed again."),
+        _("Lecture reopened."),
     )
 
 
@@ -175,7 +175,7 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
         if action == "deny":
             face_overrides.reject_match(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
             messages.success(
-                request, _("Not {name}. The face is among the unknown people now.").format(name=row.student.name)
+                request, _("Not {name}. The face is now among the unknown people.").format(name=row.student.name)
             )
         elif action == "learn":
             _report_added_photos(
@@ -191,11 +191,11 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
 def _report_added_photos(request: StaffRequest, taken: int) -> None:
     if taken:
         sentence = ngettext(
-            "{n} picture is added to the enrolment photos.", "{n} pictures are added to the enrolment photos.", taken
+            "{n} picture added to the enrolment photos.", "{n} pictures added to the enrolment photos.", taken
         )
         messages.success(request, sentence.format(n=taken))
     else:
-        messages.info(request, _("These pictures are among the enrolment photos already."))
+        messages.info(request, _("These pictures are already among the enrolment photos."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -227,23 +227,23 @@ def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     action, reason, user = request.POST.get("action"), request.POST.get("reason", ""), request.user
     if action == "visitor":
         face_overrides.mark_as_visitor(person=person, user=user, reason=reason)
-        return _("A visitor. This is remembered when attendance is taken again.")
+        return _("Marked as a visitor. This is kept when attendance is taken again.")
     if action == "delete":
         face_overrides.delete_unknown_person(person=person, user=user, reason=reason)
-        return _("Deleted, with the pictures. Whoever it was will not come back when attendance is taken again.")
+        return _("Deleted, with the pictures. This person will not reappear when attendance is taken again.")
     if action == "undo":
         face_overrides.clear_face_override(person=person, user=user, reason=reason)
-        return _("Taken back: an unknown person again.")
+        return _("Undone. This is an unknown person again.")
     chosen = request.POST.get("student", "")
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
-        raise UserError("Choose who it is first.")
+        raise UserError("Choose a student first.")
     taken = face_overrides.name_unknown_person(
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )
     if "add_photos" in request.POST:
         _report_added_photos(request, taken)
-    return _("This is {name}. It is remembered when attendance is taken again.").format(name=student.name)
+    return _("Identified as {name}. This is kept when attendance is taken again.").format(name=student.name)
 
 
 @require_safe

@@ -33,10 +33,10 @@ def calendar_links(request: StaffRequest) -> HttpResponse:
         )
         if request.POST.get("act") == "remove":
             links_for(request.user).filter(course=course).delete()
-            messages.success(request, _("The link is removed. Calendars that used it show nothing new."))
+            messages.success(request, _("Link removed. Calendars that use it are no longer updated."))
         else:
             link_renew(user=request.user, course=course)
-            messages.success(request, _("The link is new. If there was one before, it stopped working."))
+            messages.success(request, _("Link created. Any previous link no longer works."))
         return redirect("calendar-links")
     shown = [
         (link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in links_for(request.user)

@@ -111,7 +111,7 @@ def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
         except UserError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("The lecture is changed."))
+            messages.success(request, _("Lecture saved."))
             return redirect("lecture", lecture.pk)
     context = {"form": form, "lecture": lecture}
     return render(request, "web/lecture_change.html", context, status=400 if form.is_bound else 200)

@@ -135,9 +135,9 @@ def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 ACTIONS: dict[str, tuple[Callable[..., object], str]] = {
-    "cancel": (recording_cancel, gettext_noop("Cancelled. The file stays; attendance can be taken from it again.")),
-    "retry": (recording_retry, gettext_noop("The failed parts are being looked at again.")),
-    "restart": (recording_restart, gettext_noop("Attendance is being taken again. What people set by hand stays.")),
+    "cancel": (recording_cancel, gettext_noop("Cancelled. The file is kept; attendance can be taken from it again.")),
+    "retry": (recording_retry, gettext_noop("The failed segments are being processed again.")),
+    "restart": (recording_restart, gettext_noop("Attendance is being taken again. Statuses set by hand are kept.")),
 }
 SIGNED_OFF = gettext_lazy("This lecture is signed off. Ask a registrar to change it.")
 
