@@ -32,7 +32,7 @@ from campus.common.errors import UserError
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
-from workers.leased_task import Postponed, describe_unexpected_error, leased_task
+from workers.leased_task import describe_unexpected_error, leased_task
 
 if TYPE_CHECKING:
     from workers.egress_guard import Line
@@ -101,7 +101,7 @@ def part_of(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
         try:
             fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Postponed from error  # an attempt that lost its lease has not noticed it yet
+            raise jobs.Postponed from error  # an attempt that lost its lease has not noticed it yet
         footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(part.fileno()).st_size)
         part.truncate(footage_file.fetched_bytes)
         yield part
@@ -184,7 +184,7 @@ def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up
                 pace.share()
                 noted = now
                 if now - began >= SLICE_SECONDS and at < footage_file.size:
-                    raise Postponed
+                    raise jobs.Postponed
     finally:
         note(footage_file, part, at)
     up.more(STALL_SECONDS)

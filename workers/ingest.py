@@ -16,7 +16,7 @@ from campus.recordings.selectors import video_info
 from campus.recordings.services import recording_planned, segments_settled
 from campus.recordings.uploads import upload_verify
 from recognition.errors import Cancelled, RecognitionError
-from workers.leased_task import Postponed, leased_task
+from workers.leased_task import leased_task
 
 
 def settled(recording: Recording) -> None:
@@ -50,7 +50,7 @@ def join(recording: Recording) -> None:
             if not clip_plans_for(lecture).get(recording.camera):
                 delete_recording(recording=recording)
                 return
-        raise Postponed
+        raise jobs.Postponed
     plans = {}
     for footage_file in (fit.footage_file for fit in fits):
         try:
@@ -59,6 +59,6 @@ def join(recording: Recording) -> None:
             )
         except RecognitionError as error:
             fail_unreadable_file(footage_file=footage_file, why=error.message)
-            raise Postponed from error
+            raise jobs.Postponed from error
     if not save_recording_clips(recording=recording, fits=fits, plans=plans):
         raise Cancelled("More footage came meanwhile.")

@@ -20,6 +20,7 @@ from campus.common.jobs import (
     TIME_LIMIT_SECONDS,
     Job,
     LeasedJob,
+    Postponed,
     postpone,
     release,
     renew,
@@ -31,10 +32,6 @@ from workers.celery import app
 log = logging.getLogger(__name__)
 
 RowFunction = Callable[[Any], None]
-
-
-class Postponed(Exception):
-    """The job cannot be done yet. Its message is sent again later, and this attempt does not count."""
 
 
 def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowFunction], RowFunction]:

@@ -13,11 +13,11 @@ from campus.cctv.fetching import save_host_key
 from campus.cctv.matching import RemoteFile
 from campus.cctv.models import Source
 from campus.cctv.path_patterns import compile_pattern
+from campus.common import jobs
 from campus.common.errors import UserError
 from recognition.errors import RecognitionError
 from recognition.messages import Message
 from workers.egress_guard import Line, line
-from workers.leased_task import Postponed
 from workers.store_errors import explain, gone
 from workers.stores import Found, Store, store
 
@@ -28,7 +28,7 @@ LONGEST_PATH = 1000
 MOST_BYTES = 2**60  # that any file has
 
 # Not the server's fault.
-OURS = (UserError, RecognitionError, Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
+OURS = (UserError, RecognitionError, jobs.Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
 
 Days = tuple[date, date]
 

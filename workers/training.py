@@ -17,7 +17,7 @@ from recognition.identification import gallery
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from workers import vision
-from workers.leased_task import Postponed, leased_task
+from workers.leased_task import leased_task
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 @leased_task(jobs.IMPORT_PHOTOS)
 def import_photos(row: PhotoImport) -> None:
     if not zip_take(row=row):
-        raise Postponed  # a large one: the next attempt goes on
+        raise jobs.Postponed  # a large one: the next attempt goes on
 
 
 @leased_task(jobs.CHECK_PHOTO)
@@ -34,7 +34,7 @@ def check_photo(photo: FacePhoto) -> None:
         result = look(photo, settings.EMBEDDER)
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
-        raise Postponed from error  # the photo can't help it, and keeps its chance
+        raise jobs.Postponed from error  # the photo can't help it, and keeps its chance
     photo_checked(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 

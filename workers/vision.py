@@ -1,5 +1,6 @@
-"""The models: loaded once in each worker child, at first need, never before it was forked."""
+"""The recognition library as the workers use it. Models are loaded once in each child, when it first needs them, not before the fork."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ from recognition.cli.environment import inference_threads
 if TYPE_CHECKING:
     from recognition.detection.detector import Detector
     from recognition.embedding import Embedder
+    from recognition.identification.gallery import Gallery
     from recognition.inference import Runtime
+    from recognition.types import Attendance, IdentityOverride, SegmentResult, VideoInfo
 
 
 @cache
@@ -32,3 +35,17 @@ def _runtime() -> "Runtime":
     from recognition.inference import Runtime
 
     return Runtime(threads=inference_threads(), precision=settings.INFERENCE_PRECISION)
+
+
+def vote(
+    results: "Sequence[SegmentResult]",
+    gallery: "Gallery",
+    roster: Sequence[str],
+    info: "VideoInfo",
+    *,
+    strictness: str,
+    overrides: "Sequence[IdentityOverride]" = (),
+) -> "Attendance":
+    from recognition.identification.vote import VotePolicy, vote
+
+    return vote(results, gallery, roster, info, VotePolicy(strictness=strictness), overrides)

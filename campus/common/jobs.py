@@ -37,6 +37,10 @@ RESET_FIELDS: dict[str, Any] = {"attempts": 0, "lease_owner": "", "lease_until":
 Key = UUID | int | str
 
 
+class Postponed(Exception):
+    """The job cannot be done yet. Its message is sent again later, and this attempt does not count."""
+
+
 class LeasedJob(models.Model):
     """A row that one worker holds at a time. The holder renews its lease while it works; an expired lease is free to take."""
 

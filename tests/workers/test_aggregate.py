@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from campus.attendance import finalize
 from campus.attendance.face_overrides import name_unknown_person, reject_match
+from campus.attendance.finalize import preview_present_students
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
@@ -21,10 +23,9 @@ from recognition.tracking.result_file import load_segment_result, save_segment_r
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
-from workers import aggregate as aggregates
+from workers import vision
 from workers.aggregate import aggregate
-from workers.leased_task import Postponed, run_attempt
-from workers.segments import found_in
+from workers.leased_task import run_attempt
 from workers.training import train
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,13 +119,13 @@ def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pyt
     recording = looked_at(course, [[0], [0, 9]])
     nothing = written(recording)
     with monkeypatch.context() as broken:
-        real = getattr(aggregates, step)
+        real = getattr(finalize, step)
 
         def crash(**kwargs: Any) -> None:
             real(**kwargs)
             raise OSError(28, "No space left on device")
 
-        broken.setattr(aggregates, step, crash)
+        broken.setattr(finalize, step, crash)
         assert vote(recording, "first").state == "aggregating"
     assert "The disk is full" in str(recording.error)
     assert (written(recording)[0], written(recording)[2]) == (nothing[0], nothing[2])
@@ -173,7 +174,7 @@ def test_the_vote_waits_for_a_training_without_losing_attempts() -> None:
     course = class_of(1)
     recording = looked_at(course, [[0]])
     row = AGGREGATE.claim(recording.pk, "early")
-    with pytest.raises(Postponed):
+    with pytest.raises(jobs.Postponed):
         aggregate(row)
     Recording.objects.filter(pk=recording.pk).update(lease_until=None, attempts=0)
     assert course.galleries.get().state == "queued", "it asks for the training itself"
@@ -246,12 +247,16 @@ def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
     course = class_of(3)
     recording = looked_at(course, [[0, 1, 9], [2]])
     result = load_segment_result(Path(recording.file.storage.location, recording.segments.get(index=0).result))
-    assert found_in(recording, result) == [], "nobody has learnt the faces yet"
+    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
+        "nobody has learnt the faces yet"
+    )
     gallery = trained(course)
     students = course.students.order_by("name").values_list("pk", flat=True)
-    assert found_in(recording, result) == list(students[:2])
+    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == list(students[:2])
     Path(recording.file.storage.location, gallery.path).write_bytes(b"damaged")
-    assert found_in(recording, result) == [], "the work goes on; the vote will say what is wrong"
+    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
+        "the work goes on; the vote will say what is wrong"
+    )
 
 
 def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +279,7 @@ def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.
         return save_attendance(*given, **more)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(aggregates, "save_attendance", named_meanwhile)
+        meanwhile.setattr(finalize, "save_attendance", named_meanwhile)
         # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is made again.
         assert vote(recording, "first").state == "aggregating"
     name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())

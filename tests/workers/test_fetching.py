@@ -19,7 +19,7 @@ from tests.campus import factories
 from tests.recognition.video_files import video
 from tests.workers.test_line import answering
 from workers import fetch
-from workers.leased_task import Postponed, run_attempt
+from workers.leased_task import run_attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -175,7 +175,7 @@ class TestSlices:
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        with fetch.part_of(footage_file, partial_file_path(footage_file)), pytest.raises(Postponed):
+        with fetch.part_of(footage_file, partial_file_path(footage_file)), pytest.raises(jobs.Postponed):
             fetch.fetch(footage_file)
 
     def test_who_lost_the_footage_file_changes_nothing(self, nvr: Path, film: bytes) -> None:

@@ -121,7 +121,7 @@ def test_what_is_not_wanted_any_more_leaves_the_row_alone(segment: Segment) -> N
 
 
 def test_what_cannot_be_done_yet_costs_no_attempt(segment: Segment) -> None:
-    row = run(segment, leased_task.Postponed())
+    row = run(segment, jobs.Postponed())
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
 
 

@@ -1,0 +1,139 @@
+"""From the segments of a recording to attendance: the vote over all of them, and what one segment shows before that."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from campus.academics.models import Lecture
+from campus.academics.selectors import lecture_roster
+from campus.attendance.collected import finish_collected_lecture
+from campus.attendance.notifications import notify_recording_counted
+from campus.attendance.proposals import save_attendance
+from campus.attendance.reports import write_recording_report
+from campus.attendance.selectors import identity_overrides
+from campus.biometrics.gallery_files import load_gallery
+from campus.biometrics.models import Gallery
+from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
+from campus.biometrics.services import gallery_discard, gallery_request
+from campus.common import jobs
+from campus.common.errors import UserError
+from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import coverage, gaps, looked_at, video_info
+from campus.recordings.services import recording_counted, recording_restart
+from recognition.errors import Cancelled, GalleryMismatch, RecognitionError
+from recognition.types import Attendance, SegmentResult
+
+log = logging.getLogger(__name__)
+
+MIN_PROCESSED_SHARE = 0.5  # of the recording, for a result that says something
+
+# `recognition.identification.vote.vote`, called with a strictness in place of a policy. The campus does not import it.
+Vote = Callable[..., Attendance]
+
+
+def finalize_recording(*, recording: Recording, vote: Vote) -> None:
+    """Vote over all segments, and write the attendance and the workbook. One attempt writes all of it or nothing.
+
+    Raises UserError if there is too little to go by, Postponed until the class has a gallery, and Cancelled if this attempt does
+    not hold the recording any more.
+    """
+    course = recording.lecture.course
+    processed_share, missing = looked_at(recording), gaps(recording)
+    if processed_share < MIN_PROCESSED_SHARE:
+        raise UserError(
+            "Only {share} of the recording could be looked at. {missing} Retry, or upload another copy.",
+            share=f"{processed_share:.0%}",
+            missing=missing,
+        )
+    roster = _roster_labels(recording)
+    if not roster:
+        raise UserError(
+            "Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.",
+            course=course,
+        )
+    gallery = _gallery_for(recording)
+    results = _load_results(recording)
+    try:
+        templates = load_gallery(gallery)
+    except GalleryMismatch as error:
+        gallery_discard(gallery=gallery, error=error.message)
+        gallery_request(course=course)
+        raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
+    overrides = identity_overrides(recording)
+    attendance = vote(
+        results, templates, roster, video_info(recording), strictness=course.strictness, overrides=overrides
+    )
+    with transaction.atomic():
+        # The lecture is locked before its recordings, in the same order as when a footage file arrives.
+        Lecture.objects.select_for_update().get(pk=recording.lecture_id)
+        if not recording_counted(
+            recording=recording,
+            gallery=gallery,
+            strictness=course.strictness,
+            coverage=coverage(recording),
+            error=missing,
+        ):
+            raise Cancelled("The recording was cancelled, or another worker has counted it.")
+        save_attendance(recording=recording, attendance=attendance)
+        if identity_overrides(recording) != overrides:
+            raise jobs.Postponed  # somebody named a face during the vote
+        if recording.collected:
+            finish_collected_lecture(lecture=recording.lecture)
+        else:
+            write_recording_report(recording=recording)
+            notify_recording_counted(recording=recording)
+
+
+def preview_present_students(*, recording: Recording, result: SegmentResult, vote: Vote) -> list[int]:
+    """The ids of the students whom one segment shows by itself, for people who watch the progress.
+
+    Empty while the class has no gallery. The vote over all segments decides.
+    """
+    gallery = gallery_of(recording.lecture.course, recording.embedder)
+    if gallery is None:
+        return []
+    strictness = recording.lecture.course.strictness
+    try:
+        attendance = vote(
+            [result], load_gallery(gallery), _roster_labels(recording), video_info(recording), strictness=strictness
+        )
+    except (RecognitionError, OSError) as error:
+        log.warning("recording %s: no preview of a segment: %s", recording.pk, error)
+        return []
+    return [int(presence.label) for presence in attendance.presences if presence.present]
+
+
+def _roster_labels(recording: Recording) -> list[str]:
+    return [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
+
+
+def _gallery_for(recording: Recording) -> Gallery:
+    """The gallery of the recording's embedder. Requests a training if there is none, and raises Postponed until it is done.
+
+    If the class has changed to another embedder since, and has no gallery of the first one, the recording starts again.
+    """
+    course = recording.lecture.course
+    if queued_gallery(course, recording.embedder):
+        raise jobs.Postponed
+    gallery = gallery_of(course, recording.embedder)
+    if gallery:
+        return gallery
+    if embedder_in_use(course) != recording.embedder and jobs.renew(recording):
+        recording_restart(recording=recording, user=None)
+        raise Cancelled("The class has another face model now; the recording is processed again with it.")
+    latest = course.galleries.filter(embedder=recording.embedder).order_by("-created_at").first()
+    was_planned_before = latest and recording.planned_at and latest.created_at >= recording.planned_at
+    if latest and was_planned_before and latest.state == Gallery.State.FAILED:
+        raise UserError(latest.error)
+    gallery_request(course=course)
+    raise jobs.Postponed
+
+
+def _load_results(recording: Recording) -> list[SegmentResult]:
+    from recognition.tracking.result_file import load_segment_result
+
+    done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
+    return [load_segment_result(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]

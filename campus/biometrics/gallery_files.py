@@ -1,0 +1,32 @@
+"""Read the files of galleries. The last ones stay in memory, because each segment of a recording needs the same one."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from campus.biometrics.models import Gallery
+from recognition.errors import GalleryMismatch
+
+if TYPE_CHECKING:
+    from recognition.identification.gallery import Gallery as LoadedGallery
+
+
+def load_gallery(gallery: Gallery) -> "LoadedGallery":
+    """The gallery of this row, from its file. Raises GalleryMismatch if the file is missing or damaged."""
+    path = Path(settings.MEDIA_ROOT, gallery.path)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise GalleryMismatch(
+            "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
+        ) from error
+    return _load(path, gallery.embedder, gallery.sha256, (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, embedder: str, sha256: str, _file_version: tuple[int, int]) -> "LoadedGallery":
+    from recognition.identification.gallery import Gallery
+
+    return Gallery.load(path, embedder, sha256)
