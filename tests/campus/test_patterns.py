@@ -122,7 +122,7 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
     assume(once(starts) and once(ends))
     read = compile_pattern(pattern)
     said = PathFields(camera, room if "{room}" in pattern else "", starts, ends if "{end" in pattern else None)
-    path = read.path(said, BERLIN)
+    path = read.format_path(said, BERLIN)
     assert read.match(path, BERLIN) == said
     day = starts.astimezone(BERLIN).date()
     folders = path.split("/")[:-1]
