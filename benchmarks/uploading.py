@@ -83,7 +83,7 @@ def send(var: Path, size: int) -> int:
         from campus.academics.models import Course, Lecture
         from campus.accounts.services import create_token
         from campus.recordings.models import Recording
-        from campus.recordings.uploads import upload_verify
+        from campus.recordings.uploads import verify_upload
 
         port = free_port()
 
@@ -131,7 +131,7 @@ def send(var: Path, size: int) -> int:
         looking.join()
         recording = Recording.objects.get()
         began = time.perf_counter()
-        upload_verify(recording=recording)
+        verify_upload(recording=recording)
         verified = time.perf_counter() - began
     print(
         f"{size / MARK / 1024:.1f} GB, the server killed at {here / size:.0%}: {size / MARK / sum(seconds):.0f} MB/s, ",

@@ -95,7 +95,7 @@ def main() -> int:
         from django.test import Client
         from django.urls import reverse
 
-        from campus.recordings.selectors import OPEN
+        from campus.recordings.selectors import OPEN_STATES
 
         processes.worker()
         processes.scheduler()
@@ -123,7 +123,7 @@ def main() -> int:
         began = time.monotonic()
         for thread in threads:
             thread.start()
-        while recording.state in OPEN:
+        while recording.state in OPEN_STATES:
             processes.check()
             time.sleep(0.5)
             recording.refresh_from_db()

@@ -56,7 +56,7 @@ def enrol(people: Path, first: int | None) -> "Course":
 
     from campus.academics.models import Course
     from campus.academics.services import student_enrol
-    from campus.biometrics.services import gallery_request, photo_add
+    from campus.biometrics.services import add_photo, request_training
     from recognition.people_folder import photos_by_person
 
     course = Course.objects.create(code=CODE, name="Rollcall's demo")
@@ -64,8 +64,8 @@ def enrol(people: Path, first: int | None) -> "Course":
         student = student_enrol(number=f"D{number:03}", name=name, course=course)
         for path in photos:
             with path.open("rb") as file:
-                photo_add(student=student, file=File(file), name=path.name)
-    gallery_request(course=course)
+                add_photo(student=student, file=File(file), name=path.name)
+    request_training(course=course)
     return course
 
 
@@ -74,24 +74,24 @@ def upload(course: "Course", video: Path) -> "Recording":
     from django.utils import timezone
 
     from campus.academics.services import lecture_create
-    from campus.recordings.services import recording_create
+    from campus.recordings.services import create_recording
 
     now = timezone.localtime().replace(second=0, microsecond=0)
     lecture = lecture_create(course=course, starts_at=now, ends_at=now + timedelta(hours=1), title="Demo")
     with video.open("rb") as file:
-        return recording_create(lecture=lecture, file=File(file), name=video.name, user=None)
+        return create_recording(lecture=lecture, file=File(file), name=video.name, user=None)
 
 
 def watch(recording: "Recording", processes: Processes) -> None:
     """Show a progress bar until the attendance is there."""
-    from campus.recordings.selectors import OPEN, progress
+    from campus.recordings.selectors import OPEN_STATES, progress_of
 
     with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}", file=sys.stdout) as bar:
-        while recording.state in OPEN:
+        while recording.state in OPEN_STATES:
             processes.check()
             time.sleep(0.3)
             recording.refresh_from_db()
-            now = progress(recording)
+            now = progress_of(recording)
             shown = (str(now["state_label"]).capitalize(), round(100 * now["share"]))
             if sys.stdout.isatty() or shown != (bar.desc, bar.n):
                 bar.desc, bar.n = shown
@@ -120,7 +120,7 @@ def result(recording: "Recording") -> dict[str, Any]:
 
 def show(recording: "Recording") -> None:
     from campus.biometrics.models import FacePhoto
-    from campus.recordings.selectors import clock
+    from campus.recordings.selectors import format_clock
 
     rejected = FacePhoto.objects.filter(state=FacePhoto.Verdict.REJECTED).select_related("student")
     for name, photos in groupby(rejected.order_by("student__name", "original_name"), lambda photo: photo.student.name):
@@ -134,7 +134,7 @@ def show(recording: "Recording") -> None:
     for record in records:
         seen = sightings[record.student_id].intervals
         when = (
-            f"{clock(seen[0][0]):>7} {clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}"
+            f"{format_clock(seen[0][0]):>7} {format_clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}"
             if seen
             else ""
         )

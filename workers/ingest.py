@@ -7,36 +7,36 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.attendance.services import delete_recording
-from campus.biometrics.selectors import gallery_is_due
-from campus.biometrics.services import gallery_request
+from campus.biometrics.selectors import needs_training
+from campus.biometrics.services import request_training
 from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
 from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
-from campus.recordings.services import recording_planned, segments_settled
-from campus.recordings.uploads import upload_verify
+from campus.recordings.services import plan_recording, start_due_votes
+from campus.recordings.uploads import verify_upload
 from recognition.errors import Cancelled, RecognitionError
 from workers.leased_task import leased_task
 
 
 def settled(recording: Recording) -> None:
-    segments_settled(recording_id=recording.pk)
+    start_due_votes(recording_id=recording.pk)
 
 
 @leased_task(jobs.INGEST, after=settled)
 def ingest(recording: Recording) -> None:
     from recognition.media.video import plan_segments, probe
 
-    upload_verify(recording=recording)
+    verify_upload(recording=recording)
     course = recording.lecture.course
-    if gallery_is_due(course):
-        gallery_request(course=course)
+    if needs_training(course):
+        request_training(course=course)
     if recording.collected:
         join(recording)
         return
     path = Path(recording.file.path)
     info = probe(path)
-    recording_planned(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
+    plan_recording(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
 
 
 def join(recording: Recording) -> None:

@@ -16,8 +16,8 @@ from kombu.exceptions import ChannelError
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.collected import finish_collected_lectures
 from campus.attendance.snapshots import delete_expired_snapshots
-from campus.biometrics.services import galleries_tidy, galleries_train_due
-from campus.biometrics.zips import zips_tidy
+from campus.biometrics.photo_zip import delete_expired_photo_imports
+from campus.biometrics.services import delete_expired_galleries, request_due_trainings
 from campus.cctv.alarms import delete_expired_alarms
 from campus.cctv.clock_drift import measure_clock_offsets
 from campus.cctv.fetching import delete_expired_partial_files
@@ -25,8 +25,8 @@ from campus.cctv.matching import delete_expired_footage_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.recordings.models import Recording
-from campus.recordings.services import segments_settled, tracks_forget
-from campus.recordings.uploads import uploads_tidy
+from campus.recordings.services import delete_tracks, start_due_votes
+from campus.recordings.uploads import delete_expired_uploads, finish_complete_uploads
 from recognition.messages import Message, join_messages
 from workers.celery import app
 
@@ -39,9 +39,9 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 def sweep() -> None:
     """Fail jobs that were tried too often, start votes and trainings that are due, and publish lost jobs again."""
     fail_exhausted_jobs()
-    segments_settled()
+    start_due_votes()
     finish_collected_lectures()
-    galleries_train_due()
+    request_due_trainings()
     with app.connection_for_read() as connection:
         republish_lost_jobs(connection)
 
@@ -89,10 +89,11 @@ def clean_up() -> None:
     """
     oldest = time.time() - LEFTOVER_RETENTION_SECONDS
     delete_old_tracks(oldest)
-    galleries_tidy()
-    uploads_tidy()
+    delete_expired_galleries()
+    finish_complete_uploads()
+    delete_expired_uploads()
     delete_expired_partial_files()
-    zips_tidy()
+    delete_expired_photo_imports()
     delete_expired_snapshots()
     delete_expired_sessions()
     measure_clock_offsets()
@@ -109,4 +110,4 @@ def delete_old_tracks(oldest: float) -> None:
     needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
     for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
         if folder.name not in needed and folder.stat().st_mtime < oldest:
-            tracks_forget(recording_id=folder.name)
+            delete_tracks(recording_id=folder.name)

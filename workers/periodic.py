@@ -24,5 +24,5 @@ def send_weekly_registers() -> None:
 
 @app.task(name=periodic_tasks.WAKE_DELIVERIES.task)
 def wake_deliveries() -> None:
-    outbox.wake_due()
-    outbox.forget_old()
+    outbox.requeue_due_deliveries()
+    outbox.delete_expired_deliveries()

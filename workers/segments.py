@@ -8,8 +8,8 @@ from django.conf import settings
 from campus.attendance.finalize import preview_present_students
 from campus.common import jobs
 from campus.recordings.models import Segment
-from campus.recordings.selectors import place
-from campus.recordings.services import segment_finished, segment_progress, segments_settled, tracks_folder
+from campus.recordings.selectors import footage_at
+from campus.recordings.services import finish_segment, save_segment_progress, start_due_votes, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled
 from workers import vision
@@ -19,7 +19,7 @@ PROGRESS_INTERVAL_SECONDS = 1.0
 
 
 def start_vote_if_complete(segment: Segment) -> None:
-    segments_settled(recording_id=segment.recording_id)
+    start_due_votes(recording_id=segment.recording_id)
 
 
 @leased_task(jobs.RECOGNISE, after=start_vote_if_complete)
@@ -33,11 +33,11 @@ def recognise(segment: Segment) -> None:
     def save_progress(share: float) -> None:
         nonlocal last_saved
         if time.monotonic() - last_saved >= PROGRESS_INTERVAL_SECONDS:
-            if not segment_progress(segment=segment, share=share):
+            if not save_segment_progress(segment=segment, share=share):
                 raise Cancelled("The work was cancelled, or another worker does it.")
             last_saved = time.monotonic()
 
-    video_path, info, video_starts = place(recording, segment.start)
+    video_path, info, video_starts = footage_at(recording, segment.start)
     result = process_segment(
         video_path,
         replace(info, duration=recording.duration),
@@ -49,7 +49,7 @@ def recognise(segment: Segment) -> None:
     ).later(video_starts)
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
     save_segment_result(path, result)
-    finished = segment_finished(
+    finished = finish_segment(
         segment=segment,
         result=str(path.relative_to(settings.MEDIA_ROOT)),
         faces=result.faces,

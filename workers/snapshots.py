@@ -3,7 +3,7 @@
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import finish_snapshot
 from campus.common import jobs
-from campus.recordings.selectors import place
+from campus.recordings.selectors import footage_at
 from workers.leased_task import leased_task
 
 
@@ -11,5 +11,5 @@ from workers.leased_task import leased_task
 def take_snapshot(snapshot: Snapshot) -> None:
     from recognition.media.snapshot import read_snapshot
 
-    path, info, begins = place(snapshot.recording, snapshot.time)
+    path, info, begins = footage_at(snapshot.recording, snapshot.time)
     finish_snapshot(snapshot=snapshot, jpeg=read_snapshot(path, info, snapshot.time - begins))

@@ -7,11 +7,11 @@ import numpy as np
 from django.conf import settings
 
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
-from campus.biometrics.selectors import course_photos, gallery_inputs
-from campus.biometrics.services import cohort, course_embeddings, gallery_trained, photo_checked
-from campus.biometrics.zips import zip_take
+from campus.biometrics.photo_zip import process_photo_import
+from campus.biometrics.selectors import course_photos, photos_digest
+from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
 from campus.common import jobs
-from campus.recordings.services import gallery_settled
+from campus.recordings.services import request_waiting_votes
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.identification import gallery
 from recognition.messages import Message
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @leased_task(jobs.IMPORT_PHOTOS)
 def import_photos(row: PhotoImport) -> None:
-    if not zip_take(row=row):
+    if not process_photo_import(row=row):
         raise jobs.Postponed  # a large one: the next attempt goes on
 
 
@@ -35,7 +35,7 @@ def check_photo(photo: FacePhoto) -> None:
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
         raise jobs.Postponed from error  # the photo can't help it, and keeps its chance
-    photo_checked(photo=photo, result=result, embedder=settings.EMBEDDER)
+    save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 
 def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
@@ -54,15 +54,15 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
 
 
 def settled(gallery: Gallery) -> None:
-    gallery_settled(course=gallery.course)
+    request_waiting_votes(course=gallery.course)
 
 
 @leased_task(jobs.TRAIN, after=settled)
 def train(row: Gallery) -> None:
     """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
-        photo_checked(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
-    inputs = gallery_inputs(
+        save_photo_verdict(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
+    inputs = photos_digest(
         row.course
     )  # before the embeddings, so that a photo that comes in between makes another training due
     people = course_embeddings(row.course, row.embedder)
@@ -70,7 +70,7 @@ def train(row: Gallery) -> None:
     trained = gallery.train_gallery(known, row.embedder, strangers=cohort(row.course, row.embedder))
     path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
-    gallery_trained(
+    finish_training(
         gallery=row,
         path=str(path.relative_to(settings.MEDIA_ROOT)),
         sha256=sha256,

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from campus.accounts.selectors import count_recovery_codes, use_language_of
-from campus.outbox.services import mail
+from campus.outbox.services import queue_email
 
 
 def recovery_code_used(*, user: User) -> None:
@@ -34,4 +34,4 @@ def _write(user: User, subject: str, template: str) -> None:
         "institution": settings.INSTITUTION,
     }
     body = render_to_string(f"web/email/{template}.txt", context)
-    mail(to=user.email, event="account.recovery", key=f"recovery:{uuid4()}", subject=subject, body=body)
+    queue_email(to=user.email, event="account.recovery", key=f"recovery:{uuid4()}", subject=subject, body=body)

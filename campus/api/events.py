@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 from campus.api.base import who
 from campus.common.cache import coalesce
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
+from campus.recordings.selectors import OPEN_STATES, progress_etag, progress_of, recordings_for
 
 EVENT_STREAM = "text/event-stream"
 LASTS_SECONDS = 20.0
@@ -55,7 +55,7 @@ class EventsView(APIView):
         if told is None:
             raise Http404
         state, tag, _data = told
-        if state not in OPEN and tag == known:
+        if state not in OPEN_STATES and tag == known:
             return HttpResponse(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingHttpResponse(stream(who(request), pk, known), content_type=EVENT_STREAM, headers=headers)
@@ -66,8 +66,8 @@ def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
     recordings = recordings_for(user).filter(pk=pk)
 
     def told() -> tuple[str, str, str]:
-        now = progress(recordings.select_related("lecture__course").get())
-        return now["state"], progress_tag(now), json.dumps(now)
+        now = progress_of(recordings.select_related("lecture__course").get())
+        return now["state"], progress_etag(now), json.dumps(now)
 
     try:
         run, state = recordings.values_list("run", "state").get()
@@ -88,7 +88,7 @@ def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
                 known = tag
             else:
                 yield ": still there\n\n"  # a client that went away is noticed by this
-            if state not in OPEN or time.monotonic() + LOOK_SECONDS > ends:
+            if state not in OPEN_STATES or time.monotonic() + LOOK_SECONDS > ends:
                 return
             time.sleep(LOOK_SECONDS)
     finally:

@@ -16,7 +16,7 @@ from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import lacking_photos
+from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
 from campus.outbox.models import Delivery, Webhook
@@ -65,7 +65,7 @@ class StudentFilter(filters.FilterSet):
         fields = ["number", "guest"]
 
     def lacking(self, queryset: QuerySet[Student], name: str, value: bool) -> QuerySet[Student]:
-        lack = lacking_photos(courses_for(self.request.user)).values("student")
+        lack = enrolments_lacking_photos(courses_for(self.request.user)).values("student")
         return queryset.filter(pk__in=lack) if value else queryset.exclude(pk__in=lack)
 
 

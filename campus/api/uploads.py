@@ -32,14 +32,21 @@ from campus.academics.selectors import lectures_for
 from campus.attendance.selectors import can_edit_result
 from campus.recordings.models import Recording, Upload
 from campus.recordings.selectors import uploads_for
-from campus.recordings.services import AlreadyHere
-from campus.recordings.uploads import Damaged, WrongPlace, upload_create, upload_finish, upload_remove, upload_write
+from campus.recordings.services import DuplicateRecording
+from campus.recordings.uploads import (
+    DamagedUpload,
+    UploadConflict,
+    append_to_upload,
+    create_upload,
+    delete_upload,
+    finish_upload,
+)
 
 VERSION = "1.0.0"
 WHOLE_NUMBER = "[0-9]{1,18}"  # as the database can hold
 CHECKSUMS = {"sha256": 32, "sha1": 20}  # bytes; tus asks for SHA-1, for damage on the way and not for forgery
 PATCH_TYPE = "application/offset+octet-stream"
-STATUS = {AlreadyHere: 409, WrongPlace: 409, Damaged: 460}
+STATUS = {DuplicateRecording: 409, UploadConflict: 409, DamagedUpload: 460}
 
 
 T = TypeVar("T")
@@ -113,7 +120,7 @@ class TusView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         status = next((status for kind, status in STATUS.items() if isinstance(exc, kind)), None)
         response = super().handle_exception(Refused(status, str(exc)) if status else exc)
-        if isinstance(exc, AlreadyHere):
+        if isinstance(exc, DuplicateRecording):
             response["Rollcall-Recording"] = str(exc.recording.pk)
         return response
 
@@ -174,7 +181,7 @@ class UploadsView(TusView):
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
         check_open(request, lecture)
-        upload = upload_create(
+        upload = create_upload(
             lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256
         )
         return Response(
@@ -228,7 +235,7 @@ class UploadView(TusView):
             raise Refused(411, _("Say how many bytes are coming: Content-Length is missing."))
         length, offset = int(request.META["CONTENT_LENGTH"]), number(request, "Upload-Offset")
         body = request._request
-        upload_write(upload=upload, offset=offset, body=body, length=length, checksum=checksum(request))
+        append_to_upload(upload=upload, offset=offset, body=body, length=length, checksum=checksum(request))
         return Response(
             status=204,
             headers={"Upload-Offset": str(upload.offset), "Upload-Expires": expires(upload)} | self.finished(upload),
@@ -239,14 +246,14 @@ class UploadView(TusView):
     )
     def delete(self, request: Request, pk: UUID) -> Response:
         """Give an upload up; its bytes are deleted. A recording that it became stays."""
-        upload_remove(upload=self.upload(pk))
+        delete_upload(upload=self.upload(pk))
         return Response(status=204)
 
     def finished(self, upload: Upload) -> dict[str, str]:
         """The recording, once all bytes are here; made now where a stopped server did not come to it."""
         if upload.offset < upload.size:
             return {}
-        recording: Recording = upload.recording or upload_finish(upload=upload)
+        recording: Recording = upload.recording or finish_upload(upload=upload)
         return {"Rollcall-Recording": str(recording.pk)}
 
 

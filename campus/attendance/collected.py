@@ -12,12 +12,12 @@ from campus.attendance.models import Report
 from campus.attendance.notifications import notify_lecture_counted
 from campus.attendance.reports import write_lecture_report
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN
+from campus.recordings.selectors import OPEN_STATES
 
 log = logging.getLogger(__name__)
 
 RETRY_WINDOW = timedelta(days=7)  # older ones are not looked at each time
-UNFINISHED = Q(provisional=True) | Q(state__in=OPEN)
+UNFINISHED = Q(provisional=True) | Q(state__in=OPEN_STATES)
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from campus.academics.models import Lecture
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, UnknownPerson
 from campus.attendance.selectors import evidence_by_student
-from campus.biometrics.selectors import threshold
+from campus.biometrics.selectors import acceptance_threshold
 from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
@@ -63,7 +63,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         duration=duration,
         started_at=_local_naive(lecture.starts_at),
         embedder=gallery.embedder if gallery else "",
-        threshold=threshold(gallery, first.strictness) if gallery else None,
+        threshold=acceptance_threshold(gallery, first.strictness) if gallery else None,
         margin=gallery.margin if gallery else None,
         coverage=max(one.coverage for one in recordings),
         students=tuple(lines),

@@ -15,10 +15,10 @@ from campus.academics.selectors import lecture_roster
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.models import AttendanceChange, FaceOverride, Sighting, UnknownPerson
 from campus.attendance.proposals import delete_unused_crops, recount_lecture
-from campus.biometrics.services import photo_add
+from campus.biometrics.services import add_photo
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
-from campus.recordings.selectors import clock
+from campus.recordings.selectors import format_clock
 
 Row = TypeVar("Row", UnknownPerson, Sighting)
 Kind = AttendanceChange.Kind
@@ -51,7 +51,7 @@ def _create_override(
 
 def _describe_face(row: UnknownPerson | Sighting) -> str:
     start = row.intervals[0][0] if row.intervals else 0
-    return f"{row.recording.original_name}, {clock(start)}"
+    return f"{row.recording.original_name}, {format_clock(start)}"
 
 
 @transaction.atomic
@@ -155,9 +155,9 @@ def add_crops_to_enrolment_photos(*, row: UnknownPerson | Sighting, student: Stu
     taken = 0
     for crop in row.crops:
         path = Path(settings.MEDIA_ROOT, crop["file"])
-        name = f"{lecture.course.code} {lecture.starts_at:%Y-%m-%d} {clock(crop['time']).replace(':', '-')}.jpg"
+        name = f"{lecture.course.code} {lecture.starts_at:%Y-%m-%d} {format_clock(crop['time']).replace(':', '-')}.jpg"
         try:
-            photo_add(student=student, file=ContentFile(path.read_bytes(), name), name=name)
+            add_photo(student=student, file=ContentFile(path.read_bytes(), name), name=name)
         except (UserError, FileNotFoundError):
             continue  # it is there already, or the recording was counted again meanwhile
         taken += 1

@@ -16,13 +16,13 @@ from campus.attendance.reports import write_recording_report
 from campus.attendance.selectors import identity_overrides
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import embedder_in_use, gallery_of, queued_gallery
-from campus.biometrics.services import gallery_discard, gallery_request
+from campus.biometrics.selectors import embedder_in_use, gallery_for, queued_gallery
+from campus.biometrics.services import discard_gallery, request_training
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import coverage, gaps, looked_at, video_info
-from campus.recordings.services import recording_counted, recording_restart
+from campus.recordings.selectors import coverage, describe_gaps, processed_share, video_info
+from campus.recordings.services import finish_recording, restart_recording
 from recognition.errors import Cancelled, GalleryMismatch, RecognitionError
 from recognition.types import Attendance, SegmentResult
 
@@ -41,7 +41,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     not hold the recording any more.
     """
     course = recording.lecture.course
-    processed_share, missing = looked_at(recording), gaps(recording)
+    processed_share, missing = processed_share(recording), describe_gaps(recording)
     if processed_share < MIN_PROCESSED_SHARE:
         raise UserError(
             "Only {share} of the recording could be looked at. {missing} Retry, or upload another copy.",
@@ -59,8 +59,8 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     try:
         templates = load_gallery(gallery)
     except GalleryMismatch as error:
-        gallery_discard(gallery=gallery, error=error.message)
-        gallery_request(course=course)
+        discard_gallery(gallery=gallery, error=error.message)
+        request_training(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
     overrides = identity_overrides(recording)
     attendance = vote(
@@ -69,7 +69,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     with transaction.atomic():
         # The lecture is locked before its recordings, in the same order as when a footage file arrives.
         Lecture.objects.select_for_update().get(pk=recording.lecture_id)
-        if not recording_counted(
+        if not finish_recording(
             recording=recording,
             gallery=gallery,
             strictness=course.strictness,
@@ -92,7 +92,7 @@ def preview_present_students(*, recording: Recording, result: SegmentResult, vot
 
     Empty while the class has no gallery. The vote over all segments decides.
     """
-    gallery = gallery_of(recording.lecture.course, recording.embedder)
+    gallery = gallery_for(recording.lecture.course, recording.embedder)
     if gallery is None:
         return []
     strictness = recording.lecture.course.strictness
@@ -118,17 +118,17 @@ def _gallery_for(recording: Recording) -> Gallery:
     course = recording.lecture.course
     if queued_gallery(course, recording.embedder):
         raise jobs.Postponed
-    gallery = gallery_of(course, recording.embedder)
+    gallery = gallery_for(course, recording.embedder)
     if gallery:
         return gallery
     if embedder_in_use(course) != recording.embedder and jobs.renew(recording):
-        recording_restart(recording=recording, user=None)
+        restart_recording(recording=recording, user=None)
         raise Cancelled("The class has another face model now; the recording is processed again with it.")
     latest = course.galleries.filter(embedder=recording.embedder).order_by("-created_at").first()
     was_planned_before = latest and recording.planned_at and latest.created_at >= recording.planned_at
     if latest and was_planned_before and latest.state == Gallery.State.FAILED:
         raise UserError(latest.error)
-    gallery_request(course=course)
+    request_training(course=course)
     raise jobs.Postponed
 
 

@@ -8,7 +8,7 @@ from campus.academics.models import Lecture, Student
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Sighting
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
-from campus.biometrics.services import photo_delete, photo_move
+from campus.biometrics.services import delete_photo, move_photo
 from campus.common.errors import UserError
 
 
@@ -25,9 +25,9 @@ def merge_guest(*, guest: Student, student: Student, user: User) -> None:
     _merge_enrolments(guest, student)
     for photo in guest.photos.all():
         if student.photos.filter(sha256=photo.sha256).exists():
-            photo_delete(photo=photo)
+            delete_photo(photo=photo)
         else:
-            photo_move(photo=photo, student=student)
+            move_photo(photo=photo, student=student)
     seen = _merge_sightings(guest, student)
     FaceOverride.objects.filter(student=guest).update(student=student)
     _merge_records(guest, student, user)

@@ -14,7 +14,7 @@ from campus.attendance.models import AttendanceRecord, UnknownPerson
 from campus.attendance.policy import policy_for
 from campus.attendance.register import RegisterRow, build_register
 from campus.attendance.statuses import Status, meaning_of, status_definitions, status_label
-from campus.outbox.services import mail, publish_event
+from campus.outbox.services import queue_email, queue_event
 from campus.recordings.models import Recording
 
 
@@ -32,7 +32,7 @@ def notify_lecture_counted(*, lecture: Lecture) -> None:
 
 
 def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
-    publish_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
+    queue_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
     if not policy_for(lecture.course).mail_lecturers:
         return
     counts = Counter(record.status for record in lecture.records.all())
@@ -46,13 +46,13 @@ def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
             }
             subject = _("Attendance of %(lecture)s") % {"lecture": lecture}
             body = render_to_string("attendance/counted.txt", context)
-        mail(to=user.email, event="attendance.counted", key=key, subject=subject, body=body)
+        queue_email(to=user.email, event="attendance.counted", key=key, subject=subject, body=body)
 
 
 def notify_signed_off(*, lecture: Lecture) -> None:
     """Somebody vouched for the result. Each absentee is told once, also when the lecture is signed off again."""
     signed = timezone.now()
-    publish_event(
+    queue_event(
         course=lecture.course,
         event="attendance.signed_off",
         key=f"signed:{lecture.pk}:{signed.isoformat()}",
@@ -84,7 +84,7 @@ def _notify_absentee(record: AttendanceRecord, lecture: Lecture, line: RegisterR
         "least": least,
         "contact": lecture.course.coordinator_email,
     }
-    mail(
+    queue_email(
         to=student.email,
         event="attendance.absent",
         key=f"absent:{lecture.pk}:{student.pk}",

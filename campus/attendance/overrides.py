@@ -23,7 +23,7 @@ from campus.attendance.reports import refresh_lecture_reports
 from campus.attendance.selectors import records_for
 from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
-from campus.recordings.selectors import OPEN
+from campus.recordings.selectors import OPEN_STATES
 from recognition.messages import Message
 
 Kind = AttendanceChange.Kind
@@ -81,7 +81,7 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
     records = list(lecture.records.all())
     if not records:
         raise UserError("There is no attendance to sign off yet. Upload a recording first.")
-    if lecture.recordings.filter(state__in=OPEN).exists():
+    if lecture.recordings.filter(state__in=OPEN_STATES).exists():
         raise UserError("A recording is still in work. Wait until it is done, or cancel it, then sign off.")
     if lecture.recordings.filter(provisional=True).exists():
         raise UserError(

@@ -24,7 +24,7 @@ from campus.attendance.punctuality import judge_punctuality, limit_scale
 from campus.attendance.selectors import evidence_by_student, watched_intervals
 from campus.common.intervals import merge_intervals
 from campus.recordings.models import Recording
-from campus.recordings.selectors import holes
+from campus.recordings.selectors import find_gaps
 from recognition.files import atomic_write
 from recognition.types import Attendance, Crop, Interval
 
@@ -125,7 +125,7 @@ def _proposal(
     seconds = sum(end - start for start, end in intervals)
     whole = sum(end - start for start, end in merge_intervals(chain.from_iterable(looked_at.values()))) or duration
     seen_by = {sighting.recording_id for sighting in counted} & looked_at.keys()
-    unwatched = merge_intervals(hole for recording in seen_by for hole in holes(looked_at[recording], duration))
+    unwatched = merge_intervals(hole for recording in seen_by for hole in find_gaps(looked_at[recording], duration))
     there = to_confirm or (bool(counted) and seconds >= lecture.course.present_seconds * limit_scale(duration))
     proposal: dict[str, object] = {
         "machine_status": Status.ABSENT,

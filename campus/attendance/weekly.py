@@ -17,7 +17,7 @@ from campus.attendance.policy import split_addresses
 from campus.attendance.register import Register, build_register, in_days
 from campus.attendance.reports import write_register_report
 from campus.outbox.models import Delivery
-from campus.outbox.services import mail, publish_event
+from campus.outbox.services import queue_email, queue_event
 
 MIN_COUNTED_LECTURES = 3  # lectures, before somebody can fall: after one the share is 0 or 1
 CONSECUTIVE_ABSENCES = 3  # lectures missed
@@ -108,7 +108,7 @@ def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:
             }
             subject = _("Attendance from %(first)s to %(last)s") % _days(week)
             body = render_to_string("attendance/week.txt", context)
-        mail(to=user.email, event="register.week", key=key, subject=subject, body=body)
+        queue_email(to=user.email, event="register.week", key=key, subject=subject, body=body)
 
 
 def _send_warning(week: Week, policy: RegisterPolicy) -> None:
@@ -124,7 +124,7 @@ def _send_warning(week: Week, policy: RegisterPolicy) -> None:
         "share": fall.share,
         "before": fall.before,
     }
-    publish_event(course=policy.course, event="attendance.falling", key=key, data=data)
+    queue_event(course=policy.course, event="attendance.falling", key=key, data=data)
     with use_language_of():
         context = {
             "course": policy.course,
@@ -136,7 +136,7 @@ def _send_warning(week: Week, policy: RegisterPolicy) -> None:
         subject = _("Falling attendance in %(course)s") % {"course": policy.course}
         body = render_to_string("attendance/falling.txt", context)
     for address in split_addresses(policy.warn):
-        mail(to=address, event="attendance.falling", key=key, subject=subject, body=body)
+        queue_email(to=address, event="attendance.falling", key=key, subject=subject, body=body)
 
 
 def attendance_warning(course: Course, week: Week) -> AttendanceWarning:

@@ -6,25 +6,25 @@ import numpy as np
 from PIL import Image
 
 from campus.biometrics.models import Embedding, FacePhoto
-from campus.biometrics.selectors import USABLE
+from campus.biometrics.selectors import USABLE_VERDICTS
 from recognition.identification.calibration import LOOKS, Floats, brought, unit
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 
 # How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
 # for nineteen of twenty, and at most 0.73 for different pictures of one person.
-DOUBLE = 0.85
-SIDE = 32  # pixels
-RATE = 0.001  # of strangers who come so near that a single photo is doubtful
+DUPLICATE_SIMILARITY = 0.85
+THUMBNAIL_PIXELS = 32  # pixels
+DOUBTFUL_FALSE_MATCH_RATE = 0.001  # of strangers who come so near that a single photo is doubtful
 
 
 def vectors_of(rows: "list[Embedding]") -> Floats:
     return np.stack([np.frombuffer(bytes(row.vector or b""), dtype="<f4") for row in rows])
 
 
-def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, Message]:
+def check_consistency(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, Message]:
     """The verdict and the reason for a photo that is usable by itself; both empty where nothing speaks against it."""
-    if twin := _twin(photo, crop):
+    if twin := _find_duplicate(photo, crop):
         name, alike = twin
         return FacePhoto.Verdict.REJECTED, Message(
             "It is the same picture as {name} (likeness {alike:.2f} of 1); use one of another moment.",
@@ -33,7 +33,7 @@ def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str)
         )
     if result.embedding is None:
         return "", Message()
-    nearest = _nearest(photo, result.embedding, embedder)
+    nearest = _nearest_other_student(photo, result.embedding, embedder)
     if nearest is None:
         return "", Message()
     other, cosine, own = nearest
@@ -51,38 +51,40 @@ def doubts(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str)
     return FacePhoto.Verdict.WARNING, reason
 
 
-def _twin(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
+def _find_duplicate(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
     """The student's photo that shows the same picture, if there is one, and how alike they are."""
     others = list(
-        FacePhoto.objects.filter(student=photo.student_id, state__in=USABLE).exclude(pk=photo.pk).exclude(crop="")
+        FacePhoto.objects.filter(student=photo.student_id, state__in=USABLE_VERDICTS)
+        .exclude(pk=photo.pk)
+        .exclude(crop="")
     )
     if not others:
         return None
-    mine = _shape(crop)
+    mine = _thumbnail_vector(crop)
     for other in others:
         try:
             with other.crop.open("rb") as file:
-                alike = float(mine @ _shape(file.read()))
+                alike = float(mine @ _thumbnail_vector(file.read()))
         except OSError:
             continue
-        if alike >= DOUBLE:
+        if alike >= DUPLICATE_SIMILARITY:
             return other.original_name, alike
     return None
 
 
-def _shape(crop: bytes) -> Floats:
+def _thumbnail_vector(crop: bytes) -> Floats:
     """A face face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
     with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
-        grey = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float32).ravel()
+        grey = np.asarray(image.convert("L").resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), np.float32).ravel()
     return unit(grey - grey.mean())
 
 
-def _nearest(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, float, float | None] | None:
+def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, float, float | None] | None:
     """The student of the same classes who is nearer than the photo's own one: the name, the cosine, and that of the own one.
 
     A student without other photos is doubtful only where somebody else is as near as strangers hardly ever come.
     """
-    known = Embedding.objects.filter(embedder=embedder, vector__isnull=False, photo__state__in=USABLE).exclude(
+    known = Embedding.objects.filter(embedder=embedder, vector__isnull=False, photo__state__in=USABLE_VERDICTS).exclude(
         photo=photo.pk
     )
     own = list(known.filter(photo__student=photo.student_id))
@@ -102,5 +104,5 @@ def _nearest(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, floa
     if own:
         mine = float(unit(vectors_of(own).mean(axis=0)) @ vector)
         return (name, float(scores[best]), mine) if scores[best] > mine else None
-    near = float(brought(embedder).threshold(LOOKS, RATE, len(groups)))
+    near = float(brought(embedder).threshold(LOOKS, DOUBTFUL_FALSE_MATCH_RATE, len(groups)))
     return (name, float(scores[best]), None) if scores[best] >= near else None

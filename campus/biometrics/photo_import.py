@@ -30,10 +30,10 @@ JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
 MAX_FILES = 20_000
 MAX_UNPACKED_BYTES = 32 * 1024**3
 MAX_DIRECTORY_BYTES = 16 * 1024**2
-MAX_RATIO = 100
-CHUNK = 1024 * 1024
+MAX_COMPRESSION_RATIO = 100
+CHUNK_BYTES = 1024 * 1024
 
-NOTHING = Message("There is nothing in it. It should hold a folder for each student, with photos in it.")
+EMPTY_IMPORT = Message("There is nothing in it. It should hold a folder for each student, with photos in it.")
 
 
 class AddPhoto(Protocol):
@@ -41,7 +41,7 @@ class AddPhoto(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRow:
+class ImportedFile:
     """One file: `path` as it came, `student` where one was found, `photo` when it was taken, else `reason`."""
 
     path: str
@@ -56,18 +56,18 @@ class ImportRow:
 
 @dataclass(slots=True)
 class ImportResult:
-    rows: list[ImportRow] = field(default_factory=list)
+    rows: list[ImportedFile] = field(default_factory=list)
 
     @property
-    def taken(self) -> list[ImportRow]:
+    def taken(self) -> list[ImportedFile]:
         return [row for row in self.rows if row.taken]
 
     @property
-    def skipped(self) -> list[ImportRow]:
+    def skipped(self) -> list[ImportedFile]:
         return [row for row in self.rows if not row.taken]
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """A file of a zip or folder: its path, why it can't be taken (empty when it can), and how to open it."""
 
     path: PurePosixPath
@@ -75,7 +75,7 @@ class Entry(NamedTuple):
     open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def import_each(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> Iterator[ImportRow]:
+def import_entries(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> Iterator[ImportedFile]:
     """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is given."""
     find = StudentFinder(course)
     for entry in entries:
@@ -87,41 +87,43 @@ def import_each(entries: Iterable[Entry], *, course: Course | None, add: AddPhot
             with entry.open() as content:
                 photo = add(student=student, file=File(content, name=entry.path.name), name=entry.path.name)
         except UserError as error:
-            yield ImportRow(str(entry.path), student, reason=error.message)
+            yield ImportedFile(str(entry.path), student, reason=error.message)
         except (OSError, zipfile.BadZipFile) as error:
-            yield ImportRow(str(entry.path), student, reason=Message("The file can't be read: {error}.", error=error))
+            yield ImportedFile(
+                str(entry.path), student, reason=Message("The file can't be read: {error}.", error=error)
+            )
         else:
-            yield ImportRow(str(entry.path), student, photo=photo)
+            yield ImportedFile(str(entry.path), student, photo=photo)
 
 
-def import_photos(entries: Iterable[Entry], *, course: Course | None, add: AddPhoto) -> ImportResult:
+def import_all(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> ImportResult:
     """Add all of them. Raises UserError where there are none."""
-    result = ImportResult(list(import_each(entries, course=course, add=add)))
+    result = ImportResult(list(import_entries(entries, course=course, add=add)))
     if not result.rows:
-        raise UserError(NOTHING)
+        raise UserError(EMPTY_IMPORT)
     return result
 
 
-def folder_entries(folder: Path) -> Iterator[Entry]:
+def folder_entries(folder: Path) -> Iterator[FileEntry]:
     """The files under `folder`, in natural order; links are refused, hidden files left out. Raises UserError."""
     if not folder.is_dir():
         raise UserError("{folder} is no folder.", folder=folder)
-    for path in sorted(folder.rglob("*"), key=lambda path: natural(str(path))):
+    for path in sorted(folder.rglob("*"), key=lambda path: natural_sort_key(str(path))):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if is_junk(name) or (path.is_dir() and not path.is_symlink()):
             continue
-        refusal = Message("It is a link.") if path.is_symlink() else refused(name, path.stat().st_size)
-        yield Entry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
+        refusal = Message("It is a link.") if path.is_symlink() else refusal_reason(name, path.stat().st_size)
+        yield FileEntry(name, refusal, lambda path=path: path.open("rb"))  # type: ignore[misc]
 
 
-def file_entries(files: Iterable[tuple[PurePosixPath, "File[Any]"]]) -> Iterator[Entry]:
+def file_entries(files: Iterable[tuple[PurePosixPath, "File[Any]"]]) -> Iterator[FileEntry]:
     """Files that came one by one, each with the path that it has on the sender's disk."""
     for path, file in files:
         if not is_junk(path):
-            yield Entry(path, refused(path, file.size), lambda file=file: nullcontext(file))  # type: ignore[misc]
+            yield FileEntry(path, refusal_reason(path, file.size), lambda file=file: nullcontext(file))  # type: ignore[misc]
 
 
-def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
+def zip_entries(file: IO[bytes]) -> Iterator[FileEntry]:
     """The files of a zip, in natural order. Raises UserError where the whole zip is refused, before anything is unpacked."""
     try:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
@@ -133,7 +135,7 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError("This is no zip, or it is damaged. Make it again and upload it once more.") from error
     with archive:
-        infos = sorted(archive.infolist(), key=lambda info: natural(info.filename))
+        infos = sorted(archive.infolist(), key=lambda info: natural_sort_key(info.filename))
         if len(infos) > MAX_FILES:
             raise UserError(
                 "There are {infos} files in the zip. Make several zips of at most {n} files.",
@@ -148,7 +150,7 @@ def zip_entries(file: IO[bytes]) -> Iterator[Entry]:
         for info in infos:
             path = PurePosixPath(info.filename.replace("\\", "/"))
             if not info.is_dir() and not is_junk(path):
-                yield Entry(path, zip_refusal(info, path), lambda info=info: unpacked(archive, info))  # type: ignore[misc]
+                yield FileEntry(path, zip_refusal(info, path), lambda info=info: unpack(archive, info))  # type: ignore[misc]
 
 
 def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> Message:
@@ -160,17 +162,17 @@ def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> Message:
         return Message("It is locked with a password.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return Message("It is packed in an unusual way. Use ordinary zip compression.")
-    if info.file_size > CHUNK and info.file_size > MAX_RATIO * info.compress_size:
+    if info.file_size > CHUNK_BYTES and info.file_size > MAX_COMPRESSION_RATIO * info.compress_size:
         return Message("It is no photo: photos can't be packed that small.")
-    return refused(path, info.file_size)
+    return refusal_reason(path, info.file_size)
 
 
-def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     """The file's bytes, seekable and checked against the zip's checksum; never more than the size that the zip declares."""
-    content = tempfile.SpooledTemporaryFile(max_size=8 * CHUNK, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    content = tempfile.SpooledTemporaryFile(max_size=8 * CHUNK_BYTES, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
         with archive.open(info) as packed:
-            while chunk := packed.read(CHUNK):
+            while chunk := packed.read(CHUNK_BYTES):
                 content.write(chunk)
     except BaseException as error:
         content.close()
@@ -181,7 +183,7 @@ def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     return content
 
 
-def refused(path: PurePosixPath, size: int) -> Message:
+def refusal_reason(path: PurePosixPath, size: int) -> Message:
     if path.suffix.lower() not in PHOTO_SUFFIXES:
         return Message("It is no photo. Photos are JPEG, PNG, WebP or HEIC files.")
     if len(path.parts) < 2:
@@ -196,12 +198,12 @@ def is_junk(path: PurePosixPath) -> bool:
     return any((part.startswith(".") and part != "..") or part.lower() in JUNK_NAMES for part in path.parts)
 
 
-def natural(text: str) -> list[tuple[int, str]]:
+def natural_sort_key(text: str) -> list[tuple[int, str]]:
     """A sorting key that puts photo 2 before photo 10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
-def plain(text: str) -> str:
+def name_key(text: str) -> str:
     """A name as folders are compared with it: as its key, without accents, and underscores are spaces."""
     decomposed = unicodedata.normalize("NFKD", match_key(text.replace("_", " ")))
     return "".join(char for char in decomposed if not unicodedata.combining(char))
@@ -218,7 +220,7 @@ class StudentFinder:
         students: QuerySet[Student] = Student.objects.all()
         for student in students:
             self.by_number[student.number_key] = student
-            self.by_name[plain(student.name)].append(student)
+            self.by_name[name_key(student.name)].append(student)
 
     def __call__(self, folders: tuple[str, ...]) -> Student:
         """Raises UserError: nobody has that number or name, several have it, or the student is not on the roster."""
@@ -242,4 +244,4 @@ class StudentFinder:
     def candidates(self, folder: str) -> list[Student]:
         if student := self.by_number.get(match_key(folder)):
             return [student]
-        return self.by_name.get(plain(folder), [])
+        return self.by_name.get(name_key(folder), [])

@@ -11,7 +11,7 @@ from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 
-USABLE = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
+USABLE_VERDICTS = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
 
 
 def photos_for(user: AnyUser) -> QuerySet[FacePhoto]:
@@ -43,14 +43,14 @@ def embedder_in_use(course: Course) -> str:
     return gallery.embedder if gallery else course.wanted_embedder
 
 
-def gallery_of(course: Course, embedder: str) -> Gallery | None:
+def gallery_for(course: Course, embedder: str) -> Gallery | None:
     """The latest ready gallery of that embedder: a recording that was begun before a change of embedders is compared with it."""
     return (
         course.galleries.filter(state=Gallery.State.READY, embedder=embedder).order_by("-active", "-created_at").first()
     )
 
 
-def threshold(gallery: Gallery, strictness: str) -> float | None:
+def acceptance_threshold(gallery: Gallery, strictness: str) -> float | None:
     """From which similarity on a face seen several times is taken for a student's."""
     return gallery.report.get("rates", {}).get(strictness, {}).get("threshold", gallery.threshold)
 
@@ -60,13 +60,13 @@ def queued_gallery(course: Course, embedder: str) -> Gallery | None:
     return course.galleries.filter(state=Gallery.State.QUEUED, embedder=embedder).first()
 
 
-def gallery_inputs(course: Course) -> str:
+def photos_digest(course: Course) -> str:
     """A digest of which photos of whom a gallery of the class would be made of now."""
     rows = course_photos(course).order_by("student", "pk").values_list("student", "pk")
     return hashlib.sha256("\n".join(f"{student} {photo}" for student, photo in rows).encode()).hexdigest()
 
 
-def gallery_is_due(course: Course) -> bool:
+def needs_training(course: Course) -> bool:
     """Whether the class needs a training: it has no gallery of the embedder that it wants, or that was made of other photos.
 
     A training that waits or is at work counts with the photos that were there when it was asked for.
@@ -76,14 +76,14 @@ def gallery_is_due(course: Course) -> bool:
     if newest is None:
         return True
     if newest.inputs:
-        return newest.inputs != gallery_inputs(course)
+        return newest.inputs != photos_digest(course)
     return course_photos(course).filter(created_at__gt=newest.created_at).exists()
 
 
-def lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
+def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
     """The enrolments of today, in these classes, of students with fewer usable photos than are asked for."""
     today = timezone.localdate()
-    usable = FacePhoto.objects.filter(state__in=USABLE).order_by().values("student").annotate(n=Count("pk"))
+    usable = FacePhoto.objects.filter(state__in=USABLE_VERDICTS).order_by().values("student").annotate(n=Count("pk"))
     enough = usable.filter(n__gte=settings.WANTED_PHOTOS).values("student")
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
     return here.exclude(student__in=enough)

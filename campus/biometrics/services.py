@@ -20,9 +20,9 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import faces_changed
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
-from campus.biometrics.photo_consistency import doubts
-from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_photos
-from campus.biometrics.selectors import course_photos, gallery_is_due
+from campus.biometrics.photo_consistency import check_consistency
+from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_all
+from campus.biometrics.selectors import course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -32,13 +32,13 @@ from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
 
-COHORT = 2000  # people
-SETTLED = timedelta(minutes=1)  # without a change, then a class is trained by itself
-KEPT_GALLERIES = 5  # of a class and an embedder, to go back to
-STRAY_SECONDS = 24 * 3600
+MAX_COHORT_PEOPLE = 2000  # people
+TRAINING_DELAY = timedelta(minutes=1)  # without a change, then a class is trained by itself
+MAX_KEPT_GALLERIES = 5  # of a class and an embedder, to go back to
+ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
-def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
+def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
     size = file.size or 0
     if not size:
@@ -73,37 +73,37 @@ def photo_add(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     return photo
 
 
-def photo_move(*, photo: FacePhoto, student: Student) -> None:
+def move_photo(*, photo: FacePhoto, student: Student) -> None:
     """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise UserError("{student} has this photo already. Delete it here instead.", student=student)
-    _changed(photo.student_id, student.pk)
+    _mark_galleries_outdated(photo.student_id, student.pk)
     FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
 
 
-def photo_delete(*, photo: FacePhoto) -> None:
+def delete_photo(*, photo: FacePhoto) -> None:
     """Forget a photo: the row, the file, and the face cut out of it."""
     names = [file.name for file in (photo.file, photo.crop) if file.name]
     with transaction.atomic():
-        _changed(photo.student_id)
+        _mark_galleries_outdated(photo.student_id)
         photo.delete()
         for name in names:
             transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
 
 
-def photos_import_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
+def import_photo_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
     """Take the photos of a folder of `<student number or name>/*.jpg`. Raises UserError where there are none."""
-    return import_photos(folder_entries(folder), course=course, add=photo_add)
+    return import_all(folder_entries(folder), course=course, add=add_photo)
 
 
-def photos_import_files(
+def import_photo_files(
     *, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None
 ) -> ImportResult:
     """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are none."""
-    return import_photos(file_entries(files), course=course, add=photo_add)
+    return import_all(file_entries(files), course=course, add=add_photo)
 
 
-def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
+def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
     """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth: by itself, and beside
     the student's other photos and those of the class.
     """
@@ -120,7 +120,7 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
             beside.write_bytes(result.crop)
     verdict, reason = result.verdict, result.reason
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
-        doubt, why = doubts(photo, result, result.crop, embedder)
+        doubt, why = check_consistency(photo, result, result.crop, embedder)
         verdict, reason = doubt or verdict, why or reason
     written = FacePhoto.objects.filter(pk=photo.pk).update(
         state=verdict,
@@ -134,32 +134,32 @@ def photo_checked(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) ->
         lease_until=None,
     )
     if written:
-        _changed(photo.student_id)
+        _mark_galleries_outdated(photo.student_id)
     elif crop:  # the photo was deleted meanwhile
         Path(settings.MEDIA_ROOT, crop).unlink(missing_ok=True)
 
 
-def _changed(*students: int) -> None:
+def _mark_galleries_outdated(*students: int) -> None:
     faces_changed(courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course")))
 
 
-def galleries_train_due() -> int:
+def request_due_trainings() -> int:
     """Ask for a training of each class whose faces changed a minute ago or earlier and are not those of its last one.
 
     Returns how many were asked for. A class with photos that were not looked at yet waits for their verdicts.
     """
     asked = 0
-    for course in Course.objects.filter(faces_changed_at__lt=timezone.now() - SETTLED):
+    for course in Course.objects.filter(faces_changed_at__lt=timezone.now() - TRAINING_DELAY):
         if course_photos(course).filter(state=FacePhoto.Verdict.PENDING).exists():
             continue
         unchanged = Course.objects.filter(pk=course.pk, faces_changed_at=course.faces_changed_at)
-        if unchanged.update(faces_changed_at=None) and course_photos(course).exists() and gallery_is_due(course):
-            gallery_request(course=course)
+        if unchanged.update(faces_changed_at=None) and course_photos(course).exists() and needs_training(course):
+            request_training(course=course)
             asked += 1
     return asked
 
 
-def gallery_request(*, course: Course) -> Gallery:
+def request_training(*, course: Course) -> Gallery:
     """Ask for a training of the class with the embedder that it wants; one that waits already does.
 
     Raises UserError for a class without photos.
@@ -179,13 +179,13 @@ def gallery_request(*, course: Course) -> Gallery:
     return gallery
 
 
-def embedder_set(*, course: Course, embedder: str) -> Gallery | None:
+def set_embedder(*, course: Course, embedder: str) -> Gallery | None:
     """Choose what compares the faces of a class ("": what the server is set to), and ask for the training that this needs.
 
     The present gallery stays in use until that is done. None: there are no photos to train with yet.
     """
     Course.objects.filter(pk=course.pk).update(embedder=embedder)
-    return gallery_request(course=course) if course_photos(course).exists() else None
+    return request_training(course=course) if course_photos(course).exists() else None
 
 
 def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.ndarray]]:
@@ -210,7 +210,7 @@ def cohort(course: Course, embedder: str) -> np.ndarray | None:
     )
     first = usable.filter(photo__student=OuterRef("photo__student")).values("pk")[:1]
     # The photos' ids are random, so that the first of them are a fair sample.
-    vectors = [_vector(row) for row in usable.filter(pk=Subquery(first))[:COHORT]]
+    vectors = [_vector(row) for row in usable.filter(pk=Subquery(first))[:MAX_COHORT_PEOPLE]]
     return np.stack(vectors) if vectors else None
 
 
@@ -222,7 +222,7 @@ def _vector(row: Embedding) -> np.ndarray:
     return np.frombuffer(bytes(row.vector or b""), dtype="<f4")
 
 
-def gallery_trained(
+def finish_training(
     *,
     gallery: Gallery,
     path: str,
@@ -262,12 +262,12 @@ def gallery_trained(
     return done
 
 
-def gallery_discard(*, gallery: Gallery, error: Message) -> None:
+def discard_gallery(*, gallery: Gallery, error: Message) -> None:
     """Its file is damaged or gone: make another one."""
     Gallery.objects.filter(pk=gallery.pk).update(active=False, state=Gallery.State.FAILED, error=error)
 
 
-def gallery_use(*, gallery: Gallery) -> None:
+def activate_gallery(*, gallery: Gallery) -> None:
     """Go back to a gallery, or forth: attendance is taken with it until the next training. Raises UserError where it has no file."""
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
@@ -280,16 +280,16 @@ def gallery_use(*, gallery: Gallery) -> None:
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
 
 
-def galleries_tidy() -> None:
+def delete_expired_galleries() -> None:
     """Delete the files of galleries that nobody will go back to, and those that a lost attempt left; the rows stay."""
     rank = Window(RowNumber(), partition_by=[F("course"), F("embedder")], order_by=F("created_at").desc())
     ready = Gallery.objects.filter(state=Gallery.State.READY).exclude(path="")
-    old = [row for row in ready.annotate(rank=rank) if row.rank > KEPT_GALLERIES and not row.active]
+    old = [row for row in ready.annotate(rank=rank) if row.rank > MAX_KEPT_GALLERIES and not row.active]
     for row in old:
         if Gallery.objects.filter(pk=row.pk, active=False).update(path=""):
             Path(settings.MEDIA_ROOT, row.path).unlink(missing_ok=True)
     known = set(Gallery.objects.exclude(path="").values_list("path", flat=True))
-    before = time.time() - STRAY_SECONDS
+    before = time.time() - ORPHAN_RETENTION_SECONDS
     for path in Path(settings.MEDIA_ROOT, "galleries").glob("*.npz"):
         if f"galleries/{path.name}" not in known and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

@@ -13,8 +13,8 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.matching import clashing_lecture, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common import jobs
-from campus.recordings.models import ANEW, Clip, Recording, Segment
-from campus.recordings.selectors import SEAM_SHARE, holes, seam
+from campus.recordings.models import UNPROCESSED, Clip, Recording, Segment
+from campus.recordings.selectors import GAP_TOLERANCE_SHARE, find_gaps, gap_tolerance
 from recognition import types
 from recognition.messages import Message
 from recognition.types import Interval
@@ -57,7 +57,7 @@ def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: f
     reached = 0.0
     for at, shorter, _, footage_file in spans:
         start, end = max(at, reached), min(at - shorter, length)
-        if end - start > seam(length):
+        if end - start > gap_tolerance(length):
             fits.append(ClipPlan(footage_file, round(start - at, 3), round(end - at, 3), round(start, 3)))
             reached = end
     return fits
@@ -99,13 +99,13 @@ def gaps_by_camera(
     footage = clip_plans_for(lecture) if footage is None else footage
     length = lecture_seconds(lecture)
     missing = {
-        camera: holes(((fit.at, fit.until) for fit in footage.get(camera, [])), length)
+        camera: find_gaps(((fit.at, fit.until) for fit in footage.get(camera, [])), length)
         for camera in cameras_for_lecture(lecture)
     }
     return {
         camera: gaps
         for camera, gaps in missing.items()
-        if sum(end - start for start, end in gaps) > SEAM_SHARE * length
+        if sum(end - start for start, end in gaps) > GAP_TOLERANCE_SHARE * length
     }
 
 
@@ -276,7 +276,7 @@ def _segments_written(recording: Recording, planned: Sequence[tuple[Clip, Sequen
         else:
             row.delete()
     # What was seen in them is deleted already.
-    recording.segments.filter(state=Segment.State.DONE, result="").update(**ANEW)
+    recording.segments.filter(state=Segment.State.DONE, result="").update(**UNPROCESSED)
     last = recording.segments.aggregate(last=Max("index"))["last"]
     first = 0 if last is None else last + 1
     Segment.objects.bulk_create(

@@ -17,7 +17,7 @@ from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common import jobs
-from campus.recordings.selectors import seam
+from campus.recordings.selectors import gap_tolerance
 from recognition.messages import Message
 from recognition.types import VideoInfo
 
@@ -126,7 +126,7 @@ def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> Messa
         .first()
     )
     since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
-    if (starts_at - since).total_seconds() <= seam(lecture_seconds(lecture)):
+    if (starts_at - since).total_seconds() <= gap_tolerance(lecture_seconds(lecture)):
         return Message()
     return Message(
         "Nothing could be recorded from {since} to {until}.",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.cctv.models import Alarm, Collection
-from campus.outbox.services import mail, publish_event
+from campus.outbox.services import queue_email, queue_event
 
 BEGUN = gettext_lazy("Footage: something needs a look")
 OVER = gettext_lazy("Footage: it goes on again")
@@ -29,7 +29,7 @@ def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
             "starts_at": row.lecture.starts_at.isoformat(),
             "partly": row.state == Collection.State.COMPLETE,
         }
-        publish_event(
+        queue_event(
             course=row.lecture.course, event="footage.missing", key=f"missing:{row.pk}:{now.isoformat()}", data=data
         )
     letters: dict[Reader, list[Collection]] = {}
@@ -76,7 +76,7 @@ def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
         *((alarm, "alarm.ended", OVER) for alarm in over),
     ]:
         data = {"kind": alarm.kind, "key": alarm.key, "text": str(alarm.text)}
-        publish_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
+        queue_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
         for reader in _registrars():
             with use_language_of(reader[2]):
                 _write(
@@ -102,4 +102,4 @@ def _reader(user: User) -> Reader:
 
 def _write(reader: Reader, template: str, key: str, subject: str, context: Mapping[str, object]) -> None:
     body = render_to_string(f"cctv/{template}.txt", {**context, "name": reader[1], "institution": settings.INSTITUTION})
-    mail(to=reader[0], event=f"footage.{template}", key=key, subject=subject, body=body)
+    queue_email(to=reader[0], event=f"footage.{template}", key=key, subject=subject, body=body)

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course
 from campus.common import jobs
 
-PREFIX = "whsec_"
+WEBHOOK_PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    return PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
+    return WEBHOOK_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
 class Webhook(models.Model):

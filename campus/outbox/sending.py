@@ -13,14 +13,14 @@ from django.core.mail import send_mail
 
 from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
-from campus.outbox.models import PREFIX, Delivery, Webhook
+from campus.outbox.models import WEBHOOK_PREFIX, Delivery, Webhook
 from recognition.messages import Message
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
-GONE = 410
+GONE_STATUS = 410
 
 
-class NotSent(UserError):
+class DeliveryError(UserError):
     """It did not arrive. The message is a sentence; `final` says that trying again is of no use, `gone` that the receiver wants
     no more messages at all."""
 
@@ -37,12 +37,12 @@ def send(delivery: Delivery, now: datetime) -> None:
     try:
         send_mail(delivery.subject, delivery.body, settings.DEFAULT_FROM_EMAIL, [delivery.to])
     except (SMTPException, OSError) as error:
-        raise NotSent("The mail server did not take it: {why}", why=error) from error
+        raise DeliveryError("The mail server did not take it: {why}", why=error) from error
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
     """Of the Standard Webhooks: HMAC-SHA256 over id, seconds and body."""
-    key = base64.b64decode(secret.removeprefix(PREFIX))
+    key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX))
     signed = hmac.digest(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256)
     return f"v1,{base64.b64encode(signed).decode()}"
 
@@ -56,13 +56,13 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
             parts.port or (443 if parts.scheme == "https" else 80),
         )
     except ValueError as error:
-        raise NotSent("The address is no valid one. Correct it.", final=True) from error
+        raise DeliveryError("The address is no valid one. Correct it.", final=True) from error
     try:
         address, inside = resolve_allowed_addresses(host, port, settings.WEBHOOK_NETWORKS, "ROLLCALL_WEBHOOK_NETWORKS")[
             0
         ]
     except (PrivateAddress, UnresolvableHost) as error:
-        raise NotSent(error.message, final=isinstance(error, PrivateAddress)) from error
+        raise DeliveryError(error.message, final=isinstance(error, PrivateAddress)) from error
     timestamp = int(now.timestamp())
     headers = {
         "Host": host if parts.port is None else f"{host}:{port}",
@@ -80,7 +80,9 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
     elif inside:
         pool = urllib3.HTTPConnectionPool(str(address), port, timeout=TIMEOUT)
     else:
-        raise NotSent("Plain http is for your own network only. Use an address that begins with https.", final=True)
+        raise DeliveryError(
+            "Plain http is for your own network only. Use an address that begins with https.", final=True
+        )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         # What the receiver answers is not read: its status says enough.
@@ -96,8 +98,10 @@ def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
         status = response.status
         response.close()
     except urllib3.exceptions.HTTPError as error:
-        raise NotSent("The receiver could not be reached ({why}).", why=type(error).__name__) from error
+        raise DeliveryError("The receiver could not be reached ({why}).", why=type(error).__name__) from error
     finally:
         pool.close()
     if not 200 <= status < 300:
-        raise NotSent("The receiver answered {status}.", status=status, final=status == GONE, gone=status == GONE)
+        raise DeliveryError(
+            "The receiver answered {status}.", status=status, final=status == GONE_STATUS, gone=status == GONE_STATUS
+        )

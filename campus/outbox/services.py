@@ -13,27 +13,27 @@ from campus.academics.models import Course
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.outbox.models import Delivery, Webhook, new_secret
-from campus.outbox.sending import NotSent, send
+from campus.outbox.sending import DeliveryError, send
 from recognition.messages import Message
 
 # How long after each failure it is tried again; after the last one it is given up.
-PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
-KEPT = timedelta(days=30)
+RETRY_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
+DELIVERY_RETENTION = timedelta(days=30)
 
 
-def mail(*, to: str, event: str, key: str, subject: str, body: str) -> None:
+def queue_email(*, to: str, event: str, key: str, subject: str, body: str) -> None:
     """An e-mail; nothing where one with that key was written before."""
-    _put(Delivery(to=to, event=event, key=f"{key}:{to}"[:120], subject=" ".join(subject.split())[:200], body=body))
+    _queue(Delivery(to=to, event=event, key=f"{key}:{to}"[:120], subject=" ".join(subject.split())[:200], body=body))
 
 
-def publish_event(*, course: Course | None, event: str, key: str, data: Mapping[str, object]) -> None:
+def queue_event(*, course: Course | None, event: str, key: str, data: Mapping[str, object]) -> None:
     """Tell the webhooks of the class and those of all classes; nothing to those that were told under that key."""
     body = json.dumps({"type": event, "timestamp": timezone.now().isoformat(), "data": data}, ensure_ascii=False)
     for webhook in Webhook.objects.filter(Q(course=course) | Q(course=None), active=True):
-        _put(Delivery(webhook=webhook, event=event, key=f"{key}:{webhook.pk}"[:120], body=body))
+        _queue(Delivery(webhook=webhook, event=event, key=f"{key}:{webhook.pk}"[:120], body=body))
 
 
-def _put(delivery: Delivery) -> None:
+def _queue(delivery: Delivery) -> None:
     with transaction.atomic():
         if (
             Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
@@ -50,21 +50,21 @@ def deliver(*, delivery: Delivery) -> None:
         return
     try:
         send(delivery, now)
-    except NotSent as error:
+    except DeliveryError as error:
         tries = delivery.tries + 1
-        if error.final or tries > len(PAUSES):
+        if error.final or tries > len(RETRY_PAUSES):
             jobs.finish(delivery, Delivery.State.FAILED, tries=tries, due_at=None, error=error.message)
             if delivery.webhook and error.gone:
                 Webhook.objects.filter(pk=delivery.webhook.pk).update(active=False)
         else:
             jobs.finish(
-                delivery, Delivery.State.WAITING, tries=tries, due_at=now + PAUSES[tries - 1], error=error.message
+                delivery, Delivery.State.WAITING, tries=tries, due_at=now + RETRY_PAUSES[tries - 1], error=error.message
             )
     else:
         jobs.finish(delivery, Delivery.State.SENT, tries=delivery.tries + 1, due_at=None, sent_at=now)
 
 
-def wake_due() -> int:
+def requeue_due_deliveries() -> int:
     """Ask again for what waits for its next try; returns how many."""
     due = list(
         Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=timezone.now()).values_list("pk", flat=True)[
@@ -79,13 +79,13 @@ def wake_due() -> int:
     return len(due)
 
 
-def forget_old() -> None:
+def delete_expired_deliveries() -> None:
     """What was settled a month ago goes, with what it said of people."""
     settled = Delivery.objects.filter(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
-    settled.filter(created_at__lt=timezone.now() - KEPT).delete()
+    settled.filter(created_at__lt=timezone.now() - DELIVERY_RETENTION).delete()
 
 
-def retry(*, delivery: Delivery) -> None:
+def retry_delivery(*, delivery: Delivery) -> None:
     """Try once more what was given up, as if it were new."""
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
     with transaction.atomic():
@@ -96,18 +96,18 @@ def retry(*, delivery: Delivery) -> None:
         jobs.DELIVER.request(delivery.pk)
 
 
-def secret_renew(*, webhook: Webhook) -> Webhook:
+def renew_secret(*, webhook: Webhook) -> Webhook:
     """What is sent from now on is signed with another secret."""
     webhook.secret = new_secret()
     webhook.save(update_fields=["secret"])
     return webhook
 
 
-def ping(*, webhook: Webhook) -> Delivery:
+def queue_ping(*, webhook: Webhook) -> Delivery:
     """A message that says nothing, to try the receiver with; one a second at most."""
     body = json.dumps(
         {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}}
     )
     key = f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}"
-    _put(Delivery(webhook=webhook, event="ping", key=key, body=body))
+    _queue(Delivery(webhook=webhook, event="ping", key=key, body=body))
     return Delivery.objects.get(key=key)

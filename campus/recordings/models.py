@@ -188,7 +188,7 @@ class Segment(jobs.LeasedJob):
 
 
 # What a segment looks like that is to be looked at anew.
-ANEW: dict[str, Any] = {
+UNPROCESSED: dict[str, Any] = {
     "state": Segment.State.PENDING,
     "progress": 0,
     "faces": 0,

@@ -9,7 +9,7 @@ from campus.recordings.models import Recording, Segment
 PARTS, ALL_PARTS = 0.95, 0.97  # of the whole are done when the parts are, and while everybody is counted
 
 
-def with_worked(recordings: QuerySet[Recording]) -> QuerySet[Any]:
+def with_processed_share(recordings: QuerySet[Recording]) -> QuerySet[Any]:
     """Each with `worked`: the share of its length (0..1) whose parts are done, or failed; None before it is planned."""
     length = Case(
         When(end=F("start"), then=Value(1.0)), default=F("end") - F("start"), output_field=FloatField()
@@ -21,8 +21,8 @@ def with_worked(recordings: QuerySet[Recording]) -> QuerySet[Any]:
     return recordings.annotate(worked=Subquery(parts.annotate(worked=Sum(done) / Sum(length)).values("worked")))
 
 
-def share(recording: Any) -> float:
-    """How far (0..1) a recording of `with_worked` is."""
+def progress_share(recording: Any) -> float:
+    """How far (0..1) a recording of `with_processed_share` is."""
     fixed = {
         Recording.State.DONE: 1.0,
         Recording.State.AGGREGATING: ALL_PARTS,

@@ -24,9 +24,9 @@ from campus.recordings.models import Recording, Segment, Upload
 from recognition.messages import Message, join_messages
 from recognition.types import Interval, VideoInfo
 
-SEAM = 5.0  # seconds
-SEAM_SHARE = 0.01  # of a lecture that is shorter; all seams together may be as much
-OPEN = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AGGREGATING)
+GAP_TOLERANCE_SECONDS = 5.0  # seconds
+GAP_TOLERANCE_SHARE = 0.01  # of a lecture that is shorter; all seams together may be as much
+OPEN_STATES = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.State.AGGREGATING)
 
 
 def recordings_for(user: AnyUser) -> QuerySet[Recording]:
@@ -45,7 +45,7 @@ def video_info(row: Recording | FootageFile) -> VideoInfo:
     return VideoInfo(**values, started_at=datetime.fromisoformat(started) if started else None)
 
 
-def progress(recording: Recording) -> dict[str, Any]:
+def progress_of(recording: Recording) -> dict[str, Any]:
     """How far a recording is.
 
     Keys: state, state_label, share (0..1), error, segments (each with index, start, end, state, running, progress, error),
@@ -65,7 +65,7 @@ def progress(recording: Recording) -> dict[str, Any]:
         label = _("waiting until the faces of the class are learnt")
     if recording.state == Recording.State.DONE and recording.provisional:
         label = _("counted so far; more footage is awaited")
-    ids = {student for segment in segments for student in segment.found} if recording.state in OPEN else set()
+    ids = {student for segment in segments for student in segment.found} if recording.state in OPEN_STATES else set()
     students = Student.objects.filter(pk__in=ids).order_by("name", "pk").values("id", "name") if ids else []
     return {
         "state": recording.state,
@@ -90,7 +90,7 @@ def progress(recording: Recording) -> dict[str, Any]:
     }
 
 
-def progress_tag(told: dict[str, Any]) -> str:
+def progress_etag(told: dict[str, Any]) -> str:
     """Another one for what is news to people: a state, a part that begins or ends, a face, a whole percent."""
     parts = [part | {"progress": None} for part in told["segments"]]
     news = told | {"eta_seconds": None, "share": round(told["share"], 2), "segments": parts}
@@ -117,7 +117,7 @@ def _weight(segment: Segment) -> float:
     return (segment.end - segment.start) or 1.0  # a photo has no length
 
 
-def looked_at(recording: Recording) -> float:
+def processed_share(recording: Recording) -> float:
     """The share of what is here of the recording that could be looked at (0..1)."""
     segments = list(recording.segments.all())
     done = sum(_weight(segment) for segment in segments if segment.state == Segment.State.DONE)
@@ -127,17 +127,17 @@ def looked_at(recording: Recording) -> float:
 def coverage(recording: Recording) -> float:
     """The share of the recording, of a collected one that of the lecture, that was looked at (0..1)."""
     if not recording.collected:
-        return looked_at(recording)
+        return processed_share(recording)
     done = recording.segments.filter(state=Segment.State.DONE).aggregate(seconds=Sum(F("end") - F("start")))["seconds"]
     return min((done or 0.0) / recording.duration, 1.0)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
 
-def gaps(recording: Recording) -> Message:
+def describe_gaps(recording: Recording) -> Message:
     """Names the segments that could not be looked at, and when there is no footage; empty where nothing is missing."""
     messages: list[Message] = []
     failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
@@ -146,28 +146,28 @@ def gaps(recording: Recording) -> Message:
         messages += [Message("These parts could not be looked at: {times}.", times=times), failed[0].error]
     if recording.collected and not recording.provisional:
         shown = [(clip.at, clip.until) for clip in recording.clips.order_by("at")]
-        if missing := holes(shown, recording.duration):
+        if missing := find_gaps(shown, recording.duration):
             messages.append(Message("There is no footage of {times}.", times=_times(missing)))
     return join_messages(messages)
 
 
 def _times(intervals: list[Interval]) -> Message:
-    spans = (Message("{start} to {end}", start=clock(start), end=clock(end)) for start, end in intervals)
+    spans = (Message("{start} to {end}", start=format_clock(start), end=format_clock(end)) for start, end in intervals)
     return join_messages(spans, ", ")
 
 
-def seam(length: float) -> float:
+def gap_tolerance(length: float) -> float:
     """Seconds that may be missing between two footage files of a lecture of `length` seconds, or lie in both, without a word."""
-    return min(SEAM, SEAM_SHARE * length)
+    return min(GAP_TOLERANCE_SECONDS, GAP_TOLERANCE_SHARE * length)
 
 
-def holes(covered: Iterable[Interval], length: float) -> list[Interval]:
+def find_gaps(covered: Iterable[Interval], length: float) -> list[Interval]:
     """What intervals, in order and without overlap, leave out of [0, length]; seams are no holes."""
     edges = [(0.0, 0.0), *covered, (length, length)]
-    return [(before[1], after[0]) for before, after in pairwise(edges) if after[0] - before[1] > seam(length)]
+    return [(before[1], after[0]) for before, after in pairwise(edges) if after[0] - before[1] > gap_tolerance(length)]
 
 
-def place(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
+def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
     """The file that shows that second of the recording, what it is, and at which second of the recording it begins.
 
     Raises UserError where there is no footage of that moment.

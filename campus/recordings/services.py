@@ -23,15 +23,15 @@ from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.upload_limits import check_upload_size
-from campus.recordings.models import ANEW, Recording, Segment
-from campus.recordings.selectors import OPEN
+from campus.recordings.models import UNPROCESSED, Recording, Segment
+from campus.recordings.selectors import OPEN_STATES
 from recognition import types
 from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
 
-def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
+def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
     """Keep an uploaded video or photo and ask for its ingest. The file's type is not trusted: the worker looks into it.
 
     Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
@@ -64,7 +64,7 @@ def recording_create(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     return recording
 
 
-class AlreadyHere(UserError):
+class DuplicateRecording(UserError):
     """The lecture has this very file; `recording` is the one that has it."""
 
     def __init__(self, recording: Recording) -> None:
@@ -79,23 +79,23 @@ def refuse_duplicate(lecture: Lecture, sha256: str) -> None:
     """Raises AlreadyHere where the lecture has a recording with that SHA-256 ("": nobody knows it yet)."""
     twin = Recording.objects.filter(lecture=lecture, sha256=sha256).exclude(sha256="").first()
     if twin:
-        raise AlreadyHere(twin)
+        raise DuplicateRecording(twin)
 
 
-def recording_cancel(*, recording: Recording, user: User | None) -> None:
+def cancel_recording(*, recording: Recording, user: User | None) -> None:
     """Stop the work on a recording. Workers notice within seconds; the upload stays. Raises UserError when it is over."""
     with transaction.atomic():
-        stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN).update(
+        stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN_STATES).update(
             state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **jobs.RESET_FIELDS
         )
         if not stopped:
             raise UserError("There is nothing to cancel: the work on this recording is over.")
-        _forget_segments(recording)
+        _delete_segments(recording)
     recording.refresh_from_db()
     log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
 
 
-def recording_retry(*, recording: Recording, user: User | None) -> None:
+def retry_recording(*, recording: Recording, user: User | None) -> None:
     """Work again on the parts that failed, and count again. Raises UserError when nothing failed."""
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
@@ -108,7 +108,7 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
         if not failed and not gappy:
             raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
         planned = recording.segments.exists()
-        again.update(**ANEW)
+        again.update(**UNPROCESSED)
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
             error="",
@@ -123,11 +123,11 @@ def recording_retry(*, recording: Recording, user: User | None) -> None:
             )
         else:
             jobs.INGEST.request(recording.pk)
-    segments_settled(recording_id=recording.pk)
+    start_due_votes(recording_id=recording.pk)
     log.info("recording %s: retried by user %s", recording.pk, user and user.pk)
 
 
-def recording_restart(*, recording: Recording, user: User | None) -> None:
+def restart_recording(*, recording: Recording, user: User | None) -> None:
     """Take attendance again from the start, whatever the state. What it said before stays until the new count is there."""
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
@@ -141,12 +141,12 @@ def recording_restart(*, recording: Recording, user: User | None) -> None:
             finished_at=None,
             **jobs.RESET_FIELDS,
         )
-        _forget_segments(recording)
+        _delete_segments(recording)
         jobs.INGEST.request(recording.pk)
     log.info("recording %s: attendance taken again by user %s", recording.pk, user and user.pk)
 
 
-def _forget_segments(recording: Recording) -> None:
+def _delete_segments(recording: Recording) -> None:
     """Without its row a worker can neither go on nor finish; the tracks go with it."""
     recording.segments.all().delete()
     transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
@@ -160,7 +160,7 @@ def tracks_folder(recording: Recording) -> Path:
 # The steps of the work.
 
 
-def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
+def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
     """The ingest is done: the segments are there to be taken, all with one embedder. False: this attempt lost its lease."""
     started = info.started_at and info.started_at.isoformat()
     with transaction.atomic():
@@ -180,13 +180,13 @@ def recording_planned(*, recording: Recording, info: types.VideoInfo, segments: 
     return planned
 
 
-def segment_progress(*, segment: Segment, share: float) -> bool:
+def save_segment_progress(*, segment: Segment, share: float) -> bool:
     """Note how far the attempt is. False: it is not wanted any more (cancelled, taken again, or the lease was lost)."""
     mine = Segment.objects.filter(pk=segment.pk, lease_owner=segment.lease_owner, state=Segment.State.PENDING)
     return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
 
 
-def segment_finished(
+def finish_segment(
     *,
     segment: Segment,
     result: str,
@@ -198,13 +198,13 @@ def segment_finished(
 ) -> bool:
     """The tracks are in the file. `found`: the ids of whom this part alone shows, told until the vote decides over all parts.
 
-    False: this attempt lost its lease. `segments_settled` comes next, after the commit.
+    False: this attempt lost its lease. `start_due_votes` comes next, after the commit.
     """
     facts = {"faces": faces, "tracks": tracks, "light": light, "motion": motion, "found": list(found)}
     return jobs.finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
 
 
-def segments_settled(*, recording_id: UUID | None = None) -> int:
+def start_due_votes(*, recording_id: UUID | None = None) -> int:
     """Where no segment is waiting any more, let the vote begin: one conditional UPDATE, so that one caller alone wins.
 
     Call it after the commit of the segment's own row, else two that finish at once see each other still waiting. Without
@@ -224,13 +224,13 @@ def segments_settled(*, recording_id: UUID | None = None) -> int:
     return won
 
 
-def gallery_settled(*, course: Course) -> None:
+def request_waiting_votes(*, course: Course) -> None:
     """The training of a class is over: the recordings that wait for it can be counted."""
     waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
     jobs.AGGREGATE.request(*waiting.values_list("pk", flat=True))
 
 
-def recording_counted(
+def finish_recording(
     *, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: Message
 ) -> bool:
     """The vote with that gallery and strictness is over; `error` names the gaps. False: this attempt lost its lease.
@@ -249,11 +249,11 @@ def recording_counted(
     for name, value in facts.items():
         setattr(recording, name, value)
     if counted and not error and not recording.provisional:
-        transaction.on_commit(lambda: tracks_forget(recording_id=recording.pk))
+        transaction.on_commit(lambda: delete_tracks(recording_id=recording.pk))
     return counted
 
 
-def tracks_forget(*, recording_id: UUID | str) -> None:
+def delete_tracks(*, recording_id: UUID | str) -> None:
     """Delete the tracks of a recording."""
     Segment.objects.filter(recording_id=recording_id).update(result="")
     shutil.rmtree(Path(settings.MEDIA_ROOT, "tracks", str(recording_id)), ignore_errors=True)

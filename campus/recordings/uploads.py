@@ -31,34 +31,41 @@ from campus.recordings.services import refuse_duplicate
 
 log = logging.getLogger(__name__)
 
-KEEP = timedelta(days=7)  # an upload that nobody goes on with
-AT_WORK = timedelta(hours=1)  # since its last byte: so long the rest of its bytes has its place on the disk reserved
-PIECE_BYTES = 4 * 1024 * 1024
+UPLOAD_LIFETIME = timedelta(days=7)  # an upload that nobody goes on with
+DISK_RESERVATION = timedelta(
+    hours=1
+)  # since its last byte: so long the rest of its bytes has its place on the disk reserved
+CHUNK_BYTES = 4 * 1024 * 1024
 
 
-class WrongPlace(UserError):
+class UploadConflict(UserError):
     """The bytes do not follow those that are here, or another request has taken the upload over."""
 
 
-class Damaged(UserError):
+class DamagedUpload(UserError):
     """The bytes are not those that the sender has."""
 
 
-class Body(Protocol):
+class ByteStream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def upload_create(*, lecture: Lecture, user: User, name: str, size: int, sha256: str = "") -> Upload:
+def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256: str = "") -> Upload:
     """Announce a file. Raises TooLarge, NoRoom, AlreadyHere, or UserError for an empty one, before the first byte is sent."""
     name = sanitize_file_name(name)
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
-    coming = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + KEEP - AT_WORK)
+    coming = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
     reserved = coming.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
     check_upload_size(size, settings.MEDIA_ROOT, reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
-        lecture=lecture, user=user, original_name=name, size=size, sha256=sha256, expires_at=timezone.now() + KEEP
+        lecture=lecture,
+        user=user,
+        original_name=name,
+        size=size,
+        sha256=sha256,
+        expires_at=timezone.now() + UPLOAD_LIFETIME,
     )
     part_path(upload).parent.mkdir(parents=True, exist_ok=True)
     part_path(upload).touch(mode=0o640)
@@ -67,8 +74,8 @@ def upload_create(*, lecture: Lecture, user: User, name: str, size: int, sha256:
     return upload
 
 
-def upload_write(
-    *, upload: Upload, offset: int, body: Body, length: int, checksum: tuple[str, bytes] | None = None
+def append_to_upload(
+    *, upload: Upload, offset: int, body: ByteStream, length: int, checksum: tuple[str, bytes] | None = None
 ) -> int:
     """Write `length` bytes from `offset` on, and return how many are here now: fewer when the connection broke.
 
@@ -81,43 +88,45 @@ def upload_write(
     writer = uuid4().hex
     mine = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
-        raise WrongPlace("The server has another number of bytes of this file. Ask it how many, and go on from there.")
+        raise UploadConflict(
+            "The server has another number of bytes of this file. Ask it how many, and go on from there."
+        )
     digest = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
     at = offset
     try:
         with part_path(upload).open("r+b") as part:
-            for piece in pieces(body, length):
+            for piece in read_chunks(body, length):
                 if digest:
                     digest.update(piece)
-                with locked(part):
+                with file_lock(part):
                     if not mine.exists():
-                        raise WrongPlace("Another request goes on with this upload.")
+                        raise UploadConflict("Another request goes on with this upload.")
                     part.seek(at)
                     part.write(piece)
                     part.flush()
                     at += len(piece)
                     if not digest:
-                        mine.update(offset=at, expires_at=timezone.now() + KEEP)
+                        mine.update(offset=at, expires_at=timezone.now() + UPLOAD_LIFETIME)
     except OSError as error:
         if disk_full(error):
             raise DiskFull(DISK_FULL) from error
         if isinstance(error, FileNotFoundError):
-            raise WrongPlace("This upload is over.") from error
+            raise UploadConflict("This upload is over.") from error
         raise
     if digest and checksum:
         if digest.digest() != checksum[1]:
-            raise Damaged("These bytes were damaged on their way. Send them again.")
-        if not mine.update(offset=at, expires_at=timezone.now() + KEEP):
-            raise WrongPlace("Another request goes on with this upload.")
+            raise DamagedUpload("These bytes were damaged on their way. Send them again.")
+        if not mine.update(offset=at, expires_at=timezone.now() + UPLOAD_LIFETIME):
+            raise UploadConflict("Another request goes on with this upload.")
     upload.offset = at
     return at
 
 
-def pieces(body: Body, length: int) -> Iterator[bytes]:
+def read_chunks(body: ByteStream, length: int) -> Iterator[bytes]:
     """The bytes of a request until they end; a connection that breaks ends them early."""
     while length > 0:
         try:
-            piece = body.read(min(PIECE_BYTES, length))
+            piece = body.read(min(CHUNK_BYTES, length))
         except OSError:  # Django's UnreadablePostError, too
             return
         if not piece:
@@ -127,7 +136,7 @@ def pieces(body: Body, length: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def locked(file: IO[Any]) -> Iterator[None]:
+def file_lock(file: IO[Any]) -> Iterator[None]:
     fcntl.flock(file, fcntl.LOCK_EX)
     try:
         yield
@@ -135,10 +144,10 @@ def locked(file: IO[Any]) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def upload_finish(*, upload: Upload) -> Recording:
+def finish_upload(*, upload: Upload) -> Recording:
     """All bytes are here: make the recording, and ask for its ingest. Whoever comes second gets the same recording.
 
-    Takes no longer for a large file: the worker reads it, see `upload_verify`. Raises AlreadyHere for a duplicate, and Damaged
+    Takes no longer for a large file: the worker reads it, see `verify_upload`. Raises AlreadyHere for a duplicate, and Damaged
     where the bytes are gone; the upload is gone then, too.
     """
     part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
@@ -149,9 +158,9 @@ def upload_finish(*, upload: Upload) -> Recording:
     except (StopIteration, FileNotFoundError):
         if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return twin
-        upload_remove(upload=upload)
-        raise Damaged("The bytes of this upload are no longer on the server. Upload the file again.") from None
-    with file, locked(file):
+        delete_upload(upload=upload)
+        raise DamagedUpload("The bytes of this upload are no longer on the server. Upload the file again.") from None
+    with file, file_lock(file):
         if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return twin
         recording = Recording(
@@ -178,14 +187,14 @@ def upload_finish(*, upload: Upload) -> Recording:
                 raise
         except UserError:
             kept.unlink(missing_ok=True)
-            upload_remove(upload=upload)
+            delete_upload(upload=upload)
             raise
     upload.recording = recording
     log.info("recording %s: %d bytes for lecture %s, in pieces", recording.pk, recording.size, recording.lecture_id)
     return recording
 
 
-def upload_verify(*, recording: Recording) -> None:
+def verify_upload(*, recording: Recording) -> None:
     """Make the SHA-256 of a file that came in pieces, and compare it with the sender's. For a worker: it reads the whole file.
 
     Raises Damaged, or AlreadyHere where the sender announced none and the lecture has the file.
@@ -198,7 +207,9 @@ def upload_verify(*, recording: Recording) -> None:
     mine = Recording.objects.filter(pk=recording.pk)
     if upload.sha256 and upload.sha256 != sha256:
         mine.update(sha256="")  # the undamaged file is no duplicate
-        raise Damaged("The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again.")
+        raise DamagedUpload(
+            "The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again."
+        )
     try:
         with transaction.atomic():
             mine.update(sha256=sha256)
@@ -207,25 +218,28 @@ def upload_verify(*, recording: Recording) -> None:
         raise
 
 
-def upload_remove(*, upload: Upload) -> None:
+def delete_upload(*, upload: Upload) -> None:
     """Forget an upload and its bytes. A recording that was made of it stays."""
     Upload.objects.filter(pk=upload.pk).delete()
     part_path(upload).unlink(missing_ok=True)
 
 
-def uploads_tidy() -> None:
-    """Finish what is all here though its sender went away, and remove what nobody went on with for long."""
-    now = timezone.now()
-    for upload in Upload.objects.filter(recording=None, offset=F("size"), expires_at__gt=now).select_related(
-        "lecture", "user"
-    ):
+def finish_complete_uploads() -> None:
+    """Make recordings of uploads whose bytes are all here although their sender went away before saying so."""
+    complete = Upload.objects.filter(recording=None, offset=F("size"), expires_at__gt=timezone.now())
+    for upload in complete.select_related("lecture", "user"):
         with suppress(UserError):
-            upload_finish(upload=upload)
+            finish_upload(upload=upload)
+
+
+def delete_expired_uploads() -> None:
+    """Delete uploads that nobody has continued for long, and part files that belong to no upload."""
+    now = timezone.now()
     for upload in Upload.objects.filter(expires_at__lt=now):
-        upload_remove(upload=upload)
+        delete_upload(upload=upload)
     known = {str(pk) for pk in Upload.objects.filter(recording=None).values_list("pk", flat=True)}
     for path in Path(settings.MEDIA_ROOT, "uploads").glob("*.part"):
-        if path.stem not in known and path.stat().st_mtime < (now - AT_WORK).timestamp():
+        if path.stem not in known and path.stat().st_mtime < (now - DISK_RESERVATION).timestamp():
             path.unlink(missing_ok=True)
 
 

@@ -20,13 +20,13 @@ from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import records_for, unknown_people_for
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import galleries_for, lacking_photos, photos_for
+from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for, photos_for
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.progress import share, with_worked
-from campus.recordings.selectors import OPEN, recordings_for
+from campus.recordings.progress import progress_share, with_processed_share
+from campus.recordings.selectors import OPEN_STATES, recordings_for
 
 SHOWN = 6  # links of a kind
 IN_WORK = 20
@@ -82,7 +82,7 @@ class Dashboard:
 
     @classmethod
     def of(cls, user: AnyUser) -> "Dashboard":
-        work = recordings_for(user).filter(state__in=OPEN)
+        work = recordings_for(user).filter(state__in=OPEN_STATES)
         return cls(
             _today(user),
             _in_work(work),
@@ -118,7 +118,7 @@ def _state(lecture: Any) -> tuple[str, str]:
         return _("signed off"), "success"
     if states & {Recording.State.FAILED, Recording.State.CANCELLED} and Recording.State.DONE not in states:
         return _("recording failed"), "danger"
-    if states & set(OPEN):
+    if states & set(OPEN_STATES):
         return _("in progress"), "info"
     if lecture.to_confirm:
         return _("to confirm"), "warning"
@@ -130,9 +130,9 @@ def _state(lecture: Any) -> tuple[str, str]:
 
 
 def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
-    rows = with_worked(recordings.select_related("lecture__course")).order_by("created_at")[:IN_WORK]
+    rows = with_processed_share(recordings.select_related("lecture__course")).order_by("created_at")[:IN_WORK]
     return [
-        InWork(row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * share(row)))
+        InWork(row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * progress_share(row)))
         for row in rows
     ]
 
@@ -166,7 +166,10 @@ def _tasks(user: AnyUser) -> Iterable[Task | None]:
     )
     yield from _footage(user)
     lacking = dict(
-        lacking_photos(courses_for(user)).values_list("course").annotate(n=Count("pk")).values_list("course", "n")
+        enrolments_lacking_photos(courses_for(user))
+        .values_list("course")
+        .annotate(n=Count("pk"))
+        .values_list("course", "n")
     )
     courses = Course.objects.in_bulk(sorted(lacking, key=lambda pk: -lacking[pk])[:SHOWN])
     links = [

@@ -29,7 +29,7 @@ from campus.attendance.selectors import (
     records_for,
     unknown_people_for,
 )
-from campus.biometrics.selectors import USABLE, photos_for
+from campus.biometrics.selectors import USABLE_VERDICTS, photos_for
 from campus.recordings.models import Recording
 from campus.web.timeline import Timeline, timeline
 
@@ -193,7 +193,7 @@ def enrolled_faces(user: AnyUser, students: list[int]) -> dict[int, list[str]]:
     faces: dict[int, list[str]] = {}
     if not students:
         return faces
-    photos = photos_for(user).filter(student__in=students, state__in=USABLE).exclude(crop="")
+    photos = photos_for(user).filter(student__in=students, state__in=USABLE_VERDICTS).exclude(crop="")
     for student, photo in photos.order_by("-quality", "pk").values_list("student", "pk"):
         if len(shown := faces.setdefault(student, [])) < FACES_SHOWN:
             shown.append(reverse("photo-face", args=[photo]))

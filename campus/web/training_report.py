@@ -14,7 +14,7 @@ from campus.academics.models import Strictness, Student
 from campus.academics.selectors import students_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import USABLE, photos_for
+from campus.biometrics.selectors import USABLE_VERDICTS, photos_for
 from campus.web.similarity_plot import draw_similarity_plot
 
 
@@ -104,9 +104,14 @@ class TrainingReport:
 def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str, Face]:
     """The students by their ids; photos that may show somebody else are not among their faces."""
     students = students_for(user).filter(pk__in=labels).order_by("name")
-    usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE), distinct=True))
+    usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE_VERDICTS), distinct=True))
     shown: dict[int, list[str]] = {}
-    crops = photos_for(user).filter(student__pk__in=labels, state__in=USABLE).exclude(crop="").exclude(pk__in=suspects)
+    crops = (
+        photos_for(user)
+        .filter(student__pk__in=labels, state__in=USABLE_VERDICTS)
+        .exclude(crop="")
+        .exclude(pk__in=suspects)
+    )
     for student, photo in crops.order_by("-quality", "pk").values_list("student", "pk"):
         shown.setdefault(student, []).append(reverse("admin:biometrics_facephoto_thumbnail", args=[photo]))
     return {

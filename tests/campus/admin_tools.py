@@ -32,7 +32,7 @@ def picture(colour: str = "red", kind: str = "JPEG") -> bytes:
 
 
 def add_photo(student: Student, colour: str = "red", **fields: Any) -> FacePhoto:
-    photo = biometrics.photo_add(student=student, file=ContentFile(picture(colour), name="me.jpg"), name="me.jpg")
+    photo = biometrics.add_photo(student=student, file=ContentFile(picture(colour), name="me.jpg"), name="me.jpg")
     FacePhoto.objects.filter(pk=photo.pk).update(**fields)
     photo.refresh_from_db()
     return photo

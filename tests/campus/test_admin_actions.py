@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
-from campus.biometrics.zips import zip_take
+from campus.biometrics.photo_zip import process_photo_import
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from recognition.messages import Message
@@ -219,7 +219,7 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     page = registrar.get(to).content.decode()
     assert "0 of 2 files checked" in page
     assert "data-again" in page
-    zip_take(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
+    process_photo_import(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
     page = registrar.get(to).content.decode()
     assert "2 of 2 files checked: 1 added, 1 skipped" in page
     assert "data-again" not in page

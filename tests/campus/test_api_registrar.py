@@ -14,7 +14,7 @@ from campus.accounts.roles import Role
 from campus.accounts.selectors import language_of
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.zips import zip_take
+from campus.biometrics.photo_zip import process_photo_import
 from campus.common import jobs
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
@@ -253,7 +253,7 @@ def test_a_zip_of_photos_is_given_to_a_worker(office: APIClient, api: APIClient,
     sent = office.post("/api/v1/photo-imports/", wish, format="multipart")
     assert (sent.status_code, sent.json()["state"], sent.json()["total"]) == (202, "queued", 2)
     row = jobs.IMPORT_PHOTOS.claim(sent.json()["id"], owner="worker")
-    assert zip_take(row=row)
+    assert process_photo_import(row=row)
     told = office.get(f"/api/v1/photo-imports/{row.pk}/").json()
     assert (told["state"], told["taken"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
     assert (

@@ -6,8 +6,14 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError
 
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.selectors import active_gallery, embedder_in_use, gallery_is_due
-from campus.biometrics.services import course_embeddings, gallery_request, gallery_trained, photo_add, photo_checked
+from campus.biometrics.selectors import active_gallery, embedder_in_use, needs_training
+from campus.biometrics.services import (
+    add_photo,
+    course_embeddings,
+    finish_training,
+    request_training,
+    save_photo_verdict,
+)
 from campus.common import jobs
 from campus.common.errors import UserError
 from recognition.messages import Message
@@ -18,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def add(student, content: bytes = b"photo", name: str = "me.jpg") -> FacePhoto:
-    return photo_add(student=student, file=ContentFile(content, name), name=name)
+    return add_photo(student=student, file=ContentFile(content, name), name=name)
 
 
 def test_a_photo_waits_for_its_verdict_and_comes_once() -> None:
@@ -45,7 +51,7 @@ def test_the_verdict_is_kept_with_face_and_embedding() -> None:
     vector = np.eye(1, 128, dtype=np.float32)[0]
     result = EnrolmentPhoto("warning", Message("A little dark."), 80.0, 0.5, 0.6, vector, b"face")
     for _ in range(2):  # whoever comes second writes the same
-        photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
+        save_photo_verdict(photo=photo, result=result, embedder="dlib-resnet-v1")
         photo.refresh_from_db()
         assert (photo.state, str(photo.reason), photo.face_px) == ("warning", "A little dark.", 80.0)
         assert photo.crop.read() == b"face"
@@ -57,7 +63,7 @@ def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
     first, second = course.students.all()
     vector = np.eye(1, 128, dtype=np.float32)[0]
     for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
-        photo_checked(
+        save_photo_verdict(
             photo=factories.photo(first, state="pending"),
             result=EnrolmentPhoto(verdict, Message(), embedding=vector),
             embedder=embedder,
@@ -70,23 +76,23 @@ def test_a_class_without_photos_cannot_be_trained() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get(), state="rejected")
     with pytest.raises(UserError, match="no usable photos"):
-        gallery_request(course=course)
+        request_training(course=course)
 
 
 def test_one_training_waits_at_a_time() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
-    waiting = gallery_request(course=course)
-    assert gallery_request(course=course) == waiting
+    waiting = request_training(course=course)
+    assert request_training(course=course) == waiting
     jobs.TRAIN.claim(waiting.pk, "me")
-    assert gallery_request(course=course) != waiting, "one at work may have missed what is new"
+    assert request_training(course=course) != waiting, "one at work may have missed what is new"
 
 
 def test_the_newest_training_counts() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
     old = factories.gallery(course)
-    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "me")
+    row = jobs.TRAIN.claim(request_training(course=course).pk, "me")
     facts = {
         "path": "galleries/x.npz",
         "sha256": "0" * 64,
@@ -97,9 +103,9 @@ def test_the_newest_training_counts() -> None:
         "photos": 1,
         "report": {},
     }
-    assert gallery_trained(gallery=row, **facts)
+    assert finish_training(gallery=row, **facts)
     assert active_gallery(course) == row
-    assert not gallery_trained(gallery=row, **facts), "a zombie"
+    assert not finish_training(gallery=row, **facts), "a zombie"
     old.refresh_from_db()
     assert not old.active
     assert Gallery.objects.filter(course=course, active=True).count() == 1
@@ -111,7 +117,7 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
     old = factories.gallery(course)
-    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "me")
+    row = jobs.TRAIN.claim(request_training(course=course).pk, "me")
     Gallery.objects.filter(pk=row.pk).update(lease_owner="somebody else")
     facts = {
         "path": "x",
@@ -123,7 +129,7 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
         "photos": 1,
         "report": {},
     }
-    assert not gallery_trained(gallery=row, **facts)
+    assert not finish_training(gallery=row, **facts)
     old.refresh_from_db()
     assert old.active
 
@@ -131,14 +137,14 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
 def test_when_a_training_is_due(settings) -> None:
     course = factories.course(students=1)
     factories.photo(course.students.get())
-    assert gallery_is_due(course)
+    assert needs_training(course)
     factories.gallery(course)
-    assert not gallery_is_due(course)
+    assert not needs_training(course)
     factories.photo(course.students.get())
-    assert gallery_is_due(course), "a photo came after it"
-    gallery_request(course=course)
-    assert not gallery_is_due(course), "it is asked for"
+    assert needs_training(course), "a photo came after it"
+    request_training(course=course)
+    assert not needs_training(course), "it is asked for"
     settings.EMBEDDER = "facenet-20180402"
     Gallery.objects.filter(state="queued").delete()
-    assert gallery_is_due(course), "another embedder is wanted"
+    assert needs_training(course), "another embedder is wanted"
     assert embedder_in_use(course) == "dlib-resnet-v1", "until that one is trained"

@@ -29,8 +29,8 @@ from campus.cctv.services import assign_footage_file, discard_footage_file
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import coverage, gaps, holes, place, progress
-from campus.recordings.services import recording_cancel, recording_restart, recording_retry
+from campus.recordings.selectors import coverage, describe_gaps, find_gaps, footage_at, progress_of
+from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from recognition import types
 from recognition.messages import Message
 from tests.campus import factories
@@ -138,10 +138,10 @@ def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple
 
 
 def test_seams_are_no_holes() -> None:
-    assert holes([(0, 900), (902, 1800), (1800, 3598)], 3600) == []
-    assert holes([(60, 900), (910, 3000)], 3600) == [(0, 60), (900, 910), (3000, 3600)]
-    assert holes([], 60) == [(0, 60)]
-    assert holes([(0, 20), (21, 60)], 60) == [(20, 21)], "of a minute a second is much"
+    assert find_gaps([(0, 900), (902, 1800), (1800, 3598)], 3600) == []
+    assert find_gaps([(60, 900), (910, 3000)], 3600) == [(0, 60), (900, 910), (3000, 3600)]
+    assert find_gaps([], 60) == [(0, 60)]
+    assert find_gaps([(0, 20), (21, 60)], 60) == [(20, 21)], "of a minute a second is much"
 
 
 # Rows.
@@ -173,7 +173,7 @@ def test_footage_files_become_one_recording_a_camera_in_whatever_order_they_come
     assert recording.segments.filter(state="done").count() == 30, "what was looked at stays"
     assert parts(recording) == [(60.0 * n, 60.0 * (n + 1)) for n in range(60)]
     assert len(set(recording.segments.values_list("index", flat=True))) == 60
-    assert [segment["start"] for segment in progress(recording)["segments"]] == [60.0 * n for n in range(60)]
+    assert [segment["start"] for segment in progress_of(recording)["segments"]] == [60.0 * n for n in range(60)]
     assert clip(lecture.recordings.get(camera=second))
     assert lecture.collection.state == "complete"
 
@@ -254,14 +254,14 @@ def test_a_clip_off_footage_file_leaves_a_gap_that_is_told_once_no_more_is_await
     arrives(factories.footage_file(camera, minute(0), 20), factories.footage_file(camera, minute(30), 29))
     recording = _clip(lecture)
     looked_at(recording)
-    assert str(gaps(recording)) == ""
+    assert str(describe_gaps(recording)) == ""
     complete_lecture(lecture=lecture)
     recording.refresh_from_db()
-    assert str(gaps(recording)) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
+    assert str(describe_gaps(recording)) == "There is no footage of 0:20:00 to 0:30:00, 0:59:00 to 1:00:00."
     assert coverage(recording) == pytest.approx(49 / 60)
     assert gaps_by_camera(lecture) == {camera: [(1200, 1800), (3540, 3600)]}
     recording.segments.filter(start=60).update(state="failed", error=Message("That part is damaged."))
-    assert str(gaps(recording)).startswith(
+    assert str(describe_gaps(recording)).startswith(
         "These parts could not be looked at: 0:01:00 to 0:02:00. That part is damaged. There is no"
     )
 
@@ -326,11 +326,11 @@ def test_what_is_counted_already_is_counted_for_good_at_the_end(lecture: Lecture
 def test_what_a_person_cancelled_stays_so(lecture: Lecture, camera: Camera) -> None:
     arrives(factories.footage_file(camera, minute(0), 30))
     recording = _clip(lecture)
-    recording_cancel(recording=recording, user=None)
+    cancel_recording(recording=recording, user=None)
     arrives(factories.footage_file(camera, minute(30), 10))
     recording.refresh_from_db()
     assert recording.state == "cancelled"
-    recording_restart(recording=recording, user=None)
+    restart_recording(recording=recording, user=None)
     clip(recording)
     assert recording.segments.count() == 40
 
@@ -341,22 +341,22 @@ def test_gaps_in_the_footage_are_nothing_to_retry(lecture: Lecture, camera: Came
     looked_at(recording)
     Recording.objects.update(state="done", coverage=0.5)
     with pytest.raises(UserError, match="Nothing failed"):
-        recording_retry(recording=recording, user=None)
+        retry_recording(recording=recording, user=None)
 
 
 def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None:
     arrives(factories.footage_file(camera, minute(-10), 30), factories.footage_file(camera, minute(30), 30))
     recording = _clip(lecture)
     first, second = recording.clips.order_by("at")
-    path, info, begins = place(recording, 600.0)
+    path, info, begins = footage_at(recording, 600.0)
     assert (path, info.duration, begins) == (Path(first.footage_file.file.path), 1800, -600), (
         "that second is second 1200 of the file"
     )
-    assert place(recording, 1800.0)[::2] == (Path(second.footage_file.file.path), 1800)
+    assert footage_at(recording, 1800.0)[::2] == (Path(second.footage_file.file.path), 1800)
     with pytest.raises(UserError, match="no footage"):
-        place(recording, 1500.0)
+        footage_at(recording, 1500.0)
     upload = factories.planned(lecture)
-    assert place(upload, 10.0)[::2] == (Path(upload.file.path), 0.0)
+    assert footage_at(upload, 10.0)[::2] == (Path(upload.file.path), 0.0)
 
 
 def test_two_lectures_in_one_room_at_once_are_for_a_person_to_tell_apart(lecture: Lecture, camera: Camera) -> None:

@@ -15,14 +15,14 @@ from django.utils import timezone
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import gaps, progress, video_info
+from campus.recordings.selectors import describe_gaps, progress_of, video_info
 from campus.recordings.services import (
-    recording_cancel,
-    recording_create,
-    recording_planned,
-    recording_restart,
-    recording_retry,
-    segments_settled,
+    cancel_recording,
+    create_recording,
+    plan_recording,
+    restart_recording,
+    retry_recording,
+    start_due_votes,
     tracks_folder,
 )
 from recognition import types
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 
 def create(lecture: Any, content: bytes = b"video", name: str = "lecture.mp4") -> Recording:
-    return recording_create(lecture=lecture, file=ContentFile(content, name), name=name, user=None)
+    return create_recording(lecture=lecture, file=ContentFile(content, name), name=name, user=None)
 
 
 def files(settings) -> list[Path]:
@@ -44,7 +44,7 @@ def test_an_upload_is_kept_and_asked_for(settings, django_capture_on_commit_call
     settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there: the row waits for the sweeper
     lecture, user = factories.lecture(), factories.user()
     with django_capture_on_commit_callbacks(execute=True):
-        recording = recording_create(
+        recording = create_recording(
             lecture=lecture, file=ContentFile(b"video"), name="C:\\films\\Week 1\x00.MP4", user=user
         )
     recording.refresh_from_db()
@@ -59,7 +59,7 @@ def test_an_upload_on_disk_is_moved_not_copied(settings) -> None:
     file.write(b"video")
     file.flush()
     inode = Path(file.temporary_file_path()).stat().st_ino
-    recording = recording_create(lecture=factories.lecture(), file=file, name="lecture.mp4", user=None)
+    recording = create_recording(lecture=factories.lecture(), file=file, name="lecture.mp4", user=None)
     assert Path(recording.file.path).stat().st_ino == inode
     file.close()
 
@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(settings, monkeypatch:
             yield b"eo"
 
     with pytest.raises(UserError, match=str(DISK_FULL)):
-        recording_create(lecture=factories.lecture(), file=Full(b"video"), name="lecture.mp4", user=None)
+        create_recording(lecture=factories.lecture(), file=Full(b"video"), name="lecture.mp4", user=None)
     assert not files(settings)
     assert not Recording.objects.exists()
 
@@ -130,7 +130,7 @@ def test_of_two_equal_uploads_at_once_one_is_taken(settings) -> None:
             return super().chunks(chunk_size)
 
     with pytest.raises(UserError, match=r"already here: faster\.mp4"):
-        recording_create(lecture=lecture, file=Slow(b"video"), name="slow.mp4", user=None)
+        create_recording(lecture=lecture, file=Slow(b"video"), name="slow.mp4", user=None)
     assert len(files(settings)) == Recording.objects.count() == 1
 
 
@@ -146,10 +146,10 @@ def test_the_plan_is_written_by_who_holds_the_recording() -> None:
     zombie = jobs.INGEST.claim(recording.pk, "zombie")
     Recording.objects.filter(pk=recording.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     holder = jobs.INGEST.claim(recording.pk, "holder")
-    assert not recording_planned(recording=zombie, info=info, segments=parts)
+    assert not plan_recording(recording=zombie, info=info, segments=parts)
     assert not recording.segments.exists()
-    assert recording_planned(recording=holder, info=info, segments=parts)
-    assert not recording_planned(recording=holder, info=info, segments=parts)
+    assert plan_recording(recording=holder, info=info, segments=parts)
+    assert not plan_recording(recording=holder, info=info, segments=parts)
     recording.refresh_from_db()
     assert (recording.state, recording.duration, recording.attempts) == ("processing", 61.5, 0)
     assert video_info(recording) == info
@@ -164,7 +164,7 @@ def test_cancelling_takes_the_work_away(state: str, django_capture_on_commit_cal
     recording = factories.planned(state=state)
     tracks_folder(recording).mkdir(parents=True)
     with django_capture_on_commit_callbacks(execute=True):
-        recording_cancel(recording=recording, user=None)
+        cancel_recording(recording=recording, user=None)
     assert recording.state == "cancelled"
     assert not recording.segments.exists()
     assert not tracks_folder(recording).exists()
@@ -176,14 +176,14 @@ def test_cancelling_takes_the_work_away(state: str, django_capture_on_commit_cal
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
 def test_what_is_over_cannot_be_cancelled(state: str) -> None:
     with pytest.raises(UserError, match="nothing to cancel"):
-        recording_cancel(recording=factories.planned(state=state), user=None)
+        cancel_recording(recording=factories.planned(state=state), user=None)
 
 
 def test_a_retry_takes_failed_parts_only() -> None:
     recording = factories.planned(segments=3, state="done", coverage=2 / 3)
     recording.segments.update(state="done", result="tracks/x.npz", attempts=1)
     recording.segments.filter(index=1).update(state="failed", result="", error=Message("damaged"), attempts=3)
-    recording_retry(recording=recording, user=None)
+    retry_recording(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, recording.run) == ("processing", 1)
     rows = recording.segments.order_by("index").values_list("state", "attempts", "error")
@@ -193,14 +193,14 @@ def test_a_retry_takes_failed_parts_only() -> None:
 def test_a_retry_of_a_vote_that_failed_votes_again() -> None:
     recording = factories.planned(state="failed", error=Message("the disk was full"))
     recording.segments.update(state="done", result="tracks/x.npz")
-    recording_retry(recording=recording, user=None)
+    retry_recording(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, str(recording.error)) == ("aggregating", "")
 
 
 def test_a_retry_of_a_failed_ingest_starts_there() -> None:
     recording = factories.recording(state="failed", error=Message("not a video"), attempts=3)
-    recording_retry(recording=recording, user=None)
+    retry_recording(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, recording.attempts, str(recording.error)) == ("uploaded", 0, "")
 
@@ -208,7 +208,7 @@ def test_a_retry_of_a_failed_ingest_starts_there() -> None:
 @pytest.mark.parametrize("state", ["done", "uploaded", "processing", "cancelled"])
 def test_there_is_nothing_to_retry(state: str) -> None:
     with pytest.raises(UserError, match="take attendance again"):
-        recording_retry(recording=factories.planned(state=state, coverage=1), user=None)
+        retry_recording(recording=factories.planned(state=state, coverage=1), user=None)
 
 
 @pytest.mark.parametrize("state", [state for state, _ in Recording.State.choices])
@@ -216,7 +216,7 @@ def test_attendance_can_always_be_taken_again(state: str) -> None:
     recording = factories.planned(
         state=state, error=Message("x"), lease_owner="old", lease_until=timezone.now() + timedelta(hours=1)
     )
-    recording_restart(recording=recording, user=None)
+    restart_recording(recording=recording, user=None)
     recording.refresh_from_db()
     assert (recording.state, recording.run, str(recording.error)) == ("uploaded", 2, "")
     assert not recording.segments.exists()
@@ -226,10 +226,10 @@ def test_attendance_can_always_be_taken_again(state: str) -> None:
 def test_the_vote_begins_when_no_segment_waits() -> None:
     recording = factories.planned(segments=2)
     recording.segments.filter(index=0).update(state="done")
-    assert segments_settled() == 0
+    assert start_due_votes() == 0
     recording.segments.filter(index=1).update(state="failed")
-    assert segments_settled() == 1
-    assert segments_settled() == 0
+    assert start_due_votes() == 1
+    assert start_due_votes() == 0
 
 
 def test_progress_is_told() -> None:
@@ -243,7 +243,7 @@ def test_progress_is_told() -> None:
         progress=0.5, lease_owner="me", lease_until=timezone.now() + timedelta(minutes=1), faces=2
     )
     Segment.objects.filter(pk=segments[2].pk).update(state="failed", error=Message("damaged"))
-    told = progress(recording)
+    told = progress_of(recording)
     assert told["state"] == "processing"
     assert told["share"] == pytest.approx(0.95 * 2.5 / 4)
     assert told["eta_seconds"] == pytest.approx(30, abs=1), "what failed at once says nothing of the pace"
@@ -257,8 +257,8 @@ def test_progress_is_told() -> None:
     ]
     Recording.objects.filter(pk=recording.pk).update(state="done")
     recording.refresh_from_db()
-    assert progress(recording)["share"] == 1
-    assert progress(recording)["found"] == [], "the vote has decided"
+    assert progress_of(recording)["share"] == 1
+    assert progress_of(recording)["found"] == [], "the vote has decided"
 
 
 def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
@@ -268,25 +268,25 @@ def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
     )
     recording.segments.filter(index__gte=8).update(state="failed")
     Recording.objects.filter(pk=recording.pk).update(state="failed")
-    recording_retry(recording=recording, user=None)
+    retry_recording(recording=recording, user=None)
     Recording.objects.filter(pk=recording.pk).update(planned_at=timezone.now() - timedelta(seconds=20))
     recording.segments.filter(index=8).update(progress=0.5)
     recording.refresh_from_db()
-    told = progress(recording)
+    told = progress_of(recording)
     assert (told["share"], told["eta_seconds"]) == (pytest.approx(0.95 * 0.85), pytest.approx(60, abs=2))
 
 
 def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:
-    assert progress(factories.recording())["eta_seconds"] is None
+    assert progress_of(factories.recording())["eta_seconds"] is None
     photo = factories.planned(segments=1, duration=0)
     photo.segments.update(end=0, progress=0.5)
-    assert progress(photo)["share"] == pytest.approx(0.475)
+    assert progress_of(photo)["share"] == pytest.approx(0.475)
 
 
 def test_neighbouring_gaps_are_one() -> None:
     recording = factories.planned(segments=5)
     recording.segments.filter(index__in=(1, 2, 4)).update(state="failed", error=Message("That part is damaged."))
     assert (
-        str(gaps(recording))
+        str(describe_gaps(recording))
         == "These parts could not be looked at: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
     )

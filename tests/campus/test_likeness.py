@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.services import photo_add, photo_checked
+from campus.biometrics.services import add_photo, save_photo_verdict
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
@@ -33,9 +33,9 @@ def vector(*towards: float) -> np.ndarray:
 
 def look_at(student, seed: int, towards: np.ndarray, quality: int = 90) -> FacePhoto:
     name = f"{seed}-{quality}.jpg"
-    photo = photo_add(student=student, file=ContentFile(name.encode(), name), name=name)
+    photo = add_photo(student=student, file=ContentFile(name.encode(), name), name=name)
     result = EnrolmentPhoto("accepted", Message(), 90.0, 100.0, 0.8, towards, crop(seed, quality))
-    photo_checked(photo=photo, result=result, embedder=EMBEDDER)
+    save_photo_verdict(photo=photo, result=result, embedder=EMBEDDER)
     photo.refresh_from_db()
     return photo
 

@@ -85,7 +85,7 @@ def work_off() -> None:
 
 
 def tell(course: Course, key: str = "k") -> Delivery:
-    services.publish_event(course=course, event="attendance.counted", key=key, data={"lecture": 7, "name": "Zoë"})
+    services.queue_event(course=course, event="attendance.counted", key=key, data={"lecture": 7, "name": "Zoë"})
     return Delivery.objects.latest("created_at")
 
 
@@ -116,9 +116,9 @@ def test_what_fails_is_tried_again_later_and_keeps_its_id(receiver: Receiver) ->
         assert (delivery.state, delivery.tries) == ("waiting", tries)
         assert "answered 50" in str(delivery.error)
         assert timedelta(minutes=pause - 1) < delivery.due_at - timezone.now() <= timedelta(minutes=pause)
-        assert services.wake_due() == 0  # not yet
+        assert services.requeue_due_deliveries() == 0  # not yet
         Delivery.objects.update(due_at=timezone.now())
-        assert services.wake_due() == 1
+        assert services.requeue_due_deliveries() == 1
     work_off()
     delivery.refresh_from_db()
     assert (delivery.state, delivery.tries, str(delivery.error)) == ("sent", 3, "")
@@ -129,19 +129,19 @@ def test_it_is_given_up_in_the_end_and_a_person_can_try_again(receiver: Receiver
     receiver.answers = [500]
     Webhook.objects.create(url=receiver.url)
     delivery = tell(factories.course())
-    for _ in range(len(services.PAUSES) + 1):
+    for _ in range(len(services.RETRY_PAUSES) + 1):
         work_off()
         Delivery.objects.filter(state="waiting").update(due_at=timezone.now())
-        services.wake_due()
+        services.requeue_due_deliveries()
     delivery.refresh_from_db()
     assert (delivery.state, len(receiver.got)) == ("failed", 7)
     receiver.answers = [200]
-    services.retry(delivery=delivery)
+    services.retry_delivery(delivery=delivery)
     work_off()
     delivery.refresh_from_db()
     assert delivery.state == "sent"
     with pytest.raises(UserError):
-        services.retry(delivery=delivery)
+        services.retry_delivery(delivery=delivery)
 
 
 def test_a_receiver_that_is_gone_is_asked_no_more(receiver: Receiver) -> None:
@@ -238,7 +238,7 @@ def test_the_certificate_is_checked_against_the_name(tmp_path: Path, settings, m
         assert (delivery.state, receiver.got) == ("waiting", [])  # nobody vouches for it
 
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        services.retry(delivery=delivery)
+        services.retry_delivery(delivery=delivery)
         work_off()
         delivery.refresh_from_db()
         assert (delivery.state, str(delivery.error)) == ("sent", "")
@@ -308,7 +308,7 @@ def test_webhooks_get_numbers_and_no_names(world: World, receiver: Receiver) -> 
 
 
 def test_a_mail_server_that_is_away_is_asked_again(monkeypatch) -> None:
-    services.mail(to="a@example.org", event="e", key="k", subject="Two\r\nlines", body="text")
+    services.queue_email(to="a@example.org", event="e", key="k", subject="Two\r\nlines", body="text")
 
     def away(*_: object, **__: object) -> None:
         raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
@@ -318,16 +318,16 @@ def test_a_mail_server_that_is_away_is_asked_again(monkeypatch) -> None:
         work_off()
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.tries) == ("waiting", 1)
-    services.retry(delivery=delivery)
+    services.retry_delivery(delivery=delivery)
     work_off()
     assert [letter.subject for letter in mail.outbox] == ["Two lines"]
 
 
 def test_settled_messages_are_forgotten_after_a_month(receiver: Receiver) -> None:
-    services.mail(to="a@example.org", event="e", key="old", subject="s", body="b")
-    services.mail(to="a@example.org", event="e", key="new", subject="s", body="b")
+    services.queue_email(to="a@example.org", event="e", key="old", subject="s", body="b")
+    services.queue_email(to="a@example.org", event="e", key="new", subject="s", body="b")
     work_off()
-    services.mail(to="a@example.org", event="e", key="waits", subject="s", body="b")
+    services.queue_email(to="a@example.org", event="e", key="waits", subject="s", body="b")
     Delivery.objects.exclude(key__startswith="new").update(created_at=timezone.now() - timedelta(days=31))
-    services.forget_old()
+    services.delete_expired_deliveries()
     assert sorted(Delivery.objects.values_list("key", flat=True)) == ["new:a@example.org", "waits:a@example.org"]

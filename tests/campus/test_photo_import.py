@@ -13,11 +13,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone, translation
 
 from campus.academics.models import Course, Student
-from campus.biometrics import photo_import, zips
+from campus.biometrics import photo_import, photo_zip
 from campus.biometrics.models import FacePhoto, PhotoImport
-from campus.biometrics.photo_import import ImportResult, import_photos, zip_entries
-from campus.biometrics.services import photo_add
-from campus.biometrics.zips import zip_keep, zip_take, zips_tidy
+from campus.biometrics.photo_import import ImportResult, import_all, zip_entries
+from campus.biometrics.photo_zip import create_photo_import, delete_expired_photo_imports, process_photo_import
+from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.common.errors import UserError
 from recognition.errors import Cancelled
@@ -47,7 +47,7 @@ def reasons(file: BytesIO, course: Course | None = None) -> dict[str, str]:
 
 
 def import_zip(file: BytesIO, course: Course | None = None) -> ImportResult:
-    return import_photos(zip_entries(file), course=course, add=photo_add)
+    return import_all(zip_entries(file), course=course, add=add_photo)
 
 
 def test_folders_are_found_by_number_then_by_name_whatever_the_case_accents_and_underscores(campus: Campus) -> None:
@@ -188,13 +188,13 @@ def row(campus: Campus) -> PhotoImport:
     files = {f"00{7 + n % 2}/{n}.jpg": picture(colour) for n, colour in enumerate(("red", "green", "blue"))}
     file = File(zipped(files | {"nobody/1.jpg": picture()}), name="photos.zip")
     with translation.override("de"):
-        kept = zip_keep(file=file, name="photos.zip", course=campus.course, user=factories.user())
+        kept = create_photo_import(file=file, name="photos.zip", course=campus.course, user=factories.user())
     return jobs.IMPORT_PHOTOS.claim(kept.pk, owner="first")
 
 
 def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
     assert (row.total, row.looked_at) == (4, 0)
-    assert zip_take(row=row)
+    assert process_photo_import(row=row)
     row.refresh_from_db()
     assert (row.state, row.taken, FacePhoto.objects.count()) == ("done", 3, 3)
     ((path, student, reason),) = row.skipped_files
@@ -206,30 +206,30 @@ def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
 
 def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(zips, "SLICE_SECONDS", 0)
+        patch.setattr(photo_zip, "SLICE_SECONDS", 0)
         for looked_at in (1, 2):
-            assert not zip_take(row=row)
+            assert not process_photo_import(row=row)
             row.refresh_from_db()
             assert (row.looked_at, row.state) == (looked_at, "queued")
-    assert zip_take(row=row)
+    assert process_photo_import(row=row)
     row.refresh_from_db()
     assert (row.taken, len(row.skipped)) == (3, 1)
 
 
 def test_who_lost_the_zip_writes_nothing_more(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zips, "NOTED_SECONDS", 0)
+    monkeypatch.setattr(photo_zip, "PROGRESS_SECONDS", 0)
     PhotoImport.objects.update(lease_owner="second", taken=2)
     with pytest.raises(Cancelled):
-        zip_take(row=row)
+        process_photo_import(row=row)
     assert PhotoImport.objects.get().taken == 2
 
 
 def test_a_zip_that_is_gone_is_a_sentence_and_old_ones_are_forgotten(row: PhotoImport, settings: Any) -> None:
-    zips_tidy()
+    delete_expired_photo_imports()
     assert Path(row.file.path).exists()
     os.utime(row.file.path, (0, 0))
-    PhotoImport.objects.update(created_at=timezone.now() - zips.KEEP)
-    zips_tidy()
+    PhotoImport.objects.update(created_at=timezone.now() - photo_zip.PHOTO_IMPORT_RETENTION)
+    delete_expired_photo_imports()
     assert not PhotoImport.objects.exists()
     with pytest.raises(UserError, match="Upload it again"):
-        zip_take(row=row)
+        process_photo_import(row=row)

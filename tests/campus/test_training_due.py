@@ -11,7 +11,7 @@ from django.utils import timezone
 from campus.academics.models import Course
 from campus.biometrics import services
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import active_gallery, gallery_inputs, gallery_is_due
+from campus.biometrics.selectors import active_gallery, needs_training, photos_digest
 from campus.common.errors import UserError
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -24,16 +24,16 @@ def settle() -> int:
     """A minute passes; returns how many trainings were asked for."""
     for course in Course.objects.exclude(faces_changed_at=None):
         Course.objects.filter(pk=course.pk).update(
-            faces_changed_at=course.faces_changed_at - services.SETTLED - timedelta(seconds=1)
+            faces_changed_at=course.faces_changed_at - services.TRAINING_DELAY - timedelta(seconds=1)
         )
-    return services.galleries_train_due()
+    return services.request_due_trainings()
 
 
 def train(course: Course) -> Gallery:
     """As a worker would."""
     Gallery.objects.filter(course=course).update(active=False)
     Gallery.objects.filter(course=course, state="queued").delete()
-    row = factories.gallery(course, embedder=course.wanted_embedder, inputs=gallery_inputs(course))
+    row = factories.gallery(course, embedder=course.wanted_embedder, inputs=photos_digest(course))
     path = Path(services.settings.MEDIA_ROOT, "galleries", f"{row.pk}.npz")
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"gallery")
@@ -43,7 +43,7 @@ def train(course: Course) -> Gallery:
 
 
 def look_at(photo, verdict: str = "accepted") -> None:
-    services.photo_checked(photo=photo, result=EnrolmentPhoto(verdict, Message()), embedder="dlib-resnet-v1")
+    services.save_photo_verdict(photo=photo, result=EnrolmentPhoto(verdict, Message()), embedder="dlib-resnet-v1")
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def course() -> Course:
 
 def test_a_training_waits_for_the_last_verdict_and_a_quiet_minute(course: Course) -> None:
     student = course.students.first()
-    new = [services.photo_add(student=student, file=ContentFile(bytes([n]), "a.jpg"), name="a.jpg") for n in (1, 2)]
+    new = [services.add_photo(student=student, file=ContentFile(bytes([n]), "a.jpg"), name="a.jpg") for n in (1, 2)]
     look_at(new[0])
     assert settle() == 0, "one photo was not looked at yet"
     look_at(new[1])
-    assert services.galleries_train_due() == 0, "the last change is not a minute ago"
+    assert services.request_due_trainings() == 0, "the last change is not a minute ago"
     assert settle() == 1
     assert course.galleries.get(state="queued")
     assert settle() == 0
@@ -69,7 +69,7 @@ def test_a_training_waits_for_the_last_verdict_and_a_quiet_minute(course: Course
 
 
 def test_a_rejected_photo_trains_nothing(course: Course) -> None:
-    photo = services.photo_add(student=course.students.first(), file=ContentFile(b"x", "a.jpg"), name="a.jpg")
+    photo = services.add_photo(student=course.students.first(), file=ContentFile(b"x", "a.jpg"), name="a.jpg")
     look_at(photo, "rejected")
     assert settle() == 0
 
@@ -89,12 +89,12 @@ def test_who_comes_and_goes_with_photos_trains_the_class(course: Course) -> None
 def test_a_photo_that_is_deleted_or_moved_trains_the_classes_of_both(course: Course) -> None:
     other = factories.course(students=1)
     photo = factories.photo(course.students.first())
-    assert gallery_is_due(course)
+    assert needs_training(course)
     train(course)
-    services.photo_move(photo=photo, student=other.students.get())
+    services.move_photo(photo=photo, student=other.students.get())
     assert settle() == 2
     train(course), train(other)
-    services.photo_delete(photo=photo)
+    services.delete_photo(photo=photo)
     assert not other.students.get().photos.exists()
     assert settle() == 0, "the other class has no photos left to train with"
 
@@ -103,26 +103,26 @@ def test_going_back_lasts_until_something_changes(course: Course) -> None:
     old = active_gallery(course)
     factories.photo(course.students.last())
     new = train(course)
-    services.gallery_use(gallery=old)
+    services.activate_gallery(gallery=old)
     assert active_gallery(course) == old
-    assert not gallery_is_due(course), "else the next recording would undo it"
-    services.gallery_use(gallery=new)
+    assert not needs_training(course), "else the next recording would undo it"
+    services.activate_gallery(gallery=new)
     assert active_gallery(course) == new
     Path(services.settings.MEDIA_ROOT, old.path).unlink()
     with pytest.raises(UserError, match="no file any more"):
-        services.gallery_use(gallery=old)
+        services.activate_gallery(gallery=old)
 
 
 def test_old_files_go_and_the_one_in_use_stays(course: Course) -> None:
     first = active_gallery(course)
-    rows = [train(course) for _ in range(services.KEPT_GALLERIES + 1)]
-    services.gallery_use(gallery=first)
+    rows = [train(course) for _ in range(services.MAX_KEPT_GALLERIES + 1)]
+    services.activate_gallery(gallery=first)
     stray = Path(services.settings.MEDIA_ROOT, "galleries/stray.npz")
     young = stray.with_name("young.npz")
     for path in (stray, young):
         path.write_bytes(b"x")
     long_ago = (timezone.now() - timedelta(days=2)).timestamp()
     os.utime(stray, (long_ago, long_ago))
-    services.galleries_tidy()
+    services.delete_expired_galleries()
     left = {path.name for path in stray.parent.iterdir()}
     assert left == {f"{row.pk}.npz" for row in [first, *rows[1:]]} | {"young.npz"}

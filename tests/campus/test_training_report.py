@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from campus.academics.models import Course, Embedder, Student
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
-from campus.biometrics.selectors import gallery_is_due
+from campus.biometrics.selectors import needs_training
 from campus.biometrics.services import cohort
 from campus.web.similarity_plot import draw_similarity_plot
 from campus.web.training_report import error_rates
@@ -138,14 +138,14 @@ def test_a_photo_is_moved_to_whom_it_shows(registrar: Client, report: Gallery, w
     photo = FacePhoto.objects.get(pk=report.report["suspect_photos"][str(ann.pk)][0]["photo"])
     Gallery.objects.update(created_at=photo.created_at)
     FacePhoto.objects.exclude(pk=photo.pk).update(created_at=photo.created_at)
-    assert not gallery_is_due(world.course)
+    assert not needs_training(world.course)
     address = reverse("admin:biometrics_facephoto_move", args=[photo.pk])
     assert f'value="{bob.number}"' in registrar.get(f"{address}?to={bob.pk}").content.decode()
     assert "no student with this number" in registrar.post(address, {"student": "nobody"}).content.decode()
     assert registrar.post(address, {"student": bob.number}).status_code == 302
     photo.refresh_from_db()
     assert photo.student == bob
-    assert gallery_is_due(world.course)
+    assert needs_training(world.course)
     twin = factories.photo(ann, content=photo.file.read())
     refused = registrar.post(reverse("admin:biometrics_facephoto_move", args=[twin.pk]), {"student": bob.number})
     assert "has this photo already" in refused.content.decode()

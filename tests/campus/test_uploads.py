@@ -16,16 +16,17 @@ from django.utils import timezone
 
 from campus.attendance.models import SignOff
 from campus.recordings.models import Recording, Upload
-from campus.recordings.services import AlreadyHere
+from campus.recordings.services import DuplicateRecording
 from campus.recordings.uploads import (
-    Damaged,
-    WrongPlace,
+    DamagedUpload,
+    UploadConflict,
+    append_to_upload,
+    create_upload,
+    delete_expired_uploads,
+    finish_complete_uploads,
+    finish_upload,
     part_path,
-    upload_create,
-    upload_finish,
-    upload_verify,
-    upload_write,
-    uploads_tidy,
+    verify_upload,
 )
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -165,12 +166,12 @@ def test_a_duplicate_is_known_before_the_first_byte(tus: Tus):
 def test_a_duplicate_that_nobody_announced_is_known_when_the_file_is_read(tus: Tus):
     factories.recording(tus.world.lecture, content=FILE, original_name="first.mp4")
     tus.patch(tus.create()["Location"], 0, FILE)
-    with pytest.raises(AlreadyHere, match=r"first\.mp4"):
-        upload_verify(recording=new_recordings(tus.world).get(sha256=""))
+    with pytest.raises(DuplicateRecording, match=r"first\.mp4"):
+        verify_upload(recording=new_recordings(tus.world).get(sha256=""))
     other = b"x" + FILE[1:]
     tus.patch(tus.create()["Location"], 0, other)
     recording = new_recordings(tus.world).latest("created_at")
-    upload_verify(recording=recording)
+    verify_upload(recording=recording)
     recording.refresh_from_db()
     assert recording.sha256 == hashlib.sha256(other).hexdigest()
 
@@ -179,10 +180,10 @@ def test_a_file_that_changed_on_its_way_is_found_out_and_can_be_sent_again(tus: 
     answer = tus.patch(tus.create(sha256=SHA256)["Location"], 0, b"x" + FILE[1:])
     damaged = Recording.objects.get(pk=answer["Rollcall-Recording"])
     for _ in range(2):  # trying again makes nothing of it
-        with pytest.raises(Damaged, match="damaged on its way"):
-            upload_verify(recording=damaged)
+        with pytest.raises(DamagedUpload, match="damaged on its way"):
+            verify_upload(recording=damaged)
     answer = tus.patch(tus.create(sha256=SHA256)["Location"], 0, FILE)
-    upload_verify(recording=Recording.objects.get(pk=answer["Rollcall-Recording"]))
+    verify_upload(recording=Recording.objects.get(pk=answer["Rollcall-Recording"]))
 
 
 @pytest.mark.parametrize("name", ["sha256", "sha1"])
@@ -216,7 +217,7 @@ class Breaking(io.BytesIO):
 
 def test_what_came_before_the_connection_broke_stays(tus: Tus):
     url = tus.create(sha256=SHA256)["Location"]
-    assert upload_write(upload=tus.row(), offset=0, body=Breaking(FILE), length=len(FILE)) == CHUNK
+    assert append_to_upload(upload=tus.row(), offset=0, body=Breaking(FILE), length=len(FILE)) == CHUNK
     assert tus.offset(url) == CHUNK
     assert tus.patch(url, CHUNK, FILE[CHUNK:]).status_code == 204
     assert new_recordings(tus.world).get().sha256 == SHA256
@@ -230,14 +231,14 @@ class Overtaken(io.BytesIO):
         self.upload = upload
 
     def read(self, size: int | None = -1, /) -> bytes:
-        upload_write(upload=self.upload, offset=0, body=io.BytesIO(FILE[:CHUNK]), length=CHUNK)
+        append_to_upload(upload=self.upload, offset=0, body=io.BytesIO(FILE[:CHUNK]), length=CHUNK)
         return super().read(size)
 
 
 def test_the_newest_request_has_the_upload(tus: Tus):
     url = tus.create(sha256=SHA256)["Location"]
-    with pytest.raises(WrongPlace):
-        upload_write(upload=tus.row(), offset=0, body=Overtaken(tus.row()), length=3000)
+    with pytest.raises(UploadConflict):
+        append_to_upload(upload=tus.row(), offset=0, body=Overtaken(tus.row()), length=3000)
     assert part_path(tus.row()).read_bytes() == FILE[:CHUNK]
     assert tus.patch(url, CHUNK, FILE[CHUNK:]).status_code == 204
 
@@ -249,7 +250,7 @@ def test_a_full_disk_on_the_way_is_a_sentence(tus: Tus, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("campus.recordings.uploads.locked", full)
+        patched.setattr("campus.recordings.uploads.file_lock", full)
         answer = tus.patch(url, 0, FILE)
     assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert tus.patch(url, 0, FILE).status_code == 204, "it goes on when there is room"
@@ -257,7 +258,7 @@ def test_a_full_disk_on_the_way_is_a_sentence(tus: Tus, monkeypatch):
 
 def test_a_server_stopped_at_the_end_finishes_later(tus: Tus):
     url = tus.create(sha256=SHA256)["Location"]
-    upload_write(upload=tus.row(), offset=0, body=io.BytesIO(FILE), length=len(FILE))
+    append_to_upload(upload=tus.row(), offset=0, body=io.BytesIO(FILE), length=len(FILE))
     assert not new_recordings(tus.world).exists()
     assert tus.head(url)["Rollcall-Recording"] == str(new_recordings(tus.world).get().pk)
 
@@ -265,14 +266,15 @@ def test_a_server_stopped_at_the_end_finishes_later(tus: Tus):
 def test_a_server_stopped_between_renaming_and_commit_finishes_later(tus: Tus):
     tus.create(sha256=SHA256)
     upload = tus.row()
-    upload_write(upload=upload, offset=0, body=io.BytesIO(FILE), length=len(FILE))
+    append_to_upload(upload=upload, offset=0, body=io.BytesIO(FILE), length=len(FILE))
     kept = Path(django_settings.MEDIA_ROOT, "recordings", f"{upload.pk}.mp4")
     kept.parent.mkdir(exist_ok=True)
     part_path(upload).rename(kept)
-    uploads_tidy()
+    finish_complete_uploads()
+    delete_expired_uploads()
     recording = new_recordings(tus.world).get()
     assert Path(recording.file.path).read_bytes() == FILE
-    assert upload_finish(upload=upload) == recording, "twice is once"
+    assert finish_upload(upload=upload) == recording, "twice is once"
 
 
 def test_giving_up_leaves_nothing(tus: Tus):
@@ -288,10 +290,12 @@ def test_what_nobody_goes_on_with_is_removed_but_no_recording(tus: Tus):
     tus.patch(done, 0, FILE)
     left = tus.create(size=5)["Location"]
     part = part_path(Upload.objects.get(recording=None))
-    uploads_tidy()
+    finish_complete_uploads()
+    delete_expired_uploads()
     assert tus.offset(left) == 0
     Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    uploads_tidy()
+    finish_complete_uploads()
+    delete_expired_uploads()
     assert not Upload.objects.exists()
     assert not part.exists()
     assert Path(new_recordings(tus.world).get().file.path).exists()
@@ -346,7 +350,7 @@ def test_auditors_and_signed_off_lectures_take_no_upload(tus: Tus, client: Clien
 
 def test_two_uploads_of_one_file_become_one_recording(tus: Tus):
     first, second = (
-        upload_create(lecture=tus.world.lecture, user=tus.world.own, name="a.mp4", size=len(FILE), sha256=SHA256)
+        create_upload(lecture=tus.world.lecture, user=tus.world.own, name="a.mp4", size=len(FILE), sha256=SHA256)
         for _ in range(2)
     )
     urls = [reverse("api-upload", args=[upload.pk]) for upload in (first, second)]

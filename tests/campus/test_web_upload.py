@@ -54,7 +54,7 @@ def test_the_script_is_told_where_to_go(lecturer: Client, world: World, video_by
 def test_a_body_goes_to_the_disk_and_never_into_memory(lecturer: Client, world: World, video_bytes: bytes, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "campus.web.views.recordings.recording_create", lambda *, file, **_: seen.append(type(file)) or world.recording
+        "campus.web.views.recordings.create_recording", lambda *, file, **_: seen.append(type(file)) or world.recording
     )
     upload(lecturer, world, "lecture.mp4", video_bytes)
     assert seen == [TemporaryUploadedFile]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from campus.academics.models import Student
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.services import photo_checked
+from campus.biometrics.services import save_photo_verdict
 from campus.cctv.credentials import decrypt
 from campus.cctv.models import Source
 from recognition.messages import Message
@@ -37,7 +37,7 @@ def look_at_all() -> None:
             Message() if good else Message("The face is blurred (sharpness 12)."),
             crop=jpeg() if good else None,
         )
-        photo_checked(photo=photo, result=result, embedder="dlib-resnet-v1")
+        save_photo_verdict(photo=photo, result=result, embedder="dlib-resnet-v1")
 
 
 def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path: Path) -> None:

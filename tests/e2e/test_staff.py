@@ -12,7 +12,7 @@ from campus.attendance.proposals import recount_lecture, save_attendance
 from campus.attendance.reports import write_recording_report
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.recordings.services import segment_progress
+from campus.recordings.services import save_segment_progress
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus.conftest import World, jpeg
 from tests.e2e.conftest import SignIn, sees
@@ -61,7 +61,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     sees(page, "looking for faces")
     expect(page.locator(".strip li")).to_have_count(3)
     first, second = take(recording, 0), take(recording, 1)
-    segment_progress(segment=first, share=0.5)
+    save_segment_progress(segment=first, share=0.5)
     expect(page.locator(".strip .running")).to_have_count(2)
     expect(page.locator("[data-percent]")).not_to_have_text("0 %")
     end(first, faces=12)

@@ -2,7 +2,7 @@
 
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import recording_planned, segment_finished, segments_settled
+from campus.recordings.services import finish_segment, plan_recording, start_due_votes
 from recognition.types import Segment as Part
 from recognition.types import VideoInfo
 
@@ -12,7 +12,7 @@ INFO = VideoInfo(container="mp4", codec="mpeg4", width=64, height=64, rotation=0
 def plan(recording: Recording) -> None:
     """Three parts of a minute."""
     held = jobs.INGEST.claim(recording.pk, "planner")
-    assert recording_planned(recording=held, info=INFO, segments=[Part(n, 60.0 * n, 60.0 * (n + 1)) for n in range(3)])
+    assert plan_recording(recording=held, info=INFO, segments=[Part(n, 60.0 * n, 60.0 * (n + 1)) for n in range(3)])
 
 
 def take(recording: Recording, index: int) -> Segment:
@@ -20,5 +20,5 @@ def take(recording: Recording, index: int) -> Segment:
 
 
 def end(segment: Segment, faces: int) -> None:
-    assert segment_finished(segment=segment, result="", faces=faces, tracks=0)
-    segments_settled(recording_id=segment.recording_id)
+    assert finish_segment(segment=segment, result="", faces=faces, tracks=0)
+    start_due_votes(recording_id=segment.recording_id)

@@ -21,10 +21,10 @@ from django.db import connection
 
 from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Report
-from campus.biometrics.services import photo_add
+from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.recordings.services import recording_create
+from campus.recordings.services import create_recording
 from tests.campus import factories
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
@@ -159,12 +159,12 @@ class Campus:
             factories.enrol(course, student)
             for look in range(4):
                 content = json.dumps({"person": person, "look": 1000 + look}).encode()
-                photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+                add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         return factories.lecture(course)
 
     def record(self, lecture: Lecture, segments: list[list[int]], **told: Any) -> Recording:
         content = json.dumps({"segments": segments, **told}).encode()
-        return recording_create(
+        return create_recording(
             lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None
         )
 

@@ -24,7 +24,7 @@ from openpyxl import load_workbook
 
 from campus.academics.models import Course, Lecture, Room
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
-from campus.biometrics.services import photo_add
+from campus.biometrics.services import add_photo
 from campus.cctv.credentials import encrypt
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common import jobs
@@ -176,7 +176,7 @@ def course(shared_data: Path, films: list[Film]) -> Course:
             key=lambda path: int("".join(filter(str.isdigit, path.stem)) or 0),
         )
         for picture in pictures[:ENROL]:
-            photo_add(student=student, file=ContentFile(picture.read_bytes(), picture.name), name=picture.name)
+            add_photo(student=student, file=ContentFile(picture.read_bytes(), picture.name), name=picture.name)
     return course
 
 

@@ -9,11 +9,11 @@ import pytest
 from django.core.files.base import ContentFile
 
 from campus.attendance.models import AttendanceRecord, Report, Sighting
-from campus.biometrics.services import photo_add
+from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import progress
-from campus.recordings.services import recording_cancel, recording_restart, recording_retry
+from campus.recordings.selectors import progress_of
+from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from tests.faults.conftest import Campus, Worker, outcome, sheet, until
 
 # Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never comes.
@@ -124,12 +124,12 @@ def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.record(lecture, SEGMENTS, gate=str(gate))  # nobody ever opens
     until(lambda: len(at_work(gate)) == 2, "both children are at it")
-    recording_cancel(recording=recording, user=None)
+    cancel_recording(recording=recording, user=None)
     assert campus.ended(campus.record(lecture, SEGMENTS)).state == "done"
     assert campus.ended(recording).state == "cancelled"
     assert not recording.sightings.exists()
     (gate / "open").touch()
-    recording_restart(recording=recording, user=None)
+    restart_recording(recording=recording, user=None)
     assert campus.ended(recording).state == "done"
     assert recording.run == 2
 
@@ -159,16 +159,16 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
     other = campus.record(campus.lecture(0), SEGMENTS)
     noise = campus.record(lecture, SEGMENTS)
     Path(noise.file.path).write_bytes(b"\0" * 100)
-    recording_restart(recording=noise, user=None)
+    restart_recording(recording=noise, user=None)
 
     broken = campus.ended(broken)
     assert broken.state == "failed"
     assert "Only 33% of the recording could be looked at" in str(broken.error)
     assert "0:00:00 to 0:04:00" in str(broken.error)
     assert not AttendanceRecord.objects.filter(lecture=lecture).exists()
-    assert progress(broken)["segments"][0]["error"] == "That part is damaged."
+    assert progress_of(broken)["segments"][0]["error"] == "That part is damaged."
     Path(broken.file.path).write_bytes(json.dumps({"segments": SEGMENTS}).encode())
-    recording_retry(recording=broken, user=None)
+    retry_recording(recording=broken, user=None)
     assert campus.ended(broken).state == "done"
     assert list(broken.segments.order_by("index").values_list("attempts", flat=True)) == [1] * 6
     assert statuses(lecture) == EXPECTED
@@ -182,8 +182,8 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
     student = factories.student()
     factories.enrol(other.lecture.course, student)
     content = json.dumps({"person": 0, "look": 1000}).encode()
-    photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
-    recording_restart(recording=other, user=None)
+    add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+    restart_recording(recording=other, user=None)
     assert campus.ended(other).state == "done"
     assert statuses(other.lecture) == ["present"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 
 from campus.biometrics.models import Gallery
-from campus.biometrics.services import gallery_request, photo_add, photo_checked
+from campus.biometrics.services import add_photo, request_training, save_photo_verdict
 from campus.common import jobs
 from tests.campus import factories
 from tests.faults import fake_vision
@@ -18,8 +18,8 @@ from workers.training import train
 def add_photos(student: Any, person: int) -> None:
     for look in range(4):
         content = json.dumps({"person": person, "look": 1000 + look}).encode()
-        photo = photo_add(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
-        photo_checked(
+        photo = add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
+        save_photo_verdict(
             photo=photo,
             result=fake_vision.check_enrolment_photo(Path(photo.file.path), fake_vision.Embedder()),
             embedder="dlib-resnet-v1",
@@ -27,7 +27,7 @@ def add_photos(student: Any, person: int) -> None:
 
 
 def trained(course: Any) -> Gallery:
-    row = jobs.TRAIN.claim(gallery_request(course=course).pk, "trainer")
+    row = jobs.TRAIN.claim(request_training(course=course).pk, "trainer")
     run_attempt(jobs.TRAIN, train, row)
     row.refresh_from_db()
     return row

@@ -12,10 +12,10 @@ from campus.attendance.finalize import preview_present_students
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.services import gallery_request
+from campus.biometrics.services import request_training
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import segments_settled, tracks_folder
+from campus.recordings.services import start_due_votes, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
@@ -58,7 +58,7 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
         Segment.objects.filter(pk=segment.pk).update(
             state="done", result=name, faces=result.faces, tracks=len(result.tracks)
         )
-    assert segments_settled(recording_id=recording.pk) == 1
+    assert start_due_votes(recording_id=recording.pk) == 1
     recording.refresh_from_db()
     return recording
 
@@ -188,7 +188,7 @@ def test_a_training_that_fails_is_told() -> None:
     Recording.objects.filter(pk=recording.pk).update(planned_at=recording.created_at)
     FacePhoto.objects.update(state="rejected")
     photo = factories.photo(course.students.get(), state="pending")
-    gallery = gallery_request(course=course)
+    gallery = request_training(course=course)
     FacePhoto.objects.filter(pk=photo.pk).update(state="rejected")
     run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(gallery.pk, "trainer"))
     gallery.refresh_from_db()

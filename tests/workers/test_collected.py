@@ -29,7 +29,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import recording_restart, segments_settled, tracks_folder
+from campus.recordings.services import restart_recording, start_due_votes, tracks_folder
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import class_of, trained
@@ -99,7 +99,7 @@ def work() -> None:
         for task, pk in waiting:
             if row := task.claim(pk, f"worker {owner}"):
                 run_attempt(task, JOBS[task], row)
-        segments_settled()
+        start_due_votes()
 
 
 def arrives(*footage_files: FootageFile) -> None:
@@ -241,7 +241,7 @@ def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
     assert told() == 1, "nobody is told twice"
     assert Path(settings.REPORTS_DIR, report.file_name).stat().st_mtime_ns > 0
     for recording in lecture.recordings.all():
-        recording_restart(recording=recording, user=user)
+        restart_recording(recording=recording, user=user)
     work()
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
         "all of it looked at again"

@@ -9,10 +9,10 @@ import pytest
 from campus.attendance.models import AttendanceRecord
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use
-from campus.biometrics.services import gallery_request
+from campus.biometrics.services import request_training
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.recordings.services import recording_planned, segments_settled
+from campus.recordings.services import plan_recording, start_due_votes
 from recognition import types
 from tests.campus import factories
 from tests.faults import fake_vision
@@ -43,7 +43,7 @@ def two_embedders(settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 def change(course: Any, embedder: str = NEW) -> Gallery:
     course.embedder = embedder
     course.save()
-    return gallery_request(course=course)
+    return request_training(course=course)
 
 
 def train_now(gallery: Gallery) -> Gallery:
@@ -55,7 +55,7 @@ def train_now(gallery: Gallery) -> Gallery:
 def plan(recording: Recording, parts: int = 2) -> Recording:
     info = fake_vision.probe(Path(recording.file.path))
     segments = [types.Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(parts)]
-    assert recording_planned(recording=jobs.INGEST.claim(recording.pk, "planner"), info=info, segments=segments)
+    assert plan_recording(recording=jobs.INGEST.claim(recording.pk, "planner"), info=info, segments=segments)
     recording.refresh_from_db()
     return recording
 
@@ -63,7 +63,7 @@ def plan(recording: Recording, parts: int = 2) -> Recording:
 def recognise_one(recording: Recording, index: int) -> None:
     segment = recording.segments.get(index=index)
     run_attempt(jobs.RECOGNISE, recognise, jobs.RECOGNISE.claim(segment.pk, f"worker {index}"))
-    segments_settled(recording_id=recording.pk)
+    start_due_votes(recording_id=recording.pk)
     recording.refresh_from_db()
 
 
@@ -146,7 +146,7 @@ def test_a_recording_that_began_with_an_embedder_without_gallery_is_recognised_a
 
 def test_the_training_that_was_asked_for_last_wins_however_slow_the_first_is() -> None:
     course = class_of(1)
-    slow = jobs.TRAIN.claim(gallery_request(course=course).pk, "slow")
+    slow = jobs.TRAIN.claim(request_training(course=course).pk, "slow")
     new = train_now(change(course))
     run_attempt(jobs.TRAIN, train, slow)
     slow.refresh_from_db()
@@ -155,7 +155,7 @@ def test_the_training_that_was_asked_for_last_wins_however_slow_the_first_is() -
 
 def test_a_training_that_waits_takes_the_embedder_that_is_wanted_now() -> None:
     course = class_of(1)
-    waiting = gallery_request(course=course)
+    waiting = request_training(course=course)
     assert change(course) == waiting
     assert train_now(waiting).embedder == NEW
 

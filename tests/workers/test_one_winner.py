@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import segment_finished, segments_settled
+from campus.recordings.services import finish_segment, start_due_votes
 from recognition.messages import Message
 from tests.campus import factories
 from workers.maintenance import fail_exhausted_jobs
@@ -35,7 +35,7 @@ class Work(RuleBasedStateMachine):
         return Segment.objects.filter(recording=self.recording)
 
     def settle(self) -> None:
-        self.won += segments_settled(recording_id=self.recording.pk)
+        self.won += start_due_votes(recording_id=self.recording.pk)
 
     def took(self, attempt: Segment, done: bool) -> None:
         if done:
@@ -58,7 +58,7 @@ class Work(RuleBasedStateMachine):
         if way == "fail":
             self.took(attempt, jobs.RECOGNISE.fail(attempt, Message("damaged"), ""))
         else:
-            self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
+            self.took(attempt, finish_segment(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
         if way != "finish without settling":  # as a worker that dies in between
             self.settle()
 
@@ -106,7 +106,7 @@ class Work(RuleBasedStateMachine):
             self.lease_expires(index)
             self.claims(index)
         for attempt in self.attempts:
-            self.took(attempt, segment_finished(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
+            self.took(attempt, finish_segment(segment=attempt, result=attempt.lease_owner, faces=1, tracks=1))
         self.sweeps()
         self.vote_expires()
         self.votes_begin()

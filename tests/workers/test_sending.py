@@ -23,7 +23,7 @@ def deliver(version: int, pk: str) -> None:
 
 @pytest.fixture
 def letter() -> Delivery:
-    services.mail(to="ada@example.org", event="attendance.absent", key="k", subject="Absent", body="Dear Ada")
+    services.queue_email(to="ada@example.org", event="attendance.absent", key="k", subject="Absent", body="Dear Ada")
     return Delivery.objects.get()
 
 

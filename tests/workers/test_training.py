@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.selectors import gallery_inputs, gallery_is_due
-from campus.biometrics.services import photo_delete, photo_move
+from campus.biometrics.selectors import needs_training, photos_digest
+from campus.biometrics.services import delete_photo, move_photo
 from recognition.identification import gallery as galleries
 from recognition.identification.vote import VotePolicy
 from tests.campus import factories
@@ -28,7 +28,7 @@ def test_a_mislabelled_photo_is_named_with_whom_it_looks_like() -> None:
     course = class_of(3)
     ann, bob, _ = course.students.order_by("pk")
     wrong = bob.photos.first()
-    photo_move(photo=wrong, student=ann)
+    move_photo(photo=wrong, student=ann)
     gallery = trained(course)
     assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
 
@@ -37,13 +37,13 @@ def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     course = class_of(2)
-    assert trained(course).inputs == gallery_inputs(course)
-    assert not gallery_is_due(course)
+    assert trained(course).inputs == photos_digest(course)
+    assert not needs_training(course)
     monkeypatch.setattr(maintenance, "republish_lost_jobs", lambda connection: None)
-    monkeypatch.setattr("campus.biometrics.services.SETTLED", timedelta(0))
+    monkeypatch.setattr("campus.biometrics.services.TRAINING_DELAY", timedelta(0))
     maintenance.sweep()
     assert not course.galleries.filter(state="queued").exists(), "nothing is new"
-    photo_delete(photo=FacePhoto.objects.filter(student__courses=course).first())
+    delete_photo(photo=FacePhoto.objects.filter(student__courses=course).first())
     maintenance.sweep()
     assert course.galleries.filter(state="queued").count() == 1
 

@@ -17,11 +17,11 @@ from django.core.files.base import ContentFile
 
 from campus.attendance.models import Report
 from campus.biometrics.models import FacePhoto
-from campus.biometrics.services import gallery_request, photo_add
+from campus.biometrics.services import add_photo, request_training
 from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.models import Camera
 from campus.common import jobs
-from campus.recordings.services import segments_settled
+from campus.recordings.services import start_due_votes
 from recognition.media.video import probe
 from tests.campus import factories
 from workers.aggregate import aggregate
@@ -108,7 +108,7 @@ def work() -> None:
         for task, pk in waiting:
             if row := task.claim(pk, "worker"):
                 run_attempt(task, JOBS[task], row)
-        segments_settled()
+        start_due_votes()
 
 
 def expected(truth: dict[str, Any]) -> dict[str, str]:
@@ -128,12 +128,12 @@ def test_two_cameras_see_the_truth_together(
         factories.enrol(course, student)
         for number in range(1, ENROL + 1):
             photo = next((shared_data / "people" / name).glob(f"{number}.*"))
-            photo_add(student=student, file=ContentFile(photo.read_bytes()), name=photo.name)
+            add_photo(student=student, file=ContentFile(photo.read_bytes()), name=photo.name)
     lecture = factories.lecture(course, starts_at=START, ends_at=START + timedelta(seconds=SECONDS), room="B 12")
     left, right = factories.camera("B 12"), factories.camera("B 12")
     work()
     assert not FacePhoto.objects.filter(state="pending").exists()
-    gallery_request(course=course)
+    request_training(course=course)
     work()
 
     def arrives(camera: Camera, view: tuple[float, float, int, int]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from campus.academics.models import Lecture
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.recordings.uploads import upload_create, upload_finish, upload_write
+from campus.recordings.uploads import append_to_upload, create_upload, finish_upload
 from tests.campus import factories
 from tests.recognition import video_files
 from workers.ingest import ingest
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db
 
 
 def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
-    upload = upload_create(lecture=lecture, user=factories.user(), name="lecture.mp4", size=len(content), sha256=sha256)
-    upload_write(upload=upload, offset=0, body=io.BytesIO(content), length=len(content))
-    recording = upload_finish(upload=upload)
+    upload = create_upload(lecture=lecture, user=factories.user(), name="lecture.mp4", size=len(content), sha256=sha256)
+    append_to_upload(upload=upload, offset=0, body=io.BytesIO(content), length=len(content))
+    recording = finish_upload(upload=upload)
     run_attempt(jobs.INGEST, ingest, jobs.INGEST.claim(recording.pk, "me"))
     recording.refresh_from_db()
     return recording

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.biometrics.services import gallery_request
+from campus.biometrics.services import request_training
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.recordings.services import segments_settled
+from campus.recordings.services import start_due_votes
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
@@ -55,7 +55,7 @@ def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
     course = factories.course()
     factories.enrol(course, student)
     photo = factories.photo(student)
-    gallery = gallery_request(course=course)
+    gallery = request_training(course=course)
     done(jobs.TRAIN, train, gallery.pk)
     gallery.refresh_from_db()
     photo.refresh_from_db()
@@ -68,7 +68,7 @@ def test_a_recording_fails_with_what_to_do_and_the_upload_stays() -> None:
     recording = factories.planned(segments=1)
     Image.new("RGB", (64, 64)).save(recording.file.path, "JPEG")
     done(jobs.RECOGNISE, recognise, recording.segments.get().pk)
-    segments_settled(recording_id=recording.pk)
+    start_due_votes(recording_id=recording.pk)
     done(jobs.AGGREGATE, aggregate, recording.pk)
     recording.refresh_from_db()
     assert recording.state == Recording.State.FAILED

@@ -31,7 +31,7 @@ from campus.attendance.guests import merge_guest
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.services import save_policy
 from campus.biometrics.models import Gallery
-from campus.biometrics.services import embedder_set
+from campus.biometrics.services import set_embedder
 
 
 class MeView(APIView):
@@ -87,7 +87,7 @@ class CourseViewSet(
         if policy:
             save_policy(course=course, **policy)
         if embedder != course.embedder:
-            embedder_set(course=course, embedder=embedder)
+            set_embedder(course=course, embedder=embedder)
         return self.shown(course)
 
     @extend_schema(parameters=[s.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)

@@ -15,9 +15,9 @@ from campus.api import filters
 from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
 from campus.api.serializers import biometrics as s
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import galleries_for, photo_imports_for, photos_for
-from campus.biometrics.services import gallery_request, gallery_use, photo_add, photo_delete, photo_move
-from campus.biometrics.zips import zip_keep
+from campus.biometrics.services import activate_gallery, add_photo, delete_photo, move_photo, request_training
 from campus.common.file_responses import picture_response
 
 PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
@@ -40,7 +40,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         upload = s.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
-        photo = photo_add(student=upload.validated_data["student"], file=file, name=file.name)
+        photo = add_photo(student=upload.validated_data["student"], file=file, name=file.name)
         return self.shown(photo, status.HTTP_201_CREATED)
 
     @extend_schema(request={"application/json": s.PhotoMoveSerializer}, responses=s.PhotoSerializer)
@@ -50,13 +50,13 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         photo = self.object_to_change()
         wish = s.PhotoMoveSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        photo_move(photo=photo, student=wish.validated_data["student"])
+        move_photo(photo=photo, student=wish.validated_data["student"])
         return self.shown(photo)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget a photo: the row, the file, and the face cut out of it."""
-        photo_delete(photo=self.object_to_change())
+        delete_photo(photo=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=PICTURE)
@@ -94,7 +94,7 @@ class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
         upload = s.PhotoZipSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
-        row = zip_keep(file=file, name=file.name, course=upload.validated_data["course"], user=who(request))
+        row = create_photo_import(file=file, name=file.name, course=upload.validated_data["course"], user=who(request))
         return self.shown(row, status.HTTP_202_ACCEPTED)
 
 
@@ -113,7 +113,7 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
         """Learn the faces of a class from its students' photos."""
         wish = s.TrainSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
-        gallery = gallery_request(course=wish.validated_data["course"])
+        gallery = request_training(course=wish.validated_data["course"])
         return Response(self.get_serializer(gallery).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=s.TrainingReportSerializer)
@@ -127,5 +127,5 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     def use(self, request: Request, pk: str) -> Response:
         """Go back to an earlier gallery: attendance is taken with it from now on."""
         gallery = self.get_object()
-        gallery_use(gallery=gallery)
+        activate_gallery(gallery=gallery)
         return self.shown(gallery)

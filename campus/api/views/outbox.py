@@ -14,7 +14,7 @@ from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite
 from campus.api.serializers import outbox as s
 from campus.outbox.models import Delivery, Webhook
 from campus.outbox.selectors import deliveries_for, webhooks_for
-from campus.outbox.services import ping, retry, secret_renew
+from campus.outbox.services import queue_ping, renew_secret, retry_delivery
 
 
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Webhook]):
@@ -57,13 +57,15 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
         """A new secret, in this answer alone. Messages are signed with it from now on."""
-        return self._with_secret(secret_renew(webhook=self.get_object()), status.HTTP_200_OK)
+        return self._with_secret(renew_secret(webhook=self.get_object()), status.HTTP_200_OK)
 
     @extend_schema(request=None, responses={202: s.DeliverySerializer})
     @action(detail=True, methods=["post"])
     def ping(self, request: Request, pk: str) -> Response:
         """Send a trial message of the type `ping`; ask for the delivery until its state is `sent`."""
-        return Response(s.DeliverySerializer(ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED)
+        return Response(
+            s.DeliverySerializer(queue_ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED
+        )
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Delivery]):
@@ -82,5 +84,5 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more what was given up, as if it were new."""
         delivery = self.get_object()
-        retry(delivery=delivery)
+        retry_delivery(delivery=delivery)
         return self.shown(delivery, status.HTTP_202_ACCEPTED)

@@ -20,8 +20,8 @@ from campus.api.uploads import check_open
 from campus.attendance.services import delete_recording
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
-from campus.recordings.selectors import progress, recordings_for
-from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
+from campus.recordings.selectors import progress_of, recordings_for
+from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
 
 
 class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Recording]):
@@ -52,7 +52,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         upload.is_valid(raise_exception=True)
         file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
         check_open(request, lecture)
-        recording = recording_create(lecture=lecture, file=file, name=file.name, user=who(request))
+        recording = create_recording(lecture=lecture, file=file, name=file.name, user=who(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
     def get_permissions(self) -> Sequence[Any]:
@@ -74,22 +74,22 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop the work on it. The file stays."""
-        return self._ask(recording_cancel)
+        return self._ask(cancel_recording)
 
     @extend_schema(request=None, responses=s.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Look again at the parts that failed."""
-        return self._ask(recording_retry)
+        return self._ask(retry_recording)
 
     @extend_schema(request=None, responses=s.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
         """Take attendance again from the whole recording. What people set by hand stays."""
-        return self._ask(recording_restart)
+        return self._ask(restart_recording)
 
     @extend_schema(responses=s.ProgressSerializer)
     @action(detail=True)
     def progress(self, request: Request, pk: str) -> Response:
         """How far the work is."""
-        return Response(s.ProgressSerializer(progress(self.get_object())).data)
+        return Response(s.ProgressSerializer(progress_of(self.get_object())).data)

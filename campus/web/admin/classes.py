@@ -20,7 +20,7 @@ from campus.academics.models import Course, Enrolment, Lecture
 from campus.attendance import reports
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import USABLE, active_gallery, lacking_photos
+from campus.biometrics.selectors import USABLE_VERDICTS, active_gallery, enrolments_lacking_photos
 from campus.web.admin.base import (
     RegistrarAdmin,
     call_for_each,
@@ -70,7 +70,7 @@ class CourseAdmin(RegistrarAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
         today = timezone.localdate()
         enrolled = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course=OuterRef("pk"))
-        lacking = lacking_photos(Course.objects.all()).filter(course=OuterRef("pk"))
+        lacking = enrolments_lacking_photos(Course.objects.all()).filter(course=OuterRef("pk"))
         galleries = Gallery.objects.filter(course=OuterRef("pk")).order_by("-created_at")
         return (
             super()
@@ -123,8 +123,12 @@ class CourseAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Students with too few usable photos"))
     def lacking(self, course: Course) -> SafeString | str:
-        usable = Count("student__photos", filter=Q(student__photos__state__in=USABLE))
-        rows = lacking_photos(Course.objects.filter(pk=course.pk)).select_related("student").annotate(usable=usable)
+        usable = Count("student__photos", filter=Q(student__photos__state__in=USABLE_VERDICTS))
+        rows = (
+            enrolments_lacking_photos(Course.objects.filter(pk=course.pk))
+            .select_related("student")
+            .annotate(usable=usable)
+        )
         rows = rows.order_by("usable", "student__name")
         shown = format_html_join(
             ", ", "{} ({})", ((render_change_link(row.student), row.usable) for row in rows[:SHOWN])
@@ -136,7 +140,7 @@ class CourseAdmin(RegistrarAdmin):
 
     def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and "embedder" in form.changed_data and biometrics.embedder_set(course=obj, embedder=obj.embedder):
+        if change and "embedder" in form.changed_data and biometrics.set_embedder(course=obj, embedder=obj.embedder):
             messages.info(
                 request,
                 _("The photos are being checked with the new face model. The current gallery stays in use until then."),
@@ -154,7 +158,7 @@ class CourseAdmin(RegistrarAdmin):
     @action(description=gettext_lazy("Train the gallery"), permissions=["train"])
     def train_all(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
         call_for_each(
-            request, queryset, lambda course: biometrics.gallery_request(course=course), _("Training started")
+            request, queryset, lambda course: biometrics.request_training(course=course), _("Training started")
         )
 
     @action(
@@ -176,7 +180,7 @@ class CourseAdmin(RegistrarAdmin):
         course = get_object_or_404(Course, pk=object_id)
         call_service(
             request,
-            lambda: biometrics.gallery_request(course=course),
+            lambda: biometrics.request_training(course=course),
             _("Training started. Its state is shown under “Galleries”."),
         )
         return redirect_to_change(request, Course, object_id)

@@ -87,7 +87,7 @@ class WebhookAdmin(RegistrarAdmin):
     })  # fmt: skip
     def ping(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         webhook = get_object_or_404(Webhook, pk=object_id)
-        call_service(request, lambda: services.ping(webhook=webhook), _("The test message is on its way."))
+        call_service(request, lambda: services.queue_ping(webhook=webhook), _("The test message is on its way."))
         return redirect_to_change(request, Webhook, object_id)
 
 
@@ -120,5 +120,5 @@ class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     })  # fmt: skip
     def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         delivery = get_object_or_404(Delivery, pk=object_id)
-        call_service(request, lambda: services.retry(delivery=delivery), _("The message is on its way."))
+        call_service(request, lambda: services.retry_delivery(delivery=delivery), _("The message is on its way."))
         return redirect_to_change(request, Delivery, object_id)

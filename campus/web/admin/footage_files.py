@@ -33,7 +33,7 @@ from campus.cctv.selectors import (
 )
 from campus.cctv.services import assign_footage_file, discard_footage_file, restart_collection, restore_footage_file
 from campus.recordings.models import Clip
-from campus.recordings.selectors import clock
+from campus.recordings.selectors import format_clock
 from campus.web.admin.base import (
     ReadOnlyInline,
     ReadOnlyMixin,
@@ -110,11 +110,11 @@ class ClipInline(ReadOnlyInline):
 
     @display(description=gettext_lazy("Part of the file"))
     def seconds(self, clip: Clip) -> str:
-        return f"{clock(clip.start)} – {clock(clip.end)}"  # noqa: RUF001
+        return f"{format_clock(clip.start)} – {format_clock(clip.end)}"  # noqa: RUF001
 
     @display(description=gettext_lazy("In the lecture"))
     def place(self, clip: Clip) -> str:
-        return f"{clock(clip.at)} – {clock(clip.at + clip.end - clip.start)}"  # noqa: RUF001
+        return f"{format_clock(clip.at)} – {format_clock(clip.at + clip.end - clip.start)}"  # noqa: RUF001
 
 
 class AssignForm(forms.Form):

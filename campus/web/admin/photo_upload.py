@@ -23,9 +23,9 @@ from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, PhotoImport
-from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportResult, ImportRow
+from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportedFile, ImportResult
+from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import photo_imports_for, photos_for
-from campus.biometrics.zips import zip_keep
 from campus.common.errors import UserError
 from campus.web.admin.base import render_badge, render_change_link, signed_in_user
 
@@ -94,7 +94,7 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
     if _asks_json(request):
         course = _course(request, request.POST.get("course", ""))
         try:
-            result = services.photos_import_files(
+            result = services.import_photo_files(
                 files=[(PurePosixPath(path), file) for path, file in zip(paths, files, strict=False)], course=course
             )
         except UserError as error:
@@ -106,7 +106,9 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            row = zip_keep(file=file, name=file.name, course=form.cleaned_data["course"], user=signed_in_user(request))
+            row = create_photo_import(
+                file=file, name=file.name, course=form.cleaned_data["course"], user=signed_in_user(request)
+            )
         except UserError as error:
             form.add_error("file", str(error))
         else:
@@ -197,10 +199,10 @@ def _added(student: Student, files: Iterable[Any]) -> ImportResult:
     result = ImportResult()
     for file in files:
         try:
-            photo = services.photo_add(student=student, file=file, name=file.name)
-            result.rows.append(ImportRow(file.name, student, photo=photo))
+            photo = services.add_photo(student=student, file=file, name=file.name)
+            result.rows.append(ImportedFile(file.name, student, photo=photo))
         except UserError as error:
-            result.rows.append(ImportRow(file.name, student, reason=error.message))
+            result.rows.append(ImportedFile(file.name, student, reason=error.message))
     return result
 
 

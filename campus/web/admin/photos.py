@@ -160,7 +160,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         ) % {"student": photo.student}
         if form.is_valid():
             try:
-                services.photo_move(photo=photo, student=form.cleaned_data["student"])
+                services.move_photo(photo=photo, student=form.cleaned_data["student"])
             except UserError as error:
                 form.add_error("student", str(error))
             else:
@@ -188,11 +188,11 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         return redirect("admin:biometrics_facephoto_zip")
 
     def delete_model(self, request: HttpRequest, obj: FacePhoto) -> None:
-        services.photo_delete(photo=obj)
+        services.delete_photo(photo=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[FacePhoto]) -> None:
         for photo in queryset:
-            services.photo_delete(photo=photo)
+            services.delete_photo(photo=photo)
 
 
 class GalleryColumns:
@@ -235,7 +235,7 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     )
     def use(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
-        call_service(request, lambda: services.gallery_use(gallery=gallery), _("This gallery is now in use."))
+        call_service(request, lambda: services.activate_gallery(gallery=gallery), _("This gallery is now in use."))
         return redirect_to_change(request, Gallery, object_id)
 
     def change_view(

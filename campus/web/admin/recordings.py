@@ -20,7 +20,7 @@ from unfold.enums import ActionVariant
 from campus.attendance.services import delete_recording
 from campus.recordings import selectors, services
 from campus.recordings.models import Clip, Recording, Segment
-from campus.recordings.progress import share, with_worked
+from campus.recordings.progress import progress_share, with_processed_share
 from campus.web.admin.base import (
     ReadOnlyInline,
     ReadOnlyMixin,
@@ -46,7 +46,7 @@ class RecordingColumns:
     """How a recording shows in lists."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return with_worked(super().get_queryset(request).select_related("lecture__course"))  # type: ignore[misc]
+        return with_processed_share(super().get_queryset(request).select_related("lecture__course"))  # type: ignore[misc]
 
     @display(description=gettext_lazy("State"), ordering="state")
     def recording_state(self, recording: Recording) -> SafeString:
@@ -56,7 +56,7 @@ class RecordingColumns:
 
     @display(description=gettext_lazy("Progress"))
     def progress(self, recording: Recording) -> SafeString:
-        percent = round(100 * share(recording))
+        percent = round(100 * progress_share(recording))
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
         return format_html(
@@ -77,7 +77,7 @@ class SegmentInline(ReadOnlyInline):
 
     @display(description=gettext_lazy("Segment"))
     def part(self, segment: Segment) -> str:
-        return f"{selectors.clock(segment.start)} to {selectors.clock(segment.end)}"
+        return f"{selectors.format_clock(segment.start)} to {selectors.format_clock(segment.end)}"
 
     @display(description=gettext_lazy("State"))
     def segment_state(self, segment: Segment) -> SafeString:
@@ -101,7 +101,7 @@ class ClipInline(ReadOnlyInline):
 
     @display(description=gettext_lazy("When"))
     def when(self, clip: Clip) -> str:
-        return f"{selectors.clock(clip.at)} to {selectors.clock(clip.until)}"
+        return f"{selectors.format_clock(clip.at)} to {selectors.format_clock(clip.until)}"
 
     @display(description=gettext_lazy("Note"))
     def note(self, clip: Clip) -> str:
@@ -137,7 +137,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("Length"))
     def length(self, recording: Recording) -> str:
-        return selectors.clock(recording.duration) if recording.duration else "-"
+        return selectors.format_clock(recording.duration) if recording.duration else "-"
 
     @display(description=gettext_lazy("Pictures"))
     def pictures(self, recording: Recording) -> str:
@@ -176,7 +176,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         ),
     )
     def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_restart, _("Attendance is being taken again."))
+        return self._act(request, object_id, services.restart_recording, _("Attendance is being taken again."))
 
     @action(
         description=gettext_lazy("Retry failed segments"),
@@ -191,7 +191,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     )
     def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         return self._act(
-            request, object_id, services.recording_retry, _("The failed segments are being processed again.")
+            request, object_id, services.retry_recording, _("The failed segments are being processed again.")
         )
 
     @action(
@@ -207,7 +207,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         ),
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.recording_cancel, _("Processing cancelled."))
+        return self._act(request, object_id, services.cancel_recording, _("Processing cancelled."))
 
     @action(
         description=gettext_lazy("Delete"),
@@ -238,6 +238,6 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         call_for_each(
             request,
             queryset,
-            lambda recording: services.recording_retry(recording=recording, user=signed_in_user(request)),
+            lambda recording: services.retry_recording(recording=recording, user=signed_in_user(request)),
             _("Recordings being processed again"),
         )

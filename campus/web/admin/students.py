@@ -21,7 +21,7 @@ from campus.academics.models import Student
 from campus.academics.services import guest_number
 from campus.attendance.guests import merge_guest
 from campus.biometrics import services
-from campus.biometrics.selectors import USABLE
+from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_change, render_badge, signed_in_user
 from campus.web.admin.enrolments import ClassesInline
 from campus.web.admin.photo_upload import student_photos
@@ -79,7 +79,7 @@ class StudentAdmin(RegistrarAdmin):
             super()
             .get_queryset(request)
             .annotate(
-                usable=Count("photos", filter=Q(photos__state__in=USABLE), distinct=True),
+                usable=Count("photos", filter=Q(photos__state__in=USABLE_VERDICTS), distinct=True),
                 all_photos=Count("photos", distinct=True),
             )
             .prefetch_related("courses")
@@ -150,7 +150,7 @@ class StudentAdmin(RegistrarAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Student) -> None:
         for photo in obj.photos.all():
-            services.photo_delete(photo=photo)
+            services.delete_photo(photo=photo)
         obj.delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Student]) -> None:

@@ -21,7 +21,7 @@ from campus.academics.services import get_or_create_room, lecture_create
 from campus.academics.timetable import lecture_change
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
-from campus.recordings.selectors import OPEN, recordings_for, uploads_for
+from campus.recordings.selectors import OPEN_STATES, recordings_for, uploads_for
 from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import LectureResult
@@ -45,7 +45,7 @@ def home(request: StaffRequest) -> HttpResponse:
     )
     in_work = (
         recordings_for(request.user)
-        .filter(state__in=OPEN)
+        .filter(state__in=OPEN_STATES)
         .select_related("lecture__course")
         .order_by("created_at", "pk")
     )

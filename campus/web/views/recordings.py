@@ -24,8 +24,8 @@ from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN, progress, progress_tag, recordings_for
-from campus.recordings.services import recording_cancel, recording_create, recording_restart, recording_retry
+from campus.recordings.selectors import OPEN_STATES, progress_etag, progress_of, recordings_for
+from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
 from campus.web.forms import UploadForm
 from campus.web.lecture_result import LectureResult, enrolled_faces
 from campus.web.views import StaffRequest
@@ -61,7 +61,7 @@ def _save_upload(request: StaffRequest, lecture: Lecture) -> HttpResponse:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            recording = recording_create(lecture=lecture, file=file, name=file.name, user=request.user)
+            recording = create_recording(lecture=lecture, file=file, name=file.name, user=request.user)
         except UserError as error:
             form.add_error("file", str(error))
         else:
@@ -89,7 +89,7 @@ def _upload_refused(request: StaffRequest, lecture: Lecture, sentence: str, stat
 def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
     recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report", "uploaded_by")
     recording = get_object_or_404(recordings, pk=pk)
-    told = progress(recording)
+    told = progress_of(recording)
     context = {
         "recording": recording,
         "lecture": recording.lecture,
@@ -97,7 +97,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "provisional": recording.provisional,
         "clips": recording.clips.select_related("footage_file").order_by("at"),
         "found": with_faces(request.user, told["found"]),
-        "in_work": recording.state in OPEN,
+        "in_work": recording.state in OPEN_STATES,
         "may_decide": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
         "result": LectureResult.of(request.user, recording.lecture, recording)
@@ -118,8 +118,8 @@ def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
     run, state = found
 
     def told() -> tuple[str, str]:
-        now = progress(get_object_or_404(recordings.select_related("lecture__course")))
-        return progress_tag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
+        now = progress_of(get_object_or_404(recordings.select_related("lecture__course")))
+        return progress_etag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
 
     tag, body = coalesce(f"progress-{pk}-{run}-{state}-{get_language()}", told)
     answer = HttpResponse(
@@ -135,9 +135,9 @@ def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 ACTIONS: dict[str, tuple[Callable[..., object], str]] = {
-    "cancel": (recording_cancel, gettext_noop("Cancelled. The file is kept; attendance can be taken from it again.")),
-    "retry": (recording_retry, gettext_noop("The failed segments are being processed again.")),
-    "restart": (recording_restart, gettext_noop("Attendance is being taken again. Statuses set by hand are kept.")),
+    "cancel": (cancel_recording, gettext_noop("Cancelled. The file is kept; attendance can be taken from it again.")),
+    "retry": (retry_recording, gettext_noop("The failed segments are being processed again.")),
+    "restart": (restart_recording, gettext_noop("Attendance is being taken again. Statuses set by hand are kept.")),
 }
 SIGNED_OFF = gettext_lazy("This lecture is signed off. Ask a registrar to change it.")
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from campus.academics.models import Course
 from campus.academics.services import student_enrol
 from campus.biometrics.photo_import import StudentFinder, folder_entries
-from campus.biometrics.services import photos_import_folder
+from campus.biometrics.services import import_photo_folder
 from campus.common.errors import UserError
 
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             if options["create_students"]:
                 self.create_students(folder, course)
-            result = photos_import_folder(folder=folder, course=course)
+            result = import_photo_folder(folder=folder, course=course)
         except UserError as error:
             raise CommandError(str(error)) from error
         for (folder_name, reason), files in Counter(

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
-from campus.biometrics.photo_import import NOTHING, import_each, zip_entries
-from campus.biometrics.services import photo_add
+from campus.biometrics.photo_import import EMPTY_IMPORT, import_entries, zip_entries
+from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -25,16 +25,16 @@ from recognition.errors import Cancelled
 
 log = logging.getLogger(__name__)
 
-KEEP = timedelta(days=7)
-NOTED_SECONDS = 1.0
+PHOTO_IMPORT_RETENTION = timedelta(days=7)
+PROGRESS_SECONDS = 1.0
 SLICE_SECONDS = 600.0  # of one attempt: well within what a task may take
 
 
-def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
+def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
     """Ask a worker for the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is refused."""
     total = sum(1 for _entry in zip_entries(file))
     if not total:
-        raise UserError(NOTHING)
+        raise UserError(EMPTY_IMPORT)
     row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name), total=total)
     try:
         row.file.save("photos.zip", file, save=False)
@@ -49,7 +49,7 @@ def zip_keep(*, file: "File[Any]", name: str, course: Course | None, user: User)
     return row
 
 
-def zip_take(*, row: PhotoImport) -> bool:
+def process_photo_import(*, row: PhotoImport) -> bool:
     """Go on with a zip for some minutes, in the order of its files. False: there is more to do.
 
     Raises UserError where the zip is gone, Cancelled where this attempt lost its lease.
@@ -61,7 +61,7 @@ def zip_take(*, row: PhotoImport) -> bool:
     except FileNotFoundError:
         raise UserError("The zip is no longer on the server. Upload it again.") from None
     with file:
-        for found in import_each(islice(zip_entries(file), row.looked_at, None), course=row.course, add=photo_add):
+        for found in import_entries(islice(zip_entries(file), row.looked_at, None), course=row.course, add=add_photo):
             if found.taken:
                 row.taken += 1
             else:
@@ -72,7 +72,7 @@ def zip_take(*, row: PhotoImport) -> bool:
             if now >= over:
                 _write(row)
                 return False
-            if now - noted >= NOTED_SECONDS:
+            if now - noted >= PROGRESS_SECONDS:
                 _write(row)
                 noted = now
     if jobs.finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
@@ -86,9 +86,9 @@ def _write(row: PhotoImport) -> None:
         raise Cancelled("Somebody else goes on with the zip.")
 
 
-def zips_tidy() -> None:
+def delete_expired_photo_imports() -> None:
     """Remove what is older than a week: zips that could not be taken apart, and the names of who was in one."""
-    before = timezone.now() - KEEP
+    before = timezone.now() - PHOTO_IMPORT_RETENTION
     PhotoImport.objects.filter(created_at__lt=before).delete()
     for path in Path(settings.MEDIA_ROOT, "imports").glob("*.zip"):
         if path.stat().st_mtime < before.timestamp():
