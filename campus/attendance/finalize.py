@@ -41,11 +41,11 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     not hold the recording any more.
     """
     course = recording.lecture.course
-    processed_share, missing = processed_share(recording), describe_gaps(recording)
-    if processed_share < MIN_PROCESSED_SHARE:
+    processed, missing = processed_share(recording), describe_gaps(recording)
+    if processed < MIN_PROCESSED_SHARE:
         raise UserError(
             "Only {share} of the recording could be looked at. {missing} Retry, or upload another copy.",
-            share=f"{processed_share:.0%}",
+            share=f"{processed:.0%}",
             missing=missing,
         )
     roster = _roster_labels(recording)
