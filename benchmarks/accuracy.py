@@ -26,14 +26,16 @@ from benchmarks.lectures import composed
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Peers
 from recognition.embedding import Embedder, load_embedder
-from recognition.identification.calibration import unit
 from recognition.identification.gallery import FPIR_BY_STRICTNESS, Gallery, train_gallery
-from recognition.identification.vote import VotePolicy, identify, vote
+from recognition.identification.open_set import identify
+from recognition.identification.vote import VotePolicy, vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import check_enrolment_photo, process_segment
-from recognition.tracking.linking import Person, stitched
+from recognition.tracking.linking import link_tracks
+from recognition.tracking.person import Person
 from recognition.types import SegmentResult, Track
+from recognition.vectors import normalise
 
 SEEDS = range(1, 21)
 FPIRS = (0.01, 0.001)
@@ -108,19 +110,19 @@ def peers_rules(known: Mapping[str, Enrolled], embedder: str) -> dict[str, Rule]
     labels = np.array([name for name, person in known.items() for _ in person.raw])
     photos = np.stack([vector for person in known.values() for vector in person.raw])
     names = sorted(set(labels))
-    means = unit(np.stack([unit(photos[labels == name]).mean(axis=0) for name in names]))
-    svm = SVC(kernel="linear", probability=True, random_state=0).fit(unit(photos), labels)
+    means = normalise(np.stack([normalise(photos[labels == name]).mean(axis=0) for name in names]))
+    svm = SVC(kernel="linear", probability=True, random_state=0).fit(normalise(photos), labels)
     least = NEAREST_MEAN.get(embedder, FRIGATE)
 
     def argmax(vectors: Floats) -> list[str | None]:
-        return [str(svm.classes_[best]) for best in svm.predict_proba(unit(vectors)).argmax(axis=1)]
+        return [str(svm.classes_[best]) for best in svm.predict_proba(normalise(vectors)).argmax(axis=1)]
 
     def fixed(vectors: Floats) -> list[str | None]:
         apart = np.linalg.norm(vectors[:, None] - photos[None], axis=2)
         return [str(labels[row.argmin()]) if row.min() <= FACE_RECOGNITION else None for row in apart]
 
     def nearest_mean(vectors: Floats) -> list[str | None]:
-        return [names[row.argmax()] if row.max() >= least else None for row in unit(vectors) @ means.T]
+        return [names[row.argmax()] if row.max() >= least else None for row in normalise(vectors) @ means.T]
 
     return {
         "SVM, the likeliest (the first FaceNet attendance systems)": argmax,
@@ -154,7 +156,7 @@ def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], embedder: Em
     """Rank 1, and the share identified where so many strangers are (TPIR at FPIR): half of the people, drawn DRAWS times, are the
     class, and the photos of the others are strangers' too. Each person weighs the same."""
     rng = np.random.default_rng(0)
-    vectors = unit(np.stack([face.track.qualities @ face.track.embeddings for face in faces]))
+    vectors = normalise(np.stack([face.track.qualities @ face.track.embeddings for face in faces]))
     whose = np.array([face.label or "" for face in faces])
     found: list[list[float]] = []
     for _ in range(DRAWS):
@@ -195,7 +197,7 @@ def photos(
     rank = float((best == [face.label for face in faces if face.label]).sum() / (len(vectors) + missing))
     rows = {}
     for strictness, rate in FPIR_BY_STRICTNESS.items():
-        margin = gallery.points[strictness].margin
+        margin = gallery.operating_points[strictness].margin
         present, perhaps = (shares(faces, named(faces, gallery, at, margin), missing) for at in (rate, 10 * rate))
         rows[strictness] = present | {
             "or_to_be_confirmed": perhaps["identified"],
@@ -216,7 +218,7 @@ def photos(
 
 def seat(person: Person, seats: Mapping[str, Mapping[str, float]]) -> str:
     """Who sits where the person was seen."""
-    x, y = (person.box[:2] + person.box[2:]) / 2
+    x, y = (person.median_box[:2] + person.median_box[2:]) / 2
     return min(seats, key=lambda name: (seats[name]["x"] - x) ** 2 + (seats[name]["y"] - y) ** 2)
 
 
@@ -233,8 +235,8 @@ def lecture(path: Path, known: Mapping[str, Enrolled], embedder: Embedder) -> di
     roster, present = truth["roster"], set(truth["present"])
     info, results = probe(path), recognised(path, embedder)
     gallery = trained(known, roster, embedder)
-    people = stitched([track for result in results for track in result.tracks], gallery)
-    people = [person for person in people if len(person.times) >= VotePolicy().sightings]
+    people = link_tracks([track for result in results for track in result.tracks], gallery.linking_threshold)
+    people = [person for person in people if len(person.times) >= VotePolicy().min_samples]
     seated = [seat(person, truth["seats"]) for person in people]
 
     def row(there: set[str], names: Sequence[str | None], unknown: int) -> dict[str, int]:
@@ -251,7 +253,9 @@ def lecture(path: Path, known: Mapping[str, Enrolled], embedder: Embedder) -> di
     rows = {}
     for strictness, rate in FPIR_BY_STRICTNESS.items():
         attendance = vote(results, gallery, roster, info, VotePolicy(strictness=strictness))
-        names = [identity.label for identity in identify(people, gallery, rate, gallery.points[strictness].margin)]
+        names = [
+            identity.label for identity in identify(people, gallery, rate, gallery.operating_points[strictness].margin)
+        ]
         unknown = sum(not person.is_static for person in attendance.unknown)
         rows[strictness] = row({person.label for person in attendance.presences if person.present}, names, unknown)
     pictures = [[crop.jpeg for track in person.tracks for crop in track.crops] for person in people]

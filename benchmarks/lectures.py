@@ -18,6 +18,7 @@ from recognition.embedding import Embedder
 from recognition.identification import gallery
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import check_enrolment_photo
+from recognition.vectors import normalise
 
 Floats = NDArray[np.float32]
 
@@ -119,7 +120,7 @@ def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
     more = max(students - len(own), 0)
     new = own.mean(axis=0) + own.std(axis=0) * np.random.default_rng(0).standard_normal((more, own.shape[1]))
     labels = (*trained.labels, *(f"synthetic {i}" for i in range(more)))
-    templates = gallery.unit(new.astype(np.float32))
+    templates = normalise(new.astype(np.float32))
     # An SVM points to its student, as far as the usual one of the class does.
     weights = templates * np.linalg.norm(trained.coef, axis=1).mean()
     return replace(

@@ -89,7 +89,7 @@ class AttendanceResult:
 
     def to_excel(self, path: str | PathLike[str]) -> None:
         """Write a workbook with sheets for attendance, timeline, unknown people and a summary. Raises OSError."""
-        point = self.gallery.points[self.strictness]
+        point = self.gallery.operating_points[self.strictness]
         started_at = self.info.started_at.astimezone().replace(tzinfo=None) if self.info.started_at else None
         report = LectureReport(
             course="",

@@ -66,7 +66,14 @@ def process_segment(
             on_progress(float(np.clip((searched.frame.time - segment.start) / length, 0, 1)))
     embed = embed_single_crops if info.is_photo else embed_crops
     tracks = _embed_tracks(tracker.tracks, segment, lambda crops: embed(crops, embedder))
-    return SegmentResult(embedder.id, frame_count, face_count, tuple(tracks), statistics.light, statistics.motion)
+    return SegmentResult(
+        embedder=embedder.id,
+        frames=frame_count,
+        faces=face_count,
+        tracks=tuple(tracks),
+        light=statistics.light,
+        motion=statistics.motion,
+    )
 
 
 def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:

@@ -1,4 +1,7 @@
-"""What the parts of the vision library hand to each other. Times are seconds from the start of the recording."""
+"""What the packages of the library hand to each other.
+
+Times are in seconds from the start of the recording, boxes in pixels of the upright picture.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,11 +12,11 @@ from numpy.typing import NDArray
 from recognition.messages import Message
 
 Interval = tuple[float, float]
-Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the upright picture
-Mark = tuple[float, Box]  # when and where a face was
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2
+FacePosition = tuple[float, Box]  # when and where a face was
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
     """What a recording is, read from its headers. A photo is a recording of one frame.
 
@@ -63,9 +66,12 @@ class Face:
     points: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crop:
-    """A picture of a face kept as evidence: JPEG bytes, the moment, how good a look it is (0..1), and after the vote where it was."""
+    """A picture of a face that is kept as evidence: JPEG bytes, its time, and its quality (0..1).
+
+    `box` is where in the frame it was, which is filled in by the vote.
+    """
 
     time: float
     quality: float
@@ -73,13 +79,14 @@ class Crop:
     box: Box | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One face followed through one segment.
 
-    `times` (n,) and `boxes` (n, 4) are where it was seen; `embeddings` (k, d) float32 unit vectors and `qualities`
-    (k,) 0..1 are its best looks; `crops` are pictures of at most three of them, the most telling first. `motion` is how much the
-    place where it was first seen changed later: 1 less the correlation, so 0 is never and 1 altogether.
+    `times` (n,) and `boxes` (n, 4) are where it was seen. `embeddings` (k, d) float32 unit vectors and `qualities` (k,)
+    0..1 are those of its k best observations. `crops` are pictures of at most three of these, the most typical first.
+    `motion` says how much the place where the face was first seen changed later: 1 less the correlation of the pictures,
+    so 0 is not at all and 1 entirely. It is 1 where the face was seen only once.
     """
 
     segment: int
@@ -91,10 +98,12 @@ class Track:
     motion: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentResult:
-    """The tracks of one segment, which embedder made them, and how many frames and faces were looked at. `light` and `motion` are
-    as in `scene.Scene`; they are not kept in the file with the tracks."""
+    """The tracks of one segment, the embedder that made their embeddings, and how many frames and faces were processed.
+
+    `light` and `motion` are as in `ImageStatistics`; they are not kept in the file with the tracks.
+    """
 
     embedder: str
     frames: int
@@ -103,8 +112,8 @@ class SegmentResult:
     light: float | None = None
     motion: float | None = None
 
-    def later(self, seconds: float) -> "SegmentResult":
-        """The same in a recording in which all of it is so many seconds later."""
+    def shift_times(self, seconds: float) -> "SegmentResult":
+        """The same result with all its times later by `seconds`, as in a recording that starts earlier."""
         tracks = tuple(
             replace(
                 track,
@@ -116,13 +125,13 @@ class SegmentResult:
         return replace(self, tracks=tracks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentPhoto:
-    """What an enrolment photo is worth.
+    """The judgement of an enrolment photo.
 
-    `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted);
-    `face_px` is the face's height in pixels, `sharpness` and `quality` are as in `quality.py`; `embedding` (d,) is a unit
-    vector and `crop` the face as JPEG: both None when no face can be used.
+    `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted).
+    `face_px` is the face's height in pixels; `sharpness` and `quality` are as in `Quality` of `detection/quality.py`.
+    `embedding` (d,) is a unit vector and `crop` the face as JPEG; both are None where no face can be used.
     """
 
     verdict: str
@@ -136,9 +145,9 @@ class EnrolmentPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose face a track or a person is: a gallery label, or None for a stranger.
+    """Whose face a person has: a label of the gallery, or None for a stranger.
 
-    `score` is the similarity to the best candidate, `margin` how far ahead of the second it is.
+    `score` is the cosine to the best student's template, `margin` how much lower the second best student's is.
     """
 
     label: str | None
@@ -146,25 +155,28 @@ class Identity:
     margin: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityOverride:
-    """What a person said of the face at `marks` in an earlier look at this recording: it is `label`'s, or with `denied` it is not;
-    without a label it is nobody's on the roster. `key` is given back with what is found there."""
+    """What a person said of the face at `face_positions`, found by an earlier vote on the same recording.
+
+    The face is that of `label`, or of nobody on the roster where `label` is None; with `denied` it is not that of `label`.
+    `key` comes back with the face that the override applies to.
+    """
 
     key: str
-    marks: tuple[Mark, ...]
+    face_positions: tuple[FacePosition, ...]
     label: str | None = None
     denied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
     """One student of the roster in one recording.
 
-    `intervals` are when the student was there, short gaps bridged; `seconds` their sum and `share` their part of the
-    recording (0..1); `confidence` 0..1; `crops` at most three, best first. `to_confirm`: not present by the evidence, but
-    somebody nearly certainly this student was seen, which a person has to confirm; never together with `present`.
-    `marks`: one moment and place of each time that the face was followed.
+    `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part of
+    the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first.
+    `to_confirm`: the evidence is too weak for `present`, but a person should look at it; never together with `present`.
+    `face_positions` has one time and box for each time that the face was followed.
     """
 
     label: str
@@ -175,26 +187,29 @@ class Presence:
     confidence: float = 0.0
     crops: tuple[Crop, ...] = ()
     to_confirm: bool = False
-    marks: tuple[Mark, ...] = ()
+    face_positions: tuple[FacePosition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownPerson:
-    """Somebody in the room whom the vote takes for nobody on the roster. `is_static`: a portrait, a poster or a face on a screen, which
-    never moved and never changed in the whole recording; it is nobody, whomever it resembles. `override_key`: the key of what a person
-    said of this face, "" where nobody did. `marks` as in Presence."""
+    """Somebody in the room who is taken for nobody on the roster.
+
+    `is_static`: a portrait, a poster or a face on a screen, which never moved in the whole recording; it counts as nobody,
+    whomever it resembles. `override_key` is that of the override that applies to this face, "" where there is none.
+    `face_positions` is as in `Presence`.
+    """
 
     intervals: tuple[Interval, ...]
     seconds: float
     crops: tuple[Crop, ...]
     is_static: bool = False
     override_key: str = ""
-    marks: tuple[Mark, ...] = ()
+    face_positions: tuple[FacePosition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """Who was there: one Presence for every student of the roster, in roster order, and the distinct unknown people."""
+    """Who was there: one Presence for every student of the roster, in its order, and the distinct unknown people."""
 
     duration: float
     presences: tuple[Presence, ...]

@@ -46,7 +46,7 @@ def recognise(segment: Segment) -> None:
         vision.detector(),
         sample_every=settings.SAMPLE_EVERY,
         on_progress=save_progress,
-    ).later(video_starts)
+    ).shift_times(video_starts)
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
     save_segment_result(path, result)
     finished = finish_segment(

@@ -48,9 +48,11 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
             Path(photo.file.path), loaded, vision.detector(), strict=photo.state == FacePhoto.Verdict.PENDING
         )
     except RecognitionError as error:
-        return EnrolmentPhoto("rejected", error.message)
+        return EnrolmentPhoto(verdict="rejected", reason=error.message)
     except FileNotFoundError:
-        return EnrolmentPhoto("rejected", Message("The photo's file is missing on the server. Add the photo again."))
+        return EnrolmentPhoto(
+            verdict="rejected", reason=Message("The photo's file is missing on the server. Add the photo again.")
+        )
 
 
 def settled(gallery: Gallery) -> None:

@@ -42,10 +42,15 @@ def _recount_and_log(lecture: Lecture, user: User, kind: str, student: Student |
 
 
 def _create_override(
-    recording: Recording, marks: list[object], verdict: str, student: Student | None, user: User
+    recording: Recording, face_positions: list[object], verdict: str, student: Student | None, user: User
 ) -> FaceOverride:
     return FaceOverride.objects.create(
-        recording=recording, verdict=verdict, student=student, marks=marks, user=user, user_name=user.get_username()
+        recording=recording,
+        verdict=verdict,
+        student=student,
+        face_positions=face_positions,
+        user=user,
+        user_name=user.get_username(),
     )
 
 
@@ -71,7 +76,7 @@ def name_unknown_person(
     person = _reload(person)
     if person.decision is not None:
         _remove_override(lecture, person, user)
-    person.decision = _create_override(person.recording, person.marks, Verdict.NAMED, student, user)
+    person.decision = _create_override(person.recording, person.face_positions, Verdict.NAMED, student, user)
     person.save(update_fields=["decision"])
     _recount_and_log(lecture, user, Kind.NAMED, student, _describe_face(person), reason)
     return add_crops_to_enrolment_photos(row=person, student=student, user=user) if add_photos else 0
@@ -86,7 +91,7 @@ def reject_match(*, sighting: Sighting, user: User, reason: str = "") -> Unknown
     if not (sighting.present or sighting.to_confirm):
         raise UserError("The student was not seen in this recording: there is nothing to take away.")
     about = _describe_face(sighting)
-    _create_override(recording, sighting.marks, Verdict.NOT, sighting.student, user)
+    _create_override(recording, sighting.face_positions, Verdict.NOT, sighting.student, user)
     last = recording.unknown_people.aggregate(last=Max("index"))["last"]
     person = UnknownPerson.objects.create(
         recording=recording,
@@ -94,10 +99,10 @@ def reject_match(*, sighting: Sighting, user: User, reason: str = "") -> Unknown
         intervals=sighting.intervals,
         seconds=sighting.seconds,
         crops=sighting.crops,
-        marks=sighting.marks,
+        face_positions=sighting.face_positions,
     )
     Sighting.objects.filter(pk=sighting.pk).update(
-        present=False, to_confirm=False, intervals=[], seconds=0, share=0, confidence=0, crops=[], marks=[]
+        present=False, to_confirm=False, intervals=[], seconds=0, share=0, confidence=0, crops=[], face_positions=[]
     )
     _recount_and_log(lecture, user, Kind.NOT, sighting.student, about, reason)
     return person
@@ -109,7 +114,7 @@ def mark_as_visitor(*, person: UnknownPerson, user: User, reason: str = "") -> N
     lecture, person = lock_lecture(person.recording.lecture_id, user), _reload(person)
     if person.decision is not None:
         _remove_override(lecture, person, user)
-    person.decision = _create_override(person.recording, person.marks, Verdict.VISITOR, None, user)
+    person.decision = _create_override(person.recording, person.face_positions, Verdict.VISITOR, None, user)
     person.save(update_fields=["decision"])
     _recount_and_log(lecture, user, Kind.VISITOR, None, _describe_face(person), reason)
 
@@ -121,7 +126,7 @@ def delete_unknown_person(*, person: UnknownPerson, user: User, reason: str = ""
     person = _reload(person)
     if person.decision is not None:
         _remove_override(lecture, person, user)
-    _create_override(recording, person.marks, Verdict.DELETED, None, user)
+    _create_override(recording, person.face_positions, Verdict.DELETED, None, user)
     about = _describe_face(person)
     person.delete()
     transaction.on_commit(partial(delete_unused_crops, recording), robust=True)

@@ -39,7 +39,7 @@ class Sighting(models.Model):
     """What one recording says of one student of the roster. Replaced as a whole when the recording is voted on again.
 
     `intervals` is a list of [start, end] in seconds of the recording; `crops` a list of {"file": storage name, "time": seconds,
-    "quality": 0..1, "box": where in the picture}, best first, at most three; `marks` a list of [time, box], one for each time
+    "quality": 0..1, "box": where in the picture}, best first, at most three; `face_positions` a list of [time, box], one for each time
     that the face was followed. A box is [x1, y1, x2, y2] in pixels of the upright picture.
     """
 
@@ -52,7 +52,7 @@ class Sighting(models.Model):
     share = models.FloatField(default=0)
     confidence = models.FloatField(default=0)
     crops = models.JSONField(default=list)
-    marks = models.JSONField(default=list)
+    face_positions = models.JSONField(default=list)
 
     class Meta:
         ordering = ["recording", "student__name"]
@@ -84,7 +84,7 @@ class FaceOverride(models.Model):
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="face_overrides")
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     student = models.ForeignKey(Student, null=True, blank=True, on_delete=models.CASCADE, related_name="face_overrides")
-    marks = models.JSONField(default=list)
+    face_positions = models.JSONField(default=list)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(max_length=150)
     at = models.DateTimeField(auto_now_add=True)
@@ -113,7 +113,7 @@ class UnknownPerson(models.Model):
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     crops = models.JSONField(default=list)
-    marks = models.JSONField(default=list)
+    face_positions = models.JSONField(default=list)
     decision = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:

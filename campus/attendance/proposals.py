@@ -49,7 +49,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             share=presence.share,
             confidence=presence.confidence,
             crops=_store_crops(recording, presence.crops),
-            marks=presence.marks,
+            face_positions=presence.face_positions,
         )
         for presence in attendance.presences
     )
@@ -65,7 +65,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             intervals=[list(interval) for interval in person.intervals],
             seconds=person.seconds,
             crops=_store_crops(recording, person.crops),
-            marks=person.marks,
+            face_positions=person.face_positions,
             decision_id=int(person.override_key) if person.override_key in verdicts else None,
         )
         for index, person in enumerate(wanted)

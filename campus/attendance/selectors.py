@@ -71,14 +71,14 @@ def evidence_by_student(
     for sighting in (
         Sighting.objects.filter(**only)
         .select_related("recording")
-        .defer("marks")
+        .defer("face_positions")
         .order_by("recording__created_at", "pk")
     ):
         rows.setdefault(sighting.student_id, []).append(sighting)
     named = (
         UnknownPerson.objects.filter(**only, decision__student__isnull=False)
         .select_related("recording", "decision")
-        .defer("marks")
+        .defer("face_positions")
     )
     for person in named.order_by("recording__created_at", "pk"):
         if person.student_id is not None:
@@ -121,7 +121,7 @@ def identity_overrides(recording: Recording) -> list[IdentityOverride]:
     return [
         IdentityOverride(
             key=str(row.pk),
-            marks=tuple((float(time), tuple(box)) for time, box in row.marks),
+            face_positions=tuple((float(time), tuple(box)) for time, box in row.face_positions),
             label=str(row.student_id) if row.student_id else None,
             denied=row.verdict == FaceOverride.Verdict.NOT,
         )

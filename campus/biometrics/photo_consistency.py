@@ -7,9 +7,10 @@ from PIL import Image
 
 from campus.biometrics.models import Embedding, FacePhoto
 from campus.biometrics.selectors import USABLE_VERDICTS
-from recognition.identification.calibration import LOOKS, Floats, brought, unit
+from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, prior_impostor_model
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
+from recognition.vectors import Floats, normalise
 
 # How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
 # for nineteen of twenty, and at most 0.73 for different pictures of one person.
@@ -76,7 +77,7 @@ def _thumbnail_vector(crop: bytes) -> Floats:
     """A face face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
     with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
         grey = np.asarray(image.convert("L").resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), np.float32).ravel()
-    return unit(grey - grey.mean())
+    return normalise(grey - grey.mean())
 
 
 def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, float, float | None] | None:
@@ -97,12 +98,14 @@ def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> t
         groups.setdefault(row.photo.student_id, []).append(row)
     if not groups:
         return None
-    templates = np.stack([unit(vectors_of(rows).mean(axis=0)) for rows in groups.values()])
+    templates = np.stack([normalise(vectors_of(rows).mean(axis=0)) for rows in groups.values()])
     scores = templates @ vector
     best = int(scores.argmax())
     name = next(iter(list(groups.values())[best])).photo.student.name
     if own:
-        mine = float(unit(vectors_of(own).mean(axis=0)) @ vector)
+        mine = float(normalise(vectors_of(own).mean(axis=0)) @ vector)
         return (name, float(scores[best]), mine) if scores[best] > mine else None
-    near = float(brought(embedder).threshold(LOOKS, DOUBTFUL_FALSE_MATCH_RATE, len(groups)))
+    near = float(
+        prior_impostor_model(embedder).threshold(MAX_COUNTED_OBSERVATIONS, DOUBTFUL_FALSE_MATCH_RATE, len(groups))
+    )
     return (name, float(scores[best]), None) if scores[best] >= near else None

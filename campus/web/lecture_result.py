@@ -210,5 +210,7 @@ def crop_pictures(row: Seen | None) -> list[Picture]:
 
 def denied(person: UnknownPerson) -> list[int]:
     """The students of whom a person said that this is not them."""
-    rows = person.recording.face_overrides.filter(verdict=FaceOverride.Verdict.NOT, marks=person.marks)
+    rows = person.recording.face_overrides.filter(
+        verdict=FaceOverride.Verdict.NOT, face_positions=person.face_positions
+    )
     return [pk for pk in rows.values_list("student", flat=True) if pk is not None]

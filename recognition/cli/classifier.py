@@ -16,7 +16,7 @@ from recognition.cli.options import existing_folder, positive_int
 from recognition.embedding import EMBEDDERS, Embedder, facenet
 from recognition.embedding.weights import facenet_files
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError
-from recognition.identification.classifier import Classifier, train
+from recognition.identification.classifier import Classifier, train_classifier
 from recognition.media.photo import read_photo
 from recognition.people_folder import photos_by_person
 
@@ -101,7 +101,7 @@ def _train(options: argparse.Namespace) -> int:
         print(f"{person} has no image that can be used, and is left out.", file=sys.stderr)
     rows = {person: [i for i, (whose, _) in enumerate(read) if whose == person] for person in people}
     print("Training classifier")
-    known = train(
+    known = train_classifier(
         {name(person): vectors[mine] for person, mine in rows.items()},
         embedder.id,
         embedder.version,

@@ -1,13 +1,15 @@
-"""How alike a stranger may be: the model of impostors' scores from which thresholds for a wanted rate of error are taken.
+"""From which similarity on a face is believed to be a student's: a model of the scores that impostors reach.
 
-A cosine's inverse hyperbolic tangent (Fisher's z) has a tail like a normal distribution's among people who are not the same. A
-stranger whom n students may be taken for is taken for one of them at the rate FPIR = 1 - (1 - FMR(T))^n (open-set
-identification; Grother et al., NIST FRVT part 2), so the threshold T grows with the number of candidates. Several looks of one
-face, averaged, come nearer to everybody than one look does, so there is a tail for one, two, and three or more looks.
+A *genuine* score is the cosine of a face to its own student's template, an *impostor* score that to another's. The inverse
+hyperbolic tangent of a cosine (Fisher's z) of impostors has a tail like that of a normal distribution. A stranger compared with
+n students is taken for one of them at the false-positive identification rate FPIR = 1 - (1 - FMR(T))^n, where FMR(T) is the
+false-match rate of one comparison with threshold T (open-set identification; Grother et al., NIST FRVT part 2). So the threshold
+grows with the number of candidates. The mean of several observations of a face is nearer to everybody's template than a single
+observation is, so there is a tail for one, for two, and for three or more observations.
 
-No photograph of a stranger comes with the program. What it brings is the tail that was measured for the embedder; people who are
-known not to be the class's (its own students, each in turn, and a cohort where one is supplied) move it, the more of them there
-are. The tail's width is the embedder's: a class has too few people to measure that.
+No photographs of strangers come with the library, but the tail that was measured for an embedder does. It is shifted by people
+who are known to be different: the class's own students, and a cohort of strangers where one is given. The more of them there are,
+the more they weigh. The tail's width stays the embedder's, because a class has too few people to measure it.
 """
 
 from collections.abc import Sequence
@@ -17,132 +19,144 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-LOOKS = 3
-TAIL = 0.01  # of impostor scores: where their tail is measured
-PRIOR = 135  # so many people weigh as much as those whose tail comes with the embedder
-END = float(ndtri(1 - TAIL))
-ROWS = 2000  # at once, so that a gallery of thousands doesn't fill the memory
-VECTORS = 20_000  # of several looks, drawn from the photos of all students
-PAIRS = 2_000_000  # are enough to find their tail
-DRAWS = 20
-BINS = 60
+from recognition.vectors import Floats, normalise
 
-# Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 looks: one look in several views, more of them half from near
-# and half from far. The first was measured on 135 people of one set of press photographs, each of whom weighs the same, and its width
-# differed between halves of them (0.15 to 0.19 for 3 looks). The FaceNet models have no weights here to measure with: theirs are
-# guesses that follow from the published distances of a few different people.
-TAILS = {"dlib-resnet-v1": ((1.320, 0.161), (1.435, 0.169), (1.461, 0.175))}
-FACENET = ((0.08, 0.19), (0.12, 0.20), (0.14, 0.21))
-ENROLLED = (
-    0.156,
-    0.094,
-    0.077,
-)  # z by which enrolment photos, seen from near and far, come nearer to others than looks do
+MAX_COUNTED_OBSERVATIONS = 3  # more of them count as three
+TAIL_SHARE = 0.01  # of the impostor scores, which are the tail
+TAIL_START = float(ndtri(1 - TAIL_SHARE))  # where the tail begins, in standard deviations from the mean
+PRIOR_PEOPLE = 135  # that the embedder's own tail counts for, beside the people of a class
 
-Floats = NDArray[np.float32]
+SCORED_ROWS = 2000  # at once, so that a gallery of thousands doesn't fill the memory
+MAX_VECTORS = 20_000  # means of several photos, drawn from the photos of all students
+MAX_PAIRS = 2_000_000  # which are enough to find their tail
+DRAWS_PER_STUDENT = 20
+HISTOGRAM_BINS = 60
+
+# Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 observations: a single one in several views, several of
+# them half from near and half from far. The first row was measured on 135 people of one set of press photographs, each of whom
+# weighs the same; its width differed between halves of them (0.15 to 0.19 for 3 observations).
+IMPOSTOR_TAILS = {"dlib-resnet-v1": ((1.320, 0.161), (1.435, 0.169), (1.461, 0.175))}
+# No FaceNet weights come with the library. These are guesses from the distances between people that were published for them.
+FACENET_TAILS = ((0.08, 0.19), (0.12, 0.20), (0.14, 0.21))
+# Fisher's z by which enrolment photos, embedded from near and far, are nearer to other people than 1, 2 and 3 observations are.
+ENROLMENT_PHOTO_SHIFT = (0.156, 0.094, 0.077)
+
 Tail = tuple[float, float]
 
 
-def unit(vectors: Floats) -> Floats:
-    """The vectors (..., d) made unit length."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float32)
-
-
 @dataclass(frozen=True, slots=True)
-class Impostors:
-    """The tails of impostors' scores for 1, 2 and 3 or more looks."""
+class ImpostorModel:
+    """The tail of impostor scores for 1, 2, and 3 or more observations: mean and standard deviation of Fisher's z."""
 
     tails: tuple[Tail, Tail, Tail]
 
-    def threshold(self, looks: ArrayLike, rate: float, candidates: ArrayLike) -> NDArray[np.float64]:
-        """The cosine that a stranger of so many looks reaches to any of `candidates` students at this rate (0..1)."""
-        mean, deviation = np.array(self.tails)[np.clip(looks, 1, LOOKS) - 1].T
-        pair = -np.expm1(np.log1p(-rate) / np.maximum(candidates, 1))
-        return np.asarray(np.tanh(mean - deviation * ndtri(pair)))
+    def threshold(self, observations: ArrayLike, fpir: float, candidates: ArrayLike) -> NDArray[np.float64]:
+        """The cosine that a stranger reaches to any of `candidates` students at the rate `fpir` (0..1).
 
-    def moved(self, tried: Sequence["Trials"], templates: Floats, strangers: Floats | None) -> "Impostors":
-        """These tails, moved by the class's own people, tried for 1, 2 and 3 looks against its templates (n, d), and by the
-        cohort `strangers` (m, d), one vector a person."""
-        ends = [mean + deviation * END for mean, deviation in self.tails]
-        cohort = None if strangers is None else tail([strangers @ templates.T])
+        `observations` is the number of the stranger's observations. It and `candidates` may be arrays, and are broadcast.
+        """
+        mean, deviation = np.array(self.tails)[np.clip(observations, 1, MAX_COUNTED_OBSERVATIONS) - 1].T
+        fmr = -np.expm1(np.log1p(-fpir) / np.maximum(candidates, 1))
+        return np.asarray(np.tanh(mean - deviation * ndtri(fmr)))
+
+    def adapt(self, scores: Sequence["ClassScores"], templates: Floats, strangers: Floats | None) -> "ImpostorModel":
+        """This model with its tails shifted by people who are known to be different.
+
+        `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, and `strangers` (m, d)
+        a cohort, one vector a person.
+        """
+        tail_starts = [mean + deviation * TAIL_START for mean, deviation in self.tails]
+        cohort_start = None if strangers is None else tail_start([strangers @ templates.T])
         tails = []
-        for (_, deviation), end, trial, nearer in zip(self.tails, ends, tried, ENROLLED, strict=True):
-            weight, total = float(PRIOR), PRIOR * end
-            if trial.tail is not None:
-                weight, total = weight + len(templates), total + len(templates) * (trial.tail - nearer)
-            if strangers is not None and cohort is not None:
-                # One photo of each: more looks of them would come nearer, as those of others do.
-                weight, total = weight + len(strangers), total + len(strangers) * (cohort - ENROLLED[0] + end - ends[0])
-            tails.append((total / weight - deviation * END, deviation))
+        for (_, deviation), prior_start, of_class, photo_shift in zip(
+            self.tails, tail_starts, scores, ENROLMENT_PHOTO_SHIFT, strict=True
+        ):
+            weight, total = float(PRIOR_PEOPLE), PRIOR_PEOPLE * prior_start
+            if of_class.tail_start is not None:
+                weight += len(templates)
+                total += len(templates) * (of_class.tail_start - photo_shift)
+            if strangers is not None and cohort_start is not None:
+                # There is one photo of each; more observations would come nearer by as much as the embedder's own do.
+                weight += len(strangers)
+                total += len(strangers) * (cohort_start - ENROLMENT_PHOTO_SHIFT[0] + prior_start - tail_starts[0])
+            tails.append((total / weight - deviation * TAIL_START, deviation))
         one, two, three = tails
-        return Impostors((one, two, three))
+        return ImpostorModel((one, two, three))
 
 
-def brought(embedder: str) -> Impostors:
-    """What is known of the embedder before any class is."""
-    return Impostors(TAILS.get(embedder, FACENET))
+def prior_impostor_model(embedder: str) -> ImpostorModel:
+    """The model that was measured for an embedder, before anything is known of a class."""
+    return ImpostorModel(IMPOSTOR_TAILS.get(embedder, FACENET_TAILS))
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
-    """Photos of the class against its templates, for one number of looks.
+class ClassScores:
+    """Scores of the class's enrolment photos, for one number of photos whose mean is scored.
 
-    `genuine` (p,) are the cosines to the mean of the student's other photos, NaN without any; `nearest` (p,) those to the nearest
-    other student, -1 without any. `tail` is Fisher's z that TAIL of the pairs of different people exceed, None without.
+    `genuine` (p,) are the cosines to the mean of the same student's other photos, NaN where there are none. `impostor` (p,) are
+    those to the nearest other student's template, -1 where there is none. `tail_start` is the Fisher's z that the share
+    TAIL_SHARE of all cosines to other students' templates exceeds, None where there are too few of them.
     """
 
     genuine: Floats
-    nearest: Floats
-    tail: float | None
+    impostor: Floats
+    tail_start: float | None
 
 
-def trials(groups: Sequence[Floats], templates: Floats, looks: int, alike: float) -> Trials:
-    """Each student's photos (p, d), so many averaged, against all templates (n, d).
+def score_class(groups: Sequence[Floats], templates: Floats, observations: int, kinship: float) -> ClassScores:
+    """Score each student's photos, the mean of `observations` of them at a time, against all templates.
 
-    Pairs of students whose templates are as near as `alike`, twins and families, say nothing of strangers and are left out of
+    `groups` has the embeddings (p, d) of each student's photos, `templates` (n, d) the students' templates. Pairs of students
+    whose templates have a cosine of `kinship` or more, as twins and families do, say nothing of strangers and are left out of
     the tail.
     """
     rng = np.random.default_rng(0)
-    draws = max(1, min(DRAWS, VECTORS // len(groups)))
-    asked = [_asked(group, looks, draws, rng) for group in groups]
-    vectors = np.concatenate([mine for mine, _ in asked])
-    own = np.repeat(np.arange(len(groups)), [len(mine) for mine, _ in asked])
-    nearest = np.full(len(vectors), -1, np.float32)
-    kin = templates @ templates.T >= alike
-    np.fill_diagonal(kin, val=True)
-    step = 1 + len(vectors) * len(templates) // PAIRS
-    parts = []
-    for start in range(0, len(vectors), ROWS):
-        rows = slice(start, start + ROWS)
+    draws = max(1, min(DRAWS_PER_STUDENT, MAX_VECTORS // len(groups)))
+    probes = [_draw_probes(group, observations, draws, rng) for group in groups]
+    vectors = np.concatenate([means for means, _ in probes])
+    student = np.repeat(np.arange(len(groups)), [len(means) for means, _ in probes])
+    impostor = np.full(len(vectors), -1, np.float32)
+    is_kin = templates @ templates.T >= kinship
+    np.fill_diagonal(is_kin, val=True)
+    step = 1 + len(vectors) * len(templates) // MAX_PAIRS
+    samples = []
+    for start in range(0, len(vectors), SCORED_ROWS):
+        rows = slice(start, start + SCORED_ROWS)
         scores = vectors[rows] @ templates.T
-        parts.append(scores[~kin[own[rows]]][::step])
-        scores[np.arange(len(scores)), own[rows]] = -1
-        nearest[rows] = scores.max(axis=1)
-    return Trials(np.concatenate([genuine for _, genuine in asked]), nearest, tail(parts))
+        samples.append(scores[~is_kin[student[rows]]][::step])
+        scores[np.arange(len(scores)), student[rows]] = -1
+        impostor[rows] = scores.max(axis=1)
+    return ClassScores(np.concatenate([genuine for _, genuine in probes]), impostor, tail_start(samples))
 
 
-def _asked(group: Floats, looks: int, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """What `looks` photos of a student (p, d) give, averaged, as unit vectors (m, d), and the cosine of each to the mean of the
-    student's other photos, NaN without any."""
-    count = min(looks, len(group))
-    picks = (
-        [[j] for j in range(len(group))] if count == 1 else [rng.permutation(len(group))[:count] for _ in range(draws)]
-    )
-    mine = np.stack([group[pick].sum(axis=0) for pick in picks])
-    rest = group.sum(axis=0) - mine
-    genuine = (unit(mine) * unit(rest)).sum(axis=1)
-    return unit(mine), genuine if count < len(group) else np.full(len(mine), np.nan, np.float32)
+def _draw_probes(group: Floats, observations: int, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Means of `observations` photos of a student, drawn from the embeddings (p, d) of all of them.
+
+    The means are unit vectors (m, d). With each comes its cosine to the mean of the student's other photos, (m,), NaN where
+    there are none.
+    """
+    count = min(observations, len(group))
+    if count == 1:
+        picks = [[j] for j in range(len(group))]
+    else:
+        picks = [rng.permutation(len(group))[:count].tolist() for _ in range(draws)]
+    picked = np.stack([group[pick].sum(axis=0) for pick in picks])
+    means = normalise(picked)
+    if count == len(group):
+        return means, np.full(len(means), np.nan, np.float32)
+    others = normalise(group.sum(axis=0) - picked)
+    return means, (means * others).sum(axis=1)
 
 
-def tail(parts: Sequence[Floats]) -> float | None:
-    """Fisher's z that the share TAIL of the cosines exceeds; None when there are too few to have a tail."""
-    pairs = np.concatenate([part.ravel() for part in parts])
-    return float(np.arctanh(np.quantile(pairs, 1 - TAIL))) if len(pairs) > 1 / TAIL else None
+def tail_start(samples: Sequence[Floats]) -> float | None:
+    """The Fisher's z that the share TAIL_SHARE of the cosines exceeds; None where there are too few to have a tail."""
+    cosines = np.concatenate([sample.ravel() for sample in samples])
+    return float(np.arctanh(np.quantile(cosines, 1 - TAIL_SHARE))) if len(cosines) > 1 / TAIL_SHARE else None
 
 
-def curves(trial: Trials) -> dict[str, list[float]]:
-    """Histograms of the cosines of single photos to their own student and to the nearest other, for a plot."""
-    genuine, impostor = trial.genuine[np.isfinite(trial.genuine)], trial.nearest[trial.nearest > -1]
-    edges = np.linspace(float(np.concatenate([genuine, impostor]).min(initial=0.99)), 1.0, BINS + 1)
+def score_histograms(scores: ClassScores) -> dict[str, list[float]]:
+    """Histograms of the genuine and the impostor scores over the same edges, for a plot."""
+    genuine, impostor = scores.genuine[np.isfinite(scores.genuine)], scores.impostor[scores.impostor > -1]
+    edges = np.linspace(float(np.concatenate([genuine, impostor]).min(initial=0.99)), 1.0, HISTOGRAM_BINS + 1)
     counts = {"genuine": np.histogram(genuine, edges)[0], "impostor": np.histogram(impostor, edges)[0]}
     return {name: count.tolist() for name, count in counts.items()} | {"edges": edges.round(4).tolist()}

@@ -79,7 +79,7 @@ class Classifier:
         return cls(known, coef, intercept, slope, offset)
 
 
-def train(groups: Mapping[str, Floats], embedder: str, version: str, trained: Sequence[str]) -> Classifier:
+def train_classifier(groups: Mapping[str, Floats], embedder: str, version: str, trained: Sequence[str]) -> Classifier:
     """A classifier from the unit vectors (k, d) of each person. Raises NoEnrolment when there are too few people or images."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC

@@ -1,10 +1,9 @@
-"""What is known of the faces of a class: a template and a linear SVM for each student, and the operating points from which on a
-face is believed to be a student's. A stranger is nobody.
+"""What is known of the faces of a class, and from when on a face is believed to be a student's. A stranger is nobody.
 
-A classifier that was trained on the class alone can't tell strangers: its half-spaces have no end, so somebody always wins.
-Acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate. The same
-cosine orders the candidates; where two of them look alike their SVMs must agree, each of which was trained to tell one student from
-those of the class who look most alike.
+A classifier that was trained on the class alone can't reject strangers: its half-spaces have no end, so somebody always wins. So
+acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate of error.
+The same cosine ranks the students. Where two of them look alike, their linear SVMs must agree with it; each of these was trained
+to tell one student from those of the class who look most like this student.
 """
 
 import hashlib
@@ -18,40 +17,50 @@ import numpy as np
 
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
-from recognition.identification.calibration import LOOKS, Floats, Impostors, Trials, brought, curves, trials, unit
+from recognition.identification.calibration import (
+    MAX_COUNTED_OBSERVATIONS,
+    ClassScores,
+    ImpostorModel,
+    prior_impostor_model,
+    score_class,
+    score_histograms,
+)
+from recognition.vectors import Floats, normalise
 
-__all__ = ["Floats", "Gallery", "OperatingPoint", "train_gallery", "unit"]
-
-FORMAT = 4
-# Strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class.
+FORMAT = 5
+# Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
 DEFAULT_STRICTNESS = "balanced"
-GOOD_PHOTOS = 5
-TRIM = 0.2  # of a student's photos, those least like the others: they don't make the template
-TOO_ALIKE = 50
-RIVALS = 10  # so many of those who look most alike a student's SVM is trained against
+ENOUGH_PHOTOS = 5
+MIN_TEMPLATE_PHOTOS = 3
+TRIMMED_SHARE = 0.2  # of a student's photos, the least typical ones, which don't go into the template
+MAX_LOOK_ALIKE_PAIRS = 50  # in the report
+SVM_RIVALS = 10  # a student's SVM is trained against so many of those who look most like this student
+SVM_C = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
-    """When a face is believed to be a student's: `thresholds` are the least cosines for 1, 2 and 3 or more looks, `margin` how
-    far the best student must be ahead of the second. `expected_fpir` is the share of strangers who are then taken for somebody
-    of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1."""
+    """When a face is believed to be a student's.
+
+    `thresholds` are the least cosines to the student's template for 1, 2, and 3 or more observations; `margin` is how much lower
+    the second best student's cosine must be. `expected_fpir` is the share of strangers who are then taken for somebody of the
+    class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1.
+    """
 
     thresholds: tuple[float, float, float]
     margin: float
     expected_fpir: float
     expected_miss: float
 
-    def threshold_for(self, looks: int) -> float:
-        return self.thresholds[min(max(looks, 1), LOOKS) - 1]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """`labels` (n) name the students, `templates` (n, d) are unit vectors, `coef` (n, d) and `intercept` (n,) the SVMs. `impostors`
-    says how near strangers come, `points` the operating point of each strictness for one face that may be anybody of the class.
-    `report` says what the training saw, as plain values.
+    """The templates and SVMs of a class, made by `train_gallery`.
+
+    `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, `coef` (n, d) and `intercept` (n,) the SVMs.
+    `impostor_model` says how near strangers come. `operating_points` has one for each strictness, for a face that may be
+    anybody of the class. `report` says what the training saw, as plain values.
     """
 
     embedder: str
@@ -59,33 +68,47 @@ class Gallery:
     templates: Floats
     coef: Floats
     intercept: Floats
-    impostors: Impostors
-    points: Mapping[str, OperatingPoint]
+    impostor_model: ImpostorModel
+    operating_points: Mapping[str, OperatingPoint]
     report: dict[str, Any]
 
     @property
     def threshold(self) -> float:
-        """The threshold for a track of several looks, by the default strictness."""
-        return self.points[DEFAULT_STRICTNESS].thresholds[-1]
+        """The threshold for a face of several observations, at the default strictness."""
+        return self.operating_points[DEFAULT_STRICTNESS].thresholds[-1]
 
     @property
     def margin(self) -> float:
-        return self.points[DEFAULT_STRICTNESS].margin
+        """The margin at the default strictness."""
+        return self.operating_points[DEFAULT_STRICTNESS].margin
+
+    @property
+    def linking_threshold(self) -> float:
+        """The cosine above which two tracks in one place can be the same face."""
+        return 2 * self.operating_points["lenient"].thresholds[0] - 1
+
+    @property
+    def clustering_threshold(self) -> float:
+        """The cosine from which on two strangers are the same person."""
+        return self.operating_points["lenient"].thresholds[-1]
 
     def scores(self, vectors: Floats) -> Floats:
-        """Cosine of each unit vector (m, d) to each student's template, as (m, n)."""
+        """The cosine of each unit vector (m, d) to each student's template, as (m, n)."""
         return np.asarray(vectors @ self.templates.T, np.float32)
 
-    def decisions(self, vectors: Floats) -> Floats:
-        """What each student's SVM says of each unit vector (m, d), as (m, n): the larger, the likelier it is that student."""
+    def svm_scores(self, vectors: Floats) -> Floats:
+        """The decision value of each student's SVM for each unit vector (m, d), as (m, n): the larger, the likelier."""
         return np.asarray(vectors @ self.coef.T + self.intercept, np.float32)
 
     def save(self, path: str | Path) -> str:
-        """Write the gallery, whole or not at all; returns the SHA-256 of the file."""
-        manifest = {"format": FORMAT, "embedder": self.embedder, "labels": self.labels, "report": self.report}
-        manifest |= {
-            "impostors": self.impostors.tails,
-            "points": {strictness: asdict(point) for strictness, point in self.points.items()},
+        """Write the gallery as an npz file, whole or not at all, and return the file's SHA-256."""
+        manifest = {
+            "format": FORMAT,
+            "embedder": self.embedder,
+            "labels": self.labels,
+            "report": self.report,
+            "impostor_tails": self.impostor_model.tails,
+            "operating_points": {strictness: asdict(point) for strictness, point in self.operating_points.items()},
         }
         with atomic_write(Path(path)) as beside:
             text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
@@ -95,130 +118,162 @@ class Gallery:
 
     @classmethod
     def load(cls, path: str | Path, embedder: str | None = None, sha256: str | None = None) -> "Gallery":
-        """Read a gallery made by `save`; with `embedder`, one that it made. Raises GalleryMismatch when it is missing, damaged, or another embedder's."""
+        """Read what `save` wrote.
+
+        Raises GalleryMismatch when the file is missing or damaged, when `sha256` is given and is not its digest, and when
+        `embedder` is given and the gallery was made with another one.
+        """
         try:
-            data = Path(path).read_bytes()
-            if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-                raise GalleryMismatch(
-                    "The gallery's file was changed after the training. Train the class's gallery again."
-                )
+            if sha256 is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
+                raise GalleryMismatch("The gallery's file was changed after the training. Train the gallery again.")
             with np.load(path, allow_pickle=False) as arrays:
                 manifest = json.loads(arrays["manifest"].tobytes())
                 templates, coef, intercept = (
                     np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept")
                 )
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
-                raise GalleryMismatch(
-                    "The gallery was made by another version of Rollcall. Train the class's gallery again."
-                )
+                raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the gallery again.")
         except READ_ERRORS as error:
             raise GalleryMismatch(
-                "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
+                "The gallery's file can't be read ({error}). Train the gallery again.", error=type(error).__name__
             ) from error
         if embedder is not None and manifest["embedder"] != embedder:
             raise GalleryMismatch(
                 "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
-                "Train the class's gallery again, or set the embedder back.",
+                "Train the gallery again, or use the embedder that it was made with.",
                 made=manifest["embedder"],
                 now=embedder,
             )
-        points = {
-            strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
-            for strictness, point in manifest["points"].items()
-        }
-        one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostors"])
-        labels, report = tuple(manifest["labels"]), manifest["report"]
+        one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostor_tails"])
         return cls(
-            manifest["embedder"], labels, templates, coef, intercept, Impostors((one, two, three)), points, report
+            embedder=manifest["embedder"],
+            labels=tuple(manifest["labels"]),
+            templates=templates,
+            coef=coef,
+            intercept=intercept,
+            impostor_model=ImpostorModel((one, two, three)),
+            operating_points={
+                strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
+                for strictness, point in manifest["operating_points"].items()
+            },
+            report=manifest["report"],
         )
 
 
 def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
-    """A gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,).
+    """Train a gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,) float32.
 
-    `strangers` (m, d): unit vectors of people who are not of the class, one each, where there are any; they say how alike
-    strangers are here. Students without photos are left out and named in the report. Raises NoEnrolment when nobody has one.
+    `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class, one
+    each, where there are any; the thresholds follow how near they come. Students without photos are left out and named in the
+    report. Raises NoEnrolment when no student has a photo.
     """
     known = {label: np.stack(list(vectors)).astype(np.float32) for label, vectors in photos.items() if len(vectors)}
     if not known:
-        raise NoEnrolment("No student of the class has a usable enrolment photo. Add photos, then train the gallery.")
+        raise NoEnrolment("None of the students has a usable enrolment photo. Add photos, then train the gallery.")
     labels, groups = tuple(known), list(known.values())
-    kept, suspects = _without_suspects(groups)
+    kept, suspects = _drop_suspect_photos(groups)
     templates = np.stack([_template(group) for group in kept])
-    alike = float(brought(embedder).threshold(LOOKS, FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS], len(labels)))
-    tried = [trials(kept, templates, looks, alike) for looks in range(1, LOOKS + 1)]
-    model = brought(embedder).moved(tried, templates, strangers)
-    points = {strictness: _point(model, rate, tried, len(labels)) for strictness, rate in FPIR_BY_STRICTNESS.items()}
+    prior = prior_impostor_model(embedder)
+    default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
+    look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
+    scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
+    impostor_model = prior.adapt(scores, templates, strangers)
+    points = {
+        strictness: _operating_point(impostor_model, fpir, scores, len(labels))
+        for strictness, fpir in FPIR_BY_STRICTNESS.items()
+    }
+    coef, intercept = _train_svms(kept, templates)
     report = {
         "students": len(labels),
         "photos": sum(len(group) for group in groups),
         "without_photos": [label for label in photos if label not in known],
-        "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < GOOD_PHOTOS],
-        "suspect_photos": {labels[i]: rows for i, rows in suspects.items()},
-        "too_alike": _too_alike(labels, templates, alike),
+        "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < ENOUGH_PHOTOS],
+        "suspect_photos": {labels[i]: indices for i, indices in suspects.items()},
+        "too_alike": _look_alike_pairs(labels, templates, look_alike),
         "rates": {
             strictness: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
             for strictness, point in points.items()
         },
-        "curves": curves(tried[0]),
+        "curves": score_histograms(scores[0]),
     }
-    return Gallery(embedder, labels, templates, *_svms(kept, templates), model, points, report)
+    return Gallery(
+        embedder=embedder,
+        labels=labels,
+        templates=templates,
+        coef=coef,
+        intercept=intercept,
+        impostor_model=impostor_model,
+        operating_points=points,
+        report=report,
+    )
 
 
-def _without_suspects(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
-    """The groups without photos that look more like another student than like the student's other photos (mislabelled ones)."""
-    templates = unit(np.stack([group.mean(axis=0) for group in groups]))
+def _drop_suspect_photos(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
+    """The groups without photos that are probably mislabelled, and the indices of these photos by the index of their group.
+
+    Suspect is a photo that looks more like another student than like the other photos of its own student. Where half of a
+    student's photos are, none is dropped.
+    """
+    templates = normalise(np.stack([group.mean(axis=0) for group in groups]))
     kept, suspects = list(groups), {}
     for i, group in enumerate(groups):
         if len(group) < 3 or len(groups) < 2:
             continue
-        own = (group * unit(group.sum(axis=0) - group)).sum(axis=1)
+        own_scores = (group * normalise(group.sum(axis=0) - group)).sum(axis=1)
         scores = group @ templates.T
         scores[:, i] = -1
-        odd = np.flatnonzero(own < scores.max(axis=1))
-        if len(odd) and len(odd) < len(group) / 2:
-            suspects[i] = [int(j) for j in odd]
-            kept[i] = np.delete(group, odd, axis=0)
+        indices = np.flatnonzero(own_scores < scores.max(axis=1))
+        if len(indices) and len(indices) < len(group) / 2:
+            suspects[i] = [int(j) for j in indices]
+            kept[i] = np.delete(group, indices, axis=0)
     return kept, suspects
 
 
 def _template(group: Floats) -> Floats:
-    """The mean of a student's photos (p, d) but for those least like it, as a unit vector."""
-    count = max(3, int(np.ceil(len(group) * (1 - TRIM))))
+    """The mean of a student's photos (p, d) without the least typical ones, as a unit vector (d,)."""
+    count = max(MIN_TEMPLATE_PHOTOS, int(np.ceil(len(group) * (1 - TRIMMED_SHARE))))
     typical = np.sort(np.argsort(-(group @ group.sum(axis=0)), kind="stable")[:count])
-    return unit(group[typical].mean(axis=0))
+    return normalise(group[typical].mean(axis=0))
 
 
-def _svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:
-    """Weights (n, d) and offsets (n,) of a linear SVM for each student, against the RIVALS who look most alike."""
+def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:
+    """Weights (n, d) and offsets (n,) of a linear SVM for each student, against the SVM_RIVALS who look most like this student."""
     from sklearn.svm import LinearSVC
 
     coef, intercept = np.zeros_like(templates), np.zeros(len(groups), np.float32)
-    for i, group in enumerate(groups if len(groups) > 1 else ()):
+    if len(groups) < 2:
+        return coef, intercept
+    count = min(SVM_RIVALS, len(groups) - 1)
+    for i, group in enumerate(groups):
         cosines = templates @ templates[i]
         cosines[i] = -1
-        count = min(RIVALS, len(groups) - 1)
-        others = np.concatenate([groups[j] for j in np.argpartition(-cosines, count - 1)[:count]])
-        svm = LinearSVC(C=3.0, class_weight="balanced", random_state=0)
+        rivals = np.argpartition(-cosines, count - 1)[:count]
+        others = np.concatenate([groups[j] for j in rivals])
+        svm = LinearSVC(C=SVM_C, class_weight="balanced", random_state=0)
         svm.fit(np.concatenate([group, others]), np.repeat([1, 0], [len(group), len(others)]))
         coef[i], intercept[i] = svm.coef_[0], svm.intercept_[0]
     return coef, intercept
 
 
-def _point(model: Impostors, rate: float, tried: Sequence[Trials], students: int) -> OperatingPoint:
-    """The thresholds for a stranger's rate, and the margin that no larger share of the class's photos is short of."""
-    one, two, three = model.threshold(np.arange(LOOKS) + 1, rate, students).tolist()
-    widest = (1 - one) / 5
-    alone = tried[0].genuine - tried[0].nearest
-    wrong = alone[np.isfinite(alone)]
-    margin = float(np.clip(-np.quantile(wrong, rate), widest / 20, widest)) if len(wrong) else widest
-    own = tried[-1].genuine[np.isfinite(tried[-1].genuine)]
-    return OperatingPoint((one, two, three), margin, rate, float((own < three).mean()) if len(own) else 0.0)
+def _operating_point(model: ImpostorModel, fpir: float, scores: Sequence[ClassScores], students: int) -> OperatingPoint:
+    """The thresholds for a rate of strangers, and the margin that at most the same share of the class's photos falls short of."""
+    one, two, three = model.threshold(np.arange(MAX_COUNTED_OBSERVATIONS) + 1, fpir, students).tolist()
+    max_margin = (1 - one) / 5
+    leads = scores[0].genuine - scores[0].impostor
+    leads = leads[np.isfinite(leads)]
+    margin = float(np.clip(-np.quantile(leads, fpir), max_margin / 20, max_margin)) if len(leads) else max_margin
+    genuine = scores[-1].genuine[np.isfinite(scores[-1].genuine)]
+    return OperatingPoint(
+        thresholds=(one, two, three),
+        margin=margin,
+        expected_fpir=fpir,
+        expected_miss=float((genuine < three).mean()) if len(genuine) else 0.0,
+    )
 
 
-def _too_alike(labels: Sequence[str], templates: Floats, threshold: float) -> list[list[Any]]:
-    """Pairs of students whose templates are nearer than a stranger may come, and their cosine; most alike first."""
+def _look_alike_pairs(labels: Sequence[str], templates: Floats, threshold: float) -> list[list[Any]]:
+    """Pairs of students whose templates are nearer than a stranger may come, with their cosine; most alike first."""
     cosines = templates @ templates.T
     rows, columns = np.nonzero(np.triu(cosines >= threshold, k=1))
-    order = np.argsort(-cosines[rows, columns])[:TOO_ALIKE]
+    order = np.argsort(-cosines[rows, columns])[:MAX_LOOK_ALIKE_PAIRS]
     return [[labels[rows[i]], labels[columns[i]], round(float(cosines[rows[i], columns[i]]), 4)] for i in order]

@@ -1,8 +1,8 @@
-"""Who was there: the tracks of all segments, the gallery and the roster make intervals for each student, and unknown people.
+"""Who was there: the tracks of all segments, the gallery and the roster give each student's presence, and the unknown people.
 
-The tracks of one seat are first joined over the segments' borders, since many looks say more than few. Each such person is
-then accepted as one student or as nobody, as a whole: people of the same moment are never the same student. What was
-decided is a matter of the whole recording; a moment alone decides nothing.
+The tracks of one seat are first linked over the segments' borders, since many observations say more than few. Each such person
+is then accepted as one student or as nobody, as a whole, and people of the same moment are never the same student. So everything
+is decided over the whole recording, and nothing by a single moment.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.boxes import is_near
 from recognition.errors import GalleryMismatch
-from recognition.identification.calibration import LOOKS
 from recognition.identification.gallery import DEFAULT_STRICTNESS, FPIR_BY_STRICTNESS, Gallery
-from recognition.tracking.assignment import assign
-from recognition.tracking.linking import Person, best_crops, clustered, parted, seen_together, stitched, unlike
+from recognition.identification.open_set import identify
+from recognition.tracking.linking import cluster_people, link_tracks
+from recognition.tracking.person import Person, best_crops
+from recognition.tracking.static_faces import separate_static_faces
 from recognition.types import (
     Attendance,
     Identity,
@@ -29,27 +29,30 @@ from recognition.types import (
     VideoInfo,
 )
 
-ALIKE = 0.4  # of the way from the threshold to 1: students as near as that to each other are look-alikes
-TO_CONFIRM = 10  # times the strictness's rate of strangers: as far goes the doubt about a face in a photo
+_Match = tuple[Person, Identity]
+
+TO_CONFIRM_FPIR_FACTOR = (
+    10  # times the wanted rate of strangers: doubtful faces of a photo are put to a person up to this
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VotePolicy:
     """The rules of a class.
 
-    `strictness`: how sure an answer has to be, a name of gallery.PRESETS.
-    `gap`: seconds for which somebody who is not seen has not left; of a recording shorter than `gap` / `gap_share` the share.
-    `sightings`: how many samples must show somebody before it counts (a photo needs one).
+    `strictness`: a name of FPIR_BY_STRICTNESS. `max_gap`: seconds for which a student may be out of sight without having left;
+    in short recordings it is `max_gap_share` of the duration. `min_samples`: how many samples must show somebody who counts
+    (in a photo, one).
     """
 
     strictness: str = DEFAULT_STRICTNESS
-    gap: float = 300.0
-    gap_share: float = 0.15
-    sightings: int = 3
+    max_gap: float = 300.0
+    max_gap_share: float = 0.15
+    min_samples: int = 3
 
-    def bridged(self, duration: float) -> float:
+    def longest_bridged_gap(self, duration: float) -> float:
         """The longest gap in seconds that is bridged in a recording of this duration."""
-        return min(self.gap, self.gap_share * duration)
+        return min(self.max_gap, self.max_gap_share * duration)
 
 
 def vote(
@@ -62,201 +65,196 @@ def vote(
 ) -> Attendance:
     """The attendance that the segments' tracks show, for every label of the roster.
 
-    Labels that the gallery doesn't know are absent; students of the gallery who are not on the roster still keep a face from
-    being taken for somebody else. Whose face a person settled in `overrides` (the latest last) is no matter of the vote: it comes
-    back among the unknown people with the override's key, and nobody of the same moments is taken for that student.
+    The results may come in any order. Labels that the gallery doesn't know are absent. Students of the gallery who are not on
+    the roster still keep a face from being taken for somebody else. A face whose identity was overridden takes no part: it
+    comes back among the unknown people with the override's key, and nobody of the same moments is taken for that student. Of
+    several overrides of one face the last one counts.
     Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
     policy = policy or VotePolicy()
-    for result in results:
-        if result.embedder != gallery.embedder:
-            raise GalleryMismatch(
-                "The faces were embedded with {faces} and the gallery with {gallery}. Take attendance again.",
-                faces=result.embedder,
-                gallery=gallery.embedder,
-            )
-    rate, margin = FPIR_BY_STRICTNESS[policy.strictness], gallery.points[policy.strictness].margin
-    sightings = 1 if info.is_photo else policy.sightings
+    _check_embedders(results, gallery)
+    min_samples = 1 if info.is_photo else policy.min_samples
     tracks = [track for result in results for track in result.tracks if len(track.embeddings)]
-    people = [person for person in stitched(tracks, gallery) if len(person.times) >= min(sightings, 2)]
-    people, settled = _settled(people, overrides)
-    people, pictures = (people, []) if info.is_photo else parted(people, gallery)
-    barred = _barred(people, settled, overrides, gallery)
-    identities = identify(people, gallery, rate, margin, barred)
-    sure = {identity.label for identity in identities}
-    if info.is_photo:
-        # One look can't be made surer by another: whom a stranger resembles more often is asked of a person.
-        doubtful = identify(people, gallery, TO_CONFIRM * rate, margin, barred)
-        identities = [
-            one if one.label is not None or other.label in sure else other
-            for one, other in zip(identities, doubtful, strict=True)
-        ]
-    every = sampling(tracks)
-    gap = policy.bridged(info.duration)
-    groups: dict[str, list[int]] = {}
-    for i, identity in enumerate(identities):
-        if identity.label is not None:
-            groups.setdefault(identity.label, []).append(i)
+    people = [
+        person for person in link_tracks(tracks, gallery.linking_threshold) if len(person.times) >= min(min_samples, 2)
+    ]
+    people, overridden = _split_overridden(people, overrides)
+    static_faces: list[Person] = []
+    if not info.is_photo:
+        people, static_faces = separate_static_faces(people, gallery.linking_threshold)
+    excluded = _excluded_students(people, overridden, overrides, gallery)
+    identities, certain_labels = _identify(people, gallery, policy.strictness, excluded, is_photo=info.is_photo)
 
+    matches: dict[str | None, list[_Match]] = {}
+    for person, identity in zip(people, identities, strict=True):
+        matches.setdefault(identity.label, []).append((person, identity))
+    timing = _Timing(
+        duration=info.duration,
+        sample_interval=median_sample_interval(tracks),
+        max_gap=policy.longest_bridged_gap(info.duration),
+    )
     presences = []
     for label in roster:
-        mine = groups.get(label, [])
-        times = np.sort(np.concatenate([people[i].times for i in mine])) if mine else np.empty(0)
-        if len(times) < sightings:
-            presences.append(Presence(label, present=False))
-            continue
-        intervals = bridged(times, every, gap, info.duration)
-        seconds = sum(end - start for start, end in intervals)
-        best = max((identities[i] for i in mine), key=lambda identity: identity.score)
-        presences.append(
-            Presence(
-                label,
-                present=label in sure,
-                intervals=intervals,
-                seconds=seconds,
-                share=min(seconds / info.duration, 1.0) if info.duration else 1.0,
-                confidence=confidence(
-                    best.score, float(gallery.impostors.threshold(sum(people[i].looks for i in mine), rate, 1))
-                ),
-                crops=best_crops([people[i] for i in mine]),
-                to_confirm=label not in sure,
-                marks=tuple(people[i].mark for i in mine),
-            )
-        )
-    nobody = [
-        people[i]
-        for i, identity in enumerate(identities)
-        if identity.label is None and len(people[i].times) >= sightings
+        own = matches.get(label, [])
+        if sum(len(person.times) for person, _ in own) < min_samples:
+            presences.append(Presence(label=label, present=False))
+        else:
+            is_certain = label in certain_labels
+            presences.append(_presence(label, own, timing, gallery, policy.strictness, is_certain=is_certain))
+
+    strangers = [person for person, _ in matches.get(None, []) if len(person.times) >= min_samples]
+    stranger_groups = cluster_people(strangers, gallery.clustering_threshold)
+    static_groups = cluster_people(static_faces, gallery.clustering_threshold)
+    unknown = [
+        *(_unknown_person(group, timing) for group in stranger_groups),
+        *(_unknown_person(group, timing, is_static=True) for group in static_groups),
+        *(_unknown_person(group, timing, override_key=override.key) for override, group in overridden),
     ]
-    unknown = []
-    for group, is_still, key in [
-        *((group, False, "") for group in clustered(nobody, gallery)),
-        *((group, True, "") for group in clustered(pictures, gallery)),
-        *((group, False, decision.key) for decision, group in settled),
-    ]:
-        intervals = bridged(np.sort(np.concatenate([person.times for person in group])), every, gap, info.duration)
-        seconds, marks = sum(end - start for start, end in intervals), tuple(person.mark for person in group)
-        unknown.append(UnknownPerson(intervals, seconds, best_crops(group), is_still, key, marks))
     return Attendance(info.duration, tuple(presences), tuple(unknown))
 
 
-def _settled(
-    people: Sequence[Person], decisions: Sequence[IdentityOverride]
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """What turns the samples that show somebody into intervals; all in seconds."""
+
+    duration: float
+    sample_interval: float
+    max_gap: float
+
+    def intervals(self, people: Sequence[Person]) -> tuple[Interval, ...]:
+        times = np.sort(np.concatenate([person.times for person in people]))
+        return bridge_gaps(times, self.sample_interval, self.max_gap, self.duration)
+
+
+def _presence(
+    label: str, matches: Sequence[_Match], timing: _Timing, gallery: Gallery, strictness: str, *, is_certain: bool
+) -> Presence:
+    people = [person for person, _ in matches]
+    intervals = timing.intervals(people)
+    seconds = sum(end - start for start, end in intervals)
+    observations = sum(person.observation_count for person in people)
+    threshold = float(gallery.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1))
+    return Presence(
+        label=label,
+        present=is_certain,
+        intervals=intervals,
+        seconds=seconds,
+        share=min(seconds / timing.duration, 1.0) if timing.duration else 1.0,
+        confidence=confidence(max(identity.score for _, identity in matches), threshold),
+        crops=best_crops(people),
+        to_confirm=not is_certain,
+        face_positions=tuple(person.face_position for person in people),
+    )
+
+
+def _unknown_person(
+    people: Sequence[Person], timing: _Timing, *, is_static: bool = False, override_key: str = ""
+) -> UnknownPerson:
+    intervals = timing.intervals(people)
+    return UnknownPerson(
+        intervals=intervals,
+        seconds=sum(end - start for start, end in intervals),
+        crops=best_crops(people),
+        is_static=is_static,
+        override_key=override_key,
+        face_positions=tuple(person.face_position for person in people),
+    )
+
+
+def _check_embedders(results: Sequence[SegmentResult], gallery: Gallery) -> None:
+    for result in results:
+        if result.embedder != gallery.embedder:
+            raise GalleryMismatch(
+                "The faces were embedded with {faces} and the gallery with {gallery}. Process the recording again.",
+                faces=result.embedder,
+                gallery=gallery.embedder,
+            )
+
+
+def _identify(
+    people: Sequence[Person], gallery: Gallery, strictness: str, excluded: NDArray[np.bool_], *, is_photo: bool
+) -> tuple[list[Identity], set[str | None]]:
+    """Who each person is, and the labels of those who are certain. The other labels are to be confirmed."""
+    fpir, margin = FPIR_BY_STRICTNESS[strictness], gallery.operating_points[strictness].margin
+    identities = identify(people, gallery, fpir, margin, excluded)
+    certain_labels = {identity.label for identity in identities}
+    if not is_photo:
+        return identities, certain_labels
+    # A video gives a face more observations; in a photo there is only one, so a person decides on the doubtful ones.
+    doubtful = identify(people, gallery, TO_CONFIRM_FPIR_FACTOR * fpir, margin, excluded)
+    merged = [
+        identity if identity.label is not None or other.label in certain_labels else other
+        for identity, other in zip(identities, doubtful, strict=True)
+    ]
+    return merged, certain_labels
+
+
+def _split_overridden(
+    people: Sequence[Person], overrides: Sequence[IdentityOverride]
 ) -> tuple[list[Person], list[tuple[IdentityOverride, list[Person]]]]:
-    """The people of whom nobody said who they are, and those of each decision that did."""
-    left: list[Person] = []
-    groups: dict[int, list[Person]] = {}
+    """The people without an override that says who they are, and for each such override its people."""
+    others: list[Person] = []
+    people_of: dict[int, list[Person]] = {}
     for person in people:
-        said = [i for i, decision in enumerate(decisions) if not decision.denied and person.was_at(decision.marks)]
-        (groups.setdefault(said[-1], []) if said else left).append(person)
-    return left, [(decisions[i], group) for i, group in sorted(groups.items())]
+        matching = [
+            i
+            for i, override in enumerate(overrides)
+            if not override.denied and person.was_seen_at(override.face_positions)
+        ]
+        if matching:
+            people_of.setdefault(matching[-1], []).append(person)
+        else:
+            others.append(person)
+    return others, [(overrides[i], group) for i, group in sorted(people_of.items())]
 
 
-def _barred(
+def _excluded_students(
     people: Sequence[Person],
-    settled: Sequence[tuple[IdentityOverride, list[Person]]],
-    decisions: Sequence[IdentityOverride],
+    overridden: Sequence[tuple[IdentityOverride, list[Person]]],
+    overrides: Sequence[IdentityOverride],
     gallery: Gallery,
 ) -> NDArray[np.bool_]:
-    """Which people can't be which students (n, labels): a person said so, or said that the student was elsewhere at the moment."""
-    column = {label: k for k, label in enumerate(gallery.labels)}
-    barred = np.zeros((len(people), len(column)), bool)
-    for decision in decisions:
-        if decision.denied and decision.label in column:
-            barred[[person.was_at(decision.marks) for person in people], column[decision.label]] = True
-    for decision, group in settled:
-        if decision.label in column:
-            elsewhere = np.concatenate([person.times for person in group])
-            barred[[bool(np.isin(person.times, elsewhere).any()) for person in people], column[decision.label]] = True
-    return barred
+    """Which people can't be which students, as (people, labels).
 
-
-def identify(
-    people: Sequence[Person], gallery: Gallery, rate: float, margin: float, barred: NDArray[np.bool_] | None = None
-) -> list[Identity]:
-    """Who each person is, when a stranger may be taken for a student at this rate; `barred` (n, labels) are who can't be whom.
-
-    A person is a student when the cosine to the student's template reaches the threshold, the student is ahead of every other
-    student who could sit there by the margin, and the SVMs don't put a look-alike first. Who sits elsewhere at the same moment
-    can't sit here: an assignment of greatest total similarity decides between people of one moment. It is repeated as long as it
-    finds somebody, since one student can be several people at different moments, and since the fewer students a person can still
-    be, the lower is the threshold at which a stranger is taken for one of them at the rate.
+    They can't where an override denies it, or where another one says that the student was elsewhere at the same moment.
     """
-    if not people:
-        return []
-    vectors = np.stack([person.embedding() for person in people])
-    scores, decisions = gallery.scores(vectors), gallery.decisions(vectors)
-    looks = np.array([min(person.looks, LOOKS) for person in people])
-    together = seen_together(people)
-    labels = np.full(len(people), -1)
-    barred = np.zeros(scores.shape, bool) if barred is None else barred
-    taken = barred.copy()
-    found = True
-    while found:
-        found = False
-        least = gallery.impostors.threshold(looks, rate, (~taken).sum(axis=1))
-        pairs = assign(scores - least[:, None], (scores >= least[:, None]) & ~taken & (labels < 0)[:, None])
-        # The surest first: only a student who is certain to sit elsewhere leaves a place to a look-alike.
-        for i, k in sorted(pairs, key=lambda pair: _ahead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True):
-            free = ~taken[i]
-            alike = free & (scores[i] >= scores[i, k] - ALIKE * (1 - least[i]))
-            if free[k] and _ahead(scores[i], k, free) >= margin and decisions[i, k] >= decisions[i, alike].max():
-                labels[i] = k
-                taken[together[i], k] = True
-                found = True
-    _adopt(people, vectors, labels, np.where(barred, -np.inf, scores), together, unlike(gallery))
-    result = []
-    for i, k in enumerate(labels):
-        best, second = np.sort(np.append(scores[i], [-1.0, -1.0]))[[-1, -2]]
-        result.append(Identity(gallery.labels[k] if k >= 0 else None, float(best), float(best - second)))
-    return result
+    column = {label: k for k, label in enumerate(gallery.labels)}
+    excluded = np.zeros((len(people), len(column)), bool)
+    for override in overrides:
+        if override.denied and override.label in column:
+            is_denied = [person.was_seen_at(override.face_positions) for person in people]
+            excluded[is_denied, column[override.label]] = True
+    for override, group in overridden:
+        if override.label in column:
+            times = np.concatenate([person.times for person in group])
+            is_elsewhere = [bool(np.isin(person.times, times).any()) for person in people]
+            excluded[is_elsewhere, column[override.label]] = True
+    return excluded
 
 
-def _ahead(scores: NDArray[np.float32], own: int, free: NDArray[np.bool_]) -> float:
-    """How far student `own` is ahead of the best of the other students who are `free` (n,)."""
-    others = free & (np.arange(len(free)) != own)
-    return float(scores[own] - scores[others].max(initial=-1.0))
-
-
-def _adopt(
-    people: Sequence[Person],
-    vectors: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    together: NDArray[np.bool_],
-    least: float,
-) -> None:
-    """Give people who were left over to the student whom they resemble most, if somebody who was accepted as that student sat
-    at the same place at another time and doesn't look like somebody else: the same face in a poorer moment. This lengthens a
-    presence but never makes one."""
-    sure = np.flatnonzero(labels >= 0)
-    if not len(sure):
-        return
-    boxes = np.stack([person.box for person in people])
-    for i in np.flatnonzero(labels < 0):
-        k = int(scores[i].argmax())
-        mine = (labels[sure] == k) & np.isfinite(scores[i, k])
-        here = mine & is_near(boxes[i : i + 1], boxes[sure])[0] & (vectors[sure] @ vectors[i] > least)
-        if here.any() and not (together[i, sure] & mine).any():
-            labels[i] = k
-
-
-def sampling(tracks: Sequence[Track]) -> float:
-    """Seconds between samples: the usual step between the sights of a track."""
+def median_sample_interval(tracks: Sequence[Track]) -> float:
+    """Seconds between samples: the usual step between the times of a track; 0 where no track has two."""
     steps = np.concatenate([np.diff(track.times) for track in tracks]) if tracks else np.empty(0)
     return float(np.median(steps)) if len(steps) else 0.0
 
 
-def bridged(times: NDArray[np.float64], every: float, gap: float, duration: float) -> tuple[Interval, ...]:
-    """Intervals from sights at `times` (ascending, seconds): each stands for half a sample to either side; gaps of at most
-    `gap` seconds are no absence."""
+def bridge_gaps(
+    times: NDArray[np.float64], sample_interval: float, max_gap: float, duration: float
+) -> tuple[Interval, ...]:
+    """Intervals, within [0, duration], from the ascending times (n,) of the samples that show somebody, all in seconds.
+
+    Each sample stands for half a sample interval to either side. Gaps of at most `max_gap` are no absence.
+    """
     if not len(times):
         return ()
-    cuts = np.flatnonzero(np.diff(times) > max(gap, 1.5 * every)) + 1
-    parts = np.split(times, cuts)
-    return tuple((max(0.0, float(part[0]) - every / 2), min(duration, float(part[-1]) + every / 2)) for part in parts)
+    absences = np.flatnonzero(np.diff(times) > max(max_gap, 1.5 * sample_interval)) + 1
+    half = sample_interval / 2
+    return tuple(
+        (max(0.0, float(stretch[0]) - half), min(duration, float(stretch[-1]) + half))
+        for stretch in np.split(times, absences)
+    )
 
 
 def confidence(score: float, threshold: float) -> float:
-    """0.5 at the threshold, towards 1 for the best possible similarity."""
+    """0.5 for a score at the threshold, towards 1 for the best possible one."""
     return float(np.clip(1 - 0.5 * np.exp(-5 * (score - threshold) / max(1 - threshold, 1e-6)), 0, 1))

@@ -56,7 +56,17 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
     if kind == "photo":
         image, kind, taken = read_photo(path, limits.photo_pixels)
         height, width = image.shape[:2]
-        return VideoInfo(kind, kind, width, height, 0, 0.0, 0.0, taken, is_photo=True)
+        return VideoInfo(
+            container=kind,
+            codec=kind,
+            width=width,
+            height=height,
+            rotation=0,
+            fps=0.0,
+            duration=0.0,
+            started_at=taken,
+            is_photo=True,
+        )
     with _opened(path, limits) as (container, stream):
         fps, duration = _rate(container, stream, limits.fps), _duration(container, stream)
         if fps > limits.fps:
@@ -79,7 +89,14 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
         rotation = round(-first.rotation / 90) % 4 * 90
         width, height = (first.width, first.height) if rotation in (0, 180) else (first.height, first.width)
         return VideoInfo(
-            kind, stream.codec.canonical_name, width, height, rotation, fps, duration, _started_at(container)
+            container=kind,
+            codec=stream.codec.canonical_name,
+            width=width,
+            height=height,
+            rotation=rotation,
+            fps=fps,
+            duration=duration,
+            started_at=_started_at(container),
         )
 
 

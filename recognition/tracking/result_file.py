@@ -1,4 +1,4 @@
-"""The result of a segment on its way from the worker that made it to the vote: one npz file, never a pickle."""
+"""The result of a segment as a file, on its way from where it was made to the vote: one npz file, never a pickle."""
 
 import json
 from pathlib import Path
@@ -14,25 +14,24 @@ FORMAT = 2
 
 
 def save_segment_result(path: Path, result: SegmentResult) -> None:
-    """Write the result, whole or not at all."""
-    arrays: dict[str, Any] = {}
-    crops = []
-    for i, track in enumerate(result.tracks):
-        arrays |= {f"{i}.times": track.times, f"{i}.boxes": track.boxes}
-        arrays |= {f"{i}.embeddings": track.embeddings, f"{i}.qualities": track.qualities}
-        arrays |= {f"{i}.crop{j}": np.frombuffer(crop.jpeg, np.uint8) for j, crop in enumerate(track.crops)}
-        crops.append([(crop.time, crop.quality) for crop in track.crops])
+    """Write the result, whole or not at all. Its `light` and `motion` are left out."""
     manifest = {
         "format": FORMAT,
         "embedder": result.embedder,
         "frames": result.frames,
         "faces": result.faces,
-        "crops": crops,
-    }
-    manifest |= {
         "segments": [track.segment for track in result.tracks],
         "motions": [track.motion for track in result.tracks],
+        "crops": [[(crop.time, crop.quality) for crop in track.crops] for track in result.tracks],
     }
+    arrays: dict[str, Any] = {}
+    for i, track in enumerate(result.tracks):
+        arrays[f"{i}.times"] = track.times
+        arrays[f"{i}.boxes"] = track.boxes
+        arrays[f"{i}.embeddings"] = track.embeddings
+        arrays[f"{i}.qualities"] = track.qualities
+        for j, crop in enumerate(track.crops):
+            arrays[f"{i}.crop{j}"] = np.frombuffer(crop.jpeg, np.uint8)
     with atomic_write(path) as beside, beside.open("wb") as file:
         np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
 
@@ -52,14 +51,15 @@ def load_segment_result(path: Path) -> SegmentResult:
                     embeddings=arrays[f"{i}.embeddings"],
                     qualities=arrays[f"{i}.qualities"],
                     crops=tuple(
-                        Crop(time, quality, arrays[f"{i}.crop{j}"].tobytes()) for j, (time, quality) in enumerate(crops)
+                        Crop(time=time, quality=quality, jpeg=arrays[f"{i}.crop{j}"].tobytes())
+                        for j, (time, quality) in enumerate(crops)
                     ),
                     motion=manifest["motions"][i],
                 )
                 for i, crops in enumerate(manifest["crops"])
             )
     except READ_ERRORS as error:
-        raise RecognitionError(
-            "The result of a part of the recording is missing or damaged. Take attendance again."
-        ) from error
-    return SegmentResult(manifest["embedder"], manifest["frames"], manifest["faces"], tracks)
+        raise RecognitionError("The result of a segment is missing or damaged. Process the recording again.") from error
+    return SegmentResult(
+        embedder=manifest["embedder"], frames=manifest["frames"], faces=manifest["faces"], tracks=tracks
+    )

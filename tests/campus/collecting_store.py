@@ -109,7 +109,15 @@ class Store:
             part = partial_file_path(footage_file)
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(data)
-            info = VideoInfo("mp4", "h264", 640, 480, 0, 25.0, QUARTER.total_seconds())
+            info = VideoInfo(
+                container="mp4",
+                codec="h264",
+                width=640,
+                height=480,
+                rotation=0,
+                fps=25.0,
+                duration=QUARTER.total_seconds(),
+            )
             assert finish_fetch(footage_file=footage_file, part=part, sha256=data.hex()[:64], info=info)
             n += 1
         return n

@@ -28,15 +28,26 @@ MINUTE = 60.0
 
 def seen(student: Any, *intervals: tuple[float, float], duration: float = 3600.0, crops: int = 2) -> Presence:
     seconds = sum(end - start for start, end in intervals)
-    pictures = tuple(Crop(5.0 + i, 0.9, jpeg(40 + i)) for i in range(crops))
-    return Presence(str(student.pk), True, intervals, seconds, seconds / duration if duration else 1.0, 0.8, pictures)
+    pictures = tuple(Crop(time=5.0 + i, quality=0.9, jpeg=jpeg(40 + i)) for i in range(crops))
+    return Presence(
+        label=str(student.pk),
+        present=True,
+        intervals=intervals,
+        seconds=seconds,
+        share=seconds / duration if duration else 1.0,
+        confidence=0.8,
+        crops=pictures,
+    )
 
 
 def write(recording: Recording, *presences: Presence, unknown: int = 0) -> None:
-    people = tuple(UnknownPerson(((0.0, 10.0),), 10.0, (Crop(1.0, 0.5, jpeg(20 + i)),)) for i in range(unknown))
+    people = tuple(
+        UnknownPerson(intervals=((0.0, 10.0),), seconds=10.0, crops=(Crop(time=1.0, quality=0.5, jpeg=jpeg(20 + i)),))
+        for i in range(unknown)
+    )
     roster = {presence.label: presence for presence in presences}
     for pk in recording.lecture.course.students.order_by("pk").values_list("pk", flat=True):
-        roster.setdefault(str(pk), Presence(str(pk), present=False))
+        roster.setdefault(str(pk), Presence(label=str(pk), present=False))
     save_attendance(recording=recording, attendance=Attendance(recording.duration, tuple(roster.values()), people))
 
 
@@ -327,7 +338,16 @@ def test_the_workbook_names_students_who_could_not_be_recognised(recording: Reco
 
 
 def to_confirm(student: Any) -> Presence:
-    return Presence(str(student.pk), False, ((0.0, 0.0),), 0.0, 1.0, 0.6, (Crop(0.0, 0.9, jpeg()),), to_confirm=True)
+    return Presence(
+        label=str(student.pk),
+        present=False,
+        intervals=((0.0, 0.0),),
+        seconds=0.0,
+        share=1.0,
+        confidence=0.6,
+        crops=(Crop(time=0.0, quality=0.9, jpeg=jpeg()),),
+        to_confirm=True,
+    )
 
 
 @pytest.fixture
@@ -366,8 +386,10 @@ def test_what_a_person_confirmed_stays_whatever_comes_after(photo: Recording) ->
 def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording, settings) -> None:
     first, second, _ = photo.lecture.course.students.all()
     people = (
-        UnknownPerson(((0.0, 0.0),), 0.0, (Crop(0.0, 0.5, jpeg(20)),), is_static=True),
-        UnknownPerson(((0.0, 0.0),), 0.0, (Crop(0.0, 0.5, jpeg(30)),)),
+        UnknownPerson(
+            intervals=((0.0, 0.0),), seconds=0.0, crops=(Crop(time=0.0, quality=0.5, jpeg=jpeg(20)),), is_static=True
+        ),
+        UnknownPerson(intervals=((0.0, 0.0),), seconds=0.0, crops=(Crop(time=0.0, quality=0.5, jpeg=jpeg(30)),)),
     )
     presences = (seen(first, (0, 0), duration=0), to_confirm(second))
     save_attendance(recording=photo, attendance=Attendance(0.0, presences, people))

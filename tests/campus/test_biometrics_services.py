@@ -49,7 +49,15 @@ def test_empty_and_huge_photos_are_refused(settings) -> None:
 def test_the_verdict_is_kept_with_face_and_embedding() -> None:
     photo = add(factories.student())
     vector = np.eye(1, 128, dtype=np.float32)[0]
-    result = EnrolmentPhoto("warning", Message("A little dark."), 80.0, 0.5, 0.6, vector, b"face")
+    result = EnrolmentPhoto(
+        verdict="warning",
+        reason=Message("A little dark."),
+        face_px=80.0,
+        sharpness=0.5,
+        quality=0.6,
+        embedding=vector,
+        crop=b"face",
+    )
     for _ in range(2):  # whoever comes second writes the same
         save_photo_verdict(photo=photo, result=result, embedder="dlib-resnet-v1")
         photo.refresh_from_db()
@@ -65,7 +73,7 @@ def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:
     for verdict, embedder in [("accepted", "a"), ("warning", "a"), ("accepted", "b"), ("rejected", "a")]:
         save_photo_verdict(
             photo=factories.photo(first, state="pending"),
-            result=EnrolmentPhoto(verdict, Message(), embedding=vector),
+            result=EnrolmentPhoto(verdict=verdict, reason=Message(), embedding=vector),
             embedder=embedder,
         )
     people = course_embeddings(course, "a")

@@ -60,13 +60,25 @@ def recording(lecture: Lecture) -> Recording:
 def count(recording: Recording, *unknown: types.UnknownPerson) -> None:
     first, second, third = recording.lecture.course.students.all()
     seen = Presence(
-        str(first.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.8, (Crop(5.0, 0.9, face(1), BOX),), marks=((5.0, BOX),)
+        label=str(first.pk),
+        present=True,
+        intervals=((0.0, 3600.0),),
+        seconds=3600.0,
+        share=1.0,
+        confidence=0.8,
+        crops=(Crop(time=5.0, quality=0.9, jpeg=face(1), box=BOX),),
+        face_positions=((5.0, BOX),),
     )
     people = unknown or tuple(
-        types.UnknownPerson(((0.0, 3590.0),), 3590.0, (Crop(7.0, 0.9, face(50 + i), BOX),), marks=((7.0 + i, BOX),))
+        types.UnknownPerson(
+            intervals=((0.0, 3590.0),),
+            seconds=3590.0,
+            crops=(Crop(time=7.0, quality=0.9, jpeg=face(50 + i), box=BOX),),
+            face_positions=((7.0 + i, BOX),),
+        )
         for i in range(2)
     )
-    absent = (Presence(str(second.pk), False), Presence(str(third.pk), False))
+    absent = (Presence(label=str(second.pk), present=False), Presence(label=str(third.pk), present=False))
     save_attendance(recording=recording, attendance=Attendance(3600.0, (seen, *absent), people))
 
 
@@ -97,7 +109,11 @@ def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User
     face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
     (said,) = identity_overrides(recording)
     again = types.UnknownPerson(
-        ((0.0, 3500.0),), 3500.0, (Crop(9.0, 0.9, face(50)),), override_key=said.key, marks=said.marks
+        intervals=((0.0, 3500.0),),
+        seconds=3500.0,
+        crops=(Crop(time=9.0, quality=0.9, jpeg=face(50)),),
+        override_key=said.key,
+        face_positions=said.face_positions,
     )
     count(recording, again)
     assert statuses(recording.lecture) == ["present", "present", "absent"]
@@ -136,7 +152,7 @@ def test_not_this_person(recording: Recording, teacher: User) -> None:
     assert (person.index, person.crops, person.student_id) == (2, crops, None)
     assert log(lecture) == [("not", "present", "absent")]
     (said,) = identity_overrides(recording)
-    assert (said.label, said.denied, said.marks) == (str(first.pk), True, ((5.0, BOX),))
+    assert (said.label, said.denied, said.face_positions) == (str(first.pk), True, ((5.0, BOX),))
     with pytest.raises(UserError, match="nothing to take away"):
         face_overrides.reject_match(sighting=Sighting.objects.get(pk=sighting.pk), user=teacher)
 
@@ -151,10 +167,16 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
         face_overrides.delete_unknown_person(person=unwanted, user=teacher)
     assert not recording.file.storage.exists(gone)
     assert [kind for kind, _, _ in log(recording.lecture)] == ["visitor", "deleted"]
-    said = {decision.marks: decision.key for decision in identity_overrides(recording)}
+    said = {decision.face_positions: decision.key for decision in identity_overrides(recording)}
     again = [
-        types.UnknownPerson(((0.0, 9.0),), 9.0, (Crop(7.0, 0.9, face(50 + i)),), override_key=said[marks], marks=marks)
-        for i, marks in enumerate([((7.0, BOX),), ((8.0, BOX),)])
+        types.UnknownPerson(
+            intervals=((0.0, 9.0),),
+            seconds=9.0,
+            crops=(Crop(time=7.0, quality=0.9, jpeg=face(50 + i)),),
+            override_key=said[positions],
+            face_positions=positions,
+        )
+        for i, positions in enumerate([((7.0, BOX),), ((8.0, BOX),)])
     ]
     count(recording, *again)
     (person,) = recording.unknown_people.all()
@@ -263,8 +285,12 @@ def test_a_recording_that_comes_after_the_sign_off_changes_no_status(
     first, second, _ = lecture.course.students.all()
     overrides.sign_off_lecture(lecture=lecture, user=teacher)
     later = factories.recording(lecture, duration=3600.0, state="done", coverage=1.0)
-    seen = Presence(str(second.pk), True, ((0.0, 3600.0),), 3600.0, 1.0, 0.9)
-    save_attendance(recording=later, attendance=Attendance(3600.0, (Presence(str(first.pk), False), seen), ()))
+    seen = Presence(
+        label=str(second.pk), present=True, intervals=((0.0, 3600.0),), seconds=3600.0, share=1.0, confidence=0.9
+    )
+    save_attendance(
+        recording=later, attendance=Attendance(3600.0, (Presence(label=str(first.pk), present=False), seen), ())
+    )
     assert statuses(lecture) == ["present", "absent", "absent"]
     with pytest.raises(PermissionDenied):
         overrides.reopen_lecture(lecture=lecture, user=teacher)

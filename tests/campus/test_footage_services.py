@@ -141,7 +141,16 @@ def test_the_database_refuses_what_cannot_be() -> None:
 
 def test_the_plan_is_written_by_who_holds_the_recording() -> None:
     recording = factories.recording()
-    info = types.VideoInfo("mp4", "h264", 1920, 1080, 90, 29.97, 61.5, timezone.now())
+    info = types.VideoInfo(
+        container="mp4",
+        codec="h264",
+        width=1920,
+        height=1080,
+        rotation=90,
+        fps=29.97,
+        duration=61.5,
+        started_at=timezone.now(),
+    )
     parts = [types.Segment(0, 0.0, 30.0), types.Segment(1, 30.0, 61.5)]
     zombie = jobs.INGEST.claim(recording.pk, "zombie")
     Recording.objects.filter(pk=recording.pk).update(lease_until=timezone.now() - timedelta(seconds=1))

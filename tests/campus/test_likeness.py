@@ -34,7 +34,15 @@ def vector(*towards: float) -> np.ndarray:
 def look_at(student, seed: int, towards: np.ndarray, quality: int = 90) -> FacePhoto:
     name = f"{seed}-{quality}.jpg"
     photo = add_photo(student=student, file=ContentFile(name.encode(), name), name=name)
-    result = EnrolmentPhoto("accepted", Message(), 90.0, 100.0, 0.8, towards, crop(seed, quality))
+    result = EnrolmentPhoto(
+        verdict="accepted",
+        reason=Message(),
+        face_px=90.0,
+        sharpness=100.0,
+        quality=0.8,
+        embedding=towards,
+        crop=crop(seed, quality),
+    )
     save_photo_verdict(photo=photo, result=result, embedder=EMBEDDER)
     photo.refresh_from_db()
     return photo

@@ -25,7 +25,7 @@ from tests.campus import factories
 pytestmark = pytest.mark.django_db
 
 NOW = timezone.now().replace(microsecond=0)
-INFO = VideoInfo("mov", "h264", 1280, 720, 0, 25.0, 120.0)
+INFO = VideoInfo(container="mov", codec="h264", width=1280, height=720, rotation=0, fps=25.0, duration=120.0)
 
 
 @pytest.fixture

@@ -43,7 +43,9 @@ def train(course: Course) -> Gallery:
 
 
 def look_at(photo, verdict: str = "accepted") -> None:
-    services.save_photo_verdict(photo=photo, result=EnrolmentPhoto(verdict, Message()), embedder="dlib-resnet-v1")
+    services.save_photo_verdict(
+        photo=photo, result=EnrolmentPhoto(verdict=verdict, reason=Message()), embedder="dlib-resnet-v1"
+    )
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ def look_at_all() -> None:
     for n, photo in enumerate(FacePhoto.objects.filter(state="pending").order_by("created_at")):
         good = n == 0
         result = EnrolmentPhoto(
-            "accepted" if good else "rejected",
-            Message() if good else Message("The face is blurred (sharpness 12)."),
+            verdict="accepted" if good else "rejected",
+            reason=Message() if good else Message("The face is blurred (sharpness 12)."),
             crop=jpeg() if good else None,
         )
         save_photo_verdict(photo=photo, result=result, embedder="dlib-resnet-v1")

@@ -21,11 +21,17 @@ from tests.e2e.work import end, plan, take
 
 def count(recording: Recording, there: str, absent: str) -> None:
     held = jobs.AGGREGATE.claim(recording.pk, "counter")
-    crop = Crop(5.0, 0.9, jpeg())
-    seen = Presence(there, True, ((0.0, 178.0),), 178.0, 0.99, 0.95, (crop,))
+    crop = Crop(time=5.0, quality=0.9, jpeg=jpeg())
+    seen = Presence(
+        label=there, present=True, intervals=((0.0, 178.0),), seconds=178.0, share=0.99, confidence=0.95, crops=(crop,)
+    )
     save_attendance(
         recording=held,
-        attendance=Attendance(180.0, (seen, Presence(absent, False)), (UnknownPerson(((0.0, 9.0),), 9.0, (crop,)),)),
+        attendance=Attendance(
+            180.0,
+            (seen, Presence(label=absent, present=False)),
+            (UnknownPerson(intervals=((0.0, 9.0),), seconds=9.0, crops=(crop,)),),
+        ),
     )
     write_recording_report(recording=held)
     assert jobs.finish(held, Recording.State.DONE, coverage=1.0)

@@ -55,7 +55,15 @@ def script(path: Path) -> dict:
 
 
 def probe(path: Path) -> VideoInfo:
-    return VideoInfo("mp4", "h264", 1280, 720, 0, 25.0, 60.0 * len(script(path)["segments"]))
+    return VideoInfo(
+        container="mp4",
+        codec="h264",
+        width=1280,
+        height=720,
+        rotation=0,
+        fps=25.0,
+        duration=60.0 * len(script(path)["segments"]),
+    )
 
 
 def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
@@ -92,11 +100,14 @@ def process_segment(
             boxes=np.tile(np.array([100.0 * person, 0, 100.0 * person + 50, 60], np.float32), (len(times), 1)),
             embeddings=np.stack([face(person, 100 * segment.index + look, embedder.id) for look in range(3)]),
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
-            crops=tuple(Crop(float(times[i]), 0.9 - 0.1 * i, picture(person, segment.index, i)) for i in range(3)),
+            crops=tuple(
+                Crop(time=float(times[i]), quality=0.9 - 0.1 * i, jpeg=picture(person, segment.index, i))
+                for i in range(3)
+            ),
         )
         for person in told["segments"][int(segment.start // 60)]
     )
-    return SegmentResult(embedder.id, len(times), len(times) * len(tracks), tracks)
+    return SegmentResult(embedder=embedder.id, frames=len(times), faces=len(times) * len(tracks), tracks=tracks)
 
 
 def check_enrolment_photo(
@@ -104,4 +115,12 @@ def check_enrolment_photo(
 ) -> EnrolmentPhoto:
     told = script(path)
     vector = face(told["person"], told["look"], embedder.id)
-    return EnrolmentPhoto("accepted", Message(), 100.0, 0.9, 0.9, vector, picture(told["person"], 0, 0))
+    return EnrolmentPhoto(
+        verdict="accepted",
+        reason=Message(),
+        face_px=100.0,
+        sharpness=0.9,
+        quality=0.9,
+        embedding=vector,
+        crop=picture(told["person"], 0, 0),
+    )

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from recognition.identification.gallery import Gallery, train_gallery, unit
+from recognition.identification.gallery import Gallery, train_gallery
 from recognition.types import Crop, SegmentResult, Track
+from recognition.vectors import normalise
 
 EMBEDDER = "dlib-resnet-v1"
 DIMENSION = 128
@@ -15,12 +16,12 @@ def centre(person: int) -> np.ndarray:
         np.random.default_rng(10_000).normal(size=DIMENSION),
         np.random.default_rng(person).normal(size=DIMENSION),
     )
-    return unit(COMMON * common + own)
+    return normalise(COMMON * common + own)
 
 
 def looks_of(person: int, count: int, seed: int = 0, spread: float = 0.25) -> np.ndarray:
     noise = np.random.default_rng((person + 1) * 1000 + seed).normal(size=(count, DIMENSION)) / np.sqrt(DIMENSION)
-    return unit(centre(person) + spread * noise)
+    return normalise(centre(person) + spread * noise)
 
 
 def a_class(count: int = 20, photos: int = 8) -> Gallery:
@@ -38,17 +39,17 @@ def track(
 ) -> Track:
     count = min(looks, len(times))
     box = np.array([x, 100, x + 60, 170], np.float32)
-    crops = tuple(Crop(float(t), 0.5, b"jpeg of %d" % person) for t in times[:3])
+    crops = tuple(Crop(time=float(t), quality=0.5, jpeg=b"jpeg of %d" % person) for t in times[:3])
     embeddings = looks_of(person, count, seed, spread)
     return Track(
-        segment,
-        np.asarray(times, float),
-        np.tile(box, (len(times), 1)),
-        embeddings,
-        np.full(count, 0.5, np.float32),
-        crops,
+        segment=segment,
+        times=np.asarray(times, float),
+        boxes=np.tile(box, (len(times), 1)),
+        embeddings=embeddings,
+        qualities=np.full(count, 0.5, np.float32),
+        crops=crops,
     )
 
 
 def result(*tracks: Track) -> SegmentResult:
-    return SegmentResult(EMBEDDER, 30, sum(len(t.times) for t in tracks), tracks)
+    return SegmentResult(embedder=EMBEDDER, frames=30, faces=sum(len(t.times) for t in tracks), tracks=tracks)

@@ -111,6 +111,6 @@ def result_of(*students: StudentAttendance, unknown: int = 0, static_faces: int 
         gallery=a_class(3),
         strictness="balanced",
         students=students,
-        unknown=(UnknownPerson((), 9, ()),) * unknown,
-        static_faces=(UnknownPerson((), 60, (), is_static=True),) * static_faces,
+        unknown=(UnknownPerson(intervals=(), seconds=9, crops=()),) * unknown,
+        static_faces=(UnknownPerson(intervals=(), seconds=60, crops=(), is_static=True),) * static_faces,
     )

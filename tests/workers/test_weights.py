@@ -43,7 +43,9 @@ def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: 
     photo.refresh_from_db()
     assert (photo.state, photo.attempts, photo.is_running) == (FacePhoto.Verdict.PENDING, 0, False)
     monkeypatch.setattr(
-        training, "look", lambda photo, embedder: EnrolmentPhoto("rejected", Message("No face was found."))
+        training,
+        "look",
+        lambda photo, embedder: EnrolmentPhoto(verdict="rejected", reason=Message("No face was found.")),
     )
     done(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()

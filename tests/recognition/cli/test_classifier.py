@@ -151,7 +151,7 @@ def test_probabilities_are_those_of_scikit_learn_and_survive_saving(people: int,
     from sklearn.svm import LinearSVC
 
     groups = {f"Person {i}": vectors(i, 6) for i in range(people)}
-    known = classifier.train(groups, "dlib-resnet-v1", "1", ["Person_0/1.png"])
+    known = classifier.train_classifier(groups, "dlib-resnet-v1", "1", ["Person_0/1.png"])
     known.save(tmp_path / "classifier.pkl")
     again = Classifier.load(tmp_path / "classifier.pkl")
     assert again.about == known.about
@@ -164,10 +164,10 @@ def test_probabilities_are_those_of_scikit_learn_and_survive_saving(people: int,
 
 def test_too_few_people_or_images_and_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(NoEnrolment, match="two people or more"):
-        classifier.train({"one": vectors(0, 5)}, "dlib-resnet-v1", "1", [])
+        classifier.train_classifier({"one": vectors(0, 5)}, "dlib-resnet-v1", "1", [])
     with pytest.raises(NoEnrolment, match="one with 1"):
-        classifier.train({"one": vectors(0, 5), "two": vectors(1, 1)}, "dlib-resnet-v1", "1", [])
-    known = classifier.train({"one": vectors(0, 5), "two": vectors(1, 5)}, "dlib-resnet-v1", "1", [])
+        classifier.train_classifier({"one": vectors(0, 5), "two": vectors(1, 1)}, "dlib-resnet-v1", "1", [])
+    known = classifier.train_classifier({"one": vectors(0, 5), "two": vectors(1, 5)}, "dlib-resnet-v1", "1", [])
     known.save(tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
     for length in range(0, len(content), 97):

@@ -6,40 +6,41 @@ import numpy as np
 import pytest
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.identification.gallery import Gallery, train_gallery, unit
+from recognition.identification.gallery import Gallery, train_gallery
+from recognition.vectors import normalise
 from tests.recognition.people import EMBEDDER, a_class, centre, looks_of
 
 
 def test_each_student_s_svm_tells_the_student_from_those_who_look_alike():
     photos = {str(i): list(looks_of(i, 8)) for i in range(6)}
-    photos["sister"] = list(unit(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
+    photos["sister"] = list(normalise(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     first, sister = alike.labels.index("0"), alike.labels.index("sister")
-    other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
+    other = normalise(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
     assert (
-        alike.decisions(looks_of(0, 6, seed=7))[:, first] > alike.decisions(looks_of(0, 6, seed=7))[:, sister]
+        alike.svm_scores(looks_of(0, 6, seed=7))[:, first] > alike.svm_scores(looks_of(0, 6, seed=7))[:, sister]
     ).all()
-    assert (alike.decisions(other)[:, sister] > alike.decisions(other)[:, first]).all()
+    assert (alike.svm_scores(other)[:, sister] > alike.svm_scores(other)[:, first]).all()
 
 
 def test_every_student_is_most_like_themselves_and_strangers_stay_below_the_threshold() -> None:
     gallery = a_class()
     for person in range(20):
-        asked = unit(looks_of(person, 4, seed=99).mean(axis=0))[None]
+        asked = normalise(looks_of(person, 4, seed=99).mean(axis=0))[None]
         assert gallery.labels[int(gallery.scores(asked).argmax())] == str(person)
         assert gallery.scores(asked).max() >= gallery.threshold
-    strangers = np.stack([unit(looks_of(person, 4).mean(axis=0)) for person in range(500, 600)])
+    strangers = np.stack([normalise(looks_of(person, 4).mean(axis=0)) for person in range(500, 600)])
     assert (gallery.scores(strangers).max(axis=1) >= gallery.threshold).mean() <= 0.03
 
 
 def test_more_looks_ask_for_more() -> None:
-    one, two, three = a_class().points["balanced"].thresholds
+    one, two, three = a_class().operating_points["balanced"].thresholds
     assert one <= two <= three < 1
 
 
 def test_the_stricter_a_preset_the_higher_its_thresholds_and_the_more_are_missed() -> None:
     gallery = a_class()
-    points = [gallery.points[strictness] for strictness in ("strict", "balanced", "lenient")]
+    points = [gallery.operating_points[strictness] for strictness in ("strict", "balanced", "lenient")]
     for stricter, milder in itertools.pairwise(points):
         assert all(a > b for a, b in zip(stricter.thresholds, milder.thresholds, strict=True))
         assert stricter.expected_fpir < milder.expected_fpir
@@ -48,7 +49,7 @@ def test_the_stricter_a_preset_the_higher_its_thresholds_and_the_more_are_missed
 
 
 def test_the_more_students_a_stranger_may_be_taken_for_the_higher_the_threshold() -> None:
-    impostors = a_class().impostors
+    impostors = a_class().impostor_model
     limits = impostors.threshold(3, 0.001, np.array([1, 5, 40, 5000]))
     assert (np.diff(limits) > 0).all()
     pair = 1 - (1 - 0.001) ** (1 / 40)
@@ -59,11 +60,15 @@ def test_strangers_who_come_near_raise_the_thresholds() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(20)}
     alone = train_gallery(photos, EMBEDDER)
     for spread, raised in ((0.15, True), (3.0, False)):
-        cohort = np.stack([unit(looks_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)])
+        cohort = np.stack([normalise(looks_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)])
         moved = train_gallery(photos, EMBEDDER, strangers=cohort)
         assert all(
             (a > b) == raised
-            for a, b in zip(moved.points["balanced"].thresholds, alone.points["balanced"].thresholds, strict=True)
+            for a, b in zip(
+                moved.operating_points["balanced"].thresholds,
+                alone.operating_points["balanced"].thresholds,
+                strict=True,
+            )
         )
 
 
@@ -80,14 +85,14 @@ def test_the_report_has_rates_and_curves_of_the_class() -> None:
 
 def test_a_class_of_thousands_trains_and_knows_everybody() -> None:
     gallery = a_class(2000, photos=2)
-    asked = np.stack([unit(looks_of(i, 4, seed=9).mean(axis=0)) for i in range(0, 2000, 40)])
+    asked = np.stack([normalise(looks_of(i, 4, seed=9).mean(axis=0)) for i in range(0, 2000, 40)])
     assert [gallery.labels[k] for k in gallery.scores(asked).argmax(axis=1)] == [str(i) for i in range(0, 2000, 40)]
 
 
 def test_a_class_of_one_or_two_works() -> None:
     for count in (1, 2):
         gallery = a_class(count, photos=3)
-        own, stranger = unit(looks_of(0, 3, seed=5).mean(axis=0)), centre(700)
+        own, stranger = normalise(looks_of(0, 3, seed=5).mean(axis=0)), centre(700)
         assert gallery.scores(own[None])[0, 0] >= gallery.threshold
         assert gallery.scores(stranger[None]).max() < gallery.threshold
 
@@ -125,9 +130,9 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     gallery = a_class(3)
     digest = gallery.save(tmp_path / "deep" / "gallery.npz")
     loaded = Gallery.load(tmp_path / "deep" / "gallery.npz", EMBEDDER, digest)
-    assert (loaded.labels, loaded.points, loaded.report) == (
+    assert (loaded.labels, loaded.operating_points, loaded.report) == (
         gallery.labels,
-        gallery.points,
+        gallery.operating_points,
         gallery.report,
     )
     assert np.array_equal(loaded.templates, gallery.templates)
@@ -160,5 +165,5 @@ def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
     else:
         path.write_text("no gallery")
         digest = None
-    with pytest.raises(GalleryMismatch, match="Train the class's gallery again"):
+    with pytest.raises(GalleryMismatch, match="Train the gallery again"):
         Gallery.load(path, EMBEDDER, digest)

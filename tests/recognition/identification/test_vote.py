@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
-from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery, unit
-from recognition.identification.vote import VotePolicy, bridged, vote
+from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
+from recognition.identification.vote import VotePolicy, bridge_gaps, vote
 from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, VideoInfo
+from recognition.vectors import normalise
 from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
 
-MINUTE = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 60.0)
-HOUR = VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 3600.0)
-PHOTO = VideoInfo("jpeg", "jpeg", 1920, 1080, 0, 0.0, 0.0, is_photo=True)
+MINUTE = VideoInfo(container="mov", codec="h264", width=1920, height=1080, rotation=0, fps=25.0, duration=60.0)
+HOUR = VideoInfo(container="mov", codec="h264", width=1920, height=1080, rotation=0, fps=25.0, duration=3600.0)
+PHOTO = VideoInfo(
+    container="jpeg", codec="jpeg", width=1920, height=1080, rotation=0, fps=0.0, duration=0.0, is_photo=True
+)
 ALL_MINUTE = np.arange(0, 60, 2.0)
 ROSTER = [str(i) for i in range(20)]
 
@@ -56,7 +59,10 @@ def test_the_evidence_begins_with_each_track_s_most_telling_picture(gallery) -> 
     one, two = track(3, ALL_MINUTE[:10]), track(3, ALL_MINUTE[20:], seed=8)
     names = iter([b"1a", b"1b", b"1c", b"2a", b"2b", b"2c"])
     qualities = iter([0.2, 0.9, 0.9, 0.4, 0.9, 0.8])
-    parts = [replace(t, crops=tuple(Crop(0.0, next(qualities), next(names)) for _ in range(3))) for t in (one, two)]
+    parts = [
+        replace(t, crops=tuple(Crop(time=0.0, quality=next(qualities), jpeg=next(names)) for _ in range(3)))
+        for t in (one, two)
+    ]
     crops = vote([result(*parts)], gallery, ROSTER, MINUTE).presences[3].crops
     assert [crop.jpeg for crop in crops] == [b"2a", b"1a", b"1b"]
 
@@ -76,20 +82,20 @@ def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
 
 def test_twins_who_are_both_there_are_both_present() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(unit(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
-    other = unit(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
+    other = normalise(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
-    second = type(second)(0, second.times, second.boxes, other, second.qualities, second.crops)
+    second = replace(second, embeddings=other)
     attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
     assert present(attendance) == {"0", "twin"}
 
 
 def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(unit(np.stack(photos["0"]) + 0.12 * looks_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.12 * looks_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
-    between = unit(alike.templates[alike.labels.index("0")] + alike.templates[alike.labels.index("twin")])
+    between = normalise(alike.templates[alike.labels.index("0")] + alike.templates[alike.labels.index("twin")])
     tracks = [replace(track(0, ALL_MINUTE, x=x), embeddings=np.tile(between, (6, 1))) for x in (100, 900)]
     assert (alike.scores(between[None])[0] >= alike.threshold).sum() == 2
     assert not present(vote([result(*tracks)], alike, [*photos], MINUTE))
@@ -97,7 +103,7 @@ def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
 
 def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> None:
     photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(unit(np.stack(photos["0"]) + 0.3 * looks_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.3 * looks_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     recording = [result(track(0, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     assert present(vote(recording, alike, [*photos], MINUTE)) == {"0", "5"}
@@ -109,7 +115,12 @@ def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> 
 def test_a_seat_is_followed_over_the_borders_of_segments(gallery) -> None:
     times = np.arange(0, 240, 2.0)
     parts = [result(track(2, times[i : i + 30], segment=i // 30, seed=i)) for i in range(0, 120, 30)]
-    attendance = vote(parts, gallery, ROSTER, VideoInfo("mov", "h264", 1920, 1080, 0, 25.0, 240.0))
+    attendance = vote(
+        parts,
+        gallery,
+        ROSTER,
+        VideoInfo(container="mov", codec="h264", width=1920, height=1080, rotation=0, fps=25.0, duration=240.0),
+    )
     assert attendance.presences[2].intervals == ((0.0, 239.0),)
 
 
@@ -144,8 +155,8 @@ def test_two_sights_are_not_enough_in_a_video_and_one_is_in_a_photo(gallery) -> 
 
 def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_video_is_nobody(gallery) -> None:
     vector = gallery.templates[5].astype(float)
-    aside = unit(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
-    between = float(gallery.impostors.threshold(1, 0.004, 20))
+    aside = normalise(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
+    between = float(gallery.impostor_model.threshold(1, 0.004, 20))
     face = replace(
         track(5, np.array([0.0])),
         embeddings=(between * vector + np.sqrt(1 - between**2) * aside)[None].astype(np.float32),
@@ -172,10 +183,10 @@ def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery,
 
 def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
     vector = gallery.templates[5].astype(float)
-    aside = unit(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
+    aside = normalise(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
     there = {}
     for rate in (0.00003, 0.0005, 0.005, 0.05):
-        cosine = float(gallery.impostors.threshold(3, rate, 20))
+        cosine = float(gallery.impostor_model.threshold(3, rate, 20))
         embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
         seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
         there[rate] = [
@@ -231,26 +242,29 @@ def test_an_empty_room(gallery) -> None:
 
 def test_tracks_of_another_embedder_are_refused(gallery) -> None:
     with pytest.raises(GalleryMismatch, match="facenet"):
-        vote([SegmentResult("facenet-20180402", 0, 0, ())], gallery, ROSTER, MINUTE)
+        vote([SegmentResult(embedder="facenet-20180402", frames=0, faces=0, tracks=())], gallery, ROSTER, MINUTE)
 
 
 @given(st.sets(st.integers(0, 500), min_size=1), st.floats(0, 300))
 def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap: float) -> None:
     times = 2.0 * np.array(sorted(samples))
-    intervals = bridged(times, 2.0, gap, 1001.0)
+    intervals = bridge_gaps(times, 2.0, gap, 1001.0)
     assert all(any(start <= t <= end for start, end in intervals) for t in times)
     assert all(0 <= start < end <= 1001 for start, end in intervals)
     assert all(b[0] - a[1] > max(gap, 3) - 2 - 1e-9 for a, b in itertools.pairwise(intervals))
 
 
 def test_the_gap_is_in_proportion_for_a_short_recording() -> None:
-    assert VotePolicy().bridged(3600) == 300
-    assert VotePolicy().bridged(60) == pytest.approx(9)
+    assert VotePolicy().longest_bridged_gap(3600) == 300
+    assert VotePolicy().longest_bridged_gap(60) == pytest.approx(9)
 
 
 def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
     attendance = vote([result(track(3, ALL_MINUTE, x=300), track(600, ALL_MINUTE, x=800))], gallery, ROSTER, MINUTE)
-    (time, box), (unknown_time, unknown_box) = attendance.presences[3].marks[0], attendance.unknown[0].marks[0]
+    (time, box), (unknown_time, unknown_box) = (
+        attendance.presences[3].face_positions[0],
+        attendance.unknown[0].face_positions[0],
+    )
     assert time in ALL_MINUTE
     assert unknown_time in ALL_MINUTE
     assert box[0] == pytest.approx(300, abs=20)
@@ -263,7 +277,7 @@ def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
 def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, label: str | None, shift: float) -> None:
     roster = [*ROSTER, "new"]
     stranger = vote([result(track(600, ALL_MINUTE, x=800))], gallery, roster, MINUTE).unknown[0]
-    said = IdentityOverride("42", stranger.marks, label)
+    said = IdentityOverride(key="42", face_positions=stranger.face_positions, label=label)
     again = [
         result(
             track(600, ALL_MINUTE + shift, x=800),
@@ -280,7 +294,11 @@ def test_a_face_that_a_person_took_from_a_student_is_not_given_back_to_that_stud
     recording = [result(track(3, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     three = vote(recording, gallery, ROSTER, MINUTE).presences[3]
     attendance = vote(
-        recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", three.marks, "3", denied=True)]
+        recording,
+        gallery,
+        ROSTER,
+        MINUTE,
+        overrides=[IdentityOverride(key="1", face_positions=three.face_positions, label="3", denied=True)],
     )
     assert present(attendance) == {"5"}
     assert [person.override_key for person in attendance.unknown] == [""]
@@ -289,15 +307,28 @@ def test_a_face_that_a_person_took_from_a_student_is_not_given_back_to_that_stud
 def test_a_named_student_is_nobody_else_at_the_same_moments(gallery) -> None:
     recording = [result(track(600, ALL_MINUTE, x=100), track(3, ALL_MINUTE, x=500))]
     stranger = vote(recording, gallery, ROSTER, MINUTE).unknown[0]
-    attendance = vote(recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", stranger.marks, "3")])
+    attendance = vote(
+        recording,
+        gallery,
+        ROSTER,
+        MINUTE,
+        overrides=[IdentityOverride(key="1", face_positions=stranger.face_positions, label="3")],
+    )
     assert not present(attendance)
     assert sorted(person.override_key for person in attendance.unknown) == ["", "1"]
 
 
 def test_what_was_said_last_of_a_face_counts(gallery) -> None:
     recording = [result(track(600, ALL_MINUTE, x=100))]
-    marks = vote(recording, gallery, ROSTER, MINUTE).unknown[0].marks
+    face_positions = vote(recording, gallery, ROSTER, MINUTE).unknown[0].face_positions
     attendance = vote(
-        recording, gallery, ROSTER, MINUTE, overrides=[IdentityOverride("1", marks, "3"), IdentityOverride("2", marks)]
+        recording,
+        gallery,
+        ROSTER,
+        MINUTE,
+        overrides=[
+            IdentityOverride(key="1", face_positions=face_positions, label="3"),
+            IdentityOverride(key="2", face_positions=face_positions),
+        ],
     )
     assert [person.override_key for person in attendance.unknown] == ["2"]

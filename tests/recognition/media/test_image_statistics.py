@@ -30,8 +30,15 @@ def test_one_picture_says_nothing_of_motion() -> None:
 
 def test_what_a_footage_file_shows_lies_later_in_the_lecture() -> None:
     boxes, vectors = np.zeros((2, 4), np.float32), np.zeros((1, 3), np.float32)
-    track = Track(0, np.array([1.0, 3.0]), boxes, vectors, np.ones(1, np.float32), (Crop(3.0, 0.5, b"jpeg"),))
-    moved = SegmentResult("model", 2, 2, (track,), 0.5, 0.1).later(-0.5)
+    track = Track(
+        segment=0,
+        times=np.array([1.0, 3.0]),
+        boxes=boxes,
+        embeddings=vectors,
+        qualities=np.ones(1, np.float32),
+        crops=(Crop(time=3.0, quality=0.5, jpeg=b"jpeg"),),
+    )
+    moved = SegmentResult(embedder="model", frames=2, faces=2, tracks=(track,), light=0.5, motion=0.1).shift_times(-0.5)
     assert moved.tracks[0].times.tolist() == [0.5, 2.5]
     assert moved.tracks[0].crops[0].time == 2.5
     assert (moved.light, moved.faces) == (0.5, 2)

@@ -28,11 +28,11 @@ def test_damage_is_a_sentence_and_nothing_is_unpickled(tmp_path: Path) -> None:
     bad = tmp_path / "bad.npz"
     for content in (b"", b"PK\x03\x04 no zip"):
         bad.write_bytes(content)
-        with pytest.raises(RecognitionError, match="Take attendance again"):
+        with pytest.raises(RecognitionError, match="Process the recording again"):
             load_segment_result(bad)
     with bad.open("wb") as file:
         np.savez(file, manifest=np.array([{}], dtype=object))
-    with pytest.raises(RecognitionError, match="Take attendance again"):
+    with pytest.raises(RecognitionError, match="Process the recording again"):
         load_segment_result(bad)
     with pytest.raises(RecognitionError, match="missing"):
         load_segment_result(tmp_path / "none.npz")

@@ -1,0 +1,100 @@
+"""Open-set identification: which student each person is, or nobody."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.boxes import is_near
+from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS
+from recognition.identification.gallery import Gallery
+from recognition.tracking.assignment import assign
+from recognition.tracking.person import Person, co_occurrence
+from recognition.types import Identity
+from recognition.vectors import Floats
+
+Mask = NDArray[np.bool_]
+
+UNASSIGNED = -1
+LOOK_ALIKE_SHARE = 0.4  # of the way from the threshold to 1: students as near as this to the best one are look-alikes
+
+
+def identify(
+    people: Sequence[Person], gallery: Gallery, fpir: float, margin: float, excluded: Mask | None = None
+) -> list[Identity]:
+    """Who each person is, when a stranger may be taken for a student at the rate `fpir` (0..1).
+
+    `excluded` (people, labels) says which people can't be which students.
+
+    A person is a student where the cosine to the student's template reaches the threshold, every other student who may still
+    be this person is behind by `margin`, and the SVMs put no look-alike first. Whoever sits elsewhere at the same moment
+    can't sit here: between people of one moment, the assignment of greatest total similarity decides. It is repeated as long
+    as somebody is identified, for two reasons: one student can be several people at different moments, and the fewer students
+    a person may still be, the lower is the threshold that strangers reach at the wanted rate.
+    """
+    if not people:
+        return []
+    embeddings = np.stack([person.embedding() for person in people])
+    scores, svm_scores = gallery.scores(embeddings), gallery.svm_scores(embeddings)
+    observations = np.array([min(person.observation_count, MAX_COUNTED_OBSERVATIONS) for person in people])
+    together = co_occurrence(people)
+    students = np.full(len(people), UNASSIGNED)
+    excluded = np.zeros(scores.shape, bool) if excluded is None else excluded
+    taken = excluded.copy()
+    progress = True
+    while progress:
+        progress = False
+        threshold = gallery.impostor_model.threshold(observations, fpir, (~taken).sum(axis=1))
+        is_candidate = (scores >= threshold[:, None]) & ~taken & (students == UNASSIGNED)[:, None]
+        pairs = assign(scores - threshold[:, None], is_candidate)
+        # The widest lead first: only a student who certainly sits elsewhere makes room for a look-alike here.
+        pairs.sort(key=lambda pair: _lead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True)
+        for i, k in pairs:
+            free = ~taken[i]
+            look_alikes = free & (scores[i] >= scores[i, k] - LOOK_ALIKE_SHARE * (1 - threshold[i]))
+            is_ahead = free[k] and _lead(scores[i], k, free) >= margin
+            if is_ahead and svm_scores[i, k] >= svm_scores[i, look_alikes].max():
+                students[i] = k
+                taken[together[i], k] = True
+                progress = True
+    _extend_presences(people, embeddings, students, np.where(excluded, -np.inf, scores), together, gallery)
+    return [_identity(gallery, scores[i], k) for i, k in enumerate(students)]
+
+
+def _identity(gallery: Gallery, scores: Floats, student: int) -> Identity:
+    second, best = np.sort(np.append(scores, [-1.0, -1.0]))[-2:]
+    label = None if student == UNASSIGNED else gallery.labels[student]
+    return Identity(label, score=float(best), margin=float(best - second))
+
+
+def _lead(scores: Floats, student: int, free: Mask) -> float:
+    """How far a student's score is above the best of the other students who are `free` (n,)."""
+    others = free & (np.arange(len(free)) != student)
+    return float(scores[student] - scores[others].max(initial=-1.0))
+
+
+def _extend_presences(
+    people: Sequence[Person],
+    embeddings: Floats,
+    students: NDArray[np.int64],
+    scores: Floats,
+    together: Mask,
+    gallery: Gallery,
+) -> None:
+    """Give people who are still unassigned to the student whom they resemble most, where that student's seat is this one.
+
+    That is where somebody who was identified as the student sat in the same place at another time and doesn't look like
+    another person: the same face at a poorer moment. This lengthens a presence but never makes one. Changes `students`.
+    """
+    identified = np.flatnonzero(students != UNASSIGNED)
+    if not len(identified):
+        return
+    boxes = np.stack([person.median_box for person in people])
+    for i in np.flatnonzero(students == UNASSIGNED):
+        k = int(scores[i].argmax())
+        is_student = (students[identified] == k) & np.isfinite(scores[i, k])
+        in_same_place = is_near(boxes[i : i + 1], boxes[identified])[0]
+        looks_same = embeddings[identified] @ embeddings[i] > gallery.linking_threshold
+        is_elsewhere = (together[i, identified] & is_student).any()
+        if (is_student & in_same_place & looks_same).any() and not is_elsewhere:
+            students[i] = k
