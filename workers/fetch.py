@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 
+from campus.cctv.fetch_queue import queue_wanted_files
 from campus.cctv.fetching import (
     active_fetch_count,
     bytes_fetched_in_last_day,
@@ -25,7 +26,6 @@ from campus.cctv.fetching import (
     save_fetch_progress,
     schedule_retry,
 )
-from campus.cctv.matching import queue_wanted_files
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
 from campus.common.errors import UserError

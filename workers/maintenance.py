@@ -20,8 +20,8 @@ from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import delete_expired_galleries, request_due_trainings
 from campus.cctv.alarms import delete_expired_alarms
 from campus.cctv.clock_drift import measure_clock_offsets
+from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import delete_expired_partial_files
-from campus.cctv.matching import delete_expired_footage_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.recordings.models import Recording

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from campus.cctv.egress_policy import allowed_address
 from campus.cctv.fetching import save_host_key
-from campus.cctv.matching import RemoteFile
+from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Source
 from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs

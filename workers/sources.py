@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from campus.cctv.matching import days_to_scan, finish_scan
+from campus.cctv.file_discovery import days_to_scan, finish_scan
 from campus.cctv.models import Source, SourceTest
 from campus.cctv.services import finish_source_test
 from campus.common import jobs

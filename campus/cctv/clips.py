@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.biometrics.selectors import embedder_in_use
-from campus.cctv.matching import clashing_lecture, lectures_between
+from campus.cctv.lecture_matching import clashing_lecture, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common import jobs
 from campus.recordings.models import UNPROCESSED, Clip, Recording, Segment
@@ -22,8 +22,6 @@ from recognition.types import Interval
 SHORTEST = 1.0  # seconds: what is left of a segment where a footage file was cut is not worth a look below that
 LONGEST = timedelta(hours=12)  # of a footage file
 GRACE = timedelta(hours=1)  # that more footage is waited for where some comes after it was given up
-
-COMING = (Collection.State.WAITING, Collection.State.COLLECTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +190,13 @@ def _coming(lecture: Lecture) -> bool:
     if collection.state in (Collection.State.WAITING, Collection.State.MISSING):
         Collection.objects.filter(pk=collection.pk).update(**begun, finished_at=None)
         return True
-    return collection.state in COMING
+    return collection.state in Collection.OPEN_STATES
 
 
 @transaction.atomic
 def complete_lecture(*, lecture: Lecture) -> None:
     """No more footage is waited for: what its recordings show is counted for good. Repeating it changes nothing."""
-    Collection.objects.filter(lecture=lecture, state__in=COMING).update(
+    Collection.objects.filter(lecture=lecture, state__in=Collection.OPEN_STATES).update(
         state=Collection.State.COMPLETE, finished_at=timezone.now()
     )
     rows = list(Recording.objects.filter(lecture=lecture, provisional=True).values_list("pk", flat=True))

@@ -17,15 +17,8 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.cctv.clips import clip_plans_for, complete_lecture, gaps_by_camera, lecture_seconds, update_recordings_of
-from campus.cctv.matching import (
-    KEPT,
-    MIN_COLLECTION_TIME,
-    OPEN_COLLECTION_STATES,
-    clashing_lecture,
-    describe_clash,
-    footage_files_for_lecture,
-    queue_wanted_files,
-)
+from campus.cctv.fetch_queue import MAX_LECTURE_AGE, MIN_COLLECTION_TIME, queue_wanted_files
+from campus.cctv.lecture_matching import clashing_lecture, describe_clash, footage_files_for_lecture
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.notifications import notify_missing_footage
 from campus.common import jobs
@@ -61,10 +54,10 @@ def plan_collections(now: datetime) -> None:
     rooms: dict[int | None, list[Source]] = {}
     for camera in Camera.objects.filter(source__enabled=True).select_related("source"):
         rooms.setdefault(camera.room_id, []).append(camera.source)
-    near = Q(ends_at__gt=now - KEPT, starts_at__lt=now + AHEAD)
+    near = Q(ends_at__gt=now - MAX_LECTURE_AGE, starts_at__lt=now + AHEAD)
     new = []
     for lecture in (
-        Lecture.objects.filter(near | Q(collection__state__in=OPEN_COLLECTION_STATES))
+        Lecture.objects.filter(near | Q(collection__state__in=Collection.OPEN_STATES))
         .select_related("collection")
         .order_by("starts_at")
     ):
@@ -83,7 +76,7 @@ def plan_collections(now: datetime) -> None:
 
 def should_collect(lecture: Lecture, sources: Sequence[Source], now: datetime) -> bool:
     """Whether a lecture is collected at all: not what was over before its sources were there, except within their deadline."""
-    if not sources or lecture.cancelled or lecture.ends_at < now - KEPT or lecture.starts_at > now + AHEAD:
+    if not sources or lecture.cancelled or lecture.ends_at < now - MAX_LECTURE_AGE or lecture.starts_at > now + AHEAD:
         return False
     since = min(source.created_at - timedelta(hours=source.deadline_hours) for source in sources)
     return lecture.ends_at > since
@@ -117,7 +110,7 @@ def _leave(row: Collection, lecture: Lecture, now: datetime) -> None:
     else:
         state = Collection.State.COMPLETE if clip_plans_for(lecture) else Collection.State.OFF
         note = Message("No camera in use is in the lecture's room.")
-        leaves = row.state in OPEN_COLLECTION_STATES
+        leaves = row.state in Collection.OPEN_STATES
     with transaction.atomic():
         if leaves and _finish(Verdict(row, state, note), now):
             Collection.objects.filter(pk=row.pk).update(slot=_slot(lecture))
@@ -142,7 +135,7 @@ def start_due_checks(now: datetime) -> AbstractSet[int | None]:
     """Note the look that is due for each lecture, and when the next one is; returns the rooms that it is for."""
     rooms = set()
     due = (
-        Collection.objects.filter(state__in=OPEN_COLLECTION_STATES, next_check_at__lte=now)
+        Collection.objects.filter(state__in=Collection.OPEN_STATES, next_check_at__lte=now)
         .select_related("lecture")
         .order_by("lecture__starts_at")
     )
@@ -213,7 +206,7 @@ def close_collections(now: datetime) -> None:
     live = Camera.objects.filter(room=OuterRef("lecture__room"), source__kind=Source.Kind.RTSP)
     settled = Q(deadline_at__lte=now) | Exists(some) | Exists(live)
     rows = Collection.objects.filter(
-        settled, state__in=OPEN_COLLECTION_STATES, lecture__ends_at__lte=now, check_count__gte=1
+        settled, state__in=Collection.OPEN_STATES, lecture__ends_at__lte=now, check_count__gte=1
     )
     rows = rows.select_related("lecture__course").order_by("lecture__starts_at")
     verdicts = [verdict for row in rows if (verdict := _verdict(row, now))]

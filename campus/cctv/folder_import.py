@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.egress_policy import allowed_folder
-from campus.cctv.matching import MIN_COLLECTION_TIME, ParsedFile, RemoteFile, parse_files, save_discovered_files
+from campus.cctv.fetch_queue import MIN_COLLECTION_TIME
+from campus.cctv.file_discovery import ParsedFile, RemoteFile, parse_files, save_discovered_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.cctv.path_patterns import compile_pattern
 from campus.cctv.services import save_camera, save_source

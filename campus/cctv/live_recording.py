@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
-from campus.cctv.matching import lectures_between
+from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common import jobs
 from campus.recordings.selectors import gap_tolerance

@@ -1,4 +1,4 @@
-"""Where footage comes from by itself: the stores of cameras, what stands in which room, and the files that were seen there."""
+"""Sources of footage, their cameras and files, the collection of each lecture's footage, and alarms."""
 
 import uuid
 from datetime import tzinfo
@@ -19,13 +19,14 @@ from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
 from campus.common.messages import MessageField
 
-DAY = 24 * 3600  # seconds
+MAX_CLOCK_OFFSET_SECONDS = 24 * 3600
 
 
 class Source(jobs.LeasedJob):
-    """A place that recordings are fetched from: a folder, a server, or a camera that is recorded while a lecture runs.
+    """Where recordings are fetched from: a folder, a server, or cameras that are recorded while a lecture takes place.
 
-    Being looked through (`scanning`) is work that a worker claims, so that one looks at a time.
+    A scan lists the files. A worker claims the source for it, so one scan runs at a time; a recorder claims an RTSP
+    source.
     """
 
     class Kind(models.TextChoices):
@@ -39,23 +40,25 @@ class Source(jobs.LeasedJob):
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
 
     class ClockReference(models.TextChoices):
-        """What shows how far off the clock is."""
+        """What the clock offset was measured by."""
 
-        FILES = "files", _("names of files, and when they were last written")
-        STREAM = "stream", _("the camera's own word")
+        FILES = "files", _("file names compared with modification times")
+        STREAM = "stream", _("the camera's stream")
 
     class State(models.TextChoices):
-        IDLE = "idle", _("at rest")
-        SCANNING = "scanning", _("being looked through")
+        IDLE = "idle", _("idle")
+        SCANNING = "scanning", _("being scanned")
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     address = models.CharField(
         _("address"),
         max_length=500,
-        help_text=_("Like sftp://nvr.example.org/recordings, or a folder like /srv/cctv. Without name and password."),
+        help_text=_(
+            "Such as sftp://nvr.example.org/recordings, or a folder such as /srv/cctv. Without user name and password."
+        ),
     )
-    username = models.CharField(_("user name"), max_length=200, blank=True, help_text=_("Of S3 the access key."))
+    username = models.CharField(_("user name"), max_length=200, blank=True, help_text=_("For S3, the access key."))
     # Encrypted; see campus.cctv.credentials.
     secret = models.TextField(_("password"), blank=True, editable=False)
     host_key = models.CharField(
@@ -63,7 +66,7 @@ class Source(jobs.LeasedJob):
         max_length=800,
         blank=True,
         help_text=_(
-            "Of SFTP: the server's key as in known_hosts, like “ssh-ed25519 AAAA…”. It is taken over at the first test."
+            "For SFTP: the server's key as in known_hosts, such as “ssh-ed25519 AAAA…”. The first test fills it in."
         ),
     )
     pattern = models.CharField(
@@ -71,7 +74,7 @@ class Source(jobs.LeasedJob):
         max_length=300,
         blank=True,
         help_text=_(
-            "Like {camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4. Also {room}, {end:%H%M%S} and * for anything else."
+            "Such as {camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4. Also {room}, {end:%H%M%S}, and * for anything else."
         ),
     )
     time_zone = models.CharField(
@@ -79,45 +82,45 @@ class Source(jobs.LeasedJob):
         max_length=60,
         blank=True,
         validators=[known_time_zone],
-        help_text=_("Of the times in the names. Empty: ours."),
+        help_text=_("Of the times in file names. Empty: the institution's."),
     )
     clock_offset = models.FloatField(
         _("clock is ahead by"),
         default=0,
-        help_text=_("Seconds by which the clock in the names is fast; negative when it is slow."),
+        help_text=_("Seconds by which the camera's clock is fast; negative if it is slow."),
     )
     delay_minutes = models.PositiveSmallIntegerField(
-        _("first look after"), default=5, help_text=_("Minutes after the end of a lecture.")
+        _("first check after"), default=5, help_text=_("Minutes after the end of a lecture.")
     )
     deadline_hours = models.PositiveSmallIntegerField(
         _("give up after"),
         default=24,
-        help_text=_("Hours after the end of a lecture. Then a person is told what is missing."),
+        help_text=_("Hours after the end of a lecture. People are then notified of what is missing."),
     )
     scan_interval_minutes = models.PositiveSmallIntegerField(
-        _("look every"),
+        _("scan every"),
         default=15,
-        help_text=_("Minutes, also when no lecture waits, so that footage without a lecture is noticed."),
+        help_text=_("Minutes. Scans also run when no lecture waits for footage, to discover files without a lecture."),
     )
     max_kib_per_second = models.PositiveIntegerField(
-        _("at most KiB a second"), default=0, help_text=_("0: as fast as it goes.")
+        _("maximum KiB per second"), default=0, help_text=_("0: no limit.")
     )
-    max_file_gib = models.PositiveSmallIntegerField(_("largest file in GiB"), default=16)
-    max_gib_per_day = models.PositiveSmallIntegerField(_("at most GiB a day"), default=200)
+    max_file_gib = models.PositiveSmallIntegerField(_("maximum GiB per file"), default=16)
+    max_gib_per_day = models.PositiveSmallIntegerField(_("maximum GiB per day"), default=200)
     enabled = models.BooleanField(_("in use"), default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.IDLE, editable=False)
-    failed_scans = models.PositiveSmallIntegerField(_("looks since one came off"), default=0, editable=False)
-    next_scan_at = models.DateTimeField(_("next look"), null=True, editable=False)
+    failed_scans = models.PositiveSmallIntegerField(_("scans since the last successful one"), default=0, editable=False)
+    next_scan_at = models.DateTimeField(_("next scan"), null=True, editable=False)
     measured_clock_offset = models.FloatField(
-        _("clock seen to be ahead by"), null=True, editable=False, help_text=_("Seconds.")
+        _("clock measured to be ahead by"), null=True, editable=False, help_text=_("Seconds.")
     )
     clock_measured_by = models.CharField(
-        _("seen by"), max_length=10, choices=ClockReference.choices, blank=True, editable=False
+        _("measured by"), max_length=10, choices=ClockReference.choices, blank=True, editable=False
     )
-    clock_measured_at = models.DateTimeField(_("seen at"), null=True, editable=False)
-    last_checked_at = models.DateTimeField(_("last looked"), null=True, editable=False)
+    clock_measured_at = models.DateTimeField(_("measured at"), null=True, editable=False)
+    last_checked_at = models.DateTimeField(_("last checked"), null=True, editable=False)
     last_new_file_at = models.DateTimeField(_("last new file"), null=True, editable=False)
 
     class Meta:
@@ -134,34 +137,36 @@ class Source(jobs.LeasedJob):
         return ZoneInfo(self.time_zone) if self.time_zone else timezone.get_default_timezone()
 
     def clean(self) -> None:
-        wrong: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:
-            wrong["address"] = _("Leave name and password out of the address; they have fields of their own.")
-        if not abs(self.clock_offset) <= DAY:  # nor what is no number
-            wrong["clock_offset"] = _("A clock is off by a day at most.")
+            errors["address"] = _("Leave user name and password out of the address. They have their own fields.")
+        if not abs(self.clock_offset) <= MAX_CLOCK_OFFSET_SECONDS:  # NaN is refused, too
+            errors["clock_offset"] = _("A clock can be off by a day at most.")
         try:
             compile_pattern(self.pattern)
         except UserError as error:
-            wrong["pattern"] = str(error)
-        if wrong:
-            raise ValidationError(wrong)
+            errors["pattern"] = str(error)
+        if errors:
+            raise ValidationError(errors)
 
 
 class SourceTest(jobs.LeasedJob):
-    """A look at a source that a person asked for, the last one. It lists what is there and fetches nothing."""
+    """The last test of a source that a person asked for. It lists the source's files and fetches nothing."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", _("being looked at")
+        QUEUED = "queued", _("being tested")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
     source = models.OneToOneField(Source, on_delete=models.CASCADE, related_name="test", verbose_name=_("source"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
-    requested_at = models.DateTimeField(_("asked for at"), auto_now=True)
-    files = models.JSONField(_("files"), default=list, help_text="The newest: path, size and time of each.")
-    file_count = models.PositiveIntegerField(_("files that are there"), default=0)
+    requested_at = models.DateTimeField(_("requested at"), auto_now=True)
+    files = models.JSONField(
+        _("files"), default=list, help_text="The newest files: path, size and modification time of each."
+    )
+    file_count = models.PositiveIntegerField(_("files at the source"), default=0)
     camera_report = MessageField(
-        _("what the cameras send"), help_text="Of a source that has no files: a line a camera."
+        _("what the cameras send"), help_text="For a source without files: one line per camera."
     )
 
     class Meta:
@@ -173,10 +178,11 @@ class SourceTest(jobs.LeasedJob):
 
 
 class Camera(models.Model):
-    """What a source shows of a room. Its label is what the source's path pattern calls it; the only one may have none."""
+    """A camera of a source, and the room it shows. The label is its name in the paths of files; a source's only camera
+    needs none."""
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="cameras", verbose_name=_("source"))
-    label = models.CharField(_("name in the path"), max_length=100, blank=True)
+    label = models.CharField(_("name in paths"), max_length=100, blank=True)
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="cameras", verbose_name=_("room"))
 
     class Meta:
@@ -187,7 +193,7 @@ class Camera(models.Model):
             models.UniqueConstraint(
                 fields=["source", "label"],
                 name="one_camera_a_source_and_label",
-                violation_error_message=_("This source has a camera of that name already."),
+                violation_error_message=_("This source already has a camera with this name."),
             )
         ]
 
@@ -201,10 +207,11 @@ def footage_file_path(footage_file: "FootageFile", name: str) -> str:
 
 
 class FootageFile(jobs.LeasedJob):
-    """A file that a source has, or had. Several footage files make a lecture, and one footage file may serve two.
+    """A file that a source has, or had. A lecture may be shown by several files, and a file may show two lectures.
 
-    found --a lecture or a person wants it--> wanted --fetched--> here; or failed, double (the same bytes are here), discarded.
-    A failed try that is worth another waits in `retry` until `retry_at`.
+    discovered --a lecture or a person wants it--> fetching --> stored, failed, or duplicate (the same bytes are stored
+    already). After an error that may pass, it waits in `retry` until `retry_at`. A person may discard a file, and
+    restore it.
     """
 
     class State(models.TextChoices):
@@ -229,41 +236,37 @@ class FootageFile(jobs.LeasedJob):
         related_name="footage_files",
         editable=False,
         verbose_name=_("lecture"),
-        help_text=_("That a person said it shows. Empty: the lectures that were in the camera's room at its time."),
+        help_text=_("Assigned by a person. Empty: the lectures that took place in the camera's room at the time."),
     )
     path = models.CharField(_("path"), max_length=1000)
     size = models.PositiveBigIntegerField(_("size in bytes"), default=0)
-    modified_at = models.DateTimeField(_("changed"), null=True)
-    starts_at = models.DateTimeField(_("from"), null=True, help_text=_("By our clock: the camera's, put right."))
-    ends_at = models.DateTimeField(_("to"), null=True, help_text=_("By its name, or its length once it is here."))
+    modified_at = models.DateTimeField(_("last modified"), null=True)
+    starts_at = models.DateTimeField(_("from"), null=True, help_text=_("With the camera's clock corrected."))
+    ends_at = models.DateTimeField(_("to"), null=True, help_text=_("By the file name; once fetched, by the duration."))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DISCOVERED)
     file = models.FileField(upload_to=footage_file_path, max_length=200, blank=True)
-    fetched_bytes = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
+    fetched_bytes = models.PositiveBigIntegerField(_("bytes fetched"), default=0)
     sha256 = models.CharField(max_length=64, blank=True)
-    info = models.JSONField(_("what the file is"), default=dict)
+    info = models.JSONField(_("technical data"), default=dict)
     retry_count = models.PositiveSmallIntegerField(_("retries"), default=0)
-    retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    fully_written = models.BooleanField(
-        _("no longer being written"), default=False, help_text=_("Found unchanged a while later.")
-    )
-    note = MessageField(_("note"), help_text=_("What is odd about it: no lecture at that time, cut off, …"))
+    retry_at = models.DateTimeField(_("next retry"), null=True, blank=True)
+    fully_written = models.BooleanField(_("fully written"), default=False, help_text=_("Unchanged for a while."))
+    note = MessageField(_("note"), help_text=_("Anything unusual: no lecture at that time, cut off, …"))
     needs_assignment = models.BooleanField(
-        default=False, editable=False, help_text="Only a person can tell what it shows."
+        default=False, editable=False, help_text="Only a person can tell which lecture it shows."
     )
-    discovered_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    discovered_at = models.DateTimeField(_("discovered"), auto_now_add=True)
     fetched_at = models.DateTimeField(_("fetched"), null=True)
 
     class Meta:
         verbose_name = _("footage file")
         verbose_name_plural = _("footage files")
         ordering = ["-starts_at", "path"]
-        constraints = [models.UniqueConstraint(fields=["source", "path"], name="a_footage_file_once_a_source")]
+        constraints = [models.UniqueConstraint(fields=["source", "path"], name="one_footage_file_a_source_and_path")]
         indexes = [
-            models.Index(fields=["camera", "starts_at"], name="footage_by_camera_and_time"),
-            models.Index(fields=["state", "retry_at"], name="footage_files_that_are_due"),
-            models.Index(
-                fields=["discovered_at"], condition=Q(needs_assignment=True), name="footage_that_needs_a_person"
-            ),
+            models.Index(fields=["camera", "starts_at"], name="footage_camera_time"),
+            models.Index(fields=["state", "retry_at"], name="footage_retry_due"),
+            models.Index(fields=["discovered_at"], condition=Q(needs_assignment=True), name="footage_needs_assignment"),
         ]
 
     def __str__(self) -> str:
@@ -271,28 +274,31 @@ class FootageFile(jobs.LeasedJob):
 
 
 class Collection(models.Model):
-    """That a lecture's footage comes by itself, and how far that is. One a lecture, so that each slot runs once.
+    """How far the automatic collection of a lecture's footage is; one row per lecture.
 
-    waiting --the lecture ends, or a footage file comes--> collecting --all of it is here--> complete; at the deadline complete with
-    what there is, or missing. Nothing holds it: each step is one conditional UPDATE.
+    waiting --the lecture ends, or a file arrives--> collecting --all footage is stored--> complete. At the deadline it
+    becomes complete with the footage there is, or missing if there is none. No lease is needed: each step is one
+    conditional UPDATE.
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting", _("waits for the lecture")
-        COLLECTING = "collecting", _("being collected")
+        WAITING = "waiting", _("waiting for the lecture")
+        COLLECTING = "collecting", _("collecting")
         COMPLETE = "complete", _("complete")
         MISSING = "missing", _("missing")
         OFF = "off", _("not collected")
 
+    OPEN_STATES = (State.WAITING, State.COLLECTING)
+
     lecture = models.OneToOneField(
         Lecture, on_delete=models.CASCADE, related_name="collection", verbose_name=_("lecture")
     )
-    # When and where the lecture was when this was planned; another one means that it was moved.
+    # Time and room of the lecture when this was planned. If they differ from the lecture's, it was moved.
     slot = models.CharField(max_length=200, blank=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
-    check_count = models.PositiveSmallIntegerField(_("looks"), default=0)
-    next_check_at = models.DateTimeField(_("next look"))
-    deadline_at = models.DateTimeField(_("given up at"))
+    check_count = models.PositiveSmallIntegerField(_("checks"), default=0)
+    next_check_at = models.DateTimeField(_("next check"))
+    deadline_at = models.DateTimeField(_("deadline"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     note = MessageField(_("what is missing"))
 
@@ -304,7 +310,7 @@ class Collection(models.Model):
             models.Index(
                 fields=["next_check_at"],
                 condition=Q(state__in=["waiting", "collecting"]),
-                name="collections_that_are_due",
+                name="collection_check_due",
             ),
         ]
 
@@ -313,27 +319,27 @@ class Collection(models.Model):
 
 
 class Alarm(models.Model):
-    """Something that stopped: told to people when it begins and again when it is over. `key` names what it is about."""
+    """Something that stopped. People are notified when it starts and when it ends. `key` identifies what stopped."""
 
     class Kind(models.TextChoices):
-        UNREACHABLE = "unreachable", _("source can't be looked through")
+        UNREACHABLE = "unreachable", _("source cannot be scanned")
         SILENT = "silent", _("source is silent")
-        QUEUE = "queue", _("work waits too long")
-        DARK = "dark", _("camera shows nothing but black")
-        FROZEN = "frozen", _("camera's picture stands still")
+        QUEUE = "queue", _("jobs wait too long")
+        DARK = "dark", _("camera shows only black")
+        FROZEN = "frozen", _("camera's picture is frozen")
         FACELESS = "faceless", _("camera shows no faces")
 
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     key = models.CharField(max_length=80)
     text = MessageField(_("what happened"))
     started_at = models.DateTimeField(_("since"), auto_now_add=True)
-    ended_at = models.DateTimeField(_("over"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("alarm")
         verbose_name_plural = _("alarms")
         ordering = ["-started_at"]
-        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(ended_at=None), name="an_alarm_rings_once")]
+        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(ended_at=None), name="one_open_alarm_a_key")]
 
     def __str__(self) -> str:
         return str(self.text)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, sees_everything
-from campus.cctv.matching import ParsedFile, RemoteFile, parse_files
+from campus.cctv.file_discovery import ParsedFile, RemoteFile, parse_files
 from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.path_patterns import compile_pattern
 from campus.common.messages import localize

@@ -17,7 +17,9 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.cctv import credentials
 from campus.cctv.clips import lectures_shown_by, update_recordings_of
-from campus.cctv.matching import MIN_COLLECTION_TIME, RemoteFile, lectures_between, queue_wanted_files
+from campus.cctv.fetch_queue import MIN_COLLECTION_TIME, queue_wanted_files
+from campus.cctv.file_discovery import RemoteFile
+from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common import jobs
 from campus.common.errors import UserError

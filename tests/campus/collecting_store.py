@@ -12,7 +12,7 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.cctv.collection import collect_footage
 from campus.cctv.fetching import finish_fetch, partial_file_path
-from campus.cctv.matching import RemoteFile, finish_scan
+from campus.cctv.file_discovery import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
 from recognition.messages import Message

@@ -9,7 +9,7 @@ from django.db import connection
 from campus.academics.models import Lecture, LectureSeries, Room
 from campus.academics.timetable import apply, fingerprint, lecture_change, plan
 from campus.cctv.collection import collect_footage
-from campus.cctv.matching import AT_ONCE
+from campus.cctv.fetch_queue import MAX_FILES_FETCHING
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
 from campus.outbox.models import Delivery
@@ -190,7 +190,7 @@ def test_an_outage_is_caught_up_in_order_and_without_a_flood(store: Store, clock
     collect_footage()
     assert Collection.objects.filter(state=State.MISSING).count() == 0, "nobody looked yet"
     assert store.looked()
-    assert len(store.wanted()) == AT_ONCE
+    assert len(store.wanted()) == MAX_FILES_FETCHING
     assert store.wanted()[:6] == [
         f"cam1/20261116/{time}.mp4" for time in ("090000", "091500", "093000", "094500", "100000", "101500")
     ]

@@ -6,8 +6,9 @@ import pytest
 
 from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect_footage
+from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import schedule_retry
-from campus.cctv.matching import RemoteFile, delete_expired_footage_files, finish_scan
+from campus.cctv.file_discovery import RemoteFile, finish_scan
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
 from campus.outbox.models import Delivery

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from campus.cctv import credentials
-from campus.cctv.matching import RemoteFile
+from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.cctv.services import finish_source_test
 from campus.common import jobs

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from campus.accounts.roles import Role
 from campus.cctv import credentials
-from campus.cctv.matching import RemoteFile
+from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTest
 from campus.cctv.services import finish_source_test, request_source_test
 from campus.common import jobs

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.cctv import credentials
 from campus.cctv.fetching import finish_fetch
-from campus.cctv.matching import RemoteFile
+from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import (
     awaiting_assignment,

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from campus.cctv.file_discovery import ParsedFile
 from campus.cctv.folder_import import finish_import, import_files, list_files, save_import_source
-from campus.cctv.matching import ParsedFile
 from campus.cctv.models import FootageFile, Source
 from campus.common.errors import UserError
 
