@@ -55,13 +55,13 @@ def enrol(people: Path, first: int | None) -> "Course":
     from django.core.files import File
 
     from campus.academics.models import Course
-    from campus.academics.services import student_enrol
+    from campus.academics.services import enrol_student
     from campus.biometrics.services import add_photo, request_training
     from recognition.people_folder import photos_by_person
 
     course = Course.objects.create(code=CODE, name="Rollcall's demo")
     for number, (name, photos) in enumerate(photos_by_person(people, first).items(), start=1):
-        student = student_enrol(number=f"D{number:03}", name=name, course=course)
+        student = enrol_student(number=f"D{number:03}", name=name, course=course)
         for path in photos:
             with path.open("rb") as file:
                 add_photo(student=student, file=File(file), name=path.name)
@@ -73,11 +73,11 @@ def upload(course: "Course", video: Path) -> "Recording":
     from django.core.files import File
     from django.utils import timezone
 
-    from campus.academics.services import lecture_create
+    from campus.academics.services import create_lecture
     from campus.recordings.services import create_recording
 
     now = timezone.localtime().replace(second=0, microsecond=0)
-    lecture = lecture_create(course=course, starts_at=now, ends_at=now + timedelta(hours=1), title="Demo")
+    lecture = create_lecture(course=course, starts_at=now, ends_at=now + timedelta(hours=1), title="Demo")
     with video.open("rb") as file:
         return create_recording(lecture=lecture, file=File(file), name=video.name, user=None)
 

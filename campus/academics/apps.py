@@ -17,6 +17,6 @@ class AcademicsConfig(AppConfig):
 def roster_changed(instance: Any, **_: Any) -> None:
     """An enrolment came, changed or went, in whatever way: also with its student."""
     from campus.academics.models import Course
-    from campus.academics.services import faces_changed
+    from campus.academics.services import mark_galleries_outdated
 
-    faces_changed(courses=Course.objects.filter(pk=instance.course_id))
+    mark_galleries_outdated(courses=Course.objects.filter(pk=instance.course_id))

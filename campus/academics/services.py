@@ -1,21 +1,52 @@
 """Everything that writes classes, students and lectures."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TypeVar
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, models, transaction
+from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Lecture, Room, Strictness, Student
-from campus.academics.roster import Table
-from campus.academics.roster_plan import STUDENT_FIELDS, RosterPlan, plan_roster
+from campus.academics.series import with_usage
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 
+Row = TypeVar("Row", bound=models.Model)
 
-def lecture_create(
+
+def validate_and_save(row: Row, **changes: object) -> Row:
+    """Write a row after the model's own checks. Raises ValidationError by field, or UserError."""
+    for name, value in changes.items():
+        setattr(row, name, value)
+    row.full_clean()
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise UserError("Somebody else wrote the same at this moment. Look at it, then try again.") from error
+    return row
+
+
+def delete_unprotected(*, row: models.Model) -> None:
+    """Raises UserError where something else needs it."""
+    try:
+        row.delete()
+    except ProtectedError as error:
+        raise UserError("This is needed elsewhere, so it stays. Remove what needs it first.") from error
+
+
+@transaction.atomic
+def save_course(*, course: Course, lecturers: list[User] | None = None, **changes: object) -> Course:
+    course = validate_and_save(course, **changes)
+    if lecturers is not None:
+        course.lecturers.set(lecturers)
+    return course
+
+
+def create_lecture(
     *, course: Course, starts_at: datetime, ends_at: datetime, title: str = "", room: Room | None = None
 ) -> Lecture:
     """A meeting of a class. Raises UserError where it ends before it starts, or the class has one at that time."""
@@ -30,6 +61,37 @@ def lecture_create(
         ) from error
 
 
+def change_lecture(
+    *, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: Room | None, cancelled: bool = False
+) -> Lecture:
+    """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
+    if ends_at <= starts_at:
+        raise UserError("The lecture ends before it starts. Set a later end.")
+    new = {"starts_at": starts_at, "ends_at": ends_at, "title": title, "room": room, "cancelled": cancelled}
+    if all(getattr(lecture, name) == value for name, value in new.items()):
+        return lecture
+    for name, value in new.items():
+        setattr(lecture, name, value)
+    lecture.detached = bool(lecture.series_id or lecture.uid)
+    try:
+        with transaction.atomic():
+            lecture.save(update_fields=[*new, "detached"])
+    except IntegrityError as error:
+        raise UserError(
+            "This class has a lecture at that time already. Open that one, or choose another time."
+        ) from error
+    return lecture
+
+
+def delete_lecture(*, lecture: Lecture) -> None:
+    """Only what never took place. Raises UserError where something was recorded or counted."""
+    with transaction.atomic():
+        held: models.QuerySet[Lecture] = Lecture.objects.select_for_update(of=("self",)).filter(pk=lecture.pk)
+        if with_usage(held).get().used:  # type: ignore[attr-defined]
+            raise UserError("This lecture has a recording or attendance, so it stays. You can mark it as cancelled.")
+        held.delete()
+
+
 def get_or_create_room(name: str) -> Room | None:
     """The room of that name, however it is typed; made where there is none yet. None without a name."""
     name = " ".join(name.split())
@@ -38,12 +100,12 @@ def get_or_create_room(name: str) -> Room | None:
     return Room.objects.filter(key=name).first() or Room.objects.get_or_create(key=name, defaults={"name": name})[0]
 
 
-def strictness_set(*, course: Course, strictness: str) -> None:
+def set_strictness(*, course: Course, strictness: str) -> None:
     """Choose how sure the machine must be of a student of the class, from the next recording on."""
     Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
 
 
-def student_enrol(*, number: str, name: str, course: Course | None = None) -> Student:
+def enrol_student(*, number: str, name: str, course: Course | None = None) -> Student:
     """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises UserError."""
     with transaction.atomic():
         student = Student.objects.filter(number_key=number).first()
@@ -61,38 +123,18 @@ def student_enrol(*, number: str, name: str, course: Course | None = None) -> St
     return student
 
 
-def guest_number() -> str:
+def next_guest_number() -> str:
     """A number for a guest, who has none."""
     taken = Student.objects.filter(number_key__startswith="guest-").values_list("number_key", flat=True)
     used = {int(number[6:]) for number in taken if number[6:].isdecimal()}
     return f"guest-{max(used, default=0) + 1}"
 
 
-def faces_changed(*, courses: QuerySet[Course]) -> None:
+def mark_galleries_outdated(*, courses: QuerySet[Course]) -> None:
     """Other students, or other photos of them: these classes are due a training once nothing changes any more."""
-    courses.order_by().update(faces_changed_at=timezone.now())
+    courses.order_by().update(gallery_outdated_at=timezone.now())
 
 
-def roster_import(
-    *, table: Table, columns: Mapping[str, int], course: Course | None = None, complete: bool = False
-) -> RosterPlan:
-    """Do what `plan_roster` says, all of it or nothing; returns what was done.
-
-    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a row is wrong.
-    """
-    with transaction.atomic():
-        plan = plan_roster(table, columns, course)
-        if plan.errors:
-            raise UserError("Some rows can't be imported. Correct them in the file, then choose it once more.")
-        Student.objects.bulk_create(plan.students_new.values(), batch_size=1000)
-        Student.objects.bulk_update(plan.students_changed.values(), STUDENT_FIELDS, batch_size=200)
-        if complete:
-            yesterday = timezone.localdate() - timedelta(days=1)
-            for enrolment in plan.leaving:
-                enrolment.valid_to = max(enrolment.valid_from, yesterday)
-            Enrolment.objects.bulk_update(plan.leaving, ["valid_to"], batch_size=500)
-        Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
-        Enrolment.objects.bulk_update(plan.enrolments_changed, ["valid_from", "valid_to"], batch_size=500)
-        # Bulk writes send no signals.
-        faces_changed(courses=Course.objects.filter(pk__in={enrolment.course_id for enrolment in plan.enrolments_new}))
-    return plan
+def delete_enrolment(*, enrolment: Enrolment) -> None:
+    """Made by mistake: as if the student had never been in the class. Who leaves gets a last day instead."""
+    enrolment.delete()

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from campus.accounts.roles import is_registrar, sees_everything
-from campus.api.exception_handler import KeyUsedOtherwise, PreconditionFailed
+from campus.api.exception_handler import IdempotencyKeyReused, PreconditionFailed
 from campus.api.models import IdempotencyKey
 
 Row = TypeVar("Row", bound=models.Model)
@@ -35,14 +35,14 @@ def who(request: Request) -> User:
     return cast(User, request.user)  # IsAuthenticated has let it through
 
 
-class RegistrarsOnly(IsAuthenticated):
+class IsRegistrar(IsAuthenticated):
     message = gettext_lazy("Only a registrar may do this.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and is_registrar(who(request))
 
 
-class RegistrarsWrite(RegistrarsOnly):
+class IsRegistrarOrReadOnly(IsRegistrar):
     """Others read what is theirs to see."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -50,7 +50,7 @@ class RegistrarsWrite(RegistrarsOnly):
         return reads or super().has_permission(request, view)
 
 
-class OfficeReads(IsAuthenticated):
+class CanSeeEverything(IsAuthenticated):
     message = gettext_lazy("Only who looks after all classes may read this.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -123,7 +123,7 @@ def once(key: str, handler: Callable[..., Response], request: Request, *args: An
         except IntegrityError:
             row = keys.get()
             if row.fingerprint != fingerprint:
-                raise KeyUsedOtherwise from None
+                raise IdempotencyKeyReused from None
             return Response(row.body, status=row.status, headers={"Idempotency-Replayed": "true"})
         response = handler(request, *args, **kwargs)
         body = json.loads(_as_json(response.data) or "null")

@@ -29,7 +29,7 @@ class PreconditionFailed(exceptions.APIException):
     default_detail = gettext_lazy("It was changed since you read it. Read it again, then decide anew.")
 
 
-class KeyUsedOtherwise(exceptions.APIException):
+class IdempotencyKeyReused(exceptions.APIException):
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_detail = gettext_lazy(
         "This Idempotency-Key came with another request before. Take a new key for a new request."
@@ -47,7 +47,7 @@ def problem(
     )
 
 
-def say_why(error: Exception, context: dict[str, Any]) -> Response:
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500 without a word of it."""
     set_rollback()
     match error:
@@ -110,7 +110,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     return headers
 
 
-class NotThere(APIView):
+class NotFoundView(APIView):
     """Any address under the API that is none."""
 
     authentication_classes = ()

@@ -5,20 +5,20 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from campus.api.events import EventsView
-from campus.api.exception_handler import NotThere
-from campus.api.token import TokenView
-from campus.api.uploads import UploadsView, UploadView
+from campus.api.exception_handler import NotFoundView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
 from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
+from campus.api.views.events import EventsView
 from campus.api.views.evidence import SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
+from campus.api.views.token import TokenView
+from campus.api.views.uploads import UploadsView, UploadView
 
 router = SimpleRouter()
 router.register("courses", CourseViewSet, "api-course")
@@ -56,5 +56,5 @@ urlpatterns = [
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),
-    path("<path:rest>", NotThere.as_view(), name="api-not-there"),
+    path("<path:rest>", NotFoundView.as_view(), name="api-not-there"),
 ]

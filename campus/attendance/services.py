@@ -9,8 +9,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from campus.academics.editing import row_save
 from campus.academics.models import Course, Lecture
+from campus.academics.services import validate_and_save
 from campus.attendance.models import (
     AttendanceStatus,
     RegisterPolicy,
@@ -33,7 +33,7 @@ def save_status(*, status: AttendanceStatus, **changes: object) -> AttendanceSta
         raise UserError(
             "Records rely on this: a status keeps its code, and one that is always there its name and its meaning, too."
         )
-    return row_save(status, **changes)
+    return validate_and_save(status, **changes)
 
 
 def delete_status(*, status: AttendanceStatus) -> None:
@@ -47,7 +47,7 @@ def delete_status(*, status: AttendanceStatus) -> None:
 
 def save_policy(*, course: Course, **changes: object) -> RegisterPolicy:
     """Raises ValidationError by field."""
-    return row_save(policy_for(course), **changes)
+    return validate_and_save(policy_for(course), **changes)
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.services import faces_changed
+from campus.academics.services import mark_galleries_outdated
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_consistency import check_consistency
 from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_all
@@ -140,7 +140,7 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
 
 
 def _mark_galleries_outdated(*students: int) -> None:
-    faces_changed(courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course")))
+    mark_galleries_outdated(courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course")))
 
 
 def request_due_trainings() -> int:
@@ -152,8 +152,8 @@ def request_due_trainings() -> int:
     for course in Course.objects.filter(faces_changed_at__lt=timezone.now() - TRAINING_DELAY):
         if course_photos(course).filter(state=FacePhoto.Verdict.PENDING).exists():
             continue
-        unchanged = Course.objects.filter(pk=course.pk, faces_changed_at=course.faces_changed_at)
-        if unchanged.update(faces_changed_at=None) and course_photos(course).exists() and needs_training(course):
+        unchanged = Course.objects.filter(pk=course.pk, gallery_outdated_at=course.gallery_outdated_at)
+        if unchanged.update(gallery_outdated_at=None) and course_photos(course).exists() and needs_training(course):
             request_training(course=course)
             asked += 1
     return asked

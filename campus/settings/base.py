@@ -140,7 +140,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.OneFormat",
     "DEFAULT_SCHEMA_CLASS": "campus.api.schema.Schema",
-    "EXCEPTION_HANDLER": "campus.api.exception_handler.say_why",
+    "EXCEPTION_HANDLER": "campus.api.exception_handler.exception_handler",
     "NUM_PROXIES": TRUSTED_PROXIES,
     "DEFAULT_PAGINATION_CLASS": "campus.api.pagination.Pages",
     "PAGE_SIZE": 50,

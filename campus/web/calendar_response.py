@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from campus.academics.ical import build_calendar
 from campus.academics.models import Lecture
-from campus.academics.timetable_ical import calendar_of
 
 
 def calendar_response(
     request: HttpRequest, lectures: Iterable[Lecture], *, name: str, download: str = ""
 ) -> HttpResponse:
-    data = calendar_of(
+    data = build_calendar(
         lectures,
         name=name,
         host=request.get_host().partition(":")[0],

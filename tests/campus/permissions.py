@@ -21,8 +21,8 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
 from campus.academics.models import Holiday, LectureSeries
-from campus.academics.timetable_links import key_of, link_renew
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
 from campus.attendance.models import AttendanceChange, Snapshot
@@ -96,7 +96,7 @@ def things(world: World) -> dict[str, object]:
         lecture=world.lecture, next_check_at=timezone.now(), deadline_at=timezone.now()
     )
     token, _ = create_token(user=world.own, name="script", scope="read", days=1)
-    link = link_renew(user=world.own, course=world.course)
+    link = renew_calendar_link(user=world.own, course=world.course)
     keys = {
         "classes courses course": world.course.pk,
         "students student": world.student.pk,
@@ -108,7 +108,7 @@ def things(world: World) -> dict[str, object]:
         "uploads": Upload.objects.create(
             lecture=world.lecture, user=world.own, size=1, expires_at=timezone.now() + timedelta(days=1)
         ).pk,
-        "calendar": key_of(link),
+        "calendar": calendar_link_token(link),
         "calendar-links": link.pk,
         "statuses": "late",
         "room rooms": factories.room("B 12").pk,

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pytest
 from rest_framework.test import APIClient
 
+from campus.academics.calendar_links import renew_calendar_link
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
-from campus.academics.timetable_links import link_renew
 from campus.api.urls import router
 from campus.attendance.models import Snapshot
 from campus.attendance.overrides import set_override
@@ -374,7 +374,9 @@ class TestCalendarLinks(Matrix):
     never = ("put", "patch")
 
     def row(self, world: World) -> Any:
-        return CalendarLink.objects.filter(user=world.own).first() or link_renew(user=world.own, course=world.course)
+        return CalendarLink.objects.filter(user=world.own).first() or renew_calendar_link(
+            user=world.own, course=world.course
+        )
 
 
 class TestWebhooks(Matrix):

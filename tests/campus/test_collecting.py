@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 
 from campus.academics.models import Lecture, LectureSeries, Room
-from campus.academics.timetable import apply, fingerprint, lecture_change, plan
+from campus.academics.series import apply_series, plan_fingerprint, plan_series
+from campus.academics.services import change_lecture
 from campus.cctv.collection import collect_footage
 from campus.cctv.fetch_queue import MAX_FILES_FETCHING
 from campus.cctv.models import Collection, FootageFile, Source
@@ -128,7 +129,7 @@ def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock:
     clock.now = lecture.starts_at - timedelta(hours=1)
     collect_footage()
     later = lecture.starts_at + timedelta(hours=3)
-    lecture_change(lecture=lecture, starts_at=later, ends_at=later + timedelta(minutes=90), title="", room=lecture.room)
+    change_lecture(lecture=lecture, starts_at=later, ends_at=later + timedelta(minutes=90), title="", room=lecture.room)
     store.record_lecture(lecture)
     store.record(lecture.starts_at - timedelta(hours=3))
     clock.now = lecture.ends_at + timedelta(minutes=5)
@@ -138,7 +139,7 @@ def test_a_lecture_that_moves_is_followed(store: Store, lecture: Lecture, clock:
     }
     # And once more, when its footage is here already.
     early = lecture.starts_at + 2 * QUARTER
-    lecture_change(lecture=lecture, starts_at=early, ends_at=early + timedelta(minutes=60), title="", room=lecture.room)
+    change_lecture(lecture=lecture, starts_at=early, ends_at=early + timedelta(minutes=60), title="", room=lecture.room)
     collect_footage()
     row = Collection.objects.get(lecture=lecture)
     assert row.slot.startswith(early.isoformat())
@@ -230,7 +231,7 @@ def test_summer_time_moves_nothing(store: Store, clock: Clock, day: str, hour: i
     )  # fmt: skip
     series.refresh_from_db()
     clock.now = datetime(date.year, date.month, date.day, tzinfo=UTC) - timedelta(days=1)
-    apply(series=series, agreed=fingerprint(plan(series)))
+    apply_series(series=series, agreed=plan_fingerprint(plan_series(series)))
     lecture = Lecture.objects.get()
     assert lecture.starts_at.hour == hour
     clock.now = lecture.ends_at + timedelta(minutes=10)

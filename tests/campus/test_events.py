@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campus.api import events
+from campus.api.views import events
 from campus.common import cache as sharing
 from campus.recordings.models import Recording
 from tests.campus import factories

@@ -12,10 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from openpyxl import Workbook, load_workbook
 
-from campus.academics import roster
+from campus.academics import roster_files as roster
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.roster_plan import RosterPlan, plan_roster
-from campus.academics.services import roster_import
+from campus.academics.roster_import import RosterPlan, import_roster, plan_roster
 from campus.common.errors import UserError
 from tests.campus.admin_tools import client_of
 
@@ -41,7 +40,7 @@ def confirm(client: Client, address: str, **fields: str) -> None:
 def do_import(content: bytes, course: Course | None = None, complete: bool = False) -> list[int]:
     """How many were new, changed, and as they were."""
     table = roster.read_table(content)
-    plan = roster_import(table=table, columns=roster.guess_columns(table.headers), course=course, complete=complete)
+    plan = import_roster(table=table, columns=roster.guess_columns(table.headers), course=course, complete=complete)
     return [len(plan.new), len(plan.changed), plan.unchanged]
 
 
@@ -79,7 +78,7 @@ def test_preview_changes_nothing_and_confirming_enrols(registrar: Client, course
     assert (enrolment.valid_from, enrolment.valid_to) == (date(2026, 9, 1), date(2026, 12, 31))
     assert Student.objects.filter(number="008", courses=None).exists()
     course.refresh_from_db()
-    assert course.faces_changed_at, "the class may need another gallery"
+    assert course.gallery_outdated_at, "the class may need another gallery"
 
 
 def test_the_same_file_again_changes_nothing_and_a_changed_row_updates(course: Course) -> None:
@@ -262,6 +261,6 @@ def test_ten_thousand_rows_ask_the_database_a_few_times_only(
     table = roster.read_table((HEADER + rows).encode())
     columns = roster.guess_columns(table.headers)
     with django_assert_max_num_queries(400):
-        assert len(roster_import(table=table, columns=columns).new) == 10_000
+        assert len(import_roster(table=table, columns=columns).new) == 10_000
     with django_assert_max_num_queries(5):
         assert plan_roster(table, columns).unchanged == 10_000

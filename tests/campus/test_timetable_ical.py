@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from icalendar import Calendar
 
+from campus.academics.calendar_import import EntryChange, plan_import, save_import
+from campus.academics.ical import MAX_BYTES, build_calendar, read_calendar
 from campus.academics.models import Course, Lecture
-from campus.academics.timetable import lecture_change
-from campus.academics.timetable_ical import MAX_BYTES, calendar_of, read_calendar
-from campus.academics.timetable_import import Kind, compare, save
+from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from tests.campus import factories
 
@@ -43,8 +43,8 @@ def course(db: None) -> Course:
     return factories.course(code="CS101", name="Computing")
 
 
-def take(data: bytes, only: Course | None = None, *, complete: bool = False) -> dict[Kind, int]:
-    return save(compare(read_calendar(data), list(Course.objects.all()), only), complete=complete)
+def take(data: bytes, only: Course | None = None, *, complete: bool = False) -> dict[EntryChange, int]:
+    return save_import(plan_import(read_calendar(data), list(Course.objects.all()), only), complete=complete)
 
 
 def test_a_weekly_event_is_at_the_same_time_on_the_wall_in_summer_too():
@@ -136,23 +136,23 @@ def test_a_files_own_time_zone_rules_are_not_followed():
 
 
 def test_reading_a_calendar_again_changes_nothing(course: Course):
-    assert take(ics(WEEKLY)) == {Kind.NEW: 3}
-    assert take(ics(WEEKLY)) == {Kind.SAME: 3}
+    assert take(ics(WEEKLY)) == {EntryChange.NEW: 3}
+    assert take(ics(WEEKLY)) == {EntryChange.SAME: 3}
     lecture = course.lectures.order_by("starts_at").first()
     assert (lecture.title, lecture.room.name) == ("Loops", "H 1")
 
 
 def test_what_the_other_system_moves_or_cancels_follows(course: Course):
     take(ics(single("a", "20990323T090000Z")))
-    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {Kind.CHANGED: 1}
+    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {EntryChange.CHANGED: 1}
     lecture = course.lectures.get()
     assert (lecture.starts_at, lecture.title) == (datetime(2099, 3, 24, 10, 0, tzinfo=UTC), "New title")
     assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title", "STATUS:CANCELLED"))) == {
-        Kind.CHANGED: 1
+        EntryChange.CHANGED: 1
     }
     lecture.refresh_from_db()
     assert lecture.cancelled
-    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {Kind.CHANGED: 1}
+    assert take(ics(single("a", "20990324T100000Z", "SUMMARY:CS101 New title"))) == {EntryChange.CHANGED: 1}
     lecture.refresh_from_db()
     assert not lecture.cancelled
 
@@ -160,30 +160,33 @@ def test_what_the_other_system_moves_or_cancels_follows(course: Course):
 def test_what_a_person_changed_or_recorded_here_stays(course: Course):
     take(ics(single("a", "20990323T090000Z"), single("b", "20990324T090000Z")))
     by_hand, recorded = course.lectures.order_by("starts_at")
-    lecture_change(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room=None)
+    change_lecture(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room=None)
     factories.recording(recorded)
     done = take(ics(single("a", "20990325T090000Z"), single("b", "20990326T090000Z")))
-    assert done == {Kind.KEPT: 2}
+    assert done == {EntryChange.KEPT: 2}
     assert set(course.lectures.values_list("starts_at", flat=True)) == {by_hand.starts_at, recorded.starts_at}
 
 
 def test_what_is_gone_from_the_calendar_is_cancelled_and_comes_back_with_it(course: Course):
     take(ics(WEEKLY, single("a", "20990401T080000Z")))
     less = ics([*WEEKLY, "EXDATE;TZID=Europe/Berlin:20990330T091500"])
-    assert take(less) == {Kind.SAME: 2}
-    assert take(less, complete=True) == {Kind.SAME: 2, Kind.GONE: 2}
+    assert take(less) == {EntryChange.SAME: 2}
+    assert take(less, complete=True) == {EntryChange.SAME: 2, EntryChange.GONE: 2}
     gone = course.lectures.filter(cancelled=True)
     assert {lecture.starts_at.day for lecture in gone} == {30, 1}
     assert not gone.filter(detached=True).exists()
-    assert take(less, complete=True) == {Kind.SAME: 2}
-    assert take(ics(WEEKLY, single("a", "20990401T080000Z")), complete=True) == {Kind.SAME: 2, Kind.CHANGED: 2}
+    assert take(less, complete=True) == {EntryChange.SAME: 2}
+    assert take(ics(WEEKLY, single("a", "20990401T080000Z")), complete=True) == {
+        EntryChange.SAME: 2,
+        EntryChange.CHANGED: 2,
+    }
     assert not course.lectures.filter(cancelled=True).exists()
 
 
 def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course: Course):
     take(ics(*(single(uid, f"209903{day}T090000Z") for uid, day in (("a", 23), ("b", 24), ("c", 25), ("d", 26)))))
     by_hand, recorded, over, _found = course.lectures.order_by("starts_at")
-    lecture_change(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room=None)
+    change_lecture(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room=None)
     factories.recording(recorded)
     Lecture.objects.filter(pk=over.pk).update(
         starts_at=factories.STARTS - timedelta(days=900), ends_at=factories.STARTS
@@ -193,9 +196,9 @@ def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course:
     assert take(
         ics(single("d", "20990326T090000Z"), single("n", "20990701T090000Z", "SUMMARY:MA202")), complete=True
     ) == {
-        Kind.SAME: 1,
-        Kind.NEW: 1,
-        Kind.KEPT: 2,
+        EntryChange.SAME: 1,
+        EntryChange.NEW: 1,
+        EntryChange.KEPT: 2,
     }
     other.refresh_from_db()
     assert not other.cancelled, "of another calendar: this one knows none of its class's lectures"
@@ -204,12 +207,15 @@ def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course:
 def test_an_event_that_can_no_longer_be_read_is_not_gone(course: Course):
     take(ics(WEEKLY, single("a", "20990401T080000Z")))
     strange = [line.replace("FREQ=WEEKLY", "FREQ=MONTHLY") for line in WEEKLY]
-    assert take(ics(strange, single("a", "20990401T080000Z")), complete=True) == {Kind.REFUSED: 1, Kind.SAME: 1}
+    assert take(ics(strange, single("a", "20990401T080000Z")), complete=True) == {
+        EntryChange.REFUSED: 1,
+        EntryChange.SAME: 1,
+    }
 
 
 def test_a_lecture_that_was_made_by_hand_is_recognised_by_its_time(course: Course):
     lecture = factories.lecture(course, starts_at=datetime(2099, 3, 23, 9, 0, tzinfo=UTC))
-    assert take(ics(single("a", "20990323T090000Z"))) == {Kind.SAME: 1}
+    assert take(ics(single("a", "20990323T090000Z"))) == {EntryChange.SAME: 1}
     take(ics(single("a", "20990323T120000Z")))
     lecture.refresh_from_db()
     assert lecture.starts_at.hour == 12
@@ -224,14 +230,17 @@ def test_an_event_names_its_class_or_gets_the_chosen_one(course: Course):
         single("c", "20990324T090000Z", "SUMMARY:Dentist"),
         single("d", "20990324T090000Z", "SUMMARY:CS1010 Another class"),
     )
-    assert take(events) == {Kind.NEW: 2, Kind.REFUSED: 2}
+    assert take(events) == {EntryChange.NEW: 2, EntryChange.REFUSED: 2}
     assert other.lectures.get().title == "Rings"
     assert course.lectures.get().title == "Anything"
-    assert take(ics(single("e", "20990401T090000Z", "SUMMARY:Dentist")), other) == {Kind.NEW: 1}
+    assert take(ics(single("e", "20990401T090000Z", "SUMMARY:Dentist")), other) == {EntryChange.NEW: 1}
 
 
 def test_two_lectures_of_a_class_at_once_are_refused_not_half_written(course: Course):
-    assert take(ics(single("a", "20990323T090000Z"), single("b", "20990323T090000Z"))) == {Kind.NEW: 1, Kind.REFUSED: 1}
+    assert take(ics(single("a", "20990323T090000Z"), single("b", "20990323T090000Z"))) == {
+        EntryChange.NEW: 1,
+        EntryChange.REFUSED: 1,
+    }
     assert course.lectures.count() == 1
 
 
@@ -240,7 +249,7 @@ def test_our_calendar_says_when_where_and_what_is_cancelled(course: Course):
     factories.lecture(course, starts_at=starts, title="Loops; and, commas\nin lines", room="H 1")
     factories.lecture(course, starts_at=starts + timedelta(days=1), cancelled=True)
     lectures = Lecture.objects.select_related("course").order_by("starts_at")
-    data = calendar_of(
+    data = build_calendar(
         lectures, name="Uni", host="example.org", address=lambda lecture: f"https://example.org/{lecture.pk}"
     )
     first, second = Calendar.from_ical(data).walk("VEVENT")
@@ -254,10 +263,10 @@ def test_our_own_calendar_read_again_changes_nothing(course: Course):
     starts = datetime(2099, 3, 23, 9, 0, tzinfo=UTC)
     for n, title in enumerate(["Loops", "", "Last"]):
         factories.lecture(course, starts_at=starts + timedelta(days=n), title=title, room="H 1", cancelled=n == 2)
-    data = calendar_of(
+    data = build_calendar(
         Lecture.objects.select_related("course"),
         name="Uni",
         host="example.org",
         address=lambda lecture: "https://example.org/",
     )
-    assert take(data) == {Kind.SAME: 3}
+    assert take(data) == {EntryChange.SAME: 3}

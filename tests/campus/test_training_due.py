@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db
 
 def settle() -> int:
     """A minute passes; returns how many trainings were asked for."""
-    for course in Course.objects.exclude(faces_changed_at=None):
+    for course in Course.objects.exclude(gallery_outdated_at=None):
         Course.objects.filter(pk=course.pk).update(
-            faces_changed_at=course.faces_changed_at - services.TRAINING_DELAY - timedelta(seconds=1)
+            gallery_outdated_at=course.gallery_outdated_at - services.TRAINING_DELAY - timedelta(seconds=1)
         )
     return services.request_due_trainings()
 

@@ -1,4 +1,4 @@
-import campus.academics.timetable_models
+import campus.academics.models
 import campus.common.keys
 import django.db.models.deletion
 import django.utils.timezone
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('early_minutes', models.PositiveIntegerField(default=10, help_text='Minutes of the lecture. Of a recording under an hour, in proportion.', verbose_name='left early before the last')),
                 ('strictness', models.CharField(choices=[('strict', 'Strict'), ('balanced', 'Balanced'), ('lenient', 'Lenient')], default='balanced', help_text="How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient the other way round. It counts from the next recording on.", max_length=10, verbose_name='strictness')),
                 ('embedder', models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)'), ('facenet-20180408', 'FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)')], help_text='What compares the faces of this class. After a change the photos are looked at again, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model')),
-                ('faces_changed_at', models.DateTimeField(editable=False, help_text='Since then a training is due; empty when none is.', null=True)),
+                ('gallery_outdated_at', models.DateTimeField(editable=False, help_text='Since then a training is due; empty when none is.', null=True)),
                 ('lecturers', models.ManyToManyField(blank=True, help_text='Who may upload for this class and see its attendance.', related_name='courses', to=settings.AUTH_USER_MODEL, verbose_name='lecturers')),
             ],
             options={
@@ -92,13 +92,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(blank=True, max_length=200, verbose_name='title')),
-                ('weekdays', models.JSONField(default=list, help_text='0 is Monday, 6 is Sunday.', validators=[campus.academics.timetable_models.known_weekdays], verbose_name='days of the week')),
+                ('weekdays', models.JSONField(default=list, help_text='0 is Monday, 6 is Sunday.', validators=[campus.academics.models.known_weekdays], verbose_name='days of the week')),
                 ('every_weeks', models.PositiveSmallIntegerField(default=1, help_text='1: every week; 2: every other week, beginning with the week of the first day.', verbose_name='every so many weeks')),
                 ('starts', models.TimeField(verbose_name='starts')),
                 ('ends', models.TimeField(verbose_name='ends')),
                 ('first_day', models.DateField(verbose_name='first day')),
                 ('last_day', models.DateField(verbose_name='last day')),
-                ('time_zone', models.CharField(blank=True, help_text="Like Europe/Berlin. Empty: the institution's.", max_length=60, validators=[campus.academics.timetable_models.known_time_zone], verbose_name='time zone')),
+                ('time_zone', models.CharField(blank=True, help_text="Like Europe/Berlin. Empty: the institution's.", max_length=60, validators=[campus.academics.models.known_time_zone], verbose_name='time zone')),
                 ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='series', to='academics.course', verbose_name='class')),
                 ('room', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='series', to='academics.room', verbose_name='room')),
             ],

@@ -6,10 +6,10 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from campus.academics import timetable_import
+from campus.academics.calendar_import import EntryChange
+from campus.academics.calendar_links import calendar_link_token
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
-from campus.academics.timetable import Kind
-from campus.academics.timetable_links import key_of
+from campus.academics.series import DayChange
 from campus.api.serializers.common import Day, OwnCourse
 
 
@@ -59,7 +59,7 @@ class SeriesSerializer(serializers.ModelSerializer[LectureSeries]):
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=Kind.choices)
+    kind = serializers.ChoiceField(choices=DayChange.choices)
     day = serializers.DateField()
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
@@ -89,7 +89,7 @@ class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
         validators = ()  # a new link takes the place of the one before
 
     def get_url(self, link: CalendarLink) -> str:
-        address: str = self.context["request"].build_absolute_uri(reverse("calendar", args=[key_of(link)]))
+        address: str = self.context["request"].build_absolute_uri(reverse("calendar", args=[calendar_link_token(link)]))
         return address
 
 
@@ -105,14 +105,14 @@ class CalendarFileSerializer(serializers.Serializer[Any]):
 
 
 class CalendarRowSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=timetable_import.Kind.choices)
+    kind = serializers.ChoiceField(choices=EntryChange.choices)
     course = serializers.IntegerField(source="lecture.course_id", default=None, allow_null=True)
     lecture = serializers.IntegerField(source="lecture.pk", default=None, allow_null=True)
-    summary = serializers.CharField(source="meeting.summary", allow_blank=True)
-    starts_at = serializers.DateTimeField(source="meeting.starts_at", allow_null=True)
-    ends_at = serializers.DateTimeField(source="meeting.ends_at", allow_null=True)
-    room = serializers.CharField(source="meeting.room", allow_blank=True)
-    cancelled = serializers.BooleanField(source="meeting.cancelled")
+    summary = serializers.CharField(source="entry.summary", allow_blank=True)
+    starts_at = serializers.DateTimeField(source="entry.starts_at", allow_null=True)
+    ends_at = serializers.DateTimeField(source="entry.ends_at", allow_null=True)
+    room = serializers.CharField(source="entry.room", allow_blank=True)
+    cancelled = serializers.BooleanField(source="entry.cancelled")
     remark = serializers.CharField(allow_blank=True)
 
 

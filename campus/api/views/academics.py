@@ -10,23 +10,28 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.views import APIView
 
-from campus.academics.editing import course_save, enrolment_delete, lecture_delete, row_save
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
-from campus.academics.services import lecture_create
-from campus.academics.timetable import lecture_change
+from campus.academics.services import (
+    change_lecture,
+    create_lecture,
+    delete_enrolment,
+    delete_lecture,
+    save_course,
+    validate_and_save,
+)
 from campus.accounts.roles import sees_everything
 from campus.accounts.services import set_language
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
+from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly, who
 from campus.api.serializers import academics as s
 from campus.api.serializers.attendance import ClassHistorySerializer, ClassWeeksSerializer
 from campus.api.serializers.common import DaysSerializer
-from campus.api.uploads import check_open
 from campus.api.views.attendance import LectureResult
 from campus.api.views.calendars import LectureCalendars
 from campus.api.views.documents import CourseFiles, LectureFiles
 from campus.api.views.rosters import CourseRoster
+from campus.api.views.uploads import check_not_signed_off
 from campus.attendance.guests import merge_guest
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.services import save_policy
@@ -53,7 +58,7 @@ class CourseViewSet(
     CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
 ):
     serializer_class = s.CourseSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.CourseFilter
     ordering_fields = ["code", "name"]
     ordering = ["code"]
@@ -70,7 +75,7 @@ class CourseViewSet(
         wish.is_valid(raise_exception=True)
         facts = dict(wish.validated_data)
         policy = facts.pop("register_policy", {})
-        course = course_save(course=Course(), **facts)
+        course = save_course(course=Course(), **facts)
         if policy:
             save_policy(course=course, **policy)
         return self.shown(course, status.HTTP_201_CREATED)
@@ -83,7 +88,7 @@ class CourseViewSet(
         wish.is_valid(raise_exception=True)
         changes = dict(wish.validated_data)
         embedder, policy = changes.pop("embedder", course.embedder), changes.pop("register_policy", {})
-        course_save(course=course, **changes)
+        save_course(course=course, **changes)
         if policy:
             save_policy(course=course, **policy)
         if embedder != course.embedder:
@@ -101,7 +106,7 @@ class CourseViewSet(
 
 
 class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.StudentFilter
     ordering_fields = ["number", "name"]
     ordering = ["name"]
@@ -114,7 +119,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         return s.StudentFileSerializer if office else s.StudentSerializer
 
     def perform_create(self, serializer: BaseSerializer[Student]) -> None:
-        serializer.instance = row_save(Student(), **serializer.validated_data)
+        serializer.instance = validate_and_save(Student(), **serializer.validated_data)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -122,7 +127,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         student = self.object_to_change()
         wish = self.get_serializer(student, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(row_save(student, **wish.validated_data))
+        return self.shown(validate_and_save(student, **wish.validated_data))
 
     @extend_schema(parameters=[DaysSerializer], responses=ClassHistorySerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)
@@ -136,7 +141,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         )
 
     @extend_schema(request=s.MergeSerializer, responses=s.StudentFileSerializer)
-    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def merge(self, request: Request, pk: str) -> Response:
         """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the student."""
         guest = self.get_object()
@@ -148,7 +153,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
 
 class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Enrolment]):
     serializer_class = s.EnrolmentSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.EnrolmentFilter
     ordering_fields = ["id", "valid_from"]
     ordering = ["id"]
@@ -157,7 +162,7 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
         return Enrolment.objects.filter(course__in=courses_for(self.request.user))
 
     def perform_create(self, serializer: BaseSerializer[Enrolment]) -> None:
-        serializer.instance = row_save(Enrolment(), **serializer.validated_data)
+        serializer.instance = validate_and_save(Enrolment(), **serializer.validated_data)
 
     @extend_schema(request=s.EnrolmentChangeSerializer, responses=s.EnrolmentSerializer)
     @transaction.atomic
@@ -166,12 +171,12 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
         enrolment = self.object_to_change()
         wish = s.EnrolmentChangeSerializer(enrolment, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(row_save(enrolment, **wish.validated_data))
+        return self.shown(validate_and_save(enrolment, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Take back an enrolment that was made by mistake."""
-        enrolment_delete(enrolment=self.object_to_change())
+        delete_enrolment(enrolment=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -192,18 +197,18 @@ class LectureViewSet(
         return lectures_for(self.request.user).select_related("course", "room", "sign_off")
 
     def perform_create(self, serializer: BaseSerializer[Lecture]) -> None:
-        serializer.instance = lecture_create(**serializer.validated_data)
+        serializer.instance = create_lecture(**serializer.validated_data)
 
     @extend_schema(request=s.LectureChangeSerializer, responses=s.LectureSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Move, rename, cancel or bring back a lecture. Its series leaves it alone from then on."""
         lecture = self.object_to_change()
-        check_open(request, lecture)
+        check_not_signed_off(request, lecture)
         wish = s.LectureChangeSerializer(lecture, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         fields = s.LectureChangeSerializer.Meta.fields
-        lecture_change(
+        change_lecture(
             lecture=lecture, **{name: wish.validated_data.get(name, getattr(lecture, name)) for name in fields}
         )
         return self.shown(lecture)
@@ -211,5 +216,5 @@ class LectureViewSet(
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a lecture of which nothing was recorded or counted."""
-        lecture_delete(lecture=self.object_to_change())
+        delete_lecture(lecture=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)

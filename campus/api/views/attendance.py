@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from campus.academics.models import Lecture
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsWrite, who
+from campus.api.base import Endpoint, IsRegistrarOrReadOnly, who
 from campus.api.serializers import attendance as s
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
 from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
@@ -30,7 +30,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
     """The institution's statuses, with what each is worth."""
 
     serializer_class = s.KindSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     queryset = AttendanceStatus.objects.all()  # no secret of any class
     lookup_field = "code"
     lookup_value_regex = r"[\w-]{1,10}"

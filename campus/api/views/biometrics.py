@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite, who
+from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly, who
 from campus.api.serializers import biometrics as s
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_zip import create_photo_import
@@ -25,7 +25,7 @@ PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
 
 class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[FacePhoto]):
     serializer_class = s.PhotoSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     parser_classes = [MultiPartParser, JSONParser]
     filterset_class = filters.PhotoFilter
     ordering_fields = ["created_at"]
@@ -80,7 +80,7 @@ class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
     """Your zips of enrolment photos, for a week."""
 
     serializer_class = s.PhotoImportSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     parser_classes = [MultiPartParser]
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
@@ -108,7 +108,7 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
         return galleries_for(self.request.user)
 
     @extend_schema(request=s.TrainSerializer, responses={202: s.GallerySerializer})
-    @action(detail=False, methods=["post"], permission_classes=[RegistrarsOnly])
+    @action(detail=False, methods=["post"], permission_classes=[IsRegistrar])
     def train(self, request: Request) -> Response:
         """Learn the faces of a class from its students' photos."""
         wish = s.TrainSerializer(data=request.data, context=self.get_serializer_context())
@@ -123,7 +123,7 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
         return Response(s.TrainingReportSerializer(self.get_object().report).data)
 
     @extend_schema(request=None, responses=s.GallerySerializer)
-    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def use(self, request: Request, pk: str) -> Response:
         """Go back to an earlier gallery: attendance is taken with it from now on."""
         gallery = self.get_object()

@@ -9,11 +9,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from campus.academics.calendar_import import EntryChange, plan_import, save_import
+from campus.academics.calendar_links import calendar_links_for, delete_calendar_link, renew_calendar_link
+from campus.academics.ical import read_calendar
 from campus.academics.models import CalendarLink, Course, Lecture
-from campus.academics.timetable_ical import read_calendar
-from campus.academics.timetable_import import Kind, compare, save
-from campus.academics.timetable_links import link_remove, link_renew, links_for
-from campus.api.base import Endpoint, RegistrarsOnly, who
+from campus.api.base import Endpoint, IsRegistrar, who
 from campus.api.serializers import timetable as s
 
 
@@ -27,19 +27,19 @@ class CalendarLinkViewSet(
     ordering = ["created_at"]
 
     def get_queryset(self) -> QuerySet[CalendarLink]:
-        return links_for(who(self.request))
+        return calendar_links_for(who(self.request))
 
     @extend_schema(responses={201: s.CalendarLinkSerializer})
     def create(self, request: Request) -> Response:
         """A new link, to one class or to all. The one to the same before it stops working."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self.shown(link_renew(user=who(request), **wish.validated_data), status.HTTP_201_CREATED)
+        return self.shown(renew_calendar_link(user=who(request), **wish.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Calendars that used it show nothing new."""
-        link_remove(link=self.object_to_change())
+        delete_calendar_link(link=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -51,7 +51,7 @@ class LectureCalendars(Endpoint[Lecture]):
         detail=False,
         methods=["post"],
         url_path="import",
-        permission_classes=[RegistrarsOnly],
+        permission_classes=[IsRegistrar],
         parser_classes=[MultiPartParser],
         pagination_class=None,
     )
@@ -60,8 +60,8 @@ class LectureCalendars(Endpoint[Lecture]):
         wish = s.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
         given = wish.validated_data
-        rows = compare(read_calendar(given["file"].read()), list(Course.objects.all()), given["course"])
+        rows = plan_import(read_calendar(given["file"].read()), list(Course.objects.all()), given["course"])
         if not given["dry_run"]:
-            save(rows, complete=given["complete"])
-        told = {"done": not given["dry_run"], "rows": [row for row in rows if row.kind != Kind.SAME]}
+            save_import(rows, complete=given["complete"])
+        told = {"done": not given["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}
         return Response(s.CalendarPlanSerializer(told).data)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, OfficeReads, RegistrarsWrite, who
+from campus.api.base import CanSeeEverything, Endpoint, IsRegistrarOrReadOnly, who
 from campus.api.serializers import cctv as s
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import cameras_for, collections_for, footage_files_for, preview_test_files, sources_for
@@ -34,7 +34,7 @@ Kept = TypeVar("Kept", Source, Camera, FootageFile)
 class Office(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Kept]):
     """What registrars keep, and auditors read."""
 
-    permission_classes = [OfficeReads, RegistrarsWrite]
+    permission_classes = [CanSeeEverything, IsRegistrarOrReadOnly]
     ordering_fields = ["id"]
     ordering = ["id"]
 
@@ -152,7 +152,7 @@ class FootageFileViewSet(Office[FootageFile]):
 
 class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Collection]):
     serializer_class = s.CollectionSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.CollectionFilter
     ordering_fields = ["next_check_at", "deadline_at"]
     ordering = ["-deadline_at"]

@@ -8,9 +8,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campus.academics.editing import row_delete, row_save
+from campus.academics.services import delete_unprotected, validate_and_save
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsOnly, RegistrarsWrite
+from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly
 from campus.api.serializers import outbox as s
 from campus.outbox.models import Delivery, Webhook
 from campus.outbox.selectors import deliveries_for, webhooks_for
@@ -21,7 +21,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     """Addresses that are told what happens to attendance, signed as the Standard Webhooks say."""
 
     serializer_class = s.WebhookSerializer
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.WebhookFilter
     ordering_fields = ["url", "created_at"]
     ordering = ["url"]
@@ -37,7 +37,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         """A new webhook. Its secret is in this answer alone."""
         wish = self.get_serializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return self._with_secret(row_save(Webhook(), **wish.validated_data), status.HTTP_201_CREATED)
+        return self._with_secret(validate_and_save(Webhook(), **wish.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -45,12 +45,12 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         webhook = self.object_to_change()
         wish = self.get_serializer(webhook, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(row_save(webhook, **wish.validated_data))
+        return self.shown(validate_and_save(webhook, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it with its messages."""
-        row_delete(row=self.object_to_change())
+        delete_unprotected(row=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=s.NewWebhookSerializer)
@@ -80,7 +80,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         return deliveries_for(self.request.user)
 
     @extend_schema(request=None, responses={202: s.DeliverySerializer})
-    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly])
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more what was given up, as if it were new."""
         delivery = self.get_object()

@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsOnly, who
+from campus.api.base import Endpoint, IsRegistrar, who
 from campus.api.serializers import recordings as s
-from campus.api.uploads import check_open
+from campus.api.views.uploads import check_not_signed_off
 from campus.attendance.services import delete_recording
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
@@ -51,12 +51,12 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         upload = s.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
-        check_open(request, lecture)
+        check_not_signed_off(request, lecture)
         recording = create_recording(lecture=lecture, file=file, name=file.name, user=who(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
     def get_permissions(self) -> Sequence[Any]:
-        return [RegistrarsOnly()] if self.action == "destroy" else super().get_permissions()
+        return [IsRegistrar()] if self.action == "destroy" else super().get_permissions()
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
@@ -66,7 +66,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
 
     def _ask(self, service: Any) -> Response:
         recording = self.get_object()
-        check_open(self.request, recording.lecture)
+        check_not_signed_off(self.request, recording.lecture)
         service(recording=recording, user=who(self.request))
         return self.shown(recording)
 

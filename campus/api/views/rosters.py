@@ -14,10 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.academics.models import Course, Student
-from campus.academics.roster import FIELDS, guess_columns, read_table, roster_rows, write_csv, write_workbook
-from campus.academics.roster_plan import plan_roster
-from campus.academics.services import roster_import
-from campus.api.base import Endpoint, OfficeReads, RegistrarsOnly
+from campus.academics.roster_files import FIELDS, guess_columns, read_table, roster_rows, write_csv, write_workbook
+from campus.academics.roster_import import import_roster, plan_roster
+from campus.api.base import CanSeeEverything, Endpoint, IsRegistrar
 from campus.api.views.documents import CSV, as_file
 from campus.common.file_responses import WORKBOOK_TYPE
 
@@ -81,7 +80,7 @@ def _named(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
 
 class CourseRoster(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
-    @action(detail=True, methods=["post"], permission_classes=[RegistrarsOnly], parser_classes=[MultiPartParser])
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
         """Import the roster of a class: all of it, or with errors by row nothing. The same file again changes nothing."""
         course = self.get_object()
@@ -93,7 +92,7 @@ class CourseRoster(Endpoint[Course]):
         plan = plan_roster(table, columns, course)
         done = not (plan.errors or given["dry_run"])
         if done:
-            plan = roster_import(table=table, columns=columns, course=course, complete=given["complete"])
+            plan = import_roster(table=table, columns=columns, course=course, complete=given["complete"])
         told = {
             "done": done,
             "new": plan.new,
@@ -109,7 +108,7 @@ class CourseRoster(Endpoint[Course]):
         parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(FORMATS))],
         responses={(200, CSV): OpenApiTypes.STR, (200, WORKBOOK_TYPE): OpenApiTypes.BINARY},
     )
-    @action(detail=True, url_path=f"roster/(?P<kind>{'|'.join(FORMATS)})", permission_classes=[OfficeReads])
+    @action(detail=True, url_path=f"roster/(?P<kind>{'|'.join(FORMATS)})", permission_classes=[CanSeeEverything])
     def roster_file(self, request: Request, pk: str, kind: str) -> HttpResponse:
         """The roster as a file that can be imported again."""
         course = self.get_object()

@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from campus.academics.editing import row_delete, row_save
 from campus.academics.models import Holiday, LectureSeries, Room
 from campus.academics.selectors import courses_for
-from campus.academics.timetable import apply, fingerprint, plan
+from campus.academics.series import apply_series, plan_fingerprint, plan_series
+from campus.academics.services import delete_unprotected, validate_and_save
 from campus.api import filters
-from campus.api.base import Endpoint, RegistrarsWrite
+from campus.api.base import Endpoint, IsRegistrarOrReadOnly
 from campus.api.serializers import timetable as s
 
 Kept = TypeVar("Kept", Room, Holiday, LectureSeries)
@@ -25,24 +25,24 @@ Kept = TypeVar("Kept", Room, Holiday, LectureSeries)
 class Registrars(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Kept]):
     """What registrars keep; others read it."""
 
-    permission_classes = [RegistrarsWrite]
+    permission_classes = [IsRegistrarOrReadOnly]
     ordering_fields = ["id"]
     ordering = ["id"]
     made: type[Kept]
 
     def perform_create(self, serializer: BaseSerializer[Kept]) -> None:
-        serializer.instance = row_save(self.made(), **serializer.validated_data)
+        serializer.instance = validate_and_save(self.made(), **serializer.validated_data)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         row = self.object_to_change()
         wish = self.get_serializer(row, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
-        return self.shown(row_save(row, **wish.validated_data))
+        return self.shown(validate_and_save(row, **wish.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        row_delete(row=self.object_to_change())
+        delete_unprotected(row=self.object_to_change())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -76,8 +76,8 @@ class SeriesViewSet(Registrars[LectureSeries]):
     @action(detail=True)
     def plan(self, request: Request, pk: str) -> Response:
         """What applying the series would do, day by day."""
-        steps = plan(self.get_object())
-        return Response(s.PlanSerializer({"agreed": fingerprint(steps), "steps": steps}).data)
+        steps = plan_series(self.get_object())
+        return Response(s.PlanSerializer({"agreed": plan_fingerprint(steps), "steps": steps}).data)
 
     @extend_schema(
         request=s.AgreedSerializer, responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}}
@@ -88,4 +88,4 @@ class SeriesViewSet(Registrars[LectureSeries]):
         series = self.get_object()
         wish = s.AgreedSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        return Response(dict(apply(series=series, **wish.validated_data)))
+        return Response(dict(apply_series(series=series, **wish.validated_data)))

@@ -1,4 +1,4 @@
-import campus.academics.timetable_models
+import campus.academics.models
 import campus.cctv.models
 import campus.common.messages
 import django.db.models.deletion
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('secret', models.TextField(blank=True, editable=False, verbose_name='password')),
                 ('host_key', models.CharField(blank=True, help_text="For SFTP: the server's key as in known_hosts, such as “ssh-ed25519 AAAA…”. The first test fills it in.", max_length=800, verbose_name='host key')),
                 ('pattern', models.CharField(blank=True, help_text='Such as {camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4. Also {room}, {end:%H%M%S}, and * for anything else.', max_length=300, verbose_name='path pattern')),
-                ('time_zone', models.CharField(blank=True, help_text="Of the times in file names. Empty: the institution's.", max_length=60, validators=[campus.academics.timetable_models.known_time_zone], verbose_name='time zone')),
+                ('time_zone', models.CharField(blank=True, help_text="Of the times in file names. Empty: the institution's.", max_length=60, validators=[campus.academics.models.known_time_zone], verbose_name='time zone')),
                 ('clock_offset', models.FloatField(default=0, help_text="Seconds by which the camera's clock is fast; negative if it is slow.", verbose_name='clock is ahead by')),
                 ('delay_minutes', models.PositiveSmallIntegerField(default=5, help_text='Minutes after the end of a lecture.', verbose_name='first check after')),
                 ('deadline_hours', models.PositiveSmallIntegerField(default=24, help_text='Hours after the end of a lecture. People are then notified of what is missing.', verbose_name='give up after')),

@@ -21,11 +21,10 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFil
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
-from campus.academics import timetable_import
+from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
+from campus.academics.ical import CalendarEntry, read_calendar
 from campus.academics.models import Course, Lecture
-from campus.academics.timetable import lecture_change
-from campus.academics.timetable_ical import Meeting, read_calendar
-from campus.academics.timetable_import import Kind, Row
+from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.web.admin.base import (
@@ -44,12 +43,12 @@ WRITES = ("academics.add_lecture", "academics.change_lecture")
 SALT = "calendar import"
 SHOWN = 500
 VARIANTS = {
-    Kind.NEW: "success",
-    Kind.CHANGED: "info",
-    Kind.KEPT: "warning",
-    Kind.GONE: "danger",
-    Kind.REFUSED: "danger",
-    Kind.SAME: "",
+    EntryChange.NEW: "success",
+    EntryChange.CHANGED: "info",
+    EntryChange.KEPT: "warning",
+    EntryChange.GONE: "danger",
+    EntryChange.REFUSED: "danger",
+    EntryChange.SAME: "",
 }
 
 
@@ -162,7 +161,7 @@ class LectureAdmin(RegistrarAdmin):
         ]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The file, then what it would change, then the lectures. Between the two the meetings travel in the page, signed."""
+        """The file, then what it would change, then the lectures. Between the two the entries travel in the page, signed."""
         if not request.user.has_perms(WRITES):
             raise PermissionDenied
         if "payload" in request.POST:
@@ -172,12 +171,12 @@ class LectureAdmin(RegistrarAdmin):
         if form.is_valid():
             course = form.cleaned_data["course"]
             try:
-                meetings = read_calendar(form.cleaned_data["file"].read())
+                entries = read_calendar(form.cleaned_data["file"].read())
             except UserError as error:
                 form.add_error("file", str(error))
             else:
-                rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
-                payload = {"meetings": meetings, "course": course and course.pk, "user": signed_in_user(request).pk}
+                rows = plan_import(entries, list(Course.objects.all()), course)
+                payload = {"entries": entries, "course": course and course.pk, "user": signed_in_user(request).pk}
                 context |= {
                     "payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True),
                     **_shown(rows),
@@ -194,16 +193,16 @@ class LectureAdmin(RegistrarAdmin):
         if payload.get("user") != signed_in_user(request).pk:
             messages.error(request, _("This preview has expired. Choose the file again."))
             return redirect("admin:academics_lecture_calendar_import")
-        meetings = [
-            Meeting(
+        entries = [
+            CalendarEntry(
                 uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem
             )
-            for uid, summary, codes, room, start, end, cancelled, problem in payload["meetings"]
+            for uid, summary, codes, room, start, end, cancelled, problem in payload["entries"]
         ]
         course = Course.objects.filter(pk=payload["course"]).first() if payload["course"] else None
         try:
-            rows = timetable_import.compare(meetings, list(Course.objects.all()), course)
-            done = timetable_import.save(rows, complete=request.POST.get("complete") == "on")
+            rows = plan_import(entries, list(Course.objects.all()), course)
+            done = save_import(rows, complete=request.POST.get("complete") == "on")
         except UserError as error:
             messages.error(request, str(error))
             return redirect("admin:academics_lecture_calendar_import")
@@ -211,12 +210,12 @@ class LectureAdmin(RegistrarAdmin):
             "Calendar imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
             "%(kept)s kept, %(refused)s skipped."
         )
-        messages.success(request, said % {str(kind.value): done[kind] for kind in Kind})
+        messages.success(request, said % {str(kind.value): done[kind] for kind in EntryChange})
         return redirect("admin:academics_lecture_changelist")
 
 
 def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
-    return lecture_change(
+    return change_lecture(
         lecture=lecture,
         starts_at=lecture.starts_at,
         ends_at=lecture.ends_at,
@@ -233,14 +232,14 @@ class _Json(signing.JSONSerializer):
         return json.dumps(obj, separators=(",", ":"), cls=DjangoJSONEncoder).encode()
 
 
-def _shown(rows: list[Row]) -> dict[str, Any]:
+def _shown(rows: list[PlannedEntry]) -> dict[str, Any]:
     """The rows as the page shows them: what happens, not what stays the same."""
-    told = [row for row in rows if row.kind != Kind.SAME]
+    told = [row for row in rows if row.kind != EntryChange.SAME]
     counts = Counter(row.kind for row in rows)
     left = len(told) - SHOWN
     plan: dict[str, Any] = {
         "heading": _("Changes in the calendar"),
-        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind])
+        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in EntryChange if counts[kind])
         or _("The calendar has no events."),
         "table": {
             "headers": [_("When"), _("Class"), _("Title"), _("Room"), _("Lecture"), _("Remark")],
@@ -252,21 +251,21 @@ def _shown(rows: list[Row]) -> dict[str, Any]:
     switch = UnfoldBooleanSwitchWidget().render("complete", True, {"id": "id_complete"})
     return {
         "plans": [plan],
-        "writes": sum(counts[kind] for kind in (Kind.NEW, Kind.CHANGED, Kind.GONE)),
-        "gone": counts[Kind.GONE],
+        "writes": sum(counts[kind] for kind in (EntryChange.NEW, EntryChange.CHANGED, EntryChange.GONE)),
+        "gone": counts[EntryChange.GONE],
         "complete": switch,
     }
 
 
-def _cells(row: Row) -> list[Any]:
-    when = format_moment(row.meeting.starts_at) if row.meeting.starts_at else "–"  # noqa: RUF001
-    course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.meeting.summary)  # noqa: RUF001
-    remark = row.remark or (_("cancelled") if row.meeting.cancelled else "")
+def _cells(row: PlannedEntry) -> list[Any]:
+    when = format_moment(row.entry.starts_at) if row.entry.starts_at else "–"  # noqa: RUF001
+    course, title = (row.lecture.course.code, row.lecture.title) if row.lecture else ("–", row.entry.summary)  # noqa: RUF001
+    remark = row.remark or (_("cancelled") if row.entry.cancelled else "")
     return [
         when,
         course,
         title or "–",  # noqa: RUF001
-        row.meeting.room or "–",  # noqa: RUF001
+        row.entry.room or "–",  # noqa: RUF001
         render_badge(str(row.kind.label), VARIANTS[row.kind]),
         remark,
     ]

@@ -19,9 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
-from campus.academics import services
 from campus.academics.models import Course
-from campus.academics.roster import (
+from campus.academics.roster_files import (
     COLUMNS,
     FIELDS,
     MAX_BYTES,
@@ -32,7 +31,7 @@ from campus.academics.roster import (
     write_csv,
     write_workbook,
 )
-from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
+from campus.academics.roster_import import RosterPlan, RowChange, import_roster, plan_roster
 from campus.academics.selectors import courses_for, students_for
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
@@ -175,7 +174,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     if form.is_valid():
         try:
             if request.method == "POST":
-                done = services.roster_import(
+                done = import_roster(
                     table=table, columns=form.columns(), course=course, complete=request.POST.get("complete") == "on"
                 )
                 default_storage.delete(_name(request, pk))

@@ -14,7 +14,7 @@ from django_celery_beat import models as beat
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTimeWidget
 
-from campus.academics.timetable_models import WEEKDAYS
+from campus.academics.models import WEEKDAYS
 from campus.common.periodic_tasks import (
     MAX_INTERVAL_MINUTES,
     PERIODIC_JOBS,

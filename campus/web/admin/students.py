@@ -18,7 +18,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
-from campus.academics.services import guest_number
+from campus.academics.services import next_guest_number
 from campus.attendance.guests import merge_guest
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE_VERDICTS
@@ -46,7 +46,7 @@ class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         if not self.cleaned_data.get("number") and "number" not in self.errors:
             if self.cleaned_data.get("guest"):
-                self.cleaned_data["number"] = guest_number()
+                self.cleaned_data["number"] = next_guest_number()
             else:
                 self.add_error("number", _("A student needs a number. A guest gets one automatically."))
         return cleaned

@@ -20,20 +20,18 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from campus.academics import timetable
-from campus.academics.models import Holiday, LectureSeries, Room
-from campus.academics.timetable import Kind, Step
-from campus.academics.timetable_models import WEEKDAYS
+from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room
+from campus.academics.series import WRITTEN_CHANGES, DayChange, PlannedDay, apply_series, plan_all, plan_fingerprint
 from campus.common.errors import UserError
 from campus.web.admin.base import RegistrarAdmin, render_badge
 
 VARIANTS = {
-    Kind.NEW: "success",
-    Kind.CHANGED: "info",
-    Kind.REMOVED: "danger",
-    Kind.KEPT: "warning",
-    Kind.HOLIDAY: "",
-    Kind.SAME: "",
+    DayChange.NEW: "success",
+    DayChange.CHANGED: "info",
+    DayChange.REMOVED: "danger",
+    DayChange.KEPT: "warning",
+    DayChange.HOLIDAY: "",
+    DayChange.SAME: "",
 }
 WRITES = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
 
@@ -167,7 +165,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
             self._carry_out(request, chosen)
             return redirect("admin:academics_lectureseries_changelist")
         series = list(chosen)
-        plans = timetable.plans(series)
+        plans = plan_all(series)
         shown = [_shown(one, steps) for one, steps in zip(series, plans, strict=True)]
         context = {
             "title": _("Preview of the timetable"),
@@ -180,11 +178,11 @@ class LectureSeriesAdmin(RegistrarAdmin):
         )
 
     def _carry_out(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
-        done = dict.fromkeys(timetable.WRITES, 0)
+        done = dict.fromkeys(WRITTEN_CHANGES, 0)
         for series in chosen:
             if agreed := request.POST.get(f"agreed-{series.pk}", ""):
                 try:
-                    counts = timetable.apply(series=series, agreed=agreed)
+                    counts = apply_series(series=series, agreed=agreed)
                 except UserError as error:
                     messages.error(request, f"{series}: {error}")
                 else:
@@ -193,29 +191,29 @@ class LectureSeriesAdmin(RegistrarAdmin):
         messages.success(request, said % {str(kind.value): n for kind, n in done.items()})
 
 
-def _shown(series: LectureSeries, steps: list[Step]) -> dict[str, Any]:
+def _shown(series: LectureSeries, steps: list[PlannedDay]) -> dict[str, Any]:
     """A plan as the page shows it: what happens, not what stays the same."""
     counts = Counter(step.kind for step in steps)
     return {
         "series": series,
         "heading": str(series),
-        "agreed": timetable.fingerprint(steps),
-        "writes": sum(step.kind in timetable.WRITES for step in steps),
-        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in Kind if counts[kind]),
+        "agreed": plan_fingerprint(steps),
+        "writes": sum(step.kind in WRITTEN_CHANGES for step in steps),
+        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in DayChange if counts[kind]),
         "table": {
             "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
             "rows": [
                 [_day(step), _times(series, step), render_badge(str(step.kind.label), VARIANTS[step.kind]), step.remark]
                 for step in steps
-                if step.kind != Kind.SAME
+                if step.kind != DayChange.SAME
             ],
         },
     }
 
 
-def _day(step: Step) -> str:
+def _day(step: PlannedDay) -> str:
     return date_format(step.day, _("D j M Y"))
 
 
-def _times(series: LectureSeries, step: Step) -> str:
+def _times(series: LectureSeries, step: PlannedDay) -> str:
     return "–".join(date_format(moment.astimezone(series.zone), "H:i") for moment in (step.starts_at, step.ends_at))  # noqa: RUF001

@@ -12,8 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campus.academics.calendar_links import (
+    calendar_link_token,
+    calendar_links_for,
+    covers_all_courses,
+    lectures_for_link,
+    renew_calendar_link,
+    use_calendar_link,
+)
 from campus.academics.selectors import courses_for
-from campus.academics.timetable_links import key_of, link_lectures, link_read, link_renew, links_for, reads_all
 from campus.web.calendar_response import calendar_response
 from campus.web.views import StaffRequest
 
@@ -32,20 +39,21 @@ def calendar_links(request: StaffRequest) -> HttpResponse:
             else None
         )
         if request.POST.get("act") == "remove":
-            links_for(request.user).filter(course=course).delete()
+            calendar_links_for(request.user).filter(course=course).delete()
             messages.success(request, _("Link removed. Calendars that use it are no longer updated."))
         else:
-            link_renew(user=request.user, course=course)
+            renew_calendar_link(user=request.user, course=course)
             messages.success(request, _("Link created. Any previous link no longer works."))
         return redirect("calendar-links")
     shown = [
-        (link, request.build_absolute_uri(reverse("calendar", args=[key_of(link)]))) for link in links_for(request.user)
+        (link, request.build_absolute_uri(reverse("calendar", args=[calendar_link_token(link)])))
+        for link in calendar_links_for(request.user)
     ]
     without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])
     context = {
         "links": shown,
         "has_all": any(link.course_id is None for link, _address in shown),
-        "reads_all": reads_all(request.user),
+        "covers_all_courses": covers_all_courses(request.user),
         "courses": without,
     }
     return render(request, "web/calendar_links.html", context)
@@ -54,11 +62,11 @@ def calendar_links(request: StaffRequest) -> HttpResponse:
 @require_safe
 def calendar_feed(request: HttpRequest, key: str) -> HttpResponse:
     """For a calendar program, which can't log in: whoever has the link reads what its owner may see now."""
-    link = link_read(key)
+    link = use_calendar_link(key)
     if link is None:
         raise Http404
     lectures = (
-        link_lectures(link)
+        lectures_for_link(link)
         .filter(starts_at__gte=timezone.now() - PAST)
         .select_related("course", "room")
         .order_by("starts_at", "pk")

@@ -17,8 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
-from campus.academics.services import get_or_create_room, lecture_create
-from campus.academics.timetable import lecture_change
+from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN_STATES, recordings_for, uploads_for
@@ -88,7 +87,7 @@ def new_lecture(request: StaffRequest) -> HttpResponse:
     form = LectureForm(request.POST or None, user=request.user, initial={"course": request.GET.get("course")})
     if form.is_valid():
         try:
-            lecture = lecture_create(**_with_room(form.cleaned_data))
+            lecture = create_lecture(**_with_room(form.cleaned_data))
         except UserError as error:
             form.add_error(None, str(error))
         else:
@@ -107,7 +106,7 @@ def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
         form.add_error(None, _("This lecture is signed off. Ask a registrar to change it."))
     if form.is_valid():
         try:
-            lecture_change(lecture=lecture, **_with_room(form.cleaned_data))
+            change_lecture(lecture=lecture, **_with_room(form.cleaned_data))
         except UserError as error:
             form.add_error(None, str(error))
         else:

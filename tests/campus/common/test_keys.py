@@ -68,31 +68,31 @@ def test_key_of_each_character_is_stable():
 class TestStoredKeys:
     """The column follows its text, whichever way that is written."""
 
-    def key_of(self, student: Student) -> str:
+    def calendar_link_token(self, student: Student) -> str:
         return Student.objects.values_list("name_key", flat=True).get(pk=student.pk)
 
     def test_saving(self):
         student = Student.objects.create(number="s1", name="Ann  LEE")
-        assert self.key_of(student) == "ann lee"
+        assert self.calendar_link_token(student) == "ann lee"
         student.name = "Bea"
         student.save(update_fields=["name"])
-        assert self.key_of(student) == "bea"
+        assert self.calendar_link_token(student) == "bea"
 
     def test_bulk_writing(self):
         (student,) = Student.objects.bulk_create([Student(number="s1", name="Ann")])
-        assert self.key_of(student) == "ann"
+        assert self.calendar_link_token(student) == "ann"
         student.name = "BEA"
         Student.objects.bulk_update([student], ["name"])
-        assert self.key_of(student) == "bea"
+        assert self.calendar_link_token(student) == "bea"
         Student.objects.filter(pk=student.pk).update(name="Cid")
-        assert self.key_of(student) == "cid"
+        assert self.calendar_link_token(student) == "cid"
 
     def test_saving_what_was_read_in_part(self):
         student = Student.objects.create(number="s1", name="Ann")
         part = Student.objects.defer("email").get(pk=student.pk)
         part.name = "BEA"
         part.save()
-        assert self.key_of(student) == "bea"
+        assert self.calendar_link_token(student) == "bea"
 
     def test_lookups_take_the_text_as_people_write_it(self):
         student = Student.objects.create(number="S-Ä1", name="Zoë O’Brien")  # noqa: RUF001

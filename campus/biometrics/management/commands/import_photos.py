@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from campus.academics.models import Course
-from campus.academics.services import student_enrol
+from campus.academics.services import enrol_student
 from campus.biometrics.photo_import import StudentFinder, folder_entries
 from campus.biometrics.services import import_photo_folder
 from campus.common.errors import UserError
@@ -50,6 +50,6 @@ class Command(BaseCommand):
         for name in dict.fromkeys(entry.path.parent.name for entry in folder_entries(folder) if not entry.refusal):
             known = find.candidates(name)
             if not known:
-                student_enrol(number=name, name=name.replace("_", " "), course=course)
+                enrol_student(number=name, name=name.replace("_", " "), course=course)
             elif course is not None and len(known) == 1:
-                student_enrol(number=known[0].number, name=known[0].name, course=course)
+                enrol_student(number=known[0].number, name=known[0].name, course=course)

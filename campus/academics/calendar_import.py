@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campus.academics.ical import CalendarEntry
 from campus.academics.models import Course, Lecture, Room
-from campus.academics.timetable import why_kept, with_use
-from campus.academics.timetable_ical import Meeting
+from campus.academics.series import reason_to_keep, with_usage
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 
 
-class Kind(models.TextChoices):
+class EntryChange(models.TextChoices):
     NEW = "new", gettext_lazy("new")
     CHANGED = "changed", gettext_lazy("changed")
     SAME = "same", gettext_lazy("unchanged")
@@ -27,40 +27,42 @@ class Kind(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What becomes of one meeting; `lecture` is as it will be saved. `remark` is for people."""
+class PlannedEntry:
+    """What becomes of one entry; `lecture` is as it will be saved. `remark` is for people."""
 
-    kind: Kind
-    meeting: Meeting
+    kind: EntryChange
+    entry: CalendarEntry
     lecture: Lecture | None = None
     remark: str = ""
 
 
-def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course | None = None) -> list[Row]:
-    """What the meetings would change. Each belongs to the class `only`, or to that of `courses` whose code it names.
+def plan_import(
+    entries: Iterable[CalendarEntry], courses: Sequence[Course], only: Course | None = None
+) -> list[PlannedEntry]:
+    """What the entries would change. Each belongs to the class `only`, or to that of `courses` whose code it names.
 
     What came from this calendar before and is not in it any more is GONE, in classes that it still knows a lecture of.
     """
     by_code = {course.code_key: course for course in courses}
     rooms = {room.key: room for room in Room.objects.all()}
-    targets = [(meeting, only or _course_of(meeting, by_code)) for meeting in meetings]
+    targets = [(entry, only or _course_of(entry, by_code)) for entry in entries]
     lectures = list(
-        with_use(Lecture.objects.filter(course__in={course for _meeting, course in targets if course})).select_related(
-            "room"
-        )
+        with_usage(
+            Lecture.objects.filter(course__in={course for _meeting, course in targets if course})
+        ).select_related("room")
     )
     by_uid = {(lecture.course_id, lecture.uid): lecture for lecture in lectures if lecture.uid}
     by_time = {(lecture.course_id, lecture.starts_at): lecture for lecture in lectures}
     seen: set[tuple[int, object]] = set()
     rows = []
-    for meeting, course in targets:
-        row = _row(meeting, course, _room(meeting.room, rooms), by_uid, by_time)
+    for entry, course in targets:
+        row = _row(entry, course, _room(entry.room, rooms), by_uid, by_time)
         if row.lecture is not None:
             keys = {(row.lecture.course_id, row.lecture.uid), (row.lecture.course_id, row.lecture.starts_at)}
             if seen & keys:
-                row = Row(
-                    Kind.REFUSED,
-                    meeting,
+                row = PlannedEntry(
+                    EntryChange.REFUSED,
+                    entry,
                     remark=_("The calendar has it twice: the same UID, or the same time in one class."),
                 )
             seen |= keys
@@ -68,19 +70,19 @@ def compare(meetings: Iterable[Meeting], courses: Sequence[Course], only: Course
     return [*rows, *_gone(lectures, rows)]
 
 
-def _gone(lectures: Iterable[Lecture], rows: Iterable[Row]) -> Iterator[Row]:
+def _gone(lectures: Iterable[Lecture], rows: Iterable[PlannedEntry]) -> Iterator[PlannedEntry]:
     now = timezone.now()
     found = {row.lecture.pk for row in rows if row.lecture}
     known = {
-        row.lecture.course_id for row in rows if row.lecture and row.lecture.pk and row.lecture.uid == row.meeting.uid
+        row.lecture.course_id for row in rows if row.lecture and row.lecture.pk and row.lecture.uid == row.entry.uid
     }
-    unread = {row.meeting.uid for row in rows if row.meeting.problem}
+    unread = {row.entry.uid for row in rows if row.entry.problem}
     for lecture in sorted(lectures, key=lambda lecture: lecture.starts_at):
         from_calendar = (
             lecture.uid and lecture.course_id in known and not {lecture.uid, lecture.uid.rpartition("/")[0]} & unread
         )
         if from_calendar and lecture.pk not in found and not lecture.cancelled and lecture.starts_at > now:
-            was = Meeting(
+            was = CalendarEntry(
                 lecture.uid,
                 lecture.title,
                 [],
@@ -89,31 +91,33 @@ def _gone(lectures: Iterable[Lecture], rows: Iterable[Row]) -> Iterator[Row]:
                 lecture.ends_at,
                 cancelled=False,
             )
-            if reason := why_kept(lecture, now, set(), None):
-                yield Row(Kind.KEPT, was, lecture, reason)
+            if reason := reason_to_keep(lecture, now, set(), None):
+                yield PlannedEntry(EntryChange.KEPT, was, lecture, reason)
             else:
                 lecture.cancelled = True
-                yield Row(Kind.GONE, was, lecture)
+                yield PlannedEntry(EntryChange.GONE, was, lecture)
 
 
-def save(rows: Iterable[Row], *, complete: bool = False) -> Counter[Kind]:
-    """Write what `compare` found. `complete`: it was the whole calendar, so that what is gone from it is cancelled.
+def save_import(rows: Iterable[PlannedEntry], *, complete: bool = False) -> Counter[EntryChange]:
+    """Write what `plan_import` found. `complete`: it was the whole calendar, so that what is gone from it is cancelled.
 
     Raises UserError where somebody else changed the same lectures at that moment.
     """
-    rows = [row for row in rows if complete or row.kind != Kind.GONE]
-    changed = [row.lecture for row in rows if row.kind in (Kind.CHANGED, Kind.GONE) and row.lecture]
+    rows = [row for row in rows if complete or row.kind != EntryChange.GONE]
+    changed = [row.lecture for row in rows if row.kind in (EntryChange.CHANGED, EntryChange.GONE) and row.lecture]
     try:
         with transaction.atomic():
-            for lecture in [row.lecture for row in rows if row.kind in (Kind.NEW, Kind.CHANGED) and row.lecture]:
+            for lecture in [
+                row.lecture for row in rows if row.kind in (EntryChange.NEW, EntryChange.CHANGED) and row.lecture
+            ]:
                 if lecture.room and lecture.room.pk is None:
                     lecture.room.save()
             for lecture in changed:
                 lecture.save(update_fields=["title", "room", "starts_at", "ends_at", "cancelled", "uid"])
             Lecture.objects.bulk_update(
-                [row.lecture for row in rows if row.kind == Kind.SAME and row.lecture], ["uid"], batch_size=500
+                [row.lecture for row in rows if row.kind == EntryChange.SAME and row.lecture], ["uid"], batch_size=500
             )
-            Lecture.objects.bulk_create(row.lecture for row in rows if row.kind == Kind.NEW and row.lecture)
+            Lecture.objects.bulk_create(row.lecture for row in rows if row.kind == EntryChange.NEW and row.lecture)
     except IntegrityError as error:
         raise UserError(
             "Two lectures of a class would be at the same time. Nothing was changed; look at the preview again."
@@ -127,62 +131,62 @@ def _room(name: str, rooms: dict[str, Room]) -> Room | None:
     return rooms.setdefault(key, Room(name=name)) if key else None
 
 
-def _course_of(meeting: Meeting, by_code: dict[str, Course]) -> Course | None:
-    for code in meeting.codes:
+def _course_of(entry: CalendarEntry, by_code: dict[str, Course]) -> Course | None:
+    for code in entry.codes:
         if course := by_code.get(match_key(code)):
             return course
-    words = match_key(meeting.summary).split()
+    words = match_key(entry.summary).split()
     starts = (" ".join(words[:n]).strip(" :–-,;") for n in range(min(4, len(words)), 0, -1))  # noqa: RUF001
     return next((by_code[start] for start in starts if start in by_code), None)
 
 
 def _row(
-    meeting: Meeting,
+    entry: CalendarEntry,
     course: Course | None,
     room: Room | None,
     by_uid: dict[tuple[int, str], Lecture],
     by_time: dict[tuple[int, datetime], Lecture],
-) -> Row:
-    if meeting.problem or meeting.starts_at is None or meeting.ends_at is None:
-        return Row(Kind.REFUSED, meeting, remark=meeting.problem)
+) -> PlannedEntry:
+    if entry.problem or entry.starts_at is None or entry.ends_at is None:
+        return PlannedEntry(EntryChange.REFUSED, entry, remark=entry.problem)
     if course is None:
-        return Row(
-            Kind.REFUSED,
-            meeting,
+        return PlannedEntry(
+            EntryChange.REFUSED,
+            entry,
             remark=_("No class has a code that it names. Choose the class, or put its code first."),
         )
-    there = by_time.get((course.pk, meeting.starts_at))
-    lecture = by_uid.get((course.pk, meeting.uid)) or there
+    there = by_time.get((course.pk, entry.starts_at))
+    lecture = by_uid.get((course.pk, entry.uid)) or there
     wanted = {
-        "title": _title(meeting, course),
+        "title": _title(entry, course),
         "room": room,
-        "starts_at": meeting.starts_at,
-        "ends_at": meeting.ends_at,
-        "cancelled": meeting.cancelled,
+        "starts_at": entry.starts_at,
+        "ends_at": entry.ends_at,
+        "cancelled": entry.cancelled,
     }
     if lecture is None:
-        if meeting.cancelled:
-            return Row(Kind.SAME, meeting, remark=_("Cancelled, and never was here."))
-        return Row(Kind.NEW, meeting, Lecture(course=course, uid=meeting.uid, **wanted))
+        if entry.cancelled:
+            return PlannedEntry(EntryChange.SAME, entry, remark=_("Cancelled, and never was here."))
+        return PlannedEntry(EntryChange.NEW, entry, Lecture(course=course, uid=entry.uid, **wanted))
     if all(getattr(lecture, name) == value for name, value in wanted.items()):
         if not lecture.series_id:
-            lecture.uid = lecture.uid or meeting.uid  # so that it is found when the other system moves it
-        return Row(Kind.SAME, meeting, lecture)
+            lecture.uid = lecture.uid or entry.uid  # so that it is found when the other system moves it
+        return PlannedEntry(EntryChange.SAME, entry, lecture)
     if lecture.series_id:
-        return Row(Kind.KEPT, meeting, lecture, _("It belongs to a series here. Change the series."))
-    if lecture.uid not in ("", meeting.uid):
-        return Row(Kind.KEPT, meeting, lecture, _("The class has a lecture at that time already."))
-    taken = {meeting.starts_at} if there and there is not lecture else set()
-    if reason := why_kept(lecture, timezone.now(), taken, meeting.starts_at):
-        return Row(Kind.KEPT, meeting, lecture, reason)
-    for name, value in {**wanted, "uid": meeting.uid}.items():
+        return PlannedEntry(EntryChange.KEPT, entry, lecture, _("It belongs to a series here. Change the series."))
+    if lecture.uid not in ("", entry.uid):
+        return PlannedEntry(EntryChange.KEPT, entry, lecture, _("The class has a lecture at that time already."))
+    taken = {entry.starts_at} if there and there is not lecture else set()
+    if reason := reason_to_keep(lecture, timezone.now(), taken, entry.starts_at):
+        return PlannedEntry(EntryChange.KEPT, entry, lecture, reason)
+    for name, value in {**wanted, "uid": entry.uid}.items():
         setattr(lecture, name, value)
-    return Row(Kind.CHANGED, meeting, lecture)
+    return PlannedEntry(EntryChange.CHANGED, entry, lecture)
 
 
-def _title(meeting: Meeting, course: Course) -> str:
+def _title(entry: CalendarEntry, course: Course) -> str:
     """The summary without the class's code or name, which the lecture has anyway."""
-    title = meeting.summary
+    title = entry.summary
     if title.casefold().startswith(course.code.casefold()):
         title = title[len(course.code) :].lstrip(" :–-,;")  # noqa: RUF001
     return "" if title == course.name else title[:200]

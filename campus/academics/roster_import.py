@@ -6,14 +6,16 @@ where a cell is empty; a column that is missing changes nothing. Who stands on t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.roster import Table, as_day, picked
+from campus.academics.roster_files import Table, parse_day, select_fields
+from campus.academics.services import mark_galleries_outdated
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 
@@ -64,6 +66,33 @@ def plan_roster(table: Table, columns: Mapping[str, int], course: Course | None 
     return _Planner(table, columns, course).plan
 
 
+def import_roster(
+    *, table: Table, columns: Mapping[str, int], course: Course | None = None, complete: bool = False
+) -> RosterPlan:
+    """Do what `plan_roster` says, all of it or nothing; returns what was done.
+
+    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a row is wrong.
+    """
+    with transaction.atomic():
+        plan = plan_roster(table, columns, course)
+        if plan.errors:
+            raise UserError("Some rows can't be imported. Correct them in the file, then choose it once more.")
+        Student.objects.bulk_create(plan.students_new.values(), batch_size=1000)
+        Student.objects.bulk_update(plan.students_changed.values(), STUDENT_FIELDS, batch_size=200)
+        if complete:
+            yesterday = timezone.localdate() - timedelta(days=1)
+            for enrolment in plan.leaving:
+                enrolment.valid_to = max(enrolment.valid_from, yesterday)
+            Enrolment.objects.bulk_update(plan.leaving, ["valid_to"], batch_size=500)
+        Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
+        Enrolment.objects.bulk_update(plan.enrolments_changed, ["valid_from", "valid_to"], batch_size=500)
+        # Bulk writes send no signals.
+        mark_galleries_outdated(
+            courses=Course.objects.filter(pk__in={enrolment.course_id for enrolment in plan.enrolments_new})
+        )
+    return plan
+
+
 class _Planner:
     def __init__(self, table: Table, columns: Mapping[str, int], course: Course | None) -> None:
         self.plan, self.course, self.today = RosterPlan(), course, timezone.localdate()
@@ -77,7 +106,7 @@ class _Planner:
         self.seen: dict[tuple[str, int | None], int] = {}
         self.said: dict[str, tuple[int, dict[str, str]]] = {}
         for line, row in zip(table.lines, table.rows, strict=True):
-            self.row(line, picked(row, columns))
+            self.row(line, select_fields(row, columns))
         listed = {(course_id, number) for number, course_id in self.seen if course_id}
         here = {course_id for course_id, _number in listed}
         self.plan.leaving = [
@@ -174,7 +203,7 @@ class _Planner:
         days: dict[str, date | None] = {}
         for name in ("from", "to"):
             try:
-                days[name] = as_day(values.get(name, ""))
+                days[name] = parse_day(values.get(name, ""))
             except ValueError as error:
                 reasons.append(str(error))
                 return None

@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Holiday, Lecture, LectureSeries, Room
+from campus.academics.models import Holiday, Lecture, LectureSeries
 from campus.common.errors import UserError
 
 
-class Kind(models.TextChoices):
+class DayChange(models.TextChoices):
     NEW = "new", gettext_lazy("new")
     CHANGED = "changed", gettext_lazy("changed")
     REMOVED = "removed", gettext_lazy("removed")
@@ -30,10 +30,10 @@ class Kind(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedDay:
     """What happens on one day of a series; `remark` is for people."""
 
-    kind: Kind
+    kind: DayChange
     day: date
     starts_at: datetime
     ends_at: datetime
@@ -41,21 +41,21 @@ class Step:
     remark: str = ""
 
 
-WRITES = (Kind.NEW, Kind.CHANGED, Kind.REMOVED)
+WRITTEN_CHANGES = (DayChange.NEW, DayChange.CHANGED, DayChange.REMOVED)
 DAY = timedelta(days=1)
 
 
-def plan(series: LectureSeries) -> list[Step]:
+def plan_series(series: LectureSeries) -> list[PlannedDay]:
     """What applying the series would do, day by day. The first time also days in the past get lectures, later only those to come."""
-    return plans([series])[0]
+    return plan_all([series])[0]
 
 
-def plans(chosen: Sequence[LectureSeries]) -> list[list[Step]]:
+def plan_all(chosen: Sequence[LectureSeries]) -> list[list[PlannedDay]]:
     """The plan of each series, with as many queries as one takes."""
     own: dict[int | None, dict[date | None, Lecture]] = defaultdict(dict)
     taken: dict[int, list[tuple[int | None, bool, datetime]]] = defaultdict(list)
     held: dict[int | None, list[Lecture]] = defaultdict(list)
-    for lecture in with_use(Lecture.objects.filter(series__in=[series.pk for series in chosen])):
+    for lecture in with_usage(Lecture.objects.filter(series__in=[series.pk for series in chosen])):
         own[lecture.series_id][lecture.series_day] = lecture
     of_courses = Lecture.objects.filter(course__in={series.course_id for series in chosen})
     for course, other, detached, starts_at in of_courses.values_list("course", "series", "detached", "starts_at"):
@@ -86,7 +86,7 @@ def _plan(
     holidays: dict[date, str],
     taken: set[datetime],
     elsewhere: list[Lecture],
-) -> list[Step]:
+) -> list[PlannedDay]:
     now = timezone.now()
     today = now.astimezone(series.zone).date()
     days = set(series.days())
@@ -97,30 +97,42 @@ def _plan(
         wanted = day in days and day not in holidays
         if lecture is None:
             if day in holidays:
-                steps.append(Step(Kind.HOLIDAY, day, starts_at, ends_at, remark=holidays[day]))
+                steps.append(PlannedDay(DayChange.HOLIDAY, day, starts_at, ends_at, remark=holidays[day]))
             elif starts_at in taken:
                 steps.append(
-                    Step(Kind.KEPT, day, starts_at, ends_at, remark=_("The class has a lecture at that time already."))
+                    PlannedDay(
+                        DayChange.KEPT,
+                        day,
+                        starts_at,
+                        ends_at,
+                        remark=_("The class has a lecture at that time already."),
+                    )
                 )
             elif day >= today or not lectures:
-                steps.append(Step(Kind.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at)))
+                steps.append(
+                    PlannedDay(DayChange.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at))
+                )
         elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room_id) == (
             starts_at,
             ends_at,
             series.title,
             series.room_id,
         ):
-            steps.append(Step(Kind.SAME, day, starts_at, ends_at, lecture))
-        elif reason := why_kept(lecture, now, taken, starts_at if wanted else None):
-            steps.append(Step(Kind.KEPT, day, lecture.starts_at, lecture.ends_at, lecture, reason))
+            steps.append(PlannedDay(DayChange.SAME, day, starts_at, ends_at, lecture))
+        elif reason := reason_to_keep(lecture, now, taken, starts_at if wanted else None):
+            steps.append(PlannedDay(DayChange.KEPT, day, lecture.starts_at, lecture.ends_at, lecture, reason))
         elif wanted:
-            steps.append(Step(Kind.CHANGED, day, starts_at, ends_at, lecture, _clash(elsewhere, starts_at, ends_at)))
+            steps.append(
+                PlannedDay(DayChange.CHANGED, day, starts_at, ends_at, lecture, _clash(elsewhere, starts_at, ends_at))
+            )
         else:
-            steps.append(Step(Kind.REMOVED, day, lecture.starts_at, lecture.ends_at, lecture, holidays.get(day, "")))
+            steps.append(
+                PlannedDay(DayChange.REMOVED, day, lecture.starts_at, lecture.ends_at, lecture, holidays.get(day, ""))
+            )
     return steps
 
 
-def fingerprint(steps: Iterable[Step]) -> str:
+def plan_fingerprint(steps: Iterable[PlannedDay]) -> str:
     """Tells whether the plan that somebody agreed to is still the plan."""
     lines = [
         f"{step.kind} {step.day} {step.starts_at.timestamp()} {step.ends_at.timestamp()} {step.lecture and step.lecture.pk}"
@@ -129,15 +141,15 @@ def fingerprint(steps: Iterable[Step]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
+def apply_series(*, series: LectureSeries, agreed: str) -> Counter[DayChange]:
     """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was looked at."""
     try:
         with transaction.atomic():
             series = (
                 LectureSeries.objects.select_for_update(of=("self",)).select_related("course", "room").get(pk=series.pk)
             )
-            steps = plan(series)
-            if fingerprint(steps) != agreed:
+            steps = plan_series(series)
+            if plan_fingerprint(steps) != agreed:
                 raise UserError("The timetable has changed since this preview. Look at it once more.")
             _write(series, steps)
     except (IntegrityError, LectureSeries.DoesNotExist) as error:
@@ -145,33 +157,11 @@ def apply(*, series: LectureSeries, agreed: str) -> Counter[Kind]:
     return Counter(step.kind for step in steps)
 
 
-def lecture_change(
-    *, lecture: Lecture, starts_at: datetime, ends_at: datetime, title: str, room: Room | None, cancelled: bool = False
-) -> Lecture:
-    """Move, rename, cancel or bring back one lecture; its series leaves it alone from then on. Raises UserError."""
-    if ends_at <= starts_at:
-        raise UserError("The lecture ends before it starts. Set a later end.")
-    new = {"starts_at": starts_at, "ends_at": ends_at, "title": title, "room": room, "cancelled": cancelled}
-    if all(getattr(lecture, name) == value for name, value in new.items()):
-        return lecture
-    for name, value in new.items():
-        setattr(lecture, name, value)
-    lecture.detached = bool(lecture.series_id or lecture.uid)
-    try:
-        with transaction.atomic():
-            lecture.save(update_fields=[*new, "detached"])
-    except IntegrityError as error:
-        raise UserError(
-            "This class has a lecture at that time already. Open that one, or choose another time."
-        ) from error
-    return lecture
-
-
 def _moment(series: LectureSeries, day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, tzinfo=series.zone)
 
 
-def with_use(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
+def with_usage(lectures: "models.QuerySet[Lecture]") -> "models.QuerySet[Lecture]":
     """With `used`: whether something was recorded of the lecture, or somebody counted in it."""
     own = Lecture.objects.filter(pk=OuterRef("pk"))
     return lectures.annotate(used=Exists(own.exclude(recordings=None)) | Exists(own.exclude(records=None)))
@@ -192,7 +182,7 @@ def _clash(others: list[Lecture], starts_at: datetime, ends_at: datetime) -> str
     return _("%(course)s is in that room then.") % {"course": other.course.code} if other else ""
 
 
-def why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
+def reason_to_keep(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
     """Why the series leaves a lecture alone; "" where it does not. `starts_at` is when it should be, None where it should go."""
     if lecture.cancelled and (lecture.detached or lecture.series_id):
         return _("It was cancelled by hand.")
@@ -207,13 +197,13 @@ def why_kept(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: d
     return ""
 
 
-def _write(series: LectureSeries, steps: list[Step]) -> None:
+def _write(series: LectureSeries, steps: list[PlannedDay]) -> None:
     words = {"title": series.title, "room": series.room}
     for step in steps:
-        if step.kind == Kind.CHANGED and step.lecture:
+        if step.kind == DayChange.CHANGED and step.lecture:
             Lecture.objects.filter(pk=step.lecture.pk).update(starts_at=step.starts_at, ends_at=step.ends_at, **words)
     Lecture.objects.filter(
-        pk__in=[step.lecture.pk for step in steps if step.kind == Kind.REMOVED and step.lecture]
+        pk__in=[step.lecture.pk for step in steps if step.kind == DayChange.REMOVED and step.lecture]
     ).delete()
     Lecture.objects.bulk_create(
         Lecture(
@@ -225,5 +215,5 @@ def _write(series: LectureSeries, steps: list[Step]) -> None:
             **words,
         )
         for step in steps
-        if step.kind == Kind.NEW
+        if step.kind == DayChange.NEW
     )

@@ -180,7 +180,7 @@ class UploadsView(TusView):
         lecture = lectures_for(request.user).filter(pk=int(told["lecture"])).first()
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
-        check_open(request, lecture)
+        check_not_signed_off(request, lecture)
         upload = create_upload(
             lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256
         )
@@ -226,7 +226,7 @@ class UploadView(TusView):
     def patch(self, request: Request, pk: UUID) -> Response:
         """The next bytes. After the last ones a worker checks the file, which may fail the recording, and takes attendance."""
         upload = self.upload(pk)
-        check_open(request, upload.lecture)
+        check_not_signed_off(request, upload.lecture)
         if request.content_type.split(";")[0].strip() != PATCH_TYPE:
             raise UnsupportedMediaType(
                 request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE}
@@ -257,7 +257,7 @@ class UploadView(TusView):
         return {"Rollcall-Recording": str(recording.pk)}
 
 
-def check_open(request: Request, lecture: Lecture) -> None:
+def check_not_signed_off(request: Request, lecture: Lecture) -> None:
     if not can_edit_result(request.user, lecture):
         raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
 

@@ -65,7 +65,7 @@ class Table:
     lines: list[int]
 
 
-def as_text(value: object) -> str:
+def cell_text(value: object) -> str:
     """A cell as people read it: 12345.0 is 12345, no break spaces are spaces, nothing is the empty string."""
     if value is None:
         return ""
@@ -77,7 +77,7 @@ def as_text(value: object) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text
 
 
-def as_day(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
     """A day as people write it, nothing for the empty text. Raises ValueError with a sentence."""
     for day_format in DAY_FORMATS:
         try:
@@ -108,12 +108,12 @@ def read_table(content: bytes) -> Table:
     if len(content) > MAX_BYTES:
         raise UserError("The file is larger than {size} MB. Split it.", size=MAX_BYTES // 1024**2)
     lines = _workbook_lines(content) if content[:2] == b"PK" else _csv_lines(content)
-    headers = [as_text(cell)[:100] for cell in next(lines, [])][:MAX_COLUMNS]
+    headers = [cell_text(cell)[:100] for cell in next(lines, [])][:MAX_COLUMNS]
     while headers and not headers[-1]:
         headers.pop()
     table = Table(headers, [], [])
     for number, line in enumerate(lines, start=2):
-        row = [as_text(cell) for cell in line][: len(headers)]
+        row = [cell_text(cell) for cell in line][: len(headers)]
         if not any(row):
             continue
         if len(table.rows) == MAX_ROWS:
@@ -193,7 +193,7 @@ def write_workbook(rows: Iterable[list[str]]) -> bytes:
     return content.getvalue()
 
 
-def picked(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
+def select_fields(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
     """Field → text of a row, of the columns that were chosen; first and last name are put together."""
     values = {field: row[index] for field, index in columns.items() if index < len(row)}
     parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]

@@ -17,7 +17,7 @@ from campus.academics.models import Lecture
 from campus.common.errors import UserError
 
 MAX_BYTES = 2 * 1024 * 1024
-MAX_MEETINGS = 5000
+MAX_ENTRIES = 5000
 MAX_REPEATS = 400
 LONGEST = timedelta(hours=24)
 YEARS = range(2000, 2100)
@@ -30,7 +30,7 @@ ZONES = re.compile(
 )
 
 
-def calendar_of(lectures: Iterable[Lecture], *, name: str, host: str, address: Callable[[Lecture], str]) -> bytes:
+def build_calendar(lectures: Iterable[Lecture], *, name: str, host: str, address: Callable[[Lecture], str]) -> bytes:
     """A calendar to subscribe to. Moments are in UTC, which every program shows in its reader's zone."""
     calendar = Calendar()
     for key, value in {
@@ -57,7 +57,7 @@ def calendar_of(lectures: Iterable[Lecture], *, name: str, host: str, address: C
     return bytes(calendar.to_ical())
 
 
-class Meeting(NamedTuple):
+class CalendarEntry(NamedTuple):
     """One event of a calendar at one time. `problem` says why it can't be a lecture."""
 
     uid: str
@@ -70,8 +70,8 @@ class Meeting(NamedTuple):
     problem: str = ""
 
 
-def read_calendar(data: bytes) -> list[Meeting]:
-    """The meetings in a file, repeated ones day by day. Raises UserError where it is no calendar."""
+def read_calendar(data: bytes) -> list[CalendarEntry]:
+    """The entries in a file, repeated ones day by day. Raises UserError where it is no calendar."""
     if len(data) > MAX_BYTES:
         raise UserError("The calendar is larger than {n} MB. Export fewer months.", n=MAX_BYTES // 1024**2)
     text = ZONES.sub("", FOLDED.sub("", data.decode("utf-8-sig", errors="replace")))
@@ -88,46 +88,46 @@ def read_calendar(data: bytes) -> list[Meeting]:
         with suppress(UserError, BrokenCalendarProperty):  # told below
             if (slot := _moment(event, "recurrence-id")) is not None:
                 moved.setdefault(_text(event, "uid"), set()).add(slot)
-    meetings: list[Meeting] = []
+    entries: list[CalendarEntry] = []
     for event in events:
         own = moved.get(_text(event, "uid"), set())
-        meetings += islice(_meetings(event, own), MAX_MEETINGS + 1 - len(meetings))
-        if len(meetings) > MAX_MEETINGS:
-            raise UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_MEETINGS)
-    return meetings
+        entries += islice(_read_event(event, own), MAX_ENTRIES + 1 - len(entries))
+        if len(entries) > MAX_ENTRIES:
+            raise UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
+    return entries
 
 
-def _meetings(event: Any, moved: set[datetime]) -> Iterator[Meeting]:
+def _read_event(event: Any, moved: set[datetime]) -> Iterator[CalendarEntry]:
     try:
         uid, slot = _uid(event), _moment(event, "recurrence-id")
         starts_at, length = _when(event)
         if slot is not None:
-            yield _meeting(event, f"{uid}/{slot:%Y%m%dT%H%M%SZ}", starts_at, length)
+            yield _entry(event, f"{uid}/{slot:%Y%m%dT%H%M%SZ}", starts_at, length)
         elif event.get("rrule") is None and event.get("rdate") is None:
-            yield _meeting(event, uid, starts_at, length)
+            yield _entry(event, uid, starts_at, length)
         else:
             for moment in _repeats(event):
                 if moment not in moved:
-                    yield _meeting(event, f"{uid}/{moment:%Y%m%dT%H%M%SZ}", moment, length)
+                    yield _entry(event, f"{uid}/{moment:%Y%m%dT%H%M%SZ}", moment, length)
     except UserError as error:
         yield _refused(event, str(error))
     except BrokenCalendarProperty as error:
         yield _refused(event, _("It can't be read: %(why)s") % {"why": str(error.__cause__ or error)[:200]})
 
 
-def _refused(event: Any, problem: str) -> Meeting:
-    return Meeting(
+def _refused(event: Any, problem: str) -> CalendarEntry:
+    return CalendarEntry(
         _text(event, "uid")[:280], _text(event, "summary")[:300], [], "", None, None, cancelled=False, problem=problem
     )
 
 
-def _meeting(event: Any, uid: str, starts_at: datetime, length: timedelta) -> Meeting:
+def _entry(event: Any, uid: str, starts_at: datetime, length: timedelta) -> CalendarEntry:
     categories = event.get("categories") or []
     lists = categories if isinstance(categories, list) else [categories]
     codes = [str(code).strip() for one in lists for code in getattr(one, "cats", [])]
     cancelled = _text(event, "status").upper() == "CANCELLED"
     room = _text(event, "location")[:100]
-    return Meeting(uid, _text(event, "summary")[:300], codes[:20], room, starts_at, starts_at + length, cancelled)
+    return CalendarEntry(uid, _text(event, "summary")[:300], codes[:20], room, starts_at, starts_at + length, cancelled)
 
 
 def _text(event: Any, key: str) -> str:

@@ -17,47 +17,47 @@ SALT = "rollcall.calendar-link"
 NOTED = timedelta(hours=1)  # how exactly the last reading is known
 
 
-def key_of(link: CalendarLink) -> str:
+def calendar_link_token(link: CalendarLink) -> str:
     return link.pk.hex + salted_hmac(SALT, link.pk.hex, algorithm="sha256").hexdigest()[:32]
 
 
-def links_for(user: AnyUser) -> QuerySet[CalendarLink]:
+def calendar_links_for(user: AnyUser) -> QuerySet[CalendarLink]:
     """Each sees the own ones only, whatever the role."""
     return CalendarLink.objects.filter(user=user.pk).select_related("course").order_by("course__code", "created_at")
 
 
-def reads_all(user: User) -> bool:
+def covers_all_courses(user: User) -> bool:
     """Whether a link without a class is to all of them: for who sees all and teaches none, such as an auditor."""
     return sees_everything(user) and not Course.objects.filter(lecturers=user).exists()
 
 
-def link_lectures(link: CalendarLink) -> QuerySet[Lecture]:
+def lectures_for_link(link: CalendarLink) -> QuerySet[Lecture]:
     """What the link's owner may see now."""
     lectures = lectures_for(link.user)
     if link.course:
         return lectures.filter(course=link.course)
-    return lectures if reads_all(link.user) else lectures.filter(course__lecturers=link.user)
+    return lectures if covers_all_courses(link.user) else lectures.filter(course__lecturers=link.user)
 
 
-def link_renew(*, user: User, course: Course | None) -> CalendarLink:
+def renew_calendar_link(*, user: User, course: Course | None) -> CalendarLink:
     """A new address for the user's lectures, or for those of one class; the address before stops working."""
     with transaction.atomic():
         CalendarLink.objects.filter(user=user, course=course).delete()
         return CalendarLink.objects.create(user=user, course=course)
 
 
-def link_remove(*, link: CalendarLink) -> None:
+def delete_calendar_link(*, link: CalendarLink) -> None:
     """Calendars that used it show nothing new."""
     link.delete()
 
 
-def link_read(key: str) -> CalendarLink | None:
+def use_calendar_link(key: str) -> CalendarLink | None:
     """The link with this key, noted as read. None: there is no such link, or its owner's account is closed."""
     try:
         found = CalendarLink(pk=uuid.UUID(hex=key[:32]))
     except ValueError:
         return None
-    if not constant_time_compare(key, key_of(found)):
+    if not constant_time_compare(key, calendar_link_token(found)):
         return None
     link = CalendarLink.objects.select_related("user", "course").filter(pk=found.pk, user__is_active=True).first()
     now = timezone.now()
