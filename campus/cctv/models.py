@@ -11,8 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from campus.academics.models import Lecture, Room
-from campus.academics.models import known_time_zone
+from campus.academics.models import Lecture, Room, known_time_zone
 from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
 from campus.common.errors import UserError
