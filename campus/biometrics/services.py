@@ -140,7 +140,9 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
 
 
 def _mark_galleries_outdated(*students: int) -> None:
-    mark_galleries_outdated(courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course")))
+    mark_galleries_outdated(
+        courses=Course.objects.filter(pk__in=Enrolment.objects.filter(student__in=students).values("course"))
+    )
 
 
 def request_due_trainings() -> int:
