@@ -1,4 +1,4 @@
-"""The admin is for registrars and administrators, and for auditors to read. Lecturers have the staff's pages."""
+"""The admin is for registrars and administrators, and for auditors to read. Lecturers use the staff pages."""
 
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import PermissionDenied
@@ -16,35 +16,35 @@ class RollcallAdminConfig(AdminConfig):
 
 class RegistrarSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
-        # Sites are made before the models are there.
+        # Django makes the site before the models are loaded.
         from campus.accounts.roles import sees_everything
 
         return sees_everything(request.user)
 
     def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
-        """There is one door, with one limit on guesses and one second step."""
+        """Everybody logs in on one page, so that the limit on attempts and two-factor login hold here, too."""
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied(_("The admin is for registrars. Your classes are on the staff pages."))
         return redirect(reverse("login", query={"next": request.GET.get("next") or reverse("admin:index")}))
 
     def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponseBase:
-        from campus.web.dashboard import Dashboard
+        from campus.web.dashboard import build_dashboard
 
-        context = {**self.each_context(request), "title": _("Today"), "dashboard": Dashboard.of(request.user)}
+        context = {**self.each_context(request), "title": _("Today"), "dashboard": build_dashboard(request.user)}
         return TemplateResponse(request, "admin/rollcall/dashboard.html", context)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [path("workers/", self.admin_view(self.workers), name="workers"), *super().get_urls()]
 
     def workers(self, request: HttpRequest) -> HttpResponseBase:
-        """A part of the first page: it asks the workers, and may take a while."""
-        from campus.web.dashboard import queues, workers
+        """A section of the first page that loads on its own, since workers may take a while to answer."""
+        from campus.web.dashboard import queue_statuses, queues_by_worker
 
-        answers, rows = workers(), queues()
-        served = {queue for names in (answers or {}).values() for queue in names}
+        workers, queues = queues_by_worker(), queue_statuses()
+        served = {queue for names in (workers or {}).values() for queue in names}
         context = {
-            "workers": answers,
-            "queues": rows,
-            "unserved": [row.name for row in rows if answers is not None and row.name not in served],
+            "workers": workers,
+            "queues": queues,
+            "unserved": [queue.name for queue in queues if workers is not None and queue.name not in served],
         }
         return TemplateResponse(request, "admin/rollcall/_workers.html", context)

@@ -1,4 +1,4 @@
-"""What a lecturer looks for first: today's lectures, the next ones, and what waits for a person."""
+"""What a lecturer needs first: today's lectures, the upcoming ones, and what is to do."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -19,36 +19,37 @@ from campus.cctv.models import Collection
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
 
-SHOWN = 8  # of each list; a registrar sees all classes
-MANY = 40
-RECENT = timedelta(days=14)
+MAX_TODAYS_LECTURES = 40
+MAX_UPCOMING_LECTURES = 8
+MAX_TODOS_OF_A_KIND = 8
+TODO_PERIOD = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """Something that waits for a person: a sentence, and where to go."""
+class Todo:
+    """Something to do about a lecture, and the page where it is done."""
 
     lecture: Lecture
-    sentence: str
-    address: str
+    text: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Today:
+class Agenda:
     lectures: list[Lecture]
-    coming: list[Lecture]
-    needs: list[Need]
+    upcoming: list[Lecture]
+    todos: list[Todo]
 
 
 def with_to_confirm_count(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
-    """With `to_confirm`: how many students a person has to confirm."""
-    waiting = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
+    """Annotated with `to_confirm`: the number of students to confirm, or None."""
+    to_confirm = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
     return lectures.annotate(
-        to_confirm=Subquery(waiting.order_by().values("lecture").annotate(n=Count("pk")).values("n"))
+        to_confirm=Subquery(to_confirm.order_by().values("lecture").annotate(n=Count("pk")).values("n"))
     )
 
 
-def agenda_for(user: User) -> Today:
+def agenda_for(user: User) -> Agenda:
     now = timezone.now()
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
     end = timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=1), time()))
@@ -56,15 +57,15 @@ def agenda_for(user: User) -> Today:
     today = with_to_confirm_count(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
         "recordings"
     )
-    coming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
-    return Today(
-        list(today.order_by("starts_at", "pk")[:MANY]),
-        list(coming[:SHOWN]),
-        [*_failed(user), *_to_confirm(user, now), *_missing(user, now)],
+    upcoming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
+    return Agenda(
+        list(today.order_by("starts_at", "pk")[:MAX_TODAYS_LECTURES]),
+        list(upcoming[:MAX_UPCOMING_LECTURES]),
+        [*_failed_recordings(user), *_lectures_to_confirm(user, now), *_lectures_without_recording(user, now)],
     )
 
 
-def _failed(user: User) -> list[Need]:
+def _failed_recordings(user: User) -> list[Todo]:
     failed = (
         recordings_for(user)
         .filter(state=Recording.State.FAILED)
@@ -72,39 +73,40 @@ def _failed(user: User) -> list[Need]:
         .order_by("-created_at", "pk")
     )
     return [
-        Need(
-            one.lecture,
-            _("%(file)s failed: %(why)s") % {"file": one.original_name, "why": one.error},
-            reverse("recording", args=[one.pk]),
+        Todo(
+            recording.lecture,
+            _("%(file)s failed: %(why)s") % {"file": recording.original_name, "why": recording.error},
+            reverse("recording", args=[recording.pk]),
         )
-        for one in failed.filter(created_at__gte=timezone.now() - RECENT)[:SHOWN]
+        for recording in failed.filter(created_at__gte=timezone.now() - TODO_PERIOD)[:MAX_TODOS_OF_A_KIND]
     ]
 
 
-def _to_confirm(user: User, now: datetime) -> list[Need]:
-    recent = lectures_for(user).filter(starts_at__gt=now - 2 * RECENT, starts_at__lte=now)
-    waiting = (
+def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
+    recent = lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now)
+    lectures = (
         with_to_confirm_count(user, recent)
         .filter(to_confirm__gt=0)
         .select_related("course")
         .order_by("-starts_at", "pk")
     )
     return [
-        Need(
-            one,
-            ngettext("%(n)s student to confirm", "%(n)s students to confirm", one.to_confirm) % {"n": one.to_confirm},
-            reverse("lecture", args=[one.pk]),
+        Todo(
+            lecture,
+            ngettext("%(n)s student to confirm", "%(n)s students to confirm", lecture.to_confirm)
+            % {"n": lecture.to_confirm},
+            reverse("lecture", args=[lecture.pk]),
         )
-        for one in waiting[:SHOWN]
+        for lecture in lectures[:MAX_TODOS_OF_A_KIND]
     ]
 
 
-def _missing(user: User, now: datetime) -> list[Need]:
+def _lectures_without_recording(user: User, now: datetime) -> list[Todo]:
     over = lectures_for(user).filter(
-        ends_at__gt=now - RECENT, ends_at__lte=now, cancelled=False, recordings=None, records=None
+        ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False, recordings=None, records=None
     )
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
-        Need(one, _("No recording yet."), reverse("lecture", args=[one.pk]))
-        for one in over.select_related("course").order_by("-starts_at", "pk")[:SHOWN]
+        Todo(lecture, _("No recording yet."), reverse("lecture", args=[lecture.pk]))
+        for lecture in over.select_related("course").order_by("-starts_at", "pk")[:MAX_TODOS_OF_A_KIND]
     ]

@@ -1,8 +1,8 @@
-"""The registrar's first page: today's lectures, recordings in work, what needs a person, and how the machines are."""
+"""The registrar's first page: what is to do, today's lectures, recordings in progress, storage and workers."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -28,21 +28,21 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, recordings_for
 
-SHOWN = 6  # links of a kind
-IN_WORK = 20
-RECENT = timedelta(days=60)  # what is older waits for nobody any more
-PATIENCE = 0.7  # seconds for the workers to answer
+MAX_LINKS_PER_TODO = 6
+MAX_RECORDINGS_SHOWN = 20
+TODO_PERIOD = timedelta(days=60)  # nobody acts on anything older
+WORKER_REPLY_SECONDS = 0.7
 
 
 @dataclass(frozen=True)
 class Link:
     text: str
-    address: str
+    url: str
 
 
-@dataclass(frozen=True)
-class Task:
-    """Something that only a person can settle: how many, in words, and where."""
+@dataclass(frozen=True, kw_only=True)
+class Todo:
+    """One kind of thing to do: how many there are, in words, with links to the first ones."""
 
     text: str
     icon: str
@@ -50,49 +50,68 @@ class Task:
     more: int = 0
 
 
-@dataclass(frozen=True)
-class Today:
+@dataclass(frozen=True, kw_only=True)
+class TodaysLecture:
     lecture: Lecture
-    address: str
+    url: str
     state: str
     variant: str
 
 
 @dataclass(frozen=True)
-class InWork:
+class RecordingInProgress:
     recording: Recording
-    address: str
+    url: str
     percent: int
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueStatus:
     name: str
     waiting: int
     running: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Of the disk with the media files, in bytes, and of what is stored on it."""
+
+    free: int
+    total: int
+    recordings: int
+    recordings_size: int
+    photos: int
+
+    @property
+    def percent_used(self) -> int:
+        return round(100 * (self.total - self.free) / self.total)
+
+    @property
+    def is_low(self) -> bool:
+        return self.free < self.total / 10
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    lectures: list[Today]
-    in_work: list[InWork]
-    in_work_more: int
-    tasks: list[Task]
-    storage: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, user: AnyUser) -> "Dashboard":
-        work = recordings_for(user).filter(state__in=OPEN_STATES)
-        return cls(
-            _today(user),
-            _in_work(work),
-            max(work.count() - IN_WORK, 0),
-            [task for task in _tasks(user) if task],
-            _storage(user),
-        )
+    todos: list[Todo]
+    lectures: list[TodaysLecture]
+    recordings: list[RecordingInProgress]
+    more_recordings: int
+    storage: Storage
 
 
-def _today(user: AnyUser) -> list[Today]:
+def build_dashboard(user: AnyUser) -> Dashboard:
+    open_recordings = recordings_for(user).filter(state__in=OPEN_STATES)
+    return Dashboard(
+        todos=list(_todos(user)),
+        lectures=_todays_lectures(user),
+        recordings=_recordings_in_progress(open_recordings),
+        more_recordings=max(open_recordings.count() - MAX_RECORDINGS_SHOWN, 0),
+        storage=_storage(user),
+    )
+
+
+def _todays_lectures(user: AnyUser) -> list[TodaysLecture]:
     start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
     to_confirm = AttendanceRecord.objects.filter(
         lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status=""
@@ -105,11 +124,16 @@ def _today(user: AnyUser) -> list[Today]:
         .annotate(to_confirm=Exists(to_confirm), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
         .order_by("starts_at", "course__code")
     )
-    return [Today(lecture, reverse("lecture", args=[lecture.pk]), *_state(lecture)) for lecture in lectures]
+    todays = []
+    for lecture in lectures:
+        state, variant = _lecture_state(lecture)
+        url = reverse("lecture", args=[lecture.pk])
+        todays.append(TodaysLecture(lecture=lecture, url=url, state=state, variant=variant))
+    return todays
 
 
-def _state(lecture: Any) -> tuple[str, str]:
-    """In a few words how far the lecture is, and the colour of that."""
+def _lecture_state(lecture: Any) -> tuple[str, str]:
+    """The state of a lecture in a few words, and the variant of its badge."""
     states = {recording.state for recording in lecture.recordings.all()}
     now = timezone.now()
     if lecture.cancelled:
@@ -129,153 +153,186 @@ def _state(lecture: Any) -> tuple[str, str]:
     return (_("now"), "info") if lecture.ends_at > now else (_("no recording yet"), "warning")
 
 
-def _in_work(recordings: QuerySet[Recording]) -> list[InWork]:
-    rows = with_processed_share(recordings.select_related("lecture__course")).order_by("created_at")[:IN_WORK]
+def _recordings_in_progress(recordings: QuerySet[Recording]) -> list[RecordingInProgress]:
+    rows = with_processed_share(recordings.select_related("lecture__course")).order_by("created_at")[
+        :MAX_RECORDINGS_SHOWN
+    ]
     return [
-        InWork(row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * progress_share(row)))
+        RecordingInProgress(
+            row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * progress_share(row))
+        )
         for row in rows
     ]
 
 
-def _tasks(user: AnyUser) -> Iterable[Task | None]:
-    since = timezone.now() - RECENT
-    recent = Q(lecture__starts_at__gte=since, lecture__sign_off=None)
-    to_confirm = records_for(user).filter(recent, machine_status=Status.TO_CONFIRM, override_status="")
-    yield _by_lecture(
+def _todos(user: AnyUser) -> Iterator[Todo]:
+    """Each kind of thing to do of which there is at least one."""
+    groups = (_attendance_todos(user), _footage_todos(user), _face_todos(user))
+    return (todo for group in groups for todo in group if todo is not None)
+
+
+def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
+    since = timezone.now() - TODO_PERIOD
+    to_confirm = records_for(user).filter(
+        lecture__starts_at__gte=since,
+        lecture__sign_off=None,
+        machine_status=Status.TO_CONFIRM,
+        override_status="",
+    )
+    yield _todo_by_lecture(
         to_confirm,
         "lecture",
-        "person_search",
-        lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
+        icon="person_search",
+        text=lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
     )
-    of_recording = Q(recording__lecture__starts_at__gte=since, recording__lecture__sign_off=None)
-    unknown = unknown_people_for(user).filter(of_recording, is_static=False, decision=None)
-    yield _by_lecture(
-        unknown, "recording__lecture", "no_accounts", lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n)
+    unknown_people = unknown_people_for(user).filter(
+        recording__lecture__starts_at__gte=since,
+        recording__lecture__sign_off=None,
+        is_static=False,
+        decision=None,
     )
-    failed = recordings_for(user).filter(
+    yield _todo_by_lecture(
+        unknown_people,
+        "recording__lecture",
+        icon="no_accounts",
+        text=lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n),
+    )
+    finished = recordings_for(user).filter(
         created_at__gte=since, state__in=(Recording.State.DONE, Recording.State.FAILED)
     )
-    failed = failed.annotate(parts=Count("segments", filter=Q(segments__state=Segment.State.FAILED)))
-    yield _listed(
-        failed.filter(Q(state=Recording.State.FAILED) | Q(parts__gt=0))
-        .select_related("lecture__course")
-        .order_by("-created_at"),
-        "admin:recordings_recording_change",
-        "videocam_off",
-        lambda n: ngettext("%(n)d recording with failed segments", "%(n)d recordings with failed segments", n),
+    failed_segments = Count("segments", filter=Q(segments__state=Segment.State.FAILED))
+    failed = finished.annotate(failed_segments=failed_segments).filter(
+        Q(state=Recording.State.FAILED) | Q(failed_segments__gt=0)
     )
-    yield from _footage(user)
+    yield _todo(
+        failed.select_related("lecture__course").order_by("-created_at"),
+        "admin:recordings_recording_change",
+        icon="videocam_off",
+        text=lambda n: ngettext("%(n)d recording with failed segments", "%(n)d recordings with failed segments", n),
+    )
+
+
+def _footage_todos(user: AnyUser) -> Iterator[Todo | None]:
+    """Alarms, missing footage, and files that need a decision."""
+    since = timezone.now() - TODO_PERIOD
+    yield _todo(
+        alarms_for(user).filter(ended_at=None),
+        "admin:cctv_alarm_change",
+        icon="e911_emergency",
+        text=lambda n: ngettext("%(n)d alarm", "%(n)d alarms", n),
+    )
+    missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
+    yield _todo(
+        missing.select_related("lecture__course").order_by("-lecture__starts_at"),
+        "admin:cctv_collection_change",
+        icon="videocam_alert",
+        text=lambda n: ngettext("%(n)d lecture without footage", "%(n)d lectures without footage", n),
+        name=lambda collection: str(collection.lecture),
+    )
+    footage_files = (
+        footage_files_for(user).filter(discovered_at__gte=since).select_related("source").order_by("-discovered_at")
+    )
+    yield _todo(
+        awaiting_assignment(footage_files),
+        "admin:cctv_footagefile_change",
+        icon="unknown_document",
+        text=lambda n: ngettext("%(n)d file to assign or discard", "%(n)d files to assign or discard", n),
+    )
+    yield _todo(
+        footage_files.filter(state=FootageFile.State.FAILED),
+        "admin:cctv_footagefile_change",
+        icon="cloud_off",
+        text=lambda n: ngettext(
+            "%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n
+        ),
+    )
+
+
+def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
+    """Students with too few photos, and trainings that failed."""
     lacking = dict(
         enrolments_lacking_photos(courses_for(user))
         .values_list("course")
         .annotate(n=Count("pk"))
         .values_list("course", "n")
     )
-    courses = Course.objects.in_bulk(sorted(lacking, key=lambda pk: -lacking[pk])[:SHOWN])
-    links = [
-        Link(f"{course.code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
-        for pk, course in sorted(courses.items(), key=lambda item: -lacking[item[0]])
-    ]
-    n = sum(lacking.values())
-    text = ngettext(
-        "%(n)d student with fewer than %(wanted)d usable photos",
-        "%(n)d students with fewer than %(wanted)d usable photos",
-        n,
-    ) % {"n": n, "wanted": settings.WANTED_PHOTOS}
-    yield Task(text, "add_a_photo", links, len(lacking) - len(links)) if n else None
+    if lacking:
+        most_lacking = sorted(lacking, key=lambda pk: -lacking[pk])[:MAX_LINKS_PER_TODO]
+        courses = Course.objects.in_bulk(most_lacking)
+        links = [
+            Link(f"{courses[pk].code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
+            for pk in most_lacking
+        ]
+        n = sum(lacking.values())
+        text = ngettext(
+            "%(n)d student with fewer than %(wanted)d usable photos",
+            "%(n)d students with fewer than %(wanted)d usable photos",
+            n,
+        )
+        text %= {"n": n, "wanted": settings.WANTED_PHOTOS}
+        yield Todo(text=text, icon="add_a_photo", links=links, more=len(lacking) - len(links))
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
-    yield _listed(
+    yield _todo(
         galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),
         "admin:biometrics_gallery_change",
-        "model_training",
-        lambda n: ngettext("%(n)d failed training", "%(n)d failed trainings", n),
+        icon="model_training",
+        text=lambda n: ngettext("%(n)d failed training", "%(n)d failed trainings", n),
     )
 
 
-def _footage(user: AnyUser) -> Iterable[Task | None]:
-    """What stopped, what is missing, and what only a person can say of footage that comes by itself."""
-    since = timezone.now() - RECENT
-    yield _listed(
-        alarms_for(user).filter(ended_at=None),
-        "admin:cctv_alarm_change",
-        "e911_emergency",
-        lambda n: ngettext("%(n)d alarm", "%(n)d alarms", n),
-    )
-    missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
-    yield _listed(
-        missing.select_related("lecture__course").order_by("-lecture__starts_at"),
-        "admin:cctv_collection_change",
-        "videocam_alert",
-        lambda n: ngettext("%(n)d lecture without footage", "%(n)d lectures without footage", n),
-        name=lambda collection: str(collection.lecture),
-    )
-    footage_files = (
-        footage_files_for(user).filter(discovered_at__gte=since).select_related("source").order_by("-discovered_at")
-    )
-    yield _listed(
-        awaiting_assignment(footage_files),
-        "admin:cctv_footagefile_change",
-        "unknown_document",
-        lambda n: ngettext("%(n)d file to assign or discard", "%(n)d files to assign or discard", n),
-    )
-    yield _listed(
-        footage_files.filter(state=FootageFile.State.FAILED),
-        "admin:cctv_footagefile_change",
-        "cloud_off",
-        lambda n: ngettext("%(n)d file could not be fetched or read", "%(n)d files could not be fetched or read", n),
-    )
-
-
-def _by_lecture(rows: QuerySet[Any], path: str, icon: str, text: Any) -> Task | None:
+def _todo_by_lecture(rows: QuerySet[Any], path: str, *, icon: str, text: Callable[[int], str]) -> Todo | None:
+    """The rows counted by the lecture at `path`, the latest lecture first."""
     counts = list(
         rows.order_by().values(path).annotate(n=Count("pk")).order_by(f"-{path}__starts_at").values_list(path, "n")
     )
     if not counts:
         return None
-    lectures = Lecture.objects.select_related("course").in_bulk([pk for pk, _n in counts[:SHOWN]])
-    links = [Link(f"{lectures[pk]}: {n}", reverse("lecture", args=[pk])) for pk, n in counts[:SHOWN]]
+    shown = counts[:MAX_LINKS_PER_TODO]
+    lectures = Lecture.objects.select_related("course").in_bulk([pk for pk, _n in shown])
+    links = [Link(f"{lectures[pk]}: {n}", reverse("lecture", args=[pk])) for pk, n in shown]
     total = sum(n for _pk, n in counts)
-    return Task(text(total) % {"n": total}, icon, links, len(counts) - len(links))
+    return Todo(text=text(total) % {"n": total}, icon=icon, links=links, more=len(counts) - len(links))
 
 
-def _listed(rows: QuerySet[Any], address: str, icon: str, text: Any, name: Callable[[Any], str] = str) -> Task | None:
+def _todo(
+    rows: QuerySet[Any], url_name: str, *, icon: str, text: Callable[[int], str], name: Callable[[Any], str] = str
+) -> Todo | None:
+    """The rows, each with a link to its page."""
     n = rows.count()
-    links = [Link(name(row), reverse(address, args=[row.pk])) for row in rows[:SHOWN]]
-    return Task(text(n) % {"n": n}, icon, links, n - len(links)) if n else None
+    links = [Link(name(row), reverse(url_name, args=[row.pk])) for row in rows[:MAX_LINKS_PER_TODO]]
+    return Todo(text=text(n) % {"n": n}, icon=icon, links=links, more=n - len(links)) if n else None
 
 
-def _storage(user: AnyUser) -> dict[str, Any]:
+def _storage(user: AnyUser) -> Storage:
     disk = shutil.disk_usage(settings.MEDIA_ROOT)
     recordings = recordings_for(user).aggregate(n=Count("pk"), size=Sum("size"))
-    return {
-        "free": disk.free,
-        "total": disk.total,
-        "percent": round(100 * (disk.total - disk.free) / disk.total),
-        "recordings": recordings["n"],
-        "recordings_size": recordings["size"] or 0,
-        "photos": photos_for(user).count(),
-        "tight": disk.free < disk.total / 10,
-    }
+    return Storage(
+        free=disk.free,
+        total=disk.total,
+        recordings=recordings["n"],
+        recordings_size=recordings["size"] or 0,
+        photos=photos_for(user).count(),
+    )
 
 
-def queues() -> list[Queue]:
-    """How much work waits and is being done in each queue."""
-    found: dict[str, list[int]] = {}
+def queue_statuses() -> list[QueueStatus]:
+    """How many jobs wait and run in each queue."""
+    totals: dict[str, list[int]] = {}
     for job in jobs.JOBS:
         rows = job.waiting().aggregate(
             waiting=Count("pk", filter=jobs.not_leased()),
             running=Count("pk", filter=~jobs.not_leased() & Q(lease_until__isnull=False)),
         )
-        total = found.setdefault(job.queue, [0, 0])
+        total = totals.setdefault(job.queue, [0, 0])
         total[0] += rows["waiting"]
         total[1] += rows["running"]
-    return [Queue(name, *counts) for name, counts in found.items()]
+    return [QueueStatus(name, *counts) for name, counts in totals.items()]
 
 
-def workers() -> dict[str, list[str]] | None:
-    """Who answers, and the queues that each works on. None: the broker cannot be reached."""
+def queues_by_worker() -> dict[str, list[str]] | None:
+    """The workers that answer, each with the queues that it serves. None: the broker cannot be reached."""
     try:
-        answers = jobs.producer().control.inspect(timeout=PATIENCE).active_queues() or {}
+        answers = jobs.producer().control.inspect(timeout=WORKER_REPLY_SECONDS).active_queues() or {}
     except (OperationalError, OSError):
         return None
-    return {name: sorted(queue["name"] for queue in found) for name, found in sorted(answers.items())}
+    return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(answers.items())}

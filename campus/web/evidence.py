@@ -1,4 +1,4 @@
-"""What is behind a status: the moments, the faces, and the whole pictures with the face in a box."""
+"""The evidence for a status: when a face was seen, its crops, and full frames with the face marked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from campus.attendance.models import AttendanceRecord, Snapshot, Status, Unknown
 from campus.attendance.selectors import evidence_by_student, records_for
 from campus.attendance.snapshots import request_snapshot
 from campus.recordings.models import Recording
-from campus.web.lecture_result import Picture, Seen, crop_pictures, denied, enrolled_faces
+from campus.web.lecture_result import Appearance, Picture, crop_pictures, denied_students, enrolment_face_urls
 from campus.web.templatetags.rollcall import clock
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A whole picture, or the wish for it. Sizes are text, since they are attributes of an SVG in any language."""
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A full frame that was extracted or is requested. Sizes are strings: as SVG attributes they must not be localised."""
 
     url: str
     state: str
@@ -29,68 +29,81 @@ class Moment:
     box: tuple[str, str, str, str] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What one recording shows of somebody."""
+    """What one recording shows of a student or of an unknown person."""
 
-    row: Seen
+    appearance: Appearance
     recording: Recording
-    named: bool
+    is_identified_by_staff: bool
     pictures: list[Picture]
-    snapshots: list[Moment]
+    frames: list[Frame]
 
     @classmethod
-    def of(cls, row: Seen) -> "Evidence":
-        return cls(row, row.recording, isinstance(row, UnknownPerson), crop_pictures(row), moments(row))
+    def of(cls, appearance: Appearance) -> "Evidence":
+        return cls(
+            appearance=appearance,
+            recording=appearance.recording,
+            is_identified_by_staff=isinstance(appearance, UnknownPerson),
+            pictures=crop_pictures(appearance),
+            frames=request_frames(appearance),
+        )
 
 
-def evidence_of(record: AttendanceRecord) -> list[Evidence]:
-    """What each recording of the lecture shows of the record's student; `record` has passed its selector."""
-    rows: Sequence[Seen] = evidence_by_student(record.lecture).get(record.student_id, [])
-    return [Evidence.of(row) for row in rows if row.intervals or row.crops]
+def evidence_for(record: AttendanceRecord) -> list[Evidence]:
+    """What each recording of the lecture shows of the student. The caller has checked access to the record."""
+    appearances: Sequence[Appearance] = evidence_by_student(record.lecture).get(record.student_id, [])
+    return [Evidence.of(appearance) for appearance in appearances if appearance.intervals or appearance.crops]
 
 
-def moments(row: Seen) -> list[Moment]:
-    """The whole pictures of a row's faces; a worker is asked for those that nobody has looked for yet."""
-    recording = row.recording
+def request_frames(appearance: Appearance) -> list[Frame]:
+    """The full frames of the crops; those that do not exist yet are requested from a worker."""
+    recording = appearance.recording
     if recording.state != Recording.State.DONE:
         return []
-    found = []
-    for crop in row.crops:
+    frames = []
+    for crop in appearance.crops:
         snapshot = request_snapshot(recording=recording, time=float(crop["time"]))
-        found.append(_moment(snapshot, recording, crop.get("box")))
-    return found
+        frames.append(_frame(snapshot, recording, crop.get("box")))
+    return frames
 
 
-def _moment(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None) -> Moment:
-    around = None
+def _frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None) -> Frame:
+    svg_box = None
     if box:
         x1, y1, x2, y2 = box
-        around = (f"{x1:.0f}", f"{y1:.0f}", f"{x2 - x1:.0f}", f"{y2 - y1:.0f}")
+        svg_box = (f"{x1:.0f}", f"{y1:.0f}", f"{x2 - x1:.0f}", f"{y2 - y1:.0f}")
     width, height = recording.info.get("width", 0), recording.info.get("height", 0)
-    url = reverse("snapshot", args=[snapshot.pk])
-    return Moment(url, snapshot.state, str(snapshot.error), clock(snapshot.time), str(width), str(height), around)
+    return Frame(
+        url=reverse("snapshot", args=[snapshot.pk]),
+        state=snapshot.state,
+        error=str(snapshot.error),
+        when=clock(snapshot.time),
+        width=str(width),
+        height=str(height),
+        box=svg_box,
+    )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Somebody who an unknown person may be."""
+    """A student who the unknown person may be."""
 
     student: Student
     status: str
     face: str
 
 
-def candidates(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
-    """The roster of the lecture's day without those of whom a person said that this is not them; who is missing comes first."""
+def candidates_for(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
+    """The students on the roster, except those ruled out for this face; students not seen yet come first."""
     lecture = person.recording.lecture
-    students = list(lecture_roster(lecture).exclude(pk__in=denied(person)).order_by("name", "number"))
+    students = list(lecture_roster(lecture).exclude(pk__in=denied_students(person)).order_by("name", "number"))
     records = {record.student_id: record for record in records_for(user).filter(lecture=lecture)}
-    faces = enrolled_faces(user, [student.pk for student in students])
-    found = []
+    faces = enrolment_face_urls(user, [student.pk for student in students])
+    ranked = []
     for student in students:
         record = records.get(student.pk)
-        missing = record is None or record.status in (Status.ABSENT, Status.TO_CONFIRM)
+        is_missing = record is None or record.status in (Status.ABSENT, Status.TO_CONFIRM)
         label = record.get_status_display() if record else ""
-        found.append((not missing, Candidate(student, label, next(iter(faces.get(student.pk, [])), ""))))
-    return [candidate for _, candidate in sorted(found, key=lambda entry: entry[0])]
+        ranked.append((not is_missing, Candidate(student, label, next(iter(faces.get(student.pk, [])), ""))))
+    return [candidate for _, candidate in sorted(ranked, key=lambda entry: entry[0])]

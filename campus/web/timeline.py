@@ -41,7 +41,7 @@ class Timeline:
     lines: list[Line]
 
 
-def timeline(
+def build_timeline(
     lecture: Lecture, records: Sequence[AttendanceRecord], shown: Mapping[int, Sequence[Sighting | UnknownPerson]]
 ) -> Timeline | None:
     """The students who were seen, in the order of the records. None for photos, which last no time, and where nobody was seen."""

@@ -136,9 +136,7 @@ def things(world: World) -> dict[str, object]:
         "unknown unknown-people": world.unknown.pk,
         "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
-        "zip photo-imports": PhotoImport.objects.create(
-            user=world.registrar, original_name="photos.zip", language="en-gb", total=1
-        ).pk,
+        "zip photo-imports": PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", total=1).pk,
         "tokens": token.pk,
         "user": world.own.pk,
     }

@@ -363,9 +363,7 @@ class TestPhotoImports(Matrix):
     path, private = "photo-imports", "registrar"
 
     def row(self, world: World) -> Any:
-        return PhotoImport.objects.get_or_create(
-            user=world.registrar, original_name="photos.zip", language="en-gb", total=1
-        )[0]
+        return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", total=1)[0]
 
 
 class TestCalendarLinks(Matrix):

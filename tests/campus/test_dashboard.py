@@ -11,7 +11,7 @@ from campus.attendance.models import AttendanceRecord, SignOff, UnknownPerson
 from campus.biometrics.models import FacePhoto
 from campus.common import jobs
 from campus.recordings.models import Recording
-from campus.web.dashboard import Dashboard, Task
+from campus.web.dashboard import Dashboard, Todo
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -36,8 +36,8 @@ def dashboard(client: Client) -> Dashboard:
     return client.get("/admin/").context["dashboard"]
 
 
-def tasks(client: Client) -> dict[str, Task]:
-    return {task.icon: task for task in dashboard(client).tasks}
+def tasks(client: Client) -> dict[str, Todo]:
+    return {task.icon: task for task in dashboard(client).todos}
 
 
 def test_nothing_to_do_is_said(registrar: Client) -> None:
@@ -67,7 +67,7 @@ def test_what_needs_a_person_is_counted_with_the_way_there(registrar: Client, le
         "model_training": "1",
     }
     for task in found.values():
-        assert registrar.get(task.links[0].address).status_code == 200
+        assert registrar.get(task.links[0].url).status_code == 200
     AttendanceRecord.objects.update(override_status="present")
     SignOff.objects.create(lecture=lecture, user_name="ada")
     factories.gallery(lecture.course, active=False)
@@ -88,7 +88,7 @@ def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) 
     recording = factories.planned(lecture, segments=4)
     recording.segments.filter(index=0).update(state="done", progress=1)
     assert state() == "in progress"
-    (work,) = dashboard(registrar).in_work
+    (work,) = dashboard(registrar).recordings
     assert 0 < work.percent < 50
     Recording.objects.update(state=Recording.State.FAILED)
     assert state() == "recording failed"

@@ -17,7 +17,7 @@ from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Alarm, Collection, FootageFile, Source, SourceTest
 from campus.cctv.services import finish_source_test, request_source_test
 from campus.common import jobs
-from campus.web.dashboard import Dashboard
+from campus.web.dashboard import build_dashboard
 from recognition.messages import Message
 from tests.campus import factories
 
@@ -234,7 +234,7 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     source = factories.source()
     factories.footage_file(None, None, source=source, state="discovered", needs_assignment=True, path="stray.mp4")
     factories.footage_file(None, None, source=source, state="failed", path="broken.mp4")
-    said = {task.icon: (task.text, [link.text for link in task.links]) for task in Dashboard.of(registrar).tasks}
+    said = {task.icon: (task.text, [link.text for link in task.links]) for task in build_dashboard(registrar).todos}
     assert said["e911_emergency"] == ("1 alarm", ["Work waits."])
     assert said["videocam_alert"] == ("1 lecture without footage", [str(lecture)])
     assert said["unknown_document"][1] == [f"stray.mp4 of {source}"]

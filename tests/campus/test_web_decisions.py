@@ -43,16 +43,16 @@ def test_filters(lecturer: Client, world: World, absent: Student) -> None:
     there = world.student
     everybody = {there.pk, absent.pk}
     assert cards(lecture_page(lecturer, world)) == everybody
-    assert cards(lecture_page(lecturer, world, "there")) == {there.pk}
+    assert cards(lecture_page(lecturer, world, "attended")) == {there.pk}
     assert cards(lecture_page(lecturer, world, "absent")) == {absent.pk}
-    assert cards(lecture_page(lecturer, world, "check")) == set()
+    assert cards(lecture_page(lecturer, world, "to-check")) == set()
     assert cards(lecture_page(lecturer, world, "changed")) == set()
     assert cards(lecture_page(lecturer, world, "nonsense")) == everybody
     Sighting.objects.filter(pk=world.sighting.pk).update(confidence=0.55)
     recount_lecture(lecture=world.lecture)
-    assert cards(lecture_page(lecturer, world, "check")) == {there.pk}
+    assert cards(lecture_page(lecturer, world, "to-check")) == {there.pk}
     lecturer.post(reverse("record", args=[world.record.pk]), {"status": "present", "reason": ""})
-    assert cards(lecture_page(lecturer, world, "check")) == set()
+    assert cards(lecture_page(lecturer, world, "to-check")) == set()
     assert cards(lecture_page(lecturer, world, "changed")) == {there.pk}
 
 

@@ -25,9 +25,9 @@ from campus.attendance.selectors import (
 )
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
-from campus.web.evidence import Evidence, candidates, evidence_of
+from campus.web.evidence import Evidence, candidates_for, evidence_for
 from campus.web.forms import StatusForm
-from campus.web.lecture_result import enrolled_faces
+from campus.web.lecture_result import FILTERS, enrolment_face_urls
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
@@ -46,10 +46,10 @@ def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusFo
         "record": record,
         "lecture": lecture,
         "form": form,
-        "kind": statuses.meaning_of(record.status).value,
-        "evidence": evidence_of(record),
-        "enrolled": enrolled_faces(request.user, [record.student_id]).get(record.student_id, []),
-        "may_decide": can_edit_result(request.user, lecture),
+        "css_class": statuses.meaning_of(record.status).value,
+        "evidences": evidence_for(record),
+        "enrolment_faces": enrolment_face_urls(request.user, [record.student_id]).get(record.student_id, []),
+        "can_edit": can_edit_result(request.user, lecture),
         "changes": changes_for(request.user).filter(record=record).order_by("-at", "-id"),
     }
     return render(request, "web/record.html", context, status=400 if form.errors else 200)
@@ -114,7 +114,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
         else:
             n = len(changed)
             messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
-    return _redirect_to_result(lecture.pk, show=show if show in ("check", "there", "absent", "changed") else "")
+    return _redirect_to_result(lecture.pk, show=show if show in FILTERS else "")
 
 
 @require_POST
@@ -216,9 +216,9 @@ def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
     context = {
         "person": person,
         "lecture": lecture,
-        "shown": Evidence.of(person),
-        "candidates": candidates(request.user, person),
-        "may_decide": can_edit_result(request.user, lecture),
+        "evidence": Evidence.of(person),
+        "candidates": candidates_for(request.user, person),
+        "can_edit": can_edit_result(request.user, lecture),
     }
     return render(request, "web/unknown_person.html", context, status=400 if request.method == "POST" else 200)
 

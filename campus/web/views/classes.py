@@ -23,7 +23,7 @@ from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN_STATES, recordings_for, uploads_for
 from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
-from campus.web.lecture_result import LectureResult
+from campus.web.lecture_result import build_lecture_result
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -53,7 +53,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "wanted": wanted,
         "asked": urlencode({"q": wanted}) if wanted else "",
         "in_work": in_work,
-        "today": agenda_for(request.user),
+        "agenda": agenda_for(request.user),
         "day": timezone.localdate(),
     }
     return render(request, "web/home.html", context)
@@ -141,7 +141,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "recordings": recordings,
         "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
         "provisional": provisional_result(lecture) if collected else None,
-        "result": LectureResult.of(
+        "result": build_lecture_result(
             request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET
         ),
     }

@@ -27,7 +27,7 @@ from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, progress_etag, progress_of, recordings_for
 from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
 from campus.web.forms import UploadForm
-from campus.web.lecture_result import LectureResult, enrolled_faces
+from campus.web.lecture_result import build_lecture_result, enrolment_face_urls
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
@@ -98,9 +98,9 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "clips": recording.clips.select_related("footage_file").order_by("at"),
         "found": with_faces(request.user, told["found"]),
         "in_work": recording.state in OPEN_STATES,
-        "may_decide": can_edit_result(request.user, recording.lecture),
+        "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
-        "result": LectureResult.of(request.user, recording.lecture, recording)
+        "result": build_lecture_result(request.user, recording.lecture, recording)
         if recording.state == Recording.State.DONE
         else None,
     }
@@ -130,7 +130,7 @@ def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
 
 def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The students, each with where the face of the best enrolment photo is."""
-    faces = enrolled_faces(user, [student["id"] for student in students])
+    faces = enrolment_face_urls(user, [student["id"] for student in students])
     return [student | {"face": next(iter(faces.get(student["id"], [])), None)} for student in students]
 
 
