@@ -14,7 +14,7 @@ from kombu import Connection
 from kombu.exceptions import ChannelError
 
 from campus.accounts.services import delete_expired_sessions
-from campus.attendance.collected import finish_collected_lectures
+from campus.attendance.collected_lectures import finish_collected_lectures
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import delete_expired_galleries, request_due_trainings

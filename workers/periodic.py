@@ -1,6 +1,6 @@
 """Periodic tasks that only call the campus. Each may run twice, late, or not at all for a while without harm."""
 
-from campus.attendance.weekly import notify_week
+from campus.attendance.weekly_notifications import notify_week
 from campus.cctv import alarms, collection
 from campus.common import periodic_tasks
 from campus.outbox import services as outbox

@@ -194,8 +194,8 @@ class ChangeFilter(filters.FilterSet):
     lecture = IdFilter("lecture")
     course = IdFilter("lecture__course")
     student = IdFilter("record__student")
-    after = MomentFilter("at", "gte")
-    before = MomentFilter("at", "lt")
+    after = MomentFilter("created_at", "gte")
+    before = MomentFilter("created_at", "lt")
 
     class Meta:
         model = AttendanceChange
@@ -215,7 +215,7 @@ class SightingFilter(filters.FilterSet):
 class UnknownPersonFilter(filters.FilterSet):
     recording = filters.UUIDFilter("recording")
     lecture = IdFilter("recording__lecture")
-    open = filters.BooleanFilter("decision", "isnull", label="whether nobody has said yet who it is")
+    open = filters.BooleanFilter("override", "isnull", label="whether nobody has said yet who it is")
 
     class Meta:
         model = UnknownPerson

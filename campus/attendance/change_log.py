@@ -1,4 +1,4 @@
-"""Every change that a person makes to a lecture's result: made under the lecture's lock, and logged with who and why."""
+"""How people change a lecture's result: under the lecture's lock, and with an entry in the log that says who and why."""
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -9,9 +9,14 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff
 from campus.attendance.selectors import can_edit_until_sign_off
 from campus.common.errors import UserError
 
+MAX_TEXT_LENGTH = 300
+
 
 def lock_lecture(lecture_id: int, user: User) -> Lecture:
-    """The lecture, locked until the end of the transaction. Raises PermissionDenied and, once it is signed off, UserError."""
+    """The lecture, locked until the end of the transaction.
+
+    Raises PermissionDenied where the user may not change it, UserError where it is signed off and the user is no registrar.
+    """
     lecture = Lecture.objects.select_for_update().get(pk=lecture_id)
     if not is_registrar(user):
         if not can_edit_until_sign_off(user, lecture):
@@ -24,21 +29,22 @@ def lock_lecture(lecture_id: int, user: User) -> Lecture:
 def log_change(
     lecture: Lecture,
     user: User,
-    kind: str,
+    kind: AttendanceChange.ChangeKind,
     *,
     record: AttendanceRecord | None = None,
-    old: str = "",
+    old_status: str = "",
     about: str = "",
     reason: str = "",
 ) -> None:
+    """Log a change after it was made: the new status is the record's status now."""
     AttendanceChange.objects.create(
         lecture=lecture,
         record=record,
         kind=kind,
-        old=old,
-        new=record.status if record else "",
-        about=about[:300],
-        reason=reason.strip()[:300],
+        old_status=old_status,
+        new_status=record.status if record else "",
+        about=about[:MAX_TEXT_LENGTH],
+        reason=reason.strip()[:MAX_TEXT_LENGTH],
         user=user,
         user_name=user.get_username(),
     )

@@ -1,4 +1,4 @@
-"""Tables as CSV: for spreadsheets, and in the form that Moodle's attendance imports."""
+"""Tables as CSV: for spreadsheets, and as Moodle's attendance activity imports them."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def lecture_csv(lecture: Lecture) -> bytes:
-    """One line a student of the lecture."""
+    """The lecture, one line a student."""
     rows = [
         (
             record.student.number,
@@ -31,7 +31,7 @@ def lecture_csv(lecture: Lecture) -> bytes:
         )
         for record in lecture.records.select_related("student").order_by("student__name", "student__number")
     ]
-    head = (
+    header = (
         _("Number"),
         _("Name"),
         _("Status"),
@@ -42,63 +42,68 @@ def lecture_csv(lecture: Lecture) -> bytes:
         _("Confidence"),
         _("Source"),
     )
-    return _encode_for_spreadsheets([head, *rows])
+    return _encode_for_spreadsheets([header, *rows])
 
 
 def register_csv(register: Register) -> bytes:
-    """One line a student: the letter of each lecture, then points and percentage. Shares are 0..1."""
-    used = register.used
-    head = [
+    """The register, one line a student: the letter of each lecture, then points and share (0..1)."""
+    used = register.used_statuses
+    header = [
         _("Number"),
         _("Name"),
         *lecture_labels(register.lectures),
-        *(kind.label for kind in used),
+        *(status.label for status in used),
         _("Points"),
         _("Of"),
         _("Share"),
     ]
     rows = [
         [
-            line.student.number,
-            line.student.name,
-            *(kind.letter if kind else "" for kind in line.kinds),
-            *(str(line.tally.counts.get(kind.code, 0)) for kind in used),
-            f"{float(line.tally.points):g}",
-            f"{float(line.tally.most):g}",
-            "" if line.tally.share is None else f"{line.tally.share:.4f}",
-            _("below") if line.below else "",
+            row.student.number,
+            row.student.name,
+            *(status.letter if status else "" for status in row.statuses),
+            *(str(row.tally.counts.get(status.code, 0)) for status in used),
+            f"{float(row.tally.points):g}",
+            f"{float(row.tally.max_points):g}",
+            "" if row.tally.share is None else f"{row.tally.share:.4f}",
+            _("below") if row.is_below else "",
         ]
-        for line in register.lines
+        for row in register.rows
     ]
-    return _encode_for_spreadsheets([[*head, _("Below %(least)d %%") % {"least": round(100 * register.least)}], *rows])
+    return _encode_for_spreadsheets(
+        [[*header, _("Below %(required)d %%") % {"required": round(100 * register.required_share)}], *rows]
+    )
 
 
 def moodle_marks(lecture: Lecture) -> bytes:
-    """What “Import attendance marks” of a session in Moodle takes."""
-    known = status_definitions()
+    """The file for “Import attendance marks” of a session in Moodle."""
+    definitions = status_definitions()
     records = lecture.records.select_related("student").order_by("student__name", "student__number")
-    return _marks((record.student, known.get(record.status)) for record in records)
+    return _marks((record.student, definitions.get(record.status)) for record in records)
 
 
 def moodle_zip(register: Register) -> bytes:
-    """Moodle takes one file a session, so the class is a zip: the sessions to be made, and the marks of each."""
+    """A zip for a class, since Moodle takes one file a session: the sessions to create, and the marks of each."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        head = ("course", "groups", "sessiondate", "from", "to", "description")
+        header = ("course", "groups", "sessiondate", "from", "to", "description")
         archive.writestr(
-            "sessions.csv", _encode([head, *(_session(register.course, lecture) for lecture in register.lectures)])
+            "sessions.csv", _encode([header, *(_session(register.course, lecture) for lecture in register.lectures)])
         )
         for n, label in enumerate(lecture_labels(register.lectures)):
-            marks = _marks((line.student, line.kinds[n]) for line in register.lines)
-            archive.writestr(f"marks_{label.replace(' ', '_').replace(':', '')}.csv", marks)
+            face_positions = _marks((row.student, row.statuses[n]) for row in register.rows)
+            archive.writestr(f"marks_{label.replace(' ', '_').replace(':', '')}.csv", face_positions)
     return buffer.getvalue()
 
 
 def _marks(students: Iterable[tuple[Student, StatusDefinition | None]]) -> bytes:
-    """Who by the ID number, when scanned (empty, or Moodle would work out the status from it), and the acronym of the status. Whom
-    nobody has confirmed yet is left out.
+    """The columns are the ID number, the scan time and the acronym of the status.
+
+    The scan time is empty: with one, Moodle would work out the status from it. Students with an open status are left out.
     """
-    rows = [(student.number, "", kind.moodle) for student, kind in students if kind and kind.moodle]
+    rows = [
+        (student.number, "", status.moodle_acronym) for student, status in students if status and status.moodle_acronym
+    ]
     return _encode([("idnumber", "scantime", "status"), *rows])
 
 
@@ -112,7 +117,7 @@ def _time_of_day(when: object) -> str:
 
 
 def _encode_for_spreadsheets(rows: Iterable[Sequence[str]]) -> bytes:
-    """With the mark that Excel knows UTF-8 by; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """With the byte order mark by which Excel recognises UTF-8. Text that a spreadsheet would run as a formula gets an apostrophe."""
     guarded = (["'" + cell if cell.startswith(FORMULA_PREFIXES) else cell for cell in row] for row in rows)
     return "\N{BOM}".encode() + _encode(guarded)
 

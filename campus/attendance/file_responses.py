@@ -1,8 +1,5 @@
-"""Files that leave the house. Whoever calls has asked the selector first."""
+"""Workbooks as answers to a request. The caller has checked that the user may see them."""
 
-from pathlib import Path
-
-from django.conf import settings
 from django.http import FileResponse, Http404
 from django.utils.translation import gettext as _
 
@@ -10,6 +7,7 @@ from campus.attendance.models import Report
 from campus.attendance.reports import refresh_report
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_responses import WORKBOOK_TYPE
+from campus.common.storage import report_path
 
 
 def workbook_response(report: Report) -> FileResponse:
@@ -20,10 +18,10 @@ def workbook_response(report: Report) -> FileResponse:
         if disk_full(error):
             raise UserError(DISK_FULL) from error
         raise
-    folder = Path(settings.REPORTS_DIR).resolve()
-    path = (folder / report.file_name).resolve()
+    folder = report_path().resolve()
+    path = report_path(report.file_name).resolve()
     if folder not in path.parents or not path.is_file():
-        raise Http404(_("The workbook is no longer there. Take attendance again to have it written anew."))
+        raise Http404(_("The workbook is missing. Take attendance again to have it written."))
     response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=WORKBOOK_TYPE)
     response["Cache-Control"] = "private, no-cache"
     return response

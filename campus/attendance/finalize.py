@@ -9,7 +9,7 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance.collected import finish_collected_lecture
+from campus.attendance.collected_lectures import finish_collected_lecture
 from campus.attendance.notifications import notify_recording_counted
 from campus.attendance.proposals import save_attendance
 from campus.attendance.reports import write_recording_report

@@ -1,4 +1,4 @@
-"""A guest turns out to be a student: what is known of the two becomes one person's."""
+"""A guest turns out to be a student: the two become one person."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -14,13 +14,14 @@ from campus.common.errors import UserError
 
 @transaction.atomic
 def merge_guest(*, guest: Student, student: Student, user: User) -> None:
-    """The guest is this student: enrolments, photos and attendance go over, and the guest is gone.
+    """Move the guest's enrolments, photos and attendance to the student, and delete the guest.
 
-    What people decided on the student counts more than what they decided on the guest; the log keeps both. Raises UserError.
+    An override of the student counts more than one of the guest; the change log keeps both. Raises UserError where `guest` is no
+    guest, or is the student.
     """
     if not guest.guest or guest == student:
         raise UserError(
-            "Only a guest is merged, and into somebody else. Choose the student whom the guest turned out to be."
+            "Only a guest can be merged, and only into somebody else. Choose the student who the guest turned out to be."
         )
     _merge_enrolments(guest, student)
     for photo in guest.photos.all():
@@ -28,10 +29,10 @@ def merge_guest(*, guest: Student, student: Student, user: User) -> None:
             delete_photo(photo=photo)
         else:
             move_photo(photo=photo, student=student)
-    seen = _merge_sightings(guest, student)
+    lectures = _merge_sightings(guest, student)
     FaceOverride.objects.filter(student=guest).update(student=student)
     _merge_records(guest, student, user)
-    for lecture in Lecture.objects.filter(pk__in=seen):
+    for lecture in Lecture.objects.filter(pk__in=lectures):
         recount_lecture(lecture=lecture)
     guest.delete()
 
@@ -49,7 +50,7 @@ def _merge_enrolments(guest: Student, student: Student) -> None:
 
 
 def _merge_sightings(guest: Student, student: Student) -> set[int]:
-    """Returns the lectures in which the guest was looked for."""
+    """Returns the ids of the lectures on whose roster the guest was."""
     lectures = set()
     for sighting in Sighting.objects.filter(student=guest).select_related("recording"):
         lectures.add(sighting.recording.lecture_id)
@@ -71,6 +72,6 @@ def _merge_records(guest: Student, student: Student, user: User) -> None:
         if record.override_status and not own.override_status:
             reason = _("was the guest %(guest)s") % {"guest": guest}
             set_override(record=own, status=record.override_status, reason=reason, user=user)
-        # The rows say what they said; only whose record they belong to is new.
+        # Log entries are append-only; this changes only which record they belong to.
         AttendanceChange._base_manager.filter(record=record).update(record=own)
         record.delete()

@@ -1,4 +1,4 @@
-"""Attendance over time: a student in all classes, and classes beside each other, week by week."""
+"""Attendance over time: one student in all classes, and classes side by side, week by week."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from campus.attendance.register import EFFECTIVE_STATUS, Tally, in_days, max_lec
 from campus.attendance.selectors import records_for
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
-# The Monday of a week, and the share of the points that could be had in it, 0..1.
+# The Monday of a week, and the share of the possible points that was reached, 0..1.
 WeekShare = tuple[date, float]
 
 
@@ -24,57 +24,60 @@ class StudentLecture:
     """One lecture of a student: the record, and its status."""
 
     record: AttendanceRecord
-    kind: StatusDefinition
+    status: StatusDefinition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CourseHistory:
-    """A student, or all students, in one class. `met` is empty where it is all students; `weeks` are then each by itself, and of one
-    student all until the week."""
+    """One class over time: of one student, or of all its students.
+
+    Of one student, `weeks` has the share of all lectures up to each week. Of all students, `lectures` is empty and each week stands
+    for itself.
+    """
 
     course: Course
-    met: tuple[StudentLecture, ...]
+    lectures: tuple[StudentLecture, ...]
     tally: Tally
     weeks: tuple[WeekShare, ...]
-    least: float
+    required_share: float
 
     @property
-    def below(self) -> bool:
-        return self.tally.share is not None and self.tally.share < self.least
+    def is_below(self) -> bool:
+        return self.tally.share is not None and self.tally.share < self.required_share
 
     @property
-    def best(self) -> WeekShare | None:
+    def best_week(self) -> WeekShare | None:
         return max(self.weeks, key=lambda week: week[1], default=None)
 
     @property
-    def worst(self) -> WeekShare | None:
+    def worst_week(self) -> WeekShare | None:
         return min(self.weeks, key=lambda week: week[1], default=None)
 
 
 def student_history(
     user: AnyUser, student: Student, *, since: date | None = None, until: date | None = None
 ) -> list[CourseHistory]:
-    """The student in each class that the user may see, by the classes' codes, the lectures in the order of time."""
-    known = status_definitions()
+    """The student in each class that the user may see, ordered by the classes' codes; the lectures by time."""
+    definitions = status_definitions()
     records = records_for(user).filter(
         in_days(since, until, "lecture__starts_at"), student=student, lecture__cancelled=False
     )
     by_course: dict[int, list[StudentLecture]] = {}
     courses: dict[int, Course] = {}
     for record in records.select_related("lecture__course").order_by("lecture__starts_at"):
-        kind = known.get(record.status)
-        if kind:
+        status = definitions.get(record.status)
+        if status:
             courses[record.lecture.course_id] = record.lecture.course
-            by_course.setdefault(record.lecture.course_id, []).append(StudentLecture(record, kind))
-    least = _required_shares(courses)
-    best = max_lecture_points(known.values())
+            by_course.setdefault(record.lecture.course_id, []).append(StudentLecture(record, status))
+    required_shares = _required_shares(courses)
+    lecture_points = max_lecture_points(definitions.values())
     return [
         CourseHistory(
             course=course,
-            met=tuple(by_course[pk]),
-            tally=tally_statuses((met.kind for met in by_course[pk]), best),
-            weeks=_cumulative_shares(by_course[pk], best),
-            least=least[pk],
+            lectures=tuple(by_course[pk]),
+            tally=tally_statuses((lecture.status for lecture in by_course[pk]), lecture_points),
+            weeks=_cumulative_shares(by_course[pk], lecture_points),
+            required_share=required_shares[pk],
         )
         for pk, course in sorted(courses.items(), key=lambda item: item[1].code)
     ]
@@ -83,35 +86,39 @@ def student_history(
 def course_histories(
     courses: Sequence[Course], *, since: date | None = None, until: date | None = None
 ) -> list[CourseHistory]:
-    """The classes beside each other. The caller has asked the selector which ones."""
-    known = status_definitions()
+    """The classes side by side. The caller has checked that the user may see them."""
+    definitions = status_definitions()
     records = AttendanceRecord.objects.filter(
         in_days(since, until, "lecture__starts_at"), lecture__course__in=courses, lecture__cancelled=False
     ).order_by()
     by_course: dict[int, list[tuple[datetime, StatusDefinition, int]]] = {}
     rows = records.values("lecture__course", "lecture__starts_at", code=EFFECTIVE_STATUS).annotate(n=Count("pk"))
     for row in rows:
-        if kind := known.get(row["code"]):
-            by_course.setdefault(row["lecture__course"], []).append((row["lecture__starts_at"], kind, row["n"]))
-    least = _required_shares(course.pk for course in courses)
-    best = max_lecture_points(known.values())
-    return [
-        CourseHistory(
-            course=course,
-            met=(),
-            tally=tally_statuses((kind for _, kind, n in by_course.get(course.pk, ()) for _ in range(n)), best),
-            weeks=_weekly_shares(by_course.get(course.pk, ()), best),
-            least=least[course.pk],
+        if status := definitions.get(row["code"]):
+            by_course.setdefault(row["lecture__course"], []).append((row["lecture__starts_at"], status, row["n"]))
+    required_shares = _required_shares(course.pk for course in courses)
+    lecture_points = max_lecture_points(definitions.values())
+    histories = []
+    for course in courses:
+        counted = by_course.get(course.pk, [])
+        statuses = (status for _starts_at, status, n in counted for _ in range(n))
+        histories.append(
+            CourseHistory(
+                course=course,
+                lectures=(),
+                tally=tally_statuses(statuses, lecture_points),
+                weeks=_weekly_shares(counted, lecture_points),
+                required_share=required_shares[course.pk],
+            )
         )
-        for course in courses
-    ]
+    return histories
 
 
 def _required_shares(courses: Iterable[int]) -> dict[int, float]:
     courses = list(courses)
-    rows = dict(RegisterPolicy.objects.filter(course__in=courses).values_list("course", "least_percent"))
-    default = RegisterPolicy().least_percent
-    return {pk: rows.get(pk, default) / 100 for pk in courses}
+    percents = dict(RegisterPolicy.objects.filter(course__in=courses).values_list("course", "required_percent"))
+    default = RegisterPolicy().required_percent
+    return {pk: percents.get(pk, default) / 100 for pk in courses}
 
 
 def _monday(moment: datetime) -> date:
@@ -119,20 +126,22 @@ def _monday(moment: datetime) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _cumulative_shares(met: Sequence[StudentLecture], best: Decimal) -> tuple[WeekShare, ...]:
-    """One student meets a class once or twice a week, so each week has the share of all that was until then."""
+def _cumulative_shares(lectures: Sequence[StudentLecture], lecture_points: Decimal) -> tuple[WeekShare, ...]:
+    """The share of all lectures up to each week: one student has too few lectures a week for a share of the week alone."""
     shares: dict[date, float] = {}
-    for n, one in enumerate(met, start=1):
-        share = tally_statuses((met.kind for met in met[:n]), best).share
+    for n, lecture in enumerate(lectures, start=1):
+        share = tally_statuses((earlier.status for earlier in lectures[:n]), lecture_points).share
         if share is not None:
-            shares[_monday(one.record.lecture.starts_at)] = share
+            shares[_monday(lecture.record.lecture.starts_at)] = share
     return tuple(shares.items())
 
 
-def _weekly_shares(rows: Iterable[tuple[datetime, StatusDefinition, int]], best: Decimal) -> tuple[WeekShare, ...]:
-    """Each week by itself."""
+def _weekly_shares(
+    counted: Iterable[tuple[datetime, StatusDefinition, int]], lecture_points: Decimal
+) -> tuple[WeekShare, ...]:
+    """The share of each week by itself."""
     weeks: dict[date, list[StatusDefinition]] = {}
-    for starts_at, kind, n in rows:
-        weeks.setdefault(_monday(starts_at), []).extend([kind] * n)
-    shares = ((monday, tally_statuses(weeks[monday], best).share) for monday in sorted(weeks))
+    for starts_at, status, n in counted:
+        weeks.setdefault(_monday(starts_at), []).extend([status] * n)
+    shares = ((monday, tally_statuses(weeks[monday], lecture_points).share) for monday in sorted(weeks))
     return tuple((monday, share) for monday, share in shares if share is not None)

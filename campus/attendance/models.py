@@ -1,4 +1,4 @@
-"""Who was there: what the machine saw in each recording, the record a lecture keeps, and every change that people made."""
+"""Who was present: what the machine saw in each recording, the lecture's records, and every change that people made to them."""
 
 import uuid
 from typing import Any
@@ -36,11 +36,11 @@ __all__ = [
 
 
 class Sighting(models.Model):
-    """What one recording says of one student of the roster. Replaced as a whole when the recording is voted on again.
+    """What one recording shows of one student of the roster. All of a recording's sightings are replaced when it is voted on again.
 
     `intervals` is a list of [start, end] in seconds of the recording; `crops` a list of {"file": storage name, "time": seconds,
-    "quality": 0..1, "box": where in the picture}, best first, at most three; `face_positions` a list of [time, box], one for each time
-    that the face was followed. A box is [x1, y1, x2, y2] in pixels of the upright picture.
+    "quality": 0..1, "box": place in the frame}, best first, at most three; `face_positions` a list of [time, box], one for each track.
+    A box is [x1, y1, x2, y2] in pixels of the upright frame.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
@@ -57,13 +57,13 @@ class Sighting(models.Model):
     class Meta:
         ordering = ["recording", "student__name"]
         constraints = [
-            models.UniqueConstraint(fields=["recording", "student"], name="one_sighting_a_recording_and_student"),
+            models.UniqueConstraint(fields=["recording", "student"], name="unique_sighting_of_student_in_recording"),
             models.CheckConstraint(
-                condition=Q(present=False) | Q(to_confirm=False), name="nobody_is_present_and_to_confirm"
+                condition=Q(present=False) | Q(to_confirm=False), name="sighting_is_not_present_and_to_confirm"
             ),
-            models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_a_share"),
+            models.CheckConstraint(condition=Q(share__gte=0, share__lte=1), name="sighting_share_is_0_to_1"),
             models.CheckConstraint(
-                condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_a_share"
+                condition=Q(confidence__gte=0, confidence__lte=1), name="sighting_confidence_is_0_to_1"
             ),
         ]
 
@@ -72,40 +72,45 @@ class Sighting(models.Model):
 
 
 class FaceOverride(models.Model):
-    """What a person said of a face in a recording. It is found again by time and place, so no measure of the face is kept, and a
-    new run follows it."""
+    """What a person said about a face in a recording. A later vote follows it.
 
-    class Verdict(models.TextChoices):
+    `face_positions`, as in Sighting, are the times and places by which the face is found again, so that no embedding has to be stored.
+    """
+
+    class Action(models.TextChoices):
         NAMED = "named", _("is this student")
-        NOT = "not", _("is not this student")
+        REJECTED = "rejected", _("is not this student")
         VISITOR = "visitor", _("visitor")
         DELETED = "deleted", _("deleted")
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="face_overrides")
-    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    action = models.CharField(max_length=10, choices=Action.choices)
     student = models.ForeignKey(Student, null=True, blank=True, on_delete=models.CASCADE, related_name="face_overrides")
     face_positions = models.JSONField(default=list)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(max_length=150)
-    at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(verdict__in=["named", "not"], student__isnull=False)
-                | Q(verdict__in=["visitor", "deleted"], student=None),
-                name="a_name_needs_a_student",
+                condition=Q(action__in=["named", "rejected"], student__isnull=False)
+                | Q(action__in=["visitor", "deleted"], student=None),
+                name="face_override_has_student_if_named",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_verdict_display()} ({self.recording})"
+        return f"{self.get_action_display()} ({self.recording})"
 
 
 class UnknownPerson(models.Model):
-    """Somebody in a recording whom the machine took for nobody on the roster; fields as in Sighting. `is_static`: a portrait, a poster or
-    a screen. `decision`: whom a person said it is, or that it is a visitor."""
+    """Somebody in a recording whom the machine matched with nobody on the roster. The fields are those of Sighting.
+
+    `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person said this is, or
+    that it is a visitor.
+    """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
     index = models.PositiveIntegerField()
@@ -114,25 +119,25 @@ class UnknownPerson(models.Model):
     seconds = models.FloatField(default=0)
     crops = models.JSONField(default=list)
     face_positions = models.JSONField(default=list)
-    decision = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
+    override = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:
         verbose_name_plural = _("unknown people")
         ordering = ["recording", "index"]
-        constraints = [models.UniqueConstraint(fields=["recording", "index"], name="one_unknown_person_a_place")]
+        constraints = [models.UniqueConstraint(fields=["recording", "index"], name="unique_unknown_person_index")]
 
     def __str__(self) -> str:
         return f"unknown person {self.index + 1} in {self.recording}"
 
-    # As in Sighting, for who was named: a person is sure.
+    # Constants in place of Sighting's fields, for unknown people whom a person has named: a person is certain.
     present = True
     to_confirm = False
     confidence = 1.0
 
     @property
     def student_id(self) -> int | None:
-        """The student that a person said this is."""
-        return self.decision.student_id if self.decision else None
+        """The student who this is, as a person said."""
+        return self.override.student_id if self.override else None
 
     @property
     def share(self) -> float:
@@ -141,12 +146,12 @@ class UnknownPerson(models.Model):
 
 
 class AttendanceRecord(models.Model):
-    """A student in a lecture. The machine writes `machine_status` only, people write `override_status` only."""
+    """A student in a lecture. The machine writes only `machine_status`, people write only `override_status`."""
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records", verbose_name=_("lecture"))
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records", verbose_name=_("student"))
     machine_status = models.CharField(
-        _("seen by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT
+        _("proposed by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT
     )
     override_status = models.CharField(_("set by a person"), max_length=10, choices=override_choices, blank=True)
     first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
@@ -161,16 +166,18 @@ class AttendanceRecord(models.Model):
         verbose_name_plural = _("attendance records")
         ordering = ["lecture", "student__name"]
         constraints = [
-            models.UniqueConstraint(fields=["lecture", "student"], name="one_record_a_lecture_and_student"),
-            models.CheckConstraint(condition=~Q(machine_status="excused"), name="the_machine_excuses_nobody"),
-            models.CheckConstraint(condition=~Q(override_status="to_confirm"), name="override_is_a_decision"),
+            models.UniqueConstraint(fields=["lecture", "student"], name="unique_record_of_student_in_lecture"),
+            models.CheckConstraint(condition=~Q(machine_status="excused"), name="machine_status_is_not_excused"),
+            models.CheckConstraint(
+                condition=~Q(override_status="to_confirm"), name="override_status_is_not_to_confirm"
+            ),
         ]
-        # The first pages ask how many wait for a person: few among all records of a faculty.
+        # The dashboard counts the records that wait for a person: few among all records of a faculty.
         indexes = [
             models.Index(
                 fields=["lecture"],
                 condition=Q(machine_status="to_confirm", override_status=""),
-                name="records_to_be_confirmed",
+                name="records_to_confirm",
             )
         ]
 
@@ -179,7 +186,7 @@ class AttendanceRecord(models.Model):
 
     @property
     def status(self) -> str:
-        """What counts: a person's decision, or else the machine's proposal."""
+        """The status that counts: a person's override, or else the machine's proposal."""
         return self.override_status or self.machine_status
 
     def get_status_display(self) -> str:
@@ -187,7 +194,7 @@ class AttendanceRecord(models.Model):
 
 
 class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
-    """Rows go with their lecture only."""
+    """Refuses updates and deletions; rows are deleted with their lecture only."""
 
     def update(self, **_: object) -> int:
         raise TypeError("The log of changes is append-only.")
@@ -197,44 +204,49 @@ class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
 
 
 class AttendanceChange(models.Model):
-    """One thing that a person did to a lecture's result. Append-only: rows are never changed or deleted while the lecture exists.
+    """One change that a person made to a lecture's result. Append-only: rows are never changed or deleted while the lecture exists.
 
-    `record` is whose status it was about, with what counted before and after; `about` says which face.
+    `record` is the record whose status changed, from `old_status` to `new_status`; `about` says which face it was about.
     """
 
-    class Kind(models.TextChoices):
+    class ChangeKind(models.TextChoices):
         STATUS = "status", _("status set")
         NAMED = "named", _("face named")
-        NOT = "not", _("face taken away")
+        REJECTED = "rejected", _("match rejected")
         VISITOR = "visitor", _("marked as a visitor")
         DELETED = "deleted", _("unknown person deleted")
-        UNDONE = "undone", _("decision on a face taken back")
+        CLEARED = "cleared", _("name removed from a face")
         SIGNED = "signed", _("signed off")
-        REOPENED = "reopened", _("opened again")
+        REOPENED = "reopened", _("reopened")
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))
     record = models.ForeignKey(
         AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes"
     )
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.STATUS)
-    old = models.CharField(_("before"), max_length=10, choices=status_choices, blank=True)
-    new = models.CharField(_("after"), max_length=10, choices=status_choices, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices, default=ChangeKind.STATUS)
+    old_status = models.CharField(_("before"), max_length=10, choices=status_choices, blank=True)
+    new_status = models.CharField(_("after"), max_length=10, choices=status_choices, blank=True)
     about = models.CharField(_("about"), max_length=300, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    user_name = models.CharField(_("by"), max_length=150, help_text=_("As it was then, should the account be deleted."))
-    at = models.DateTimeField(_("when"), auto_now_add=True)
+    user_name = models.CharField(
+        _("by"), max_length=150, help_text=_("As it was then, in case the account is deleted.")
+    )
+    created_at = models.DateTimeField(_("when"), auto_now_add=True)
 
     objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("correction")
         verbose_name_plural = _("corrections")
-        ordering = ["-at", "-id"]
+        ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        who = f"{self.record.student}: {self.old} to {self.new}" if self.record else self.get_kind_display()
-        return f"{who} by {self.user_name}"
+        if self.record:
+            change = f"{self.record.student}: {self.old_status} to {self.new_status}"
+        else:
+            change = self.get_kind_display()
+        return f"{change} by {self.user_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -246,22 +258,22 @@ class AttendanceChange(models.Model):
 
 
 class SignOff(models.Model):
-    """Somebody vouched for the lecture's result. From then on only a registrar changes it."""
+    """The lecturer's word that a lecture's result is final. From then on only a registrar can change it."""
 
     lecture = models.OneToOneField(Lecture, on_delete=models.CASCADE, related_name="sign_off")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     user_name = models.CharField(max_length=150)
-    at = models.DateTimeField(auto_now_add=True)
+    signed_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"{self.lecture}, signed off by {self.user_name}"
 
 
 class Snapshot(jobs.LeasedJob):
-    """A whole picture of a recording, as evidence. A worker clips it out when somebody looks for it; it can always be made again."""
+    """A whole frame of a recording, as evidence. A worker extracts it when somebody asks for it; it can always be extracted again."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", _("being cut out")
+        QUEUED = "queued", _("being extracted")
         READY = "ready", _("ready")
         FAILED = "failed", _("failed")
 
@@ -272,15 +284,18 @@ class Snapshot(jobs.LeasedJob):
 
     class Meta:
         ordering = ["recording", "time"]
-        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="one_snapshot_a_moment")]
+        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="unique_snapshot_at_time")]
 
     def __str__(self) -> str:
         return f"{self.time:.1f} s of {self.recording}"
 
 
 class Report(models.Model):
-    """A workbook in Reports/: of a lecture's recording; of a lecture over all its cameras, where `recording` is empty; or, where
-    `lecture` is empty too, the register of a class."""
+    """A workbook in Reports/.
+
+    Of one recording; of a lecture over all its cameras, where `recording` is empty; or the register of a class, where `lecture` is
+    empty too.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="reports", verbose_name=_("class"))

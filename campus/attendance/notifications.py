@@ -1,4 +1,4 @@
-"""Who is told of a lecture's attendance: lecturers and absentees by e-mail, other systems by webhooks. See RegisterPolicy."""
+"""Notifications of a lecture's attendance: to lecturers and absentees by e-mail, to other systems by webhook. See RegisterPolicy."""
 
 from collections import Counter
 
@@ -19,30 +19,29 @@ from campus.recordings.models import Recording
 
 
 def notify_recording_counted(*, recording: Recording) -> None:
-    """The attendance of a lecture was counted from a recording. Counting the same recording again tells nobody a second time."""
-    _notify_counted(
-        recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(is_static=False).count()
-    )
+    """Notify that a lecture's attendance was counted from a recording. Counting it again notifies nobody a second time."""
+    unknown = recording.unknown_people.filter(is_static=False)
+    _notify_counted(recording.lecture, key=f"counted:{recording.pk}", unknown_count=unknown.count())
 
 
 def notify_lecture_counted(*, lecture: Lecture) -> None:
-    """The attendance of a lecture was counted from all that its cameras showed. Nobody is told a second time."""
+    """Notify that a lecture's attendance was counted from all its cameras. Counting it again notifies nobody a second time."""
     unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
-    _notify_counted(lecture, f"counted:lecture-{lecture.pk}", unknown.count())
+    _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
 
 
-def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
+def _notify_counted(lecture: Lecture, *, key: str, unknown_count: int) -> None:
     queue_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
     if not policy_for(lecture.course).mail_lecturers:
         return
     counts = Counter(record.status for record in lecture.records.all())
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with use_language_of(user):
-            context = _context(lecture) | {
+            context = _email_context(lecture) | {
                 "name": user.get_full_name() or user.get_username(),
                 "counts": {status_label(code): n for code, n in counts.items()},
                 "to_confirm": counts[Status.TO_CONFIRM],
-                "unknown": unknown,
+                "unknown": unknown_count,
             }
             subject = _("Attendance of %(lecture)s") % {"lecture": lecture}
             body = render_to_string("attendance/counted.txt", context)
@@ -50,12 +49,12 @@ def _notify_counted(lecture: Lecture, key: str, unknown: int) -> None:
 
 
 def notify_signed_off(*, lecture: Lecture) -> None:
-    """Somebody vouched for the result. Each absentee is told once, also when the lecture is signed off again."""
-    signed = timezone.now()
+    """Notify that a lecture was signed off. Each absentee gets one e-mail, even if the lecture is signed off again."""
+    signed_at = timezone.now()
     queue_event(
         course=lecture.course,
         event="attendance.signed_off",
-        key=f"signed:{lecture.pk}:{signed.isoformat()}",
+        key=f"signed:{lecture.pk}:{signed_at.isoformat()}",
         data=_webhook_data(lecture),
     )
     if not policy_for(lecture.course).mail_absentees:
@@ -66,22 +65,22 @@ def notify_signed_off(*, lecture: Lecture) -> None:
         if meaning_of(record.status) == Status.ABSENT
     ]
     if absent:
-        term = build_register(lecture.course)
-        lines = {line.student.pk: line for line in term.lines}
+        register = build_register(lecture.course)
+        rows = {row.student.pk: row for row in register.rows}
         with use_language_of():
             for record in absent:
-                _notify_absentee(record, lecture, lines.get(record.student_id), round(100 * term.least))
+                _mail_absentee(record, lecture, rows.get(record.student_id), round(100 * register.required_share))
 
 
-def _notify_absentee(record: AttendanceRecord, lecture: Lecture, line: RegisterRow | None, least: int) -> None:
+def _mail_absentee(record: AttendanceRecord, lecture: Lecture, row: RegisterRow | None, required: int) -> None:
     student = record.student
-    share = line.tally.share if line else None
-    context = _context(lecture) | {
+    share = row.tally.share if row else None
+    context = _email_context(lecture) | {
         "name": student.name,
         "status": record.get_status_display(),
         "percent": None if share is None else round(100 * share),
-        "below": bool(line and line.below),
-        "least": least,
+        "is_below": bool(row and row.is_below),
+        "required": required,
         "contact": lecture.course.coordinator_email,
     }
     queue_email(
@@ -93,24 +92,23 @@ def _notify_absentee(record: AttendanceRecord, lecture: Lecture, line: RegisterR
     )
 
 
-def _context(lecture: Lecture) -> dict[str, object]:
-    starts = timezone.localtime(lecture.starts_at)
+def _email_context(lecture: Lecture) -> dict[str, object]:
+    starts_at = timezone.localtime(lecture.starts_at)
     return {
         "lecture": lecture,
         "course": lecture.course,
-        "when": f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}",
+        "when": f"{date_format(starts_at, 'DATE_FORMAT')}, {starts_at:%H:%M}",
         "institution": settings.INSTITUTION,
         "address": f"{settings.ADDRESS}/lectures/{lecture.pk}/" if settings.ADDRESS else "",
     }
 
 
 def _webhook_data(lecture: Lecture) -> dict[str, object]:
-    """No names: a receiver that may know them asks the API."""
-    known = status_definitions()
+    """The payload has no names: a receiver that may know them asks the API."""
     counts = Counter(record.status for record in lecture.records.all())
     return {
         "lecture": lecture.pk,
         "course": lecture.course.code,
         "starts_at": lecture.starts_at.isoformat(),
-        "counts": {code: counts[code] for code in known if counts[code]},
+        "counts": {code: counts[code] for code in status_definitions() if counts[code]},
     }

@@ -1,4 +1,7 @@
-"""What people decide about a lecture: statuses, whether the footage is enough, and the sign-off."""
+"""What people decide about a lecture: statuses, whether the footage is enough, and the sign-off.
+
+Each function locks the lecture and logs the change. It raises PermissionDenied where the user may not change the lecture.
+"""
 
 from collections.abc import Collection
 from functools import partial
@@ -9,72 +12,66 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.accounts.roles import is_registrar
-from campus.attendance import statuses
 from campus.attendance.change_log import lock_lecture, log_change
-from campus.attendance.models import (
-    AttendanceChange,
-    AttendanceRecord,
-    SignOff,
-    Status,
-)
+from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff, Status
 from campus.attendance.notifications import notify_signed_off
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports
 from campus.attendance.selectors import records_for
+from campus.attendance.statuses import override_choices
 from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN_STATES
 from recognition.messages import Message
 
-Kind = AttendanceChange.Kind
+ChangeKind = AttendanceChange.ChangeKind
 
 
 @transaction.atomic
 def set_overrides(
     *, lecture: Lecture, records: Collection[int], status: str, reason: str, user: User
 ) -> list[AttendanceRecord]:
-    """A person decides on records of a lecture (by their ids): `status`, or "" to go back to what the machine says. Returns those that
-    changed.
+    """Set the status of records of a lecture, given by their ids; "" goes back to the machine's proposal. Returns those that changed.
 
-    Raises UserError for an unknown status, PermissionDenied where the user may not change the lecture.
+    Raises UserError for an unknown status.
     """
-    decisions = dict(statuses.override_choices())
-    if status and status not in decisions:
+    known = [code for code, _label in override_choices()]
+    if status and status not in known:
         raise UserError(
-            "“{status}” is no status that a person sets. Choose one of: {known}.",
+            "“{status}” is not a status that a person can set. Choose one of: {known}.",
             status=status,
-            known=", ".join(decisions),
+            known=", ".join(known),
         )
     lecture = lock_lecture(lecture.pk, user)
     changed = []
-    rows = records_for(user).filter(lecture=lecture, pk__in=records).exclude(override_status=status)
-    for record in rows.select_related("student").order_by("student__name", "pk"):
-        old = record.status
+    differing = records_for(user).filter(lecture=lecture, pk__in=records).exclude(override_status=status)
+    for record in differing.select_related("student").order_by("student__name", "pk"):
+        old_status = record.status
         record.override_status = status
         record.save(update_fields=["override_status", "updated_at"])
-        log_change(lecture, user, Kind.STATUS, record=record, old=old, reason=reason)
+        log_change(lecture, user, ChangeKind.STATUS, record=record, old_status=old_status, reason=reason)
         changed.append(record)
     return changed
 
 
 def set_override(*, record: AttendanceRecord, status: str, reason: str, user: User) -> AttendanceRecord:
-    """`overrides_set` of one record; returns it as it is then."""
+    """`set_overrides` for one record; returns the record as it is afterwards."""
     set_overrides(lecture=record.lecture, records=[record.pk], status=status, reason=reason, user=user)
     return AttendanceRecord.objects.select_related("student", "lecture").get(pk=record.pk)
 
 
 @transaction.atomic
 def accept_partial_footage(*, lecture: Lecture, user: User) -> None:
-    """Count for good with the footage that is here. Raises UserError where no more is awaited."""
+    """Make the result final with the footage that has arrived. Raises UserError where no more is expected."""
     lecture = lock_lecture(lecture.pk, user)
     if not lecture.recordings.filter(provisional=True).exists():
-        raise UserError("No more footage of this lecture is awaited.")
+        raise UserError("No more footage of this lecture is expected.")
     complete_lecture(lecture=lecture)
 
 
 @transaction.atomic
 def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
-    """Vouch for the result. Raises UserError where it is signed off already, or something is open yet."""
+    """Declare the result final. Raises UserError where it is signed off already, or not complete yet."""
     lecture = lock_lecture(lecture.pk, user)
     if SignOff.objects.filter(lecture=lecture).exists():
         raise UserError("This lecture is signed off already.")
@@ -82,35 +79,35 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
     if not records:
         raise UserError("There is no attendance to sign off yet. Upload a recording first.")
     if lecture.recordings.filter(state__in=OPEN_STATES).exists():
-        raise UserError("A recording is still in work. Wait until it is done, or cancel it, then sign off.")
+        raise UserError("A recording is still being processed. Wait until it is done, or cancel it, then sign off.")
     if lecture.recordings.filter(provisional=True).exists():
         raise UserError(
-            "More footage of this lecture is awaited. Wait for it, or count with what is here, then sign off."
+            "More footage of this lecture is expected. Wait for it, or accept what has arrived, then sign off."
         )
     if to_confirm := sum(record.status == Status.TO_CONFIRM for record in records):
         raise UserError(
             Message.with_count(
-                "{n} student is still to be confirmed. Decide on that one first.",
-                "{n} students are still to be confirmed. Decide on them first.",
+                "{n} student is still to be confirmed. Confirm this student first.",
+                "{n} students are still to be confirmed. Confirm them first.",
                 n=to_confirm,
             )
         )
-    signed = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
-    log_change(lecture, user, Kind.SIGNED)
+    sign_off = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
+    log_change(lecture, user, ChangeKind.SIGNED)
     notify_signed_off(lecture=lecture)
-    # Whoever reads the folder finds what was signed.
+    # The workbooks in Reports/ then say what was signed.
     transaction.on_commit(partial(refresh_lecture_reports, lecture=lecture), robust=True)
-    return signed
+    return sign_off
 
 
 @transaction.atomic
 def reopen_lecture(*, lecture: Lecture, user: User, reason: str = "") -> None:
-    """Take the sign-off back, and count what recordings have shown since. Only a registrar may."""
+    """Remove the sign-off, and count what recordings have shown since. Only registrars may."""
     if not is_registrar(user):
         raise PermissionDenied
     lecture = lock_lecture(lecture.pk, user)
     if not SignOff.objects.filter(lecture=lecture).delete()[0]:
-        raise UserError("This lecture is not signed off. It can be changed as it is.")
-    log_change(lecture, user, Kind.REOPENED, reason=reason)
+        raise UserError("This lecture is not signed off, so it can be changed as it is.")
+    log_change(lecture, user, ChangeKind.REOPENED, reason=reason)
     if lecture.recordings.filter(sightings__isnull=False).exists():
         recount_lecture(lecture=lecture)

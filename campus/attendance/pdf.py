@@ -1,4 +1,4 @@
-"""Lists on paper: the attendance of a lecture, and the register of a class, as PDF."""
+"""Lists for printing: the attendance of a lecture, and the register of a class, as PDF."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,19 +17,23 @@ from campus.attendance.register import Register, RegisterRow
 from campus.attendance.statuses import meaning_of, status_definitions
 from recognition.excel.tables import STATUS_COLOURS, clean_text
 
-HEAD = (31, 56, 100)
-LINE = (190, 190, 190)
-ROW = 5.6  # millimetres, as everything here
-NUMBER, NAME, DAY, SUM = 26.0, 56.0, 6.2, 15.0
-DATES = 22.0  # the height of the dates
+HEADER_COLOUR = (31, 56, 100)
+LINE_COLOUR = (190, 190, 190)
+# Lengths are in millimetres.
+ROW_HEIGHT = 5.6
+DATE_HEIGHT = 22.0  # of the dates above the register, which are written upright
+NUMBER_WIDTH = 26.0
+NAME_WIDTH = 56.0
+DAY_WIDTH = 6.2
+SUM_WIDTH = 15.0
 
 
 class PdfDocument(FPDF):
-    """A4 with a heading and the number of each page."""
+    """An A4 document with a heading and a page number on each page."""
 
-    def __init__(self, heading: str, below: str, *, landscape: bool) -> None:
+    def __init__(self, heading: str, subheading: str, *, landscape: bool) -> None:
         super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
-        self.heading, self.below = clean_text(heading), clean_text(below)
+        self.heading, self.subheading = clean_text(heading), clean_text(subheading)
         self.lacks_glyphs = False
         self.add_font("Inter", "", unpacked_inter("Inter-Regular"))
         self.add_font("Inter", "B", unpacked_inter("Inter-SemiBold"))
@@ -37,15 +41,15 @@ class PdfDocument(FPDF):
         self.set_creator("Rollcall")
         self.set_margin(12)
         self.set_auto_page_break(True, margin=14)
-        self.set_draw_color(*LINE)
+        self.set_draw_color(*LINE_COLOUR)
         self.set_line_width(0.1)
         self.add_page()
 
     def header(self) -> None:
         self.set_font("Inter", "B", 13)
-        self.cell(h=7, text=self.fitting(self.heading, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(h=7, text=self.fit_text(self.heading, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.set_font("Inter", "", 9)
-        self.cell(h=6, text=self.fitting(self.below, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(h=6, text=self.fit_text(self.subheading, self.epw), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(2)
 
     def footer(self) -> None:
@@ -66,62 +70,63 @@ class PdfDocument(FPDF):
         return key
 
     def cell(self, w: float | None = None, h: float | None = None, text: str = "", *args: Any, **kwargs: Any) -> Any:
-        self._shape(text)
+        self._set_shaping(text)
         return super().cell(w, h, text, *args, **kwargs)
 
-    def _shape(self, text: str) -> None:
-        """Join letters and order them as their script does, which takes long, where the pages' font has not all of them."""
+    def _set_shaping(self, text: str) -> None:
+        """Turn text shaping on where the document's font lacks a letter. It joins and orders letters as their script does, but is slow."""
         self.set_text_shaping(any(ord(char) not in getattr(self.current_font, "cmap", ()) for char in text))
 
     def finish(self) -> bytes:
         """The document, with a word on names that could not be printed whole."""
         if self.lacks_glyphs:
-            self.ln(ROW)
+            self.ln(ROW_HEIGHT)
             missing = _(
                 "Some characters are missing: this server has no font for them. Ask the administrator to install one."
             )
-            self.multi_cell(w=self.epw, h=ROW, text=missing)
+            self.multi_cell(w=self.epw, h=ROW_HEIGHT, text=missing)
         return bytes(self.output())
 
-    def fitting(self, text: str, width: float) -> str:
+    def fit_text(self, text: str, width: float) -> str:
         """The text, cut to the width with an ellipsis."""
         text = " ".join(clean_text(text).split())
-        self._shape(text)
+        self._set_shaping(text)
         if self.get_string_width(text) <= width - 2:
             return text
         while text and self.get_string_width(text + "…") > width - 2:
             text = text[:-1]
         return text + "…"
 
-    def box(self, width: float, text: str, *, colour: str = "", align: str = "L") -> None:
+    def add_cell(self, width: float, text: str, *, colour: str = "", align: str = "L") -> None:
         if colour:
             self.set_fill_color(*bytes.fromhex(colour))
-        self.cell(w=width, h=ROW, text=self.fitting(text, width + 1), border=1, align=align, fill=bool(colour))
+        self.cell(w=width, h=ROW_HEIGHT, text=self.fit_text(text, width + 1), border=1, align=align, fill=bool(colour))
 
-    def head(self, widths: Sequence[float], names: Sequence[str]) -> None:
+    def add_header_row(self, widths: Sequence[float], names: Sequence[str]) -> None:
         self.set_font("Inter", "B", 8)
-        self.set_fill_color(*HEAD)
+        self.set_fill_color(*HEADER_COLOUR)
         self.set_text_color(255)
         for width, name in zip(widths, names, strict=True):
-            self.cell(w=width, h=ROW, text=self.fitting(name, width + 1), border=1, fill=True)
-        self.ln(ROW)
+            self.cell(w=width, h=ROW_HEIGHT, text=self.fit_text(name, width + 1), border=1, fill=True)
+        self.ln(ROW_HEIGHT)
         self.set_text_color(0)
         self.set_font("Inter", "", 8)
 
 
 def lecture_pdf(lecture: Lecture) -> bytes:
-    """The list of one lecture, with a line to sign on, or who signed it off."""
-    starts = timezone.localtime(lecture.starts_at)
-    when = f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}"
+    """The list of one lecture, with who signed it off, or a line to sign on."""
+    starts_at = timezone.localtime(lecture.starts_at)
+    when = f"{date_format(starts_at, 'DATE_FORMAT')}, {starts_at:%H:%M}"
     room = lecture.room.name if lecture.room else ""
-    paper = PdfDocument(str(lecture.course), " · ".join(filter(None, (when, lecture.title, room))), landscape=False)
-    widths = (NUMBER, 68.0, 30.0, 20.0, 20.0, paper.epw - NUMBER - 138.0)
+    subheading = " · ".join(filter(None, (when, lecture.title, room)))
+    document = PdfDocument(str(lecture.course), subheading, landscape=False)
+    widths = (NUMBER_WIDTH, 68.0, 30.0, 20.0, 20.0, document.epw - NUMBER_WIDTH - 138.0)
     names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
-    paper.head(widths, names)
+    document.add_header_row(widths, names)
     for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
-        if paper.will_page_break(ROW):
-            paper.add_page()
-            paper.head(widths, names)
+        if document.will_page_break(ROW_HEIGHT):
+            document.add_page()
+            document.add_header_row(widths, names)
         times = (f"{timezone.localtime(seen):%H:%M}" if seen else "" for seen in (record.first_seen, record.last_seen))
         cells = (
             record.student.number,
@@ -130,84 +135,83 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             *times,
             f"{record.seconds / 60:.0f}",
         )
-        for width, cell, colour in zip(
-            widths, cells, ("", "", STATUS_COLOURS[meaning_of(record.status)], "", "", ""), strict=True
-        ):
-            paper.box(width, cell, colour=colour)
-        paper.ln(ROW)
-    _sign(paper, lecture)
-    return paper.finish()
+        colours = ("", "", STATUS_COLOURS[meaning_of(record.status)], "", "", "")
+        for width, cell, colour in zip(widths, cells, colours, strict=True):
+            document.add_cell(width, cell, colour=colour)
+        document.ln(ROW_HEIGHT)
+    _add_signature(document, lecture)
+    return document.finish()
 
 
-def _sign(paper: PdfDocument, lecture: Lecture) -> None:
-    paper.ln(6)
-    signed = SignOff.objects.filter(lecture=lecture).first()
-    if signed:
-        at = date_format(timezone.localtime(signed.at), "DATETIME_FORMAT")
-        paper.cell(
-            h=ROW,
-            text=paper.fitting(_("Signed off by %(name)s, %(at)s") % {"name": signed.user_name, "at": at}, paper.epw),
-        )
+def _add_signature(document: PdfDocument, lecture: Lecture) -> None:
+    document.ln(6)
+    sign_off = SignOff.objects.filter(lecture=lecture).first()
+    if sign_off:
+        signed_at = date_format(timezone.localtime(sign_off.signed_at), "DATETIME_FORMAT")
+        text = _("Signed off by %(name)s, %(at)s") % {"name": sign_off.user_name, "at": signed_at}
+        document.cell(h=ROW_HEIGHT, text=document.fit_text(text, document.epw))
     else:
-        paper.ln(8)
-        paper.cell(w=70, h=ROW, text=_("Date and signature"), border="T")
+        document.ln(8)
+        document.cell(w=70, h=ROW_HEIGHT, text=_("Date and signature"), border="T")
 
 
 def register_pdf(register: Register) -> bytes:
-    """The register; where the lectures do not fit beside each other, further pages go on with the later ones."""
-    said = _("%(students)d students, %(lectures)d lectures; %(least)d %% asked for, %(below)d below") % {
-        "students": len(register.lines),
+    """The register. Lectures that do not fit side by side continue on further pages."""
+    summary = _("%(students)d students, %(lectures)d lectures; %(required)d %% required, %(below)d below") % {
+        "students": len(register.rows),
         "lectures": len(register.lectures),
-        "least": round(100 * register.least),
-        "below": register.below,
+        "required": round(100 * register.required_share),
+        "below": register.below_count,
     }
-    legend = ", ".join(f"{kind.letter} {kind.label}" for kind in status_definitions().values())
-    paper = PdfDocument(str(register.course), f"{said} · {legend}", landscape=True)
-    room = int((paper.epw - NUMBER - NAME - 2 * SUM) / DAY)
-    for n, first in enumerate(range(0, max(len(register.lectures), 1), room)):
-        if n:
-            paper.add_page()
-        _block(paper, register, slice(first, first + room), last=first + room >= len(register.lectures))
-    return paper.finish()
+    legend = ", ".join(f"{status.letter} {status.label}" for status in status_definitions().values())
+    document = PdfDocument(str(register.course), f"{summary} · {legend}", landscape=True)
+    lectures_per_page = int((document.epw - NUMBER_WIDTH - NAME_WIDTH - 2 * SUM_WIDTH) / DAY_WIDTH)
+    for first in range(0, max(len(register.lectures), 1), lectures_per_page):
+        if first:
+            document.add_page()
+        end = first + lectures_per_page
+        _add_register_block(document, register, slice(first, end), is_last=end >= len(register.lectures))
+    return document.finish()
 
 
-def _block(paper: PdfDocument, register: Register, part: slice, *, last: bool) -> None:
-    """The table over some of the lectures; the last one has the sums."""
-    _dates(paper, register, part, last=last)
-    for line in register.lines:
-        if paper.will_page_break(ROW):
-            paper.add_page()
-            _dates(paper, register, part, last=last)
-        paper.box(NUMBER, line.student.number)
-        paper.box(NAME, line.student.name)
-        for kind in line.kinds[part]:
-            paper.box(DAY, kind.letter if kind else "", colour=STATUS_COLOURS[kind.like] if kind else "", align="C")
-        if last:
-            for text in _sums(line):
-                paper.box(SUM, text, colour=STATUS_COLOURS["absent"] if line.below else "", align="R")
-        paper.ln(ROW)
+def _add_register_block(document: PdfDocument, register: Register, block: slice, *, is_last: bool) -> None:
+    """The table over some of the lectures. The last one has the sums."""
+    _add_register_header(document, register, block, with_sums=is_last)
+    for row in register.rows:
+        if document.will_page_break(ROW_HEIGHT):
+            document.add_page()
+            _add_register_header(document, register, block, with_sums=is_last)
+        document.add_cell(NUMBER_WIDTH, row.student.number)
+        document.add_cell(NAME_WIDTH, row.student.name)
+        for status in row.statuses[block]:
+            letter, colour = (status.letter, STATUS_COLOURS[status.meaning]) if status else ("", "")
+            document.add_cell(DAY_WIDTH, letter, colour=colour, align="C")
+        if is_last:
+            for text in _sums(row):
+                document.add_cell(SUM_WIDTH, text, colour=STATUS_COLOURS["absent"] if row.is_below else "", align="R")
+        document.ln(ROW_HEIGHT)
 
 
-def _sums(line: RegisterRow) -> Iterator[str]:
-    yield f"{float(line.tally.points):g} / {float(line.tally.most):g}"
-    yield "" if line.tally.share is None else f"{100 * line.tally.share:.0f} %"
+def _sums(row: RegisterRow) -> Iterator[str]:
+    yield f"{float(row.tally.points):g} / {float(row.tally.max_points):g}"
+    yield "" if row.tally.share is None else f"{100 * row.tally.share:.0f} %"
 
 
-def _dates(paper: PdfDocument, register: Register, part: slice, *, last: bool) -> None:
-    """The head of the table, with the dates upright."""
-    paper.set_font("Inter", "B", 8)
-    top, left = paper.get_y(), paper.l_margin + NUMBER + NAME
-    lectures = register.lectures[part]
+def _add_register_header(document: PdfDocument, register: Register, block: slice, *, with_sums: bool) -> None:
+    """The header of the table, with the dates written upright."""
+    document.set_font("Inter", "B", 8)
+    top, left = document.get_y(), document.l_margin + NUMBER_WIDTH + NAME_WIDTH
+    lectures = register.lectures[block]
     for n, lecture in enumerate(lectures):
-        x = left + (n + 0.5) * DAY
-        with paper.rotation(90, x, top + DATES):
-            paper.text(x + 1, top + DATES + 1, f"{timezone.localtime(lecture.starts_at):%Y-%m-%d}")
-    paper.set_xy(paper.l_margin, top + DATES - ROW)
-    paper.cell(w=NUMBER, h=ROW, text=_("Number"))
-    paper.cell(w=NAME, h=ROW, text=_("Name"))
-    if last:
-        paper.set_x(left + len(lectures) * DAY)
-        paper.cell(w=SUM, h=ROW, text=_("Points"), align="R")
-        paper.cell(w=SUM, h=ROW, text=_("Share"), align="R")
-    paper.set_xy(paper.l_margin, top + DATES)
-    paper.set_font("Inter", "", 8)
+        x = left + (n + 0.5) * DAY_WIDTH
+        with document.rotation(90, x, top + DATE_HEIGHT):
+            document.text(x + 1, top + DATE_HEIGHT + 1, f"{timezone.localtime(lecture.starts_at):%Y-%m-%d}")
+    document.set_xy(document.l_margin, top + DATE_HEIGHT - ROW_HEIGHT)
+    document.cell(w=NUMBER_WIDTH, h=ROW_HEIGHT, text=_("Number"))
+    document.cell(w=NAME_WIDTH, h=ROW_HEIGHT, text=_("Name"))
+    if with_sums:
+        document.set_x(left + len(lectures) * DAY_WIDTH)
+        document.cell(w=SUM_WIDTH, h=ROW_HEIGHT, text=_("Points"), align="R")
+        document.cell(w=SUM_WIDTH, h=ROW_HEIGHT, text=_("Share"), align="R")
+    document.set_xy(document.l_margin, top + DATE_HEIGHT)
+    document.set_font("Inter", "", 8)

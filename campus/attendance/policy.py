@@ -1,4 +1,4 @@
-"""What a class asks of its students over the term, and who is told by e-mail."""
+"""What a class requires of its students over the term, and who is notified."""
 
 import re
 
@@ -14,70 +14,69 @@ MAX_WARNING_ADDRESSES = 10
 
 
 def split_addresses(text: str) -> list[str]:
-    """The e-mail addresses in a text, which has commas, semicolons or white space between them."""
+    """The e-mail addresses in a text, separated by commas, semicolons or white space."""
     return [address for address in re.split(r"[\s,;]+", text) if address]
 
 
 def validate_addresses(text: str) -> None:
-    found = split_addresses(text)
-    if len(found) > MAX_WARNING_ADDRESSES:
-        raise ValidationError(_("At most %(n)d addresses can be named.") % {"n": MAX_WARNING_ADDRESSES})
-    for address in found:
+    addresses = split_addresses(text)
+    if len(addresses) > MAX_WARNING_ADDRESSES:
+        raise ValidationError(_("Enter at most %(n)d addresses.") % {"n": MAX_WARNING_ADDRESSES})
+    for address in addresses:
         validate_email(address)
 
 
 class RegisterPolicy(models.Model):
-    """One row a class; a class without a row has the defaults."""
+    """The policy of one class; a class without a row has the defaults."""
 
     course = models.OneToOneField(
         Course, on_delete=models.CASCADE, related_name="register_policy", verbose_name=_("class")
     )
-    least_percent = models.PositiveSmallIntegerField(
-        _("asked for"),
+    required_percent = models.PositiveSmallIntegerField(
+        _("required attendance (%)"),
         default=75,
         validators=[MaxValueValidator(100)],
-        help_text=_("Percent of the points that a student should reach. Who is below is marked in the register."),
+        help_text=_("Share of the points that a student should reach. Students below it are marked in the register."),
     )
     mail_lecturers = models.BooleanField(
         _("e-mail to the lecturers"),
         default=False,
-        help_text=_("When the attendance of a lecture is counted, with what is to be checked."),
+        help_text=_("When the attendance of a lecture is ready, with what they should check."),
     )
     mail_absentees = models.BooleanField(
         _("e-mail to absentees"),
         default=False,
         help_text=_("When a lecture is signed off, to students who were absent and have an address."),
     )
-    moodle_file = models.BooleanField(
+    write_moodle_file = models.BooleanField(
         _("file for Moodle"),
         default=False,
-        help_text=_("Beside each lecture's workbook in Reports/, for Moodle's “Import attendance marks”."),
+        help_text=_("Next to each lecture's workbook in Reports/, for Moodle's “Import attendance marks”."),
     )
-    mail_weekly = models.BooleanField(
+    mail_weekly_register = models.BooleanField(
         _("weekly register"),
         default=False,
         help_text=_("To the registrars, after each week in which the class had lectures."),
     )
-    warn = models.CharField(
+    warning_addresses = models.CharField(
         _("warn of falling attendance"),
         max_length=500,
         blank=True,
         validators=[validate_addresses],
-        help_text=_(
-            "E-mail addresses of those who are told, once a week, which students fell below what is asked for."
-        ),
+        help_text=_("E-mail addresses. Once a week they are told which students fell below the required attendance."),
     )
 
     class Meta:
         verbose_name = _("register and e-mail")
         verbose_name_plural = _("register and e-mail")
         constraints = [
-            models.CheckConstraint(condition=Q(least_percent__lte=100), name="least_percent_is_a_percentage")
+            models.CheckConstraint(condition=Q(required_percent__lte=100), name="required_percent_is_a_percentage")
         ]
 
     def __str__(self) -> str:
-        return f"{self.course.code}: {self.least_percent} %"
+        return f"{self.course.code}: {self.required_percent} %"
 
 
 def policy_for(course: Course) -> RegisterPolicy:
+    """The class's policy; an unsaved one with the defaults where it has none."""
     return RegisterPolicy.objects.filter(course=course).first() or RegisterPolicy(course=course)

@@ -14,83 +14,90 @@ from campus.attendance.models import AttendanceRecord
 from campus.attendance.policy import policy_for
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
-# What counts of a record, in the database: see AttendanceRecord.status.
+# AttendanceRecord.status as a database expression.
 EFFECTIVE_STATUS = Case(When(override_status="", then=F("machine_status")), default=F("override_status"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What some statuses add up to. Those that do not count (excused, to be confirmed) change neither points nor percentage."""
+    """What some statuses add up to. Those that do not count (excused, to be confirmed) change neither points nor percentage.
+
+    `counts` has the number of lectures by status code.
+    """
 
     counts: dict[str, int]
-    counted: int
-    attended: int
+    counted_lectures: int
+    attended_lectures: int
     points: Decimal
-    most: Decimal
+    max_points: Decimal
 
     @property
     def share(self) -> float | None:
-        """Points of those that could be had, 0..1; None where nothing counts yet."""
-        return float(self.points / self.most) if self.most else None
+        """Points as a share of `max_points`, 0..1; None where nothing counts yet."""
+        return float(self.points / self.max_points) if self.max_points else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterRow:
     """One student: the status in each lecture of the register, None where the student was not on its roster."""
 
     student: Student
-    kinds: tuple[StatusDefinition | None, ...]
+    statuses: tuple[StatusDefinition | None, ...]
     tally: Tally
-    below: bool
+    is_below: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """`least` is the share that is asked for. `columns` has a tally for each lecture, `total` that of all."""
+    """A class's register. `required_share` is the share of the points that students should reach, 0..1.
+
+    `lecture_tallies` has a tally for each lecture, `total` that of all lectures.
+    """
 
     course: Course
     lectures: tuple[Lecture, ...]
-    kinds: tuple[StatusDefinition, ...]
-    lines: tuple[RegisterRow, ...]
-    columns: tuple[Tally, ...]
+    statuses: tuple[StatusDefinition, ...]
+    rows: tuple[RegisterRow, ...]
+    lecture_tallies: tuple[Tally, ...]
     total: Tally
-    least: float
+    required_share: float
 
     @property
-    def below(self) -> int:
-        return sum(line.below for line in self.lines)
+    def below_count(self) -> int:
+        return sum(row.is_below for row in self.rows)
 
     @property
-    def used(self) -> tuple[StatusDefinition, ...]:
-        """The statuses that occur."""
-        return tuple(kind for kind in self.kinds if self.total.counts.get(kind.code))
+    def used_statuses(self) -> tuple[StatusDefinition, ...]:
+        """The statuses that occur in the register."""
+        return tuple(status for status in self.statuses if self.total.counts.get(status.code))
 
 
-def tally_statuses(statuses: Iterable[StatusDefinition | None], best: Decimal) -> Tally:
-    """Add up statuses; `best` is the most points that one lecture can give."""
-    given = [kind for kind in statuses if kind is not None]
-    counted = [kind for kind in given if kind.counts]
+def tally_statuses(statuses: Iterable[StatusDefinition | None], lecture_points: Decimal) -> Tally:
+    """Add up statuses; `lecture_points` is the most that one lecture can give. None is left out."""
+    given = [status for status in statuses if status is not None]
+    counted = [status for status in given if status.is_counted]
     return Tally(
-        counts=dict(Counter(kind.code for kind in given)),
-        counted=len(counted),
-        attended=sum(kind.attended for kind in given),
-        points=sum((kind.points for kind in counted), Decimal()),
-        most=best * len(counted),
+        counts=dict(Counter(status.code for status in given)),
+        counted_lectures=len(counted),
+        attended_lectures=sum(status.is_attended for status in given),
+        points=sum((status.points for status in counted), Decimal()),
+        max_points=lecture_points * len(counted),
     )
 
 
-def max_lecture_points(known: Iterable[StatusDefinition]) -> Decimal:
-    return max((kind.points for kind in known if kind.counts), default=Decimal())
+def max_lecture_points(statuses: Iterable[StatusDefinition]) -> Decimal:
+    """The most points that one lecture can give."""
+    return max((status.points for status in statuses if status.is_counted), default=Decimal())
 
 
 def in_days(since: date | None, until: date | None, field: str = "starts_at") -> Q:
-    """Lectures of these days (both included, open where None), in the institution's time zone."""
-    wanted = Q()
+    """The condition that `field` lies in these days (both included, open where None), in the institution's time zone."""
+    condition = Q()
     if since:
-        wanted &= Q(**{f"{field}__gte": _midnight(since)})
+        condition &= Q(**{f"{field}__gte": _midnight(since)})
     if until:
-        wanted &= Q(**{f"{field}__lt": _midnight(until + timedelta(days=1))})
-    return wanted
+        condition &= Q(**{f"{field}__lt": _midnight(until + timedelta(days=1))})
+    return condition
 
 
 def _midnight(day: date) -> datetime:
@@ -98,32 +105,37 @@ def _midnight(day: date) -> datetime:
 
 
 def build_register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
-    """The lectures that have records for good and were not cancelled, in the order of time; the students by name."""
-    known = status_definitions()
-    best = max_lecture_points(known.values())
-    least = policy_for(course).least_percent / 100
+    """The register over the lectures with final records that were not cancelled, by time; the students are ordered by name."""
+    definitions = status_definitions()
+    lecture_points = max_lecture_points(definitions.values())
+    required_share = policy_for(course).required_percent / 100
     held = Lecture.objects.filter(in_days(since, until), course=course, cancelled=False, records__isnull=False)
     held = held.exclude(recordings__provisional=True)
     lectures = tuple(held.distinct().order_by("starts_at"))
-    place = {lecture.pk: n for n, lecture in enumerate(lectures)}
-    rows: dict[int, list[StatusDefinition | None]] = {}
-    records = AttendanceRecord.objects.filter(lecture__in=place).order_by()
+    column_of = {lecture.pk: column for column, lecture in enumerate(lectures)}
+    by_student: dict[int, list[StatusDefinition | None]] = {}
+    records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()
     for student, lecture, code in records.values_list("student", "lecture", EFFECTIVE_STATUS):
-        rows.setdefault(student, [None] * len(lectures))[place[lecture]] = known.get(code)
+        by_student.setdefault(student, [None] * len(lectures))[column_of[lecture]] = definitions.get(code)
     students = Student.objects.filter(pk__in=records.values("student")).order_by("name", "number")
-    lines = []
+    rows = []
     for student in students:
-        given = tuple(rows[student.pk])
-        sums = tally_statuses(given, best)
-        lines.append(RegisterRow(student, given, sums, below=sums.share is not None and sums.share < least))
+        tally = tally_statuses(by_student[student.pk], lecture_points)
+        is_below = tally.share is not None and tally.share < required_share
+        rows.append(
+            RegisterRow(student=student, statuses=tuple(by_student[student.pk]), tally=tally, is_below=is_below)
+        )
     return Register(
         course=course,
         lectures=lectures,
-        kinds=tuple(known.values()),
-        lines=tuple(lines),
-        columns=tuple(tally_statuses((row[n] for row in rows.values()), best) for n in range(len(lectures))),
-        total=tally_statuses((kind for row in rows.values() for kind in row), best),
-        least=least,
+        statuses=tuple(definitions.values()),
+        rows=tuple(rows),
+        lecture_tallies=tuple(
+            tally_statuses((statuses[column] for statuses in by_student.values()), lecture_points)
+            for column in range(len(lectures))
+        ),
+        total=tally_statuses((status for statuses in by_student.values() for status in statuses), lecture_points),
+        required_share=required_share,
     )
 
 

@@ -32,52 +32,45 @@ def write_register(path: Path, register: Register) -> None:
     """
     buffer = io.BytesIO()
     with open_workbook(buffer) as writer:
-        _register(writer, register)
+        _add_register(writer, register)
         add_summary(
             writer,
             [
                 (_("Class"), str(register.course), GENERAL_FORMAT),
                 (_("Lectures"), len(register.lectures), GENERAL_FORMAT),
-                (_("Students"), len(register.lines), GENERAL_FORMAT),
-                (_("Asked for"), register.least, "0%"),
-                (_("Below"), register.below, GENERAL_FORMAT),
-                *((kind.letter, _meaning(kind), GENERAL_FORMAT) for kind in register.kinds),
+                (_("Students"), len(register.rows), GENERAL_FORMAT),
+                (_("Required attendance"), register.required_share, "0%"),
+                (_("Below"), register.below_count, GENERAL_FORMAT),
+                *((status.letter, _describe(status), GENERAL_FORMAT) for status in register.statuses),
             ],
             _,
         )
     save_workbook(path, buffer, str(register.course))
 
 
-def _meaning(kind: StatusDefinition) -> str:
-    if not kind.counts:
-        return _("%(status)s: does not count") % {"status": kind.label}
-    return _("%(status)s: %(points)s points") % {"status": kind.label, "points": f"{float(kind.points):g}"}
+def _describe(status: StatusDefinition) -> str:
+    if not status.is_counted:
+        return _("%(status)s: does not count") % {"status": status.label}
+    return _("%(status)s: %(points)s points") % {"status": status.label, "points": f"{float(status.points):g}"}
 
 
-def _sums(tally: Tally, used: tuple[StatusDefinition, ...], below: str | None) -> list[Value]:
-    counts = (tally.counts.get(kind.code, 0) for kind in used)
-    return [tally.share, below, float(tally.points), float(tally.most), tally.counted, *counts]
+def _tally_cells(tally: Tally, used: tuple[StatusDefinition, ...], below: str | None) -> list[Value]:
+    counts = (tally.counts.get(status.code, 0) for status in used)
+    return [tally.share, below, float(tally.points), float(tally.max_points), tally.counted_lectures, *counts]
 
 
-def _register(writer: "ExcelWriter", register: Register) -> None:
+def _add_register(writer: "ExcelWriter", register: Register) -> None:
     labels = lecture_labels(register.lectures)
-    used = register.used
-    share, below = _("Percentage"), _("Below %(share)s") % {"share": f"{register.least:.0%}"}
-    sums = [share, below, _("Points"), _("Of"), _("Lectures that count"), *(kind.label for kind in used)]
+    used = register.used_statuses
+    share, below = _("Percentage"), _("Below %(share)s") % {"share": f"{register.required_share:.0%}"}
+    sums = [share, below, _("Points"), _("Of"), _("Lectures that count"), *(status.label for status in used)]
     rows: list[list[Value]] = []
-    for line in register.lines:
-        letters = [kind.letter if kind else None for kind in line.kinds]
-        rows.append(
-            [
-                line.student.number,
-                line.student.name,
-                *letters,
-                *_sums(line.tally, used, _("yes") if line.below else None),
-            ]
-        )
-    rows.append(
-        [None, _("Attended"), *(column.attended for column in register.columns), *_sums(register.total, used, None)]
-    )
+    for student_row in register.rows:
+        letters = [status.letter if status else None for status in student_row.statuses]
+        cells = _tally_cells(student_row.tally, used, _("yes") if student_row.is_below else None)
+        rows.append([student_row.student.number, student_row.student.name, *letters, *cells])
+    attended = (tally.attended_lectures for tally in register.lecture_tallies)
+    rows.append([None, _("Attended"), *attended, *_tally_cells(register.total, used, None)])
 
     formats = {share: "0%", _("Points"): "0.##", _("Of"): "0.##"}
     sheet = add_table(writer, _("Register"), [_("Number"), _("Name"), *labels, *sums], rows, formats, fixed=2)
@@ -88,12 +81,12 @@ def _register(writer: "ExcelWriter", register: Register) -> None:
         sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
     sheet.row_dimensions[1].height = 115
     share_column = 3 + len(labels)
-    for row, line in enumerate(register.lines, start=2):
-        for column, kind in enumerate(line.kinds, start=3):
-            fill_cell(sheet.cell(row, column), STATUS_COLOURS[kind.like] if kind else None)
-        if line.below:
+    for row, student_row in enumerate(register.rows, start=2):
+        for column, status in enumerate(student_row.statuses, start=3):
+            fill_cell(sheet.cell(row, column), STATUS_COLOURS[status.meaning] if status else None)
+        if student_row.is_below:
             fill_cell(sheet.cell(row, share_column), STATUS_COLOURS["absent"])
     for cell in sheet[sheet.max_row]:
         cell.font = Font(name="Calibri", bold=True)
-    # The totals are no student: sorting and filtering leave them where they are.
+    # The filter leaves the totals out, so that sorting does not move them among the students.
     sheet.auto_filter.ref = f"A1:{get_column_letter(sheet.max_column)}{sheet.max_row - 1}"

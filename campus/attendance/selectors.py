@@ -1,4 +1,4 @@
-"""Which attendance and which workbooks a user may see, who may change them, and what a lecture's recordings show of whom."""
+"""Which attendance and workbooks a user may see, who may change them, and what a lecture's recordings show."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,79 +51,77 @@ def reports_for(user: AnyUser) -> QuerySet[Report]:
 
 
 def can_edit_until_sign_off(user: AnyUser, lecture: Lecture) -> bool:
-    """Whether the user may decide on the lecture as long as it is not signed off."""
+    """Whether the user may change the lecture's result as long as it is not signed off."""
     return not is_auditor(user) and courses_for(user).filter(pk=lecture.course_id).exists()
 
 
 def can_edit_result(user: AnyUser, lecture: Lecture) -> bool:
     """Whether the user may change the lecture's result now."""
-    return is_registrar(user) or (
-        can_edit_until_sign_off(user, lecture) and not SignOff.objects.filter(lecture=lecture).exists()
-    )
+    if is_registrar(user):
+        return True
+    return can_edit_until_sign_off(user, lecture) and not SignOff.objects.filter(lecture=lecture).exists()
 
 
 def evidence_by_student(
     lecture: Lecture, recording: Recording | None = None
 ) -> dict[int, list[Sighting | UnknownPerson]]:
-    """Student id → what the lecture's recordings, or the one given, show of the student: by the machine, and by a person's word."""
-    only = {"recording": recording} if recording else {"recording__lecture": lecture}
-    rows: dict[int, list[Sighting | UnknownPerson]] = {}
-    for sighting in (
-        Sighting.objects.filter(**only)
-        .select_related("recording")
-        .defer("face_positions")
-        .order_by("recording__created_at", "pk")
-    ):
-        rows.setdefault(sighting.student_id, []).append(sighting)
-    named = (
-        UnknownPerson.objects.filter(**only, decision__student__isnull=False)
-        .select_related("recording", "decision")
-        .defer("face_positions")
-    )
+    """What the lecture's recordings, or the one given, show of each student, by the student's id.
+
+    The machine's sightings come first, then the unknown people whom a person named.
+    """
+    scope = {"recording": recording} if recording else {"recording__lecture": lecture}
+    evidence: dict[int, list[Sighting | UnknownPerson]] = {}
+    sightings = Sighting.objects.filter(**scope).select_related("recording").defer("face_positions")
+    for sighting in sightings.order_by("recording__created_at", "pk"):
+        evidence.setdefault(sighting.student_id, []).append(sighting)
+    named = UnknownPerson.objects.filter(**scope, override__student__isnull=False)
+    named = named.select_related("recording", "override").defer("face_positions")
     for person in named.order_by("recording__created_at", "pk"):
         if person.student_id is not None:
-            rows.setdefault(person.student_id, []).append(person)
-    return rows
+            evidence.setdefault(person.student_id, []).append(person)
+    return evidence
 
 
 def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:
-    """Recording → when, in its seconds, it was looked at: those that say who was there, where it was noted at all."""
+    """The intervals of each counted recording that were processed, in its seconds, by the recording's id."""
     counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
-    parts = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
-    found: dict[UUID, list[Interval]] = {}
-    for recording, start, end in parts.values_list("recording", "start", "end"):
-        found.setdefault(recording, []).append((start, end))
-    return {recording: merge_intervals(intervals) for recording, intervals in found.items()}
+    segments = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
+    intervals: dict[UUID, list[Interval]] = {}
+    for recording, start, end in segments.values_list("recording", "start", "end"):
+        intervals.setdefault(recording, []).append((start, end))
+    return {recording: merge_intervals(parts) for recording, parts in intervals.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ProvisionalResult:
-    """How a lecture stands of which more footage is awaited: `there` of `students`, by what was watched until then."""
+    """How many of a lecture's students were seen in the footage until `watched_until`, while more footage is expected."""
 
-    there: int
-    students: int
-    until: datetime | None
+    present_count: int
+    student_count: int
+    watched_until: datetime | None
 
 
 def provisional_result(lecture: Lecture) -> ProvisionalResult | None:
-    """None where the result is final, or nothing comes by itself."""
+    """None where no more footage is expected."""
     if not lecture.recordings.filter(provisional=True).exists():
         return None
-    found = [meaning_of(record.status) in ATTENDED for record in lecture.records.all()]
-    seconds = max((intervals[-1][1] for intervals in watched_intervals(lecture).values()), default=None)
+    attended = [meaning_of(record.status) in ATTENDED for record in lecture.records.all()]
+    last_second = max((intervals[-1][1] for intervals in watched_intervals(lecture).values()), default=None)
     return ProvisionalResult(
-        sum(found), len(found), None if seconds is None else lecture.starts_at + timedelta(seconds=seconds)
+        present_count=sum(attended),
+        student_count=len(attended),
+        watched_until=None if last_second is None else lecture.starts_at + timedelta(seconds=last_second),
     )
 
 
 def identity_overrides(recording: Recording) -> list[IdentityOverride]:
-    """What people said of the recording's faces, as the vote follows it."""
+    """What people said about the recording's faces, for the vote."""
     return [
         IdentityOverride(
-            key=str(row.pk),
-            face_positions=tuple((float(time), tuple(box)) for time, box in row.face_positions),
-            label=str(row.student_id) if row.student_id else None,
-            denied=row.verdict == FaceOverride.Verdict.NOT,
+            key=str(override.pk),
+            face_positions=tuple((float(time), tuple(box)) for time, box in override.face_positions),
+            label=str(override.student_id) if override.student_id else None,
+            denied=override.action == FaceOverride.Action.REJECTED,
         )
-        for row in recording.face_overrides.order_by("pk")
+        for override in recording.face_overrides.order_by("pk")
     ]

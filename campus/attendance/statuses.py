@@ -1,4 +1,4 @@
-"""What an attendance may be: the statuses that are always there, an institution's own ones, and what each is worth."""
+"""Attendance statuses: the built-in ones, those that an institution adds, and how many points each is worth."""
 
 import time
 from dataclasses import dataclass
@@ -26,29 +26,32 @@ class Status(models.TextChoices):
     ABSENT = "absent", _("Absent")
 
 
-# What a person may set: whether somebody was there is never left open by a person.
+# The built-in statuses that a person may set. Only the machine leaves a status open.
 BUILT_IN_OVERRIDES = [(value, label) for value, label in Status.choices if value != Status.TO_CONFIRM]
 ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusDefinition:
-    """One status as everything else uses it. `like` is the member of Status whose meaning and colour it has."""
+    """One status, built-in or the institution's own. `meaning` is the member of Status that it counts as: in filters, colours and sums.
+
+    `is_counted` says whether it counts in a student's percentage; `moodle_acronym` is "" where files for Moodle leave it out.
+    """
 
     code: str
     label: str
     letter: str
     points: Decimal
-    counts: bool
-    like: str
-    moodle: str
+    is_counted: bool
+    meaning: str
+    moodle_acronym: str
 
     @property
-    def attended(self) -> bool:
-        return self.like in ATTENDED
+    def is_attended(self) -> bool:
+        return self.meaning in ATTENDED
 
 
-# Letter, points, whether it counts in the percentage, acronym in Moodle: as a new Moodle has them.
+# Letter, points, whether it counts in the percentage, acronym in Moodle. These are Moodle's own defaults.
 BUILT_IN_STATUSES = {
     Status.PRESENT: ("P", 2, True, "P"),
     Status.LATE: ("L", 1, True, "L"),
@@ -60,33 +63,33 @@ BUILT_IN_STATUSES = {
 
 
 class AttendanceStatus(models.Model):
-    """A line of the institution's set. Those of `Status` are always there, also without a row; the others are its own."""
+    """A status in the institution's set. Those of `Status` exist without a row too; all others are the institution's own."""
 
     code = models.SlugField(
         _("code"),
         max_length=10,
         unique=True,
-        help_text=_("Kept with each record. It cannot be changed later, so make it a plain word."),
+        help_text=_("Stored with each record. It cannot be changed later, so choose a plain word."),
     )
     name = models.CharField(_("name"), max_length=40, blank=True)
     letter = models.CharField(
         _("letter"), max_length=3, unique=True, help_text=_("In the register: one to three letters.")
     )
     points = models.DecimalField(_("points"), max_digits=5, decimal_places=2, validators=[MinValueValidator(0)])
-    counts = models.BooleanField(
+    is_counted = models.BooleanField(
         _("counts"), default=True, help_text=_("Whether a lecture with this status counts in the student's percentage.")
     )
-    like = models.CharField(
+    meaning = models.CharField(
         _("counts as"),
         max_length=10,
         choices=BUILT_IN_OVERRIDES,
-        help_text=_("The status whose meaning it has: in filters, colours and sums."),
+        help_text=_("The built-in status that this one counts as in filters, colours and sums."),
     )
-    moodle = models.CharField(
+    moodle_acronym = models.CharField(
         _("in Moodle"),
         max_length=2,
         blank=True,
-        help_text=_("The acronym of the status in Moodle's set. Empty: left out of files for Moodle."),
+        help_text=_("The status's acronym in Moodle. Leave it empty to keep the status out of files for Moodle."),
     )
     position = models.PositiveSmallIntegerField(_("position"), default=100)
 
@@ -95,47 +98,47 @@ class AttendanceStatus(models.Model):
         verbose_name_plural = _("statuses")
         ordering = ["position", "code"]
         constraints = [
-            models.CheckConstraint(condition=Q(points__gte=0), name="points_are_not_negative"),
-            models.CheckConstraint(condition=~Q(code="to_confirm"), name="what_is_open_is_no_decision"),
+            models.CheckConstraint(condition=Q(points__gte=0), name="status_points_are_not_negative"),
+            models.CheckConstraint(condition=~Q(code="to_confirm"), name="status_code_is_not_to_confirm"),
         ]
 
     def __str__(self) -> str:
         return str(self.label)
 
     @property
-    def built_in(self) -> bool:
+    def is_built_in(self) -> bool:
         return self.code in BUILT_IN_STATUSES
 
     @property
     def label(self) -> str:
-        return str(Status(self.code).label) if self.built_in else self.name
+        return str(Status(self.code).label) if self.is_built_in else self.name
 
     @property
-    def in_use(self) -> bool:
-        """Whether a record has it, or the log of changes names it."""
+    def is_in_use(self) -> bool:
+        """Whether a record has this status or the change log names it."""
         records, changes = (apps.get_model("attendance", name) for name in ("AttendanceRecord", "AttendanceChange"))
-        changed = changes.objects.filter(Q(old=self.code) | Q(new=self.code)).exists()
+        changed = changes.objects.filter(Q(old_status=self.code) | Q(new_status=self.code)).exists()
         return changed or records.objects.filter(override_status=self.code).exists()
 
     def clean(self) -> None:
         if self.code == Status.TO_CONFIRM:
             raise ValidationError(
-                {"code": _("“to be confirmed” is what the machine leaves open. Choose another code.")}
+                {"code": _("“to be confirmed” is reserved for what the machine leaves open. Choose another code.")}
             )
-        if not self.built_in and not self.name.strip():
+        if not self.is_built_in and not self.name.strip():
             raise ValidationError({"name": _("Give the status a name.")})
 
 
 class _Cache:
-    """The rows as they were a moment ago: a page asks for the label of each of its lines."""
+    """The rows as they were a moment ago, since a page asks for a label on each of its lines."""
 
     rows: tuple[AttendanceStatus, ...] = ()
-    until = 0.0
+    expires_at = 0.0
 
 
 def clear_cache(**_kwargs: Any) -> None:
-    """Ask the database again: at the beginning of each request, and when a row was changed."""
-    _Cache.until = 0.0
+    """Read the database again: at the beginning of each request, and when a row has changed."""
+    _Cache.expires_at = 0.0
 
 
 request_started.connect(clear_cache)
@@ -144,50 +147,64 @@ post_delete.connect(clear_cache, sender=AttendanceStatus)
 
 
 def _cached_rows() -> tuple[AttendanceStatus, ...]:
-    if time.monotonic() >= _Cache.until:
+    if time.monotonic() >= _Cache.expires_at:
         try:
             _Cache.rows = tuple(AttendanceStatus.objects.all())
         except DatabaseError:
-            return ()  # the checks of a database that is not yet migrated
-        _Cache.until = time.monotonic() + CACHE_SECONDS
+            return ()  # Django's checks also run before the database is migrated
+        _Cache.expires_at = time.monotonic() + CACHE_SECONDS
     return _Cache.rows
 
 
 def status_definitions() -> dict[str, StatusDefinition]:
-    """All statuses by their codes, in the institution's order; what is to be confirmed comes last."""
-    found = {
-        row.code: StatusDefinition(row.code, row.label, row.letter, row.points, row.counts, row.like, row.moodle)
+    """All statuses by their codes, in the institution's order; "to be confirmed" comes last."""
+    definitions = {
+        row.code: StatusDefinition(
+            code=row.code,
+            label=row.label,
+            letter=row.letter,
+            points=row.points,
+            is_counted=row.is_counted,
+            meaning=row.meaning,
+            moodle_acronym=row.moodle_acronym,
+        )
         for row in _cached_rows()
     }
-    for code, (letter, points, counts, moodle) in BUILT_IN_STATUSES.items():
-        found.setdefault(
-            code.value,
-            StatusDefinition(code.value, str(code.label), letter, Decimal(points), counts, code.value, moodle),
+    for code, (letter, points, is_counted, moodle_acronym) in BUILT_IN_STATUSES.items():
+        definition = StatusDefinition(
+            code=code.value,
+            label=str(code.label),
+            letter=letter,
+            points=Decimal(points),
+            is_counted=is_counted,
+            meaning=code.value,
+            moodle_acronym=moodle_acronym,
         )
-    return found
+        definitions.setdefault(code.value, definition)
+    return definitions
 
 
 def status_choices() -> list[tuple[str, str]]:
     """All statuses, as choices."""
-    return [(kind.code, kind.label) for kind in status_definitions().values()]
+    return [(definition.code, definition.label) for definition in status_definitions().values()]
 
 
 def override_choices() -> list[tuple[str, str]]:
-    """What a person may set, as choices."""
-    return [(kind.code, kind.label) for kind in status_definitions().values() if kind.code != Status.TO_CONFIRM]
+    """The statuses that a person may set, as choices."""
+    return [(code, label) for code, label in status_choices() if code != Status.TO_CONFIRM]
 
 
 def status_label(code: str) -> str:
-    """How a status is called; a code whose row was deleted stands for itself."""
+    """The status's name for people; the code itself where its row was deleted."""
     if code in BUILT_IN_STATUSES:
         return str(Status(code).label)
-    kind = status_definitions().get(code)
-    return kind.label if kind else code
+    definition = status_definitions().get(code)
+    return definition.label if definition else code
 
 
 def meaning_of(code: str) -> Status:
-    """The member of `Status` whose meaning a status has; nobody was absent by a status that is gone."""
+    """The built-in status that `code` counts as; `EXCUSED` where its row was deleted, so that nobody counts as absent by accident."""
     if code in BUILT_IN_STATUSES:
         return Status(code)
-    kind = status_definitions().get(code)
-    return Status(kind.like) if kind else Status.EXCUSED
+    definition = status_definitions().get(code)
+    return Status(definition.meaning) if definition else Status.EXCUSED

@@ -118,7 +118,9 @@ def build_lecture_result(
     )
     appearances = evidence_by_student(lecture, recording)
     pictures = {student: best_pictures(rows) for student, rows in appearances.items()}
-    changes = list(changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-at", "-id"))
+    changes = list(
+        changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-created_at", "-id")
+    )
     changes_shown = len(changes) if whole_log else MAX_CHANGES_SHOWN
 
     students = [StudentResult(record, next(iter(pictures.get(record.student_id, [])), None)) for record in records]
@@ -129,7 +131,7 @@ def build_lecture_result(
 
     people = unknown_people_for(user).filter(recording__lecture=lecture)
     faces = _unknown_faces(people.filter(recording=recording) if recording else people)
-    undecided = [face for face in faces if face.person.decision is None]
+    undecided = [face for face in faces if face.person.override is None]
     return LectureResult(
         students=students_by_filter.get(show, students),
         show=show if show in students_by_filter else "",
@@ -145,7 +147,7 @@ def build_lecture_result(
         ],
         timeline=build_timeline(lecture, records, appearances),
         unknown_people=[face for face in undecided if not face.person.is_static],
-        identified_people=[face for face in faces if face.person.decision is not None],
+        identified_people=[face for face in faces if face.person.override is not None],
         static_faces=[face for face in undecided if face.person.is_static],
         changes=changes[:changes_shown],
         hidden_changes=len(changes[changes_shown:]),
@@ -181,7 +183,7 @@ def _students_by_filter(
 
 
 def _unknown_faces(people: QuerySet[UnknownPerson]) -> list[UnknownFace]:
-    people = people.select_related("recording", "decision__student").order_by("recording__created_at", "index")
+    people = people.select_related("recording", "override__student").order_by("recording__created_at", "index")
     return [UnknownFace(person, crop_pictures(person)) for person in people]
 
 
@@ -217,6 +219,6 @@ def crop_pictures(appearance: Appearance | None) -> list[Picture]:
 def denied_students(person: UnknownPerson) -> list[int]:
     """The ids of the students whom a person has ruled out for this face."""
     rows = person.recording.face_overrides.filter(
-        verdict=FaceOverride.Verdict.NOT, face_positions=person.face_positions
+        action=FaceOverride.Action.REJECTED, face_positions=person.face_positions
     )
     return [pk for pk in rows.values_list("student", flat=True) if pk is not None]

@@ -15,10 +15,10 @@ def render_register_rows(lines: Iterable[RegisterRow]) -> Iterator[tuple[Registe
     """Each line with the cells of its statuses."""
     cells: dict[StatusDefinition, str] = {}
     for line in lines:
-        for kind in line.kinds:
-            if kind and kind not in cells:
-                cells[kind] = format_html(
-                    '<td class="{}"><abbr title="{}">{}</abbr></td>', kind.like, kind.label, kind.letter
+        for status in line.statuses:
+            if status and status not in cells:
+                cells[status] = format_html(
+                    '<td class="{}"><abbr title="{}">{}</abbr></td>', status.meaning, status.label, status.letter
                 )
         # Each part was escaped above.
-        yield line, mark_safe("".join(cells[kind] if kind else EMPTY for kind in line.kinds))  # noqa: S308
+        yield line, mark_safe("".join(cells[status] if status else EMPTY for status in line.statuses))  # noqa: S308

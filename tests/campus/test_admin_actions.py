@@ -134,7 +134,7 @@ def test_a_correction_needs_a_reason_keeps_the_machine_s_word_and_is_logged(camp
     record.refresh_from_db()
     assert (record.machine_status, record.override_status) == ("absent", "present")
     change = AttendanceChange.objects.get()
-    assert (change.old, change.new, change.reason, change.user_name) == (
+    assert (change.old_status, change.new_status, change.reason, change.user_name) == (
         "absent",
         "present",
         "was hidden by a pillar",

@@ -97,9 +97,9 @@ def test_a_status_of_the_institutions_own(office: APIClient, api: APIClient, wor
         "label": "Excursion",
         "letter": "X",
         "points": 1.5,
-        "counts": False,
-        "like": "excused",
-        "moodle": "E",
+        "is_counted": False,
+        "meaning": "excused",
+        "moodle_acronym": "E",
     }
     made = office.post("/api/v1/statuses/", wish, format="json")
     assert (made.status_code, made.json()) == (201, wish)
@@ -112,17 +112,17 @@ def test_a_status_of_the_institutions_own(office: APIClient, api: APIClient, wor
     assert (changed.json()["points"], changed.json()["label"]) == (2, "Trip")
     late = office.patch("/api/v1/statuses/trip/", {"points": 0}, format="json", headers={"If-Match": made["ETag"]})
     assert late.status_code == 412
-    for wrong in ({"code": "other"}, {"points": -1}, {"letter": "P"}, {"like": "to_confirm"}):
+    for wrong in ({"code": "other"}, {"points": -1}, {"letter": "P"}, {"meaning": "to_confirm"}):
         assert office.patch("/api/v1/statuses/trip/", wrong, format="json").status_code == 400, wrong
     assert api.patch(f"/api/v1/attendance/{world.record.pk}/", {"status": "trip"}, format="json").status_code == 200
     assert office.delete("/api/v1/statuses/trip/").status_code == 400, "a record has it"
-    AttendanceStatus.objects.create(code="unused", name="Unused", letter="U", points=0, like="absent")
+    AttendanceStatus.objects.create(code="unused", name="Unused", letter="U", points=0, meaning="absent")
     assert office.delete("/api/v1/statuses/unused/").status_code == 204
 
 
 def test_a_status_that_is_always_there_keeps_its_meaning(office: APIClient, world: World):
     assert office.patch("/api/v1/statuses/late/", {"points": 1.5, "letter": "T"}, format="json").json()["points"] == 1.5
-    for wrong in ({"like": "absent"}, {"label": "Tardy"}):
+    for wrong in ({"meaning": "absent"}, {"label": "Tardy"}):
         assert office.patch("/api/v1/statuses/late/", wrong, format="json").status_code == 400
     assert office.delete("/api/v1/statuses/late/").status_code == 400
 
@@ -130,25 +130,25 @@ def test_a_status_that_is_always_there_keeps_its_meaning(office: APIClient, worl
 def test_what_a_class_asks_of_its_students(office: APIClient, api: APIClient, world: World):
     url = f"/api/v1/courses/{world.course.pk}/"
     before = office.get(url)
-    assert before.json()["register_policy"]["least_percent"] == 75
+    assert before.json()["register_policy"]["required_percent"] == 75
     assert not RegisterPolicy.objects.exists()
     tag = {"If-Match": before["ETag"]}
     changed = office.patch(
-        url, {"register_policy": {"least_percent": 80, "mail_absentees": True}}, format="json", headers=tag
+        url, {"register_policy": {"required_percent": 80, "mail_absentees": True}}, format="json", headers=tag
     )
     assert changed.json()["register_policy"] == before.json()["register_policy"] | {
-        "least_percent": 80,
+        "required_percent": 80,
         "mail_absentees": True,
     }
     assert office.patch(url, {"name": "Other"}, format="json", headers=tag).status_code == 412
-    wrong = office.patch(url, {"register_policy": {"least_percent": 101}}, format="json")
-    assert wrong.json()["errors"][0]["pointer"] == "#/register_policy/least_percent"
-    assert api.get(url).json()["register_policy"]["least_percent"] == 80
-    assert api.patch(url, {"register_policy": {"least_percent": 0}}, format="json").status_code == 403
+    wrong = office.patch(url, {"register_policy": {"required_percent": 101}}, format="json")
+    assert wrong.json()["errors"][0]["pointer"] == "#/register_policy/required_percent"
+    assert api.get(url).json()["register_policy"]["required_percent"] == 80
+    assert api.patch(url, {"register_policy": {"required_percent": 0}}, format="json").status_code == 403
     made = office.post(
-        "/api/v1/courses/", {"code": "X1", "name": "X", "register_policy": {"least_percent": 60}}, format="json"
+        "/api/v1/courses/", {"code": "X1", "name": "X", "register_policy": {"required_percent": 60}}, format="json"
     )
-    assert made.json()["register_policy"]["least_percent"] == 60
+    assert made.json()["register_policy"]["required_percent"] == 60
 
 
 def test_links_for_calendar_programs_are_everybodys_own(api: APIClient, world: World):
@@ -318,7 +318,7 @@ def test_what_a_registrar_keeps_can_be_deleted(office: APIClient, api: APIClient
 
 def test_classes_beside_each_other(api: APIClient, world: World):
     (one,) = api.get(f"/api/v1/courses/weekly/?course={world.course.pk}").json()
-    assert (one["course"], one["share"], one["least"], one["weeks"]) == (
+    assert (one["course"], one["share"], one["required_share"], one["weeks"]) == (
         world.course.pk,
         0.5,
         0.75,

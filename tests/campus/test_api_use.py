@@ -170,7 +170,7 @@ def test_attendance_is_filtered_by_what_counts(api: APIClient, world: World):
     assert numbers(course=world.foreign.course_id) == []
     assert api.get("/api/v1/attendance/", {"status": "asleep"}).status_code == 400
     (change,) = api.get(f"{url}changes/").json()
-    assert (change["old"], change["new"], change["reason"], change["user_name"]) == (
+    assert (change["old_status"], change["new_status"], change["reason"], change["user_name"]) == (
         "present",
         "excused",
         "Doctor's note",

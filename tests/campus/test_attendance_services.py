@@ -214,13 +214,18 @@ def test_people_decide_and_a_new_vote_does_not_touch_it(recording: Recording) ->
     record.refresh_from_db()
     assert (record.machine_status, record.status) == ("present", "excused")
     change = record.changes.get()
-    assert (change.old, change.new, change.reason, change.user_name) == ("absent", "excused", "ill", "ada")
+    assert (change.old_status, change.new_status, change.reason, change.user_name) == (
+        "absent",
+        "excused",
+        "ill",
+        "ada",
+    )
     set_override(record=record, status="excused", reason="again", user=user)
     assert record.changes.count() == 1, "the same decision is no change"
     set_override(record=record, status="", reason="back", user=user)
     record.refresh_from_db()
     assert record.status == "present"
-    assert [(change.old, change.new) for change in record.changes.all()] == [
+    assert [(change.old_status, change.new_status) for change in record.changes.all()] == [
         ("excused", "present"),
         ("absent", "excused"),
     ]
@@ -235,7 +240,7 @@ def test_only_those_who_see_a_record_decide(recording: Recording) -> None:
     recording.lecture.course.lecturers.add(teacher)
     with pytest.raises(PermissionDenied):
         set_override(record=record, status="present", reason="", user=stranger)
-    with pytest.raises(UserError, match="no status"):
+    with pytest.raises(UserError, match="not a status"):
         set_override(record=record, status="drop table", reason="", user=teacher)
     assert set_override(record=record, status="present", reason="", user=teacher).status == "present"
 
@@ -379,7 +384,7 @@ def test_what_a_person_confirmed_stays_whatever_comes_after(photo: Recording) ->
     write(photo, to_confirm(first))
     record.refresh_from_db()
     assert (record.machine_status, record.status) == ("to_confirm", "absent")
-    with pytest.raises(UserError, match="no status that a person sets"):
+    with pytest.raises(UserError, match="not a status that a person can set"):
         set_override(record=record, status="to_confirm", reason="", user=registrar)
 
 

@@ -87,7 +87,7 @@ def statuses(lecture: Lecture) -> list[str]:
 
 
 def log(lecture: Lecture) -> list[tuple[str, str, str]]:
-    return list(lecture.changes.order_by("pk").values_list("kind", "old", "new"))
+    return list(lecture.changes.order_by("pk").values_list("kind", "old_status", "new_status"))
 
 
 def test_an_unknown_person_gets_a_name(recording: Recording, teacher: User) -> None:
@@ -99,7 +99,7 @@ def test_an_unknown_person_gets_a_name(recording: Recording, teacher: User) -> N
     record = lecture.records.get(student=second)
     assert (record.override_status, record.confidence, record.seconds) == ("", 1.0, 3590.0)
     change = AttendanceChange.objects.get()
-    assert (change.record, change.kind, change.old, change.new) == (record, "named", "absent", "present")
+    assert (change.record, change.kind, change.old_status, change.new_status) == (record, "named", "absent", "present")
     assert (change.reason, change.user_name, change.about) == ("I know her", "teacher", "loops.mp4, 0:00:00")
     assert [(said.label, said.denied) for said in identity_overrides(recording)] == [(str(second.pk), False)]
 
@@ -129,7 +129,7 @@ def test_a_name_can_be_taken_back_and_given_to_somebody_else(recording: Recordin
     assert statuses(lecture) == ["present", "absent", "present"]
     face_overrides.clear_face_override(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
     assert statuses(lecture) == ["present", "absent", "absent"]
-    assert [kind for kind, _, _ in log(lecture)] == ["named", "undone", "named", "undone"]
+    assert [kind for kind, _, _ in log(lecture)] == ["named", "cleared", "named", "cleared"]
     assert identity_overrides(recording) == []
     with pytest.raises(UserError, match="nothing to take back"):
         face_overrides.clear_face_override(person=UnknownPerson.objects.get(pk=person.pk), user=teacher)
@@ -150,10 +150,10 @@ def test_not_this_person(recording: Recording, teacher: User) -> None:
     person = face_overrides.reject_match(sighting=sighting, user=teacher, reason="her sister")
     assert statuses(lecture) == ["absent", "absent", "absent"]
     assert (person.index, person.crops, person.student_id) == (2, crops, None)
-    assert log(lecture) == [("not", "present", "absent")]
+    assert log(lecture) == [("rejected", "present", "absent")]
     (said,) = identity_overrides(recording)
     assert (said.label, said.denied, said.face_positions) == (str(first.pk), True, ((5.0, BOX),))
-    with pytest.raises(UserError, match="nothing to take away"):
+    with pytest.raises(UserError, match="no match to reject"):
         face_overrides.reject_match(sighting=Sighting.objects.get(pk=sighting.pk), user=teacher)
 
 
@@ -180,7 +180,7 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
     ]
     count(recording, *again)
     (person,) = recording.unknown_people.all()
-    assert person.decision.verdict == "visitor"
+    assert person.override.action == "visitor"
     assert statuses(recording.lecture) == ["present", "absent", "absent"]
 
 
@@ -192,7 +192,7 @@ def test_the_gallery_learns_what_a_person_confirmed_and_nothing_twice(recording:
     assert FacePhoto.objects.get().student == second
     assert (
         face_overrides.add_crops_to_enrolment_photos(
-            row=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher
+            face=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher
         )
         == 0
     )
@@ -228,7 +228,7 @@ def writes(recording: Recording, user: User) -> dict[str, Any]:
         "visitor": lambda: face_overrides.mark_as_visitor(person=person, user=user),
         "delete": lambda: face_overrides.delete_unknown_person(person=person, user=user),
         "undo": lambda: face_overrides.clear_face_override(person=person, user=user),
-        "learn": lambda: face_overrides.add_crops_to_enrolment_photos(row=person, student=record.student, user=user),
+        "learn": lambda: face_overrides.add_crops_to_enrolment_photos(face=person, student=record.student, user=user),
         "sign": lambda: overrides.sign_off_lecture(lecture=recording.lecture, user=user),
     }
 
@@ -265,7 +265,7 @@ def test_the_folder_of_reports_says_what_was_signed(
     recording: Recording, teacher: User, settings, django_capture_on_commit_callbacks: Any
 ) -> None:
     lecture = recording.lecture
-    RegisterPolicy.objects.create(course=lecture.course, moodle_file=True)
+    RegisterPolicy.objects.create(course=lecture.course, write_moodle_file=True)
     book = Path(settings.REPORTS_DIR, write_recording_report(recording=recording).file_name)
     marks = book.with_name(f"{book.stem}_moodle.csv")
     assert [line.rsplit(",")[-1] for line in marks.read_text().splitlines()] == ["status", "P", "A", "A"]
@@ -313,7 +313,7 @@ def test_what_is_open_is_not_signed_off(lecture: Lecture, teacher: User) -> None
         record=lecture.records.get(machine_status="to_confirm"), status="absent", reason="", user=teacher
     )
     Recording.objects.update(state="processing")
-    with pytest.raises(UserError, match="still in work"):
+    with pytest.raises(UserError, match="still being processed"):
         overrides.sign_off_lecture(lecture=lecture, user=teacher)
     Recording.objects.update(state="done")
     overrides.sign_off_lecture(lecture=lecture, user=teacher)
@@ -357,5 +357,5 @@ def test_the_log_cannot_be_changed(recording: Recording, teacher: User) -> None:
 def test_a_page_from_before_a_new_count_says_so(recording: Recording, teacher: User, what: str) -> None:
     write = writes(recording, teacher)[what]
     count(recording)
-    with pytest.raises(UserError, match="counted again"):
+    with pytest.raises(UserError, match="has changed in the meantime"):
         write()

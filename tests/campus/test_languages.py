@@ -21,7 +21,7 @@ from pypdf import PdfReader
 from campus.academics.models import Course
 from campus.accounts.selectors import language_of, use_language_of
 from campus.accounts.services import set_language
-from campus.attendance.documents import build_lecture_report
+from campus.attendance.lecture_report import build_lecture_report
 from campus.attendance.models import RegisterPolicy
 from campus.attendance.notifications import notify_recording_counted
 from campus.attendance.overrides import sign_off_lecture

@@ -277,7 +277,7 @@ def test_the_lecturers_hear_of_a_counted_lecture_once(world: World, settings) ->
 
 
 def test_absentees_hear_of_it_at_the_sign_off_once(world: World) -> None:
-    RegisterPolicy.objects.create(course=world.course, mail_absentees=True, least_percent=60)
+    RegisterPolicy.objects.create(course=world.course, mail_absentees=True, required_percent=60)
     absent = world.lecture.records.exclude(pk=world.record.pk).get()
     absent.student.email, absent.student.name = "absent@example.org", "Zoë\nBcc: all@example.org"
     absent.student.save()
@@ -293,7 +293,7 @@ def test_absentees_hear_of_it_at_the_sign_off_once(world: World) -> None:
     (letter,) = mail.outbox
     assert letter.to == ["absent@example.org"]
     assert "Absent" in letter.body
-    assert "0 % of the points; 60 % are asked for" in letter.body
+    assert "0 % of the points; 60 % are required" in letter.body
     assert "below" in letter.body
 
 

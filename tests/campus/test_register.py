@@ -56,24 +56,24 @@ def course() -> Course:
 
 
 def test_points_and_percentage_are_of_what_counts(course: Course) -> None:
-    ada, alan, grace = build_register(course).lines
-    assert (ada.tally.points, ada.tally.most, ada.tally.share) == (Decimal(6), Decimal(8), 0.75)
+    ada, alan, grace = build_register(course).rows
+    assert (ada.tally.points, ada.tally.max_points, ada.tally.share) == (Decimal(6), Decimal(8), 0.75)
     # Excused does not count: two of six points.
-    assert (alan.tally.points, alan.tally.most, alan.tally.counted) == (Decimal(2), Decimal(6), 3)
+    assert (alan.tally.points, alan.tally.max_points, alan.tally.counted_lectures) == (Decimal(2), Decimal(6), 3)
     # Nobody has said yet whether she was there.
-    assert (grace.tally.share, grace.below) == (None, False)
-    assert [kind.letter if kind else "" for kind in grace.kinds] == ["", "?", "", ""]
-    assert [ada.below, alan.below] == [False, True]
-    assert [column.attended for column in build_register(course).columns] == [2, 1, 1, 1]
+    assert (grace.tally.share, grace.is_below) == (None, False)
+    assert [kind.letter if kind else "" for kind in grace.statuses] == ["", "?", "", ""]
+    assert [ada.is_below, alan.is_below] == [False, True]
+    assert [tally.attended_lectures for tally in build_register(course).lecture_tallies] == [2, 1, 1, 1]
 
 
 def test_a_class_says_what_it_asks_for(course: Course) -> None:
-    RegisterPolicy.objects.create(course=course, least_percent=80)
-    assert [line.below for line in build_register(course).lines] == [True, True, False]
-    RegisterPolicy.objects.update(least_percent=0)
-    assert build_register(course).below == 0
+    RegisterPolicy.objects.create(course=course, required_percent=80)
+    assert [line.is_below for line in build_register(course).rows] == [True, True, False]
+    RegisterPolicy.objects.update(required_percent=0)
+    assert build_register(course).below_count == 0
     with pytest.raises(IntegrityError), transaction.atomic():
-        RegisterPolicy.objects.update(least_percent=101)
+        RegisterPolicy.objects.update(required_percent=101)
 
 
 def test_cancelled_lectures_and_other_days_are_left_out(course: Course) -> None:
@@ -84,19 +84,21 @@ def test_cancelled_lectures_and_other_days_are_left_out(course: Course) -> None:
     assert build_register(course, since=day).lectures == (last,)
     assert build_register(course, until=day).lectures[-1] == last
     assert last not in build_register(course, until=day - timedelta(days=1)).lectures
-    assert build_register(course, since=date(2030, 1, 1)).lines == ()
+    assert build_register(course, since=date(2030, 1, 1)).rows == ()
 
 
 def test_an_institution_has_statuses_of_its_own(course: Course) -> None:
-    AttendanceStatus.objects.create(code="online", name="Online", letter="O", points="1.5", like="present", moodle="P")
+    AttendanceStatus.objects.create(
+        code="online", name="Online", letter="O", points="1.5", meaning="present", moodle_acronym="P"
+    )
     AttendanceStatus.objects.filter(code="late").update(points=2)
     record = AttendanceRecord.objects.get(student__name="Alan Turing", lecture=course.lectures.order_by("starts_at")[1])
     set_override(record=record, status="online", reason="by video", user=factories.registrar())
     record.refresh_from_db()
     assert record.get_status_display() == "Online"
     statuses.clear_cache()
-    ada, alan, _ = build_register(course).lines
-    assert (ada.tally.points, alan.tally.points, alan.tally.attended) == (Decimal(7), Decimal("3.5"), 2)
+    ada, alan, _ = build_register(course).rows
+    assert (ada.tally.points, alan.tally.points, alan.tally.attended_lectures) == (Decimal(7), Decimal("3.5"), 2)
     assert statuses.meaning_of("online") == statuses.Status.PRESENT
     assert ("online", "Online") in statuses.override_choices()
     assert "to_confirm" not in dict(statuses.override_choices())
@@ -106,7 +108,7 @@ def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
     """Somebody deletes it in the database."""
     AttendanceRecord.objects.filter(student__name="Ada Lovelace").update(override_status="online")
     assert statuses.status_label("online") == "online"
-    assert build_register(course).lines[0].tally.counted == 0
+    assert build_register(course).rows[0].tally.counted_lectures == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_a_status_that_is_gone_harms_nothing(course: Course) -> None:
 )
 def test_a_status_that_makes_no_sense_is_refused(bad: dict) -> None:
     with pytest.raises(ValidationError):
-        AttendanceStatus(**{"name": "Own", "letter": "W", "points": 1, "like": "present"} | bad).full_clean()
+        AttendanceStatus(**{"name": "Own", "letter": "W", "points": 1, "meaning": "present"} | bad).full_clean()
 
 
 def test_the_workbook_has_a_letter_a_student_and_date(course: Course, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_student_over_all_classes_that_the_user_may_see(course: Course) -> Non
     own = factories.user()
     course.lecturers.add(own)
     (seen,) = student_history(own, ada)
-    assert (seen.course, len(seen.met), seen.tally.share, seen.below) == (course, 4, 0.75, False)
+    assert (seen.course, len(seen.lectures), seen.tally.share, seen.is_below) == (course, 4, 0.75, False)
     assert [item.course.code for item in student_history(factories.registrar(), ada)] == ["CS101", "MA202"]
     assert [week for week, _ in seen.weeks] == [
         date(2026, 11, 16),

@@ -74,7 +74,7 @@ def test_the_register_in_the_page(world: World, lecturer: Client) -> None:
 
 def test_a_name_is_text(world: World, lecturer: Client) -> None:
     factories.enrol(world.course, student := factories.student(name="<script>alert(1)</script>"))
-    AttendanceStatus.objects.create(code="own", name='"><b>', letter="<i>", points=1, like="present")
+    AttendanceStatus.objects.create(code="own", name='"><b>', letter="<i>", points=1, meaning="present")
     AttendanceRecord.objects.create(
         lecture=world.lecture, student=student, machine_status="absent", override_status="own"
     )
@@ -156,7 +156,7 @@ def test_pages_ask_the_database_a_fixed_number_of_times(
 
 def test_the_admin_keeps_what_is_always_there(world: World) -> None:
     boss = as_(world.registrar)
-    own = AttendanceStatus.objects.create(code="online", name="Online", letter="O", points=2, like="present")
+    own = AttendanceStatus.objects.create(code="online", name="Online", letter="O", points=2, meaning="present")
     present = AttendanceStatus.objects.get(code="present")
 
     def delete(status: AttendanceStatus) -> int:
@@ -172,15 +172,15 @@ def test_the_admin_keeps_what_is_always_there(world: World) -> None:
     fields = {
         "letter": "P",
         "points": "3",
-        "counts": "on",
-        "moodle": "P",
+        "is_counted": "on",
+        "moodle_acronym": "P",
         "position": "10",
         "code": "changed",
-        "like": "absent",
+        "meaning": "absent",
     }
     assert boss.post(reverse("admin:attendance_attendancestatus_change", args=[present.pk]), fields).status_code == 302
     present.refresh_from_db()
-    assert (present.code, present.like, present.points) == ("present", "present", 3)
+    assert (present.code, present.meaning, present.points) == ("present", "present", 3)
     assert statuses.status_definitions()["present"].points == 3
 
 

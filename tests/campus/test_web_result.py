@@ -170,7 +170,12 @@ def test_a_person_decides(lecturer: Client, world: World):
     world.record.refresh_from_db()
     assert (world.record.override_status, world.record.machine_status) == ("excused", "present")
     change = AttendanceChange.objects.get()
-    assert (change.old, change.new, change.reason, change.user_name) == ("present", "excused", "Doctor's note", "own")
+    assert (change.old_status, change.new_status, change.reason, change.user_name) == (
+        "present",
+        "excused",
+        "Doctor's note",
+        "own",
+    )
     for text in (page(lecturer, "lecture", world.lecture.pk), page(lecturer, "record", world.record.pk)):
         assert "Doctor&#x27;s note" in text
     lecturer.post(url, {"status": "", "reason": "mistake"})
@@ -321,7 +326,7 @@ def test_one_press_confirms(lecturer: Client, world: World, to_confirm: Attendan
     to_confirm.refresh_from_db()
     assert (to_confirm.machine_status, to_confirm.override_status) == ("to_confirm", status)
     change = AttendanceChange.objects.get()
-    assert (change.old, change.new, change.user_name) == ("to_confirm", status, "own")
+    assert (change.old_status, change.new_status, change.user_name) == ("to_confirm", status, "own")
     assert "by comparing the pictures" in change.reason
 
 

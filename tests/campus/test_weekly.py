@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
-from campus.attendance.weekly import Week, notify_week
+from campus.attendance.weekly_notifications import Week, notify_week
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 
@@ -35,7 +35,7 @@ def students_of(course: Course) -> list[Student]:
 
 def test_registrars_get_the_registers_of_the_classes_that_want_it_once(course: Course) -> None:
     quiet = factories.course(students=1)
-    RegisterPolicy.objects.create(course=course, mail_weekly=True)
+    RegisterPolicy.objects.create(course=course, mail_weekly_register=True)
     one, two, three = students_of(course)
     meet(course, 1, {one: "present", two: "present", three: "absent"})
     meet(course, 2, {one: "present", two: "present", three: "present"})
@@ -45,13 +45,13 @@ def test_registrars_get_the_registers_of_the_classes_that_want_it_once(course: C
     letter = Delivery.objects.get()
     assert (letter.to, letter.event) == ("registrar@example.org", "register.week")
     assert "CS101" in letter.body
-    assert "1 lecture; attendance 67 %, over the term 83 %; 1 student below what is asked for" in letter.body
+    assert "1 lecture; attendance 67 %, over the term 83 %; 1 student below the required attendance" in letter.body
     assert quiet.code not in letter.body
     assert Report.objects.filter(course=course, recording=None).exists()
 
 
 def test_a_class_without_lectures_that_week_has_no_letter(course: Course) -> None:
-    RegisterPolicy.objects.create(course=course, mail_weekly=True, warn="dean@example.org")
+    RegisterPolicy.objects.create(course=course, mail_weekly_register=True, warning_addresses="dean@example.org")
     meet(course, 3, dict.fromkeys(students_of(course), "absent"))
     notify_week()
     assert not Delivery.objects.exists()
@@ -59,7 +59,7 @@ def test_a_class_without_lectures_that_week_has_no_letter(course: Course) -> Non
 
 def test_who_fell_below_is_told_to_the_people_named_once(course: Course) -> None:
     hook = Webhook.objects.create(url="https://example.org/hook", course=course)
-    RegisterPolicy.objects.create(course=course, warn="dean@example.org, tutor@example.org")
+    RegisterPolicy.objects.create(course=course, warning_addresses="dean@example.org, tutor@example.org")
     falls, always_low, stays = students_of(course)
     for weeks_ago in (4, 3, 2):
         meet(course, weeks_ago, {falls: "present", always_low: "absent", stays: "present"})
@@ -78,7 +78,7 @@ def test_who_fell_below_is_told_to_the_people_named_once(course: Course) -> None
 
 
 def test_who_stays_away_three_times_is_told(course: Course) -> None:
-    RegisterPolicy.objects.create(course=course, warn="dean@example.org", least_percent=10)
+    RegisterPolicy.objects.create(course=course, warning_addresses="dean@example.org", required_percent=10)
     away, *others = students_of(course)
     for weeks_ago in (6, 5, 4):
         meet(course, weeks_ago, dict.fromkeys([away, *others], "present"))
@@ -91,7 +91,7 @@ def test_who_stays_away_three_times_is_told(course: Course) -> None:
 
 
 def test_a_class_that_empties_is_told(course: Course) -> None:
-    RegisterPolicy.objects.create(course=course, warn="dean@example.org", least_percent=0)
+    RegisterPolicy.objects.create(course=course, warning_addresses="dean@example.org", required_percent=0)
     for weeks_ago in (3, 2):
         meet(course, weeks_ago, dict.fromkeys(students_of(course), "present"))
     one, two, three = students_of(course)
@@ -101,9 +101,9 @@ def test_a_class_that_empties_is_told(course: Course) -> None:
 
 
 def test_addresses_are_checked() -> None:
-    policy = RegisterPolicy(course=factories.course(), warn="dean@example.org; nobody")
+    policy = RegisterPolicy(course=factories.course(), warning_addresses="dean@example.org; nobody")
     with pytest.raises(ValidationError) as told:
         policy.full_clean()
-    assert "warn" in told.value.message_dict
-    policy.warn = "dean@example.org;\ntutor@example.org"
+    assert "warning_addresses" in told.value.message_dict
+    policy.warning_addresses = "dean@example.org;\ntutor@example.org"
     policy.full_clean()

@@ -239,8 +239,8 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
     Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
     vote(recording, "again")
     assert [record.status for record in records.all()] == ["absent", "present", "present"]
-    assert recording.unknown_people.get(decision__isnull=False).student_id == third.pk
-    assert recording.unknown_people.filter(decision=None).count() == 1
+    assert recording.unknown_people.get(override__isnull=False).student_id == third.pk
+    assert recording.unknown_people.filter(override=None).count() == 1
 
 
 def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:

@@ -172,7 +172,7 @@ def test_the_result_is_provisional_while_footage_files_come(lecture: Lecture, ca
     )
     so_far = provisional_result(lecture)
     assert so_far
-    assert (so_far.there, so_far.students, so_far.until) == (3, 6, minute(2))
+    assert (so_far.present_count, so_far.student_count, so_far.watched_until) == (3, 6, minute(2))
     assert build_register(lecture.course).lectures == ()
     with pytest.raises(UserError, match="More footage"):
         sign_off_lecture(lecture=lecture, user=factories.registrar())

@@ -52,7 +52,14 @@ class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
 
     class Meta:
         model = RegisterPolicy
-        fields = ["least_percent", "mail_lecturers", "mail_absentees", "moodle_file", "mail_weekly", "warn"]
+        fields = [
+            "required_percent",
+            "mail_lecturers",
+            "mail_absentees",
+            "write_moodle_file",
+            "mail_weekly_register",
+            "warning_addresses",
+        ]
 
     def get_attribute(self, instance: Any) -> RegisterPolicy:
         policy: RegisterPolicy = getattr(instance, "register_policy", None) or RegisterPolicy(course=instance)
@@ -143,7 +150,7 @@ class EnrolmentChangeSerializer(serializers.ModelSerializer[Enrolment]):
 class SignOffSerializer(serializers.ModelSerializer[SignOff]):
     class Meta:
         model = SignOff
-        fields = ["user_name", "at"]
+        fields = ["user_name", "signed_at"]
         read_only_fields = fields
 
 

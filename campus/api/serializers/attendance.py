@@ -25,7 +25,7 @@ class StatusRowSerializer(serializers.ModelSerializer[AttendanceStatus]):
 
     class Meta:
         model = AttendanceStatus
-        fields = ["code", "label", "letter", "points", "counts", "like", "moodle", "position"]
+        fields = ["code", "label", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position"]
 
 
 class KindSerializer(serializers.Serializer[Any]):
@@ -33,9 +33,9 @@ class KindSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not the serializer's own label
     letter = serializers.CharField(help_text="in the register")
     points = serializers.FloatField()
-    counts = serializers.BooleanField(help_text="in the student's percentage")
-    like = serializers.CharField(help_text="the built-in status whose meaning it has")
-    moodle = serializers.CharField(allow_blank=True, help_text="the acronym in Moodle")
+    is_counted = serializers.BooleanField(help_text="in the student's percentage")
+    meaning = serializers.CharField(help_text="the built-in status that it counts as")
+    moodle_acronym = serializers.CharField(allow_blank=True, help_text="the acronym in Moodle")
 
 
 class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
@@ -81,12 +81,23 @@ class StatusesSerializer(StatusSerializer):
 
 
 class AttendanceChangeSerializer(serializers.ModelSerializer[AttendanceChange]):
-    old = serializers.CharField(allow_blank=True)
-    new = serializers.CharField(allow_blank=True)
+    old_status = serializers.CharField(allow_blank=True)
+    new_status = serializers.CharField(allow_blank=True)
 
     class Meta:
         model = AttendanceChange
-        fields = ["id", "lecture", "record", "kind", "old", "new", "about", "reason", "user_name", "at"]
+        fields = [
+            "id",
+            "lecture",
+            "record",
+            "kind",
+            "old_status",
+            "new_status",
+            "about",
+            "reason",
+            "user_name",
+            "created_at",
+        ]
         read_only_fields = fields
 
 
@@ -130,7 +141,7 @@ class UnknownPersonSerializer(SeenSerializer):
         read_only_fields = fields
 
     def get_visitor(self, person: UnknownPerson) -> bool:
-        return person.decision is not None and person.decision.verdict == "visitor"
+        return person.override is not None and person.override.action == "visitor"
 
 
 class NameSerializer(ReasonSerializer):
@@ -159,15 +170,15 @@ class ClassWeeksSerializer(serializers.Serializer[Any]):
     share = serializers.FloatField(
         source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null where nothing counts yet"
     )
-    least = serializers.FloatField(help_text="what the class asks for, 0 to 1")
+    required_share = serializers.FloatField(help_text="what the class requires, 0 to 1")
     weeks = WeekSerializer(many=True)
 
 
-class MetSerializer(serializers.Serializer[Any]):
+class StudentLectureSerializer(serializers.Serializer[Any]):
     lecture = serializers.IntegerField(source="record.lecture_id")
     starts_at = serializers.DateTimeField(source="record.lecture.starts_at")
     record = serializers.IntegerField(source="record.pk")
-    status = serializers.CharField(source="kind.code")
+    status = serializers.CharField(source="status.code")
 
 
 class ClassHistorySerializer(serializers.Serializer[Any]):
@@ -175,12 +186,12 @@ class ClassHistorySerializer(serializers.Serializer[Any]):
 
     course = serializers.IntegerField(source="course.pk")
     points = serializers.FloatField(source="tally.points")
-    most = serializers.FloatField(source="tally.most", help_text="points that could be had")
+    max_points = serializers.FloatField(source="tally.max_points", help_text="points that could be had")
     share = serializers.FloatField(
         source="tally.share", allow_null=True, help_text="0 to 1; null where nothing counts yet"
     )
-    below = serializers.BooleanField(help_text="less than the class asks for")
-    lectures = MetSerializer(source="met", many=True)
+    is_below = serializers.BooleanField(help_text="less than the class requires")
+    lectures = StudentLectureSerializer(many=True)
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):

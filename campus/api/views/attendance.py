@@ -87,7 +87,9 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     @action(detail=True, pagination_class=None, filter_backends=[])
     def changes(self, request: Request, pk: str) -> Response:
         """Every decision by hand, the latest first."""
-        return Response(s.AttendanceChangeSerializer(self.get_object().changes.order_by("-at", "-id"), many=True).data)
+        return Response(
+            s.AttendanceChangeSerializer(self.get_object().changes.order_by("-created_at", "-id"), many=True).data
+        )
 
 
 class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceChange]):

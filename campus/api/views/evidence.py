@@ -96,7 +96,7 @@ class SightingViewSet(Seen[Sighting]):
     def learn(self, request: Request, pk: str) -> Response:
         """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other photo."""
         sighting = self.get_object()
-        added = add_crops_to_enrolment_photos(row=sighting, student=sighting.student, user=who(request))
+        added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=who(request))
         return Response(s.LearntSerializer({"added": added}).data)
 
 
@@ -105,7 +105,7 @@ class UnknownPersonViewSet(Seen[UnknownPerson]):
     filterset_class = filters.UnknownPersonFilter
 
     def get_queryset(self) -> QuerySet[UnknownPerson]:
-        return unknown_people_for(self.request.user).select_related("decision", "recording")
+        return unknown_people_for(self.request.user).select_related("override", "recording")
 
     @extend_schema(request=s.NameSerializer, responses=s.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])

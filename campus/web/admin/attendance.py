@@ -51,7 +51,7 @@ class CorrectionForm(BaseDialogForm):
 
 class ChangeInline(ReadOnlyInline):
     model = AttendanceChange
-    fields = ("at", "old", "new", "reason", "user_name")
+    fields = ("created_at", "old_status", "new_status", "reason", "user_name")
     readonly_fields = fields
     verbose_name_plural = gettext_lazy("corrections")
 
@@ -138,15 +138,15 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
 
 @admin.register(AttendanceChange)
 class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("at", "kind", "student", "lecture", "old", "new", "reason", "user_name")
+    list_display = ("created_at", "kind", "student", "lecture", "old_status", "new_status", "reason", "user_name")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
         ("lecture__course", RelatedDropdownFilter),
-        ("at", RangeDateTimeFilter),
+        ("created_at", RangeDateTimeFilter),
     )
     search_fields = ("record__student__name_key", "record__student__number_key", "user_name", "reason")
     list_select_related = ("record__student", "lecture__course")
-    fields = ("at", "kind", "student", "lecture", "about", "old", "new", "reason", "user_name")
+    fields = ("created_at", "kind", "student", "lecture", "about", "old_status", "new_status", "reason", "user_name")
     readonly_fields = fields
 
     @display(description=gettext_lazy("Student"), ordering="record__student__name")

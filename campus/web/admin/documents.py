@@ -36,24 +36,24 @@ class RegisterPolicyInline(StackedInline):
 
 @admin.register(AttendanceStatus)
 class AttendanceStatusAdmin(RegistrarAdmin):
-    list_display = ("shown", "letter", "points", "counts", "like", "moodle", "position")
-    fields = (("code", "name"), ("letter", "points"), "counts", ("like", "moodle"), "position")
+    list_display = ("shown", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position")
+    fields = (("code", "name"), ("letter", "points"), "is_counted", ("meaning", "moodle_acronym"), "position")
     search_fields = ("code_key", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def shown(self, status: AttendanceStatus) -> SafeString:
-        return render_badge(status.label, STATUSES[status.like])  # type: ignore[index]
+        return render_badge(status.label, STATUSES[status.meaning])  # type: ignore[index]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
         """Records keep the code. A status that is always there keeps its name and its meaning too."""
         if obj is None:
             return ()
-        return ("code", "name", "like") if obj.built_in else ("code",)
+        return ("code", "name", "meaning") if obj.is_built_in else ("code",)
 
     def has_delete_permission(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> bool:
         if obj is None:
             return False  # not several at once: some of them are always there, some are in use
-        return not obj.built_in and not obj.in_use and super().has_delete_permission(request, obj)
+        return not obj.is_built_in and not obj.is_in_use and super().has_delete_permission(request, obj)
 
 
 @admin.register(Webhook)

@@ -50,7 +50,7 @@ def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusFo
         "evidences": evidence_for(record),
         "enrolment_faces": enrolment_face_urls(request.user, [record.student_id]).get(record.student_id, []),
         "can_edit": can_edit_result(request.user, lecture),
-        "changes": changes_for(request.user).filter(record=record).order_by("-at", "-id"),
+        "changes": changes_for(request.user).filter(record=record).order_by("-created_at", "-id"),
     }
     return render(request, "web/record.html", context, status=400 if form.errors else 200)
 
@@ -179,7 +179,7 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
             )
         elif action == "learn":
             _report_added_photos(
-                request, face_overrides.add_crops_to_enrolment_photos(row=row, student=row.student, user=request.user)
+                request, face_overrides.add_crops_to_enrolment_photos(face=row, student=row.student, user=request.user)
             )
         else:
             raise Http404
@@ -202,7 +202,7 @@ def _report_added_photos(request: StaffRequest, taken: int) -> None:
 @login_required
 def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
     """Who is this? A student of the roster, a visitor, or nobody to keep."""
-    people = unknown_people_for(request.user).select_related("recording__lecture__course", "decision__student")
+    people = unknown_people_for(request.user).select_related("recording__lecture__course", "override__student")
     person = get_object_or_404(people, pk=pk)
     lecture = person.recording.lecture
     if request.method == "POST":

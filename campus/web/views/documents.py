@@ -48,7 +48,7 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
     form = TermForm(request.GET)
     whole = build_register(course, **form.term)
     below = "below" in request.GET
-    page = Paginator([line for line in whole.lines if line.below] if below else whole.lines, LINES).get_page(
+    page = Paginator([row for row in whole.rows if row.is_below] if below else whole.rows, LINES).get_page(
         request.GET.get("page")
     )
     return render(

@@ -1,4 +1,4 @@
-"""The end of a lecture whose footage came by itself: one workbook and one e-mail over all its cameras."""
+"""The end of a lecture that was recorded by cameras: one workbook and one e-mail over all its recordings."""
 
 import logging
 from datetime import timedelta
@@ -16,15 +16,17 @@ from campus.recordings.selectors import OPEN_STATES
 
 log = logging.getLogger(__name__)
 
-RETRY_WINDOW = timedelta(days=7)  # older ones are not looked at each time
+# How long ago the last recording may have been counted for the scheduler to finish its lecture.
+RETRY_WINDOW = timedelta(days=7)
 UNFINISHED = Q(provisional=True) | Q(state__in=OPEN_STATES)
 
 
 @transaction.atomic
 def finish_collected_lecture(*, lecture: Lecture) -> bool:
-    """Once all cameras are counted for good, write the lecture's workbook and tell its lecturers: a second time only the workbook.
+    """Write the lecture's workbook and notify its lecturers, once all its cameras' recordings are counted.
 
-    Of several votes at once the last finds all others counted. False: something is to come yet, or nothing was counted.
+    Of several votes at the same time, the last one finds all others done. Lecturers are notified only once. Returns False where more
+    footage is expected, a recording is still being processed, or none was counted.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
     recordings = lecture.recordings.filter(file="")
@@ -36,13 +38,11 @@ def finish_collected_lecture(*, lecture: Lecture) -> bool:
 
 
 def finish_collected_lectures() -> None:
-    """Settle the lectures whose last recording to be counted failed, so that no vote did it."""
+    """Finish the lectures that no vote finished, because the last of their recordings failed."""
     collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
-    done = collected.filter(state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW)
-    counted = Exists(done) & ~Exists(collected.filter(UNFINISHED))
-    for lecture in Lecture.objects.filter(
-        counted, ~Exists(Report.objects.filter(lecture=OuterRef("pk"), recording=None))
-    ):
+    counted = collected.filter(state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW)
+    reported = Report.objects.filter(lecture=OuterRef("pk"), recording=None)
+    for lecture in Lecture.objects.filter(Exists(counted), ~Exists(collected.filter(UNFINISHED)), ~Exists(reported)):
         try:
             finish_collected_lecture(lecture=lecture)
         except OSError:

@@ -1,0 +1,104 @@
+"""What a lecture's workbook says, gathered from the database."""
+
+from collections.abc import Iterator
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Lecture
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, UnknownPerson
+from campus.attendance.selectors import evidence_by_student
+from campus.attendance.statuses import meaning_of, status_choices
+from campus.biometrics.selectors import acceptance_threshold
+from campus.common.intervals import merge_intervals
+from campus.recordings.models import Recording
+from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
+
+
+def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
+    """The contents of the workbook of one recording, or of all recordings that were counted.
+
+    The statuses are the lecture's; times and pictures are those of the recordings.
+    """
+    done = lecture.recordings.filter(state=Recording.State.DONE)
+    recordings = [recording] if recording else list(done.select_related("gallery").order_by("original_name", "pk"))
+    duration = max(recording.duration for recording in recordings)
+    evidence = evidence_by_student(lecture, recording)
+    records = lecture.records.select_related("student").order_by("student__name", "student__number")
+    # The first recording stands for all in what they share: the strictness, and the gallery they were compared with.
+    gallery = recordings[0].gallery
+    strictness = recordings[0].strictness
+    unknown = UnknownPerson.objects.filter(recording__in=recordings).exclude(override__student__isnull=False)
+    return LectureReport(
+        course=str(lecture.course),
+        lecture=str(lecture),
+        recording=", ".join(recording.original_name for recording in recordings),
+        duration=duration,
+        started_at=timezone.localtime(lecture.starts_at).replace(tzinfo=None),
+        embedder=gallery.embedder if gallery else "",
+        threshold=acceptance_threshold(gallery, strictness) if gallery else None,
+        margin=gallery.margin if gallery else None,
+        coverage=max(recording.coverage for recording in recordings),
+        students=tuple(_student_row(record, evidence.get(record.student_id, []), duration) for record in records),
+        unknown=tuple(
+            UnknownRow(
+                tuple((start, end) for start, end in person.intervals),
+                person.seconds,
+                tuple(_read_pictures(person.crops)),
+                person.is_static,
+            )
+            for person in unknown.order_by("recording__original_name", "recording", "index")
+        ),
+        details=tuple(_details(lecture, recordings)),
+        statuses=tuple(label for _code, label in status_choices()),
+    )
+
+
+def _student_row(record: AttendanceRecord, evidence: list[Sighting | UnknownPerson], duration: float) -> StudentRow:
+    intervals = merge_intervals((start, end) for row in evidence for start, end in row.intervals)
+    seconds = sum(end - start for start, end in intervals)
+    pictures = _read_pictures([crop for row in evidence for crop in row.crops])
+    return StudentRow(
+        number=record.student.number,
+        name=record.student.name,
+        status=record.get_status_display(),
+        intervals=tuple(intervals),
+        seconds=seconds,
+        # A photo has no duration; its sightings say how much of it they cover.
+        share=min(seconds / duration, 1.0) if duration else max((row.share for row in evidence), default=0.0),
+        confidence=max((row.confidence for row in evidence), default=0.0),
+        source=_source(record),
+        picture=next(pictures, None),
+        status_code=meaning_of(record.status),
+    )
+
+
+def _details(lecture: Lecture, recordings: list[Recording]) -> list[tuple[str, str]]:
+    first = recordings[0]
+    details = [(_("Strictness"), first.get_strictness_display())] if first.strictness else []
+    for recording in recordings:
+        if recording.error:
+            gaps = f"{recording.original_name}: {recording.error}" if len(recordings) > 1 else str(recording.error)
+            details.append((_("Gaps"), gaps))
+    without_photos = first.gallery.report.get("without_photos", []) if first.gallery else []
+    if without_photos:
+        names = [student.name for student in lecture.course.students.filter(pk__in=without_photos)]
+        if names:
+            details.append((_("No usable photos of"), ", ".join(names)))
+    return details
+
+
+def _source(record: AttendanceRecord) -> str:
+    """Who says so: the machine, or the person who set the status."""
+    if not record.override_status:
+        return _("machine")
+    change = record.changes.filter(kind=AttendanceChange.ChangeKind.STATUS).first()
+    return change.user_name if change else _("machine")
+
+
+def _read_pictures(crops: list[dict[str, str]]) -> Iterator[bytes]:
+    for crop in crops:
+        if default_storage.exists(crop["file"]):
+            with default_storage.open(crop["file"]) as file:
+                yield file.read()
