@@ -84,7 +84,8 @@ def upload(course: "Course", video: Path) -> "Recording":
 
 def watch(recording: "Recording", processes: Processes) -> None:
     """Show a progress bar until the attendance is there."""
-    from campus.recordings.selectors import OPEN_STATES, progress_of
+    from campus.recordings.progress import progress_of
+    from campus.recordings.selectors import OPEN_STATES
 
     with tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}", file=sys.stdout) as bar:
         while recording.state in OPEN_STATES:

@@ -4,7 +4,9 @@ from recognition.messages import Message
 
 
 class RecognitionError(Exception):
-    """Anything that stops the recognition for a reason that a person can understand: a template and the values in its {fields}."""
+    """Anything that stops the recognition for a reason that a person can understand: a template and the values in its
+    {fields}.
+    """
 
     def __init__(self, template: str, **values: object) -> None:
         self.message = Message(template, **values)

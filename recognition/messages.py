@@ -1,4 +1,6 @@
-"""Sentences for people, kept as a template and its values so that an application can show them in the reader's language."""
+"""Sentences for people, kept as a template and its values so that an application can show them in the reader's
+language.
+"""
 
 from collections.abc import Iterable
 from typing import Self

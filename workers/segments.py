@@ -54,7 +54,7 @@ def recognise(segment: Segment) -> None:
         result=str(path.relative_to(settings.MEDIA_ROOT)),
         faces=result.faces,
         tracks=len(result.tracks),
-        found=preview_present_students(recording=recording, result=result, vote=vision.vote),
+        recognised_students=preview_present_students(recording=recording, result=result, vote=vision.vote),
         light=result.light,
         motion=result.motion,
     )

@@ -24,18 +24,18 @@ LONGEST = timedelta(hours=12)  # of a footage file
 GRACE = timedelta(hours=1)  # that more footage is waited for where some comes after it was given up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPlan:
-    """The seconds from `start` to `end` of a footage file, at second `at` of the lecture."""
+    """The seconds from `start` to `end` of a footage file, placed at second `recording_start` of the lecture."""
 
     footage_file: FootageFile
     start: float
     end: float
-    at: float
+    recording_start: float
 
     @property
-    def until(self) -> float:
-        return self.at + self.end - self.start
+    def recording_end(self) -> float:
+        return self.recording_start + self.end - self.start
 
 
 def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: float) -> list[ClipPlan]:
@@ -56,7 +56,14 @@ def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: f
     for at, shorter, _, footage_file in spans:
         start, end = max(at, reached), min(at - shorter, length)
         if end - start > gap_tolerance(length):
-            fits.append(ClipPlan(footage_file, round(start - at, 3), round(end - at, 3), round(start, 3)))
+            fits.append(
+                ClipPlan(
+                    footage_file=footage_file,
+                    start=round(start - at, 3),
+                    end=round(end - at, 3),
+                    recording_start=round(start, 3),
+                )
+            )
             reached = end
     return fits
 
@@ -97,7 +104,7 @@ def gaps_by_camera(
     footage = clip_plans_for(lecture) if footage is None else footage
     length = lecture_seconds(lecture)
     missing = {
-        camera: find_gaps(((fit.at, fit.until) for fit in footage.get(camera, [])), length)
+        camera: find_gaps(((fit.recording_start, fit.recording_end) for fit in footage.get(camera, [])), length)
         for camera in cameras_for_lecture(lecture)
     }
     return {
@@ -173,11 +180,11 @@ def update_recordings_of(*, lecture: Lecture) -> None:
 
 
 def _written(recording: Recording) -> set[tuple[object, ...]]:
-    return set(recording.clips.values_list("footage_file", "sha256", "start", "end", "at"))
+    return set(recording.clips.values_list("footage_file", "sha256", "start", "end", "recording_start"))
 
 
 def _wanted(fits: Sequence[ClipPlan]) -> set[tuple[object, ...]]:
-    return {(fit.footage_file.pk, fit.footage_file.sha256, fit.start, fit.end, fit.at) for fit in fits}
+    return {(fit.footage_file.pk, fit.footage_file.sha256, fit.start, fit.end, fit.recording_start) for fit in fits}
 
 
 def _coming(lecture: Lecture) -> bool:
@@ -244,7 +251,11 @@ def _clips_written(recording: Recording, fits: Sequence[ClipPlan]) -> list[Clip]
     wanted = {fit.footage_file: fit for fit in fits}
     for clip in recording.clips.select_related("footage_file"):
         fit = wanted.get(clip.footage_file)
-        if fit and clip.sha256 == fit.footage_file.sha256 and abs((clip.at - clip.start) - (fit.at - fit.start)) < 0.01:
+        if (
+            fit
+            and clip.sha256 == fit.footage_file.sha256
+            and abs((clip.recording_start - clip.start) - (fit.recording_start - fit.start)) < 0.01
+        ):
             kept[clip.footage_file] = clip
         else:
             clip.delete()
@@ -253,7 +264,7 @@ def _clips_written(recording: Recording, fits: Sequence[ClipPlan]) -> list[Clip]
         clip = kept.get(footage_file) or Clip(
             recording=recording, footage_file=footage_file, sha256=footage_file.sha256
         )
-        clip.start, clip.end, clip.at = fit.start, fit.end, fit.at
+        clip.start, clip.end, clip.recording_start = fit.start, fit.end, fit.recording_start
         clip.save()
         written.append(clip)
     return written
@@ -266,7 +277,7 @@ def _segments_written(recording: Recording, planned: Sequence[tuple[Clip, Sequen
         for segment in segments:
             start, end = max(segment.start, clip.start), min(segment.end, clip.end)
             if end - start >= min(SHORTEST, clip.end - clip.start):
-                place = clip.at - clip.start
+                place = clip.recording_start - clip.start
                 wanted[clip.pk, round(place + start, 3), round(place + end, 3)] = clip
     for row in recording.segments.all():
         if (row.clip_id, row.start, row.end) in wanted:

@@ -1,4 +1,6 @@
-"""Messages that are stored or cross a process: kept as template and values, shown in the language of whoever reads them."""
+"""Messages that are stored or cross a process: kept as template and values, shown in the language of whoever reads
+them.
+"""
 
 import json
 import numbers
@@ -93,7 +95,9 @@ def _load_value(value: Any) -> object:
 
 
 class _MessageAttribute(DeferredAttribute):
-    """What is assigned to a field reads in the reader's language at once, not only when it comes back from the database."""
+    """What is assigned to a field reads in the reader's language at once, not only when it comes back from the
+    database.
+    """
 
     field: "MessageField"
 
@@ -102,7 +106,9 @@ class _MessageAttribute(DeferredAttribute):
 
 
 class MessageField(models.TextField):  # type: ignore[type-arg]
-    """Keeps a message as JSON. It takes a Message, or "" for none, and gives a LocalizedMessage, false where there is none."""
+    """Keeps a message as JSON. It takes a Message, or "" for none, and gives a LocalizedMessage, false where there is
+    none.
+    """
 
     _pyi_private_set_type: Message | str  # type: ignore[assignment]
     _pyi_private_get_type: LocalizedMessage  # type: ignore[assignment]

@@ -21,12 +21,13 @@ def recording_path(recording: "Recording", name: str) -> str:
 
 
 class Recording(jobs.LeasedJob):
-    """A lecture's video, or a photo of the classroom: a recording of one frame.
+    """A video of a lecture, or a photo of the classroom, which is a recording of one frame.
 
-    uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the first three.
+    uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the
+    first three.
 
-    One that was collected is what a camera saw of the lecture: it has no file of its own but clips of footage files, its second 0 is the
-    lecture's start, and it goes back from done to processing when another footage file comes.
+    A collected recording is what one camera saw of the lecture. It has no file of its own but clips of footage files,
+    its second 0 is the start of the lecture, and it returns from done to processing when another footage file arrives.
     """
 
     class State(models.TextChoices):
@@ -50,7 +51,7 @@ class Recording(jobs.LeasedJob):
         verbose_name=_("camera"),
     )
     provisional = models.BooleanField(
-        _("provisional"), default=False, editable=False, help_text=_("More footage files may come.")
+        _("provisional"), default=False, editable=False, help_text=_("More footage files may arrive.")
     )
     original_name = models.CharField(_("file name"), max_length=255)
     size = models.PositiveBigIntegerField(_("size in bytes"), editable=False)
@@ -58,22 +59,22 @@ class Recording(jobs.LeasedJob):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("uploaded by")
     )
-    created_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
     run = models.PositiveIntegerField(
-        _("run"), default=1, editable=False, help_text=_("Grows each time attendance is taken again.")
+        _("run"), default=1, editable=False, help_text=_("Increases each time attendance is taken again.")
     )
     info = models.JSONField(_("what the file is"), default=dict, editable=False)
     duration = models.FloatField(_("duration in seconds"), default=0, editable=False)
     embedder = models.CharField(
-        _("face model"), max_length=60, blank=True, editable=False, help_text=_("The same for all parts.")
+        _("face model"), max_length=60, blank=True, editable=False, help_text=_("The same for all segments.")
     )
     gallery = models.ForeignKey(
         Gallery, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("gallery")
     )
     strictness = models.CharField(max_length=10, choices=Strictness.choices, blank=True, editable=False)
-    coverage = models.FloatField(_("share that could be looked at"), default=0, editable=False)
+    coverage = models.FloatField(_("share that could be processed"), default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
 
@@ -94,30 +95,32 @@ class Recording(jobs.LeasedJob):
 
     @property
     def collected(self) -> bool:
-        """Whether it is made of clips, and has no file of its own."""
+        """Whether it consists of clips of footage files and has no file of its own."""
         return not self.file
 
 
 class Clip(models.Model):
-    """What a collected recording has of a footage file: the footage file's seconds from `start` to `end`, at the recording's second `at`."""
+    """The part of a footage file that belongs to a lecture: its seconds from `start` to `end`, placed at the
+    recording's second `recording_start`.
+    """
 
     recording = models.ForeignKey(
         Recording, on_delete=models.CASCADE, related_name="clips", verbose_name=_("recording")
     )
     footage_file = models.ForeignKey(
-        FootageFile, on_delete=models.PROTECT, related_name="clips", verbose_name=_("footage_file")
+        FootageFile, on_delete=models.PROTECT, related_name="clips", verbose_name=_("footage file")
     )
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
-    at = models.FloatField(_("at second of the recording"))
+    recording_start = models.FloatField(_("at second of the recording"))
     sha256 = models.CharField(
-        max_length=64, blank=True, editable=False, help_text=_("Of the footage file as it was cut.")
+        max_length=64, blank=True, editable=False, help_text=_("Of the footage file at that time.")
     )
 
     class Meta:
         verbose_name = _("clip")
         verbose_name_plural = _("clips")
-        ordering = ["recording", "at"]
+        ordering = ["recording", "recording_start"]
         constraints = [
             models.UniqueConstraint(fields=["recording", "footage_file"], name="one_clip_a_recording_and_footage_file"),
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="clip_ends_after_it_starts"),
@@ -127,16 +130,16 @@ class Clip(models.Model):
         return f"{self.start:.0f} to {self.end:.0f} s of {self.footage_file}"
 
     @property
-    def until(self) -> float:
-        """The recording's second at which it is over."""
-        return self.at + self.end - self.start
+    def recording_end(self) -> float:
+        """The second of the recording at which the clip ends."""
+        return self.recording_start + self.end - self.start
 
 
 class Segment(jobs.LeasedJob):
-    """About a minute of a recording, in the recording's seconds. Pending with a live lease means that a worker is at it."""
+    """About a minute of a recording, in its seconds, that one task processes."""
 
     class State(models.TextChoices):
-        PENDING = "pending", _("waiting or in work")
+        PENDING = "pending", _("waiting or in progress")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
@@ -156,30 +159,30 @@ class Segment(jobs.LeasedJob):
     start = models.FloatField(_("from, in seconds"))
     end = models.FloatField(_("to, in seconds"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
-    progress = models.FloatField(_("progress"), default=0, help_text=_("0 to 1, of the attempt in work"))
+    progress = models.FloatField(_("progress"), default=0, help_text=_("0 to 1, of the current attempt"))
     result = models.CharField(_("file with the tracks"), max_length=200, blank=True)
     faces = models.PositiveIntegerField(_("faces"), default=0)
     tracks = models.PositiveIntegerField(_("tracks"), default=0)
     light = models.FloatField(
-        _("brightness"), null=True, editable=False, help_text=_("Of the brightest picture, 0 to 1.")
+        _("brightness"), null=True, editable=False, help_text=_("Of the brightest frame, 0 to 1.")
     )
     motion = models.FloatField(
-        _("motion"), null=True, editable=False, help_text=_("Of the greatest change between two pictures, 0 to 1.")
+        _("motion"), null=True, editable=False, help_text=_("The greatest change between two frames, 0 to 1.")
     )
-    found = models.JSONField(
-        "students found in it alone",
+    recognised_students = models.JSONField(
+        _("recognised students"),
         default=list,
         editable=False,
-        help_text=_("The ids. The vote over all parts decides, not this."),
+        help_text=_("Their ids, by this segment alone. The vote over all segments decides."),
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True, editable=False)
 
     class Meta:
-        verbose_name = _("part")
-        verbose_name_plural = _("parts")
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
         ordering = ["recording", "index"]
         constraints = [
-            models.UniqueConstraint(fields=["recording", "index"], name="one_segment_a_place"),
+            models.UniqueConstraint(fields=["recording", "index"], name="one_segment_an_index"),
             models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
         ]
 
@@ -187,7 +190,7 @@ class Segment(jobs.LeasedJob):
         return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"
 
 
-# What a segment looks like that is to be looked at anew.
+# The fields of a segment that has to be processed again.
 UNPROCESSED: dict[str, Any] = {
     "state": Segment.State.PENDING,
     "progress": 0,
@@ -195,7 +198,7 @@ UNPROCESSED: dict[str, Any] = {
     "tracks": 0,
     "light": None,
     "motion": None,
-    "found": [],
+    "recognised_students": [],
     "result": "",
     "error": "",
     "error_detail": "",
@@ -205,8 +208,10 @@ UNPROCESSED: dict[str, Any] = {
 
 
 class Upload(models.Model):
-    """A recording on its way here in footage files (tus 1.0). The bytes wait in a part file until all are there; `offset` says how many
-    are. Whoever writes holds `writer`: a newer request takes it over, and the older one changes nothing any more.
+    """A recording that is being uploaded in several requests (tus 1.0).
+
+    The bytes are kept in a part file until all have arrived; `offset` says how many have. `writer` names the request
+    that writes: a newer request replaces it, and the older one no longer changes anything.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -214,8 +219,8 @@ class Upload(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
     original_name = models.CharField(max_length=255)
     size = models.PositiveBigIntegerField(_("size in bytes"))
-    offset = models.PositiveBigIntegerField(_("bytes that are here"), default=0)
-    sha256 = models.CharField(max_length=64, blank=True, help_text=_("As the sender says; empty where it did not."))
+    offset = models.PositiveBigIntegerField(_("bytes received"), default=0)
+    sha256 = models.CharField(max_length=64, blank=True, help_text=_("As announced by the sender, if it was."))
     writer = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

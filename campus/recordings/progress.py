@@ -1,31 +1,120 @@
-"""How far the recordings of a list are, without asking for each one's parts."""
+"""How far the work on a recording is: computed here for pages, the API, lists of the administration and the dashboard."""
 
+import hashlib
+import json
 from typing import Any
 
 from django.db.models import Case, F, FloatField, OuterRef, QuerySet, Subquery, Sum, Value, When
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from campus.academics.models import Student
+from campus.biometrics.selectors import queued_gallery
 from campus.recordings.models import Recording, Segment
+from campus.recordings.selectors import OPEN_STATES, segment_length
 
-PARTS, ALL_PARTS = 0.95, 0.97  # of the whole are done when the parts are, and while everybody is counted
+SEGMENTS_SHARE = 0.95  # of the bar, once all segments are processed
+VOTING_SHARE = 0.97  # of the bar, while attendance is being determined
+MIN_ETA_SHARE = 0.02  # of the segments, before their pace says anything
+
+
+def progress_share(state: str, processed: float | None) -> float:
+    """How far (0 to 1) a recording in this state is. `processed`: the share of its length that is processed, None
+    before it is planned.
+    """
+    match state:
+        case Recording.State.DONE:
+            return 1.0
+        case Recording.State.AGGREGATING:
+            return VOTING_SHARE
+        case Recording.State.PROCESSING:
+            return SEGMENTS_SHARE * (processed or 0.0)
+    return 0.0
 
 
 def with_processed_share(recordings: QuerySet[Recording]) -> QuerySet[Any]:
-    """Each with `worked`: the share of its length (0..1) whose parts are done, or failed; None before it is planned."""
-    length = Case(
-        When(end=F("start"), then=Value(1.0)), default=F("end") - F("start"), output_field=FloatField()
-    )  # a photo has none
-    done = Case(
+    """Each with `processed`: the share of its length whose segments are done or failed; None before it is planned."""
+    length = Case(When(end=F("start"), then=Value(1.0)), default=F("end") - F("start"), output_field=FloatField())
+    processed = Case(
         When(state=Segment.State.PENDING, then=length * F("progress")), default=length, output_field=FloatField()
     )
-    parts = Segment.objects.filter(recording=OuterRef("pk")).order_by().values("recording")
-    return recordings.annotate(worked=Subquery(parts.annotate(worked=Sum(done) / Sum(length)).values("worked")))
+    segments = Segment.objects.filter(recording=OuterRef("pk")).order_by().values("recording")
+    shares = segments.annotate(processed=Sum(processed) / Sum(length)).values("processed")
+    return recordings.annotate(processed=Subquery(shares))
 
 
-def progress_share(recording: Any) -> float:
-    """How far (0..1) a recording of `with_processed_share` is."""
-    fixed = {
-        Recording.State.DONE: 1.0,
-        Recording.State.AGGREGATING: ALL_PARTS,
-        Recording.State.PROCESSING: PARTS * (recording.worked or 0),
+def progress_of(recording: Recording) -> dict[str, Any]:
+    """How far a recording is, as JSON can hold it.
+
+    Keys: state, state_label, share (0 to 1), error, segments (each with index, start, end, state, running, progress,
+    error), faces (how many were found so far), recognised_students (id and name of each student in the segments that
+    are done, until the vote over all of them), eta_seconds (None if nobody can say yet).
+    """
+    segments = list(recording.segments.order_by("start", "index"))
+    length = sum(segment_length(segment) for segment in segments)
+    processed = sum(segment_length(segment) * _processed(segment) for segment in segments)
+    return {
+        "state": recording.state,
+        "state_label": _state_label(recording),
+        "share": progress_share(recording.state, processed / length if length else None),
+        "error": str(recording.error),
+        "segments": [
+            {
+                "index": segment.index,
+                "start": segment.start,
+                "end": segment.end,
+                "state": segment.state,
+                "running": segment.state == Segment.State.PENDING and segment.is_running,
+                "progress": segment.progress,
+                "error": str(segment.error),
+            }
+            for segment in segments
+        ],
+        "faces": sum(segment.faces for segment in segments),
+        "recognised_students": _recognised_students(recording, segments),
+        "eta_seconds": _eta_seconds(recording, segments, length - processed),
     }
-    return fixed.get(Recording.State(recording.state), 0.0)
+
+
+def progress_etag(progress: dict[str, Any]) -> str:
+    """Changes with what people notice: a state, a segment that starts or ends, a face, a whole percent."""
+    segments = [segment | {"progress": None} for segment in progress["segments"]]
+    noticed = progress | {"eta_seconds": None, "share": round(progress["share"], 2), "segments": segments}
+    return hashlib.sha256(json.dumps(noticed, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _processed(segment: Segment) -> float:
+    return segment.progress if segment.state == Segment.State.PENDING else 1.0
+
+
+def _state_label(recording: Recording) -> str:
+    if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course, recording.embedder):
+        return _("waiting until the faces of the class are learnt")
+    if recording.state == Recording.State.DONE and recording.provisional:
+        return _("counted so far; more footage is awaited")
+    return str(recording.get_state_display())
+
+
+def _recognised_students(recording: Recording, segments: list[Segment]) -> list[dict[str, Any]]:
+    if recording.state not in OPEN_STATES:
+        return []  # the vote has decided
+    pks = {pk for segment in segments for pk in segment.recognised_students}
+    students = Student.objects.filter(pk__in=pks).order_by("name", "pk") if pks else ()
+    return [{"id": student.pk, "name": student.name} for student in students]
+
+
+def _eta_seconds(recording: Recording, segments: list[Segment], remaining_length: float) -> float | None:
+    """Seconds until all segments are processed, by the pace since they were planned or retried."""
+    planned_at = recording.planned_at
+    if recording.state != Recording.State.PROCESSING or planned_at is None:
+        return None
+    # Segments that were done before a retry say nothing about the pace.
+    current = [
+        segment
+        for segment in segments
+        if segment.state == Segment.State.PENDING or (segment.finished_at or planned_at) > planned_at
+    ]
+    processed = sum(segment_length(segment) * segment.progress for segment in current)
+    if processed <= MIN_ETA_SHARE * sum(segment_length(segment) for segment in current):
+        return None
+    return (timezone.now() - planned_at).total_seconds() * remaining_length / processed

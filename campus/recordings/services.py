@@ -1,4 +1,4 @@
-"""Everything that writes recordings and segments: the upload, the steps of the work, and what people ask for."""
+"""Everything that writes recordings and segments: what people ask for, and each step of the work."""
 
 import hashlib
 import logging
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 
 
 def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
-    """Keep an uploaded video or photo and ask for its ingest. The file's type is not trusted: the worker looks into it.
+    """Store an uploaded video or photo and request its ingest. The worker finds out what the file really is.
 
-    Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind then.
+    Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind in that case.
     """
     name = sanitize_file_name(name)
     size = file.size or 0
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
-    # An upload is on this disk already and is only renamed.
+    # A file that Django wrote to this disk is only renamed.
     coming = 0 if hasattr(file, "temporary_file_path") else size
     check_upload_size(size, settings.MEDIA_ROOT, coming=coming)
     digest = hashlib.sha256()
@@ -65,7 +65,7 @@ def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
 
 
 class DuplicateRecording(UserError):
-    """The lecture has this very file; `recording` is the one that has it."""
+    """The lecture has a recording with the same bytes already: `recording`."""
 
     def __init__(self, recording: Recording) -> None:
         super().__init__(
@@ -76,14 +76,16 @@ class DuplicateRecording(UserError):
 
 
 def refuse_duplicate(lecture: Lecture, sha256: str) -> None:
-    """Raises AlreadyHere where the lecture has a recording with that SHA-256 ("": nobody knows it yet)."""
-    twin = Recording.objects.filter(lecture=lecture, sha256=sha256).exclude(sha256="").first()
-    if twin:
-        raise DuplicateRecording(twin)
+    """Raises DuplicateRecording if the lecture has a recording with this SHA-256, which is "" while it is unknown."""
+    duplicate = Recording.objects.filter(lecture=lecture, sha256=sha256).exclude(sha256="").first()
+    if duplicate:
+        raise DuplicateRecording(duplicate)
 
 
 def cancel_recording(*, recording: Recording, user: User | None) -> None:
-    """Stop the work on a recording. Workers notice within seconds; the upload stays. Raises UserError when it is over."""
+    """Stop the work on a recording. Workers notice within seconds; the file stays. Raises UserError if the work is
+    over.
+    """
     with transaction.atomic():
         stopped = Recording.objects.filter(pk=recording.pk, state__in=OPEN_STATES).update(
             state=Recording.State.CANCELLED, error="", error_detail="", finished_at=timezone.now(), **jobs.RESET_FIELDS
@@ -96,10 +98,10 @@ def cancel_recording(*, recording: Recording, user: User | None) -> None:
 
 
 def retry_recording(*, recording: Recording, user: User | None) -> None:
-    """Work again on the parts that failed, and count again. Raises UserError when nothing failed."""
+    """Process the failed segments again, and vote again. Raises UserError if nothing failed."""
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
-        # Done parts whose tracks are deleted already have to be looked at again, too.
+        # Segments that are done but whose tracks have been deleted need to be processed again, too.
         again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
         failed = recording.state == Recording.State.FAILED
         gappy = (
@@ -128,7 +130,7 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
 
 
 def restart_recording(*, recording: Recording, user: User | None) -> None:
-    """Take attendance again from the start, whatever the state. What it said before stays until the new count is there."""
+    """Take attendance again from the start, whatever the state. The previous result stays until the new one is there."""
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
         Recording.objects.filter(pk=recording.pk).update(
@@ -147,21 +149,25 @@ def restart_recording(*, recording: Recording, user: User | None) -> None:
 
 
 def _delete_segments(recording: Recording) -> None:
-    """Without its row a worker can neither go on nor finish; the tracks go with it."""
+    """Delete the segments with their tracks. A worker that still holds one can neither go on nor finish it."""
     recording.segments.all().delete()
     transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
 
 
 def tracks_folder(recording: Recording) -> Path:
-    """Where the workers put what they found. Holds embeddings of bystanders: it is deleted when the count is done."""
+    """Where workers keep the tracks of a recording. They hold embeddings of bystanders, so they are deleted after the
+    vote.
+    """
     return Path(settings.MEDIA_ROOT, "tracks", str(recording.pk))
 
 
-# The steps of the work.
+# Steps of the work.
 
 
 def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
-    """The ingest is done: the segments are there to be taken, all with one embedder. False: this attempt lost its lease."""
+    """Finish the ingest: create the segments and request them, all with one embedder. False if this attempt lost its
+    lease.
+    """
     started = info.started_at and info.started_at.isoformat()
     with transaction.atomic():
         planned = jobs.finish(
@@ -181,9 +187,9 @@ def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Seq
 
 
 def save_segment_progress(*, segment: Segment, share: float) -> bool:
-    """Note how far the attempt is. False: it is not wanted any more (cancelled, taken again, or the lease was lost)."""
-    mine = Segment.objects.filter(pk=segment.pk, lease_owner=segment.lease_owner, state=Segment.State.PENDING)
-    return bool(mine.update(progress=min(max(share, 0.0), 1.0)))
+    """Save how far the attempt is. False if it is no longer needed: cancelled, restarted, or the lease was lost."""
+    held = Segment.objects.filter(pk=segment.pk, lease_owner=segment.lease_owner, state=Segment.State.PENDING)
+    return bool(held.update(progress=min(max(share, 0.0), 1.0)))
 
 
 def finish_segment(
@@ -192,40 +198,47 @@ def finish_segment(
     result: str,
     faces: int,
     tracks: int,
-    found: Sequence[int] = (),
+    recognised_students: Sequence[int] = (),
     light: float | None = None,
     motion: float | None = None,
 ) -> bool:
-    """The tracks are in the file. `found`: the ids of whom this part alone shows, told until the vote decides over all parts.
+    """Save the result: `result` is the file with the tracks, `recognised_students` the ids of those whom this segment
+    alone shows.
 
-    False: this attempt lost its lease. `start_due_votes` comes next, after the commit.
+    False if this attempt lost its lease. Call `start_due_votes` after the commit.
     """
-    facts = {"faces": faces, "tracks": tracks, "light": light, "motion": motion, "found": list(found)}
+    facts = {
+        "faces": faces,
+        "tracks": tracks,
+        "light": light,
+        "motion": motion,
+        "recognised_students": list(recognised_students),
+    }
     return jobs.finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
 
 
 def start_due_votes(*, recording_id: UUID | None = None) -> int:
-    """Where no segment is waiting any more, let the vote begin: one conditional UPDATE, so that one caller alone wins.
+    """Request the vote for recordings without pending segments, by default for all; returns how many were requested.
 
-    Call it after the commit of the segment's own row, else two that finish at once see each other still waiting. Without
-    `recording_id` all recordings are looked at. Returns how many moved.
+    One conditional UPDATE moves a recording on, so only one caller wins. Call this after the commit of the segment:
+    otherwise two segments that finish at the same time each see the other as pending.
     """
     waiting = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.PENDING)
     candidates = Recording.objects.filter(~Exists(waiting), state=Recording.State.PROCESSING)
     if recording_id is not None:
         candidates = candidates.filter(pk=recording_id)
-    won = 0
+    requested = 0
     for pk in candidates.values_list("pk", flat=True):
         if Recording.objects.filter(~Exists(waiting), pk=pk, state=Recording.State.PROCESSING).update(
             state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS
         ):
             jobs.AGGREGATE.request(pk)
-            won += 1
-    return won
+            requested += 1
+    return requested
 
 
 def request_waiting_votes(*, course: Course) -> None:
-    """The training of a class is over: the recordings that wait for it can be counted."""
+    """Request the votes that waited for a training of the class, which is over now."""
     waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
     jobs.AGGREGATE.request(*waiting.values_list("pk", flat=True))
 
@@ -233,10 +246,10 @@ def request_waiting_votes(*, course: Course) -> None:
 def finish_recording(
     *, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: Message
 ) -> bool:
-    """The vote with that gallery and strictness is over; `error` names the gaps. False: this attempt lost its lease.
+    """The vote with this gallery and strictness is over; `error` names the gaps. False if this attempt lost its lease.
 
-    To be called in the transaction that writes the attendance. The tracks are deleted after it, except where more footage is
-    awaited, or where a retry of failed parts, or footage that comes late, may need them for another day.
+    Call it in the transaction that writes the attendance. The tracks are deleted after the commit, unless more footage
+    is expected, or there are gaps: then a retry of failed segments, or late footage, may still need them.
     """
     facts = {
         "gallery": gallery,

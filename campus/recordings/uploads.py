@@ -1,8 +1,8 @@
-"""Uploads that come in pieces (tus 1.0): everything that writes them.
+"""Uploads in several requests (tus 1.0): everything that writes them.
 
-The row says how many bytes are here, the part file has them. A request that writes takes the row over with one UPDATE; whoever
-wrote before, in this process or another, finds that out under the file's lock and changes nothing any more. Nothing is held in
-memory, so a restarted server goes on where the row says.
+The row says how many bytes have arrived, the part file holds them. A request that writes takes the row over with one
+UPDATE; an earlier request, in this process or another, notices that under the file's lock and no longer changes
+anything. Nothing is kept in memory, so a restarted server continues where the row says.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ from campus.recordings.services import refuse_duplicate
 
 log = logging.getLogger(__name__)
 
-UPLOAD_LIFETIME = timedelta(days=7)  # an upload that nobody goes on with
+UPLOAD_LIFETIME = timedelta(days=7)  # after the last byte
 DISK_RESERVATION = timedelta(
     hours=1
 )  # since its last byte: so long the rest of its bytes has its place on the disk reserved
@@ -39,11 +39,11 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 
 class UploadConflict(UserError):
-    """The bytes do not follow those that are here, or another request has taken the upload over."""
+    """The bytes do not follow those that have arrived, or another request has taken the upload over."""
 
 
 class DamagedUpload(UserError):
-    """The bytes are not those that the sender has."""
+    """The bytes differ from those of the sender, or are gone."""
 
 
 class ByteStream(Protocol):
@@ -51,12 +51,14 @@ class ByteStream(Protocol):
 
 
 def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256: str = "") -> Upload:
-    """Announce a file. Raises TooLarge, NoRoom, AlreadyHere, or UserError for an empty one, before the first byte is sent."""
+    """Announce a file. Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file, before the first
+    byte is sent.
+    """
     name = sanitize_file_name(name)
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
-    coming = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
-    reserved = coming.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
+    active = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
+    reserved = active.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
     check_upload_size(size, settings.MEDIA_ROOT, reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
@@ -77,36 +79,37 @@ def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256:
 def append_to_upload(
     *, upload: Upload, offset: int, body: ByteStream, length: int, checksum: tuple[str, bytes] | None = None
 ) -> int:
-    """Write `length` bytes from `offset` on, and return how many are here now: fewer when the connection broke.
+    """Write `length` bytes at `offset`, and return how many bytes have arrived: fewer than expected if the connection
+    broke.
 
-    With a `checksum`, the algorithm and its digest, the bytes count only when all of them came and agree. Raises WrongPlace,
-    Damaged, NoRoom, or TooLarge; what was written of the bytes before stays.
+    With a `checksum` (algorithm and digest) the bytes count only if all of them arrived and match it. Raises
+    UploadConflict, DamagedUpload, DiskFull or TooLarge; bytes that were written before stay.
     """
     if length > upload.size - offset:
         raise UserError("These are more bytes than were announced. Start the upload again.")
     check_upload_size(length, settings.MEDIA_ROOT)
     writer = uuid4().hex
-    mine = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
+    held = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
         raise UploadConflict(
             "The server has another number of bytes of this file. Ask it how many, and go on from there."
         )
     digest = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
-    at = offset
+    end = offset
     try:
         with part_path(upload).open("r+b") as part:
-            for piece in read_chunks(body, length):
+            for chunk in read_chunks(body, length):
                 if digest:
-                    digest.update(piece)
+                    digest.update(chunk)
                 with file_lock(part):
-                    if not mine.exists():
+                    if not held.exists():
                         raise UploadConflict("Another request goes on with this upload.")
-                    part.seek(at)
-                    part.write(piece)
+                    part.seek(end)
+                    part.write(chunk)
                     part.flush()
-                    at += len(piece)
+                    end += len(chunk)
                     if not digest:
-                        mine.update(offset=at, expires_at=timezone.now() + UPLOAD_LIFETIME)
+                        held.update(offset=end, expires_at=timezone.now() + UPLOAD_LIFETIME)
     except OSError as error:
         if disk_full(error):
             raise DiskFull(DISK_FULL) from error
@@ -116,23 +119,23 @@ def append_to_upload(
     if digest and checksum:
         if digest.digest() != checksum[1]:
             raise DamagedUpload("These bytes were damaged on their way. Send them again.")
-        if not mine.update(offset=at, expires_at=timezone.now() + UPLOAD_LIFETIME):
+        if not held.update(offset=end, expires_at=timezone.now() + UPLOAD_LIFETIME):
             raise UploadConflict("Another request goes on with this upload.")
-    upload.offset = at
-    return at
+    upload.offset = end
+    return end
 
 
 def read_chunks(body: ByteStream, length: int) -> Iterator[bytes]:
-    """The bytes of a request until they end; a connection that breaks ends them early."""
+    """The bytes of a request, fewer than `length` if the connection breaks."""
     while length > 0:
         try:
-            piece = body.read(min(CHUNK_BYTES, length))
-        except OSError:  # Django's UnreadablePostError, too
+            chunk = body.read(min(CHUNK_BYTES, length))
+        except OSError:  # includes Django's UnreadablePostError
             return
-        if not piece:
+        if not chunk:
             return
-        length -= len(piece)
-        yield piece
+        length -= len(chunk)
+        yield chunk
 
 
 @contextmanager
@@ -145,24 +148,25 @@ def file_lock(file: IO[Any]) -> Iterator[None]:
 
 
 def finish_upload(*, upload: Upload) -> Recording:
-    """All bytes are here: make the recording, and ask for its ingest. Whoever comes second gets the same recording.
+    """Make a recording of an upload whose bytes have all arrived, and request its ingest. A second call returns the
+    same recording.
 
-    Takes no longer for a large file: the worker reads it, see `verify_upload`. Raises AlreadyHere for a duplicate, and Damaged
-    where the bytes are gone; the upload is gone then, too.
+    A large file takes no longer: the worker reads it, see `verify_upload`. Raises DuplicateRecording, or DamagedUpload
+    if the bytes are gone; the upload is deleted in both cases.
     """
     part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
     kept = Path(settings.MEDIA_ROOT, name)
     try:
-        # A server that was stopped between the renaming and the commit left it under the recording's name.
+        # A server that was stopped between the renaming and the commit has left the file under the recording's name.
         file = next(path for path in (part, kept) if path.exists()).open("rb")
     except (StopIteration, FileNotFoundError):
-        if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
-            return twin
+        if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
+            return finished
         delete_upload(upload=upload)
         raise DamagedUpload("The bytes of this upload are no longer on the server. Upload the file again.") from None
     with file, file_lock(file):
-        if (twin := Recording.objects.filter(pk=upload.pk).first()) is not None:
-            return twin
+        if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
+            return finished
         recording = Recording(
             pk=upload.pk,
             lecture=upload.lecture,
@@ -190,36 +194,36 @@ def finish_upload(*, upload: Upload) -> Recording:
             delete_upload(upload=upload)
             raise
     upload.recording = recording
-    log.info("recording %s: %d bytes for lecture %s, in pieces", recording.pk, recording.size, recording.lecture_id)
+    log.info("recording %s: %d bytes for lecture %s, by tus", recording.pk, recording.size, recording.lecture_id)
     return recording
 
 
 def verify_upload(*, recording: Recording) -> None:
-    """Make the SHA-256 of a file that came in pieces, and compare it with the sender's. For a worker: it reads the whole file.
+    """Compute the SHA-256 of an uploaded file and compare it with the sender's. For a worker: it reads the whole file.
 
-    Raises Damaged, or AlreadyHere where the sender announced none and the lecture has the file.
+    Raises DamagedUpload, or DuplicateRecording if the sender announced no SHA-256 and the lecture has the file already.
     """
     upload = Upload.objects.filter(recording=recording).first()
     if upload is None:
-        return  # it came in another way, and is known
+        return  # it arrived in one request, which computed the SHA-256
     with Path(recording.file.path).open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    mine = Recording.objects.filter(pk=recording.pk)
+    row = Recording.objects.filter(pk=recording.pk)
     if upload.sha256 and upload.sha256 != sha256:
-        mine.update(sha256="")  # the undamaged file is no duplicate
+        row.update(sha256="")  # so that the undamaged file is no duplicate
         raise DamagedUpload(
             "The file was damaged on its way: its SHA-256 is not the one of your file. Upload it again."
         )
     try:
         with transaction.atomic():
-            mine.update(sha256=sha256)
+            row.update(sha256=sha256)
     except IntegrityError:
         refuse_duplicate(recording.lecture, sha256)
         raise
 
 
 def delete_upload(*, upload: Upload) -> None:
-    """Forget an upload and its bytes. A recording that was made of it stays."""
+    """Delete an upload and its part file. A recording that was made of it stays."""
     Upload.objects.filter(pk=upload.pk).delete()
     part_path(upload).unlink(missing_ok=True)
 

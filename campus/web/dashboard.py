@@ -159,7 +159,9 @@ def _recordings_in_progress(recordings: QuerySet[Recording]) -> list[RecordingIn
     ]
     return [
         RecordingInProgress(
-            row, reverse("admin:recordings_recording_change", args=[row.pk]), round(100 * progress_share(row))
+            row,
+            reverse("admin:recordings_recording_change", args=[row.pk]),
+            round(100 * progress_share(row.state, row.processed)),
         )
         for row in rows
     ]

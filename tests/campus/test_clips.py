@@ -29,7 +29,8 @@ from campus.cctv.services import assign_footage_file, discard_footage_file
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import coverage, describe_gaps, find_gaps, footage_at, progress_of
+from campus.recordings.progress import progress_of
+from campus.recordings.selectors import coverage, describe_gaps, find_gaps, footage_at
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from recognition import types
 from recognition.messages import Message
@@ -115,7 +116,10 @@ def test_footage_files_are_laid_over_a_lecture(
 ) -> None:
     footage_files = [FootageFile(starts_at=minute(at), info={"duration": 60 * length}) for at, length in spans]
     for order in (footage_files, footage_files[::-1]):
-        fits = [(fit.start / 60, fit.at / 60, (fit.end - fit.start) / 60) for fit in plan_clips(order, START, 3600.0)]
+        fits = [
+            (fit.start / 60, fit.recording_start / 60, (fit.end - fit.start) / 60)
+            for fit in plan_clips(order, START, 3600.0)
+        ]
         assert fits == [pytest.approx(one, abs=0.001) for one in expected]
 
 
@@ -130,7 +134,10 @@ def test_in_whatever_order_the_same_is_shown_and_nothing_twice(spans: list[tuple
     assert plan_clips(shuffled, START, 3600.0) == fits
     assert all(0 <= fit.start < fit.end <= fit.footage_file.info["duration"] for fit in fits)
     assert all(
-        one.at >= 0 and one.until <= other.at + 0.001 and other.until <= 3600.001 for one, other in pairwise(fits)
+        one.recording_start >= 0
+        and one.recording_end <= other.recording_start + 0.001
+        and other.recording_end <= 3600.001
+        for one, other in pairwise(fits)
     )
     shown = sum(fit.end - fit.start for fit in fits)
     seconds = {second for at, length in spans for second in range(max(at, 0), min(at + length, 3600))}
@@ -219,7 +226,7 @@ def test_a_late_footage_file_takes_only_what_is_missing(lecture: Lecture, camera
     done = set(recording.segments.values_list("pk", flat=True))
     arrives(factories.footage_file(camera, minute(0), 15))
     clip(recording)
-    assert [(row.start, row.end, row.at) for row in recording.clips.order_by("at")] == [
+    assert [(row.start, row.end, row.recording_start) for row in recording.clips.order_by("recording_start")] == [
         (0, 900, 0),
         (pytest.approx(6), 900, 900),
     ]
@@ -238,7 +245,9 @@ def test_a_footage_file_of_two_lectures_is_clip_by_time(lecture: Lecture, camera
     assert set(lectures_shown_by(footage_file)) == {lecture, following}
     arrives(footage_file)
     assert not elsewhere.recordings.exists()
-    clips = [(row.start, row.end, row.at) for one in (lecture, following) for row in _clip(one).clips.all()]
+    clips = [
+        (row.start, row.end, row.recording_start) for one in (lecture, following) for row in _clip(one).clips.all()
+    ]
     assert clips == [(0, 900, 2700), (900, 1800, 0)]
 
 
@@ -347,7 +356,7 @@ def test_gaps_in_the_footage_are_nothing_to_retry(lecture: Lecture, camera: Came
 def test_the_file_of_a_moment_is_found(lecture: Lecture, camera: Camera) -> None:
     arrives(factories.footage_file(camera, minute(-10), 30), factories.footage_file(camera, minute(30), 30))
     recording = _clip(lecture)
-    first, second = recording.clips.order_by("at")
+    first, second = recording.clips.order_by("recording_start")
     path, info, begins = footage_at(recording, 600.0)
     assert (path, info.duration, begins) == (Path(first.footage_file.file.path), 1800, -600), (
         "that second is second 1200 of the file"
@@ -376,7 +385,7 @@ def test_a_lecture_that_moves_takes_the_footage_of_its_new_time(lecture: Lecture
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(30), ends_at=minute(90))
     update_recordings_of(lecture=lecture)
     clip(recording)
-    assert [(row.start, row.end, row.at) for row in recording.clips.order_by("at")] == [
+    assert [(row.start, row.end, row.recording_start) for row in recording.clips.order_by("recording_start")] == [
         (1800, 3600, 0),
         (0, 1800, 1800),
     ]

@@ -46,7 +46,7 @@ def test_what_is_new_is_told_once(client: Client, world: World, work: Recording)
     assert told(follow(client, work, first)) == []
     work.segments.filter(index=0).update(state="done", progress=1, faces=3, found=[world.student.pk])
     ((second, data),) = told(follow(client, work, first))
-    assert (data["faces"], [student["name"] for student in data["found"]]) == (3, [world.student.name])
+    assert (data["faces"], [student["name"] for student in data["recognised_students"]]) == (3, [world.student.name])
     Recording.objects.filter(pk=work.pk).update(state="done")
     ((third, data),) = told(follow(client, work, second))
     assert data["state"] == "done"

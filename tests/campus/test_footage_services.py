@@ -15,7 +15,8 @@ from django.utils import timezone
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import describe_gaps, progress_of, video_info
+from campus.recordings.progress import progress_of
+from campus.recordings.selectors import describe_gaps, video_info
 from campus.recordings.services import (
     cancel_recording,
     create_recording,
@@ -246,7 +247,7 @@ def test_progress_is_told() -> None:
     recording = factories.planned(segments=4, planned_at=timezone.now() - timedelta(seconds=30))
     segments = list(recording.segments.order_by("index"))
     Segment.objects.filter(pk=segments[0].pk).update(
-        state="done", faces=7, progress=1, finished_at=timezone.now(), found=[student.pk]
+        state="done", faces=7, progress=1, finished_at=timezone.now(), recognised_students=[student.pk]
     )
     Segment.objects.filter(pk=segments[1].pk).update(
         progress=0.5, lease_owner="me", lease_until=timezone.now() + timedelta(minutes=1), faces=2
@@ -257,7 +258,7 @@ def test_progress_is_told() -> None:
     assert told["share"] == pytest.approx(0.95 * 2.5 / 4)
     assert told["eta_seconds"] == pytest.approx(30, abs=1), "what failed at once says nothing of the pace"
     assert told["faces"] == 9
-    assert told["found"] == [{"id": student.pk, "name": "Ada"}]
+    assert told["recognised_students"] == [{"id": student.pk, "name": "Ada"}]
     assert [(part["state"], part["running"]) for part in told["segments"]] == [
         ("done", False),
         ("pending", True),
@@ -267,7 +268,7 @@ def test_progress_is_told() -> None:
     Recording.objects.filter(pk=recording.pk).update(state="done")
     recording.refresh_from_db()
     assert progress_of(recording)["share"] == 1
-    assert progress_of(recording)["found"] == [], "the vote has decided"
+    assert progress_of(recording)["recognised_students"] == [], "the vote has decided"
 
 
 def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:

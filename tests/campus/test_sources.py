@@ -148,7 +148,11 @@ def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
     camera = nvr.cameras.get()
     footage_file = factories.footage_file(camera, factories.STARTS, minutes=15)
     clip = Clip.objects.create(
-        recording=factories.recording(lecture, camera=camera), footage_file=footage_file, start=0, end=900, at=0
+        recording=factories.recording(lecture, camera=camera),
+        footage_file=footage_file,
+        start=0,
+        end=900,
+        recording_start=0,
     )
     with pytest.raises(UserError, match="Attendance was taken"):
         delete_source(source=nvr)
@@ -182,7 +186,7 @@ def test_footage_that_wants_a_person(nvr: Source, lecture):
     found(factories.STARTS, None, lecture=lecture, needs_assignment=True)
     used = found(factories.STARTS, state=FootageFile.State.STORED)
     Clip.objects.create(
-        recording=factories.recording(lecture, camera=camera), footage_file=used, start=0, end=900, at=0
+        recording=factories.recording(lecture, camera=camera), footage_file=used, start=0, end=900, recording_start=0
     )
     unused = found(factories.STARTS - timedelta(hours=9), state=FootageFile.State.STORED)
     assert set(without_lecture(FootageFile.objects.all())) == {night, nobodys, timeless, clash, unused}

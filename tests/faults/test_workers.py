@@ -12,7 +12,7 @@ from campus.attendance.models import AttendanceRecord, Report, Sighting
 from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import progress_of
+from campus.recordings.progress import progress_of
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from tests.faults.conftest import Campus, Worker, outcome, sheet, until
 

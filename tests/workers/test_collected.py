@@ -337,6 +337,6 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
     snapshot = request_snapshot(recording=recording, time=200.0)
     run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     request_snapshot(recording=recording, time=10.0)
-    last = recording.clips.order_by("at").last()
+    last = recording.clips.order_by("recording_start").last()
     assert asked == [(Path(last.footage_file.file.path), 20.0)]
     assert Segment.objects.filter(recording=recording, state="done").count() == 6

@@ -132,8 +132,8 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     states = {row.lecture_id: row.state for row in Collection.objects.all()}
     assert states[whole.pk] == Collection.State.COMPLETE
     assert {states[late.pk], states[missing.pk]} == {Collection.State.COLLECTING}
-    clips = whole.recordings.get().clips.order_by("at")
-    assert [(clip.at, clip.at + clip.end - clip.start) for clip in clips] == [
+    clips = whole.recordings.get().clips.order_by("recording_start")
+    assert [(clip.recording_start, clip.recording_start + clip.end - clip.start) for clip in clips] == [
         (0, 30),
         (30, 90),
         (90, 150),

@@ -92,7 +92,7 @@ class ClipSerializer(serializers.ModelSerializer[Clip]):
 
     class Meta:
         model = Clip
-        fields = ["recording", "lecture", "start", "end", "at"]
+        fields = ["recording", "lecture", "start", "end", "recording_start"]
 
 
 class FootageFileSerializer(serializers.ModelSerializer[FootageFile]):

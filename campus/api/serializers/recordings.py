@@ -53,7 +53,7 @@ class SegmentProgressSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(allow_blank=True)
 
 
-class FoundStudentSerializer(serializers.Serializer[Any]):
+class RecognisedStudentSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
 
@@ -65,7 +65,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(allow_blank=True)
     segments = SegmentProgressSerializer(many=True)
     faces = serializers.IntegerField()
-    found = FoundStudentSerializer(
-        many=True, help_text="students whom the parts that are done show, until the vote decides"
+    recognised_students = RecognisedStudentSerializer(
+        many=True, help_text="students in the segments that are done, until the vote over all of them"
     )
     eta_seconds = serializers.FloatField(allow_null=True)

@@ -23,7 +23,8 @@ from rest_framework.views import APIView
 from campus.api.base import who
 from campus.common.cache import coalesce
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN_STATES, progress_etag, progress_of, recordings_for
+from campus.recordings.progress import progress_etag, progress_of
+from campus.recordings.selectors import OPEN_STATES, recordings_for
 
 EVENT_STREAM = "text/event-stream"
 LASTS_SECONDS = 20.0

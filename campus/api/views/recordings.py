@@ -20,7 +20,8 @@ from campus.api.views.uploads import check_not_signed_off
 from campus.attendance.services import delete_recording
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
-from campus.recordings.selectors import progress_of, recordings_for
+from campus.recordings.progress import progress_of
+from campus.recordings.selectors import recordings_for
 from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
 
 

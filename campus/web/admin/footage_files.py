@@ -114,7 +114,7 @@ class ClipInline(ReadOnlyInline):
 
     @display(description=gettext_lazy("In the lecture"))
     def place(self, clip: Clip) -> str:
-        return f"{format_clock(clip.at)} – {format_clock(clip.at + clip.end - clip.start)}"  # noqa: RUF001
+        return f"{format_clock(clip.recording_start)} – {format_clock(clip.recording_start + clip.end - clip.start)}"  # noqa: RUF001
 
 
 class AssignForm(forms.Form):

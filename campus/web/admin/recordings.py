@@ -55,8 +55,8 @@ class RecordingColumns:
         return render_badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
 
     @display(description=gettext_lazy("Progress"))
-    def progress(self, recording: Recording) -> SafeString:
-        percent = round(100 * progress_share(recording))
+    def progress(self, recording: Any) -> SafeString:
+        percent = round(100 * progress_share(recording.state, recording.processed))
         bar = '<div class="bg-primary-600 h-1.5 dark:bg-primary-500" style="width: {0}%"></div>'
         track = f'<div class="bg-base-200 grow h-1.5 overflow-hidden rounded-default dark:bg-base-700">{bar}</div>'
         return format_html(
@@ -97,11 +97,11 @@ class ClipInline(ReadOnlyInline):
     verbose_name_plural = gettext_lazy("footage files")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Clip]:
-        return super().get_queryset(request).select_related("footage_file__source").order_by("at")
+        return super().get_queryset(request).select_related("footage_file__source").order_by("recording_start")
 
     @display(description=gettext_lazy("When"))
     def when(self, clip: Clip) -> str:
-        return f"{selectors.format_clock(clip.at)} to {selectors.format_clock(clip.until)}"
+        return f"{selectors.format_clock(clip.recording_start)} to {selectors.format_clock(clip.recording_end)}"
 
     @display(description=gettext_lazy("Note"))
     def note(self, clip: Clip) -> str:

@@ -24,7 +24,8 @@ from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN_STATES, progress_etag, progress_of, recordings_for
+from campus.recordings.progress import progress_etag, progress_of
+from campus.recordings.selectors import OPEN_STATES, recordings_for
 from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
 from campus.web.forms import UploadForm
 from campus.web.lecture_result import build_lecture_result, enrolment_face_urls
@@ -95,8 +96,8 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "lecture": recording.lecture,
         "progress": told,
         "provisional": recording.provisional,
-        "clips": recording.clips.select_related("footage_file").order_by("at"),
-        "found": with_faces(request.user, told["found"]),
+        "clips": recording.clips.select_related("footage_file").order_by("recording_start"),
+        "recognised_students": with_faces(request.user, told["recognised_students"]),
         "in_work": recording.state in OPEN_STATES,
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
@@ -119,7 +120,9 @@ def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
 
     def told() -> tuple[str, str]:
         now = progress_of(get_object_or_404(recordings.select_related("lecture__course")))
-        return progress_etag(now), json.dumps(now | {"found": with_faces(request.user, now["found"])})
+        return progress_etag(now), json.dumps(
+            now | {"recognised_students": with_faces(request.user, now["recognised_students"])}
+        )
 
     tag, body = coalesce(f"progress-{pk}-{run}-{state}-{get_language()}", told)
     answer = HttpResponse(

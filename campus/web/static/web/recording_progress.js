@@ -67,7 +67,7 @@ const watch = (card, first) => {
     find("eta").textContent = left(progress.eta_seconds);
     find("faces").textContent = say("faces", { n: progress.faces });
     if (parts > 1) strip(progress.segments);
-    found(progress.found);
+    found(progress.recognised_students);
     if (Math.floor(percent / 10) !== told) {
       told = Math.floor(percent / 10);
       find("said").textContent = say("done", { percent, left: left(progress.eta_seconds) });
