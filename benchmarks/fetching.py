@@ -33,7 +33,7 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     from campus.cctv.credentials import encrypt
     from campus.cctv.models import FootageFile, Source
     from workers import fetch as collect
-    from workers import source_listing as looking
+    from workers import source_listing
 
     settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = (
         ["127.0.0.0/8", "::1/128"],
@@ -46,8 +46,8 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     source = Source(pk=1, secret=encrypt(password), max_file_gib=64, **fields)
     footage_file = FootageFile(source=source, path=FILE, size=size)
     path = collect.part_path(footage_file)
-    with looking.connected(source, seconds=60, budget=GIB) as (there, _line):
-        there.look_at(FILE)  # the libraries are loaded then
+    with source_listing.open_store(source, seconds=60, max_bytes=GIB) as (store, _guard):
+        store.stat(FILE)  # the libraries are loaded then
     began, busy = time.monotonic(), time.process_time()
     with collect.part_of(footage_file, path) as part:
         collect.bring(footage_file, part)

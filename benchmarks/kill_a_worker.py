@@ -25,8 +25,8 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
     """One run, in a process of its own, with a database and folders of its own."""
     var = Path(tempfile.mkdtemp())
     os.environ |= {
-        "ROLLCALL_VAR": str(var),
-        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "ROLLCALL_DATA_DIR": str(var),
+        "ROLLCALL_REPORTS_DIR": str(var / "Reports"),
         "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
     }
     os.environ |= {"ROLLCALL_LEASE_SECONDS": "15", "ROLLCALL_SWEEP_SECONDS": "5", "ROLLCALL_LOG_LEVEL": "WARNING"}

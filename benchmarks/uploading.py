@@ -63,8 +63,8 @@ def main() -> int:
 
 def send(var: Path, size: int) -> int:
     os.environ |= {
-        "ROLLCALL_VAR": str(var),
-        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "ROLLCALL_DATA_DIR": str(var),
+        "ROLLCALL_REPORTS_DIR": str(var / "Reports"),
         "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
     }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")

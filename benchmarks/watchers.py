@@ -79,8 +79,8 @@ def main() -> int:
     given = parser.parse_args()
     var = Path(tempfile.mkdtemp())
     os.environ |= {
-        "ROLLCALL_VAR": str(var),
-        "ROLLCALL_REPORTS": str(var / "Reports"),
+        "ROLLCALL_DATA_DIR": str(var),
+        "ROLLCALL_REPORTS_DIR": str(var / "Reports"),
         "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
     }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from campus.academics.models import Course
     from campus.recordings.models import Recording
 
-VAR = Path(os.environ.get("ROLLCALL_VAR", ROOT / "var")) / "demo"
+VAR = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var")) / "demo"
 CODE = "DEMO"
 
 
@@ -179,7 +179,7 @@ def run(given: argparse.Namespace, processes: Processes) -> bool:
 
 def main() -> int:
     given = options()
-    os.environ |= {"ROLLCALL_VAR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
+    os.environ |= {"ROLLCALL_DATA_DIR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
     os.environ.pop("ROLLCALL_REDIS_URL", None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "campus.settings.dev"
     try:

@@ -257,7 +257,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000, help="of the web application (%(default)s)")
     port = parser.parse_args().port
     say = sys.stdout.write
-    var = Path(os.environ.get("ROLLCALL_VAR", ROOT / "var"))
+    var = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var"))
     try:
         with Processes(var) as processes:
             processes.redis()

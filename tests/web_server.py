@@ -34,8 +34,8 @@ class WebServer:
             "ROLLCALL_TEST_POSTGRES_URL": "",
             "ROLLCALL_DATABASE_URL": url,
             "ROLLCALL_REDIS_URL": settings.BROKER_URL,
-            "ROLLCALL_VAR": str(Path(settings.MEDIA_ROOT).parent),
-            "ROLLCALL_REPORTS": str(settings.REPORTS_DIR),
+            "ROLLCALL_DATA_DIR": str(Path(settings.MEDIA_ROOT).parent),
+            "ROLLCALL_REPORTS_DIR": str(settings.REPORTS_DIR),
         }
 
     def start(self) -> None:

@@ -35,226 +35,225 @@ from recognition.messages import Message
 from workers.leased_task import describe_unexpected_error, leased_task
 
 if TYPE_CHECKING:
-    from workers.egress_guard import Line
-    from workers.stores import Found
+    from workers.egress_guard import EgressGuard
+    from workers.stores import Entry
 
 log = logging.getLogger(__name__)
 
-SLICE_SECONDS = 9 * 60  # of a fetch; then it goes on in another task
-NOTE_SECONDS = 5  # between two notes of how far it is
-STALL_SECONDS = 60  # in which a server has to bring STALL_BYTES, or what its own rate allows
+SLICE_SECONDS = 9 * 60  # of one task; the next one goes on from there
+PROGRESS_INTERVAL_SECONDS = 5
+STALL_SECONDS = 60  # a server has to send STALL_BYTES in this time, or what its rate limit allows
 STALL_BYTES = 1024 * 1024
-OVERHEAD, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024  # what encryption, packaging and talk may add to the bytes of a file
-BUSY, HOUR = timedelta(minutes=2), timedelta(hours=1)
+# What encryption, packaging and the protocol may add to the bytes of a file.
+OVERHEAD_FACTOR, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024
+SHORT_PAUSE, LONG_PAUSE = timedelta(minutes=2), timedelta(hours=1)
 
 
-class Later(UserError):
-    """Try again after `pause`, else after one that grows, as after all that is not final."""
+class RetryLater(UserError):
+    """The fetch should be tried again: after `pause`, or if that is None, after a pause that grows with each failure."""
 
     def __init__(self, message: str | Message, /, pause: timedelta | None = None, **values: object) -> None:
         super().__init__(message, **values)
         self.pause = pause
 
 
-class Final(UserError):
-    """There is no use in trying again."""
+class NotFetchable(UserError):
+    """Trying again is of no use."""
 
 
-def go_on(footage_file: FootageFile) -> None:
-    """A slice is over that was put off and not failed: ask for the next one. Else it is another file's turn."""
-    if FootageFile.objects.filter(
+def continue_or_fetch_next(footage_file: FootageFile) -> None:
+    """Request the next slice of the file if one is due; otherwise queue other files of its source."""
+    was_postponed = FootageFile.objects.filter(
         pk=footage_file.pk, state=FootageFile.State.FETCHING, lease_owner="", attempts=footage_file.attempts - 1
-    ).exists():
+    ).exists()
+    if was_postponed:
         jobs.FETCH.publish([footage_file.pk])
     else:
         queue_wanted_files(source=footage_file.source)
 
 
-@leased_task(jobs.FETCH, after=go_on)
+@leased_task(jobs.FETCH, after=continue_or_fetch_next)
 def fetch(footage_file: FootageFile) -> None:
+    """Any UserError but NotFetchable and those of the file itself leads to another try."""
     from recognition.media.video import probe
 
     path = partial_file_path(footage_file)
     try:
-        with part_of(footage_file, path) as part:
-            sha256 = checked(footage_file, part, tag=bring(footage_file, part))
+        with open_partial_file(footage_file, path) as file:
+            tag = download(footage_file, file)
+            sha256 = verify_download(footage_file, file, tag)
             info = probe(path)
             if info.is_photo:
-                raise Final("The file is a picture and no video.")
+                raise NotFetchable("The file is a picture and no video.")
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):
-                raise Cancelled("The footage file was discarded, or somebody else fetched it.")
-    except (Final, RecordingOutOfLimits, UnreadableRecording):
+                raise Cancelled("The footage file was discarded, or another worker has fetched it.")
+    except (NotFetchable, RecordingOutOfLimits, UnreadableRecording):
         path.unlink(missing_ok=True)
         raise
     except UserError as error:
-        log.warning("footage file %s: later, since: %s", footage_file.pk, error)
-        schedule_retry(
-            footage_file=footage_file, why=error.message, pause=error.pause if isinstance(error, Later) else None
-        )
+        log.warning("footage file %s: will be tried again: %s", footage_file.pk, error)
+        pause = error.pause if isinstance(error, RetryLater) else None
+        schedule_retry(footage_file=footage_file, why=error.message, pause=pause)
 
 
 @contextmanager
-def part_of(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
-    """The part file, for this attempt alone. It holds exactly the bytes that were noted; or fewer, and then `fetched_bytes` says so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as part:  # noqa: PTH123
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise jobs.Postponed from error  # an attempt that lost its lease has not noticed it yet
-        footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(part.fileno()).st_size)
-        part.truncate(footage_file.fetched_bytes)
-        yield part
+def open_partial_file(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
+    """The file with the bytes so far, locked for this attempt.
 
-
-def bring(footage_file: FootageFile, part: IO[bytes]) -> str:
-    """Fetch what is missing, in as many slices as it takes; returns the file's tag.
-
-    Raises Postponed when a slice is over, Cancelled, and UserError: Final, or anything else for another try.
+    It is cut to the bytes that the row knows of. If it has fewer, `fetched_bytes` is corrected.
     """
-    from workers.source_listing import Unreachable, connected
-    from workers.stores import Writing
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as file:  # noqa: PTH123
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise jobs.Postponed from error  # an attempt that lost its lease has not noticed that yet
+        footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(file.fileno()).st_size)
+        file.truncate(footage_file.fetched_bytes)
+        yield file
+
+
+def download(footage_file: FootageFile, file: IO[bytes]) -> str:
+    """Append the missing bytes to the file; returns the remote file's tag.
+
+    Raises Postponed at the end of a slice, Cancelled, NotFetchable, and other UserErrors if it should be tried again.
+    """
+    from workers.source_listing import open_store
+    from workers.stores import FileBeingWritten, StoreNotFound
 
     source = footage_file.source
     if not source.enabled:
-        raise Later("The source is not in use.")
-    most = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
+        raise RetryLater("The source is not in use.")
     try:
-        with connected(source, seconds=STALL_SECONDS, budget=OVERHEAD_BYTES) as (there, up):
-            before = there.look_at(footage_file.path)
-            check(footage_file, before, most)
-            up.budget += int(footage_file.size * OVERHEAD)  # of all of it: some servers know no parts
-            copy(footage_file, part, there.read(footage_file.path, footage_file.fetched_bytes), up)
-            if there.look_at(footage_file.path) != before:
-                anew(footage_file, before)
-            return before.tag
-    except Writing as error:
-        raise Later(error.message, BUSY) from error
-    except Unreachable as error:
-        if error.gone:
-            raise Final("The source does not have the file any more.") from error
-        raise
+        with open_store(source, seconds=STALL_SECONDS, max_bytes=OVERHEAD_BYTES) as (store, guard):
+            remote = store.stat(footage_file.path)
+            check_remote_file(footage_file, remote)
+            # For the whole file, because some servers cannot send a part of one.
+            guard.max_bytes += int(footage_file.size * OVERHEAD_FACTOR)
+            append_chunks(footage_file, file, store.read(footage_file.path, footage_file.fetched_bytes), guard)
+            if store.stat(footage_file.path) != remote:
+                start_over(footage_file, remote)
+            return remote.tag
+    except FileBeingWritten as error:
+        raise RetryLater(error.message, SHORT_PAUSE) from error
+    except StoreNotFound as error:
+        raise NotFetchable("The source does not have the file any more.") from error
 
 
-def check(footage_file: FootageFile, there: "Found", most: int) -> None:
-    """Whether the file is the one that was seen, ends at all, and has room here and within the bounds of its source."""
-    if there.size is None:
-        raise Final("The server does not say how large the file is. So it is not fetched: it might never end.")
-    if there.size > most:
-        raise Final(
+def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
+    """Check that the file is the one that was discovered, has an end, and fits onto the disk and within its source's limits."""
+    source = footage_file.source
+    max_bytes = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
+    if remote.size is None:
+        raise NotFetchable("The server does not say how large the file is. So it is not fetched: it might never end.")
+    if remote.size > max_bytes:
+        raise NotFetchable(
             "The file has {size}; at most {most} are fetched from this source.",
-            size=filesizeformat(there.size),
-            most=filesizeformat(most),
+            size=filesizeformat(remote.size),
+            most=filesizeformat(max_bytes),
         )
-    moved = there.modified and footage_file.modified_at and there.modified != footage_file.modified_at
-    if moved or there.size != footage_file.size:
-        anew(footage_file, there)
-    if (
-        bytes_fetched_in_last_day(footage_file.source) + there.size - footage_file.fetched_bytes
-        > footage_file.source.max_gib_per_day * 1024**3
-    ):
-        raise Later("The source's bytes of the day are used up.", HOUR)
-    check_upload_size(there.size, settings.MEDIA_ROOT, coming=there.size - footage_file.fetched_bytes)
+    was_modified = remote.modified and footage_file.modified_at and remote.modified != footage_file.modified_at
+    if was_modified or remote.size != footage_file.size:
+        start_over(footage_file, remote)
+    missing_bytes = remote.size - footage_file.fetched_bytes
+    if bytes_fetched_in_last_day(source) + missing_bytes > source.max_gib_per_day * 1024**3:
+        raise RetryLater("The source's bytes of the day are used up.", LONG_PAUSE)
+    check_upload_size(remote.size, settings.MEDIA_ROOT, coming=missing_bytes)
 
 
-def anew(footage_file: FootageFile, there: "Found") -> NoReturn:
-    restart_fetch(footage_file=footage_file, size=there.size or 0, modified=there.modified)
-    raise Later("The file is still being written, or was changed.", BUSY)
+def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
+    """The remote file changed: discard what was fetched, and wait until nobody writes into it."""
+    restart_fetch(footage_file=footage_file, size=remote.size or 0, modified=remote.modified)
+    raise RetryLater("The file is still being written, or was changed.", SHORT_PAUSE)
 
 
-def copy(footage_file: FootageFile, part: IO[bytes], chunks: Iterable[bytes], up: "Line") -> None:
-    """Append to the part file until the file is whole; note how far it is, from time to time, once it is safe on the disk."""
-    began = noted = time.monotonic()
-    at = heard = footage_file.fetched_bytes
-    pace = Pace(footage_file.source)
-    part.seek(at)
+def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard") -> None:
+    """Append the chunks until the file is complete, and save the progress regularly, once the bytes are safe on the disk."""
+    started = last_saved = time.monotonic()
+    fetched = fetched_at_deadline = footage_file.fetched_bytes
+    limiter = RateLimiter(footage_file.source)
+    file.seek(fetched)
     try:
         for chunk in chunks:
-            if at + len(chunk) > footage_file.size:
-                raise Later("The server sends more bytes than the file was said to have.", BUSY)
-            with storing():
-                part.write(chunk)
-            at += len(chunk)
-            up.wait(pace.pause(len(chunk)))
-            if at - heard >= pace.least:
-                up.more(STALL_SECONDS)
-                heard = at
-            if (now := time.monotonic()) - noted >= NOTE_SECONDS:
-                note(footage_file, part, at)
-                pace.share()
-                noted = now
-                if now - began >= SLICE_SECONDS and at < footage_file.size:
+            if fetched + len(chunk) > footage_file.size:
+                raise RetryLater("The server sends more bytes than the file was said to have.", SHORT_PAUSE)
+            with retry_on_disk_errors():
+                file.write(chunk)
+            fetched += len(chunk)
+            guard.sleep(limiter.pause_after(len(chunk)))
+            if fetched - fetched_at_deadline >= limiter.min_bytes:
+                guard.extend_deadline(STALL_SECONDS)
+                fetched_at_deadline = fetched
+            now = time.monotonic()
+            if now - last_saved >= PROGRESS_INTERVAL_SECONDS:
+                save_progress(footage_file, file, fetched)
+                limiter.update_rate()
+                last_saved = now
+                if now - started >= SLICE_SECONDS and fetched < footage_file.size:
                     raise jobs.Postponed
     finally:
-        note(footage_file, part, at)
-    up.more(STALL_SECONDS)
-    if at < footage_file.size:
-        raise Later(up.why or Message("The connection to the server was refused, or it broke."))
+        save_progress(footage_file, file, fetched)
+    guard.extend_deadline(STALL_SECONDS)
+    if fetched < footage_file.size:
+        raise RetryLater(guard.reason or Message("The connection to the server was refused, or it broke."))
 
 
 @contextmanager
-def storing() -> Iterator[None]:
-    """What our own disk refuses is not the server's fault."""
+def retry_on_disk_errors() -> Iterator[None]:
+    """Our own disk is not the server's fault: wait until there is room again."""
     try:
         yield
     except OSError as error:
-        raise Later(describe_unexpected_error(error), HOUR) from error
+        raise RetryLater(describe_unexpected_error(error), LONG_PAUSE) from error
 
 
-def note(footage_file: FootageFile, part: IO[bytes], at: int) -> None:
-    with storing():
-        part.flush()
-        os.fdatasync(part.fileno())
-    if not save_fetch_progress(footage_file=footage_file, fetched_bytes=at):
-        raise Cancelled("The footage file is not wanted any more, or somebody else fetches it.")
+def save_progress(footage_file: FootageFile, file: IO[bytes], fetched_bytes: int) -> None:
+    with retry_on_disk_errors():
+        file.flush()
+        os.fdatasync(file.fileno())
+    if not save_fetch_progress(footage_file=footage_file, fetched_bytes=fetched_bytes):
+        raise Cancelled("The footage file is not wanted any more, or another worker fetches it.")
 
 
-class Pace:
-    """As fast as the source's rate allows, divided by those who fetch from it at the same time."""
+class RateLimiter:
+    """Keeps a fetch to its share of the source's rate limit, which all its fetches at the time divide among them."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.due = time.monotonic()
-        self.share()
+        self.due = time.monotonic()  # when the bytes so far may have come, at the allowed rate
+        self.update_rate()
 
-    def share(self) -> None:
-        self.rate = (
-            self.source.max_kib_per_second * 1024 / max(1, active_fetch_count(self.source))
-            if self.source.max_kib_per_second
-            else math.inf
-        )
+    def update_rate(self) -> None:
+        limit = self.source.max_kib_per_second
+        self.bytes_per_second = limit * 1024 / max(1, active_fetch_count(self.source)) if limit else math.inf
 
     @property
-    def least(self) -> float:
-        """Bytes that have to come in STALL_SECONDS."""
-        return min(STALL_BYTES, self.rate * STALL_SECONDS / 4)
+    def min_bytes(self) -> float:
+        """The bytes that the server has to send in STALL_SECONDS."""
+        return min(STALL_BYTES, self.bytes_per_second * STALL_SECONDS / 4)
 
-    def pause(self, count: int) -> float:
-        """How many seconds to wait after so many bytes."""
+    def pause_after(self, count: int) -> float:
+        """How many seconds to wait after having received so many bytes."""
         now = time.monotonic()
-        self.due = max(self.due, now) + count / self.rate
+        self.due = max(self.due, now) + count / self.bytes_per_second
         return self.due - now
 
 
-def checked(footage_file: FootageFile, part: IO[bytes], tag: str) -> str:
-    """The SHA-256 of what came. Raises Later where the store has another MD5.
+def verify_download(footage_file: FootageFile, file: IO[bytes], tag: str) -> str:
+    """The SHA-256 of the file. Raises RetryLater if the store's MD5 is another one.
 
-    A store may have tags that only look like an MD5: bytes that come twice alike are believed.
+    A tag may only look like an MD5. So bytes that arrive twice alike are accepted.
     """
-    sha256 = digest(part, "sha256")
-    if (
-        footage_file.source.kind == Source.Kind.S3
-        and re.fullmatch("[0-9a-f]{32}", tag)
-        and digest(part, "md5") != tag
-        and footage_file.sha256 != sha256
-    ):
+    sha256 = hash_file(file, "sha256")
+    tag_is_md5 = footage_file.source.kind == Source.Kind.S3 and re.fullmatch("[0-9a-f]{32}", tag)
+    if tag_is_md5 and hash_file(file, "md5") != tag and footage_file.sha256 != sha256:
         restart_fetch(
             footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
         )
-        raise Later("The file was damaged on its way. It is fetched again.", BUSY)
+        raise RetryLater("The file was damaged on its way. It is fetched again.", SHORT_PAUSE)
     return sha256
 
 
-def digest(part: IO[bytes], algorithm: str) -> str:
-    part.seek(0)
-    return hashlib.file_digest(part, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()  # type: ignore[arg-type]
+def hash_file(file: IO[bytes], algorithm: str) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()  # type: ignore[arg-type]

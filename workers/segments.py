@@ -44,7 +44,7 @@ def recognise(segment: Segment) -> None:
         types.Segment(segment.index, segment.start - video_starts, segment.end - video_starts),
         vision.embedder(recording.embedder),
         vision.detector(),
-        sample_every=settings.SAMPLE_EVERY,
+        sample_every=settings.SAMPLE_SECONDS,
         on_progress=save_progress,
     ).shift_times(video_starts)
     path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"

@@ -11,17 +11,17 @@ from workers.leased_task import leased_task
 
 @leased_task(jobs.SCAN_SOURCE)
 def scan_source(source: Source) -> None:
-    from workers.source_listing import look
+    from workers.source_listing import list_files
 
-    finish_scan(source=source, files=look(source, days_to_scan(source, timezone.now())))
+    finish_scan(source=source, files=list_files(source, days_to_scan(source, timezone.now())))
 
 
 @leased_task(jobs.TEST_SOURCE)
 def test_source(test: SourceTest) -> None:
     from workers.recorder.session import told_by_cameras
-    from workers.source_listing import look
+    from workers.source_listing import list_files
 
     if test.source.kind == Source.Kind.RTSP:
         finish_source_test(test=test, camera_report=told_by_cameras(test.source))
     else:
-        finish_source_test(test=test, files=look(test.source, learn=True))
+        finish_source_test(test=test, files=list_files(test.source, learn_host_key=True))

@@ -28,7 +28,7 @@ def embedder(id: str) -> "Embedder":
 def detector() -> "Detector":
     from recognition.detection.detector import Detector, DetectorSettings
 
-    return Detector(DetectorSettings(min_face=settings.MIN_FACE), _runtime())
+    return Detector(DetectorSettings(min_face=settings.MIN_FACE_PIXELS), _runtime())
 
 
 def _runtime() -> "Runtime":

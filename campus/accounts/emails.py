@@ -30,7 +30,7 @@ def _write(user: User, subject: str, template: str) -> None:
         "name": user.get_full_name() or user.get_username(),
         "username": user.get_username(),
         "left": count_recovery_codes(user),
-        "address": f"{settings.ADDRESS}{reverse('account')}" if settings.ADDRESS else "",
+        "address": f"{settings.BASE_URL}{reverse('account')}" if settings.BASE_URL else "",
         "institution": settings.INSTITUTION,
     }
     body = render_to_string(f"web/email/{template}.txt", context)

@@ -99,7 +99,7 @@ def _email_context(lecture: Lecture) -> dict[str, object]:
         "course": lecture.course,
         "when": f"{date_format(starts_at, 'DATE_FORMAT')}, {starts_at:%H:%M}",
         "institution": settings.INSTITUTION,
-        "address": f"{settings.ADDRESS}/lectures/{lecture.pk}/" if settings.ADDRESS else "",
+        "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",
     }
 
 

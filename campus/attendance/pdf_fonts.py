@@ -22,7 +22,7 @@ for name in ("fontTools", "fpdf"):
 @cache
 def unpacked_inter(name: str) -> Path:
     """A style of the pages' font as TrueType: unpacked once and kept with the data, since WOFF2 is slow to read."""
-    packed, path = INTER / f"{name}.woff2", Path(settings.VAR_DIR, "fonts", f"{name}.ttf")
+    packed, path = INTER / f"{name}.woff2", Path(settings.DATA_DIR, "fonts", f"{name}.ttf")
     if not path.exists() or path.stat().st_mtime < packed.stat().st_mtime:
         font = TTFont(packed)
         font.flavor = None

@@ -193,4 +193,4 @@ def _week_context(week: Week) -> dict[str, str]:
 
 
 def _register_url(course: Course) -> str:
-    return f"{settings.ADDRESS}/classes/{course.pk}/register/" if settings.ADDRESS else ""
+    return f"{settings.BASE_URL}/classes/{course.pk}/register/" if settings.BASE_URL else ""

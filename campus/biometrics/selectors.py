@@ -84,6 +84,6 @@ def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
     """The enrolments of today, in these classes, of students with fewer usable photos than are asked for."""
     today = timezone.localdate()
     usable = FacePhoto.objects.filter(state__in=USABLE_VERDICTS).order_by().values("student").annotate(n=Count("pk"))
-    enough = usable.filter(n__gte=settings.WANTED_PHOTOS).values("student")
+    enough = usable.filter(n__gte=settings.PHOTOS_PER_STUDENT).values("student")
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
     return here.exclude(student__in=enough)

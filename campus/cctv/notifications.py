@@ -65,7 +65,7 @@ def _item(row: Collection) -> Mapping[str, object]:
         "when": f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}",
         "partly": row.state == Collection.State.COMPLETE,
         "why": str(row.note).splitlines(),
-        "address": f"{settings.ADDRESS}/lectures/{lecture.pk}/" if settings.ADDRESS else "",
+        "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",
     }
 
 

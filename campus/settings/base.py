@@ -1,4 +1,4 @@
-"""What every environment shares. Each value comes from the environment; `deploy/environment.example` explains them all."""
+"""Settings that all environments share. The values come from environment variables; `deploy/environment.example` explains them."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from .unfold import unfold
 env = environ.FileAwareEnv()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-VAR_DIR = Path(env.str("ROLLCALL_VAR", default=str(BASE_DIR / "var")))
-REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS", default=str(BASE_DIR / "Reports")))
+DATA_DIR = Path(env.str("ROLLCALL_DATA_DIR", default=str(BASE_DIR / "var")))
+REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS_DIR", default=str(BASE_DIR / "Reports")))
 
 DEBUG = False
 SECRET_KEY = env.str("ROLLCALL_SECRET_KEY", default="")
-ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -77,9 +77,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.db_url("ROLLCALL_DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'rollcall.sqlite3'}")}
+DATABASES = {"default": env.db_url("ROLLCALL_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'rollcall.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # WAL lets readers and one writer work at once; IMMEDIATE makes writers queue instead of failing half-way.
+    # WAL lets readers and one writer work at once. IMMEDIATE makes writers queue instead of failing half-way.
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
@@ -97,7 +97,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = ["campus.accounts.signin.RateLimitedBackend"]
 # How many of our own proxies stand before the application; nobody else's X-Forwarded-For is believed.
-TRUSTED_PROXIES = env.int("ROLLCALL_PROXIES", default=0)
+TRUSTED_PROXIES = env.int("ROLLCALL_TRUSTED_PROXIES", default=0)
 # Counts wrong passwords. Several web processes need one that they share: redis://host:6379/1
 CACHES = {"default": env.cache_url("ROLLCALL_CACHE_URL", default="locmemcache://")}
 LOGIN_URL = "login"
@@ -108,7 +108,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("ROLLCALL_SESSION_HOURS", default=12) * 3600
 PASSWORD_RESET_TIMEOUT = 3600
 
-# The institution's: of letters, workbooks and whatever else nobody has asked for in another one.
+# The institution's language: of e-mails, workbooks, and pages for which nobody has chosen another one.
 LANGUAGE_CODE = env.str("ROLLCALL_LANGUAGE", default="en-gb")
 # In their own names. The browser's wish counts until somebody chooses one.
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
@@ -119,13 +119,13 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = DATA_DIR / "static"
 # Never served from a public folder: every picture and recording goes through a permission check.
-MEDIA_ROOT = VAR_DIR / "media"
+MEDIA_ROOT = DATA_DIR / "media"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 # Beside the media, so that a finished upload is renamed into place and not copied.
-FILE_UPLOAD_TEMP_DIR = str(VAR_DIR / "uploads")
-for _folder in (VAR_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
+FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "uploads")
+for _folder in (DATA_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
     _folder.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -174,46 +174,46 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# Letters: smtp+tls://user:password@host:587. Without it they are written to the log.
+# The mail server: smtp+tls://user:password@host:587. By default, e-mails are written to the log.
 globals().update(env.email_url("ROLLCALL_EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="rollcall@localhost")
 
-# What the institution sees of itself.
+# The institution's name, as shown on every page.
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
 UNFOLD = unfold(INSTITUTION)
 
-# The broker is only a bell: see campus/common/jobs.py. Its own Redis database, JSON only, no results.
+# The broker: a Redis database of its own, with JSON messages and no results. See campus/common/jobs.py.
 BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")
 
-# Work: a lease is renewed while somebody works; what is not renewed for LEASE_SECONDS is free for another worker.
+# A worker renews its lease on a job. A lease that was not renewed for LEASE_SECONDS is free for another worker.
 LEASE_SECONDS = env.int("ROLLCALL_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = env.int("ROLLCALL_SWEEP_SECONDS", default=15)
 MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
 
-# Vision.
+# Recognition.
 EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
-WEIGHTS_DIR = weights_folder(VAR_DIR)
+WEIGHTS_DIR = weights_folder(DATA_DIR)
 INFERENCE_PRECISION = inference_precision()
-SAMPLE_EVERY = env.float("ROLLCALL_SAMPLE_EVERY", default=2.0)
+SAMPLE_SECONDS = env.float("ROLLCALL_SAMPLE_SECONDS", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)
-# How much of a camera (RTSP) is recorded before it is looked at.
+# How much of a camera (RTSP) is recorded into one file, and so before it is processed.
 RECORDER_FILE_SECONDS = env.float("ROLLCALL_RECORDER_FILE_SECONDS", default=120.0)
-MIN_FACE = env.int("ROLLCALL_MIN_FACE", default=24)
-# How many usable photos of each student are asked for.
-WANTED_PHOTOS = env.int("ROLLCALL_WANTED_PHOTOS", default=5)
+MIN_FACE_PIXELS = env.int("ROLLCALL_MIN_FACE_PIXELS", default=24)
+# How many usable photos each student should have.
+PHOTOS_PER_STUDENT = env.int("ROLLCALL_PHOTOS_PER_STUDENT", default=5)
 
-# Where people find the pages, for links in e-mails; without it the e-mails have none.
-ADDRESS = env.str("ROLLCALL_ADDRESS", default="").rstrip("/")
-# Private networks that a webhook may lead into, such as 10.20.0.0/16. All others are refused.
+# The address of the pages, for links in e-mails. Without it, e-mails have no links.
+BASE_URL = env.str("ROLLCALL_BASE_URL", default="").rstrip("/")
+# Private networks that webhooks may call, such as 10.20.0.0/16. All others are refused.
 WEBHOOK_NETWORKS: list[str] = env.list("ROLLCALL_WEBHOOK_NETWORKS", default=[])
 
-# Where footage may be fetched from besides public addresses: private networks, since cameras live there, and folders.
+# Where footage may be fetched from besides public addresses: private networks, where cameras usually are, and folders.
 SOURCE_NETWORKS: list[str] = env.list("ROLLCALL_SOURCE_NETWORKS", default=[])
 SOURCE_FOLDERS: list[str] = env.list("ROLLCALL_SOURCE_FOLDERS", default=[])
-# What the passwords of sources are encrypted with, the newest first. The secret key always fits, too.
+# Keys that encrypt the passwords of sources, the newest first. The secret key is always accepted, too.
 CREDENTIALS_KEYS: list[str] = env.list("ROLLCALL_CREDENTIALS_KEYS", default=[])
 
-# Limits on what comes from outside.
+# Limits on uploads and fetched files.
 MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)
 MAX_PHOTO_BYTES = env.int("ROLLCALL_MAX_PHOTO_BYTES", default=40 * 1024**2)
 

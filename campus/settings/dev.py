@@ -3,7 +3,7 @@
 from django.core.management.utils import get_random_secret_key
 
 from .base import *  # noqa: F403
-from .base import SECRET_KEY, VAR_DIR
+from .base import DATA_DIR, SECRET_KEY
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -13,7 +13,7 @@ WHITENOISE_USE_FINDERS = True
 
 if not SECRET_KEY:
     # Made at the first start and kept, so that sessions outlive a restart.
-    _key = VAR_DIR / "secret-key"
+    _key = DATA_DIR / "secret-key"
     if not _key.exists():
         _key.parent.mkdir(parents=True, exist_ok=True)
         _key.touch(mode=0o600)

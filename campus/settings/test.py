@@ -3,13 +3,13 @@
 import os
 
 from .base import *  # noqa: F403
-from .base import DATABASES, VAR_DIR, env
+from .base import DATA_DIR, DATABASES, env
 
 # A file, since worker processes share it with the tests; another database by one variable.
 if env.str("ROLLCALL_TEST_POSTGRES_URL", default=""):
     DATABASES["default"] = env.db_url("ROLLCALL_TEST_POSTGRES_URL")
 else:
-    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
 
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the threads of the live server end with their request
 

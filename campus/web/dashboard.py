@@ -271,7 +271,7 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
             "%(n)d students with fewer than %(wanted)d usable photos",
             n,
         )
-        text %= {"n": n, "wanted": settings.WANTED_PHOTOS}
+        text %= {"n": n, "wanted": settings.PHOTOS_PER_STUDENT}
         yield Todo(text=text, icon="add_a_photo", links=links, more=len(lacking) - len(links))
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
     yield _todo(

@@ -38,7 +38,7 @@ def install(install_into: Callable[[WeightsFolder], InstalledWeights]) -> int:
     except OSError as error:
         raise RecognitionError(
             f"The weights folder {folder.path} cannot be written ({error.strerror or error}). "
-            "Set ROLLCALL_WEIGHTS to a folder that can be, for example on a mounted volume."
+            "Set ROLLCALL_WEIGHTS_DIR to a folder that can be, for example on a mounted volume."
         ) from error
     model = MODELS[entry.embedder]
     print(f"{entry.origin}: {entry.form}, model {model.name}, trained on {model.faces}.")

@@ -63,7 +63,7 @@ def test_train_several_classes_names_those_that_cannot(campus: Campus, registrar
 
 
 def test_the_class_page_names_students_with_too_few_photos(campus: Campus, registrar: Client, settings: Any) -> None:
-    settings.WANTED_PHOTOS = 1
+    settings.PHOTOS_PER_STUDENT = 1
     add_photo(campus.ann, state=FacePhoto.Verdict.ACCEPTED)
     add_photo(campus.bob, state=FacePhoto.Verdict.REJECTED)
     response = registrar.get(reverse("admin:academics_course_change", args=[campus.course.pk]))
@@ -72,7 +72,7 @@ def test_the_class_page_names_students_with_too_few_photos(campus: Campus, regis
     assert str(campus.bob) in course_admin.lacking(course)
     assert str(campus.ann) not in course_admin.lacking(course)
     assert "1 of 2" in course_admin.ready(course)
-    settings.WANTED_PHOTOS = 2
+    settings.PHOTOS_PER_STUDENT = 2
     course = course_admin.get_queryset(response.wsgi_request).get()
     assert str(campus.ann) in course_admin.lacking(course)
     assert "0 of 2" in course_admin.ready(course)

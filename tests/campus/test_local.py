@@ -15,15 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import DEADLINE_SECONDS, wait_until
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 def family(pid: int) -> list[int]:
@@ -51,8 +45,8 @@ class Rollcall:
         environment = {name: value for name, value in os.environ.items() if name not in unset}
         environment |= {
             "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
-            "ROLLCALL_VAR": str(folder / "var"),
-            "ROLLCALL_REPORTS": str(folder / "reports"),
+            "ROLLCALL_DATA_DIR": str(folder / "var"),
+            "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
         }
         self.var, self.port = folder / "var", port
         self.output = folder / f"output-{time.monotonic_ns()}"
@@ -64,13 +58,13 @@ class Rollcall:
         return self.output.read_text()
 
     def ready(self) -> "Rollcall":
-        until(
+        wait_until(
             lambda: "Ctrl-C stops it" in self.said() or self.process.poll() is not None,
             "the web application is announced",
         )
         assert self.process.poll() is None, self.said()
         # The worker forks its children when it is ready; the scheduler, Redis and the web server are one family each.
-        until(lambda: len(family(self.process.pid)) >= 8, "all processes are there")
+        wait_until(lambda: len(family(self.process.pid)) >= 8, "all processes are there")
         return self
 
     def url(self, path: str) -> str:
@@ -106,18 +100,18 @@ def test_the_first_start_gives_a_login_that_works_and_the_second_gives_none(star
     assert found, rollcall.said()
     body = json.dumps({"username": found[1], "password": found[2]}).encode()
     request = urllib.request.Request(rollcall.url("/api/v1/token/"), body, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:  # noqa: S310
         assert json.load(answer)["token"]
     assert found[2] not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
     everybody = family(rollcall.process.pid)
     rollcall.process.send_signal(signal.SIGINT)
-    assert rollcall.process.wait(PATIENCE) == 0
+    assert rollcall.process.wait(DEADLINE_SECONDS) == 0
     assert alive(everybody) == []
 
     again = start().ready()
     assert "password" not in again.said()
     again.process.send_signal(signal.SIGTERM)
-    assert again.process.wait(PATIENCE) == 0
+    assert again.process.wait(DEADLINE_SECONDS) == 0
 
 
 def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None:
@@ -125,13 +119,13 @@ def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None
     everybody = family(rollcall.process.pid)
     rollcall.process.kill()
     rollcall.process.wait()
-    until(lambda: alive(everybody) == [], "the children are gone")
+    wait_until(lambda: alive(everybody) == [], "the children are gone")
 
 
 def test_a_second_one_in_the_same_folder_is_refused(start: Callable[[], Rollcall]) -> None:
     rollcall = start().ready()
     second = start()
-    assert second.process.wait(PATIENCE) == 1
+    assert second.process.wait(DEADLINE_SECONDS) == 1
     assert "is running in" in second.said()
     assert rollcall.process.poll() is None
 
@@ -141,7 +135,7 @@ def test_a_child_that_dies_stops_all_and_its_log_is_named(start: Callable[[], Ro
     everybody = family(rollcall.process.pid)
     redis = next(pid for pid in everybody if "redis" in Path(f"/proc/{pid}/comm").read_text())
     os.kill(redis, signal.SIGKILL)
-    assert rollcall.process.wait(PATIENCE) == 1
+    assert rollcall.process.wait(DEADLINE_SECONDS) == 1
     assert "The redis process stopped" in rollcall.said()
     assert str(rollcall.var / "log" / "redis.log") in rollcall.said()
     assert alive(everybody) == []
@@ -150,6 +144,6 @@ def test_a_child_that_dies_stops_all_and_its_log_is_named(start: Callable[[], Ro
 def test_a_taken_port_is_said_and_nothing_is_left(start: Callable[[], Rollcall], port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         rollcall = start()
-        assert rollcall.process.wait(PATIENCE) == 1
+        assert rollcall.process.wait(DEADLINE_SECONDS) == 1
     assert f"Port {port} is in use" in rollcall.said()
     assert "Traceback" not in rollcall.said()

@@ -259,7 +259,7 @@ def test_addresses_that_are_none_are_refused(url: str) -> None:
 
 
 def test_the_lecturers_hear_of_a_counted_lecture_once(world: World, settings) -> None:
-    settings.ADDRESS = "https://rollcall.example"
+    settings.BASE_URL = "https://rollcall.example"
     notify_recording_counted(recording=world.recording)
     assert not Delivery.objects.exists()  # nobody asked for it
     RegisterPolicy.objects.create(course=world.course, mail_lecturers=True)

@@ -171,7 +171,7 @@ def start(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_debug_is_off_and_no_secret_is_in_the_repository(tmp_path: Path):
-    folders = {"ROLLCALL_VAR": str(tmp_path / "var"), "ROLLCALL_REPORTS": str(tmp_path / "Reports")}
+    folders = {"ROLLCALL_DATA_DIR": str(tmp_path / "var"), "ROLLCALL_REPORTS_DIR": str(tmp_path / "Reports")}
     refused = start("prod", **folders)
     assert refused.returncode != 0
     assert "ROLLCALL_SECRET_KEY is missing" in refused.stderr

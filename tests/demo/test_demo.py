@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def demo(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"ROLLCALL_VAR": str(folder / "var"), "ROLLCALL_REPORTS": str(folder / "reports")}
+    environment = os.environ | {
+        "ROLLCALL_DATA_DIR": str(folder / "var"),
+        "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
+    }
     command = [sys.executable, "-m", "demo", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

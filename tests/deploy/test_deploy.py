@@ -121,7 +121,10 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
 
 def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
     sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
-    read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {"ROLLCALL_PRECISION", "ROLLCALL_WEIGHTS"}
+    read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {
+        "ROLLCALL_PRECISION",
+        "ROLLCALL_WEIGHTS_DIR",
+    }
     example = (DEPLOY / "environment.example").read_text().splitlines()
     explained = [
         (number, match[1])
@@ -154,8 +157,8 @@ def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_p
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "campus.settings.prod",
         "ROLLCALL_SECRET_KEY": "k" * 50,
-        "ROLLCALL_VAR": str(tmp_path / "var"),
-        "ROLLCALL_REPORTS": str(tmp_path / "var" / "Reports"),
+        "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
+        "ROLLCALL_REPORTS_DIR": str(tmp_path / "var" / "Reports"),
         "ROLLCALL_CACHE_URL": "redis://127.0.0.1:1/1",
     }
     for command in (

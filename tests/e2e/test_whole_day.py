@@ -33,7 +33,7 @@ class Server:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("ROLLCALL_", "DJANGO_"))
         }
-        self.environment = environment | {"ROLLCALL_VAR": str(var), "ROLLCALL_REPORTS": str(var / "Reports")}
+        self.environment = environment | {"ROLLCALL_DATA_DIR": str(var), "ROLLCALL_REPORTS_DIR": str(var / "Reports")}
         self.password = ""
 
     def start(self) -> None:

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,12 @@ from campus.recordings.services import create_recording
 from tests.campus import factories
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
+from tests.waiting import wait_until
 
 __all__ = ["file_servers", "rtsp_camera"]
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASE_SECONDS = 3
-PATIENCE = 60.0
+LEASE_SECONDS = 6
 
 
 class Redis:
@@ -63,7 +62,7 @@ class Redis:
             "no",
         ]
         self.process = subprocess.Popen([executable, *options], stdout=subprocess.DEVNULL)
-        until(self.answers, "Redis answers")
+        wait_until(self.answers, "Redis answers")
 
     def answers(self) -> bool:
         try:
@@ -74,15 +73,6 @@ class Redis:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + patience
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
-        time.sleep(0.05)
-    return value
 
 
 class Worker:
@@ -139,8 +129,8 @@ class Campus:
             "ROLLCALL_TEST_POSTGRES_URL": "",
             "ROLLCALL_DATABASE_URL": url,
             "ROLLCALL_REDIS_URL": redis.url,
-            "ROLLCALL_VAR": str(folder / "var"),
-            "ROLLCALL_REPORTS": str(folder / "reports"),
+            "ROLLCALL_DATA_DIR": str(folder / "var"),
+            "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
             "ROLLCALL_LEASE_SECONDS": str(LEASE_SECONDS),
             "ROLLCALL_SWEEP_SECONDS": "1",
             "ROLLCALL_MAX_ATTEMPTS": "3",
@@ -179,7 +169,7 @@ class Campus:
             "a worker did not start"
         )
         over = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
-        until(lambda: Recording.objects.filter(pk=recording.pk, state__in=over).exists(), "the recording ends")
+        wait_until(lambda: Recording.objects.filter(pk=recording.pk, state__in=over).exists(), "the recording ends")
         recording.refresh_from_db()
         return recording
 

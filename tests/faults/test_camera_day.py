@@ -33,15 +33,15 @@ from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.conftest import REPOSITORY
-from tests.faults.conftest import Redis, until
+from tests.faults.conftest import Redis
 from tests.servers.openssh import OpenSsh
 from tests.servers.rtsp import RtspCamera
 from tests.servers.s3 import Moto
+from tests.waiting import DEADLINE_SECONDS, wait_until
 
 SECONDS, FOOTAGE_FILES = 42, 3
 STUDENTS, ENROL, ABSENT = 10, 6, 4
 PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}*.mp4"
-PATIENCE = 300.0
 
 
 class Film:
@@ -132,8 +132,8 @@ def processes(
         "ROLLCALL_TEST_POSTGRES_URL": "",
         "ROLLCALL_DATABASE_URL": url,
         "ROLLCALL_REDIS_URL": redis_server.url,
-        "ROLLCALL_VAR": str(tmp_path / "var"),
-        "ROLLCALL_REPORTS": str(tmp_path / "reports"),
+        "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
+        "ROLLCALL_REPORTS_DIR": str(tmp_path / "reports"),
         "ROLLCALL_SWEEP_SECONDS": "2",
         "ROLLCALL_SOURCE_NETWORKS": "127.0.0.0/8,::1/128",
         "ROLLCALL_SOURCE_FOLDERS": str(tmp_path / "cctv"),
@@ -246,7 +246,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
         return bool(condition())
 
     try:
-        until(so, what, PATIENCE)
+        wait_until(so, what, DEADLINE_SECONDS)
     except AssertionError:
         for row in Collection.objects.select_related("lecture"):
             print(

@@ -13,10 +13,11 @@ from campus.cctv.fetching import partial_file_path
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
 from tests.campus import factories
-from tests.faults.conftest import Campus, until
+from tests.faults.conftest import Campus
 from tests.servers.openssh import OpenSsh
 from tests.servers.s3 import Moto
 from tests.servers.stores import FileServer, file_servers  # noqa: F401
+from tests.waiting import wait_until
 
 PATH = "cam1/20261123/090000.mp4"
 # The stand-in for the vision reads JSON; what follows it makes the file long.
@@ -39,18 +40,20 @@ def test_a_killed_worker_and_another_one(
     factories.camera(source_=source, label="cam1")
     first = campus.worker(concurrency=1)
     jobs.SCAN_SOURCE.publish([source.pk])
-    footage_file = until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is seen")
-    until(lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over")
+    footage_file = wait_until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is seen")
+    wait_until(
+        lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over"
+    )
     assert footage_file.size == len(CONTENT)
 
     FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING)
     jobs.FETCH.publish([footage_file.pk])
     part = partial_file_path(footage_file)
-    until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
+    wait_until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
     first.kill()
     assert not FootageFile.objects.get(pk=footage_file.pk).file
     campus.worker(concurrency=2)
-    until(
+    wait_until(
         lambda: FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.STORED).exists(),
         "the file is here",
     )

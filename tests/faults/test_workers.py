@@ -14,7 +14,8 @@ from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
-from tests.faults.conftest import Campus, Worker, outcome, sheet, until
+from tests.faults.conftest import Campus, Worker, outcome, sheet
+from tests.waiting import wait_until
 
 # Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never comes.
 SEGMENTS = [[0, 2], [0, 2, 7], [0, 1, 7], [0, 1], [0, 1], [0, 1]]
@@ -52,7 +53,7 @@ def test_a_killed_worker_loses_nothing(campus: Campus) -> None:
     expected = undisturbed(campus)
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.record(lecture, SEGMENTS, gate=str(gate))
-    until(lambda: both_at_work(gate, workers), "two workers are at segments of one recording")
+    wait_until(lambda: both_at_work(gate, workers), "two workers are at segments of one recording")
     workers[1].kill()
     (gate / "open").touch()
     recording = campus.ended(recording)
@@ -69,7 +70,7 @@ def test_every_message_comes_three_times(campus: Campus) -> None:
     recording = campus.record(lecture, SEGMENTS)
     jobs.INGEST.publish([recording.pk, recording.pk])
     recording = campus.ended(recording)
-    until(
+    wait_until(
         lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0,
         "all messages are delivered",
     )
@@ -84,7 +85,7 @@ def test_lost_messages_are_sent_again(campus: Campus) -> None:
     recording = campus.record(lecture, SEGMENTS, gate=str(gate))
     campus.redis.client.flushall()  # the ingest and all checks of photos
     campus.worker(concurrency=1)
-    until(lambda: at_work(gate), "a segment is at work")
+    wait_until(lambda: at_work(gate), "a segment is at work")
     campus.redis.client.flushall()  # the other segments
     (gate / "open").touch()
     assert campus.ended(recording).state == "done"
@@ -95,12 +96,12 @@ def test_redis_is_away_for_a_while(campus: Campus) -> None:
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.record(lecture, SEGMENTS, gate=str(gate))
-    until(lambda: len(at_work(gate)) == 2, "two segments are at work")
+    wait_until(lambda: len(at_work(gate)) == 2, "two segments are at work")
     campus.redis.stop()
     second = campus.record(lecture, SEGMENTS, again=True)  # an upload goes on without Redis
     assert second.published_at is None
     (gate / "open").touch()
-    until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without Redis")
+    wait_until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without Redis")
     campus.redis.start()
     assert campus.ended(recording).state == "done"
     assert campus.ended(second).state == "done"
@@ -123,7 +124,7 @@ def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.record(lecture, SEGMENTS, gate=str(gate))  # nobody ever opens
-    until(lambda: len(at_work(gate)) == 2, "both children are at it")
+    wait_until(lambda: len(at_work(gate)) == 2, "both children are at it")
     cancel_recording(recording=recording, user=None)
     assert campus.ended(campus.record(lecture, SEGMENTS)).state == "done"
     assert campus.ended(recording).state == "cancelled"
@@ -138,16 +139,16 @@ def test_a_zombie_changes_nothing(campus: Campus) -> None:
     zombie = campus.worker(concurrency=1, beat=False)
     lecture, gate = campus.lecture(1), campus.gate()
     recording = campus.record(lecture, [[0]], gate=str(gate), deaf=True)
-    until(lambda: at_work(gate), "the worker is at it")
+    wait_until(lambda: at_work(gate), "the worker is at it")
     zombie.signal(signal.SIGSTOP)
     campus.worker(concurrency=1)
-    until(lambda: len(at_work(gate)[0]) == 2, "another worker took over when the lease was over")
+    wait_until(lambda: len(at_work(gate)[0]) == 2, "another worker took over when the lease was over")
     (gate / "open").touch()
     recording = campus.ended(recording)
     before = list(Segment.objects.filter(recording=recording).values()), outcome(lecture)
     assert before[0][0]["attempts"] == 2
     zombie.signal(signal.SIGCONT)
-    until(lambda: f"recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
+    wait_until(lambda: f"recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
     assert (list(Segment.objects.filter(recording=recording).values()), outcome(lecture)) == before
     assert not list(Path(campus.folder, "var/media/tracks").glob("*/*")), "the zombie's tracks are gone"
 

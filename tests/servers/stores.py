@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import pytest
 
+from tests.waiting import DEADLINE_SECONDS
+
 USERNAME, PASSWORD = "viewer", "a secret: ö/%@"
-PATIENCE = 20.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,7 +84,7 @@ class FileServer:
                 cwd=ROOT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return

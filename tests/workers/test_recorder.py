@@ -3,8 +3,7 @@
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +23,7 @@ from recognition.types import Segment
 from tests.campus import factories
 from tests.recognition import video_files
 from tests.servers.rtsp import RtspCamera
+from tests.waiting import DEADLINE_SECONDS, wait_until
 from workers.recorder import camera as cameras
 from workers.recorder import session as sessions
 from workers.recorder import supervisor as supervisors
@@ -33,18 +33,9 @@ from workers.recorder.supervisor import Supervisor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 60.0
 RATE = 10
 SECONDS = 20  # of the film
 SECRET = "Zimt&Zucker@7%"
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
-        time.sleep(0.05)
-    return value
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +90,7 @@ class Running:
     def stop(self) -> None:
         for supervisor, thread in self.all:
             supervisor.stop()
-            thread.join(PATIENCE)
+            thread.join(DEADLINE_SECONDS)
             assert not thread.is_alive()
 
 
@@ -146,7 +137,7 @@ def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
 ) -> None:
     camera = camera_at(rtsp_camera(film, password=SECRET), password=SECRET)
     recorder.start()
-    until(lambda: len(footage_files()) >= 3, "three footage files")
+    wait_until(lambda: len(footage_files()) >= 3, "three footage files")
     recorder.stop()
     found = footage_files()
     for footage_file in found:
@@ -173,20 +164,22 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     server = rtsp_camera(film)
     camera = camera_at(server)
     recorder.start()
-    until(footage_files, "a footage file")
+    wait_until(footage_files, "a footage file")
     server.kill()
-    until(lambda: Source.objects.get().error, "the trouble is told")
+    wait_until(lambda: Source.objects.get().error, "the trouble is told")
     assert str(camera) in str(Source.objects.get().error)
-    until(lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds")
+    wait_until(
+        lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds"
+    )
     back = timezone.now()
     server.start()
-    after = until(lambda: FootageFile.objects.filter(starts_at__gt=back).first(), "a footage file after it")
+    after = wait_until(lambda: FootageFile.objects.filter(starts_at__gt=back).first(), "a footage file after it")
     assert_right(after)
     before = FootageFile.objects.filter(starts_at__lt=back).latest("ends_at")
     assert before.ends_at < back
     assert f"{timezone.localtime(before.ends_at):%H:%M:%S}" in str(after.note)
     assert f"{timezone.localtime(after.starts_at):%H:%M:%S}" in str(after.note)
-    until(lambda: not Source.objects.get().error, "the trouble is over")
+    wait_until(lambda: not Source.objects.get().error, "the trouble is over")
 
 
 def test_two_recorders_record_once_and_one_takes_over_from_the_other(
@@ -194,12 +187,12 @@ def test_two_recorders_record_once_and_one_takes_over_from_the_other(
 ) -> None:
     camera_at(rtsp_camera(film))
     first, second = recorder.start(), recorder.start()
-    until(footage_files, "a footage file")
+    wait_until(footage_files, "a footage file")
     busy, idle = (first, second) if first.sessions else (second, first)
     assert not idle.sessions
     busy.stop()
-    stopped = until(lambda: idle.sessions and footage_files(), "the other has taken it")
-    until(lambda: len(footage_files()) > len(stopped) + 1, "it records")
+    stopped = wait_until(lambda: idle.sessions and footage_files(), "the other has taken it")
+    wait_until(lambda: len(footage_files()) > len(stopped) + 1, "it records")
     recorder.stop()
     found = footage_files()
     for footage_file in found:
@@ -228,7 +221,7 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
         file.flush()
         left.write_bytes(unfinished.read_bytes()[:-1000])
     recorder.start()
-    (footage_file,) = until(footage_files, "a footage file")
+    (footage_file,) = wait_until(footage_files, "a footage file")
     assert abs(footage_file.starts_at - began) < timedelta(milliseconds=1)
     assert (
         3
@@ -243,13 +236,13 @@ def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path,
     server = rtsp_camera(film)
     camera_at(server)
     recorder.start()
-    until(lambda: footage_files(), "a footage file")
+    wait_until(lambda: footage_files(), "a footage file")
     server.tell("mute")
-    until(lambda: "sends nothing" in str(Source.objects.get().error), "it is told")
+    wait_until(lambda: "sends nothing" in str(Source.objects.get().error), "it is told")
     for footage_file in footage_files():
         assert_right(footage_file)
     server.tell("play")
-    until(lambda: not Source.objects.get().error, "it goes on")
+    wait_until(lambda: not Source.objects.get().error, "it goes on")
 
 
 def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
@@ -263,7 +256,7 @@ def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
 ) -> None:
     camera = camera_at(rtsp_camera(film, password="another"), password=SECRET)
     recorder.start()
-    until(lambda: Source.objects.get().error, "it is told")
+    wait_until(lambda: Source.objects.get().error, "it is told")
     source = Source.objects.get()
     assert str(source.error) == f"{camera}: The camera refuses the user name or the password. Correct them."
     for place in (caplog.text, source.error, source.error_detail, source.secret):
@@ -273,7 +266,7 @@ def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
     assert not footage_files()
     # Corrected, it is tried at once.
     Source.objects.update(secret=encrypt("another"))
-    until(footage_files, "a footage file")
+    wait_until(footage_files, "a footage file")
 
 
 def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monkeypatch, caplog) -> None:
@@ -286,7 +279,7 @@ def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monke
     monkeypatch.setattr(sessions, "record", full)
     camera_of("rtsp://127.0.0.1:8554")
     recorder.start()
-    until(lambda: "The disk is full" in str(Source.objects.get().error), "it is told")
+    wait_until(lambda: "The disk is full" in str(Source.objects.get().error), "it is told")
     assert "No space left" in caplog.text
     assert SECRET not in caplog.text
 

@@ -25,8 +25,8 @@ from tests.servers.s3 import Moto
 from tests.servers.samba import Samba
 from tests.servers.stores import FileServer, file_servers  # noqa: F401
 from tests.servers.wsgidav import DigestDav, DigestWeb
-from workers.source_listing import Unreachable, connected, look
-from workers.stores import Writing
+from workers.source_listing import list_files, open_store
+from workers.stores import FileBeingWritten, StoreNotFound, StoreUnavailable
 
 pytestmark = pytest.mark.django_db
 
@@ -59,8 +59,8 @@ def source_of(server: FileServer, **fields: Any) -> Source:
 
 
 def read(source: Source, path: str, offset: int = 0) -> bytes:
-    with connected(source, seconds=30, budget=100_000_000) as (there, _line):
-        return b"".join(there.read(path, offset))
+    with open_store(source, seconds=30, max_bytes=100_000_000) as (store, _guard):
+        return b"".join(store.read(path, offset))
 
 
 def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
@@ -70,7 +70,7 @@ def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
     server.put("notes.txt", b"no footage")
     source = source_of(server)
     day = datetime(2026, 11, 23, tzinfo=UTC).date()
-    files = {file.path: file for file in look(source, (day, day))}
+    files = {file.path: file for file in list_files(source, (day, day))}
     assert files.keys() == {"cam 1/20261123/090000.mp4", "Zoë's #1 100%/20261123/100000.mp4"}
     file = files["cam 1/20261123/090000.mp4"]
     assert file.size == len(CONTENT)
@@ -81,36 +81,35 @@ def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
     assert read(source, file.path, offset=1_234_567) == CONTENT[1_234_567:]
     assert read(source, "Zoë's #1 100%/20261123/100000.mp4", offset=1) == b"dd"
     # Whoever looks at a source before its pattern is right sees everything.
-    assert {"notes.txt", "cam 1/20261124/090000.mp4"} < {file.path for file in look(source)}
+    assert {"notes.txt", "cam 1/20261124/090000.mp4"} < {file.path for file in list_files(source)}
     # A look at the file says the same as the list: else each would pass for a changed one.
-    with connected(source, seconds=30, budget=1_000_000) as (there, _line):
-        now = there.look_at(file.path)
+    with open_store(source, seconds=30, max_bytes=1_000_000) as (store, _guard):
+        now = store.stat(file.path)
         assert (now.size, now.modified) == (file.size, file.modified)
 
 
 def test_what_is_wrong_is_said_in_words(server: FileServer) -> None:
     server.put("here.mp4", b"here")
-    with pytest.raises(Unreachable, match="password is wrong"):
-        look(source_of(server, secret=encrypt("not the password")))
+    with pytest.raises(StoreUnavailable, match="password is wrong"):
+        list_files(source_of(server, secret=encrypt("not the password")))
     with (
-        pytest.raises(Unreachable) as missing,
-        connected(source_of(server), seconds=30, budget=1_000_000) as (there, _line),
+        pytest.raises(StoreNotFound),
+        open_store(source_of(server), seconds=30, max_bytes=1_000_000) as (store, _guard),
     ):
-        there.look_at("nowhere.mp4")
-    assert missing.value.gone
+        store.stat("nowhere.mp4")
     source = source_of(server)
     source.address = source.address.replace(f":{server.port}", ":1025")  # where nobody listens
-    with pytest.raises(Unreachable, match="refused, or it broke") as refused:
-        look(source)
-    assert not refused.value.gone
+    with pytest.raises(StoreUnavailable, match="refused, or it broke") as refused:
+        list_files(source)
+    assert not isinstance(refused.value, StoreNotFound)
 
 
 def test_the_password_is_in_no_log_and_no_error(server: FileServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     server.put("here.mp4", b"here")
     source = source_of(server)
-    look(source)
-    with pytest.raises(Unreachable) as missing:
+    list_files(source)
+    with pytest.raises(StoreUnavailable) as missing:
         read(source, "nowhere.mp4")
     said = caplog.text + str(missing.getrepr(style="long"))
     basic = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
@@ -119,8 +118,8 @@ def test_the_password_is_in_no_log_and_no_error(server: FileServer, caplog: pyte
 
 @pytest.mark.parametrize("kind", [PyFtpd, Nginx, NginxDav], ids=lambda kind: kind.__name__)
 def test_a_certificate_that_nobody_vouches_for_is_refused(kind: type[FileServer], file_servers: Servers) -> None:  # noqa: F811
-    with pytest.raises(Unreachable, match="certificate"):
-        look(source_of(file_servers(kind)))
+    with pytest.raises(StoreUnavailable, match="certificate"):
+        list_files(source_of(file_servers(kind)))
 
 
 class TestHostKey:
@@ -135,11 +134,11 @@ class TestHostKey:
     def test_it_is_taken_over_once(self, server: OpenSsh) -> None:
         source = source_of(server, host_key="")
         with pytest.raises(UserError, match="Test the source"):
-            look(source)
-        look(source, learn=True)
+            list_files(source)
+        list_files(source, learn_host_key=True)
         source.refresh_from_db()
         assert source.host_key == server.host_key
-        look(source)
+        list_files(source)
 
     @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
     def test_another_one_gets_no_password(self, server: OpenSsh, kind: str) -> None:
@@ -148,8 +147,8 @@ class TestHostKey:
         server.new_host_key(kind)
         server.start()
         for learn in (False, True):
-            with pytest.raises(Unreachable, match="host key is another one"):
-                look(source, learn=learn)
+            with pytest.raises(StoreUnavailable, match="host key is another one"):
+                list_files(source, learn_host_key=learn)
         assert "password" not in (server.folder / "log").read_text()
 
 
@@ -161,10 +160,10 @@ def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: P
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file], check=True)
     source = source_of(server)
     save_source(source=source, password=file.read_text())
-    with pytest.raises(Unreachable, match="refuses us"):
-        look(source)
+    with pytest.raises(StoreUnavailable, match="refuses us"):
+        list_files(source)
     (server.folder / "authorized_keys").write_text((tmp_path / "id.pub").read_text())
-    assert "here.mp4" in {found.path for found in look(source)}
+    assert "here.mp4" in {found.path for found in list_files(source)}
 
 
 def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
@@ -186,15 +185,15 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["http", "webdav"])
 def test_a_name_that_no_web_server_knows(kind: str) -> None:
     with pytest.raises(UserError, match="no user name with a colon"):
-        look(factories.source(kind=kind, address="http://127.0.0.1/", username="a:b", pattern=PATTERN))
+        list_files(factories.source(kind=kind, address="http://127.0.0.1/", username="a:b", pattern=PATTERN))
 
 
 def test_a_redirect_to_elsewhere_is_not_followed(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     server = trusted(file_servers(Nginx), monkeypatch)
     source = source_of(server)
     source.address = source.address.replace("/list", "/away")
-    with pytest.raises(Unreachable, match=r"sends us elsewhere \(to 169\.254\.169\.254:80\)"):
-        look(source)
+    with pytest.raises(StoreUnavailable, match=r"sends us elsewhere \(to 169\.254\.169\.254:80\)"):
+        list_files(source)
 
 
 def test_a_windows_share_says_who_writes(file_servers: Servers) -> None:  # noqa: F811
@@ -207,7 +206,7 @@ def test_a_windows_share_says_who_writes(file_servers: Servers) -> None:  # noqa
     share = {"username": server.username, "password": server.password, "port": server.port}
     with (
         smbclient.open_file(r"\\localhost\recordings\busy.mp4", "rb", share_access="", **share),
-        pytest.raises(Writing),
+        pytest.raises(FileBeingWritten),
     ):
         read(source_of(server), "busy.mp4")
 
@@ -228,9 +227,9 @@ class TestFolder:
         (folder / "cam2").symlink_to(tmp_path)
         os.mkfifo(day / "110000.mp4")
         source = factories.source(address=str(folder), pattern=PATTERN)
-        assert [file.path for file in look(source)] == ["cam1/20261123/090000.mp4"]
+        assert [file.path for file in list_files(source)] == ["cam1/20261123/090000.mp4"]
         for path in ("cam1/20261123/100000.mp4", "cam2/secret.mp4", "../secret.mp4", "cam1/20261123/110000.mp4"):
-            with pytest.raises(Unreachable):
+            with pytest.raises(StoreUnavailable):
                 read(source, path)
 
     def test_a_file_that_is_open_for_writing_is_not_read(self, folder: Path) -> None:
@@ -239,7 +238,7 @@ class TestFolder:
         with file.open("wb") as writer:
             writer.write(b"film")
             writer.flush()
-            with pytest.raises(Writing):
+            with pytest.raises(FileBeingWritten):
                 read(source, "now.mp4")
         assert read(source, "now.mp4") == b"film"
 
@@ -247,8 +246,8 @@ class TestFolder:
         """Whoever wants to write while we read may do so at once."""
         file = folder / "now.mp4"
         file.write_bytes(CONTENT)
-        with connected(factories.source(address=str(folder)), seconds=30, budget=0) as (there, _line):
-            chunks = there.read("now.mp4", 0)
+        with open_store(factories.source(address=str(folder)), seconds=30, max_bytes=0) as (store, _guard):
+            chunks = store.read("now.mp4", 0)
             next(chunks)
             writer = threading.Thread(target=lambda: file.open("ab").close())
             writer.start()
@@ -260,6 +259,6 @@ class TestFolder:
         (folder / "way out").symlink_to(tmp_path / "other")
         for address in (tmp_path / "other", folder / ".." / "other", folder / "way out", Path("cctv")):
             with pytest.raises(UserError, match="ROLLCALL_SOURCE_FOLDERS"):
-                look(factories.source(address=str(address)))
+                list_files(factories.source(address=str(address)))
         with pytest.raises(UserError, match="Is it mounted"):
-            look(factories.source(address=str(folder / "nowhere")))
+            list_files(factories.source(address=str(folder / "nowhere")))

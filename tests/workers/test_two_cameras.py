@@ -120,7 +120,7 @@ def test_two_cameras_see_the_truth_together(
     film: tuple[list[Any], dict[str, Any]], shared_data: Path, tmp_path: Path, settings: Any
 ) -> None:
     settings.BROKER_URL = "memory://"
-    settings.SEGMENT_SECONDS, settings.SAMPLE_EVERY = 8.0, 1.0
+    settings.SEGMENT_SECONDS, settings.SAMPLE_SECONDS = 8.0, 1.0
     pictures, truth = film
     course = factories.course()
     for name in truth["roster"]:

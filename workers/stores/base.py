@@ -7,12 +7,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from campus.common.errors import UserError
+from campus.cctv.egress_policy import Address
+from campus.cctv.models import Source
+from recognition.messages import Message
+from workers.stores.errors import BY_PRECEDENCE, ErrorClass, StoreUnavailable, classify_system_error, with_causes
 
-CHUNK = 256 * 1024
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 256 * 1024
 CONNECT_SECONDS, READ_SECONDS = 20, 30
 
-# What they write at lower levels may hold headers with passwords.
+# Their messages at lower levels may hold headers with passwords.
 for library in (
     "paramiko",
     "smbprotocol",
@@ -28,92 +33,113 @@ for library in (
     logging.getLogger(library).setLevel(logging.WARNING)
 
 
-class Writing(UserError):
-    """Somebody has the file open to write into it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A folder or a file of a store. `size` is None if only asking for the file itself tells it.
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a store has at a path: a folder, or a file of so many bytes. `size` is None where only a look at the file itself tells.
-
-    `tag`: what stays the same as long as the bytes do; of S3 often their MD5.
+    `tag` stays the same as long as the bytes do; in S3 it is often their MD5.
     """
 
     path: str
-    folder: bool = False
+    is_folder: bool = False
     size: int | None = None
     modified: datetime | None = None
     tag: str = ""
 
 
 class Store:
-    """A store, by paths that are relative to the source's address. What goes wrong is raised as the library has it."""
+    """A store. Paths are relative to the source's address. Errors are raised as its library has them: see `translate_error`."""
 
-    opening: dict[str, Any] = {}
-    host_key = ""  # that the server showed, where it has one
+    open_options: dict[str, Any] = {}
+    host_key = ""  # that the server has shown, if it has one
 
-    def __init__(self, fs: Any, root: str) -> None:
-        self.fs, self.root = fs, root.rstrip("/")
+    fs: Any
+    root: str
 
-    def name(self, path: str) -> str:
-        """How the filesystem calls the path."""
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
+        """Connect. Sets `fs`, the fsspec filesystem, and `root`, the path of the address in it."""
+        raise NotImplementedError
+
+    def full_path(self, path: str) -> str:
+        """The path as the filesystem knows it."""
         return f"{self.root}/{path}" if path else self.root or "/"
 
-    def entries(self, folder: str) -> Iterator[Found]:
-        """What is in a folder, without names that are no plain ones."""
-        for info in self.fs.ls(self.name(folder), detail=True):
-            last = self.last_part(info)
-            if sound(last) and info["type"] in ("file", "directory"):
-                yield found(f"{folder}/{last}" if folder else last, info)
+    def list_folder(self, folder: str) -> Iterator[Entry]:
+        """What is in a folder, without names that `is_plain_name` refuses."""
+        for info in self.fs.ls(self.full_path(folder), detail=True):
+            name = self.name_of(info)
+            if is_plain_name(name) and info["type"] in ("file", "directory"):
+                yield entry_from_info(join_path(folder, name), info)
 
-    def last_part(self, info: dict[str, Any]) -> str:
+    def name_of(self, info: dict[str, Any]) -> str:
         return str(info["name"]).rstrip("/").rsplit("/", 1)[-1]
 
-    def look_at(self, path: str) -> Found:
+    def stat(self, path: str) -> Entry:
         """The file as it is now."""
-        return found(path, self.fs.info(self.name(path)))
+        return entry_from_info(path, self.fs.info(self.full_path(path)))
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         """The bytes from `offset` on, a few at a time, until the server says that this is the end."""
-        with self.fs.open(self.name(path), "rb", **self.opening) as file:
+        with self.fs.open(self.full_path(path), "rb", **self.open_options) as file:
             file.seek(offset)
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def close(self) -> None:
-        """Say goodbye, where the protocol has a word for it."""
+        """End the session, if the protocol has one."""
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        """What an error of this store's library means; None if nothing is known about it."""
+        return classify_system_error(error)
+
+    @classmethod
+    def translate_error(cls, error: Exception) -> StoreUnavailable:
+        """The error of this store's library, with its causes, as one of `workers.stores.errors`."""
+        meanings = {cls.classify_error(cause) for cause in with_causes(error)}
+        for meaning in BY_PRECEDENCE:
+            if meaning in meanings:
+                return meaning()
+        log.warning("An answer of a server could not be understood", exc_info=error)
+        return StoreUnavailable(
+            Message("The server's answer could not be understood ({kind}).", kind=type(error).__name__)
+        )
 
 
-def sound(name: str) -> bool:
-    """Whether the name is one part of a path and can be shown: a server may send any."""
+def join_path(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether the name is one part of a path and can be shown. A server may send anything."""
     return name not in ("", ".", "..") and not {"/", "\\"} & set(name) and name.isprintable()
 
 
-def found(path: str, info: dict[str, Any]) -> Found:
-    """What fsspec's implementations say, each in its own words."""
+def entry_from_info(path: str, info: dict[str, Any]) -> Entry:
+    """From what fsspec's implementations return; each has its own keys."""
     times = (info.get(key) for key in ("mtime", "modified", "LastModified", "Last-Modified", "modify"))
     size = info.get("size")
-    return Found(
-        path,
-        info["type"] == "directory",
-        None if size is None else int(size),
-        next((moment(time) for time in times if time), None),
-        str(info.get("ETag") or info.get("etag") or "").strip('"'),
+    return Entry(
+        path=path,
+        is_folder=info["type"] == "directory",
+        size=None if size is None else int(size),
+        modified=next((parse_time(time) for time in times if time), None),
+        tag=str(info.get("ETag") or info.get("etag") or "").strip('"'),
     )
 
 
-def moment(said: Any) -> datetime | None:
-    """A time in UTC, to the second, of whatever a server says."""
+def parse_time(value: Any) -> datetime | None:
+    """A time in UTC, to the second, from whatever a server sends; None if it is no time."""
     try:
-        match said:
+        match value:
             case datetime():
-                at = said
+                at = value
             case int() | float():
-                at = datetime.fromtimestamp(said, UTC)
-            case str() if said[:14].isdigit():
-                at = datetime.strptime(said[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - FTP's are UTC
+                at = datetime.fromtimestamp(value, UTC)
+            case str() if value[:14].isdigit():
+                at = datetime.strptime(value[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - FTP's are UTC
             case _:
-                at = parsedate_to_datetime(str(said))
+                at = parsedate_to_datetime(str(value))
     except (ValueError, OverflowError, OSError):
         return None
     return (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)).replace(microsecond=0)

@@ -1,5 +1,6 @@
 """A folder of this machine, or one that is mounted (NFS, SMB)."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -8,61 +9,69 @@ from contextlib import suppress
 from pathlib import Path
 
 from campus.cctv.egress_policy import Address
-from workers.stores.base import CHUNK, Found, Store, Writing, moment, sound
+from campus.cctv.models import Source
+from workers.stores.base import CHUNK_BYTES, Entry, Store, is_plain_name, join_path, parse_time
+from workers.stores.errors import ErrorClass, FileBeingWritten, StoreNotFound, classify_system_error
 
 
 class Folder(Store):
     """A folder of this machine, or one that is mounted. Links are not followed."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(None, address.path)
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
+        self.root = address.path.rstrip("/")
 
-    def entries(self, folder: str) -> Iterator[Found]:
-        with os.scandir(self._real(folder)) as entries:
+    def list_folder(self, folder: str) -> Iterator[Entry]:
+        with os.scandir(self._resolve(folder)) as entries:
             for entry in entries:
-                if sound(entry.name) and (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
-                    yield self._found(
-                        f"{folder}/{entry.name}" if folder else entry.name, entry.stat(follow_symlinks=False)
-                    )
+                if is_plain_name(entry.name) and (
+                    entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+                ):
+                    yield self._entry(join_path(folder, entry.name), entry.stat(follow_symlinks=False))
 
-    def look_at(self, path: str) -> Found:
-        return self._found(path, self._real(path).lstat())
+    def stat(self, path: str) -> Entry:
+        return self._entry(path, self._resolve(path).lstat())
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        """Raises Writing while another process has the file open to write into it, as far as the file system can tell."""
-        # Not blocking: a pipe of that name would never open.
-        with open(os.open(self._real(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
+        """Raises FileBeingWritten while another process has the file open for writing, as far as the file system can tell."""
+        # O_NONBLOCK, because opening a named pipe would wait for ever.
+        with open(os.open(self._resolve(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise FileNotFoundError(path)
             with suppress(PermissionError):
                 self._refuse_writers(file.fileno())
             file.seek(offset)
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     @staticmethod
     def _refuse_writers(file: int) -> None:
-        """A lease to read is not given while the file is open for writing."""
+        """Ask the kernel for a read lease, which it does not give while the file is open for writing."""
         try:
             fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except BlockingIOError as error:
-            raise Writing("The file is still being written.") from error
+            raise FileBeingWritten from error
         except OSError:
             return  # a file system without leases
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
-    def _real(self, path: str) -> Path:
+    def _resolve(self, path: str) -> Path:
         real = Path(self.root, path).resolve()
         if not real.is_relative_to(self.root):
             raise FileNotFoundError(path)
         return real
 
     @staticmethod
-    def _found(path: str, entry: os.stat_result) -> Found:
-        return Found(
-            path,
-            stat.S_ISDIR(entry.st_mode),
-            entry.st_size,
-            moment(entry.st_mtime),
-            f"{entry.st_ino}-{entry.st_mtime_ns}",
+    def _entry(path: str, status: os.stat_result) -> Entry:
+        return Entry(
+            path=path,
+            is_folder=stat.S_ISDIR(status.st_mode),
+            size=status.st_size,
+            modified=parse_time(status.st_mtime),
+            tag=f"{status.st_ino}-{status.st_mtime_ns}",
         )
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        if isinstance(error, OSError) and error.errno == errno.ENOENT:
+            return StoreNotFound
+        return classify_system_error(error)

@@ -9,14 +9,17 @@ from fsspec.implementations.ftp import FTPFileSystem
 
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
-from workers.stores.base import CHUNK, READ_SECONDS, Found, Store, moment
+from workers.stores.base import CHUNK_BYTES, READ_SECONDS, Entry, Store, parse_time
+from workers.stores.errors import AccessRefused, ErrorClass, StoreNotFound, classify_system_error
+
+ERRORS_BY_REPLY_CODE: dict[str, ErrorClass] = {"530": AccessRefused, "550": StoreNotFound}
 
 
 class Ftps(Store):
     """FTP with TLS for commands and data, and the certificate checked."""
 
-    def __init__(self, address: Address, source: Source, password: str) -> None:
-        fs = CheckedFtps(
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
+        fs = CertifiedFtpFileSystem(
             address.host,
             address.port,
             source.username,
@@ -25,40 +28,49 @@ class Ftps(Store):
             timeout=READ_SECONDS,
             skip_instance_cache=True,
         )
-        super().__init__(fs, address.path)
+        self.fs, self.root = fs, address.path.rstrip("/")
 
-    def look_at(self, path: str) -> Found:
+    def stat(self, path: str) -> Entry:
         ftp = self.fs.ftp
         ftp.voidcmd("TYPE I")
         try:
-            size, modified = ftp.size(self.name(path)), moment(ftp.sendcmd(f"MDTM {self.name(path)}")[4:].strip())
+            size, modified = (
+                ftp.size(self.full_path(path)),
+                parse_time(ftp.sendcmd(f"MDTM {self.full_path(path)}")[4:].strip()),
+            )
         except ftplib.error_perm as error:
             raise FileNotFoundError(path) from error
-        return Found(path, size=size, modified=modified)
+        return Entry(path=path, size=size, modified=modified)
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         ftp = self.fs.ftp
         ftp.voidcmd("TYPE I")
-        with ftp.transfercmd(f"RETR {self.name(path)}", rest=offset or None) as connection:
-            while chunk := connection.recv(CHUNK):
+        with ftp.transfercmd(f"RETR {self.full_path(path)}", rest=offset or None) as connection:
+            while chunk := connection.recv(CHUNK_BYTES):
                 yield chunk
         ftp.voidresp()
 
     def close(self) -> None:
         self.fs.ftp.close()
 
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        if isinstance(error, ftplib.error_perm):
+            return ERRORS_BY_REPLY_CODE.get(str(error)[:3])
+        return classify_system_error(error)
 
-class CheckedFtps(FTPFileSystem):
-    """fsspec's checks no certificate."""
+
+class CertifiedFtpFileSystem(FTPFileSystem):
+    """fsspec's own class checks no certificate."""
 
     def _connect(self) -> None:
-        self.ftp = OneSession(timeout=self.timeout, encoding=self.encoding, context=ssl.create_default_context())
+        self.ftp = SessionReusingFtp(timeout=self.timeout, encoding=self.encoding, context=ssl.create_default_context())
         self.ftp.connect(self.host, self.port)
         self.ftp.login(*self.cred)
 
 
-class OneSession(ftplib.FTP_TLS):
-    """Data connections go on with the TLS session of the commands: many servers want it, so that nobody else takes the data."""
+class SessionReusingFtp(ftplib.FTP_TLS):
+    """Data connections resume the TLS session of the commands. Many servers require it, so that nobody else can take the data."""
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> Any:
         connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - encrypted in the next line

@@ -1,4 +1,4 @@
-"""Name and password for web servers, sent when they are asked for and as they are asked for: by Digest, or else by Basic."""
+"""User name and password for web servers, sent when the server asks for them, and as it asks: by Digest or by Basic."""
 
 from collections.abc import Generator
 from http import HTTPStatus
@@ -12,8 +12,8 @@ from campus.common.errors import UserError
 CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
 
 
-def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """For aiohttp, which brings Digest. Raises UserError for a name with a colon, which neither can say."""
+def aiohttp_middlewares(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
+    """For aiohttp, which has Digest itself. Raises UserError for a user name with a colon, which neither scheme can express."""
     if ":" in username:
         raise UserError("A web server knows no user name with a colon.")
     basic = aiohttp.encode_basic_auth(username, password, encoding="utf-8")
@@ -29,7 +29,7 @@ def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, 
             and answer.status == HTTPStatus.UNAUTHORIZED
             and answer.headers.get(CHALLENGE, "").lower().startswith("basic")
         ):
-            asked_by.add(origin)  # the first one is the source's own, and the only one
+            asked_by.add(origin)  # only the first one, which is the source's own
             answer.release()
             request.headers[ANSWER] = basic
             answer = await handler(request)
@@ -38,8 +38,8 @@ def logins(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, 
     return aiohttp.DigestAuthMiddleware(username, password), by_basic
 
 
-class Login(httpx.Auth):
-    """For httpx, which brings both, each by itself."""
+class HttpxLogin(httpx.Auth):
+    """For httpx, which has both, but not the choice between them."""
 
     def __init__(self, username: str, password: str) -> None:
         self.digest, self.basic = httpx.DigestAuth(username, password), httpx.BasicAuth(username, password)

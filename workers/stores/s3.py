@@ -4,25 +4,28 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from botocore import exceptions as botocore
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
-from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
+from workers.stores.base import CHUNK_BYTES, CONNECT_SECONDS, READ_SECONDS, Store
+from workers.stores.errors import ConnectionBroken, ErrorClass, StoreTimedOut
+from workers.stores.web import classify_http_error, classify_status
 
-BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")  # Debian's
+DEBIAN_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def authorities() -> str | bool:
-    """Whom this machine trusts, as all other kinds of sources do; botocore would bring a list of its own."""
-    return ssl.get_default_verify_paths().cafile or (str(BUNDLE) if BUNDLE.exists() else True)
+def ca_bundle() -> str | bool:
+    """The certificate authorities that this machine trusts, as for all other kinds of sources. botocore would bring its own."""
+    return ssl.get_default_verify_paths().cafile or (str(DEBIAN_CA_BUNDLE) if DEBIAN_CA_BUNDLE.exists() else True)
 
 
 class S3(Store):
-    """S3 and what speaks like it: `https://server/bucket/prefix`, with `?region=` where the server has one of its own."""
+    """S3 and compatible servers: `https://server/bucket/prefix`, with `?region=` if the server has one of its own."""
 
-    def __init__(self, address: Address, source: Source, password: str) -> None:
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         amazon = (
             address.host.removesuffix(".amazonaws.com").rpartition(".")[2]
             if address.host.endswith(".amazonaws.com")
@@ -34,7 +37,7 @@ class S3(Store):
             secret=password or None,
             anon=not source.username,
             endpoint_url=address.origin,
-            client_kwargs={"region_name": region, "verify": authorities()},
+            client_kwargs={"region_name": region, "verify": ca_bundle()},
             config_kwargs={
                 "s3": {"addressing_style": "path"},
                 "connect_timeout": CONNECT_SECONDS,
@@ -46,15 +49,26 @@ class S3(Store):
             skip_instance_cache=True,
             use_listings_cache=False,
         )
-        super().__init__(fs, address.path.strip("/"))
+        self.fs, self.root = fs, address.path.strip("/")
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        bucket, key, _version = self.fs.split_path(self.name(path))
+        bucket, key, _version = self.fs.split_path(self.full_path(path))
         answer = self.fs.call_s3(
             "get_object", Bucket=bucket, Key=key, **({"Range": f"bytes={offset}-"} if offset else {})
         )
-        while chunk := sync(self.fs.loop, answer["Body"].read, CHUNK):
+        while chunk := sync(self.fs.loop, answer["Body"].read, CHUNK_BYTES):
             yield chunk
 
     def close(self) -> None:
         self.fs.close_session(self.fs.loop, self.fs._s3)
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        match error:
+            case botocore.ClientError():
+                return classify_status(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+            case botocore.ConnectTimeoutError() | botocore.ReadTimeoutError():
+                return StoreTimedOut
+            case botocore.HTTPClientError() | botocore.ConnectionError():
+                return ConnectionBroken
+        return classify_http_error(error)

@@ -1,46 +1,75 @@
 """SFTP, by Paramiko, with one host key."""
 
 import base64
+import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
 
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from campus.cctv.credentials import PRIVATE_KEY_PREFIX
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from campus.common.errors import UserError
-from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Store
+from workers.stores.base import CHUNK_BYTES, CONNECT_SECONDS, READ_SECONDS, Store
+from workers.stores.errors import (
+    AccessRefused,
+    ConnectionBroken,
+    ErrorClass,
+    HostKeyChanged,
+    StoreNotFound,
+    classify_system_error,
+)
 
-BLOCK, WINDOW = 32 * 1024, 16 * CHUNK  # bytes of one request, and of those that are under way at once
+REQUEST_BYTES = 32 * 1024
+WINDOW_BYTES = 16 * CHUNK_BYTES  # of the requests that are under way at once
 
 
 class Sftp(Store):
-    """SFTP, with the host key that the source has. `host_key`: the server's, in the form that a source keeps."""
+    """SFTP. The server must show the host key of the source. `host_key` is the server's, in the form that a source stores."""
 
-    def __init__(self, address: Address, source: Source, password: str, *, learn: bool) -> None:
-        super().__init__(PinnedSftp(address, source.username, password, source.host_key, learn=learn), address.path)
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
+        if not source.host_key and not learn_host_key:
+            raise UserError("The server's host key is not known yet. Test the source: its key is taken over then.")
+        self.fs = PinnedSftp(address, source.username, password, source.host_key, learn=learn_host_key)
+        self.root = address.path.rstrip("/")
         self.host_key = self.fs.host_key
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        with self.fs.ftp.open(self.name(path), "rb") as file:
+        with self.fs.ftp.open(self.full_path(path), "rb") as file:
             size = file.stat().st_size
             while offset < size:
-                window = range(offset, min(offset + WINDOW, size), BLOCK)
-                for at, data in zip(window, file.readv([(at, min(BLOCK, size - at)) for at in window]), strict=True):
+                window = range(offset, min(offset + WINDOW_BYTES, size), REQUEST_BYTES)
+                for at, data in zip(
+                    window, file.readv([(at, min(REQUEST_BYTES, size - at)) for at in window]), strict=True
+                ):
                     yield data
                     offset += len(data)
-                    if len(data) < min(BLOCK, size - at):
+                    if len(data) < min(REQUEST_BYTES, size - at):
                         return
 
     def close(self) -> None:
         self.fs.client.close()
 
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        match error:
+            case paramiko.BadHostKeyException() | WrongHostKey():
+                return HostKeyChanged
+            case paramiko.AuthenticationException():
+                return AccessRefused
+            case NoValidConnectionsError():
+                return ConnectionBroken
+            case OSError() if error.errno == errno.ENOENT:
+                return StoreNotFound
+        return classify_system_error(error)
+
 
 class PinnedSftp(SFTPFileSystem):
-    """fsspec's takes whatever key a server shows, and the keys and agents of whoever runs it."""
+    """fsspec's own class accepts any host key, and logs in with the keys and agents of whoever runs it."""
 
     cachable = False
 
@@ -51,7 +80,7 @@ class PinnedSftp(SFTPFileSystem):
 
     def _connect(self) -> None:
         self.client = paramiko.SSHClient()
-        policy = FirstKey(wanted=self.learn and not self.pinned)
+        policy = LearnFirstHostKey(wanted=self.learn and not self.pinned)
         self.client.set_missing_host_key_policy(policy)
         if self.pinned:
             kind, _space, blob = self.pinned.partition(" ")
@@ -80,15 +109,15 @@ class PinnedSftp(SFTPFileSystem):
 
 
 def private_key(text: str) -> paramiko.PKey:
-    """Of what `campus.cctv.credentials.private_key` writes: each of Paramiko's classes reads its own type only."""
+    """Parse what `campus.cctv.credentials` stores. Each of Paramiko's classes reads its own type of key only."""
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException):
             return kind.from_private_key(StringIO(text))
     raise UserError("The private key of this source can't be read. Give it again.")
 
 
-class FirstKey(paramiko.MissingHostKeyPolicy):
-    """A key is taken where none is known yet and somebody looks at it; and never otherwise."""
+class LearnFirstHostKey(paramiko.MissingHostKeyPolicy):
+    """Accept an unknown key only if the source has none yet and a person is testing it."""
 
     def __init__(self, *, wanted: bool) -> None:
         self.wanted, self.key = wanted, ""
@@ -100,4 +129,4 @@ class FirstKey(paramiko.MissingHostKeyPolicy):
 
 
 class WrongHostKey(paramiko.SSHException):
-    """The server has another key, of another type, than the one that is known."""
+    """The server's key is of another type than the one that is known."""

@@ -1,24 +1,29 @@
 """Windows shares."""
 
+import errno
 from collections.abc import Iterator
 
 import smbclient
 from fsspec.implementations.smb import SMBFileSystem
+from smbprotocol.exceptions import AccessDenied, LogonFailure, SMBAuthenticationError
 
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
-from workers.stores.base import CONNECT_SECONDS, Found, Store, Writing, moment, sound
+from workers.stores.base import CONNECT_SECONDS, Entry, Store, is_plain_name, join_path, parse_time
+from workers.stores.errors import AccessRefused, ErrorClass, FileBeingWritten, StoreNotFound, classify_system_error
 
-SHARING_VIOLATION = 0xC0000043
+STATUS_SHARING_VIOLATION = 0xC0000043
+STATUS_ACCESS_DENIED = 0xC0000022
+STATUS_LOGON_FAILURE = 0xC000006D
 
 
 class Smb(Store):
     """A Windows share: the first part of the path is the share's name."""
 
-    # Others may read it and delete it meanwhile. Who writes into it, or would, is in the way.
-    opening = {"share_access": "rd"}
+    # Others may read and delete the file meanwhile, but not write into it.
+    open_options = {"share_access": "rd"}
 
-    def __init__(self, address: Address, source: Source, password: str) -> None:
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         self.server, self.port = address.host, address.port
         try:
             fs = SMBFileSystem(
@@ -30,32 +35,42 @@ class Smb(Store):
                 skip_instance_cache=True,
             )
         except Exception:
-            self.close()  # else what is left of it would be used again
+            self.close()  # otherwise the failed session would be used again
             raise
-        super().__init__(fs, address.path)
+        self.fs, self.root = fs, address.path.rstrip("/")
 
-    def entries(self, folder: str) -> Iterator[Found]:
-        """All about a folder's files at once; fsspec asks for each."""
+    def list_folder(self, folder: str) -> Iterator[Entry]:
+        """One request for the whole folder; fsspec sends one for each file."""
         for entry in smbclient.scandir(self._unc(folder), port=self.port):
-            if sound(entry.name) and not entry.is_symlink():
+            if is_plain_name(entry.name) and not entry.is_symlink():
                 info = entry.smb_info
-                yield Found(
-                    f"{folder}/{entry.name}" if folder else entry.name,
-                    entry.is_dir(),
-                    info.end_of_file,
-                    moment(info.last_write_time),
+                yield Entry(
+                    path=join_path(folder, entry.name),
+                    is_folder=entry.is_dir(),
+                    size=info.end_of_file,
+                    modified=parse_time(info.last_write_time),
                 )
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         try:
             yield from super().read(path, offset)
         except OSError as error:
-            if getattr(error, "ntstatus", None) == SHARING_VIOLATION:
-                raise Writing("The file is still being written.") from error
+            if getattr(error, "ntstatus", None) == STATUS_SHARING_VIOLATION:
+                raise FileBeingWritten from error
             raise
 
     def _unc(self, path: str) -> str:
-        return f"//{self.server}{self.name(path)}".replace("/", "\\")
+        return f"//{self.server}{self.full_path(path)}".replace("/", "\\")
 
     def close(self) -> None:
         smbclient.delete_session(self.server, port=self.port)
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        if isinstance(error, SMBAuthenticationError | LogonFailure | AccessDenied):
+            return AccessRefused
+        if getattr(error, "ntstatus", None) in (STATUS_ACCESS_DENIED, STATUS_LOGON_FAILURE):
+            return AccessRefused
+        if isinstance(error, OSError) and error.errno == errno.ENOENT:
+            return StoreNotFound
+        return classify_system_error(error)

@@ -13,17 +13,18 @@ from fsspec.implementations.http import HTTPFileSystem
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from campus.common.errors import UserError
-from workers.stores.base import CHUNK, CONNECT_SECONDS, READ_SECONDS, Found, Store, sound
-from workers.stores.login import logins
+from workers.stores.base import CHUNK_BYTES, CONNECT_SECONDS, READ_SECONDS, Entry, Store, is_plain_name, join_path
+from workers.stores.errors import AccessRefused, ConnectionBroken, ErrorClass, StoreNotFound, classify_system_error
+from workers.stores.login import aiohttp_middlewares
 
 LINK = re.compile(r"""\bhref=["']?([^"'<>\s]{1,2000})""", re.IGNORECASE)
-MOST_PAGE = 4 * 1024 * 1024
+MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 
 class Web(Store):
-    """A web server's list of files: links of an HTML page. Each file is asked for its size."""
+    """A web server's list of files: the links of an HTML page. Each file is asked for its size."""
 
-    def __init__(self, address: Address, source: Source, password: str) -> None:
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         fs = HTTPFileSystem(
             encoded=True,
             skip_instance_cache=True,
@@ -32,31 +33,31 @@ class Web(Store):
             client_kwargs={
                 "auto_decompress": False,
                 "headers": {"Accept-Encoding": "identity", "User-Agent": "Rollcall"},
-                "middlewares": logins(source.username, password) if source.username else (),
+                "middlewares": aiohttp_middlewares(source.username, password) if source.username else (),
                 "timeout": aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
                 "trust_env": False,
             },
         )
-        super().__init__(fs, address.origin + quote(address.path))
+        self.fs, self.root = fs, (address.origin + quote(address.path)).rstrip("/")
 
-    def name(self, path: str) -> str:
+    def full_path(self, path: str) -> str:
         return f"{self.root}/{quote(path)}"
 
-    def entries(self, folder: str) -> Iterator[Found]:
-        base = self.name(folder).rstrip("/") + "/"
+    def list_folder(self, folder: str) -> Iterator[Entry]:
+        base = self.full_path(folder).rstrip("/") + "/"
         for url in self._links(base):
-            last = unquote(url.removeprefix(base).rstrip("/"))
-            # Links that lead up or away, or that sort the page ("?C=N;O=D"), are no files.
-            if url.startswith(base) and sound(last) and not {"?", "#"} & set(url):
-                yield Found(f"{folder}/{last}" if folder else last, url.endswith("/"))
+            name = unquote(url.removeprefix(base).rstrip("/"))
+            # Links that lead up or away, or that sort the page ("?C=N;O=D"), are not files.
+            if url.startswith(base) and is_plain_name(name) and not {"?", "#"} & set(url):
+                yield Entry(path=join_path(folder, name), is_folder=url.endswith("/"))
 
     def _links(self, url: str) -> set[str]:
-        """fsspec reads a page of any length, with expressions that a page can be written against."""
+        """The links of a page. fsspec would read a page of any length, with expressions that a hostile page can make slow."""
         page = bytearray()
         with self.fs.open(url, "rb", block_size=0) as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(CHUNK_BYTES):
                 page += chunk
-                if len(page) > MOST_PAGE:
+                if len(page) > MAX_PAGE_BYTES:
                     raise UserError(
                         "The server's list of files is longer than any that is read. Narrow the address down to a folder."
                     )
@@ -64,13 +65,13 @@ class Web(Store):
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         with self.fs.open(
-            self.name(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}
+            self.full_path(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}
         ) as file:
             partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
             if partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 raise UserError("The server sent another part of the file than was asked for.")
-            skip = 0 if partial else offset  # a server that knows no parts sends all of it
-            while chunk := file.read(CHUNK):
+            skip = 0 if partial else offset  # a server without range requests sends the whole file
+            while chunk := file.read(CHUNK_BYTES):
                 if rest := chunk[skip:]:
                     yield rest
                 skip = max(0, skip - len(chunk))
@@ -78,3 +79,28 @@ class Web(Store):
     def close(self) -> None:
         if self.fs._session:
             self.fs.close_session(self.fs.loop, self.fs._session)
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        return classify_http_error(error)
+
+
+def classify_http_error(error: BaseException) -> ErrorClass | None:
+    """What an error of aiohttp means."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return classify_status(error.status)
+    known = classify_system_error(
+        error
+    )  # first: some of aiohttp's classes are also Python's, as for certificates and timeouts
+    if known is None and isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+        return ConnectionBroken
+    return known
+
+
+def classify_status(status: int | None) -> ErrorClass | None:
+    """What an HTTP status means."""
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return AccessRefused
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return StoreNotFound
+    return None

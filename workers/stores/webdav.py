@@ -5,23 +5,25 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import httpx
+import webdav4.client
 from webdav4.fsspec import WebdavFileSystem
 
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
-from workers.stores.base import CONNECT_SECONDS, READ_SECONDS, Found, found, sound
-from workers.stores.login import Login
-from workers.stores.web import Web
+from workers.stores.base import CONNECT_SECONDS, READ_SECONDS, Entry, entry_from_info, is_plain_name, join_path
+from workers.stores.errors import ConnectionBroken, ErrorClass, StoreTimedOut
+from workers.stores.login import HttpxLogin
+from workers.stores.web import Web, classify_http_error, classify_status
 
 
 class WebDav(Web):
-    """WebDAV: its lists say all about a file, and it is read as any file of a web server."""
+    """WebDAV. Its lists have the size and time of each file; files are read like those of any web server."""
 
-    def __init__(self, address: Address, source: Source, password: str) -> None:
+    def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         super().__init__(address, source, password)
         self.dav = WebdavFileSystem(
             self.root + "/",
-            auth=Login(source.username, password) if source.username else None,
+            auth=HttpxLogin(source.username, password) if source.username else None,
             retry=False,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,
@@ -29,15 +31,26 @@ class WebDav(Web):
             skip_instance_cache=True,
         )
 
-    def entries(self, folder: str) -> Iterator[Found]:
+    def list_folder(self, folder: str) -> Iterator[Entry]:
         for info in self.dav.ls(quote(folder), detail=True):
-            last = self.last_part(info)
-            if sound(last):
-                yield found(f"{folder}/{last}" if folder else last, info)
+            name = self.name_of(info)
+            if is_plain_name(name):
+                yield entry_from_info(join_path(folder, name), info)
 
-    def look_at(self, path: str) -> Found:
-        return found(path, self.dav.info(quote(path)))
+    def stat(self, path: str) -> Entry:
+        return entry_from_info(path, self.dav.info(quote(path)))
 
     def close(self) -> None:
         self.dav.client.http.close()
         super().close()
+
+    @staticmethod
+    def classify_error(error: BaseException) -> ErrorClass | None:
+        match error:
+            case httpx.TimeoutException():
+                return StoreTimedOut
+            case httpx.TransportError():
+                return ConnectionBroken
+            case webdav4.client.HTTPError():
+                return classify_status(error.status_code)
+        return classify_http_error(error)

@@ -92,7 +92,7 @@ class StudentAdmin(RegistrarAdmin):
     @display(description=_("Usable photos"), ordering="usable")
     def photo_state(self, student: Any) -> SafeString:
         text = gettext("%(usable)d of %(all)d") % {"usable": student.usable, "all": student.all_photos}
-        enough = student.usable >= settings.WANTED_PHOTOS
+        enough = student.usable >= settings.PHOTOS_PER_STUDENT
         return render_badge(text, "success" if enough else "warning" if student.usable else "danger")
 
     def has_import_permission(self, request: HttpRequest, obj: object = None) -> bool:

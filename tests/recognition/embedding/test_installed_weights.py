@@ -35,7 +35,7 @@ CROPS = SCRIPT["random_crops"]()
 def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("store")
-        patch.setenv("ROLLCALL_WEIGHTS", str(folder))
+        patch.setenv("ROLLCALL_WEIGHTS_DIR", str(folder))
         yield folder
 
 
@@ -103,7 +103,7 @@ def test_kept_weights_are_listed_and_verified(kept, store, capsys, monkeypatch, 
     assert main(["weights", "verify"]) == 0
     assert "facenet-20180402: as it was added" in capsys.readouterr().out
     shutil.copytree(store, tmp_path / "store")
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "store"))
     assert main(["weights", "list"]) == 0
     assert f"version {kept.version}, added {kept.added} from 20180402-114759" in capsys.readouterr().out
     with WeightsFolder(weights_folder()).file_of("facenet-20180402").open("r+b") as file:
@@ -194,7 +194,7 @@ def test_a_graph_that_claims_more_than_it_holds_is_refused_before_it_grows(tmp_p
     ],
 )
 def test_other_files_are_a_sentence(tmp_path, capsys, monkeypatch, content, sentence):
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "store"))
     (tmp_path / "file").write_bytes(content)
     assert main(["weights", "add", str(tmp_path / "file")]) == 1
     assert sentence in capsys.readouterr().err
@@ -202,7 +202,7 @@ def test_other_files_are_a_sentence(tmp_path, capsys, monkeypatch, content, sent
 
 
 def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch):
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "store"))
     kernel = arrays["conv2d_1a.conv.weight"]
     save_torch(tmp_path / "20180402.pt", arrays | {"conv2d_1a.conv.weight": np.full_like(kernel, np.nan)})
     with pytest.raises(WeightsMissing, match=r"damaged: conv2d_1a\.conv\.weight has values that are no numbers"):
@@ -223,9 +223,9 @@ def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch
 
 def test_a_folder_that_cannot_be_written_is_said_with_what_to_do(files, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "file" / "weights"))
+    monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "file" / "weights"))
     assert main(["weights", "add", str(files[0] / "20180402-114759-vggface2.pt")]) == 1
-    assert re.search(r"weights cannot be written \(.+\)\. Set ROLLCALL_WEIGHTS to", capsys.readouterr().err)
+    assert re.search(r"weights cannot be written \(.+\)\. Set ROLLCALL_WEIGHTS_DIR to", capsys.readouterr().err)
 
 
 def test_adding_writes_into_the_weights_folder_alone(files, tmp_path, monkeypatch):
@@ -241,7 +241,7 @@ def test_adding_writes_into_the_weights_folder_alone(files, tmp_path, monkeypatc
 
 
 def test_fetching_keeps_the_weights_and_pins_the_hash(kept, files, store, tmp_path, monkeypatch):
-    monkeypatch.setenv("ROLLCALL_WEIGHTS", str(tmp_path / "store"))
+    monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "store"))
     handler = partial(SimpleHTTPRequestHandler, directory=files[0])
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))

@@ -17,7 +17,7 @@ from campus.cctv.models import FootageFile, Source
 from campus.common import jobs, upload_limits
 from tests.campus import factories
 from tests.recognition.video_files import video
-from tests.workers.test_line import answering
+from tests.workers.test_egress_guard import answering
 from workers import fetch
 from workers.leased_task import run_attempt
 
@@ -140,7 +140,7 @@ class TestWhole:
 class TestSlices:
     def test_a_long_fetch_goes_on_in_other_tasks(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fetch, "SLICE_SECONDS", 0)
-        monkeypatch.setattr(fetch, "NOTE_SECONDS", 0)
+        monkeypatch.setattr(fetch, "PROGRESS_INTERVAL_SECONDS", 0)
         published: list[Any] = []
         monkeypatch.setattr(jobs.Job, "publish", lambda job, pks: published.extend(pks))
         footage_file = wanted(nvr, film)
@@ -148,7 +148,7 @@ class TestSlices:
         for _slice in range(-(-len(film) // (256 * 1024)) - 1):
             row = jobs.FETCH.claim(footage_file.pk, owner="worker")
             run_attempt(jobs.FETCH, fetch.fetch, row)
-            fetch.go_on(row)
+            fetch.continue_or_fetch_next(row)
             footage_file.refresh_from_db()
             assert (footage_file.state, footage_file.attempts, footage_file.lease_owner) == (
                 FootageFile.State.FETCHING,
@@ -175,7 +175,7 @@ class TestSlices:
 
     def test_one_writes_at_a_time(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
-        with fetch.part_of(footage_file, partial_file_path(footage_file)), pytest.raises(jobs.Postponed):
+        with fetch.open_partial_file(footage_file, partial_file_path(footage_file)), pytest.raises(jobs.Postponed):
             fetch.fetch(footage_file)
 
     def test_who_lost_the_footage_file_changes_nothing(self, nvr: Path, film: bytes) -> None:
@@ -224,15 +224,15 @@ class TestWrong:
 
     def test_a_file_that_grows_meanwhile_waits(self, nvr: Path, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         footage_file = wanted(nvr, film)
-        pause = fetch.Pace.pause
+        pause = fetch.RateLimiter.pause_after
 
-        def grow(pace: fetch.Pace, count: int) -> float:
+        def grow(pace: fetch.RateLimiter, count: int) -> float:
             with (nvr / PATH).open("ab") as writer:
                 writer.write(b"x")
             return pause(pace, count)
 
         with monkeypatch.context() as patch:
-            patch.setattr(fetch.Pace, "pause", grow)
+            patch.setattr(fetch.RateLimiter, "pause_after", grow)
             assert fetched(footage_file).state == FootageFile.State.RETRY
         assert "still being written" in str(again(footage_file).error)
         assert footage_file.fetched_bytes == 0
@@ -314,13 +314,13 @@ class TestBounds:
 
     def test_the_rate_is_shared_by_those_who_fetch(self, nvr: Path) -> None:
         source = factories.source(address=str(nvr), max_kib_per_second=1024)
-        pace = fetch.Pace(source)
-        assert 9.9 < pace.pause(10 * 1024**2) <= 10
+        pace = fetch.RateLimiter(source)
+        assert 9.9 < pace.pause_after(10 * 1024**2) <= 10
         for number in range(2):
             footage_file = wanted(nvr, b"x", f"cam1/{number}.mp4", source=source)
             jobs.FETCH.claim(footage_file.pk, owner=str(number))
-        assert 19.9 < fetch.Pace(source).pause(10 * 1024**2) <= 20
-        assert fetch.Pace(factories.source()).pause(10**12) == 0
+        assert 19.9 < fetch.RateLimiter(source).pause_after(10 * 1024**2) <= 20
+        assert fetch.RateLimiter(factories.source()).pause_after(10**12) == 0
 
     def test_tags_that_look_like_an_md5(self, tmp_path: Path) -> None:
         footage_file = factories.footage_file(
@@ -332,12 +332,14 @@ class TestBounds:
             right = hashlib.md5(b"film", usedforsecurity=False).hexdigest()
             sha256 = hashlib.sha256(b"film").hexdigest()
             assert (
-                fetch.checked(footage_file, part, right) == fetch.checked(footage_file, part, f"{'0' * 32}-2") == sha256
+                fetch.verify_download(footage_file, part, right)
+                == fetch.verify_download(footage_file, part, f"{'0' * 32}-2")
+                == sha256
             )
-            with pytest.raises(fetch.Later, match="damaged"):
-                fetch.checked(footage_file, part, "0" * 32)
+            with pytest.raises(fetch.RetryLater, match="damaged"):
+                fetch.verify_download(footage_file, part, "0" * 32)
             footage_file.refresh_from_db()
-            assert fetch.checked(footage_file, part, "0" * 32) == sha256  # twice alike
+            assert fetch.verify_download(footage_file, part, "0" * 32) == sha256  # twice alike
 
 
 class TestHostileServer:
@@ -401,7 +403,7 @@ class TestHostileServer:
     ) -> None:
         asked: list[str] = []
         some_came = threading.Event()
-        monkeypatch.setattr(fetch.Pace, "pause", lambda _pace, _count: some_came.set() or 0)
+        monkeypatch.setattr(fetch.RateLimiter, "pause_after", lambda _pace, _count: some_came.set() or 0)
         half = len(film) // 2
 
         def answer(request: Any) -> None:

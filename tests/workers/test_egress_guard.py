@@ -14,10 +14,11 @@ import pytest
 from campus.cctv.egress_policy import Address
 from campus.common.errors import UserError
 from tests.campus import factories
-from workers import source_listing as looking
-from workers.egress_guard import line
-from workers.source_listing import Unreachable, look
-from workers.stores.base import sound
+from workers import source_listing
+from workers.egress_guard import guard_egress
+from workers.source_listing import list_files
+from workers.stores import StoreUnavailable
+from workers.stores.base import is_plain_name
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -62,7 +63,7 @@ def to(port: int, host: str = "nvr.example") -> Address:
 class TestAddress:
     def test_the_name_leads_where_the_guard_saw_it_lead(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with line(to(port), seconds=30, budget=1000):
+        with guard_egress(to(port), seconds=30, max_bytes=1000):
             for host in ("nvr.example", "NVR.example", "127.0.0.1"):
                 with socket.create_connection((host, port)) as connection:
                     assert connection.getpeername() == ("127.0.0.1", port)
@@ -70,17 +71,20 @@ class TestAddress:
     @pytest.mark.parametrize("host", ["127.0.0.2", "::1", "localhost", "2130706433", "other.example", ""])
     def test_nobody_else_is_reached(self, listener: socket.socket, host: str) -> None:
         port = listener.getsockname()[1]
-        with line(to(port), seconds=30, budget=1000) as up, pytest.raises(OSError, match=r"elsewhere|not the source"):
+        with (
+            guard_egress(to(port), seconds=30, max_bytes=1000) as guard,
+            pytest.raises(OSError, match=r"elsewhere|not the source"),
+        ):
             socket.create_connection((host, port), timeout=1)
-        assert "sends us elsewhere" in str(up.why)
+        assert "sends us elsewhere" in str(guard.reason)
 
     def test_nor_another_port_of_the_server(self, listener: socket.socket) -> None:
-        with line(to(1), seconds=30, budget=1000), pytest.raises(ConnectionRefusedError, match="elsewhere"):
+        with guard_egress(to(1), seconds=30, max_bytes=1000), pytest.raises(ConnectionRefusedError, match="elsewhere"):
             socket.create_connection(("nvr.example", listener.getsockname()[1]))
 
     def test_nor_by_another_way_to_connect(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with line(to(1), seconds=30, budget=1000):
+        with guard_egress(to(1), seconds=30, max_bytes=1000):
             with socket.socket() as plain, pytest.raises(ConnectionRefusedError):
                 plain.connect_ex(("127.0.0.1", port))
             with socket.socket() as plain, pytest.raises(ConnectionRefusedError):
@@ -90,7 +94,7 @@ class TestAddress:
 
     def test_afterwards_all_is_as_before(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with line(to(1), seconds=30, budget=1000):
+        with guard_egress(to(1), seconds=30, max_bytes=1000):
             pass
         with socket.create_connection(("localhost", port)):
             pass
@@ -100,11 +104,11 @@ class TestBounds:
     def test_what_takes_too_long_is_cut(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
         with (
-            line(to(port), seconds=0.2, budget=1000) as up,
+            guard_egress(to(port), seconds=0.2, max_bytes=1000) as guard,
             socket.create_connection(("nvr.example", port)) as connection,
         ):
             assert connection.recv(1) == b""  # it would wait for ever
-        assert "too slowly" in str(up.why)
+        assert "too slowly" in str(guard.reason)
 
     def test_what_brings_too_much_is_cut(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
@@ -118,17 +122,17 @@ class TestBounds:
         thread.start()
         address = ("nvr.example", port)
         with (
-            line(to(port), seconds=30, budget=100_000) as up,
+            guard_egress(to(port), seconds=30, max_bytes=100_000) as guard,
             socket.create_connection(address) as connection,
             suppress(ConnectionError),
         ):
             while connection.recv(65536):
                 pass
-        assert "more than is taken" in str(up.why)
+        assert "more than is taken" in str(guard.reason)
 
     def test_connections_that_are_left_are_broken(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with line(to(port), seconds=30, budget=1000):
+        with guard_egress(to(port), seconds=30, max_bytes=1000):
             left = socket.create_connection(("nvr.example", port))
         with left:
             assert left.recv(1) == b""
@@ -143,7 +147,7 @@ class TestHostileServer:
     def look(self, answer: Answer, path: str = "/cctv", **fields: Any) -> list[str]:
         with answering(answer) as port:
             source = factories.source(kind="http", address=f"http://127.0.0.1:{port}{path}", **fields)
-            return [file.path for file in look(source)]
+            return [file.path for file in list_files(source)]
 
     @staticmethod
     def page(body: str, *, everywhere: bool = False) -> Answer:
@@ -173,7 +177,7 @@ class TestHostileServer:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
 
     def test_a_list_that_drips_is_cut(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(looking, "LOOK_SECONDS", 0.3)
+        monkeypatch.setattr(source_listing, "LISTING_SECONDS", 0.3)
         over = threading.Event()
 
         def answer(request: BaseHTTPRequestHandler) -> None:
@@ -183,7 +187,7 @@ class TestHostileServer:
                 request.wfile.write(b"<")
 
         try:
-            with pytest.raises(Unreachable, match="too slowly"):
+            with pytest.raises(StoreUnavailable, match="too slowly"):
                 self.look(answer)
         finally:
             over.set()
@@ -198,7 +202,7 @@ class TestHostileServer:
         assert set(found) == {"good.mp4", "well.mp4"}
 
     def test_more_folders_than_anybody_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(looking, "MOST_FOLDERS", 20)
+        monkeypatch.setattr(source_listing, "MAX_FOLDERS", 20)
 
         with pytest.raises(UserError, match="more than can be looked through"):
             self.look(self.page("".join(f'<a href="{n}/">x</a>' for n in range(3)), everywhere=True))
@@ -213,7 +217,7 @@ class TestHostileServer:
             request.send_header("Content-Length", "0")
             request.end_headers()
 
-        with pytest.raises(Unreachable):
+        with pytest.raises(StoreUnavailable):
             self.look(answer)
 
     @pytest.mark.parametrize(
@@ -226,15 +230,15 @@ class TestHostileServer:
             request.send_header("Content-Length", "0")
             request.end_headers()
 
-        with pytest.raises(Unreachable, match="sends us elsewhere"):
+        with pytest.raises(StoreUnavailable, match="sends us elsewhere"):
             self.look(answer)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\nb", "a\0b", "\u202egpj.mp4", "\udc80.mp4"])
 def test_a_name_that_is_no_plain_one_is_none(name: str) -> None:
-    assert not sound(name)
+    assert not is_plain_name(name)
 
 
 @pytest.mark.parametrize("name", ["090000.mp4", "Hörsaal 1.mkv", "講堂.mp4", "...mp4", "~a b'\"%20.mp4"])
 def test_any_plain_name_will_do(name: str) -> None:
-    assert sound(name)
+    assert is_plain_name(name)
