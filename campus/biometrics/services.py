@@ -151,7 +151,7 @@ def request_due_trainings() -> int:
     Returns how many were asked for. A class with photos that were not looked at yet waits for their verdicts.
     """
     asked = 0
-    for course in Course.objects.filter(faces_changed_at__lt=timezone.now() - TRAINING_DELAY):
+    for course in Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY):
         if course_photos(course).filter(state=FacePhoto.Verdict.PENDING).exists():
             continue
         unchanged = Course.objects.filter(pk=course.pk, gallery_outdated_at=course.gallery_outdated_at)

@@ -191,7 +191,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         recording__lecture__starts_at__gte=since,
         recording__lecture__sign_off=None,
         is_static=False,
-        decision=None,
+        override=None,
     )
     yield _todo_by_lecture(
         unknown_people,
