@@ -45,10 +45,10 @@ def process_segment(
 ) -> SegmentResult:
     """Find and follow the faces in one segment of a recording, and embed the best observations of each track.
 
-    `info` is of the whole recording. `sample_every`: seconds between the frames that are decoded and searched. `detector`
-    defaults to one that finds faces from 24 pixels on. `on_progress` is called after each frame with the share that is
-    done (0..1), and may raise to stop the work.
-    Raises UnreadableRecording when nothing of the segment can be decoded.
+    `info` is of the whole recording. `sample_every`: seconds between the frames that are decoded and searched.
+    `detector` defaults to one that finds faces from 24 pixels on. `on_progress` is called after each frame with the
+    share that is done (0..1), and may raise to stop the work. Raises UnreadableRecording when nothing of the segment
+    can be decoded.
     """
     tracker, statistics = Tracker(info.duration), ImageStatistics()
     frame_count = face_count = 0
@@ -98,7 +98,8 @@ def _finish_track(
     open_track: OpenTrack, segment: Segment, observations: Sequence[Observation], embeddings: Floats
 ) -> Track:
     qualities = np.array([observation.quality for observation in observations], np.float32)
-    # The crops that show a person best are the most typical of the good observations: a hand before the face is sharp too.
+    # The crops that show a person best are the most typical of the good observations: a hand before the face is sharp
+    # too.
     mean_direction = qualities @ embeddings
     is_good = qualities >= qualities.max() / 2
     typicality = np.where(is_good, embeddings @ mean_direction, -1.0)

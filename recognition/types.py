@@ -38,7 +38,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The part [start, end) of a recording, in seconds; it starts on a key frame. The last one's end is the duration."""
+    """The part [start, end) of a recording, in seconds. It starts on a key frame; the last one ends at the duration."""
 
     index: int
     start: float
@@ -85,8 +85,8 @@ class Track:
 
     `times` (n,) and `boxes` (n, 4) are where it was seen. `embeddings` (k, d) float32 unit vectors and `qualities` (k,)
     0..1 are those of its k best observations. `crops` are pictures of at most three of these, the most typical first.
-    `motion` says how much the place where the face was first seen changed later: 1 less the correlation of the pictures,
-    so 0 is not at all and 1 entirely. It is 1 where the face was seen only once.
+    `motion` says how much the place where the face was first seen changed later: 1 less the correlation of the
+    pictures, so 0 is not at all and 1 entirely. It is 1 where the face was seen only once.
     """
 
     segment: int
@@ -159,8 +159,8 @@ class Identity:
 class IdentityOverride:
     """What a person said of the face at `face_positions`, found by an earlier vote on the same recording.
 
-    The face is that of `label`, or of nobody on the roster where `label` is None; with `denied` it is not that of `label`.
-    `key` comes back with the face that the override applies to.
+    The face is that of `label`, or of nobody on the roster where `label` is None; with `denied` it is not that of
+    `label`. `key` comes back with the face that the override applies to.
     """
 
     key: str
@@ -173,10 +173,10 @@ class IdentityOverride:
 class Presence:
     """One student of the roster in one recording.
 
-    `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part of
-    the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first.
-    `to_confirm`: the evidence is too weak for `present`, but a person should look at it; never together with `present`.
-    `face_positions` has one time and box for each time that the face was followed.
+    `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part
+    of the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first. `to_confirm`: the
+    evidence is too weak for `present`, but a person should look at it; never together with `present`. `face_positions`
+    has one time and box for each time that the face was followed.
     """
 
     label: str
@@ -194,9 +194,9 @@ class Presence:
 class UnknownPerson:
     """Somebody in the room who is taken for nobody on the roster.
 
-    `is_static`: a portrait, a poster or a face on a screen, which never moved in the whole recording; it counts as nobody,
-    whomever it resembles. `override_key` is that of the override that applies to this face, "" where there is none.
-    `face_positions` is as in `Presence`.
+    `is_static`: a portrait, a poster or a face on a screen, which never moved in the whole recording; it counts as
+    nobody, whomever it resembles. `override_key` is that of the override that applies to this face, "" where there is
+    none. `face_positions` is as in `Presence`.
     """
 
     intervals: tuple[Interval, ...]

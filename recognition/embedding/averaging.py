@@ -13,7 +13,7 @@ RGB = NDArray[np.uint8]
 
 
 def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
-    """Unit vectors (n, d) float32 of n face crops (s, s, 3): of each the mean of its embedding and its mirror image's."""
+    """Unit vectors (n, d) float32 of n face crops (s, s, 3): means of a crop's embedding and its mirror image's."""
     size = embedder.crop_size
     batch = np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
     mirrored = np.ascontiguousarray(batch[:, :, ::-1])
@@ -34,8 +34,8 @@ def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
 def embed_enrolment_crop(crop: RGB, embedder: Embedder) -> Floats:
     """The unit vector (d,) float32 of an enrolment photo's face crop (s, s, 3), half from near and half from far.
 
-    The photo shows a large face and the camera in the room a small one, so the mean is taken of the crop as it is and of
-    what a distant camera would have made of it.
+    The photo shows a large face and the camera in the room a small one, so the mean is taken of the crop as it is and
+    of what a distant camera would have made of it.
     """
     near, *far = embed_crops([crop, *simulate_distance(crop)], embedder)
     return normalise(near + np.mean(far, axis=0))

@@ -1,15 +1,17 @@
 """From which similarity on a face is believed to be a student's: a model of the scores that impostors reach.
 
-A *genuine* score is the cosine of a face to its own student's template, an *impostor* score that to another's. The inverse
-hyperbolic tangent of a cosine (Fisher's z) of impostors has a tail like that of a normal distribution. A stranger compared with
-n students is taken for one of them at the false-positive identification rate FPIR = 1 - (1 - FMR(T))^n, where FMR(T) is the
-false-match rate of one comparison with threshold T (open-set identification; Grother et al., NIST FRVT part 2). So the threshold
-grows with the number of candidates. The mean of several observations of a face is nearer to everybody's template than a single
-observation is, so there is a tail for one, for two, and for three or more observations.
+A *genuine* score is the cosine of a face to its own student's template, an *impostor* score that to another's. The
+inverse hyperbolic tangent of a cosine (Fisher's z) of impostors has a tail like that of a normal distribution. A
+stranger compared with n students is taken for one of them at the false-positive identification rate FPIR = 1 - (1 -
+FMR(T))^n, where FMR(T) is the false-match rate of one comparison with threshold T (open-set identification; Grother et
+al., NIST FRVT part 2). So the threshold grows with the number of candidates. The mean of several observations of a face
+is nearer to everybody's template than a single observation is, so there is a tail for one, for two, and for three or
+more observations.
 
-No photographs of strangers come with the library, but the tail that was measured for an embedder does. It is shifted by people
-who are known to be different: the class's own students, and a cohort of strangers where one is given. The more of them there are,
-the more they weigh. The tail's width stays the embedder's, because a class has too few people to measure it.
+No photographs of strangers come with the library, but the tail that was measured for an embedder does. It is shifted by
+people who are known to be different: the class's own students, and a cohort of strangers where one is given. The more
+of them there are, the more they weigh. The tail's width stays the embedder's, because a class has too few people to
+measure it.
 """
 
 from collections.abc import Sequence
@@ -32,13 +34,16 @@ MAX_PAIRS = 2_000_000  # which are enough to find their tail
 DRAWS_PER_STUDENT = 20
 HISTOGRAM_BINS = 60
 
-# Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 observations: a single one in several views, several of
-# them half from near and half from far. The first row was measured on 135 people of one set of press photographs, each of whom
-# weighs the same; its width differed between halves of them (0.15 to 0.19 for 3 observations).
+# Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 observations: a single one in several views,
+# several of them half from near and half from far. The first row was measured on 135 people of one set of press
+# photographs, each of whom weighs the same; its width differed between halves of them (0.15 to 0.19 for 3
+# observations).
 IMPOSTOR_TAILS = {"dlib-resnet-v1": ((1.320, 0.161), (1.435, 0.169), (1.461, 0.175))}
-# No FaceNet weights come with the library. These are guesses from the distances between people that were published for them.
+# No FaceNet weights come with the library. These are guesses from the distances between people that were published for
+# them.
 FACENET_TAILS = ((0.08, 0.19), (0.12, 0.20), (0.14, 0.21))
-# Fisher's z by which enrolment photos, embedded from near and far, are nearer to other people than 1, 2 and 3 observations are.
+# Fisher's z by which enrolment photos, embedded from near and far, are nearer to other people than 1, 2 and 3
+# observations are.
 ENROLMENT_PHOTO_SHIFT = (0.156, 0.094, 0.077)
 
 Tail = tuple[float, float]
@@ -53,7 +58,8 @@ class ImpostorModel:
     def threshold(self, observations: ArrayLike, fpir: float, candidates: ArrayLike) -> NDArray[np.float64]:
         """The cosine that a stranger reaches to any of `candidates` students at the rate `fpir` (0..1).
 
-        `observations` is the number of the stranger's observations. It and `candidates` may be arrays, and are broadcast.
+        `observations` is the number of the stranger's observations. It and `candidates` may be arrays, and are
+        broadcast.
         """
         mean, deviation = np.array(self.tails)[np.clip(observations, 1, MAX_COUNTED_OBSERVATIONS) - 1].T
         fmr = -np.expm1(np.log1p(-fpir) / np.maximum(candidates, 1))
@@ -62,8 +68,8 @@ class ImpostorModel:
     def adapt(self, scores: Sequence["ClassScores"], templates: Floats, strangers: Floats | None) -> "ImpostorModel":
         """This model with its tails shifted by people who are known to be different.
 
-        `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, and `strangers` (m, d)
-        a cohort, one vector a person.
+        `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, and `strangers`
+        (m, d) a cohort, one vector a person.
         """
         tail_starts = [mean + deviation * TAIL_START for mean, deviation in self.tails]
         cohort_start = None if strangers is None else tail_start([strangers @ templates.T])
@@ -93,9 +99,9 @@ def prior_impostor_model(embedder: str) -> ImpostorModel:
 class ClassScores:
     """Scores of the class's enrolment photos, for one number of photos whose mean is scored.
 
-    `genuine` (p,) are the cosines to the mean of the same student's other photos, NaN where there are none. `impostor` (p,) are
-    those to the nearest other student's template, -1 where there is none. `tail_start` is the Fisher's z that the share
-    TAIL_SHARE of all cosines to other students' templates exceeds, None where there are too few of them.
+    `genuine` (p,) are the cosines to the mean of the same student's other photos, NaN where there are none. `impostor`
+    (p,) are those to the nearest other student's template, -1 where there is none. `tail_start` is the Fisher's z that
+    the share TAIL_SHARE of all cosines to other students' templates exceeds, None where there are too few of them.
     """
 
     genuine: Floats
@@ -106,9 +112,9 @@ class ClassScores:
 def score_class(groups: Sequence[Floats], templates: Floats, observations: int, kinship: float) -> ClassScores:
     """Score each student's photos, the mean of `observations` of them at a time, against all templates.
 
-    `groups` has the embeddings (p, d) of each student's photos, `templates` (n, d) the students' templates. Pairs of students
-    whose templates have a cosine of `kinship` or more, as twins and families do, say nothing of strangers and are left out of
-    the tail.
+    `groups` has the embeddings (p, d) of each student's photos, `templates` (n, d) the students' templates. Pairs of
+    students whose templates have a cosine of `kinship` or more, as twins and families do, say nothing of strangers and
+    are left out of the tail.
     """
     rng = np.random.default_rng(0)
     draws = max(1, min(DRAWS_PER_STUDENT, MAX_VECTORS // len(groups)))
@@ -132,8 +138,8 @@ def score_class(groups: Sequence[Floats], templates: Floats, observations: int, 
 def _draw_probes(group: Floats, observations: int, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Means of `observations` photos of a student, drawn from the embeddings (p, d) of all of them.
 
-    The means are unit vectors (m, d). With each comes its cosine to the mean of the student's other photos, (m,), NaN where
-    there are none.
+    The means are unit vectors (m, d). With each comes its cosine to the mean of the student's other photos, (m,), NaN
+    where there are none.
     """
     count = min(observations, len(group))
     if count == 1:

@@ -1,6 +1,7 @@
-"""A linear SVM over embeddings that says which of its people a face is, with a probability: FaceNet's classifier.py, closed set.
+"""A closed-set classifier, as FaceNet's `classifier.py` trains: which of its people a face is, with a probability.
 
-It always names somebody, strangers too; attendance therefore does not use it (see gallery.py).
+It is a linear SVM over embeddings. It always names somebody, strangers too; attendance therefore does not use it (see
+`gallery.py`).
 """
 
 import json
@@ -9,20 +10,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
+from recognition.vectors import Floats
 
 FORMAT = 1
-FOLDS = 5
+MAX_FOLDS = 5  # of the cross-validation that fits the probabilities
+MIN_PEOPLE = 2
+MIN_IMAGES_PER_PERSON = 2
+ARRAYS = ("coef", "intercept", "slope", "offset")
 
-Floats = NDArray[np.float32]
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierInfo:
+    """What a classifier was trained on.
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """`embedder` and `version` made the embeddings; `names` are the people; `trained` the images used, as "<folder>/<file>"."""
+    `embedder` and `version` made the embeddings. `names` are the people, `trained` the images as "<folder>/<file>".
+    """
 
     embedder: str
     version: str
@@ -30,24 +35,27 @@ class About:
     trained: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """One person against the rest: `coef` (n, d) and `intercept` (n,) decide, `slope` and `offset` (n,) make probabilities of it."""
+    """A linear SVM for each person against the rest, with Platt's sigmoid that makes probabilities of its decisions.
 
-    about: About
+    `coef` (n, d) and `intercept` (n,) are those of the SVMs, `slope` and `offset` (n,) those of the sigmoids.
+    """
+
+    about: ClassifierInfo
     coef: Floats
     intercept: Floats
     slope: Floats
     offset: Floats
 
     def probabilities(self, vectors: Floats) -> Floats:
-        """How likely each unit vector (m, d) is each person, as (m, n); every row's sum is 1.
+        """How likely each unit vector (m, d) is each person, as (m, n) in 0..1; the sum of each row is 1.
 
-        Platt's sigmoid of each decision, made to sum to 1, as scikit-learn's CalibratedClassifierCV does.
+        The sigmoids' values are divided by their sum, as scikit-learn's CalibratedClassifierCV does.
         """
         exponents = self.slope * (vectors @ self.coef.T + self.intercept) + self.offset
-        each = 1 / (1 + np.exp(np.clip(exponents, -60, 60)))
-        return np.asarray(each / each.sum(axis=1, keepdims=True), np.float32)
+        sigmoids = 1 / (1 + np.exp(np.clip(exponents, -60, 60)))
+        return np.asarray(sigmoids / sigmoids.sum(axis=1, keepdims=True), np.float32)
 
     def save(self, path: Path) -> None:
         """Write the classifier, whole or not at all, as npz whatever the file's name."""
@@ -58,45 +66,55 @@ class Classifier:
     @classmethod
     def load(cls, path: Path) -> "Classifier":
         """Read what `save` wrote. Raises GalleryMismatch when the file is another or damaged."""
-        remedy = "Train again: python -m recognition classifier TRAIN ..."
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 about = json.loads(arrays["about"].tobytes())
-                coef, intercept, slope, offset = (
-                    np.asarray(arrays[name], np.float32) for name in ("coef", "intercept", "slope", "offset")
-                )
-            if about.pop("format") != FORMAT or not len(about["names"]) == len(coef) == len(intercept) == len(
-                slope
-            ) == len(offset):
+                parameters = {name: np.asarray(arrays[name], np.float32) for name in ARRAYS}
+            lengths = {len(about["names"]), *(len(array) for array in parameters.values())}
+            if about.pop("format") != FORMAT or len(lengths) != 1:
                 raise ValueError("another version")
-            known = About(**(about | {"names": tuple(about["names"]), "trained": tuple(about["trained"])}))
+            about |= {"names": tuple(about["names"]), "trained": tuple(about["trained"])}
+            return cls(about=ClassifierInfo(**about), **parameters)
         except FileNotFoundError:
             raise
         except (*READ_ERRORS, TypeError) as error:
             raise GalleryMismatch(
-                f"{path} is no classifier of Rollcall (pickles of other tools are never opened). {remedy}"
+                "{path} is no classifier of Rollcall (pickles of other tools are never opened). "
+                "Train again: python -m recognition classifier TRAIN ...",
+                path=path,
             ) from error
-        return cls(known, coef, intercept, slope, offset)
 
 
 def train_classifier(groups: Mapping[str, Floats], embedder: str, version: str, trained: Sequence[str]) -> Classifier:
-    """A classifier from the unit vectors (k, d) of each person. Raises NoEnrolment when there are too few people or images."""
+    """Train a classifier from the unit vectors (k, d) of each person's images.
+
+    `embedder` and `version` made the vectors; `trained` lists the images, for the record. Raises NoEnrolment when there
+    are fewer than two people, or one of them has fewer than two images.
+    """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC
 
     fewest = min((len(vectors) for vectors in groups.values()), default=0)
-    if len(groups) < 2 or fewest < 2:
+    if len(groups) < MIN_PEOPLE or fewest < MIN_IMAGES_PER_PERSON:
         raise NoEnrolment(
-            f"A classifier needs two people or more with two images each; there are {len(groups)}, one with {fewest}."
+            "A classifier needs two people or more with two images each; there are {people}, one with {fewest}.",
+            people=len(groups),
+            fewest=fewest,
         )
     labels = np.repeat(np.arange(len(groups)), [len(vectors) for vectors in groups.values()])
-    svm = CalibratedClassifierCV(LinearSVC(random_state=0), cv=min(FOLDS, fewest), ensemble=False)
+    svm = CalibratedClassifierCV(LinearSVC(random_state=0), cv=min(MAX_FOLDS, fewest), ensemble=False)
     svm.fit(np.concatenate(list(groups.values())), labels)
     (fitted,) = svm.calibrated_classifiers_
     coef, intercept = fitted.estimator.coef_, fitted.estimator.intercept_
-    slope, offset = (np.array([getattr(curve, part) for curve in fitted.calibrators]) for part in ("a_", "b_"))
-    if len(groups) == 2:  # scikit-learn keeps only the second one's
-        coef, intercept, offset = (np.concatenate([-part, part]) for part in (coef, intercept, offset))
+    slope = np.array([sigmoid.a_ for sigmoid in fitted.calibrators])
+    offset = np.array([sigmoid.b_ for sigmoid in fitted.calibrators])
+    if len(groups) == 2:  # scikit-learn keeps only the second person's
+        coef, intercept, offset = (np.concatenate([-array, array]) for array in (coef, intercept, offset))
         slope = np.repeat(slope, 2)
-    parts = (np.asarray(part, np.float32) for part in (coef, intercept, slope, offset))
-    return Classifier(About(embedder, version, tuple(groups), tuple(trained)), *parts)
+    return Classifier(
+        about=ClassifierInfo(embedder=embedder, version=version, names=tuple(groups), trained=tuple(trained)),
+        coef=np.asarray(coef, np.float32),
+        intercept=np.asarray(intercept, np.float32),
+        slope=np.asarray(slope, np.float32),
+        offset=np.asarray(offset, np.float32),
+    )

@@ -1,9 +1,9 @@
 """What is known of the faces of a class, and from when on a face is believed to be a student's. A stranger is nobody.
 
-A classifier that was trained on the class alone can't reject strangers: its half-spaces have no end, so somebody always wins. So
-acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a wanted rate of error.
-The same cosine ranks the students. Where two of them look alike, their linear SVMs must agree with it; each of these was trained
-to tell one student from those of the class who look most like this student.
+A classifier that was trained on the class alone can't reject strangers: its half-spaces have no end, so somebody always
+wins. So acceptance is decided on the cosine to the student's template, with the threshold of `calibration.py` for a
+wanted rate of error. The same cosine ranks the students. Where two of them look alike, their linear SVMs must agree
+with it; each of these was trained to tell one student from those of the class who look most like this student.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ from recognition.identification.calibration import (
 from recognition.vectors import Floats, normalise
 
 FORMAT = 5
-# Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the class (FPIR).
+# Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the
+# class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
 DEFAULT_STRICTNESS = "balanced"
 ENOUGH_PHOTOS = 5
@@ -43,9 +44,9 @@ SVM_C = 3.0
 class OperatingPoint:
     """When a face is believed to be a student's.
 
-    `thresholds` are the least cosines to the student's template for 1, 2, and 3 or more observations; `margin` is how much lower
-    the second best student's cosine must be. `expected_fpir` is the share of strangers who are then taken for somebody of the
-    class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1.
+    `thresholds` are the least cosines to the student's template for 1, 2, and 3 or more observations; `margin` is how
+    much lower the second best student's cosine must be. `expected_fpir` is the share of strangers who are then taken
+    for somebody of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1.
     """
 
     thresholds: tuple[float, float, float]
@@ -58,9 +59,9 @@ class OperatingPoint:
 class Gallery:
     """The templates and SVMs of a class, made by `train_gallery`.
 
-    `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, `coef` (n, d) and `intercept` (n,) the SVMs.
-    `impostor_model` says how near strangers come. `operating_points` has one for each strictness, for a face that may be
-    anybody of the class. `report` says what the training saw, as plain values.
+    `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, `coef` (n, d) and `intercept` (n,) the
+    SVMs. `impostor_model` says how near strangers come. `operating_points` has one for each strictness, for a face that
+    may be anybody of the class. `report` says what the training saw, as plain values.
     """
 
     embedder: str
@@ -120,8 +121,8 @@ class Gallery:
     def load(cls, path: str | Path, embedder: str | None = None, sha256: str | None = None) -> "Gallery":
         """Read what `save` wrote.
 
-        Raises GalleryMismatch when the file is missing or damaged, when `sha256` is given and is not its digest, and when
-        `embedder` is given and the gallery was made with another one.
+        Raises GalleryMismatch when the file is missing or damaged, when `sha256` is given and is not its digest, and
+        when `embedder` is given and the gallery was made with another one.
         """
         try:
             if sha256 is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
@@ -163,9 +164,9 @@ class Gallery:
 def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
     """Train a gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,) float32.
 
-    `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class, one
-    each, where there are any; the thresholds follow how near they come. Students without photos are left out and named in the
-    report. Raises NoEnrolment when no student has a photo.
+    `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class,
+    one each, where there are any; the thresholds follow how near they come. Students without photos are left out and
+    named in the report. Raises NoEnrolment when no student has a photo.
     """
     known = {label: np.stack(list(vectors)).astype(np.float32) for label, vectors in photos.items() if len(vectors)}
     if not known:
@@ -209,10 +210,10 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
 
 
 def _drop_suspect_photos(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
-    """The groups without photos that are probably mislabelled, and the indices of these photos by the index of their group.
+    """The groups without photos that are probably mislabelled, and the indices of these photos by group.
 
-    Suspect is a photo that looks more like another student than like the other photos of its own student. Where half of a
-    student's photos are, none is dropped.
+    Suspect is a photo that looks more like another student than like the other photos of its own student. Where half of
+    a student's photos are, none is dropped.
     """
     templates = normalise(np.stack([group.mean(axis=0) for group in groups]))
     kept, suspects = list(groups), {}
@@ -237,7 +238,7 @@ def _template(group: Floats) -> Floats:
 
 
 def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:
-    """Weights (n, d) and offsets (n,) of a linear SVM for each student, against the SVM_RIVALS who look most like this student."""
+    """Weights (n, d) and offsets (n,) of a linear SVM for each student, against those who look most alike."""
     from sklearn.svm import LinearSVC
 
     coef, intercept = np.zeros_like(templates), np.zeros(len(groups), np.float32)
@@ -256,7 +257,7 @@ def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Fl
 
 
 def _operating_point(model: ImpostorModel, fpir: float, scores: Sequence[ClassScores], students: int) -> OperatingPoint:
-    """The thresholds for a rate of strangers, and the margin that at most the same share of the class's photos falls short of."""
+    """The thresholds for a rate of strangers, and a margin that no larger share of the class's photos misses."""
     one, two, three = model.threshold(np.arange(MAX_COUNTED_OBSERVATIONS) + 1, fpir, students).tolist()
     max_margin = (1 - one) / 5
     leads = scores[0].genuine - scores[0].impostor

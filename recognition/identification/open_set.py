@@ -26,11 +26,11 @@ def identify(
 
     `excluded` (people, labels) says which people can't be which students.
 
-    A person is a student where the cosine to the student's template reaches the threshold, every other student who may still
-    be this person is behind by `margin`, and the SVMs put no look-alike first. Whoever sits elsewhere at the same moment
-    can't sit here: between people of one moment, the assignment of greatest total similarity decides. It is repeated as long
-    as somebody is identified, for two reasons: one student can be several people at different moments, and the fewer students
-    a person may still be, the lower is the threshold that strangers reach at the wanted rate.
+    A person is a student where the cosine to the student's template reaches the threshold, every other student who may
+    still be this person is behind by `margin`, and the SVMs put no look-alike first. Whoever sits elsewhere at the same
+    moment can't sit here: between people of one moment, the assignment of greatest total similarity decides. It is
+    repeated as long as somebody is identified, for two reasons: one student can be several people at different moments,
+    and the fewer students a person may still be, the lower is the threshold that strangers reach at the wanted rate.
     """
     if not people:
         return []
@@ -81,7 +81,7 @@ def _extend_presences(
     together: Mask,
     gallery: Gallery,
 ) -> None:
-    """Give people who are still unassigned to the student whom they resemble most, where that student's seat is this one.
+    """Assign people who are left over to the student whom they resemble most, where they sit on that student's seat.
 
     That is where somebody who was identified as the student sat in the same place at another time and doesn't look like
     another person: the same face at a poorer moment. This lengthens a presence but never makes one. Changes `students`.

@@ -1,8 +1,8 @@
-"""Who was there: the tracks of all segments, the gallery and the roster give each student's presence, and the unknown people.
+"""The attendance of a recording: who of the roster was there, and which unknown people.
 
-The tracks of one seat are first linked over the segments' borders, since many observations say more than few. Each such person
-is then accepted as one student or as nobody, as a whole, and people of the same moment are never the same student. So everything
-is decided over the whole recording, and nothing by a single moment.
+The tracks of one seat are first linked over the segments' borders, since many observations say more than few. Each such
+person is then accepted as one student or as nobody, as a whole, and people of the same moment are never the same
+student. So everything is decided over the whole recording, and nothing by a single moment.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ TO_CONFIRM_FPIR_FACTOR = (
 class VotePolicy:
     """The rules of a class.
 
-    `strictness`: a name of FPIR_BY_STRICTNESS. `max_gap`: seconds for which a student may be out of sight without having left;
-    in short recordings it is `max_gap_share` of the duration. `min_samples`: how many samples must show somebody who counts
-    (in a photo, one).
+    `strictness`: a name of FPIR_BY_STRICTNESS. `max_gap`: seconds for which a student may be out of sight without
+    having left; in short recordings it is `max_gap_share` of the duration. `min_samples`: how many samples must show
+    somebody who counts (in a photo, one).
     """
 
     strictness: str = DEFAULT_STRICTNESS
@@ -65,10 +65,11 @@ def vote(
 ) -> Attendance:
     """The attendance that the segments' tracks show, for every label of the roster.
 
-    The results may come in any order. Labels that the gallery doesn't know are absent. Students of the gallery who are not on
-    the roster still keep a face from being taken for somebody else. A face whose identity was overridden takes no part: it
-    comes back among the unknown people with the override's key, and nobody of the same moments is taken for that student. Of
-    several overrides of one face the last one counts.
+    The results may come in any order. Labels that the gallery doesn't know are absent. Students of the gallery who are
+    not on the roster still keep a face from being taken for somebody else. A face whose identity was overridden takes
+    no part: it comes back among the unknown people with the override's key, and nobody of the same moments is taken for
+    that student. Of several overrides of one face the last one counts.
+
     Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
     policy = policy or VotePolicy()

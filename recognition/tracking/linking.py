@@ -1,4 +1,4 @@
-"""Which tracks are one person: tracklet linking within a seat, and clustering of unknown people over the whole recording."""
+"""Which tracks are one person: linking of tracks in one seat, and clustering of unknown people over the recording."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,12 @@ from recognition.types import Track
 
 
 def link_tracks(tracks: Sequence[Track], min_similarity: float) -> list[Person]:
-    """Join tracks that follow each other closely in one place and don't look like two people, also over segment borders.
+    """Join tracks that follow each other closely in one place and don't look like two people.
 
-    `min_similarity`: the cosine that two tracks must exceed to be one face. Where several tracks could go on as several
-    others, the one-to-one assignment of greatest total IoU and similarity decides (tracklet linking, as in Huang et al.,
-    "Robust object tracking by hierarchical association of detection responses", 2008).
+    `tracks` may come from several segments, in any order. `min_similarity` is the cosine that two tracks must exceed to
+    be one face. Where several tracks could go on as several
+    others, the one-to-one assignment of greatest total IoU and similarity decides (tracklet linking, as in Huang et
+    al., "Robust object tracking by hierarchical association of detection responses", 2008).
     """
     people: list[Person] = []
     for starting in _tracks_by_start(tracks):
@@ -53,7 +54,7 @@ def _tracks_by_start(tracks: Sequence[Track]) -> list[list[Track]]:
 def cluster_people(people: Sequence[Person], min_similarity: float) -> list[list[Person]]:
     """Group people who are the same stranger: they look alike and were never seen together. Longest seen first.
 
-    Agglomerative clustering with complete linkage, so the cosine of any two people of a group is `min_similarity` or more.
+    Agglomerative clustering with complete linkage: any two people of a group have a cosine of `min_similarity` or more.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform

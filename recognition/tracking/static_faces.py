@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from recognition.boxes import is_near
 from recognition.tracking.person import Person
 
-# What lies behind a static face changes by no more than the sensor's noise (at most 0.004 for faces from 24 px on). A sleeper
-# whose breath moves the face by a hundredth of its height changes it by twice this limit.
+# What lies behind a static face changes by no more than the sensor's noise (at most 0.004 for faces from 24 px on). A
+# sleeper whose breath moves the face by a hundredth of its height changes it by twice this limit.
 STATIC_FACE_MAX_MOTION = 0.005
 STATIC_FACE_MIN_SAMPLES = 10
 STATIC_FACE_MAX_SHIFT = 0.03  # of a track's usual place from another's, in sides of the box

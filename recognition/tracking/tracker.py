@@ -1,7 +1,7 @@
-"""Following faces from sample to sample. Seated people hardly move in between, so their place decides and their looks help.
+"""Following faces from sample to sample. Seated people hardly move in between: place decides, and appearance helps.
 
-Tracking by detection with one-to-one assignment, as in SORT (Bewley et al., "Simple online and realtime tracking", 2016),
-without its motion model: with a sample every second or two, a constant velocity predicts nothing.
+Tracking by detection with one-to-one assignment, as in SORT (Bewley et al., "Simple online and realtime tracking",
+2016), without its motion model: with a sample every second or two, a constant velocity predicts nothing.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Observation:
 
 @dataclass(slots=True)
 class OpenTrack:
-    """A track in the making: where the face was in each sample, and its best observation of each interval of seconds."""
+    """A track in the making: where the face was in each sample, and the best observation of each interval."""
 
     observation_interval: float
     times: list[float] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Tracker:
     """
 
     def __init__(self, duration: float) -> None:
-        """`duration`: of the whole recording, in seconds. The longer it is, the fewer observations of a minute are kept."""
+        """`duration`: seconds of the whole recording; the longer it is, the fewer observations a minute are kept."""
         self.tracks: list[OpenTrack] = []
         self._observation_interval = float(np.clip(duration / MAX_OBSERVATIONS, *OBSERVATION_SECONDS))
         self._scene_start = 0  # index of the first track of the current scene

@@ -22,7 +22,7 @@ SLIDE = range(10, 24)  # seconds at which a stranger's face is on the screen
 
 
 def compose(path: Path, people: dict[str, list[Path]], stranger: Path) -> None:
-    """A portrait on the wall, somebody who sways, somebody who only breathes, and a screen with a face on one of its slides."""
+    """A portrait on the wall, somebody who sways, somebody who only breathes, and a face on a slide."""
     rng = np.random.default_rng(0)
     patches = {
         name: cv2.resize(cv2.imread(str(photo)), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
