@@ -1,4 +1,4 @@
-"""Attendance as the registrar sees it: what the machine proposed, what people set, every correction, and the workbooks."""
+"""Attendance records with proposals and overrides, the log of corrections, and the Excel reports."""
 
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from campus.web.admin.base import (
     signed_in_user,
 )
 
-STATUSES = {
+STATUS_VARIANTS = {
     Status.PRESENT: "success",
     Status.LATE: "warning",
     Status.LEFT_EARLY: "warning",
@@ -76,9 +76,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
     )
     search_fields = ("student__name_key", "student__number_key", "lecture__course__code_key", "lecture__title")
     list_select_related = ("student", "lecture__course")
-    ordering = (
-        "-pk",
-    )  # the newest lectures first; by their time, hundreds of thousands of rows would be sorted for each page
+    ordering = ("-pk",)  # newest first; sorting by lecture time would sort hundreds of thousands of rows for each page
     fieldsets = (
         (None, {"fields": ("student", "lecture", ("current", "machine_status", "override_status"))}),
         (
@@ -92,7 +90,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"))
     def current(self, record: AttendanceRecord) -> SafeString:
-        return render_badge(record.get_status_display(), STATUSES[statuses.meaning_of(record.status)])
+        return render_badge(record.get_status_display(), STATUS_VARIANTS[statuses.meaning_of(record.status)])
 
     @display(description=gettext_lazy("Share of the lecture"), ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:

@@ -1,4 +1,4 @@
-"""What the pages of the admin share."""
+"""Base classes and helpers of the admin pages."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,28 +27,28 @@ from campus.common.errors import UserError
 
 
 class DeletionSummaryMixin(ModelAdmin):
-    """What a deletion takes with it is told by kinds and numbers: Django names each row of a term, with a query for it."""
+    """Before a deletion, says how many rows of each kind go too. Django lists every row, with a query for each."""
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """How many rows of each kind would go too, and how many may not go."""
+        """The number of rows of each kind that would be deleted, and of those that must not be."""
         collector = NestedObjects(using=DEFAULT_DB_ALIAS, origin=objs)
         collector.collect(objs)
-        kept = Counter(type(row) for row in collector.protected)
+        protected = Counter(type(row) for row in collector.protected)
         numbers: dict[str, int] = {}
         for rows in collector.model_objs.values():
             model = type(next(iter(rows)))
             numbers[str(model._meta.verbose_name_plural)] = len(rows)
-            if model in self.admin_site._registry and not self._may_go(request, model, rows):
-                kept[model] += len(rows)
+            if model in self.admin_site._registry and not self._may_delete(request, model, rows):
+                protected[model] += len(rows)
         names = [
             f"{n} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"
-            for model, n in kept.items()
+            for model, n in protected.items()
         ]
         return [str(row) for row in objs], numbers, set(), sorted(names)
 
-    def _may_go(self, request: HttpRequest, model: type[Model], rows: Iterable[Model]) -> bool:
+    def _may_delete(self, request: HttpRequest, model: type[Model], rows: Iterable[Model]) -> bool:
         admin = self.admin_site.get_model_admin(model)
         if model is self.model:
             return all(admin.has_delete_permission(request, row) for row in rows)
@@ -63,7 +63,7 @@ class RegistrarAdmin(DeletionSummaryMixin):
 
 
 class ReadOnlyMixin:
-    """Looked at, never written: neither in a list nor on a page of its own."""
+    """No rows are added, changed or deleted in the admin."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -84,7 +84,7 @@ class ReadOnlyInline(ReadOnlyMixin, TabularInline):
 
 
 class PreloadedChoices:
-    """Stands for the rows of a search field: the one that is chosen is here, the others are asked for."""
+    """The choices of a search field: the selected row is at hand, others are queried."""
 
     def __init__(self, row: Model, others: QuerySet[Any]) -> None:
         self.row, self.others = row, others
@@ -98,7 +98,7 @@ class PreloadedChoices:
 
 
 class PreloadedChoicesForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Of an inline whose rows come with what they refer to: a search field asks for the name of what is chosen, once a row."""
+    """For inlines that load related rows with one join: Django would query the selected choice of each row again."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,10 +108,10 @@ class PreloadedChoicesForm(forms.ModelForm):  # type: ignore[type-arg]
                 field.widget.choices.queryset = PreloadedChoices(row, field.queryset)
 
 
-def call_service(request: HttpRequest, work: Callable[[], Any], success: str) -> Any:
-    """Call a service and tell how it went; None when it refused."""
+def call_service(request: HttpRequest, service: Callable[[], Any], success: str) -> Any:
+    """Call a service and report success or its error. Returns its result, or None after an error."""
     try:
-        result = work()
+        result = service()
     except UserError as error:
         messages.error(request, str(error))
         return None
@@ -120,12 +120,12 @@ def call_service(request: HttpRequest, work: Callable[[], Any], success: str) ->
     return result
 
 
-def call_for_each(request: HttpRequest, queryset: QuerySet[Any], work: Callable[[Any], Any], success: str) -> None:
-    """Call a service for each row of a list; every refusal is told."""
+def call_for_each(request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], Any], success: str) -> None:
+    """Call a service for each selected row, and report every error."""
     done = 0
     for row in queryset:
         try:
-            work(row)
+            service(row)
             done += 1
         except UserError as error:
             messages.error(request, f"{row}: {error}")
@@ -134,21 +134,26 @@ def call_for_each(request: HttpRequest, queryset: QuerySet[Any], work: Callable[
 
 
 def redirect_to_change(request: HttpRequest, model: type[Model], pk: object) -> HttpResponseBase:
-    """To the row's page."""
+    """Redirect to the page of the row."""
     return redirect_from_dialog(
         request, reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
     )
 
 
-def redirect_from_dialog(request: HttpRequest, address: str) -> HttpResponseBase:
-    """To a page, from a dialog (which htmx sends) as from a form."""
+def redirect_from_dialog(request: HttpRequest, url: str) -> HttpResponseBase:
+    """Redirect after a dialog, which htmx submits, or after a plain form."""
     if request.headers.get("HX-Request"):
-        return HttpResponse(headers={"HX-Redirect": address})
-    return redirect(address)
+        return HttpResponse(headers={"HX-Redirect": url})
+    return redirect(url)
+
+
+def confirm_dialog(title: object, description: object, submit: object) -> dict[str, object]:
+    """A dialog that asks before an action runs."""
+    return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
 
 
 def count_subquery(queryset: QuerySet[Any], group: str) -> Coalesce:
-    """How many rows of `queryset` (which names the outer row) there are, as an annotation; `group` is the field that it names."""
+    """An annotation that counts the rows of `queryset`, which refers to the outer row by its field `group`."""
     output: Field[Any, Any] = IntegerField()
     return Coalesce(
         Subquery(
@@ -159,22 +164,22 @@ def count_subquery(queryset: QuerySet[Any], group: str) -> Coalesce:
 
 
 def render_badge(text: str, variant: str = "") -> SafeString:
-    """A coloured label; `variant` is success, info, warning, danger or nothing. In lists as on a row's page."""
+    """A coloured label; `variant` is success, info, warning, danger or empty."""
     return render_to_string("unfold/helpers/label.html", {"text": text, "variant": variant})
 
 
 def format_moment(moment: datetime) -> str:
-    """Here, in words that lists have room for."""
+    """The moment in local time, short enough for lists."""
     return date_format(timezone.localtime(moment), _("D j M Y, H:i"))
 
 
 def signed_in_user(request: HttpRequest) -> User:
-    """Whoever came through the admin's door is signed in."""
+    """The user; everybody in the admin is signed in."""
     return cast(User, request.user)
 
 
-def render_link(address: str, text: object) -> SafeString:
-    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500 font-medium">{}</a>', address, text)
+def render_link(url: str, text: object) -> SafeString:
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500 font-medium">{}</a>', url, text)
 
 
 def render_change_link(row: Model) -> SafeString:

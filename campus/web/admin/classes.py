@@ -37,7 +37,7 @@ from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.admin.rosters import may_import
 from campus.web.training_report import error_rates
 
-SHOWN = 60
+MAX_STUDENTS_SHOWN = 60
 
 
 @admin.register(Course)
@@ -131,9 +131,9 @@ class CourseAdmin(RegistrarAdmin):
         )
         rows = rows.order_by("usable", "student__name")
         shown = format_html_join(
-            ", ", "{} ({})", ((render_change_link(row.student), row.usable) for row in rows[:SHOWN])
+            ", ", "{} ({})", ((render_change_link(row.student), row.usable) for row in rows[:MAX_STUDENTS_SHOWN])
         )
-        more = rows.count() - SHOWN
+        more = rows.count() - MAX_STUDENTS_SHOWN
         if more > 0:
             return format_html(_("{} and {} more"), shown, more)
         return shown or _("none")

@@ -1,4 +1,4 @@
-"""The institution's statuses, what a class asks of its register, and what leaves the house by itself."""
+"""Attendance statuses, register policies, webhooks and sent messages."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
-from campus.web.admin.attendance import STATUSES
+from campus.web.admin.attendance import STATUS_VARIANTS
 from campus.web.admin.base import ReadOnlyMixin, RegistrarAdmin, call_service, redirect_to_change, render_badge
 
 DELIVERY_STATES = {
@@ -27,7 +27,7 @@ DELIVERY_STATES = {
 
 
 class RegisterPolicyInline(StackedInline):
-    """On the page of a class."""
+    """Shown on the page of a class."""
 
     model = RegisterPolicy
     tab = True
@@ -42,17 +42,17 @@ class AttendanceStatusAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def shown(self, status: AttendanceStatus) -> SafeString:
-        return render_badge(status.label, STATUSES[status.meaning])  # type: ignore[index]
+        return render_badge(status.label, STATUS_VARIANTS[status.meaning])  # type: ignore[index]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
-        """Records keep the code. A status that is always there keeps its name and its meaning too."""
+        """Records store the code, so it never changes. A built-in status also keeps its name and meaning."""
         if obj is None:
             return ()
         return ("code", "name", "meaning") if obj.is_built_in else ("code",)
 
     def has_delete_permission(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> bool:
         if obj is None:
-            return False  # not several at once: some of them are always there, some are in use
+            return False  # no bulk deletion: some statuses are built in or in use
         return not obj.is_built_in and not obj.is_in_use and super().has_delete_permission(request, obj)
 
 
@@ -65,7 +65,7 @@ class WebhookAdmin(RegistrarAdmin):
     actions_detail = ("ping",)
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
-        """The secret is for those who may change the webhook, and so could read its messages anyway."""
+        """The secret is shown to those who may change the webhook, since they could read its messages anyway."""
         secret = ("shared_secret",) if obj and self.has_change_permission(request, obj) else ()
         return ("url", "course", "active", *secret)
 

@@ -1,4 +1,4 @@
-"""Who is in which class: a part of the class's page, and of the student's."""
+"""Enrolments, shown on the pages of classes and of students."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from campus.academics.models import Enrolment
 from campus.web.admin.base import render_change_link
 
 
-class Named(forms.Widget):
-    """A link in place of a field."""
+class LinkWidget(forms.Widget):
+    """A link instead of an input."""
 
     def __init__(self, row: Model) -> None:
         super().__init__()
@@ -25,17 +25,17 @@ class Named(forms.Widget):
 
 
 class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who is enrolled where stays as it is: another enrolment is another row. So only a new row has a search, which costs a query."""
+    """Student and class of an enrolment never change, so only a new row has a search field, which costs a query."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             for name in self.fields.keys() & {"student", "course"}:
                 self.fields[name].disabled = True
-                self.fields[name].widget = Named(getattr(self.instance, name))
+                self.fields[name].widget = LinkWidget(getattr(self.instance, name))
 
 
-class Enrolments(TabularInline):
+class EnrolmentInline(TabularInline):
     model = Enrolment
     form = EnrolmentForm
     extra = 0
@@ -47,11 +47,11 @@ class Enrolments(TabularInline):
         return super().get_queryset(request).select_related("student", "course")
 
 
-class RosterInline(Enrolments):
+class RosterInline(EnrolmentInline):
     autocomplete_fields = ("student",)
     verbose_name_plural = gettext_lazy("roster")
 
 
-class ClassesInline(Enrolments):
+class ClassesInline(EnrolmentInline):
     autocomplete_fields = ("course",)
     verbose_name_plural = gettext_lazy("classes")

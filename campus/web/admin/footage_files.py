@@ -1,4 +1,4 @@
-"""What came, or should have come, by itself: files of cameras, and how far the collection of each lecture's footage is."""
+"""Footage files of the sources, and the collection of footage for each lecture."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
@@ -40,18 +40,18 @@ from campus.web.admin.base import (
     RegistrarAdmin,
     call_for_each,
     call_service,
+    confirm_dialog,
     format_moment,
     redirect_to_change,
     render_badge,
     render_change_link,
     signed_in_user,
 )
-from campus.web.admin.photo_upload import upload_page
-from campus.web.admin.recordings import dialog
+from campus.web.admin.photo_upload import render_form_page
 
-AT_ONCE = 50  # files that are assigned
-CHOICES = 100  # lectures
-NAMED = 5  # files
+MAX_FILES_ASSIGNED_AT_ONCE = 50
+MAX_LECTURE_CHOICES = 100
+MAX_FILES_NAMED = 5
 
 FOOTAGE_FILE_STATES = {
     FootageFile.State.DISCOVERED: "",
@@ -131,7 +131,7 @@ class AssignForm(forms.Form):
         room = footage_files[0].camera.room_id if footage_files[0].camera else None
         lectures = sorted(
             lectures_near(moment), key=lambda lecture: (lecture.room_id != room, abs(lecture.starts_at - moment))
-        )[:CHOICES]
+        )[:MAX_LECTURE_CHOICES]
         field = cast("forms.ModelChoiceField[Lecture]", self.fields["lecture"])
         names = [
             f"{footage_file.path} ({format_moment(footage_file.starts_at)})"
@@ -139,14 +139,14 @@ class AssignForm(forms.Form):
             else footage_file.path
             for footage_file in footage_files
         ]
-        more = [_("and %(n)s more") % {"n": len(names) - NAMED}] if len(names) > NAMED else []
-        field.help_text = field.help_text % {"files": ", ".join([*names[:NAMED], *more])}
+        more = [_("and %(n)s more") % {"n": len(names) - MAX_FILES_NAMED}] if len(names) > MAX_FILES_NAMED else []
+        field.help_text = field.help_text % {"files": ", ".join([*names[:MAX_FILES_NAMED], *more])}
         field.queryset = Lecture.objects.filter(pk__in=[lecture.pk for lecture in lectures])
-        field.choices = [("", "---------"), *((lecture.pk, _named(lecture)) for lecture in lectures)]
+        field.choices = [("", "---------"), *((lecture.pk, _lecture_label(lecture)) for lecture in lectures)]
 
 
-def _named(lecture: Lecture) -> str:
-    """A lecture as one finds it by room and time."""
+def _lecture_label(lecture: Lecture) -> str:
+    """The lecture with its time and room first, by which people look for it."""
     when = f"{format_moment(lecture.starts_at)}–{date_format(timezone.localtime(lecture.ends_at), 'H:i')}"  # noqa: RUF001
     return ", ".join(
         part for part in (when, lecture.room and lecture.room.name, str(lecture.course), lecture.title) if part
@@ -220,22 +220,22 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
     def remark(self, footage_file: FootageFile) -> str:
         return str(footage_file.error or footage_file.note or "-")
 
-    def _steers(self, request: HttpRequest, object_id: object, states: Any) -> bool:
+    def _can_change(self, request: HttpRequest, object_id: object, states: Any) -> bool:
         if not request.user.has_perm("cctv.change_footagefile"):
             return False
         return object_id is None or FootageFile.objects.filter(pk=object_id, state__in=states).exists()  # type: ignore[misc]
 
     def has_use_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return self._steers(
+        return self._can_change(
             request, object_id, set(FootageFile.State) - {FootageFile.State.DISCARDED, FootageFile.State.DUPLICATE}
         )
 
     def has_restore_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        return self._steers(request, object_id, {FootageFile.State.DISCARDED})
+        return self._can_change(request, object_id, {FootageFile.State.DISCARDED})
 
     @action(description=gettext_lazy("Assign to a lecture"), permissions=["use"])
     def assign_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> HttpResponseBase:
-        return redirect(assign_address(queryset.values_list("pk", flat=True)[:AT_ONCE]))
+        return redirect(assign_url(queryset.values_list("pk", flat=True)[:MAX_FILES_ASSIGNED_AT_ONCE]))
 
     @action(
         description=gettext_lazy("Assign to a lecture"),
@@ -244,7 +244,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         permissions=["use"],
     )
     def assign_one(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(assign_address([object_id]))
+        return redirect(assign_url([object_id]))
 
     @action(description=gettext_lazy("Discard"), permissions=["use"])
     def discard_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
@@ -260,7 +260,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         url_path="discard",
         icon="delete",
         permissions=["use"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Discard this file?"),
             gettext_lazy(
                 "The local copy is deleted. The file at the source stays and can be restored; footage recorded here is gone for good."
@@ -269,7 +269,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         ),
     )
     def discard_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, discard_footage_file, _("File discarded."))
+        return self._call_for_file(request, object_id, discard_footage_file, _("File discarded."))
 
     @action(description=gettext_lazy("Restore"), permissions=["use"])
     def restore_all(self, request: HttpRequest, queryset: QuerySet[FootageFile]) -> None:
@@ -285,16 +285,16 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         url_path="restore",
         icon="undo",
         permissions=["restore"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Restore this file?"),
             gettext_lazy("The file is treated as new: it is fetched if a lecture needs it."),
             gettext_lazy("Restore"),
         ),
     )
     def restore_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, restore_footage_file, _("File restored."))
+        return self._call_for_file(request, object_id, restore_footage_file, _("File restored."))
 
-    def _act(
+    def _call_for_file(
         self, request: HttpRequest, object_id: str, service: Callable[..., object], success: str
     ) -> HttpResponseBase:
         footage_file = get_object_or_404(footage_files_for(request.user), pk=object_id)
@@ -306,7 +306,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         return [path("assign/", view(self.assign_view), name="cctv_footagefile_assign"), *super().get_urls()]
 
     def assign_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Which lecture the named files are of."""
+        """Assign the selected files to a lecture."""
         if not self.has_use_permission(request):
             raise PermissionDenied
         chosen = (
@@ -335,21 +335,21 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
             "Which lecture do these %(n)d files belong to?",
             len(footage_files),
         ) % {"n": len(footage_files)}
-        return upload_page(request, title, form, None, verb=_("Assign"))
+        return render_form_page(request, title, form, None, verb=_("Assign"))
 
 
-def assign_address(pks: Iterable[object]) -> str:
+def assign_url(pks: Iterable[object]) -> str:
     return reverse("admin:cctv_footagefile_assign", query={"footage_file": [str(pk) for pk in pks]})
 
 
 def _uuids(texts: Iterable[str]) -> list[UUID]:
-    found = []
+    uuids = []
     for text in texts:
         try:
-            found.append(UUID(text))
+            uuids.append(UUID(text))
         except ValueError:
             continue
-    return found[:AT_ONCE]
+    return uuids[:MAX_FILES_ASSIGNED_AT_ONCE]
 
 
 @admin.register(Collection)
@@ -393,7 +393,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @action(description=gettext_lazy("Files of that day"), url_path="files", icon="video_file")
     def files(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Of all rooms: the camera may have been another one."""
+        """Files of all rooms, since another camera may have recorded the lecture."""
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
         day = timezone.localdate(collection.lecture.starts_at).isoformat()
         span = {
@@ -418,7 +418,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         url_path="again",
         icon="refresh",
         permissions=["steer"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Check for this lecture's footage again?"),
             gettext_lazy("The sources of the lecture's room are checked now, and for at least another hour."),
             gettext_lazy("Check again"),

@@ -1,4 +1,4 @@
-"""Lectures, what was recorded of them, and calendars from elsewhere."""
+"""Lectures with their recordings, and the import of calendars."""
 
 import json
 from collections import Counter
@@ -39,9 +39,9 @@ from campus.web.admin.base import (
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendar_response import calendar_response
 
-WRITES = ("academics.add_lecture", "academics.change_lecture")
+IMPORT_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture")
 SALT = "calendar import"
-SHOWN = 500
+MAX_ROWS_SHOWN = 500
 VARIANTS = {
     EntryChange.NEW: "success",
     EntryChange.CHANGED: "info",
@@ -115,7 +115,7 @@ class LectureAdmin(RegistrarAdmin):
         return render_badge(_("changed by hand"), "info") if lecture.detached else ""
 
     def save_model(self, request: HttpRequest, obj: Lecture, form: Any, change: bool) -> None:
-        """What a person changes here, the series and the next import leave alone."""
+        """A lecture that somebody changes here is no longer changed by its series or by imports."""
         obj.detached = obj.detached or (change and bool(form.changed_data) and bool(obj.series_id or obj.uid))
         super().save_model(request, obj, form, change)
 
@@ -143,7 +143,7 @@ class LectureAdmin(RegistrarAdmin):
         return redirect("admin:academics_lecture_calendar_import")
 
     def has_calendar_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perms(WRITES)
+        return request.user.has_perms(IMPORT_PERMISSIONS)
 
     @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -162,10 +162,10 @@ class LectureAdmin(RegistrarAdmin):
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
         """The file, then what it would change, then the lectures. Between the two the entries travel in the page, signed."""
-        if not request.user.has_perms(WRITES):
+        if not request.user.has_perms(IMPORT_PERMISSIONS):
             raise PermissionDenied
         if "payload" in request.POST:
-            return self._write_calendar(request)
+            return self._import_calendar(request)
         form = CalendarForm(request.POST or None, request.FILES or None)
         context: dict[str, Any] = {"title": _("Import a calendar"), "form": form}
         if form.is_valid():
@@ -178,16 +178,18 @@ class LectureAdmin(RegistrarAdmin):
                 rows = plan_import(entries, list(Course.objects.all()), course)
                 payload = {"entries": entries, "course": course and course.pk, "user": signed_in_user(request).pk}
                 context |= {
-                    "payload": signing.dumps(payload, salt=SALT, serializer=_Json, compress=True),
-                    **_shown(rows),
+                    "payload": signing.dumps(payload, salt=SALT, serializer=_MomentJSONSerializer, compress=True),
+                    **_preview_context(rows),
                 }
         return TemplateResponse(
             request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
         )
 
-    def _write_calendar(self, request: HttpRequest) -> HttpResponseBase:
+    def _import_calendar(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            payload = signing.loads(request.POST["payload"], salt=SALT, serializer=_Json, max_age=24 * 3600)
+            payload = signing.loads(
+                request.POST["payload"], salt=SALT, serializer=_MomentJSONSerializer, max_age=24 * 3600
+            )
         except signing.BadSignature:
             payload = {}
         if payload.get("user") != signed_in_user(request).pk:
@@ -206,11 +208,11 @@ class LectureAdmin(RegistrarAdmin):
         except UserError as error:
             messages.error(request, str(error))
             return redirect("admin:academics_lecture_calendar_import")
-        said = _(
+        sentence = _(
             "Calendar imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
             "%(kept)s kept, %(refused)s skipped."
         )
-        messages.success(request, said % {str(kind.value): done[kind] for kind in EntryChange})
+        messages.success(request, sentence % {str(kind.value): done[kind] for kind in EntryChange})
         return redirect("admin:academics_lecture_changelist")
 
 
@@ -225,29 +227,29 @@ def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
     )
 
 
-class _Json(signing.JSONSerializer):
-    """Signed JSON with moments in it."""
+class _MomentJSONSerializer(signing.JSONSerializer):
+    """JSON with dates and times."""
 
     def dumps(self, obj: Any) -> bytes:
         return json.dumps(obj, separators=(",", ":"), cls=DjangoJSONEncoder).encode()
 
 
-def _shown(rows: list[PlannedEntry]) -> dict[str, Any]:
-    """The rows as the page shows them: what happens, not what stays the same."""
-    told = [row for row in rows if row.kind != EntryChange.SAME]
+def _preview_context(rows: list[PlannedEntry]) -> dict[str, Any]:
+    """The preview of the import, without the lectures that stay the same."""
+    shown = [row for row in rows if row.kind != EntryChange.SAME]
     counts = Counter(row.kind for row in rows)
-    left = len(told) - SHOWN
+    hidden = len(shown) - MAX_ROWS_SHOWN
     plan: dict[str, Any] = {
         "heading": _("Changes in the calendar"),
         "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in EntryChange if counts[kind])
         or _("The calendar has no events."),
         "table": {
             "headers": [_("When"), _("Class"), _("Title"), _("Room"), _("Lecture"), _("Remark")],
-            "rows": [_cells(row) for row in told[:SHOWN]],
+            "rows": [_cells(row) for row in shown[:MAX_ROWS_SHOWN]],
         },
     }
-    if left > 0:
-        plan["more"] = _("%(n)s more not shown") % {"n": left}
+    if hidden > 0:
+        plan["more"] = _("%(n)s more not shown") % {"n": hidden}
     switch = UnfoldBooleanSwitchWidget().render("complete", True, {"id": "id_complete"})
     return {
         "plans": [plan],

@@ -1,6 +1,6 @@
-"""Enrolment photos into the house: for one student, or for many from a folder or a zip; dropped, chosen, or taken with the camera.
+"""Upload of enrolment photos: of one student, or of many from a folder or a zip file.
 
-The page's script sends photos in small lots and shows the verdicts as they come; without it the same form sends all at once.
+The script of the page sends photos in batches and shows each verdict as it arrives. Without it, the form sends all at once.
 """
 
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ from campus.common.errors import UserError
 from campus.web.admin.base import render_badge, render_change_link, signed_in_user
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
-ASKED_AT_ONCE = 200  # verdicts
-ZIPS_SHOWN = 5
-SKIPPED_SHOWN = 500
+MAX_VERDICTS_PER_REQUEST = 200
+MAX_ZIPS_SHOWN = 5
+MAX_SKIPPED_SHOWN = 500
 
 
 class ManyFilesWidget(forms.FileInput):
@@ -74,24 +74,29 @@ class ZipForm(forms.Form):
         self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
 
 
-def student_photos(request: HttpRequest, pk: int) -> HttpResponseBase:
+def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Photos of one student."""
-    _may_add(request)
+    _check_may_add_photos(request)
     student = get_object_or_404(students_for(request.user), pk=pk)
     form = PhotosForm(request.POST or None, request.FILES or None)
-    result = _added(student, form.cleaned_data["photos"]) if form.is_valid() else None
-    if _asks_json(request):
+    result = _add_photos(student, form.cleaned_data["photos"]) if form.is_valid() else None
+    if _wants_json(request):
         return JsonResponse(
-            {"rows": _rows(result), "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"]))}
+            {
+                "rows": _result_rows(result),
+                "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"])),
+            }
         )
-    return upload_page(request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True})
+    return render_form_page(
+        request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True}
+    )
 
 
-def many_photos(request: HttpRequest) -> HttpResponseBase:
-    """Photos of many students: a zip by the form, a folder by the script, which sends each file with its path."""
-    _may_add(request)
+def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:
+    """Photos of many students: the form sends a zip file, the script a folder, file by file with their paths."""
+    _check_may_add_photos(request)
     paths, files = request.POST.getlist("path"), request.FILES.getlist("photos")
-    if _asks_json(request):
+    if _wants_json(request):
         course = _course(request, request.POST.get("course", ""))
         try:
             result = services.import_photo_files(
@@ -99,7 +104,7 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
             )
         except UserError as error:
             return JsonResponse({"rows": [], "error": str(error)})
-        return JsonResponse({"rows": _rows(result), "error": ""})
+        return JsonResponse({"rows": _result_rows(result), "error": ""})
     form = ZipForm(
         request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
     )
@@ -113,14 +118,14 @@ def many_photos(request: HttpRequest) -> HttpResponseBase:
             form.add_error("file", str(error))
         else:
             return redirect("admin:biometrics_facephoto_import", row.pk)
-    response = upload_page(request, _("Photos of many students"), form, None, drop={"folders": True})
-    response.context_data["zips"] = photo_imports_for(request.user)[:ZIPS_SHOWN]  # type: ignore[index]
+    response = render_form_page(request, _("Photos of many students"), form, None, drop={"folders": True})
+    response.context_data["zips"] = photo_imports_for(request.user)[:MAX_ZIPS_SHOWN]  # type: ignore[index]
     return response
 
 
-def zip_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """How far the worker is with a zip, and what it did not take."""
-    _may_add(request)
+def zip_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The progress of a zip import, and the files that it skipped."""
+    _check_may_add_photos(request)
     row = get_object_or_404(photo_imports_for(request.user), pk=pk)
     context = {
         **admin.site.each_context(request),
@@ -128,17 +133,17 @@ def zip_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "zip": row,
         "looked_at": row.looked_at,
         "in_work": row.state == PhotoImport.State.QUEUED,
-        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped_files[:SKIPPED_SHOWN]},
-        "more": len(row.skipped[SKIPPED_SHOWN:]),
+        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped_files[:MAX_SKIPPED_SHOWN]},
+        "more": len(row.skipped[MAX_SKIPPED_SHOWN:]),
     }
     return TemplateResponse(request, "admin/rollcall/photo_zip.html", context)
 
 
-def verdicts(request: HttpRequest) -> HttpResponseBase:
-    """What is known by now of photos that were just added: a row each, those that are gone left out."""
-    ids = [pk for text in request.GET.getlist("id")[:ASKED_AT_ONCE] if (pk := _uuid(text))]
+def photo_verdicts(request: HttpRequest) -> HttpResponseBase:
+    """The verdicts so far on photos that were just added. Deleted photos are left out."""
+    ids = [pk for text in request.GET.getlist("id")[:MAX_VERDICTS_PER_REQUEST] if (pk := _uuid(text))]
     photos = photos_for(request.user).filter(pk__in=ids).select_related("student")
-    return JsonResponse({"rows": [_verdict(photo) for photo in photos]})
+    return JsonResponse({"rows": [_verdict_row(photo) for photo in photos]})
 
 
 def _uuid(text: str) -> UUID | None:
@@ -148,7 +153,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _verdict(photo: FacePhoto) -> dict[str, str]:
+def _verdict_row(photo: FacePhoto) -> dict[str, str]:
     pending = photo.state == FacePhoto.Verdict.PENDING
     return {
         "id": str(photo.pk),
@@ -161,7 +166,7 @@ def _verdict(photo: FacePhoto) -> dict[str, str]:
     }
 
 
-def upload_page(
+def render_form_page(
     request: HttpRequest,
     title: str,
     form: forms.Form,
@@ -169,7 +174,7 @@ def upload_page(
     verb: str = "",
     drop: dict[str, bool] | None = None,
 ) -> TemplateResponse:
-    """The form; after it was sent, what was taken and what was not, row by row."""
+    """A page with one form; after an upload also the result, file by file."""
     rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
     context = {
         **admin.site.each_context(request),
@@ -195,7 +200,7 @@ def upload_page(
     return TemplateResponse(request, "admin/rollcall/form_page.html", context)
 
 
-def _added(student: Student, files: Iterable[Any]) -> ImportResult:
+def _add_photos(student: Student, files: Iterable[Any]) -> ImportResult:
     result = ImportResult()
     for file in files:
         try:
@@ -206,8 +211,8 @@ def _added(student: Student, files: Iterable[Any]) -> ImportResult:
     return result
 
 
-def _rows(result: ImportResult | None) -> list[dict[str, str]]:
-    """For the script: what became of each file, in the order in which they came."""
+def _result_rows(result: ImportResult | None) -> list[dict[str, str]]:
+    """What the script shows of each file, in the order of the upload."""
     return [
         {
             "path": row.path,
@@ -223,10 +228,10 @@ def _course(request: HttpRequest, pk: str) -> Course | None:
     return get_object_or_404(courses_for(request.user), pk=pk) if pk.isdecimal() else None
 
 
-def _may_add(request: HttpRequest) -> None:
+def _check_may_add_photos(request: HttpRequest) -> None:
     if not request.user.has_perm("biometrics.add_facephoto"):
         raise PermissionDenied
 
 
-def _asks_json(request: HttpRequest) -> bool:
+def _wants_json(request: HttpRequest) -> bool:
     return request.method == "POST" and request.headers.get("Accept") == "application/json"

@@ -35,11 +35,11 @@ from campus.web.admin.base import (
     redirect_to_change,
     render_badge,
 )
-from campus.web.admin.photo_upload import many_photos, upload_page, verdicts, zip_page
+from campus.web.admin.photo_upload import photo_verdicts, render_form_page, upload_photos_of_many, zip_import_page
 from campus.web.training_report import TrainingReport
 
-THUMBNAIL = 192
-MAX_PIXELS = 100_000_000
+THUMBNAIL_PIXELS = 192
+MAX_IMAGE_PIXELS = 100_000_000
 VERDICTS = {
     FacePhoto.Verdict.PENDING: "info",
     FacePhoto.Verdict.ACCEPTED: "success",
@@ -50,7 +50,7 @@ GALLERY_STATES = {Gallery.State.QUEUED: "info", Gallery.State.READY: "success", 
 
 
 class PhotoColumns:
-    """How a photo shows in lists."""
+    """Columns of photos in lists."""
 
     @display(description=gettext_lazy("Photo"))
     def thumbnail(self, photo: FacePhoto) -> SafeString:
@@ -130,9 +130,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             path("<uuid:pk>/thumbnail/", view(self.thumbnail_view), name="biometrics_facephoto_thumbnail"),
             path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
             path("<uuid:pk>/move/", view(self.move_view), name="biometrics_facephoto_move"),
-            path("zip/", view(many_photos), name="biometrics_facephoto_zip"),
-            path("zip/<uuid:pk>/", view(zip_page), name="biometrics_facephoto_import"),
-            path("verdicts/", view(verdicts), name="biometrics_facephoto_verdicts"),
+            path("zip/", view(upload_photos_of_many), name="biometrics_facephoto_zip"),
+            path("zip/<uuid:pk>/", view(zip_import_page), name="biometrics_facephoto_import"),
+            path("verdicts/", view(photo_verdicts), name="biometrics_facephoto_verdicts"),
             *super().get_urls(),
         ]
 
@@ -141,7 +141,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         if photo.crop:
             return picture_response(str(photo.crop))
         return HttpResponse(
-            thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+            make_thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
         )
 
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -152,8 +152,8 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         if not request.user.has_perm("biometrics.change_facephoto"):
             raise PermissionDenied
         photo = get_object_or_404(photos_for(request.user).select_related("student"), pk=pk)
-        wish = request.GET.get("to", "")
-        nearest = students_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
+        suggested = request.GET.get("to", "")
+        nearest = students_for(request.user).filter(pk=suggested).first() if suggested.isdecimal() else None
         form = MoveForm(request.POST or None, initial={"student": nearest.number if nearest else ""})
         form.fields["student"].help_text = _(
             "Currently filed under %(student)s. Train the galleries of both students' classes afterwards."
@@ -166,7 +166,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             else:
                 messages.success(request, _("Photo moved to %(name)s.") % {"name": form.cleaned_data["student"].name})
                 return redirect("admin:biometrics_facephoto_change", pk)
-        return upload_page(request, _("Move a photo to another student"), form, None, verb=_("Move"))
+        return render_form_page(request, _("Move a photo to another student"), form, None, verb=_("Move"))
 
     def has_move_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.change_facephoto")
@@ -254,15 +254,15 @@ class GalleryInline(GalleryColumns, ReadOnlyInline):
     per_page = 10
 
 
-def thumbnail(photo: FacePhoto) -> bytes:
-    """A small JPEG of a photo that has no face cut out. Raises Http404 where there is nothing to show."""
+def make_thumbnail(photo: FacePhoto) -> bytes:
+    """A small JPEG of a photo without a face crop. Raises Http404 if the photo can't be shown."""
     try:
         with photo.file.open("rb") as file, Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > MAX_IMAGE_PIXELS:
                 raise Http404(_("The picture is too large to show."))
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            image.draft("RGB", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
             small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL, THUMBNAIL))
+            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Http404(_("The picture can't be shown.")) from error
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Recordings: how far they are, and what can be done about them. Uploads go through the staff's page."""
+"""Recordings: their progress, and retry, restart, cancel and delete. Uploads go through the staff pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,12 +27,13 @@ from campus.web.admin.base import (
     RegistrarAdmin,
     call_for_each,
     call_service,
+    confirm_dialog,
     redirect_to_change,
     render_badge,
     signed_in_user,
 )
 
-STATES = {
+STATE_VARIANTS = {
     Recording.State.UPLOADED: "info",
     Recording.State.PROCESSING: "info",
     Recording.State.AGGREGATING: "info",
@@ -43,7 +44,7 @@ STATES = {
 
 
 class RecordingColumns:
-    """How a recording shows in lists."""
+    """Columns of recordings in lists."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_processed_share(super().get_queryset(request).select_related("lecture__course"))  # type: ignore[misc]
@@ -52,7 +53,7 @@ class RecordingColumns:
     def recording_state(self, recording: Recording) -> SafeString:
         if recording.provisional and recording.state == Recording.State.DONE:
             return render_badge(_("provisional"), "info")
-        return render_badge(recording.get_state_display(), STATES[Recording.State(recording.state)])
+        return render_badge(recording.get_state_display(), STATE_VARIANTS[Recording.State(recording.state)])
 
     @display(description=gettext_lazy("Progress"))
     def progress(self, recording: Any) -> SafeString:
@@ -108,10 +109,6 @@ class ClipInline(ReadOnlyInline):
         return clip.footage_file.note
 
 
-def dialog(title: object, description: object, submit: object) -> Any:
-    return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
-
-
 @admin.register(Recording)
 class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
@@ -141,7 +138,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("Pictures"))
     def pictures(self, recording: Recording) -> str:
-        """What the file says of itself."""
+        """Frame size, codec and frame rate, from the file's header."""
         seen = {"width": "", "height": "", "codec": "", "fps": 0} | (recording.info or {})
         if not seen["width"]:
             return "-"
@@ -151,7 +148,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     def has_steer_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("recordings.change_recording")
 
-    def _act(
+    def _call_for_recording(
         self, request: HttpRequest, object_id: str, service: Callable[..., None], success: str
     ) -> HttpResponseBase:
         recording = get_object_or_404(selectors.recordings_for(request.user), pk=object_id)
@@ -167,7 +164,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         url_path="restart",
         icon="restart_alt",
         permissions=["steer"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Take attendance again?"),
             gettext_lazy(
                 "The whole recording is processed again, and earlier detections are replaced. Statuses set by hand are kept."
@@ -176,21 +173,23 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         ),
     )
     def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.restart_recording, _("Attendance is being taken again."))
+        return self._call_for_recording(
+            request, object_id, services.restart_recording, _("Attendance is being taken again.")
+        )
 
     @action(
         description=gettext_lazy("Retry failed segments"),
         url_path="retry",
         icon="refresh",
         permissions=["steer"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Retry the failed segments?"),
             gettext_lazy("Only the failed segments are processed again; then attendance is recalculated."),
             gettext_lazy("Retry"),
         ),
     )
     def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(
+        return self._call_for_recording(
             request, object_id, services.retry_recording, _("The failed segments are being processed again.")
         )
 
@@ -200,14 +199,14 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         icon="cancel",
         variant=ActionVariant.DANGER,
         permissions=["steer"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Cancel processing?"),
             gettext_lazy("The results of this run are lost. The recording is kept."),
             gettext_lazy("Cancel processing"),
         ),
     )
     def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        return self._act(request, object_id, services.cancel_recording, _("Processing cancelled."))
+        return self._call_for_recording(request, object_id, services.cancel_recording, _("Processing cancelled."))
 
     @action(
         description=gettext_lazy("Delete"),
@@ -215,7 +214,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         icon="delete",
         variant=ActionVariant.DANGER,
         permissions=["steer"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Delete the recording?"),
             gettext_lazy(
                 "The file and everything detected in it are deleted, and attendance is recalculated without it. "

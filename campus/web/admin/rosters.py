@@ -1,4 +1,4 @@
-"""The roster in and out: choose a file, say which column is what, look at what would change, then import it; and the export."""
+"""Roster import (choose a file, map its columns, preview, import) and roster export."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -37,9 +37,9 @@ from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
 from campus.web.admin.base import render_badge
 
-SHOWN = 100  # rows of a kind
-KEPT = timedelta(days=1)  # until a file that nobody imported is deleted
-FOLDER = "rosters"
+MAX_ROWS_PER_TABLE = 100
+UPLOAD_RETENTION = timedelta(days=1)  # files that nobody imports are then deleted
+UPLOAD_FOLDER = "rosters"
 
 
 class RosterForm(forms.Form):
@@ -74,7 +74,7 @@ class RosterForm(forms.Form):
 
 
 class ColumnsForm(forms.Form):
-    """Which column of the file is what. It is sent with the address, so that the preview shows what will be done."""
+    """Maps the columns of the file. It is part of the URL, so that what is imported is what was previewed."""
 
     def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,13 +121,13 @@ def may_import(request: HttpRequest) -> bool:
 def roster_urls() -> list[URLPattern]:
     view = admin.site.admin_view
     return [
-        path("import/", view(choose), name="academics_student_import"),
-        path("import/<uuid:pk>/", view(preview), name="academics_student_preview"),
-        path("export/", view(export), name="academics_student_export"),
+        path("import/", view(choose_file), name="academics_student_import"),
+        path("import/<uuid:pk>/", view(preview_import), name="academics_student_preview"),
+        path("export/", view(export_roster), name="academics_student_export"),
     ]
 
 
-def choose(request: HttpRequest) -> HttpResponseBase:
+def choose_file(request: HttpRequest) -> HttpResponseBase:
     if not may_import(request):
         raise PermissionDenied
     form = RosterForm(
@@ -141,9 +141,10 @@ def choose(request: HttpRequest) -> HttpResponseBase:
             form.add_error("file", str(error))
         else:
             course = form.cleaned_data["course"]
-            pk = _keep(request, content)
+            pk = _store(request, content)
             return redirect(
-                reverse("admin:academics_student_preview", args=[pk]) + (f"?class_of_all={course.pk}" if course else "")
+                reverse("admin:academics_student_preview", args=[pk])
+                + (f"?default_class={course.pk}" if course else "")
             )
     context = {
         **admin.site.each_context(request),
@@ -155,12 +156,12 @@ def choose(request: HttpRequest) -> HttpResponseBase:
     return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
 
 
-def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """What would change; by POST it is done, with the columns that the address names."""
+def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Shows what the import would change; a POST imports, with the columns given in the URL."""
     if not may_import(request):
         raise PermissionDenied
     try:
-        table = _kept(request, pk)
+        table = _load(request, pk)
     except FileNotFoundError:
         messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
         return redirect("admin:academics_student_import")
@@ -168,8 +169,8 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     form = ColumnsForm(
         given or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
     )
-    wish = request.GET.get("class_of_all", "")
-    course = courses_for(request.user).filter(pk=wish).first() if wish.isdecimal() else None
+    course_id = request.GET.get("default_class", "")
+    course = courses_for(request.user).filter(pk=course_id).first() if course_id.isdecimal() else None
     plan, problem = None, ""
     if form.is_valid():
         try:
@@ -177,8 +178,8 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
                 done = import_roster(
                     table=table, columns=form.columns(), course=course, complete=request.POST.get("complete") == "on"
                 )
-                default_storage.delete(_name(request, pk))
-                messages.success(request, _told(done, request.POST.get("complete") == "on"))
+                default_storage.delete(_stored_name(request, pk))
+                messages.success(request, _success_message(done, request.POST.get("complete") == "on"))
                 return redirect("admin:academics_student_changelist")
             plan = plan_roster(table, form.columns(), course)
         except UserError as error:
@@ -190,13 +191,13 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "course": course,
         "problem": problem,
         "plan": plan,
-        "groups": _groups(plan) if plan else [],
+        "tables": _preview_tables(plan) if plan else [],
         "complete": UnfoldBooleanSwitchWidget().render("complete", False, {"id": "id_complete"}),
     }
     return TemplateResponse(request, "admin/rollcall/roster_preview.html", context)
 
 
-def export(request: HttpRequest) -> HttpResponseBase:
+def export_roster(request: HttpRequest) -> HttpResponseBase:
     if not request.user.has_perm("academics.view_student"):
         raise PermissionDenied
     form = ExportForm(request.POST or None, request=request, initial={"course": request.GET.get("class")})
@@ -217,88 +218,90 @@ def export(request: HttpRequest) -> HttpResponseBase:
     return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
 
 
-def _name(request: HttpRequest, pk: UUID) -> str:
-    """A file is of who uploaded it alone."""
-    return f"{FOLDER}/{request.user.pk}-{pk}"
+def _stored_name(request: HttpRequest, pk: UUID) -> str:
+    """The stored file belongs to the user who uploaded it, and nobody else can open it."""
+    return f"{UPLOAD_FOLDER}/{request.user.pk}-{pk}"
 
 
-def _keep(request: HttpRequest, content: bytes) -> UUID:
-    if default_storage.exists(FOLDER):
-        for name in default_storage.listdir(FOLDER)[1]:
-            if timezone.now() - default_storage.get_modified_time(f"{FOLDER}/{name}") > KEPT:
-                default_storage.delete(f"{FOLDER}/{name}")
+def _store(request: HttpRequest, content: bytes) -> UUID:
+    if default_storage.exists(UPLOAD_FOLDER):
+        for name in default_storage.listdir(UPLOAD_FOLDER)[1]:
+            if timezone.now() - default_storage.get_modified_time(f"{UPLOAD_FOLDER}/{name}") > UPLOAD_RETENTION:
+                default_storage.delete(f"{UPLOAD_FOLDER}/{name}")
     pk = uuid4()
-    default_storage.save(_name(request, pk), ContentFile(content))
+    default_storage.save(_stored_name(request, pk), ContentFile(content))
     return pk
 
 
-def _kept(request: HttpRequest, pk: UUID) -> Table:
-    with default_storage.open(_name(request, pk)) as file:
+def _load(request: HttpRequest, pk: UUID) -> Table:
+    with default_storage.open(_stored_name(request, pk)) as file:
         try:
             return read_table(file.read())
         except UserError as error:
             raise Http404(str(error)) from error
 
 
-def _told(plan: RosterPlan, complete: bool) -> str:
+def _success_message(plan: RosterPlan, complete: bool) -> str:
     parts = [_("%(n)d new") % {"n": len(plan.new)}, _("%(n)d changed") % {"n": len(plan.changed)}]
     if complete:
         parts.append(_("%(n)d ended") % {"n": len(plan.leaving)})
     return _("Roster imported: %(what)s, %(n)d unchanged.") % {"what": ", ".join(parts), "n": plan.unchanged}
 
 
-def _groups(plan: RosterPlan) -> list[dict[str, Any]]:
-    """The tables of the preview: rows that can't be imported, who is new, who changes, who leaves."""
-    about = [_("Row"), _("Student number"), _("Name"), _("Class")]
+def _preview_tables(plan: RosterPlan) -> list[dict[str, Any]]:
+    """The tables of the preview: rows with errors, new students, changes, and enrolments that would end."""
+    headers = [_("Row"), _("Student number"), _("Name"), _("Class")]
     return [
-        _group(
+        _preview_table(
             ngettext("%(n)d row can't be imported", "%(n)d rows can't be imported", len(plan.errors))
             % {"n": len(plan.errors)},
             [_("Row"), _("Student number"), _("Name"), _("Reason")],
-            [[row.line, row.number, row.name, " ".join(row.reasons)] for row in plan.errors[:SHOWN]],
+            [[row.line, row.number, row.name, " ".join(row.reasons)] for row in plan.errors[:MAX_ROWS_PER_TABLE]],
             len(plan.errors),
         ),
-        _group(
+        _preview_table(
             _("%(n)d new") % {"n": len(plan.new)},
-            [*about, ""],
+            [*headers, ""],
             [
                 [
-                    *_about(row),
+                    *_row_cells(row),
                     render_badge(_("new student"), "success")
                     if row.new_student
                     else render_badge(_("joins the class"), "info"),
                 ]
-                for row in plan.new[:SHOWN]
+                for row in plan.new[:MAX_ROWS_PER_TABLE]
             ],
             len(plan.new),
         ),
-        _group(
+        _preview_table(
             _("%(n)d changed") % {"n": len(plan.changed)},
-            [*about, _("Changes")],
-            [[*_about(row), _changes(row)] for row in plan.changed[:SHOWN]],
+            [*headers, _("Changes")],
+            [[*_row_cells(row), _describe_changes(row)] for row in plan.changed[:MAX_ROWS_PER_TABLE]],
             len(plan.changed),
         ),
-        _group(
+        _preview_table(
             _("%(n)d not in the file") % {"n": len(plan.leaving)},
             [_("Student number"), _("Name"), _("Class")],
-            [[row.student.number, row.student.name, row.course.code] for row in plan.leaving[:SHOWN]],
+            [[row.student.number, row.student.name, row.course.code] for row in plan.leaving[:MAX_ROWS_PER_TABLE]],
             len(plan.leaving),
         ),
     ]
 
 
-def _about(row: RowChange) -> list[object]:
+def _row_cells(row: RowChange) -> list[object]:
     return [row.line, row.student.number, row.student.name, row.course.code if row.course else ""]
 
 
-def _changes(row: RowChange) -> str:
+def _describe_changes(row: RowChange) -> str:
     return "; ".join(f"{FIELDS[name]}: {old or '-'} → {new or '-'}" for name, old, new in row.changes)
 
 
-def _group(title: str, headers: Sequence[object], rows: Iterable[Sequence[object]], count: int) -> dict[str, Any]:
+def _preview_table(
+    title: str, headers: Sequence[object], rows: Iterable[Sequence[object]], count: int
+) -> dict[str, Any]:
     return {
         "title": title,
         "table": {"headers": headers, "rows": list(rows)},
         "count": count,
-        "more": max(count - SHOWN, 0),
+        "more": max(count - MAX_ROWS_PER_TABLE, 0),
     }

@@ -80,7 +80,7 @@ class PeriodicTaskAdmin(RegistrarAdmin):
         return [(None, {"fields": ("what", *when, "enabled", "last_run")})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """The field of the other kind is not asked for."""
+        """Only the fields of the task's kind of schedule are shown."""
         kwargs["fields"] = ("enabled",)
         form = super().get_form(request, obj, change, **kwargs)
         for name in ("every",) if obj and obj.crontab else ("at", "days"):

@@ -1,4 +1,4 @@
-"""Where footage comes from by itself: sources, their cameras, and what a look at a source shows."""
+"""Sources of footage with their cameras, the test of a source, and alarms."""
 
 from collections import Counter
 from typing import Any, ClassVar
@@ -33,15 +33,15 @@ from campus.web.admin.base import (
     PreloadedChoicesForm,
     ReadOnlyMixin,
     RegistrarAdmin,
+    confirm_dialog,
     format_moment,
     redirect_from_dialog,
     render_badge,
     render_change_link,
 )
 from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
-from campus.web.admin.recordings import dialog
 
-MOST_KEY = 20_000  # bytes
+MAX_PRIVATE_KEY_BYTES = 20_000
 
 
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -76,13 +76,13 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_private_key(self) -> str:
         file = self.cleaned_data["private_key"]
-        text = file.read(MOST_KEY).decode(errors="replace") if file else ""
+        text = file.read(MAX_PRIVATE_KEY_BYTES).decode(errors="replace") if file else ""
         if file and not text.startswith(PRIVATE_KEY_PREFIX):
             raise ValidationError(_("This is not a private key. Choose the file without .pub."))
         return text
 
     def new_password(self) -> str | None:
-        """None: it stays as it is."""
+        """The password or private key to store; None keeps the current one."""
         given = self.cleaned_data.get("private_key") or self.cleaned_data.get("password")
         return given or ("" if self.cleaned_data.get("forget_password") else None)
 
@@ -192,7 +192,7 @@ class SourceAdmin(RegistrarAdmin):
         url_path="test-now",
         icon="troubleshoot",
         permissions=["test"],
-        dialog=dialog(
+        dialog=confirm_dialog(
             gettext_lazy("Test this source?"),
             gettext_lazy(
                 "The files are listed and none is fetched. You see how each name is read, and which lecture it belongs to."
@@ -209,7 +209,7 @@ class SourceAdmin(RegistrarAdmin):
         return [path("<int:pk>/test/", view(self.test_view), name="cctv_source_test"), *super().get_urls()]
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """What the last test found; the page asks again by itself until it is there."""
+        """The result of the last test; the page refreshes itself until there is one."""
         source = get_object_or_404(sources_for(request.user).select_related("test"), pk=pk)
         if request.method == "POST":
             if not self.has_test_permission(request):
@@ -220,7 +220,7 @@ class SourceAdmin(RegistrarAdmin):
             "title": _("Test of %(source)s") % {"source": source},
             "source": source,
             "may_test": self.has_test_permission(request),
-            **_result(getattr(source, "test", None)),
+            **_test_result(getattr(source, "test", None)),
         }
         page = (
             "admin/rollcall/_source_test.html"
@@ -230,7 +230,7 @@ class SourceAdmin(RegistrarAdmin):
         return TemplateResponse(request, page, {**self.admin_site.each_context(request), **context})
 
 
-def _result(test: SourceTest | None) -> dict[str, Any]:
+def _test_result(test: SourceTest | None) -> dict[str, Any]:
     if test is None or test.state != SourceTest.State.DONE:
         return {"test": test}
     try:
@@ -245,7 +245,7 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
         "fits": len(fits),
         "matched": sum(bool(row.lectures) and not row.note for row in rows),
         "unknown": [f"{note} ({n})" for note, n in unknown.most_common(10)],
-        "example": None if fits else _example(test.source),
+        "example": None if fits else _example_path(test.source),
         "table": {
             "headers": [_("Path"), _("Size"), _("Room"), _("From"), _("To"), _("Lecture"), _("Remark")],
             "rows": [_cells(row) for row in rows],
@@ -253,8 +253,8 @@ def _result(test: SourceTest | None) -> dict[str, Any]:
     }
 
 
-def _example(source: Source) -> str:
-    """What the pattern would call a file of this moment."""
+def _example_path(source: Source) -> str:
+    """The path that the pattern would give a file recorded now."""
     camera = source.cameras.select_related("room").first()
     fields = PathFields(camera.label if camera else "camera", camera.room.name if camera else "room", timezone.now())
     return compile_pattern(source.pattern).format_path(fields, source.tzinfo)

@@ -1,4 +1,4 @@
-"""Staff accounts. A registrar looks after lecturers' accounts; administrators give roles; only a superuser touches superusers."""
+"""Staff accounts. Registrars manage lecturers' accounts, administrators assign roles, only superusers manage superusers."""
 
 from typing import Any
 
@@ -21,12 +21,19 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from campus.accounts.models import ApiToken
 from campus.accounts.roles import Role, is_administrator, role_of
 from campus.accounts.services import disable_two_factor, revoke_all_tokens, set_role
-from campus.web.admin.base import DeletionSummaryMixin, ReadOnlyInline, call_service, redirect_to_change, render_badge
+from campus.web.admin.base import (
+    DeletionSummaryMixin,
+    ReadOnlyInline,
+    call_service,
+    confirm_dialog,
+    redirect_to_change,
+    render_badge,
+)
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
-ROLES = {Role.ADMINISTRATOR: "warning", Role.AUDITOR: "", Role.REGISTRAR: "success", Role.LECTURER: "info"}
+ROLE_VARIANTS = {Role.ADMINISTRATOR: "warning", Role.AUDITOR: "", Role.REGISTRAR: "success", Role.LECTURER: "info"}
 
 
 class StaffForm(UserChangeForm):
@@ -48,10 +55,6 @@ class TokenInline(ReadOnlyInline):
     fields = ("name", "prefix", "scope", "created_at", "expires_at", "last_used_at")
     readonly_fields = fields
     verbose_name_plural = gettext_lazy("API tokens")
-
-
-def dialog(title: Any, description: Any, submit: Any) -> Any:
-    return {"title": title, "description": description, "form_class": None, "form_submit_text": submit}
 
 
 @admin.register(User)
@@ -84,7 +87,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
             return render_badge(_("superuser"), "warning")
         groups = {group.name for group in user.groups.all()}
         role = next((role for role in Role if role in groups), Role.LECTURER)
-        return render_badge(str(role.label), ROLES[role])
+        return render_badge(str(role.label), ROLE_VARIANTS[role])
 
     @display(description=gettext_lazy("Two-factor login"), boolean=True)
     def two_factor_enabled(self, user: User) -> bool:
@@ -93,7 +96,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        gives_roles = is_administrator(request.user) and may_look_after(request, obj)
+        gives_roles = is_administrator(request.user) and may_manage(request, obj)
         rights: tuple[str, ...] = ("is_active", "role" if gives_roles else "role_badge", "two_factor_enabled")
         if request.user.is_superuser:
             rights = (*rights, "is_superuser")
@@ -118,21 +121,21 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
             set_role(user=obj, role=role)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return bool(super().has_change_permission(request, obj)) and (obj is None or may_look_after(request, obj))
+        return bool(super().has_change_permission(request, obj)) and (obj is None or may_manage(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return bool(super().has_delete_permission(request, obj)) and (obj is None or may_look_after(request, obj))
+        return bool(super().has_delete_permission(request, obj)) and (obj is None or may_manage(request, obj))
 
-    def has_look_after_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+    def has_manage_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         user = User.objects.filter(pk=object_id).first() if object_id else None
-        return bool(request.user.has_perm("auth.change_user")) and (user is None or may_look_after(request, user))
+        return bool(request.user.has_perm("auth.change_user")) and (user is None or may_manage(request, user))
 
     @action(
         description=gettext_lazy("Turn off two-factor login"),
         url_path="disable-two-factor",
         icon="phonelink_erase",
-        permissions=["look_after"],
-        dialog=dialog(
+        permissions=["manage"],
+        dialog=confirm_dialog(
             gettext_lazy("Turn off two-factor login?"),
             gettext_lazy(
                 "For someone who has lost their phone. The password alone is then enough to log in. Make sure who is asking."
@@ -149,8 +152,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         description=gettext_lazy("Revoke all tokens"),
         url_path="revoke-tokens",
         icon="key_off",
-        permissions=["look_after"],
-        dialog=dialog(
+        permissions=["manage"],
+        dialog=confirm_dialog(
             gettext_lazy("Revoke all tokens?"),
             gettext_lazy("Programs that act in this person's name lose access."),
             gettext_lazy("Revoke"),
@@ -162,8 +165,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         return redirect_to_change(request, User, object_id)
 
 
-def may_look_after(request: HttpRequest, user: User) -> bool:
-    """Whose account somebody with the right to change accounts may touch."""
+def may_manage(request: HttpRequest, user: User) -> bool:
+    """Whether somebody who may change accounts may change this one."""
     if user == request.user or request.user.is_superuser:
         return True
     return not user.is_superuser and (is_administrator(request.user) or role_of(user) in (Role.LECTURER, None))

@@ -1,4 +1,4 @@
-"""Students, their photos, and the roster as a file."""
+"""Students with their enrolments and photos."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ from campus.biometrics import services
 from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_change, render_badge, signed_in_user
 from campus.web.admin.enrolments import ClassesInline
-from campus.web.admin.photo_upload import student_photos
+from campus.web.admin.photo_upload import upload_photos_of_student
 from campus.web.admin.photos import PhotoInline
 from campus.web.admin.rosters import may_import, roster_urls
 
 
 class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A guest needs no number."""
+    """The number of a guest is optional."""
 
     class Meta:
         model = Student
@@ -38,7 +38,7 @@ class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "number" in self.fields:  # it is not for who only reads
+        if "number" in self.fields:  # readers have no form fields
             self.fields["number"].required = False
             self.fields["number"].help_text = _("Optional for a guest.")
 
@@ -112,7 +112,7 @@ class StudentAdmin(RegistrarAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/photos/", view(student_photos), name="academics_student_photos"),
+            path("<int:pk>/photos/", view(upload_photos_of_student), name="academics_student_photos"),
             *roster_urls(),
             *super().get_urls(),
         ]

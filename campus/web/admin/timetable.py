@@ -1,4 +1,4 @@
-"""The timetable: rooms, holidays, series of lectures. Nothing becomes a lecture before somebody looked at the plan."""
+"""Rooms, holidays and series of lectures. Lectures are created only after somebody has seen the preview."""
 
 from collections import Counter
 from typing import Any
@@ -33,10 +33,10 @@ VARIANTS = {
     DayChange.HOLIDAY: "",
     DayChange.SAME: "",
 }
-WRITES = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
+PLAN_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
 
 
-def preview_address(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
+def preview_url(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
     return f"{reverse('admin:academics_lectureseries_preview')}?{urlencode({'series': [one.pk for one in series]}, doseq=True)}"
 
 
@@ -53,11 +53,11 @@ class HolidayAdmin(RegistrarAdmin):
     date_hierarchy = "first_day"
     fields = ("name", ("first_day", "last_day"))
 
-    def _then(self, request: HttpRequest, obj: Holiday, response: HttpResponse) -> HttpResponse:
-        """After the row: to the plan of the series that have lectures on these days, where there are any."""
+    def _preview_or(self, request: HttpRequest, obj: Holiday, response: HttpResponse) -> HttpResponse:
+        """After saving, continue to the preview if the holiday affects any series."""
         touched = LectureSeries.objects.filter(first_day__lte=obj.last_day, last_day__gte=obj.first_day)
         if (
-            request.user.has_perms(WRITES)
+            request.user.has_perms(PLAN_PERMISSIONS)
             and not ({"_continue", "_addanother"} & set(request.POST))
             and touched.exists()
         ):
@@ -65,10 +65,10 @@ class HolidayAdmin(RegistrarAdmin):
         return response
 
     def response_add(self, request: HttpRequest, obj: Holiday, post_url_continue: str | None = None) -> HttpResponse:
-        return self._then(request, obj, super().response_add(request, obj, post_url_continue))
+        return self._preview_or(request, obj, super().response_add(request, obj, post_url_continue))
 
     def response_change(self, request: HttpRequest, obj: Holiday) -> HttpResponse:
-        return self._then(request, obj, super().response_change(request, obj))
+        return self._preview_or(request, obj, super().response_change(request, obj))
 
 
 class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -116,11 +116,11 @@ class LectureSeriesAdmin(RegistrarAdmin):
         return int(series.n)
 
     def has_plan_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return request.user.has_perms(WRITES)
+        return request.user.has_perms(PLAN_PERMISSIONS)
 
     @action(description=gettext_lazy("Preview the lectures"), permissions=["plan"])
     def preview_some(self, request: HttpRequest, queryset: QuerySet[LectureSeries]) -> HttpResponseBase:
-        return redirect(preview_address(queryset))
+        return redirect(preview_url(queryset))
 
     @action(
         description=gettext_lazy("Preview the lectures"),
@@ -140,33 +140,29 @@ class LectureSeriesAdmin(RegistrarAdmin):
         self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None
     ) -> HttpResponse:
         response = super().response_add(request, obj, post_url_continue)
-        return (
-            response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
-        )
+        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_url([obj]))
 
     def response_change(self, request: HttpRequest, obj: LectureSeries) -> HttpResponse:
         response = super().response_change(request, obj)
-        return (
-            response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_address([obj]))
-        )
+        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect(preview_url([obj]))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [path("preview/", view(self.preview), name="academics_lectureseries_preview"), *super().get_urls()]
 
     def preview(self, request: HttpRequest) -> HttpResponseBase:
-        """The plan of the named series, or of all that are not over; with a POST it is carried out."""
-        if not request.user.has_perms(WRITES):
+        """Previews the lectures of the selected series, or of all current ones; a POST saves them."""
+        if not request.user.has_perms(PLAN_PERMISSIONS):
             raise PermissionDenied
         named = [int(pk) for pk in request.GET.getlist("series") if pk.isdecimal() and len(pk) < 19]
         chosen = LectureSeries.objects.select_related("course", "room")
         chosen = chosen.filter(pk__in=named) if named else chosen
         if request.method == "POST":
-            self._carry_out(request, chosen)
+            self._apply_plans(request, chosen)
             return redirect("admin:academics_lectureseries_changelist")
         series = list(chosen)
         plans = plan_all(series)
-        shown = [_shown(one, steps) for one, steps in zip(series, plans, strict=True)]
+        shown = [_preview_context(one, steps) for one, steps in zip(series, plans, strict=True)]
         context = {
             "title": _("Preview of the timetable"),
             "plans": [plan for plan in shown if plan["writes"] or len(plans) == 1],
@@ -177,7 +173,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
             request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
         )
 
-    def _carry_out(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
+    def _apply_plans(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
         done = dict.fromkeys(WRITTEN_CHANGES, 0)
         for series in chosen:
             if agreed := request.POST.get(f"agreed-{series.pk}", ""):
@@ -187,12 +183,12 @@ class LectureSeriesAdmin(RegistrarAdmin):
                     messages.error(request, f"{series}: {error}")
                 else:
                     done = {kind: n + counts[kind] for kind, n in done.items()}
-        said = _("Lectures: %(new)s created, %(changed)s changed, %(removed)s removed.")
-        messages.success(request, said % {str(kind.value): n for kind, n in done.items()})
+        sentence = _("Lectures: %(new)s created, %(changed)s changed, %(removed)s removed.")
+        messages.success(request, sentence % {str(kind.value): n for kind, n in done.items()})
 
 
-def _shown(series: LectureSeries, steps: list[PlannedDay]) -> dict[str, Any]:
-    """A plan as the page shows it: what happens, not what stays the same."""
+def _preview_context(series: LectureSeries, steps: list[PlannedDay]) -> dict[str, Any]:
+    """The preview of one plan, without the lectures that stay the same."""
     counts = Counter(step.kind for step in steps)
     return {
         "series": series,
