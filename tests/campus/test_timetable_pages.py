@@ -160,16 +160,16 @@ def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, w
     forgotten = factories.lecture(world.course, starts_at=noon - timedelta(days=2), title="Forgotten")
     world.sighting.present, world.sighting.to_confirm = False, True
     client.force_login(world.own)
-    today = client.get("/").context["today"]
-    assert [lecture.title for lecture in today.lectures] == ["Today's", "Dropped"]
-    assert [lecture.title for lecture in today.coming] == ["Soon"]
-    sentences = {need.sentence for need in today.needs}
+    agenda = client.get("/").context["agenda"]
+    assert [lecture.title for lecture in agenda.lectures] == ["Today's", "Dropped"]
+    assert [lecture.title for lecture in agenda.upcoming] == ["Soon"]
+    sentences = {todo.text for todo in agenda.todos}
     assert "loops-2.mp4 failed: The file is damaged. Upload another copy." in sentences
-    assert any(need.lecture == forgotten for need in today.needs)
+    assert any(todo.lecture == forgotten for todo in agenda.todos)
     client.force_login(world.other)
-    other = client.get("/").context["today"]
-    assert (other.lectures, other.coming) == ([], [])
-    assert not [need for need in other.needs if need.lecture.course == world.course]
+    other = client.get("/").context["agenda"]
+    assert (other.lectures, other.upcoming) == ([], [])
+    assert not [todo for todo in other.todos if todo.lecture.course == world.course]
 
 
 def test_the_day_asks_the_database_as_often_however_much_there_is(
