@@ -82,7 +82,7 @@ def notify_week() -> None:
 
 
 def _is_sent(key: str) -> bool:
-    return Delivery.objects.filter(key__startswith=f"{key}:").exists()
+    return Delivery.objects.filter(topic=key).exists()
 
 
 def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:

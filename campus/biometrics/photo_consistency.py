@@ -12,8 +12,8 @@ from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from recognition.vectors import Floats, normalise
 
-# How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed again: 0.90 and more
-# for nineteen of twenty, and at most 0.73 for different pictures of one person.
+# How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed
+# again: 0.90 and more for nineteen of twenty, and at most 0.73 for different pictures of one person.
 DUPLICATE_SIMILARITY = 0.85
 THUMBNAIL_PIXELS = 32  # pixels
 DOUBTFUL_FALSE_MATCH_RATE = 0.001  # of strangers who come so near that a single photo is doubtful
@@ -81,7 +81,8 @@ def _thumbnail_vector(crop: bytes) -> Floats:
 
 
 def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, float, float | None] | None:
-    """The student of the same classes who is nearer than the photo's own one: the name, the cosine, and that of the own one.
+    """The student of the same classes who is nearer than the photo's own one: the name, the cosine, and that of the own
+    one.
 
     A student without other photos is doubtful only where somebody else is as near as strangers hardly ever come.
     """

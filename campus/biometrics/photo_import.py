@@ -1,6 +1,7 @@
 """Many enrolment photos at once: a zip or a folder of `<student number or name>/*.jpg`.
 
-Nothing is unpacked to disk under its own name: names only say whose photo it is. What can't be taken is reported, row by row.
+Nothing is unpacked to disk under its own name: names only say whose photo it is. What can't be taken is reported, row
+by row.
 """
 
 import re
@@ -76,7 +77,9 @@ class FileEntry(NamedTuple):
 
 
 def import_entries(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> Iterator[ImportedFile]:
-    """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is given."""
+    """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is
+    given.
+    """
     find = StudentFinder(course)
     for entry in entries:
         student = None
@@ -124,7 +127,9 @@ def file_entries(files: Iterable[tuple[PurePosixPath, "File[Any]"]]) -> Iterator
 
 
 def zip_entries(file: IO[bytes]) -> Iterator[FileEntry]:
-    """The files of a zip, in natural order. Raises UserError where the whole zip is refused, before anything is unpacked."""
+    """The files of a zip, in natural order. Raises UserError where the whole zip is refused, before anything is
+    unpacked.
+    """
     try:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
@@ -168,7 +173,9 @@ def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> Message:
 
 
 def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    """The file's bytes, seekable and checked against the zip's checksum; never more than the size that the zip declares."""
+    """The file's bytes, seekable and checked against the zip's checksum; never more than the size that the zip
+    declares.
+    """
     content = tempfile.SpooledTemporaryFile(max_size=8 * CHUNK_BYTES, dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
         with archive.open(info) as packed:

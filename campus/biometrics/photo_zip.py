@@ -31,7 +31,9 @@ SLICE_SECONDS = 600.0  # of one attempt: well within what a task may take
 
 
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
-    """Ask a worker for the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is refused."""
+    """Ask a worker for the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is
+    refused.
+    """
     total = sum(1 for _entry in zip_entries(file))
     if not total:
         raise UserError(EMPTY_IMPORT)

@@ -38,13 +38,17 @@ def active_gallery(course: Course) -> Gallery | None:
 
 
 def embedder_in_use(course: Course) -> str:
-    """The embedder that a class's next recording is recognised with: its active gallery's, so that the two can be compared."""
+    """The embedder that a class's next recording is recognised with: its active gallery's, so that the two can be
+    compared.
+    """
     gallery = active_gallery(course)
     return gallery.embedder if gallery else course.wanted_embedder
 
 
 def gallery_for(course: Course, embedder: str) -> Gallery | None:
-    """The latest ready gallery of that embedder: a recording that was begun before a change of embedders is compared with it."""
+    """The latest ready gallery of that embedder: a recording that was begun before a change of embedders is compared
+    with it.
+    """
     return (
         course.galleries.filter(state=Gallery.State.READY, embedder=embedder).order_by("-active", "-created_at").first()
     )
@@ -67,7 +71,8 @@ def photos_digest(course: Course) -> str:
 
 
 def needs_training(course: Course) -> bool:
-    """Whether the class needs a training: it has no gallery of the embedder that it wants, or that was made of other photos.
+    """Whether the class needs a training: it has no gallery of the embedder that it wants, or that was made of other
+    photos.
 
     A training that waits or is at work counts with the photos that were there when it was asked for.
     """

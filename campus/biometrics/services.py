@@ -39,7 +39,9 @@ ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
 def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
-    """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk full."""
+    """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk
+    full.
+    """
     size = file.size or 0
     if not size:
         raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
@@ -104,8 +106,8 @@ def import_photo_files(
 
 
 def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
-    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth: by itself, and beside
-    the student's other photos and those of the class.
+    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth: by
+    itself, and beside the student's other photos and those of the class.
     """
     vector = None if result.embedding is None else result.embedding.astype("<f4").tobytes()
     with transaction.atomic():
@@ -182,7 +184,8 @@ def request_training(*, course: Course) -> Gallery:
 
 
 def set_embedder(*, course: Course, embedder: str) -> Gallery | None:
-    """Choose what compares the faces of a class ("": what the server is set to), and ask for the training that this needs.
+    """Choose what compares the faces of a class ("": what the server is set to), and ask for the training that this
+    needs.
 
     The present gallery stays in use until that is done. None: there are no photos to train with yet.
     """
@@ -202,7 +205,8 @@ def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.n
 
 
 def cohort(course: Course, embedder: str) -> np.ndarray | None:
-    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the same.
+    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the
+    same.
 
     None: there is nobody.
     """
@@ -237,7 +241,8 @@ def finish_training(
     report: dict[str, Any],
     inputs: str = "",
 ) -> bool:
-    """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later was quicker.
+    """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later
+    was quicker.
 
     False: this attempt lost its lease.
     """
@@ -270,7 +275,9 @@ def discard_gallery(*, gallery: Gallery, error: Message) -> None:
 
 
 def activate_gallery(*, gallery: Gallery) -> None:
-    """Go back to a gallery, or forth: attendance is taken with it until the next training. Raises UserError where it has no file."""
+    """Go back to a gallery, or forth: attendance is taken with it until the next training. Raises UserError where it
+    has no file.
+    """
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
         gallery.refresh_from_db()

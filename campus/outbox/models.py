@@ -1,4 +1,4 @@
-"""What leaves the house by itself: e-mails and webhooks. Each is a row until it has arrived."""
+"""Messages to send, e-mails and webhooks: each is a row until it has arrived."""
 
 import base64
 import secrets
@@ -43,7 +43,7 @@ class Webhook(models.Model):
     )
     active = models.BooleanField(_("active"), default=True)
     secret = models.CharField(_("secret"), max_length=80, default=new_secret, editable=False)
-    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("webhook")
@@ -61,7 +61,7 @@ class Webhook(models.Model):
 
 
 class Delivery(jobs.LeasedJob):
-    """One message to one address. `key` names what it is about: nothing is sent twice under one key."""
+    """One message to one address. The same topic is sent to an address only once."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("to be sent")
@@ -77,11 +77,14 @@ class Delivery(jobs.LeasedJob):
     event = models.CharField(_("event"), max_length=40)
     subject = models.CharField(_("subject"), max_length=200, blank=True)
     body = models.TextField(_("text"))
-    key = models.CharField(max_length=120, unique=True, editable=False)
+    topic = models.TextField(
+        db_index=True, editable=False, help_text="What it is about, the same for all its receivers."
+    )
+    key = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of topic and receiver.")
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     due_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
 
     class Meta:

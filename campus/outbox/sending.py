@@ -1,4 +1,4 @@
-"""How a message leaves: by Django's e-mail, or as a signed POST to an address that may be called."""
+"""Sends one message: by Django's e-mail, or as a signed POST to an address that may be called."""
 
 import base64
 import hashlib
@@ -21,8 +21,9 @@ GONE_STATUS = 410
 
 
 class DeliveryError(UserError):
-    """It did not arrive. The message is a sentence; `final` says that trying again is of no use, `gone` that the receiver wants
-    no more messages at all."""
+    """The message did not arrive. `final`: trying again is of no use; `gone`: the receiver wants no more messages at
+    all.
+    """
 
     def __init__(self, message: str | Message, /, *, final: bool = False, gone: bool = False, **values: object) -> None:
         super().__init__(message, **values)
@@ -30,7 +31,7 @@ class DeliveryError(UserError):
 
 
 def send(delivery: Delivery, now: datetime) -> None:
-    """Raises NotSent."""
+    """Send the message. Raises DeliveryError."""
     if delivery.webhook:
         _post(delivery.webhook, delivery, now)
         return
@@ -48,7 +49,9 @@ def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
 
 
 def _post(webhook: Webhook, delivery: Delivery, now: datetime) -> None:
-    """The name is looked up once and that very address is called, so that it cannot change in between. Redirects are not followed."""
+    """The name is looked up once and that very address is called, so that it cannot change in between. Redirects are
+    not followed.
+    """
     parts = urlsplit(webhook.url)
     try:
         host, port = (

@@ -1,5 +1,6 @@
-"""Everything that writes messages: put into the outbox, tried, tried again later, forgotten."""
+"""Everything that writes messages: they are queued, tried, tried again later, and deleted in the end."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,24 +17,27 @@ from campus.outbox.models import Delivery, Webhook, new_secret
 from campus.outbox.sending import DeliveryError, send
 from recognition.messages import Message
 
-# How long after each failure it is tried again; after the last one it is given up.
+# How long after each failed try the next one follows; after the last pause the message is given up.
 RETRY_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
 DELIVERY_RETENTION = timedelta(days=30)
 
 
 def queue_email(*, to: str, event: str, key: str, subject: str, body: str) -> None:
-    """An e-mail; nothing where one with that key was written before."""
-    _queue(Delivery(to=to, event=event, key=f"{key}:{to}"[:120], subject=" ".join(subject.split())[:200], body=body))
+    """Queue an e-mail, unless one with this key was queued for the address before."""
+    _queue(key, to, Delivery(to=to, event=event, subject=" ".join(subject.split())[:200], body=body))
 
 
 def queue_event(*, course: Course | None, event: str, key: str, data: Mapping[str, object]) -> None:
-    """Tell the webhooks of the class and those of all classes; nothing to those that were told under that key."""
+    """Queue an event for the webhooks of the class and of all classes, unless one with this key was queued for them
+    before.
+    """
     body = json.dumps({"type": event, "timestamp": timezone.now().isoformat(), "data": data}, ensure_ascii=False)
     for webhook in Webhook.objects.filter(Q(course=course) | Q(course=None), active=True):
-        _queue(Delivery(webhook=webhook, event=event, key=f"{key}:{webhook.pk}"[:120], body=body))
+        _queue(key, str(webhook.pk), Delivery(webhook=webhook, event=event, body=body))
 
 
-def _queue(delivery: Delivery) -> None:
+def _queue(key: str, receiver: str, delivery: Delivery) -> None:
+    delivery.topic, delivery.key = key, hashlib.sha256(f"{key}:{receiver}".encode()).hexdigest()
     with transaction.atomic():
         if (
             Delivery.objects.bulk_create([delivery], ignore_conflicts=True)
@@ -43,7 +47,7 @@ def _queue(delivery: Delivery) -> None:
 
 
 def deliver(*, delivery: Delivery) -> None:
-    """One try, by whoever has claimed the row."""
+    """Try to send the message once, by the worker that has claimed it."""
     now = timezone.now()
     if delivery.webhook and not delivery.webhook.active:
         jobs.finish(delivery, Delivery.State.FAILED, error=Message("The webhook is switched off."))
@@ -65,7 +69,7 @@ def deliver(*, delivery: Delivery) -> None:
 
 
 def requeue_due_deliveries() -> int:
-    """Ask again for what waits for its next try; returns how many."""
+    """Request the messages whose next try is due; returns how many."""
     due = list(
         Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lte=timezone.now()).values_list("pk", flat=True)[
             :500
@@ -80,13 +84,13 @@ def requeue_due_deliveries() -> int:
 
 
 def delete_expired_deliveries() -> None:
-    """What was settled a month ago goes, with what it said of people."""
-    settled = Delivery.objects.filter(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
-    settled.filter(created_at__lt=timezone.now() - DELIVERY_RETENTION).delete()
+    """Delete messages that were sent or given up a month ago: they hold personal data."""
+    closed = Delivery.objects.filter(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
+    closed.filter(created_at__lt=timezone.now() - DELIVERY_RETENTION).delete()
 
 
 def retry_delivery(*, delivery: Delivery) -> None:
-    """Try once more what was given up, as if it were new."""
+    """Send a message that was given up, as if it were new. Raises UserError if it is not waiting."""
     rows = Delivery.objects.filter(pk=delivery.pk, state__in=(Delivery.State.FAILED, Delivery.State.WAITING))
     with transaction.atomic():
         if not rows.update(
@@ -97,17 +101,17 @@ def retry_delivery(*, delivery: Delivery) -> None:
 
 
 def renew_secret(*, webhook: Webhook) -> Webhook:
-    """What is sent from now on is signed with another secret."""
+    """Sign whatever is sent from now on with another secret."""
     webhook.secret = new_secret()
     webhook.save(update_fields=["secret"])
     return webhook
 
 
 def queue_ping(*, webhook: Webhook) -> Delivery:
-    """A message that says nothing, to try the receiver with; one a second at most."""
+    """Queue a message without content to test the receiver, at most one a second."""
     body = json.dumps(
         {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}}
     )
     key = f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}"
-    _queue(Delivery(webhook=webhook, event="ping", key=key, body=body))
-    return Delivery.objects.get(key=key)
+    _queue(key, str(webhook.pk), Delivery(webhook=webhook, event="ping", body=body))
+    return Delivery.objects.get(topic=key)

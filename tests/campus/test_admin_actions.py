@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
+from tests.campus.test_photo_import import zipped
 
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
@@ -19,7 +20,6 @@ from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from recognition.messages import Message
 from tests.campus.admin_tools import Campus, add_photo, client_of, picture
-from tests.campus.test_photo_import import zipped
 
 pytestmark = pytest.mark.django_db
 
