@@ -5,7 +5,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +19,8 @@ SECONDS, FPS, WIDTH, HEIGHT = 40, 10, 1280, 720
 KEY_FRAME_SECONDS = 2
 PHOTOS = 6
 PHOTO_HEIGHT = 320  # pixels; half of it is the face
+PHOTO_WALLS = (15, 45), (215, 245)  # brightness of what is behind, dark and light in turns
+PHOTO_LIGHT = 1.2  # each photo is lit from another side, or it would be taken for a copy of the one before
 LOOKS = 3  # of a person in the lecture
 LOOK_SECONDS = 3.2
 
@@ -74,8 +76,14 @@ def write_photos(folder: Path) -> None:
         rng = np.random.default_rng([1, index])
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(1, PHOTOS + 1):
-            picture, _ = draw(person, moment(rng), PHOTO_HEIGHT)
-            cv2.imwrite(str(folder / name / f"{number}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            angle = 2 * np.pi * number / PHOTOS
+            lit = replace(
+                moment(rng), side_light=PHOTO_LIGHT * float(np.cos(angle)), top_light=PHOTO_LIGHT * float(np.sin(angle))
+            )
+            picture, opaque = draw(person, lit, PHOTO_HEIGHT)
+            background = np.full_like(picture, rng.uniform(*PHOTO_WALLS[number % len(PHOTO_WALLS)], 3))
+            photo = background + (picture - background.astype(np.float32)) * opaque[..., None]
+            cv2.imwrite(str(folder / name / f"{number}.jpg"), cv2.cvtColor(photo.astype(np.uint8), cv2.COLOR_RGB2BGR))
 
 
 def classroom() -> Pixels:

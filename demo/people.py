@@ -117,9 +117,17 @@ class Person:
     mirrored: bool
 
 
+# Where the light is what it is without side and top light, and how far from there it has changed by their share; pixels of the portrait.
+LIGHT_CENTRE, LIGHT_REACH = (225, 120), 95
+
+
 @dataclass(frozen=True)
 class Moment:
-    """How a person looks in one picture. `yaw` in pixels that the nose moves by, `roll` in degrees, `smile` a share."""
+    """How a person looks in one picture.
+
+    `yaw` and `nod`: pixels that the nose moves by. `roll`: degrees. `smile`: share by which the mouth is wider. `light`: factor of the
+    brightness; `side_light` and `top_light`: what it gains from the middle of the picture to its right and upper edge.
+    """
 
     yaw: float = 0.0
     nod: float = 0.0
@@ -127,6 +135,7 @@ class Moment:
     smile: float = 0.0
     light: float = 1.0
     side_light: float = 0.0
+    top_light: float = 0.0
 
 
 # At least 0.6 from each other in dlib's embedding, where photos of one person are about 0.3 apart.
@@ -257,7 +266,8 @@ def draw(person: Person, moment: Moment, height: int) -> tuple[Pixels, Mask]:
     image = cv2.remap(picture, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     for mask, gain in ((skin, person.skin), (tresses, person.hair)):
         image *= 1 + cv2.remap(mask, there, None, cv2.INTER_LINEAR)[..., None] * (np.array(gain, np.float32) - 1)
-    image *= moment.light * (1 + moment.side_light * (here[..., :1] - 225) / 95)
+    to_right, to_top = (here[..., :1] - LIGHT_CENTRE[0]) / LIGHT_REACH, (LIGHT_CENTRE[1] - here[..., 1:]) / LIGHT_REACH
+    image *= moment.light * np.maximum(1 + moment.side_light * to_right + moment.top_light * to_top, 0)
     opaque = cv2.remap(body, there, None, cv2.INTER_LINEAR)
     if person.mirrored:
         image, opaque = image[:, ::-1], opaque[:, ::-1]

@@ -231,14 +231,30 @@ def free_port() -> int:
 
 
 def prepare() -> None:
-    """Start Django and bring the database up to date."""
+    """Start Django and bring the database up to date. Raises LocalError when another version of Rollcall made it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
     import django
 
     django.setup()
     from django.core.management import call_command
 
+    _refuse_other_version()
     call_command("migrate", verbosity=0)
+
+
+def _refuse_other_version() -> None:
+    """Raise LocalError when the database has migrations of an earlier version, which cannot be migrated, or of a later one."""
+    from django.conf import settings
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection)
+    if loader.applied_migrations.keys() - loader.disk_migrations.keys():
+        connection.close()
+        raise LocalError(
+            f"The data in {settings.VAR_DIR} is of another version of Rollcall, which this one cannot read. "
+            f"To begin anew, move it away: mv {settings.VAR_DIR} {settings.VAR_DIR}-old"
+        )
 
 
 def first_login() -> str | None:
