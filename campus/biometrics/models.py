@@ -23,7 +23,7 @@ class FacePhoto(jobs.LeasedJob):
     """An enrolment photo of a student, and the verdict on it (a worker gives it)."""
 
     class Verdict(models.TextChoices):
-        PENDING = "pending", _("not looked at yet")
+        PENDING = "pending", _("not checked yet")
         ACCEPTED = "accepted", _("accepted")
         WARNING = "warning", _("usable, with a warning")
         REJECTED = "rejected", _("rejected")
@@ -60,7 +60,7 @@ class PhotoImport(jobs.LeasedJob):
     """A zip of enrolment photos that a worker takes apart; the zip goes when that is done, the row a week later."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", _("in work")
+        QUEUED = "queued", _("in progress")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
@@ -72,9 +72,7 @@ class PhotoImport(jobs.LeasedJob):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     total = models.PositiveIntegerField(help_text="Files in the zip.")
     taken = models.PositiveIntegerField(default=0)
-    skipped = models.JSONField(
-        default=list, help_text="Of each file that was not taken: its path, whose it is, and why."
-    )
+    skipped = models.JSONField(default=list, help_text="Of each skipped file: its path, whose it is, and why.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -85,11 +83,11 @@ class PhotoImport(jobs.LeasedJob):
 
     @property
     def skipped_files(self) -> list[tuple[str, str, LocalizedMessage]]:
-        """Of each file that was not taken: its path, whose it is, and why."""
+        """Of each skipped file: its path, whose it is, and why."""
         return [(path, name, load_message(reason)) for path, name, reason in self.skipped]
 
     @property
-    def looked_at(self) -> int:
+    def processed(self) -> int:
         return self.taken + len(self.skipped)
 
 

@@ -12,7 +12,7 @@ from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from recognition.vectors import Floats, normalise
 
-# How alike two face face crops of one picture are, measured on photographs of the press that were scaled and packed
+# How alike two face crops of one picture are, measured on photographs of the press that were scaled and packed
 # again: 0.90 and more for nineteen of twenty, and at most 0.73 for different pictures of one person.
 DUPLICATE_SIMILARITY = 0.85
 THUMBNAIL_PIXELS = 32  # pixels
@@ -74,7 +74,7 @@ def _find_duplicate(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
 
 
 def _thumbnail_vector(crop: bytes) -> Floats:
-    """A face face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
+    """A face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
     with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
         grey = np.asarray(image.convert("L").resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), np.float32).ravel()
     return normalise(grey - grey.mean())

@@ -1,4 +1,4 @@
-"""Zips of enrolment photos: kept in the request, taken apart by a worker. Everything that writes them."""
+"""Zips of enrolment photos: a request stores them, a worker imports them. Everything that writes them."""
 
 import logging
 import time
@@ -31,9 +31,7 @@ SLICE_SECONDS = 600.0  # of one attempt: well within what a task may take
 
 
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
-    """Ask a worker for the photos of a zip of `<student number or name>/*.jpg`. Raises UserError where the whole zip is
-    refused.
-    """
+    """Store a zip of `<student number or name>/*.jpg` for a worker. Raises UserError if all of it is refused."""
     total = sum(1 for _entry in zip_entries(file))
     if not total:
         raise UserError(EMPTY_IMPORT)
@@ -52,9 +50,9 @@ def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, 
 
 
 def process_photo_import(*, row: PhotoImport) -> bool:
-    """Go on with a zip for some minutes, in the order of its files. False: there is more to do.
+    """Continue with a zip for some minutes, in the order of its files. False if there is more to do.
 
-    Raises UserError where the zip is gone, Cancelled where this attempt lost its lease.
+    Raises UserError if the zip is gone, Cancelled if this attempt lost its lease.
     """
     over = time.monotonic() + SLICE_SECONDS
     noted = time.monotonic()
@@ -63,7 +61,7 @@ def process_photo_import(*, row: PhotoImport) -> bool:
     except FileNotFoundError:
         raise UserError("The zip is no longer on the server. Upload it again.") from None
     with file:
-        for found in import_entries(islice(zip_entries(file), row.looked_at, None), course=row.course, add=add_photo):
+        for found in import_entries(islice(zip_entries(file), row.processed, None), course=row.course, add=add_photo):
             if found.taken:
                 row.taken += 1
             else:
@@ -89,7 +87,7 @@ def _write(row: PhotoImport) -> None:
 
 
 def delete_expired_photo_imports() -> None:
-    """Remove what is older than a week: zips that could not be taken apart, and the names of who was in one."""
+    """Delete imports that are older than a week, with the names in them, and zips that could not be processed."""
     before = timezone.now() - PHOTO_IMPORT_RETENTION
     PhotoImport.objects.filter(created_at__lt=before).delete()
     for path in Path(settings.MEDIA_ROOT, "imports").glob("*.zip"):

@@ -19,7 +19,7 @@ def photos_for(user: AnyUser) -> QuerySet[FacePhoto]:
 
 
 def photo_imports_for(user: AnyUser) -> QuerySet[PhotoImport]:
-    """The user's own: whose names are in a zip is nobody else's business."""
+    """The user's own imports: whose names are in a zip is nobody else's business."""
     return PhotoImport.objects.filter(user=user.pk)
 
 
@@ -38,29 +38,25 @@ def active_gallery(course: Course) -> Gallery | None:
 
 
 def embedder_in_use(course: Course) -> str:
-    """The embedder that a class's next recording is recognised with: its active gallery's, so that the two can be
-    compared.
-    """
+    """The embedder for a class's next recording: that of its active gallery, so that the two can be compared."""
     gallery = active_gallery(course)
     return gallery.embedder if gallery else course.wanted_embedder
 
 
 def gallery_for(course: Course, embedder: str) -> Gallery | None:
-    """The latest ready gallery of that embedder: a recording that was begun before a change of embedders is compared
-    with it.
-    """
+    """The latest ready gallery of this embedder, for a recording that began before the class changed its embedder."""
     return (
         course.galleries.filter(state=Gallery.State.READY, embedder=embedder).order_by("-active", "-created_at").first()
     )
 
 
 def acceptance_threshold(gallery: Gallery, strictness: str) -> float | None:
-    """From which similarity on a face seen several times is taken for a student's."""
+    """The similarity from which a face that was seen several times is accepted as a student's."""
     return gallery.report.get("rates", {}).get(strictness, {}).get("threshold", gallery.threshold)
 
 
 def queued_gallery(course: Course, embedder: str) -> Gallery | None:
-    """The gallery of that embedder that is being made."""
+    """The gallery of this embedder that is being made."""
     return course.galleries.filter(state=Gallery.State.QUEUED, embedder=embedder).first()
 
 
@@ -71,10 +67,9 @@ def photos_digest(course: Course) -> str:
 
 
 def needs_training(course: Course) -> bool:
-    """Whether the class needs a training: it has no gallery of the embedder that it wants, or that was made of other
-    photos.
+    """Whether the class has no gallery of its embedder, or one that was made of other photos.
 
-    A training that waits or is at work counts with the photos that were there when it was asked for.
+    A training that is queued or running counts, with the photos that there were when it was requested.
     """
     usable = (Gallery.State.READY, Gallery.State.QUEUED)
     newest = course.galleries.filter(state__in=usable, embedder=course.wanted_embedder).order_by("-created_at").first()
@@ -86,7 +81,7 @@ def needs_training(course: Course) -> bool:
 
 
 def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
-    """The enrolments of today, in these classes, of students with fewer usable photos than are asked for."""
+    """The current enrolments, in these classes, of students with fewer usable photos than wanted."""
     today = timezone.localdate()
     usable = FacePhoto.objects.filter(state__in=USABLE_VERDICTS).order_by().values("student").annotate(n=Count("pk"))
     enough = usable.filter(n__gte=settings.PHOTOS_PER_STUDENT).values("student")

@@ -39,8 +39,9 @@ ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
 def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
-    """Keep an enrolment photo and ask for the verdict on it. Raises UserError: empty, too large, already here, disk
-    full.
+    """Store an enrolment photo and request a check of it.
+
+    Raises UserError: empty, too large, already here, disk full.
     """
     size = file.size or 0
     if not size:
@@ -76,7 +77,7 @@ def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 
 def move_photo(*, photo: FacePhoto, student: Student) -> None:
-    """It shows another student than it was added for. Raises UserError where that student has the same photo already."""
+    """Assign a photo to another student, whom it really shows. Raises UserError if that student has it already."""
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise UserError("{student} has this photo already. Delete it here instead.", student=student)
     _mark_galleries_outdated(photo.student_id, student.pk)
@@ -84,7 +85,7 @@ def move_photo(*, photo: FacePhoto, student: Student) -> None:
 
 
 def delete_photo(*, photo: FacePhoto) -> None:
-    """Forget a photo: the row, the file, and the face cut out of it."""
+    """Delete a photo: the row, the file, and the crop of its face."""
     names = [file.name for file in (photo.file, photo.crop) if file.name]
     with transaction.atomic():
         _mark_galleries_outdated(photo.student_id)
@@ -94,7 +95,7 @@ def delete_photo(*, photo: FacePhoto) -> None:
 
 
 def import_photo_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
-    """Take the photos of a folder of `<student number or name>/*.jpg`. Raises UserError where there are none."""
+    """Add the photos of a folder of `<student number or name>/*.jpg`. Raises UserError if there are none."""
     return import_all(folder_entries(folder), course=course, add=add_photo)
 
 
@@ -148,9 +149,9 @@ def _mark_galleries_outdated(*students: int) -> None:
 
 
 def request_due_trainings() -> int:
-    """Ask for a training of each class whose faces changed a minute ago or earlier and are not those of its last one.
+    """Request a training of each class whose faces have changed and then stayed the same for a minute.
 
-    Returns how many were asked for. A class with photos that were not looked at yet waits for their verdicts.
+    Returns how many were requested. A class with unchecked photos waits for their verdicts.
     """
     asked = 0
     for course in Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY):
@@ -164,7 +165,7 @@ def request_due_trainings() -> int:
 
 
 def request_training(*, course: Course) -> Gallery:
-    """Ask for a training of the class with the embedder that it wants; one that waits already does.
+    """Request a training of the class with its embedder; one that is queued already serves.
 
     Raises UserError for a class without photos.
     """
@@ -184,10 +185,9 @@ def request_training(*, course: Course) -> Gallery:
 
 
 def set_embedder(*, course: Course, embedder: str) -> Gallery | None:
-    """Choose what compares the faces of a class ("": what the server is set to), and ask for the training that this
-    needs.
+    """Choose what compares the faces of a class ("" is the server's default), and request the training that this needs.
 
-    The present gallery stays in use until that is done. None: there are no photos to train with yet.
+    The present gallery stays in use until that is done. None if there are no photos to train with yet.
     """
     Course.objects.filter(pk=course.pk).update(embedder=embedder)
     return request_training(course=course) if course_photos(course).exists() else None
@@ -205,10 +205,9 @@ def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.n
 
 
 def cohort(course: Course, embedder: str) -> np.ndarray | None:
-    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one: one each, always the
-    same.
+    """Unit vectors (n, d) float32 of students of other classes, who are strangers to this one.
 
-    None: there is nobody.
+    One vector each, always the same; None if there is nobody.
     """
     elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
     usable = (
@@ -270,14 +269,12 @@ def finish_training(
 
 
 def discard_gallery(*, gallery: Gallery, error: Message) -> None:
-    """Its file is damaged or gone: make another one."""
+    """Mark a gallery whose file is damaged or gone as failed, so that another one is made."""
     Gallery.objects.filter(pk=gallery.pk).update(active=False, state=Gallery.State.FAILED, error=error)
 
 
 def activate_gallery(*, gallery: Gallery) -> None:
-    """Go back to a gallery, or forth: attendance is taken with it until the next training. Raises UserError where it
-    has no file.
-    """
+    """Take attendance with this gallery until the next training. Raises UserError if it has no file."""
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
         gallery.refresh_from_db()
@@ -290,7 +287,7 @@ def activate_gallery(*, gallery: Gallery) -> None:
 
 
 def delete_expired_galleries() -> None:
-    """Delete the files of galleries that nobody will go back to, and those that a lost attempt left; the rows stay."""
+    """Delete the files of galleries that nobody returns to, and those that a lost attempt left; the rows stay."""
     rank = Window(RowNumber(), partition_by=[F("course"), F("embedder")], order_by=F("created_at").desc())
     ready = Gallery.objects.filter(state=Gallery.State.READY).exclude(path="")
     old = [row for row in ready.annotate(rank=rank) if row.rank > MAX_KEPT_GALLERIES and not row.active]

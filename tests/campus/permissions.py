@@ -87,7 +87,12 @@ def routes() -> Iterator[Route]:
 def things(world: World) -> dict[str, object]:
     """The key of the object that an address is about, by the word before it. All of them belong to the class of `own`."""
     change = AttendanceChange.objects.create(
-        lecture=world.lecture, record=world.record, old_status="present", new_status="late", user=world.own, user_name="own"
+        lecture=world.lecture,
+        record=world.record,
+        old_status="present",
+        new_status="late",
+        user=world.own,
+        user_name="own",
     )
     webhook = Webhook.objects.create(url="https://example.org/hook")
     camera = factories.camera("B 13")

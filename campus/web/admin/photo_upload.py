@@ -131,7 +131,7 @@ def zip_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         **admin.site.each_context(request),
         "title": row.original_name,
         "zip": row,
-        "looked_at": row.looked_at,
+        "looked_at": row.processed,
         "in_work": row.state == PhotoImport.State.QUEUED,
         "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped_files[:MAX_SKIPPED_SHOWN]},
         "more": len(row.skipped[MAX_SKIPPED_SHOWN:]),

@@ -193,7 +193,7 @@ def row(campus: Campus) -> PhotoImport:
 
 
 def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
-    assert (row.total, row.looked_at) == (4, 0)
+    assert (row.total, row.processed) == (4, 0)
     assert process_photo_import(row=row)
     row.refresh_from_db()
     assert (row.state, row.taken, FacePhoto.objects.count()) == ("done", 3, 3)
@@ -210,7 +210,7 @@ def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, m
         for looked_at in (1, 2):
             assert not process_photo_import(row=row)
             row.refresh_from_db()
-            assert (row.looked_at, row.state) == (looked_at, "queued")
+            assert (row.processed, row.state) == (looked_at, "queued")
     assert process_photo_import(row=row)
     row.refresh_from_db()
     assert (row.taken, len(row.skipped)) == (3, 1)

@@ -1,4 +1,6 @@
-"""A class is trained by itself once its faces settle, not when nothing changed, and one can go back to an earlier gallery."""
+"""A class is trained by itself once its faces settle, not when nothing changed, and one can go back to an earlier
+gallery.
+"""
 
 import os
 from datetime import timedelta
