@@ -19,6 +19,8 @@ from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_lecture_report
 from campus.cctv.clips import update_lectures_shown_by
 from campus.recordings.models import Recording, Segment
+from campus.web.views.account import VERSION
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -105,8 +107,8 @@ def test_progress_that_is_known_is_not_sent_again(lecturer: Client, world: World
     news = [
         {"index": 0, "lease_until": timezone.now() + timedelta(minutes=1)},
         {"index": 0, "progress": 0.8},
-        {"index": 0, "state": "done", "progress": 1, "faces": 3, "found": [world.student.pk]},
-        {"index": 1, "state": "failed", "error": "It is damaged."},
+        {"index": 0, "state": "done", "progress": 1, "faces": 3, "recognised_students": [world.student.pk]},
+        {"index": 1, "state": "failed", "error": Message("It is damaged.")},
     ]
     for change in news:
         work.segments.filter(index=change.pop("index")).update(**change)
@@ -263,7 +265,7 @@ def test_a_large_class_needs_few_queries(lecturer: Client, world: World, django_
 
 def test_about(lecturer: Client):
     text = page(lecturer, "about")
-    assert "0.1.0" in text
+    assert VERSION in text
     assert "dlib-resnet-v1" in text
 
 

@@ -93,8 +93,8 @@ def lived_in(world: World) -> Recording:
     AttendanceChange.objects.create(
         lecture=world.lecture,
         record=record,
-        old="absent",
-        new="excused",
+        old_status="absent",
+        new_status="excused",
         reason=REASON,
         user=world.own,
         user_name="own",

@@ -1,4 +1,4 @@
-"""How times and shares read in the pages."""
+"""Formats of times and shares, and the roles that pages ask about."""
 
 from decimal import Decimal
 from typing import Any
@@ -66,14 +66,14 @@ def opens_admin(user: AnyUser) -> bool:
 
 
 @register.filter
-def part(segment: dict[str, Any]) -> str:
-    """What a part of a recording is at, in one word; also its class in the stylesheet."""
+def segment_state(segment: dict[str, Any]) -> str:
+    """The state of a segment in one word, which is also its CSS class."""
     return "running" if segment["running"] else {"pending": "waiting"}.get(segment["state"], segment["state"])
 
 
-PARTS = {"running": _("in progress"), "waiting": _("waiting"), "done": _("done"), "failed": _("failed")}
+SEGMENT_STATE_LABELS = {"running": _("in progress"), "waiting": _("waiting"), "done": _("done"), "failed": _("failed")}
 
 
 @register.filter
-def part_label(word: str) -> str:
-    return str(PARTS[word])
+def segment_state_label(state: str) -> str:
+    return str(SEGMENT_STATE_LABELS[state])

@@ -1,18 +1,18 @@
-// Fields that the theme leaves without a name for screen readers: those in the rows of a table, and the searches that select2 draws.
-const name = (element, text) => text && element.setAttribute("aria-label", text);
+// Labels fields for screen readers where the theme has none: in the rows of tables, and select2's search fields.
+const setLabel = (element, text) => text && element.setAttribute("aria-label", text);
 
-const nameFields = () => {
+const labelFields = () => {
   for (const field of document.querySelectorAll("td[data-label] :is(input, select, textarea):not([type=hidden], [aria-label])")) {
-    if (!field.labels?.length) name(field, field.closest("td").dataset.label);
+    if (!field.labels?.length) setLabel(field, field.closest("td").dataset.label);
   }
   for (const search of document.querySelectorAll("select.admin-autocomplete")) {
     const text = search.labels?.[0]?.textContent.trim() || search.getAttribute("aria-label");
-    search.nextElementSibling?.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]").forEach((part) => name(part, text));
+    search.nextElementSibling?.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]").forEach((part) => setLabel(part, text));
   }
 };
 
-document.addEventListener("DOMContentLoaded", nameFields);
-document.addEventListener("formset:added", nameFields);
+document.addEventListener("DOMContentLoaded", labelFields);
+document.addEventListener("formset:added", labelFields);
 new MutationObserver((changes) => {
-  if (changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("select2")))) nameFields();
+  if (changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("select2")))) labelFields();
 }).observe(document.documentElement, { childList: true, subtree: true });

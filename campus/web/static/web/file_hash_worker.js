@@ -1,14 +1,14 @@
-// The SHA-256 of a file of any size, read in pieces beside the page. Its answers: {read: bytes} on the way, then {sha256}, or {failed}.
-const STEP = 8 * 1024 * 1024;
+// A worker that computes the SHA-256 of a file of any size. Messages: {read: bytes} as progress, then {sha256} or {failed}.
+const CHUNK_BYTES = 8 * 1024 * 1024;
 
 self.addEventListener("message", async ({ data: { library, file } }) => {
   try {
     self.importScripts(library);
     const hasher = await self.hashwasm.createSHA256();
     hasher.init();
-    for (let at = 0; at < file.size; at += STEP) {
-      hasher.update(new Uint8Array(await file.slice(at, at + STEP).arrayBuffer()));
-      self.postMessage({ read: Math.min(at + STEP, file.size) });
+    for (let offset = 0; offset < file.size; offset += CHUNK_BYTES) {
+      hasher.update(new Uint8Array(await file.slice(offset, offset + CHUNK_BYTES).arrayBuffer()));
+      self.postMessage({ read: Math.min(offset + CHUNK_BYTES, file.size) });
     }
     self.postMessage({ sha256: hasher.digest("hex") });
   } catch (error) {

@@ -1,12 +1,12 @@
-// Sentences of the page's own template, in the person's language, with {names} filled in; and how sizes read.
+// Reads the translated sentences of a page from its template and fills in {names}; formats sizes.
 // eslint-disable-next-line no-unused-vars
-const wordsOf = (template) => {
+const sentencesFrom = (template) => {
   const sentences = new Map([...template.content.querySelectorAll("[data-word]")].map((one) => [one.dataset.word, one.textContent]));
   return (word, values = {}) => sentences.get(word).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 };
 
 // eslint-disable-next-line no-unused-vars
-const sizeOf = (bytes) => {
+const formatSize = (bytes) => {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log(bytes) / Math.log(1024)));
   return `${(bytes / 1024 ** power).toFixed(power > 1 ? 1 : 0)} ${units[power]}`;

@@ -1,24 +1,24 @@
-// Enrolment photos: dropped, chosen or taken with the camera, sent in small lots, and the verdict on each as it comes.
+// Uploads enrolment photos that are dropped, chosen or taken with the camera, in batches, and shows each verdict.
 const drop = document.querySelector("[data-drop]");
 
 if (drop) {
-  const LOT = 10; // photos at once
-  const EVERY = 1500; // milliseconds between questions for verdicts
-  const ASKED = 100;
-  const JUNK = /(^|\/)(\.|thumbs\.db$|desktop\.ini$|__macosx\/)/i; // what systems leave in folders
+  const BATCH_SIZE = 10;
+  const VERDICT_POLL_MS = 1500;
+  const MAX_IDS_PER_REQUEST = 100;
+  const SYSTEM_FILES = /(^|\/)(\.|thumbs\.db$|desktop\.ini$|__macosx\/)/i; // left in folders by operating systems
   const find = (name) => drop.querySelector(`[data-${name}]`);
   const list = find("list");
-  const waiting = new Map(); // id of a photo → its line
+  const waiting = new Map(); // by photo id, its line in the list
   const queue = [];
-  const told = { done: 0, refused: 0, all: 0 };
+  const counts = { done: 0, refused: 0, all: 0 };
   let sending = false;
 
-  const summary = () => {
-    const words = { "%n": told.done, "%m": told.all, "%r": told.refused };
+  const updateSummary = () => {
+    const words = { "%n": counts.done, "%m": counts.all, "%r": counts.refused };
     find("summary").textContent = drop.dataset.count.replace(/%[nmr]/g, (name) => words[name]);
   };
 
-  const line = (path) => {
+  const addLine = (path) => {
     const item = document.createElement("li");
     const [picture, name, state, reason] = ["span", "strong", "span", "span"].map((tag) => document.createElement(tag));
     picture.className = "picture";
@@ -30,20 +30,20 @@ if (drop) {
     return item;
   };
 
-  const say = (item, kind, label, reason = "") => {
+  const setState = (item, kind, label, reason = "") => {
     item.dataset.state = kind;
     item.querySelector(".state").textContent = label;
     item.querySelector(".reason").textContent = reason;
   };
 
-  const settle = (item, kind, label, reason) => {
-    say(item, kind, label, reason);
-    told.done += 1;
-    if (kind === "rejected" || kind === "refused") told.refused += 1;
-    summary();
+  const finish = (item, kind, label, reason) => {
+    setState(item, kind, label, reason);
+    counts.done += 1;
+    if (kind === "rejected" || kind === "refused") counts.refused += 1;
+    updateSummary();
   };
 
-  const problem = (text) => {
+  const showProblem = (text) => {
     find("problem").textContent = text;
     find("problem").hidden = !text;
   };
@@ -52,11 +52,11 @@ if (drop) {
     if (sending) return;
     sending = true;
     while (queue.length) {
-      const lot = queue.splice(0, LOT);
+      const batch = queue.splice(0, BATCH_SIZE);
       const body = new FormData();
       body.append("csrfmiddlewaretoken", drop.dataset.token);
       body.append("course", document.querySelector("[name=course]")?.value ?? "");
-      lot.forEach(({ file, path }) => {
+      batch.forEach(({ file, path }) => {
         body.append("path", path);
         body.append("photos", file, file.name);
       });
@@ -64,20 +64,20 @@ if (drop) {
         const response = await fetch("", { method: "POST", body, headers: { Accept: "application/json" } });
         if (!response.ok) throw new Error(response.status);
         const answer = await response.json();
-        problem(answer.error);
-        lot.forEach(({ item, path, file }) => {
+        showProblem(answer.error);
+        batch.forEach(({ item, path, file }) => {
           const n = answer.rows.findIndex((one) => one.path === path || one.path === file.name);
           const row = n < 0 ? undefined : answer.rows.splice(n, 1)[0];
           if (row?.id) {
-            say(item, "pending", drop.dataset.waits, row.student);
+            setState(item, "pending", drop.dataset.waits, row.student);
             waiting.set(row.id, item);
           } else {
-            settle(item, "refused", drop.dataset.refused, row?.reason ?? answer.error);
+            finish(item, "refused", drop.dataset.refused, row?.reason ?? answer.error);
           }
         });
       } catch {
-        problem(drop.dataset.lost);
-        lot.forEach(({ item }) => settle(item, "refused", drop.dataset.refused, ""));
+        showProblem(drop.dataset.lost);
+        batch.forEach(({ item }) => finish(item, "refused", drop.dataset.refused, ""));
       }
     }
     sending = false;
@@ -85,18 +85,18 @@ if (drop) {
 
   const add = (files) => {
     for (const { file, path } of files) {
-      if (JUNK.test(path)) continue;
-      const item = line(path);
-      say(item, "sending", drop.dataset.asks);
+      if (SYSTEM_FILES.test(path)) continue;
+      const item = addLine(path);
+      setState(item, "sending", drop.dataset.asks);
       queue.push({ file, path, item });
-      told.all += 1;
+      counts.all += 1;
     }
-    summary();
+    updateSummary();
     send();
   };
 
-  const ask = async () => {
-    const ids = [...waiting.keys()].slice(0, ASKED);
+  const pollVerdicts = async () => {
+    const ids = [...waiting.keys()].slice(0, MAX_IDS_PER_REQUEST);
     try {
       if (ids.length) {
         const query = new URLSearchParams(ids.map((id) => ["id", id]));
@@ -113,16 +113,16 @@ if (drop) {
             face.alt = "";
             item.querySelector(".picture").append(face);
           }
-          settle(item, row?.state ?? "refused", row?.label ?? drop.dataset.refused, row?.reason ?? "");
+          finish(item, row?.state ?? "refused", row?.label ?? drop.dataset.refused, row?.reason ?? "");
         }
       }
     } catch {
-      // The server is away for a moment; it is asked again.
+      // The server is unreachable for a moment: try again.
     }
-    setTimeout(ask, EVERY);
+    setTimeout(pollVerdicts, VERDICT_POLL_MS);
   };
 
-  const walk = async (entry) => {
+  const filesIn = async (entry) => {
     if (entry.isFile) {
       const file = await new Promise((yes, no) => entry.file(yes, no));
       return [{ file, path: entry.fullPath.replace(/^\//, "") }];
@@ -132,7 +132,7 @@ if (drop) {
     for (;;) {
       const some = await new Promise((yes, no) => reader.readEntries(yes, no)); // a hundred at a time
       if (!some.length) return found;
-      for (const one of some) found.push(...(await walk(one)));
+      for (const one of some) found.push(...(await filesIn(one)));
     }
   };
 
@@ -148,7 +148,7 @@ if (drop) {
     event.preventDefault();
     zone.classList.remove("over");
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-    for (const entry of entries) add(await walk(entry));
+    for (const entry of entries) add(await filesIn(entry));
   });
   find("files").hasChangeListener = true; // the theme's own looks for a text box beside it
   find("files").addEventListener("change", (event) => {
@@ -199,5 +199,5 @@ if (drop) {
 
   drop.hidden = false;
   document.querySelector("[data-plain]")?.setAttribute("hidden", ""); // the zone does all that the plain form does
-  ask();
+  pollVerdicts();
 }

@@ -1,10 +1,10 @@
-// The page of a recording in work: asks how far it is. Where the state has changed, the page's content is exchanged for the new one.
-const EVERY = 2000;
-const QUIET = 6000; // while there is nothing new
-const SLOWEST = 15000; // while there is no answer
-let wait = EVERY;
-let told = -1;
-let tag = ""; // of the answer that is on the page
+// Polls the progress of a recording. When its state changes, the content of the page is replaced.
+const POLL_MS = 2000;
+const MAX_UNCHANGED_POLL_MS = 6000;
+const MAX_OFFLINE_POLL_MS = 15000;
+let delay = POLL_MS;
+let announcedTenth = -1;
+let etag = ""; // of the response that is shown
 let timer = 0;
 
 const clock = (seconds) => {
@@ -13,102 +13,102 @@ const clock = (seconds) => {
   return whole >= 3600 ? `${Math.floor(whole / 3600)}:${tail.padStart(5, "0")}` : tail;
 };
 
-const watch = (card, first) => {
+const startPolling = (card, first) => {
   const find = (name) => card.querySelector(`[data-${name}]`);
-  const say = wordsOf(card.querySelector("template[data-words]"));
-  const left = (seconds) => {
+  const say = sentencesFrom(card.querySelector("template[data-words]"));
+  const timeLeft = (seconds) => {
     if (seconds === null) return "";
     return seconds < 90 ? say("seconds", { n: Math.max(1, Math.round(seconds)) }) : say("minutes", { n: Math.round(seconds / 60) });
   };
 
-  const strip = (parts) => {
-    parts.forEach((part, n) => {
+  const showSegments = (segments) => {
+    segments.forEach((segment, n) => {
       const item = find("strip").children[n];
-      const name = part.running ? "running" : part.state === "pending" ? "waiting" : part.state;
+      const name = segment.running ? "running" : segment.state === "pending" ? "waiting" : segment.state;
       if (item.className === name) return;
       item.className = name;
-      item.title = `${clock(part.start)} – ${clock(part.end)}: ${say(`part-${name}`)}`;
-      item.firstElementChild.textContent = `${clock(part.start)} ${say(`part-${name}`)}`;
+      item.title = `${clock(segment.start)} – ${clock(segment.end)}: ${say(`segment-${name}`)}`;
+      item.firstElementChild.textContent = `${clock(segment.start)} ${say(`segment-${name}`)}`;
     });
   };
 
-  const found = (students) => {
-    const box = find("found");
+  const showRecognised = (students) => {
+    const box = find("recognised");
     const list = box.querySelector("ul");
-    const there = new Map([...list.children].map((item) => [item.dataset.student, item]));
+    const itemsById = new Map([...list.children].map((item) => [item.dataset.student, item]));
     box.hidden = !students.length;
-    find("found-count").textContent = students.length;
+    find("recognised-count").textContent = students.length;
     for (const student of students) {
       const id = String(student.id);
-      if (!there.has(id)) {
-        const item = find("found-line").content.cloneNode(true).firstElementChild;
+      if (!itemsById.has(id)) {
+        const item = find("recognised-line").content.cloneNode(true).firstElementChild;
         item.dataset.student = id;
         item.querySelector("[data-name]").textContent = student.name;
         if (student.face) item.querySelector(".noface").replaceWith(Object.assign(new Image(48, 48), { src: student.face, alt: "" }));
-        there.set(id, item);
+        itemsById.set(id, item);
       }
-      list.append(there.get(id)); // in the order of names
-      there.delete(id);
+      list.append(itemsById.get(id)); // in the order of names
+      itemsById.delete(id);
     }
-    there.forEach((item) => item.remove());
+    itemsById.forEach((item) => item.remove());
   };
 
   const show = async (progress) => {
-    const parts = progress.segments.length;
+    const segments = progress.segments.length;
     const strips = find("strip") ? find("strip").children.length : 0;
-    if (progress.state !== card.dataset.state || (parts > 1 && parts !== strips)) {
-      await exchange();
+    if (progress.state !== card.dataset.state || (segments > 1 && segments !== strips)) {
+      await replaceContent();
       return false;
     }
     const percent = Math.round(progress.share * 100);
     find("state-label").textContent = progress.state_label;
     find("share").value = progress.share;
     find("percent").textContent = `${percent} %`;
-    find("eta").textContent = left(progress.eta_seconds);
+    find("eta").textContent = timeLeft(progress.eta_seconds);
     find("faces").textContent = say("faces", { n: progress.faces });
-    if (parts > 1) strip(progress.segments);
-    found(progress.recognised_students);
-    if (Math.floor(percent / 10) !== told) {
-      told = Math.floor(percent / 10);
-      find("said").textContent = say("done", { percent, left: left(progress.eta_seconds) });
+    if (segments > 1) showSegments(progress.segments);
+    showRecognised(progress.recognised_students);
+    if (Math.floor(percent / 10) !== announcedTenth) {
+      announcedTenth = Math.floor(percent / 10);
+      find("announcement").textContent = say("done", { percent, left: timeLeft(progress.eta_seconds) });
     }
     return true;
   };
 
-  const ask = async () => {
+  const poll = async () => {
     clearTimeout(timer);
-    if (document.hidden) return; // it asks at once when it is looked at again
+    if (document.hidden) return; // polls at once when the page becomes visible
     try {
-      const headers = { Accept: "application/json", ...(tag && { "If-None-Match": tag }) };
+      const headers = { Accept: "application/json", ...(etag && { "If-None-Match": etag }) };
       const answer = await fetch(card.dataset.progress, { headers, redirect: "error" });
       if (answer.status === 404) {
         window.location.reload();
         return;
       }
       if (answer.status === 304) {
-        wait = Math.min(wait * 1.5, QUIET);
+        delay = Math.min(delay * 1.5, MAX_UNCHANGED_POLL_MS);
       } else {
         if (!answer.ok) throw new Error(String(answer.status));
-        wait = EVERY;
+        delay = POLL_MS;
         if (!(await show(await answer.json()))) return;
-        tag = answer.headers.get("ETag") ?? "";
+        etag = answer.headers.get("ETag") ?? "";
       }
     } catch {
-      tag = "";
+      etag = "";
       find("eta").textContent = say("lost");
-      wait = Math.min(wait * 2, SLOWEST);
+      delay = Math.min(delay * 2, MAX_OFFLINE_POLL_MS);
     }
-    timer = setTimeout(ask, wait);
+    timer = setTimeout(poll, delay);
   };
 
-  timer = setTimeout(ask, first);
-  return ask;
+  timer = setTimeout(poll, first);
+  return poll;
 };
 
-let again = () => {};
+let pollNow = () => {};
 
-// The new content in place of the old one: no flash, and the reader's place stays.
-const exchange = async () => {
+// Replaces the content without a reload, so that nothing flashes and the scroll position stays.
+const replaceContent = async () => {
   const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -121,16 +121,16 @@ const exchange = async () => {
   old.replaceWith(main);
   if (held) main.focus({ preventScroll: true });
   for (const src of scripts) {
-    if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // parsed ones never run
+    if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // scripts inserted by a parser never run
   }
   if (label) label.setAttribute("role", "status");
-  begin(EVERY); // the answer that all share may be older than the new content
+  watchCard(POLL_MS); // the cached response may be older than the new content
 };
 
-const begin = (first) => {
+const watchCard = (first) => {
   const card = document.querySelector("[data-progress]");
-  again = card ? watch(card, first) : () => {};
+  pollNow = card ? startPolling(card, first) : () => {};
 };
 
-document.addEventListener("visibilitychange", () => !document.hidden && again());
-begin(0);
+document.addEventListener("visibilitychange", () => !document.hidden && pollNow());
+watchCard(0);

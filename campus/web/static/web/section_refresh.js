@@ -1,17 +1,17 @@
-// A part of a page that changes while a worker is at it: exchanged for its newest state until that no longer says "again".
-const EVERY = 2000;
+// Refreshes a section of a page while a worker is busy with it, until the section no longer asks for it.
+const REFRESH_MS = 2000;
 
-const again = async () => {
-  const old = document.querySelector("[data-again]");
+const refreshSection = async () => {
+  const old = document.querySelector("[data-refresh]");
   if (!old) return;
   try {
     const answer = document.hidden ? null : await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
     const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    if (page) old.replaceWith(document.adoptNode(page.querySelector("[data-part]")));
+    if (page) old.replaceWith(document.adoptNode(page.querySelector("[data-section]")));
   } catch {
-    // The server is away for a moment; it is asked again.
+    // The server is unreachable for a moment: try again.
   }
-  setTimeout(again, EVERY);
+  setTimeout(refreshSection, REFRESH_MS);
 };
 
-setTimeout(again, EVERY);
+setTimeout(refreshSection, REFRESH_MS);

@@ -1,15 +1,15 @@
-// Pictures that are being cut out of a recording: asks for them, and loads the page again when one is there.
-const wanted = [...document.querySelectorAll("[data-snapshot]")];
-const EVERY = 1000;
-const LONGEST = 120000;
-const began = Date.now();
+// Waits for frames that are being extracted from a recording, and reloads the page when one is ready.
+const pending = [...document.querySelectorAll("[data-snapshot]")];
+const POLL_MS = 1000;
+const MAX_WAIT_MS = 120000;
+const startedAt = Date.now();
 
-const ask = async () => {
+const poll = async () => {
   const answers = await Promise.all(
-    wanted.map((place) => fetch(place.dataset.snapshot, { redirect: "error" }).then((answer) => answer.status, () => 0)),
+    pending.map((figure) => fetch(figure.dataset.snapshot, { redirect: "error" }).then((answer) => answer.status, () => 0)),
   );
   if (answers.some((status) => status === 200 || status === 404)) window.location.reload();
-  else if (Date.now() - began < LONGEST) setTimeout(ask, EVERY);
+  else if (Date.now() - startedAt < MAX_WAIT_MS) setTimeout(poll, POLL_MS);
 };
 
-if (wanted.length) setTimeout(ask, EVERY);
+if (pending.length) setTimeout(poll, POLL_MS);
