@@ -127,6 +127,8 @@ def lived_in(world: World) -> Recording:
         error=Message("The mail server refused the message: 550 5.1.1 mailbox unavailable"),
     )
     work = factories.planned(today, segments=12, original_name="GH010042_lecture_hall_west_wing_camera_2.MP4")
-    work.segments.filter(index__lt=5).update(state="done", progress=1, found=[student.pk for student in everybody[:4]])
+    work.segments.filter(index__lt=5).update(
+        state="done", progress=1, recognised_students=[student.pk for student in everybody[:4]]
+    )
     work.segments.filter(index=5).update(state="failed", error=Message("The file is damaged here."))
     return work

@@ -135,7 +135,7 @@ def test_who_watches_sees_all_of_it_without_a_reload(lecturer: Page, world: Worl
     web.kill()
     sees(page, "Connection lost; trying again.")
     part = take(recording, 0)
-    assert finish_segment(segment=part, result="", faces=12, tracks=3, found=[world.student.pk])
+    assert finish_segment(segment=part, result="", faces=12, tracks=3, recognised_students=[world.student.pk])
     web.start()
     sees(page, "12 faces found so far", world.student.name)
     jobs.RECOGNISE.fail(take(recording, 1), Message("That part is damaged."), "")
