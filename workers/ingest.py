@@ -60,5 +60,5 @@ def join(recording: Recording) -> None:
         except RecognitionError as error:
             fail_unreadable_file(footage_file=footage_file, why=error.message)
             raise jobs.Postponed from error
-    if not save_recording_clips(recording=recording, fits=fits, plans=plans):
+    if not save_recording_clips(recording=recording, clip_plans=fits, file_segments=plans):
         raise Cancelled("More footage came meanwhile.")

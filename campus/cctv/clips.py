@@ -1,4 +1,4 @@
-"""What the footage files that are here show of a lecture: arithmetic first, then the recordings, one a camera, that follow from it."""
+"""Which parts of stored footage files show a lecture, and the recordings, one per camera, that are made of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from recognition import types
 from recognition.messages import Message
 from recognition.types import Interval
 
-SHORTEST = 1.0  # seconds: what is left of a segment where a footage file was cut is not worth a look below that
-LONGEST = timedelta(hours=12)  # of a footage file
-GRACE = timedelta(hours=1)  # that more footage is waited for where some comes after it was given up
+MIN_SEGMENT_SECONDS = 1.0  # what a clip leaves of a segment is not worth processing if it is shorter
+MAX_FILE_DURATION = timedelta(hours=12)
+LATE_FOOTAGE_WAIT = timedelta(hours=1)  # if footage arrives after its lecture was given up, more is waited for so long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPlan:
-    """The seconds from `start` to `end` of a footage file, placed at second `recording_start` of the lecture."""
+    """Seconds `start` to `end` of a footage file, which begin at second `recording_start` of the recording."""
 
     footage_file: FootageFile
     start: float
@@ -38,12 +38,18 @@ class ClipPlan:
         return self.recording_start + self.end - self.start
 
 
-def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: float) -> list[ClipPlan]:
-    """One camera's footage files laid over a lecture of `length` seconds, in any order: what several show is taken from the one that
-    began first, of two that began together from the longer. What is shorter than a seam is left out."""
+def plan_clips(
+    footage_files: Iterable[FootageFile], lecture_starts_at: datetime, lecture_length: float
+) -> list[ClipPlan]:
+    """Lay one camera's files, given in any order, over a lecture of `lecture_length` seconds.
+
+    Where several files show the same, the one that begins first is used; of two that begin together, the longer. Parts
+    that are no longer than the tolerated gap are left out.
+    """
+    # Sorted by start, then the longest first; the key makes the order the same each time.
     spans = sorted(
         (
-            (footage_file.starts_at - begins).total_seconds(),
+            (footage_file.starts_at - lecture_starts_at).total_seconds(),
             -float(footage_file.info.get("duration", 0)),
             str(footage_file.pk),
             footage_file,
@@ -51,21 +57,21 @@ def plan_clips(footage_files: Iterable[FootageFile], begins: datetime, length: f
         for footage_file in footage_files
         if footage_file.starts_at
     )
-    fits: list[ClipPlan] = []
-    reached = 0.0
-    for at, shorter, _, footage_file in spans:
-        start, end = max(at, reached), min(at - shorter, length)
-        if end - start > gap_tolerance(length):
-            fits.append(
+    plans: list[ClipPlan] = []
+    covered_until = 0.0
+    for file_start, negative_duration, _pk, footage_file in spans:
+        start, end = max(file_start, covered_until), min(file_start - negative_duration, lecture_length)
+        if end - start > gap_tolerance(lecture_length):
+            plans.append(
                 ClipPlan(
                     footage_file=footage_file,
-                    start=round(start - at, 3),
-                    end=round(end - at, 3),
+                    start=round(start - file_start, 3),
+                    end=round(end - file_start, 3),
                     recording_start=round(start, 3),
                 )
             )
-            reached = end
-    return fits
+            covered_until = end
+    return plans
 
 
 def lecture_seconds(lecture: Lecture) -> float:
@@ -73,38 +79,42 @@ def lecture_seconds(lecture: Lecture) -> float:
 
 
 def clip_plans_for(lecture: Lecture) -> dict[Camera | None, list[ClipPlan]]:
-    """What each camera shows of the lecture: by the room and the time, or because a person said so. Where two lectures are in the
-    room at once, only a person can say it."""
-    # One that changed at its source is here as it was, until it is fetched anew.
-    here = FootageFile.objects.exclude(file="").exclude(
+    """What each camera shows of the lecture: by room and time, or because a person assigned the file to it.
+
+    Where two lectures are in the room at once, only assigned files count.
+    """
+    # A file that changed at its source has its old content until it is fetched anew, and still counts.
+    stored = FootageFile.objects.exclude(file="").exclude(
         state__in=(FootageFile.State.DUPLICATE, FootageFile.State.FAILED, FootageFile.State.DISCARDED)
     )
-    wanted = Q(lecture=lecture)
+    belongs = Q(lecture=lecture)
     if lecture.room_id and not lecture.cancelled and not clashing_lecture(lecture):
-        wanted |= Q(lecture=None, camera__room=lecture.room_id)
-    window = here.filter(wanted, starts_at__lt=lecture.ends_at, starts_at__gt=lecture.starts_at - LONGEST)
-    footage_files: dict[Camera | None, list[FootageFile]] = {}
-    for footage_file in window.select_related("camera__source"):
-        footage_files.setdefault(footage_file.camera, []).append(footage_file)
-    shown = {
-        camera: plan_clips(its, lecture.starts_at, lecture_seconds(lecture)) for camera, its in footage_files.items()
+        belongs |= Q(lecture=None, camera__room=lecture.room_id)
+    footage_files = stored.filter(
+        belongs, starts_at__lt=lecture.ends_at, starts_at__gt=lecture.starts_at - MAX_FILE_DURATION
+    )
+    by_camera: dict[Camera | None, list[FootageFile]] = {}
+    for footage_file in footage_files.select_related("camera__source"):
+        by_camera.setdefault(footage_file.camera, []).append(footage_file)
+    plans = {
+        camera: plan_clips(files, lecture.starts_at, lecture_seconds(lecture)) for camera, files in by_camera.items()
     }
-    return {camera: fits for camera, fits in shown.items() if fits}
+    return {camera: clips for camera, clips in plans.items() if clips}
 
 
 def cameras_for_lecture(lecture: Lecture) -> QuerySet[Camera]:
-    """Those in use in the lecture's room."""
+    """The cameras of the lecture's room whose source is in use."""
     return Camera.objects.filter(room=lecture.room_id, source__enabled=True).select_related("source", "room")
 
 
 def gaps_by_camera(
     lecture: Lecture, footage: Mapping[Camera | None, Sequence[ClipPlan]] | None = None
 ) -> dict[Camera, list[Interval]]:
-    """When, in seconds of the lecture, which camera of its room shows nothing of it. Without the cameras that show all."""
+    """When, in seconds of the lecture, a camera of its room shows nothing; without the cameras that show all of it."""
     footage = clip_plans_for(lecture) if footage is None else footage
     length = lecture_seconds(lecture)
     missing = {
-        camera: find_gaps(((fit.recording_start, fit.recording_end) for fit in footage.get(camera, [])), length)
+        camera: find_gaps(((plan.recording_start, plan.recording_end) for plan in footage.get(camera, [])), length)
         for camera in cameras_for_lecture(lecture)
     }
     return {
@@ -115,60 +125,65 @@ def gaps_by_camera(
 
 
 def lectures_shown_by(footage_file: FootageFile) -> QuerySet[Lecture]:
-    """The lectures that the footage file shows something of, or did before it changed."""
-    clip = Q(recordings__clips__footage_file=footage_file)
+    """The lectures of which the footage file shows a part, or did before it changed."""
+    has_clip = Q(recordings__clips__footage_file=footage_file)
     if footage_file.lecture_id:
-        return Lecture.objects.filter(clip | Q(pk=footage_file.lecture_id)).distinct()
+        return Lecture.objects.filter(has_clip | Q(pk=footage_file.lecture_id)).distinct()
     if footage_file.starts_at is None or footage_file.camera is None:
-        return Lecture.objects.filter(clip).distinct()
+        return Lecture.objects.filter(has_clip).distinct()
     ends = (
         footage_file.starts_at + timedelta(seconds=footage_file.info["duration"])
         if footage_file.info
         else footage_file.ends_at or footage_file.starts_at
     )
     in_room = lectures_between(footage_file.starts_at, ends).filter(room=footage_file.camera.room_id)
-    return Lecture.objects.filter(clip | Q(pk__in=in_room.values("pk"))).distinct()
+    return Lecture.objects.filter(has_clip | Q(pk__in=in_room.values("pk"))).distinct()
 
 
 def update_lectures_shown_by(*, footage_file: FootageFile) -> None:
-    """The footage file is here, or here anew: every lecture that it shows gets its part. To be called in the transaction that says so."""
+    """Give every lecture its part of a stored file. Call it in the transaction that stores or replaces the file."""
     for lecture in lectures_shown_by(footage_file).order_by("starts_at", "pk"):
         update_recordings_of(lecture=lecture)
 
 
 @transaction.atomic
 def fail_unreadable_file(*, footage_file: FootageFile, why: Message) -> None:
-    """The footage file is here, and nothing can be seen in it: its lectures do without."""
+    """The stored file cannot be read: it fails, and its lectures do without it."""
     lectures = list(lectures_shown_by(footage_file))
     FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.STORED).update(
         state=FootageFile.State.FAILED, error=why
     )
-    FootageFile.objects.filter(pk=footage_file.pk).exclude(state=FootageFile.State.FAILED).update(
-        file=""
-    )  # being fetched anew
+    # In another state it is being fetched anew; the old content is of no use meanwhile.
+    FootageFile.objects.filter(pk=footage_file.pk).exclude(state=FootageFile.State.FAILED).update(file="")
     for lecture in lectures:
         update_recordings_of(lecture=lecture)
 
 
 @transaction.atomic
 def update_recordings_of(*, lecture: Lecture) -> None:
-    """Let the lecture have what the footage files that are here show of it: each camera's recording is made, extended, changed or emptied.
+    """Make each camera's recording of the lecture from the stored footage: create, extend, change or empty it.
 
-    To be called after each change of footage files, and of the lecture. Repeating it changes nothing. The worker of `rollcall.ingest`
-    does the rest. Where all cameras of the room show all of the lecture, it is complete.
+    Call it after each change of footage files or of the lecture; calling it again changes nothing. The ingest job does
+    the rest. If all cameras of the room show the whole lecture, its collection is complete.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
     footage = clip_plans_for(lecture)
-    rows = {row.camera: row for row in lecture.recordings.filter(file="").select_related("camera")}
-    for camera in footage.keys() - rows.keys():
+    recordings = {
+        recording.camera: recording for recording in lecture.recordings.filter(file="").select_related("camera")
+    }
+    for camera in footage.keys() - recordings.keys():
         name = str(camera or footage[camera][0].footage_file.source)
-        rows[camera] = Recording.objects.create(lecture=lecture, camera=camera, original_name=name, size=0)
-    stale = [row.pk for camera, row in rows.items() if _written(row) != _wanted(footage.get(camera, []))]
-    if stale:
-        changed = Recording.objects.filter(pk__in=stale).exclude(state=Recording.State.CANCELLED)
+        recordings[camera] = Recording.objects.create(lecture=lecture, camera=camera, original_name=name, size=0)
+    outdated = [
+        recording.pk
+        for camera, recording in recordings.items()
+        if _clips_of(recording) != _clips_planned(footage.get(camera, []))
+    ]
+    if outdated:
+        changed = Recording.objects.filter(pk__in=outdated).exclude(state=Recording.State.CANCELLED)
         changed.update(
             state=Recording.State.UPLOADED,
-            provisional=_coming(lecture),
+            provisional=_wait_for_more(lecture),
             error="",
             error_detail="",
             finished_at=None,
@@ -179,60 +194,67 @@ def update_recordings_of(*, lecture: Lecture) -> None:
         complete_lecture(lecture=lecture)
 
 
-def _written(recording: Recording) -> set[tuple[object, ...]]:
+def _clips_of(recording: Recording) -> set[tuple[object, ...]]:
     return set(recording.clips.values_list("footage_file", "sha256", "start", "end", "recording_start"))
 
 
-def _wanted(fits: Sequence[ClipPlan]) -> set[tuple[object, ...]]:
-    return {(fit.footage_file.pk, fit.footage_file.sha256, fit.start, fit.end, fit.recording_start) for fit in fits}
+def _clips_planned(plans: Sequence[ClipPlan]) -> set[tuple[object, ...]]:
+    return {
+        (plan.footage_file.pk, plan.footage_file.sha256, plan.start, plan.end, plan.recording_start) for plan in plans
+    }
 
 
-def _coming(lecture: Lecture) -> bool:
-    """Whether more footage is waited for now that some came."""
+def _wait_for_more(lecture: Lecture) -> bool:
+    """Wait for more footage now that some has come, unless the collection is closed; returns whether it is open."""
     now = timezone.now()
-    hours = cameras_for_lecture(lecture).aggregate(most=Max("source__deadline_hours"))["most"] or 0
-    deadline = max(lecture.ends_at + timedelta(hours=hours), now + GRACE)
-    begun = {"state": Collection.State.COLLECTING, "deadline_at": deadline, "next_check_at": now}
-    collection, _ = Collection.objects.get_or_create(lecture=lecture, defaults=begun)
+    hours = cameras_for_lecture(lecture).aggregate(longest=Max("source__deadline_hours"))["longest"] or 0
+    deadline = max(lecture.ends_at + timedelta(hours=hours), now + LATE_FOOTAGE_WAIT)
+    collecting = {"state": Collection.State.COLLECTING, "deadline_at": deadline, "next_check_at": now}
+    collection, _created = Collection.objects.get_or_create(lecture=lecture, defaults=collecting)
     if collection.state in (Collection.State.WAITING, Collection.State.MISSING):
-        Collection.objects.filter(pk=collection.pk).update(**begun, finished_at=None)
+        Collection.objects.filter(pk=collection.pk).update(**collecting, finished_at=None)
         return True
     return collection.state in Collection.OPEN_STATES
 
 
 @transaction.atomic
 def complete_lecture(*, lecture: Lecture) -> None:
-    """No more footage is waited for: what its recordings show is counted for good. Repeating it changes nothing."""
+    """Finalize attendance from the footage there is; no more is waited for. Calling it again changes nothing."""
     Collection.objects.filter(lecture=lecture, state__in=Collection.OPEN_STATES).update(
         state=Collection.State.COMPLETE, finished_at=timezone.now()
     )
-    rows = list(Recording.objects.filter(lecture=lecture, provisional=True).values_list("pk", flat=True))
-    Recording.objects.filter(pk__in=rows).update(provisional=False)
-    counted = Recording.objects.filter(pk__in=rows, state__in=(Recording.State.DONE, Recording.State.AGGREGATING))
-    again = list(counted.values_list("pk", flat=True))
-    counted.update(state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS)
-    jobs.AGGREGATE.request(*again)
-
-
-# What the worker writes.
+    provisional = list(Recording.objects.filter(lecture=lecture, provisional=True).values_list("pk", flat=True))
+    Recording.objects.filter(pk__in=provisional).update(provisional=False)
+    processed = Recording.objects.filter(
+        pk__in=provisional, state__in=(Recording.State.DONE, Recording.State.AGGREGATING)
+    )
+    processed_pks = list(processed.values_list("pk", flat=True))
+    processed.update(state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS)
+    jobs.AGGREGATE.request(*processed_pks)
 
 
 def save_recording_clips(
-    *, recording: Recording, fits: Sequence[ClipPlan], plans: Mapping[FootageFile, Sequence[types.Segment]]
+    *,
+    recording: Recording,
+    clip_plans: Sequence[ClipPlan],
+    file_segments: Mapping[FootageFile, Sequence[types.Segment]],
 ) -> bool:
-    """The recording has these clips; `plans` are the segments of each whole footage file. What was looked at already and still fits stays.
+    """Give the recording these clips and their segments; `file_segments` are the segments of each whole footage file.
 
-    False, and nothing is changed: this attempt lost its lease, or the footage changed meanwhile.
+    Segments that were processed and still fit are kept. False, and nothing is changed: this attempt lost its lease, or
+    the footage changed meanwhile.
     """
     length = lecture_seconds(recording.lecture)
     done = recording.segments.filter(state=Segment.State.DONE).exclude(result="")
-    share = sum(fit.footage_file.size * (fit.end - fit.start) / fit.footage_file.info["duration"] for fit in fits)
+    size = sum(
+        plan.footage_file.size * (plan.end - plan.start) / plan.footage_file.info["duration"] for plan in clip_plans
+    )
     with transaction.atomic():
         if not jobs.finish(
             recording,
             Recording.State.PROCESSING,
-            info=fits[0].footage_file.info | {"duration": length},
-            size=round(share),
+            info=clip_plans[0].footage_file.info | {"duration": length},
+            size=round(size),
             duration=length,
             embedder=recording.embedder if done.exists() else embedder_in_use(recording.lecture.course),
             planned_at=timezone.now(),
@@ -240,59 +262,59 @@ def save_recording_clips(
             published_at=None,
         ):
             return False
-        clips = _clips_written(recording, fits)
-        _segments_written(recording, [(clip, plans[clip.footage_file]) for clip in clips])
+        clips = _save_clips(recording, clip_plans)
+        _save_segments(recording, [(clip, file_segments[clip.footage_file]) for clip in clips])
     return True
 
 
-def _clips_written(recording: Recording, fits: Sequence[ClipPlan]) -> list[Clip]:
-    """A cut whose bytes are others now, or lie elsewhere in the lecture, is another one: what was seen in it goes."""
+def _save_clips(recording: Recording, plans: Sequence[ClipPlan]) -> list[Clip]:
+    """A clip is kept, with what was seen in it, as long as its file and its place in the lecture stay the same."""
+    plan_by_file = {plan.footage_file: plan for plan in plans}
     kept: dict[FootageFile, Clip] = {}
-    wanted = {fit.footage_file: fit for fit in fits}
     for clip in recording.clips.select_related("footage_file"):
-        fit = wanted.get(clip.footage_file)
-        if (
-            fit
-            and clip.sha256 == fit.footage_file.sha256
-            and abs((clip.recording_start - clip.start) - (fit.recording_start - fit.start)) < 0.01
-        ):
+        plan = plan_by_file.get(clip.footage_file)
+        if plan and clip.sha256 == plan.footage_file.sha256 and _is_in_place(clip, plan):
             kept[clip.footage_file] = clip
         else:
             clip.delete()
-    written = []
-    for footage_file, fit in wanted.items():
+    saved = []
+    for footage_file, plan in plan_by_file.items():
         clip = kept.get(footage_file) or Clip(
             recording=recording, footage_file=footage_file, sha256=footage_file.sha256
         )
-        clip.start, clip.end, clip.recording_start = fit.start, fit.end, fit.recording_start
+        clip.start, clip.end, clip.recording_start = plan.start, plan.end, plan.recording_start
         clip.save()
-        written.append(clip)
-    return written
+        saved.append(clip)
+    return saved
 
 
-def _segments_written(recording: Recording, planned: Sequence[tuple[Clip, Sequence[types.Segment]]]) -> None:
-    """The parts of the footage files' segments that lie in the clips."""
+def _is_in_place(clip: Clip, plan: ClipPlan) -> bool:
+    """Whether the file lies where it lay in the lecture; the clip may have become longer or shorter."""
+    return abs((clip.recording_start - clip.start) - (plan.recording_start - plan.start)) < 0.01
+
+
+def _save_segments(recording: Recording, planned: Sequence[tuple[Clip, Sequence[types.Segment]]]) -> None:
+    """Cut the segments of the files to the clips. Existing segments that still fit stay; the others are replaced."""
     wanted: dict[tuple[int, float, float], Clip] = {}
     for clip, segments in planned:
+        file_start = clip.recording_start - clip.start
         for segment in segments:
             start, end = max(segment.start, clip.start), min(segment.end, clip.end)
-            if end - start >= min(SHORTEST, clip.end - clip.start):
-                place = clip.recording_start - clip.start
-                wanted[clip.pk, round(place + start, 3), round(place + end, 3)] = clip
-    for row in recording.segments.all():
-        if (row.clip_id, row.start, row.end) in wanted:
-            del wanted[row.clip_id, row.start, row.end]  # type: ignore[arg-type]
+            if end - start >= min(MIN_SEGMENT_SECONDS, clip.end - clip.start):
+                wanted[clip.pk, round(file_start + start, 3), round(file_start + end, 3)] = clip
+    for existing in recording.segments.all():
+        if (existing.clip_id, existing.start, existing.end) in wanted:
+            del wanted[existing.clip_id, existing.start, existing.end]  # type: ignore[arg-type]
         else:
-            row.delete()
-    # What was seen in them is deleted already.
+            existing.delete()
+    # Segments whose result has expired are processed again.
     recording.segments.filter(state=Segment.State.DONE, result="").update(**UNPROCESSED)
     last = recording.segments.aggregate(last=Max("index"))["last"]
-    first = 0 if last is None else last + 1
+    first_index = 0 if last is None else last + 1
+    by_start = sorted(wanted.items(), key=lambda item: item[0][1])
     Segment.objects.bulk_create(
         Segment(recording=recording, clip=clip, index=index, start=start, end=end)
-        for index, ((_, start, end), clip) in enumerate(
-            sorted(wanted.items(), key=lambda item: item[0][1]), start=first
-        )
+        for index, ((_pk, start, end), clip) in enumerate(by_start, start=first_index)
     )
-    unasked = recording.segments.filter(state=Segment.State.PENDING, published_at=None)
-    jobs.RECOGNISE.request(*unasked.values_list("pk", flat=True))
+    unpublished = recording.segments.filter(state=Segment.State.PENDING, published_at=None)
+    jobs.RECOGNISE.request(*unpublished.values_list("pk", flat=True))

@@ -79,7 +79,7 @@ def clip(recording: Recording, owner: str = "worker") -> bool:
     claimed = jobs.INGEST.claim(recording.pk, owner)
     assert claimed
     fits = clip_plans_for(claimed.lecture)[claimed.camera]
-    done = save_recording_clips(recording=claimed, fits=fits, plans=plans(fits))
+    done = save_recording_clips(recording=claimed, clip_plans=fits, file_segments=plans(fits))
     recording.refresh_from_db()
     return done
 
@@ -211,7 +211,7 @@ def test_a_footage_file_that_comes_while_the_recording_is_being_clip_is_not_lost
     early = jobs.INGEST.claim(lecture.recordings.get().pk, "early")
     fits = clip_plans_for(lecture)[camera]
     arrives(factories.footage_file(camera, minute(15), 15))
-    assert not save_recording_clips(recording=early, fits=fits, plans=plans(fits))
+    assert not save_recording_clips(recording=early, clip_plans=fits, file_segments=plans(fits))
     assert not early.clips.exists()
     assert clip(early, "later")
     assert early.clips.count() == 2
