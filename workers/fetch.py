@@ -50,7 +50,7 @@ SHORT_PAUSE, LONG_PAUSE = timedelta(minutes=2), timedelta(hours=1)
 
 
 class RetryLater(UserError):
-    """The fetch should be tried again: after `pause`, or if that is None, after a pause that grows with each failure."""
+    """The fetch should be tried again: after `pause`, or if that is None, after one that grows with each failure."""
 
     def __init__(self, message: str | Message, /, pause: timedelta | None = None, **values: object) -> None:
         super().__init__(message, **values)
@@ -141,7 +141,9 @@ def download(footage_file: FootageFile, file: IO[bytes]) -> str:
 
 
 def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
-    """Check that the file is the one that was discovered, has an end, and fits onto the disk and within its source's limits."""
+    """Check that the file is the one that was discovered, has an end, and fits onto the disk and within its source's
+    limits.
+    """
     source = footage_file.source
     max_bytes = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     if remote.size is None:
@@ -168,7 +170,9 @@ def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
 
 
 def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard") -> None:
-    """Append the chunks until the file is complete, and save the progress regularly, once the bytes are safe on the disk."""
+    """Append the chunks until the file is complete, and save the progress regularly, once the bytes are safe on the
+    disk.
+    """
     started = last_saved = time.monotonic()
     fetched = fetched_at_deadline = footage_file.fetched_bytes
     limiter = RateLimiter(footage_file.source)

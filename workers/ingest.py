@@ -1,4 +1,4 @@
-"""An upload, or what cameras left, becomes a plan: what it is, and the segments to look at."""
+"""Probe an uploaded or collected recording, and plan its segments."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from recognition.errors import Cancelled, RecognitionError
 from workers.leased_task import leased_task
 
 
-def settled(recording: Recording) -> None:
+def start_vote_if_complete(recording: Recording) -> None:
     start_due_votes(recording_id=recording.pk)
 
 
-@leased_task(jobs.INGEST, after=settled)
+@leased_task(jobs.INGEST, after=start_vote_if_complete)
 def ingest(recording: Recording) -> None:
     from recognition.media.video import plan_segments, probe
 
@@ -32,33 +32,36 @@ def ingest(recording: Recording) -> None:
     if needs_training(course):
         request_training(course=course)
     if recording.collected:
-        join(recording)
+        plan_collected_recording(recording)
         return
     path = Path(recording.file.path)
     info = probe(path)
     plan_recording(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
 
 
-def join(recording: Recording) -> None:
-    """The footage files of one camera, laid over the lecture. Where none is left, they were discarded or are another lecture's now."""
+def plan_collected_recording(recording: Recording) -> None:
+    """Lay the footage files of one camera over the lecture.
+
+    If none is left, because they were discarded or belong to another lecture now, the recording is deleted.
+    """
     from recognition.media.video import plan_segments
 
-    fits = clip_plans_for(recording.lecture).get(recording.camera, [])
-    if not fits:
+    clip_plans = clip_plans_for(recording.lecture).get(recording.camera, [])
+    if not clip_plans:
         with transaction.atomic():
             lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
             if not clip_plans_for(lecture).get(recording.camera):
                 delete_recording(recording=recording)
                 return
         raise jobs.Postponed
-    plans = {}
-    for footage_file in (fit.footage_file for fit in fits):
+    file_segments = {}
+    for footage_file in (clip_plan.footage_file for clip_plan in clip_plans):
         try:
-            plans[footage_file] = plan_segments(
+            file_segments[footage_file] = plan_segments(
                 Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
             )
         except RecognitionError as error:
             fail_unreadable_file(footage_file=footage_file, why=error.message)
             raise jobs.Postponed from error
-    if not save_recording_clips(recording=recording, clip_plans=fits, file_segments=plans):
-        raise Cancelled("More footage came meanwhile.")
+    if not save_recording_clips(recording=recording, clip_plans=clip_plans, file_segments=file_segments):
+        raise Cancelled("More footage has arrived in the meantime.")

@@ -1,4 +1,4 @@
-"""Celery tasks that work on one leased row: claim it, renew the lease while working, and record how the attempt ended."""
+"""Celery tasks that work on one leased row: claim it, renew the lease meanwhile, and record how the attempt ended."""
 
 import logging
 import threading

@@ -67,7 +67,8 @@ def lost_rows(job: Job, connection: Connection) -> Iterator[Any]:
     now = timezone.now()
     lost = Q(published_at=None) | Q(published_at__lt=F("lease_until"))
     if not count_messages(job.queue, connection):
-        # The queue is empty, so all messages were delivered. A row that has waited for longer than a delivery takes is lost.
+        # The queue is empty, so all messages were delivered. A row that has waited for longer than a delivery takes is
+        # lost.
         lost |= Q(published_at__lt=now - timedelta(seconds=settings.SWEEP_SECONDS))
     rows = job.waiting().filter(not_leased(), lost, attempts__lt=settings.MAX_ATTEMPTS)
     return rows.values_list("pk", flat=True).iterator()

@@ -41,7 +41,8 @@ def open_store(
     """The source's store, and the guard that limits what it may receive and connect to: see `workers.egress_guard`.
 
     `learn_host_key`: an SFTP server whose key is not known yet may show one, which is stored with the source.
-    Whatever the store's library raises becomes StoreUnavailable. Raises UserError if the guard refuses, or the source lacks something.
+    Whatever the store's library raises becomes StoreUnavailable. Raises UserError if the guard refuses, or the source
+    lacks something.
     """
     address = allowed_address(source)
     with guard_egress(address, seconds=seconds, max_bytes=max_bytes) as guard:
@@ -60,7 +61,8 @@ def open_store(
 
 
 def list_files(source: Source, days: Days | None = None, *, learn_host_key: bool = False) -> list[RemoteFile]:
-    """The files of a source. With `days`, the first and the last in its time zone, only those that its pattern dates there.
+    """The files of a source. With `days`, the first and the last in its time zone, only those that its pattern dates
+    there.
 
     Raises UserError, also if there are too many files or folders.
     """
@@ -81,7 +83,8 @@ def _walk(source: Source, store: Store, guard: EgressGuard, days: Days | None) -
             entry_count += 1
             if entry_count > MAX_FILES or folder_count > MAX_FOLDERS or guard.is_late:
                 raise UserError(
-                    "There is more than can be looked through. Narrow the address down to a folder, or the pattern to days."
+                    "There is more than can be looked through. "
+                    "Narrow the address down to a folder, or the pattern to days."
                 )
             if len(entry.path) > MAX_PATH_LENGTH or not 0 <= (entry.size or 0) <= MAX_FILE_BYTES:
                 continue

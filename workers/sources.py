@@ -18,10 +18,10 @@ def scan_source(source: Source) -> None:
 
 @leased_task(jobs.TEST_SOURCE)
 def test_source(test: SourceTest) -> None:
-    from workers.recorder.session import told_by_cameras
+    from workers.recorder.session import describe_cameras
     from workers.source_listing import list_files
 
     if test.source.kind == Source.Kind.RTSP:
-        finish_source_test(test=test, camera_report=told_by_cameras(test.source))
+        finish_source_test(test=test, camera_report=describe_cameras(test.source))
     else:
         finish_source_test(test=test, files=list_files(test.source, learn_host_key=True))

@@ -1,4 +1,4 @@
-"""Enrolment photos come out of their zip and get their verdict, and a class its gallery."""
+"""Import enrolment photos from a zip, check them, and train the gallery of a class."""
 
 import logging
 from pathlib import Path
@@ -25,24 +25,27 @@ log = logging.getLogger(__name__)
 @leased_task(jobs.IMPORT_PHOTOS)
 def import_photos(row: PhotoImport) -> None:
     if not process_photo_import(row=row):
-        raise jobs.Postponed  # a large one: the next attempt goes on
+        raise jobs.Postponed  # a large zip: the next attempt goes on
 
 
 @leased_task(jobs.CHECK_PHOTO)
 def check_photo(photo: FacePhoto) -> None:
     try:
-        result = look(photo, settings.EMBEDDER)
+        result = embed_photo(photo, settings.EMBEDDER)
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
-        raise jobs.Postponed from error  # the photo can't help it, and keeps its chance
+        raise jobs.Postponed from error  # not the photo's fault
     save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 
-def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
-    """What a photo is to an embedder. One that has its verdict already is taken as it is."""
+def embed_photo(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
+    """Check a photo and embed its face.
+
+    A photo that was accepted before, with another embedder, is not judged again.
+    """
     from recognition import pipeline
 
-    loaded = vision.embedder(embedder)  # not of the photo's making when it fails
+    loaded = vision.embedder(embedder)  # outside the try: if this fails, it is not the photo's fault
     try:
         return pipeline.check_enrolment_photo(
             Path(photo.file.path), loaded, vision.detector(), strict=photo.state == FacePhoto.Verdict.PENDING
@@ -55,18 +58,19 @@ def look(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
         )
 
 
-def settled(gallery: Gallery) -> None:
+def request_votes(gallery: Gallery) -> None:
     request_waiting_votes(course=gallery.course)
 
 
-@leased_task(jobs.TRAIN, after=settled)
+@leased_task(jobs.TRAIN, after=request_votes)
 def train(row: Gallery) -> None:
-    """Photos that were not looked at with this embedder yet are, one by one: a next attempt goes on from there."""
+    """Each photo that this embedder has not seen is saved as soon as it is embedded, so that another attempt goes on
+    from there.
+    """
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
-        save_photo_verdict(photo=photo, result=look(photo, row.embedder), embedder=row.embedder)
-    inputs = photos_digest(
-        row.course
-    )  # before the embeddings, so that a photo that comes in between makes another training due
+        save_photo_verdict(photo=photo, result=embed_photo(photo, row.embedder), embedder=row.embedder)
+    # Before the embeddings are read, so that a photo that is added in between makes another training due.
+    inputs = photos_digest(row.course)
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
     trained = gallery.train_gallery(known, row.embedder, strangers=cohort(row.course, row.embedder))
@@ -81,13 +85,15 @@ def train(row: Gallery) -> None:
         margin=trained.margin,
         students=len(trained.labels),
         photos=sum(len(embeddings) for embeddings in people.values()),
-        report=trained.report | {"suspect_photos": suspects(trained, people)},
+        report=trained.report | {"suspect_photos": suspect_photos(trained, people)},
         inputs=inputs,
     )
 
 
-def suspects(trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]]) -> dict[str, list[dict[str, str]]]:
-    """The photos that look mislabelled: student id → for each its id, and the id of the other student who is nearest to it."""
+def suspect_photos(
+    trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]]
+) -> dict[str, list[dict[str, str]]]:
+    """By student, the photos that look mislabelled, each with the other student who is nearest to it; all as ids."""
     found = {}
     for student, rows in trained.report["suspect_photos"].items():
         photos = list(people[student])

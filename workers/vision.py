@@ -1,4 +1,7 @@
-"""The recognition library as the workers use it. Models are loaded once in each child, when it first needs them, not before the fork."""
+"""The recognition library as the workers use it.
+
+Models are loaded once in each child, when it first needs them, not before the fork.
+"""
 
 from collections.abc import Sequence
 from functools import cache

@@ -37,8 +37,8 @@ Vote = Callable[..., Attendance]
 def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     """Vote over all segments, and write the attendance and the workbook. One attempt writes all of it or nothing.
 
-    Raises UserError if there is too little to go by, Postponed until the class has a gallery, and Cancelled if this attempt does
-    not hold the recording any more.
+    Raises UserError if there is too little to go by, Postponed until the class has a gallery, and Cancelled if this
+    attempt does not hold the recording any more.
     """
     course = recording.lecture.course
     processed, missing = processed_share(recording), describe_gaps(recording)
@@ -51,7 +51,8 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     roster = _roster_labels(recording)
     if not roster:
         raise UserError(
-            "Nobody is enrolled in {course} on the lecture's day. Add students to the class, then take attendance again.",
+            "Nobody is enrolled in {course} on the lecture's day. "
+            "Add students to the class, then take attendance again.",
             course=course,
         )
     gallery = _gallery_for(recording)
@@ -111,7 +112,8 @@ def _roster_labels(recording: Recording) -> list[str]:
 
 
 def _gallery_for(recording: Recording) -> Gallery:
-    """The gallery of the recording's embedder. Requests a training if there is none, and raises Postponed until it is done.
+    """The gallery of the recording's embedder. Requests a training if there is none, and raises Postponed until it is
+    done.
 
     If the class has changed to another embedder since, and has no gallery of the first one, the recording starts again.
     """

@@ -1,8 +1,8 @@
 """Jobs that workers do: one registry of all kinds, and how a worker claims, holds and finishes a row.
 
-The database is the truth and the broker only a bell. A message carries a version and an id; a message that is lost, late or
-repeated changes nothing but the time at which the job is done. Each step is one conditional UPDATE, so that a worker that has
-lost its lease changes nothing.
+The database is the truth and the broker only a bell. A message carries a version and an id; a message that is lost,
+late or repeated changes nothing but the time at which the job is done. Each step is one conditional UPDATE, so that a
+worker that has lost its lease changes nothing.
 """
 
 import logging
@@ -42,7 +42,10 @@ class Postponed(Exception):
 
 
 class LeasedJob(models.Model):
-    """A row that one worker holds at a time. The holder renews its lease while it works; an expired lease is free to take."""
+    """A row that one worker holds at a time.
+
+    The holder renews its lease while it works; an expired lease is free to take.
+    """
 
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
@@ -87,7 +90,10 @@ class Job:
         transaction.on_commit(lambda: self.publish(pks), robust=True)
 
     def publish(self, pks: Iterable[Key]) -> int:
-        """Send the messages now and note when; returns how many were sent. An unreachable broker costs a line in the log."""
+        """Send the messages now and note when; returns how many were sent.
+
+        An unreachable broker costs a line in the log.
+        """
         sent = []
         try:
             with producer().connection_for_write() as connection:
@@ -172,7 +178,10 @@ def renew(row: LeasedJob) -> bool:
 
 
 def finish(row: LeasedJob, state: str, **fields: Any) -> bool:
-    """Move the row to `state` and end the lease. False, and nothing changes: this attempt does not hold the row any more."""
+    """Move the row to `state` and end the lease.
+
+    False, and nothing changes: this attempt does not hold the row any more.
+    """
     changes = {"state": state, "lease_owner": "", "lease_until": None, "error": "", "error_detail": ""} | fields
     return bool(_held(row).update(**changes))
 

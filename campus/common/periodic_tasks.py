@@ -71,7 +71,10 @@ def schedule_every(*, task: PeriodicTask, minutes: int) -> None:
 
 
 def schedule_at(*, task: PeriodicTask, at: time, days: Collection[int]) -> None:
-    """Run the task at this time of the institution's clock, on these days of the week (0 is Monday). Raises UserError."""
+    """Run the task at this time of the institution's clock, on these days of the week (0 is Monday).
+
+    Raises UserError.
+    """
     if not days:
         raise UserError("Choose one day of the week at least.")
     cron_days = "*" if len(set(days)) == 7 else ",".join(str(day) for day in sorted({(day + 1) % 7 for day in days}))

@@ -1,4 +1,7 @@
-"""Settings that all environments share. The values come from environment variables; `deploy/environment.example` explains them."""
+"""Settings that all environments share.
+
+The values come from environment variables; `deploy/environment.example` explains them.
+"""
 
 from pathlib import Path
 
@@ -87,7 +90,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# A thread keeps its connection: opening one takes longer than most requests. The address's ?conn_max_age=0 is for a pooler.
+# A thread keeps its connection: opening one takes longer than most requests. The address's ?conn_max_age=0 is for a
+# pooler.
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -155,8 +159,9 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "Attendance from lecture recordings, by face.\n\n"
         "Send a token of your account page as `Authorization: Bearer ...`. Lists come in pages: follow `next`. "
-        "GET answers with an `ETag`: send it as `If-None-Match` to be told only what changed, and as `If-Match` with a change, "
-        "so that nothing is written over that you have not seen. Send an `Idempotency-Key` with a POST, and it can be repeated safely. "
+        "GET answers with an `ETag`: send it as `If-None-Match` to be told only what changed, and as `If-Match` with a "
+        "change, so that nothing is written over that you have not seen. "
+        "Send an `Idempotency-Key` with a POST, and it can be repeated safely. "
         "What is refused is `application/problem+json`, with a sentence in `detail`."
     ),
     "VERSION": "1",

@@ -3,8 +3,8 @@
     export ROLLCALL_TOKEN=...     # from the account page, or from POST /api/v1/token/
     python rollcall_client.py https://attendance.example.org CS101 2026-11-23T09:00+01:00 lecture.mp4
 
-finds or makes the class's lecture at that time, uploads the recording (an upload that broke off goes on where it stopped), waits
-until attendance is taken, prints who was there, and saves the workbook beside the recording.
+finds or makes the class's lecture at that time, uploads the recording (an upload that broke off goes on where it
+stopped), waits until attendance is taken, prints who was there, and saves the workbook beside the recording.
 """
 
 import argparse
@@ -189,7 +189,10 @@ class Rollcall:
     def upload(
         self, lecture: Lecture, path: Path, sent: Callable[[int, int], None] = lambda done, whole: None
     ) -> Recording:
-        """Send a recording by tus 1.0. Called again after a break it goes on; a file that is there already is not sent."""
+        """Send a recording by tus 1.0.
+
+        Called again after a break it goes on; a file that is there already is not sent.
+        """
         size = path.stat().st_size
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -220,7 +223,10 @@ class Rollcall:
             return answer.headers["Location"], 0
 
     def _append(self, url: str, offset: int, footage_file: bytes) -> tuple[int, str]:
-        """How many bytes are there now, and the recording's id after the last. A broken connection asks first how many came."""
+        """How many bytes are there now, and the recording's id after the last.
+
+        A broken connection asks first how many came.
+        """
         checksum = f"sha256 {b64encode(hashlib.sha256(footage_file).digest()).decode()}"
         kind = "application/offset+octet-stream"
 

@@ -1,8 +1,8 @@
 """A stand-in for the vision: "videos" and "photos" are JSON that says who is in them, and what shall go wrong.
 
-A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "gate": folder, "deaf": bool}; a photo
-is {"person": n}. With a gate, the worker of each segment writes its process id to <gate>/<index>-<pid> and waits for
-<gate>/open; one that is deaf does not notice meanwhile that its work is not wanted any more.
+A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "gate": folder, "deaf":
+bool}; a photo is {"person": n}. With a gate, the worker of each segment writes its process id to <gate>/<index>-<pid>
+and waits for <gate>/open; one that is deaf does not notice meanwhile that its work is not wanted any more.
 """
 
 import io

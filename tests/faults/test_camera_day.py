@@ -1,5 +1,6 @@
-"""A day of a campus with cameras, with nothing replaced: an SFTP server, an S3 server, a folder and an RTSP camera, real workers and
-models, and recordings with known attendance. Hours pass by moving the appointments in the database; lectures last 42 seconds.
+"""A day of a campus with cameras, with nothing replaced: an SFTP server, an S3 server, a folder and an RTSP camera,
+real workers and models, and recordings with known attendance. Hours pass by moving the appointments in the database;
+lectures last 42 seconds.
 """
 
 import json

@@ -17,7 +17,8 @@ from campus.recordings.services import cancel_recording, restart_recording, retr
 from tests.faults.conftest import Campus, Worker, outcome, sheet
 from tests.waiting import wait_until
 
-# Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never comes.
+# Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never
+# comes.
 SEGMENTS = [[0, 2], [0, 2, 7], [0, 1, 7], [0, 1], [0, 1], [0, 1]]
 EXPECTED = ["present", "late", "left_early", "absent"]
 

@@ -280,7 +280,8 @@ def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(finalize, "save_attendance", named_meanwhile)
-        # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is made again.
+        # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is
+        # made again.
         assert vote(recording, "first").state == "aggregating"
     name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())
     assert vote(recording, "second").state == "done"

@@ -1,5 +1,6 @@
-"""Lectures whose footage comes in footage files, from two cameras, in any order: real workers' code, voting, gallery and workbooks on
-made-up tracks."""
+"""Lectures whose footage comes in footage files, from two cameras, in any order: real workers' code, voting, gallery
+and workbooks on made-up tracks.
+"""
 
 import json
 import random
@@ -116,8 +117,8 @@ def told() -> int:
     return Delivery.objects.filter(event="attendance.counted").count()
 
 
-# The first is seen by one camera and later by the other, the second comes late, the third leaves early, the fourth is seen by
-# the second camera alone, the fifth by both, and the sixth by none.
+# The first is seen by one camera and later by the other, the second comes late, the third leaves early, the fourth is
+# seen by the second camera alone, the fifth by both, and the sixth by none.
 LEFT = [[0, 2, 4], [0, 2, 4], [2, 4, 1], [1, 4], [1, 4, STRANGER], [1, 4]]
 RIGHT = [[3, 4], [3], [3, 0], [3, 0], [3, 0, 4], [3, 0]]
 EXPECTED = ["present", "late", "left_early", "present", "present", "absent"]

@@ -1,4 +1,6 @@
-"""While a source is talked to, this process reaches its one server and nobody else, whatever a library or the server wants."""
+"""While a source is talked to, this process reaches its one server and nobody else, whatever a library or the server
+wants.
+"""
 
 import asyncio
 import resource
@@ -194,9 +196,9 @@ class TestHostileServer:
 
     def test_names_that_lead_elsewhere_are_no_names(self) -> None:
         links = """
-            .. ../ // /// ../up.mp4 a/../../up.mp4 %2e%2e/up.mp4 %2e%2e ..%2fup.mp4 a%2f..%2fup.mp4 c:%5cup.mp4 a%00.mp4 a%0d%0aHost:x.mp4
-            /etc/passwd //other.example/cctv/up.mp4 http://other.example/cctv/up.mp4 ?C=M;O=D up.mp4?x # javascript:alert(1)
-            good.mp4 /cctv/well.mp4
+            .. ../ // /// ../up.mp4 a/../../up.mp4 %2e%2e/up.mp4 %2e%2e ..%2fup.mp4 a%2f..%2fup.mp4 c:%5cup.mp4 a%00.mp4
+            a%0d%0aHost:x.mp4 /etc/passwd //other.example/cctv/up.mp4 http://other.example/cctv/up.mp4 ?C=M;O=D up.mp4?x
+            # javascript:alert(1) good.mp4 /cctv/well.mp4
         """
         found = self.look(self.page("".join(f'<a href="{link}">x</a>' for link in links.split())))
         assert set(found) == {"good.mp4", "well.mp4"}

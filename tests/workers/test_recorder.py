@@ -27,8 +27,8 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 from workers.recorder import camera as cameras
 from workers.recorder import session as sessions
 from workers.recorder import supervisor as supervisors
-from workers.recorder.camera import CameraError, Target, look
-from workers.recorder.session import told_by_cameras
+from workers.recorder.camera import CameraError, Target, describe_stream
+from workers.recorder.session import describe_cameras
 from workers.recorder.supervisor import Supervisor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,8 +49,8 @@ def impatient(settings, monkeypatch) -> None:
     settings.SOURCE_NETWORKS = ["127.0.0.0/8"]
     settings.RECORDER_FILE_SECONDS = 1.0
     monkeypatch.setattr(cameras, "SETTLE_SECONDS", 1.5)
-    monkeypatch.setattr(sessions, "PAUSES", (0.2,))
-    monkeypatch.setattr(supervisors, "TICK_SECONDS", 0.2)
+    monkeypatch.setattr(sessions, "RETRY_PAUSES_SECONDS", (0.2,))
+    monkeypatch.setattr(supervisors, "UPDATE_INTERVAL_SECONDS", 0.2)
 
 
 def camera_of(address: str, **fields: Any) -> Camera:
@@ -166,7 +166,7 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     recorder.start()
     wait_until(footage_files, "a footage file")
     server.kill()
-    wait_until(lambda: Source.objects.get().error, "the trouble is told")
+    wait_until(lambda: Source.objects.get().error, "the problem is told")
     assert str(camera) in str(Source.objects.get().error)
     wait_until(
         lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds"
@@ -179,7 +179,7 @@ def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorde
     assert before.ends_at < back
     assert f"{timezone.localtime(before.ends_at):%H:%M:%S}" in str(after.note)
     assert f"{timezone.localtime(after.starts_at):%H:%M:%S}" in str(after.note)
-    wait_until(lambda: not Source.objects.get().error, "the trouble is over")
+    wait_until(lambda: not Source.objects.get().error, "the problem is over")
 
 
 def test_two_recorders_record_once_and_one_takes_over_from_the_other(
@@ -232,7 +232,7 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
 
 
 def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path, monkeypatch) -> None:
-    monkeypatch.setattr(cameras, "READ_SECONDS", 1.5)
+    monkeypatch.setattr(cameras, "READ_TIMEOUT_SECONDS", 1.5)
     server = rtsp_camera(film)
     camera_at(server)
     recorder.start()
@@ -246,9 +246,9 @@ def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path,
 
 
 def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
-    monkeypatch.setattr(cameras, "OPEN_SECONDS", 1.0)
+    monkeypatch.setattr(cameras, "OPEN_TIMEOUT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(CameraError, match="sends nothing"):
-        look(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
+        describe_stream(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
 
 
 def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
@@ -305,15 +305,15 @@ def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path
     server = rtsp_camera(film, certificate=str(certificate), password=SECRET)
     camera = camera_of(f"rtsps://localhost:{server.port}", username=server.username, secret=encrypt(SECRET))
     with pytest.raises(CameraError, match="SSLCertVerificationError"):
-        look(sessions.target_of(camera))
+        describe_stream(sessions.target_for(camera))
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    assert look(sessions.target_of(camera)) == "h264, 160 x 120"
+    assert describe_stream(sessions.target_for(camera)) == "h264, 160 x 120"
 
 
 def test_a_camera_is_called_by_nothing_but_its_name() -> None:
     camera = camera_of("rtsp://127.0.0.1:8554/cam?unit=1")
     camera.label = "realmonitor?channel=1\r\nX-Header: 1"
-    target = sessions.target_of(camera)
+    target = sessions.target_for(camera)
     assert (target.address, target.port) == ("127.0.0.1", 8554)
     assert target.path == "/cam/realmonitor?channel=1%0D%0AX-Header:%201&unit=1"
 
@@ -332,7 +332,7 @@ def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(CameraError, match="another address"):
-            look(Target("127.0.0.1", camera.getsockname()[1], "/lecture"))
+            describe_stream(Target("127.0.0.1", camera.getsockname()[1], "/lecture"))
         thread.join()
         elsewhere.settimeout(0.5)
         with pytest.raises(TimeoutError):
@@ -342,7 +342,7 @@ def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
 def test_a_test_tells_what_each_camera_sends(rtsp_camera, film: Path) -> None:
     source = camera_at(rtsp_camera(film, password=SECRET), password=SECRET).source
     Camera.objects.create(source=source, label="hall", room=Room.objects.get())
-    hall, lecture = sorted(told_by_cameras(source).splitlines())
+    hall, lecture = sorted(describe_cameras(source).splitlines())
     assert "h264" in lecture
     assert "The camera has no stream of that name." in hall
     assert SECRET not in hall + lecture

@@ -2,50 +2,50 @@
 
 import pytest
 
-from workers.recorder.camera import JUMP_SECONDS, WINDOW_SECONDS, WallClock
+from workers.recorder.camera import MAX_JUMP_SECONDS, WINDOW_SECONDS, WallClock
 
 NOW = 1_795_000_000.0
 
 
-def heard(clock: WallClock, pts: float, delay: float, speed: float = 1.0) -> None:
+def received(clock: WallClock, pts: float, delay: float, speed: float = 1.0) -> None:
     """A picture of the stream's second `pts`, taken at NOW + pts / speed and `delay` seconds on its way."""
-    clock.heard(pts, NOW + pts / speed + delay)
+    clock.received(pts, NOW + pts / speed + delay)
 
 
 def test_the_quickest_picture_says_how_the_clocks_belong_together() -> None:
     clock = WallClock()
     for number in range(500):
-        heard(clock, number / 25, 0.02 + number * 37 % 100 / 50)
+        received(clock, number / 25, 0.02 + number * 37 % 100 / 50)
     assert clock.at(20.0) == pytest.approx(NOW + 20.0, abs=0.05)
 
 
 def test_what_a_camera_kept_back_comes_at_once_and_is_not_late() -> None:
     clock = WallClock()
     for number in range(51):
-        clock.heard(number / 25, NOW + 2.0)  # two seconds of pictures at the moment of the last
+        clock.received(number / 25, NOW + 2.0)  # two seconds of pictures at the moment of the last
     assert clock.at(0.0) == pytest.approx(NOW)
 
 
 def test_a_stream_that_runs_slow_is_followed() -> None:
     clock, speed = WallClock(), 0.999
     for second in range(3600):
-        assert not clock.jumps(second * speed, NOW + second)
-        heard(clock, second * speed, 0.1, speed)
+        assert not clock.has_jumped(second * speed, NOW + second)
+        received(clock, second * speed, 0.1, speed)
     assert clock.at(3599 * speed) == pytest.approx(NOW + 3599, abs=0.1 + WINDOW_SECONDS * 0.001)
 
 
 def test_a_stall_is_no_jump() -> None:
     clock = WallClock()
     for second in range(60):
-        heard(clock, second, 0.1)
-    assert not clock.jumps(60.0, NOW + 60 + 9)
-    heard(clock, 60.0, 9.0)
+        received(clock, second, 0.1)
+    assert not clock.has_jumped(60.0, NOW + 60 + 9)
+    received(clock, 60.0, 9.0)
     assert clock.at(60.0) == pytest.approx(NOW + 60.1)
 
 
-@pytest.mark.parametrize("leap", [-3600.0, -3 * JUMP_SECONDS, 2 * JUMP_SECONDS, 3600.0])
+@pytest.mark.parametrize("leap", [-3600.0, -3 * MAX_JUMP_SECONDS, 2 * MAX_JUMP_SECONDS, 3600.0])
 def test_a_stream_whose_time_leaps_is_noticed(leap: float) -> None:
     clock = WallClock()
     for second in range(60):
-        heard(clock, second, 0.1)
-    assert clock.jumps(60.0 + leap, NOW + 60.1)
+        received(clock, second, 0.1)
+    assert clock.has_jumped(60.0 + leap, NOW + 60.1)

@@ -1,4 +1,4 @@
-"""When what runs: rows that people edit, one message a slot whoever sends it, nothing lost in an outage, summer time."""
+"""When periodic tasks run: rows that people edit, one message a slot, nothing lost in an outage, summer time."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any

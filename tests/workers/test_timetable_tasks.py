@@ -1,4 +1,5 @@
-"""A day of the timetable with the real looks and fetches: some files late, one missing, one double, one cut off, one of the wrong room.
+"""A day of the timetable with the real looks and fetches: some files late, one missing, one double, one cut off, one of
+the wrong room.
 
 Every message comes twice, and some are lost.
 """

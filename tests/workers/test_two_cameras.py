@@ -1,5 +1,6 @@
-"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in footage files that overlap and come
-in another order: real models, nothing replaced."""
+"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in footage files
+that overlap and come in another order: real models, nothing replaced.
+"""
 
 import json
 import subprocess

@@ -44,7 +44,7 @@ def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: 
     assert (photo.state, photo.attempts, photo.is_running) == (FacePhoto.Verdict.PENDING, 0, False)
     monkeypatch.setattr(
         training,
-        "look",
+        "embed_photo",
         lambda photo, embedder: EnrolmentPhoto(verdict="rejected", reason=Message("No face was found.")),
     )
     done(jobs.CHECK_PHOTO, check_photo, photo.pk)

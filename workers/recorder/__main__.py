@@ -1,4 +1,7 @@
-"""`python -m workers.recorder`: records until it is told to stop. Several may run; each camera is recorded by one of them."""
+"""`python -m workers.recorder`: records until it is told to stop.
+
+Several may run; each camera is recorded by one of them.
+"""
 
 import signal
 import sys

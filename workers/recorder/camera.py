@@ -19,26 +19,29 @@ from recognition.media.video import CODECS
 from recognition.messages import Message
 from workers.recorder.relay import Relay
 
-OPEN_SECONDS = 10.0
-READ_SECONDS = 10.0  # without a picture, until the camera counts as gone
-KEY_SECONDS = 60.0  # without a key frame
+OPEN_TIMEOUT_SECONDS = 10.0
+READ_TIMEOUT_SECONDS = 10.0  # without a picture
+KEYFRAME_TIMEOUT_SECONDS = 60.0  # without a key frame
 SETTLE_SECONDS = 10.0  # that a camera may take to send what it has kept back for who comes anew
 WINDOW_SECONDS = 60.0
-JUMP_SECONDS = 1.0  # by which a file's times may be wrong
-OPTIONS = {
+MAX_JUMP_SECONDS = 1.0  # the largest error of a file's times
+RTSP_OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
     "protocol_whitelist": "rtsp,rtp,tcp",
     "codec_whitelist": ",".join(CODECS),
-    "analyzeduration": "8000000",  # microseconds: until the first key frame of whoever says nothing of the stream before
+    "analyzeduration": "8000000",  # microseconds: until the first key frame of a camera that sends no header
     "fpsprobesize": "0",
 }
-# What is in the file can be read at any moment, also after a power cut; closed, it is an ordinary MP4.
-MP4 = {"movflags": "hybrid_fragmented+frag_keyframe"}
+# The file can be read at any moment, also after a power cut. Closed, it is an ordinary MP4.
+MP4_OPTIONS = {"movflags": "hybrid_fragmented+frag_keyframe"}
 
 
 class CameraError(UserError):
-    """The camera could not be recorded. The message is a sentence without secrets. `refused`: a person has to change something."""
+    """The camera could not be recorded.
+
+    The message is a sentence without secrets. `refused`: a person has to change something.
+    """
 
     def __init__(self, message: str | Message, /, *, refused: bool = False, **values: object) -> None:
         super().__init__(message, **values)
@@ -47,7 +50,10 @@ class CameraError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a camera is: an IP address that may be called, its port and the path of its stream. `tls_name`: the name of an rtsps camera."""
+    """Where a camera is: an IP address that may be called, its port and the path of its stream.
+
+    `tls_name`: the name of an rtsps camera.
+    """
 
     address: str
     port: int
@@ -65,8 +71,8 @@ class Target:
 class WallClock:
     """When a picture was taken by our clock, in seconds since 1970, from when it came.
 
-    The stream's times are even but may run fast or slow; ours are right but a picture comes late by what the network takes. So
-    the picture of the last minute that came with the least delay says how the two belong together.
+    The stream's times are even but may run fast or slow; ours are right but a picture comes late by what the network
+    takes. So the picture of the last minute that came with the least delay says how the two belong together.
     """
 
     def __init__(self) -> None:
@@ -82,14 +88,16 @@ class WallClock:
         """Our time of the stream's second `pts`."""
         return pts + self.offset
 
-    def settled(self, now: float) -> bool:
+    def is_settled(self, now: float) -> bool:
         return self.began is not None and now - self.began > SETTLE_SECONDS
 
-    def jumps(self, pts: float, now: float) -> bool:
+    def has_jumped(self, pts: float, now: float) -> bool:
         """Whether the stream's time leapt since the last picture: back, or farther than time went by."""
-        return pts < self.latest - JUMP_SECONDS or (self.settled(now) and now - pts < self.offset - JUMP_SECONDS)
+        return pts < self.latest - MAX_JUMP_SECONDS or (
+            self.is_settled(now) and now - pts < self.offset - MAX_JUMP_SECONDS
+        )
 
-    def heard(self, pts: float, now: float) -> None:
+    def received(self, pts: float, now: float) -> None:
         self.began = now if self.began is None else self.began
         self.latest = max(self.latest, pts)
         while self.offsets and self.offsets[-1][1] >= now - pts:
@@ -99,14 +107,15 @@ class WallClock:
             self.offsets.popleft()
 
 
-class Part:
-    """A file that is being written. It begins with a key frame at the stream's second `pts`; `starts` is when that was taken,
-    None until the connection is old enough to say."""
+class OutputFile:
+    """A file that is being written. It begins with a key frame at the stream's second `pts`; `starts` is when that was
+    taken, None until the connection is old enough to say.
+    """
 
     def __init__(self, path: Path, stream: Any, pts: float, starts: float | None) -> None:
         self.path, self.pts, self.starts = path, pts, starts
         self.file = path.open("xb")
-        self.out = av.open(self.file, "w", format="mp4", options=MP4)
+        self.out = av.open(self.file, "w", format="mp4", options=MP4_OPTIONS)
         self.stream = self.out.add_stream_from_template(stream)
         self.shift: int | None = None
         self.last: int | None = None
@@ -129,35 +138,36 @@ class Part:
 class Recording:
     """What a connection to a camera is to give.
 
-    `new_file(starts)` says where the next file goes, by its first picture's time as far as known then; it may raise CameraError.
-    `done(path, starts, ends)` is told of each that is closed, `clock(ahead)` by how many seconds the camera's own clock is fast,
-    as often as the camera says so. Times are seconds since 1970 by our clock. `seconds` is about how long a file is to be, `most`
-    how many bytes. `heard`: a picture came.
+    `new_file(starts)` says where the next file goes, by its first picture's time as far as known then; it may raise
+    CameraError. `done(path, starts, ends)` is told of each that is closed, `clock(ahead)` by how many seconds the
+    camera's own clock is fast, as often as the camera says so. Times are seconds since 1970 by our clock. `seconds` is
+    about how long a file is to be, `max_bytes` how many bytes. `received`: a picture came.
     """
 
     new_file: Callable[[float], Path]
     done: Callable[[Path, float, float], None]
     clock: Callable[[float], None]
     seconds: float
-    most: int
-    heard: bool = False
+    max_bytes: int
+    received: bool = False
 
 
 def record(target: Target, recording: Recording, stopping: threading.Event) -> None:
-    """Record until `stopping` is set, which is noticed with the next picture. Raises CameraError when the camera goes away or
-    cannot be reached; what came before that is handed over."""
-    with connected(target) as (packets, stream):
+    """Record until `stopping` is set, which is noticed with the next picture. Raises CameraError when the camera goes
+    away or cannot be reached; what came before that is handed over.
+    """
+    with open_camera(target) as (packets, stream):
         Cutter(recording, stream).run(packets, stopping)
 
 
-def look(target: Target) -> str:
+def describe_stream(target: Target) -> str:
     """What a camera sends, such as "h264, 1920 x 1080". Raises CameraError."""
-    with connected(target) as (_packets, stream):
+    with open_camera(target) as (_packets, stream):
         return f"{stream.codec_context.name}, {stream.codec_context.width} x {stream.codec_context.height}"
 
 
 @contextmanager
-def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any]]:
+def open_camera(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any]]:
     """The camera's pictures, a packet each and when it came, and their stream."""
     try:
         relay = Relay(target.address, target.port, target.tls_name)
@@ -169,7 +179,10 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
     with relay:
         try:
             with av.open(
-                target.url(relay.port), format="rtsp", options=OPTIONS, timeout=(OPEN_SECONDS, READ_SECONDS)
+                target.url(relay.port),
+                format="rtsp",
+                options=RTSP_OPTIONS,
+                timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
             ) as container:
                 if not container.streams.video:
                     raise CameraError(
@@ -178,15 +191,16 @@ def connected(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any
                     )
                 stream = container.streams.video[0]
                 # Of the first picture the beginning may be missing: we came in the middle of it.
-                yield islice(joined(container.demux(stream)), 1, None), stream
+                yield islice(join_slices(container.demux(stream)), 1, None), stream
         except av.FFmpegError as error:
-            raise explained(error, relay) from None  # its text has the address with the password
+            raise explain_error(error, relay) from None  # its text has the address with the password
 
 
-def joined(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+def join_slices(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
     """Each picture with the time that it came, and how long it is shown, which the next one says.
 
-    Some cameras repeat what a decoder needs before each slice of a picture, and FFmpeg takes each for a picture of its own.
+    Some cameras repeat what a decoder needs before each slice of a picture, and FFmpeg takes each for a picture of its
+    own.
     """
     held, came = None, 0.0
     for packet in packets:
@@ -205,12 +219,12 @@ def joined(packets: Iterator[Any]) -> Iterator[tuple[Any, float]]:
             continue
         if held is not None:
             lasts = packet.pts - held.pts
-            held.duration = lasts if 0 < lasts * held.time_base < READ_SECONDS else 0
+            held.duration = lasts if 0 < lasts * held.time_base < READ_TIMEOUT_SECONDS else 0
             yield held, came
         held, came = packet, now
 
 
-def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
+def explain_error(error: av.FFmpegError, relay: Relay) -> CameraError:
     """A sentence in place of FFmpeg's text."""
     if relay.redirected:
         return CameraError(
@@ -223,7 +237,7 @@ def explained(error: av.FFmpegError, relay: Relay) -> CameraError:
         return CameraError(
             "The camera has no stream of that name. Check the address and the camera's name in the path.", refused=True
         )
-    if not relay.heard or isinstance(error, av.ExitError | av.TimeoutError):
+    if not relay.received or isinstance(error, av.ExitError | av.TimeoutError):
         return CameraError("The camera sends nothing.")
     return CameraError("The connection to the camera broke off ({why}).", why=type(error).__name__)
 
@@ -234,9 +248,9 @@ class Cutter:
     def __init__(self, recording: Recording, stream: Any) -> None:
         self.recording, self.stream = recording, stream
         self.clock = WallClock()
-        self.part: Part | None = None
+        self.part: OutputFile | None = None
         self.end = 0.0  # the stream's second at which the last picture is over
-        self.key_due = time.monotonic() + KEY_SECONDS
+        self.keyframe_deadline = time.monotonic() + KEYFRAME_TIMEOUT_SECONDS
 
     def run(self, packets: Iterator[tuple[Any, float]], stopping: threading.Event) -> None:
         try:
@@ -249,36 +263,39 @@ class Cutter:
         raise CameraError("The camera ended the stream.")
 
     def take(self, packet: Any, pts: float, now: float) -> None:
-        if self.clock.jumps(pts, now):
+        if self.clock.has_jumped(pts, now):
             self.close(self.end)
             self.clock, self.end = WallClock(), pts
-        self.clock.heard(pts, now)
+        self.clock.received(pts, now)
         if packet.is_keyframe:
-            self.recording.heard = True
-            self.key_due = time.monotonic() + KEY_SECONDS
-            if self.part is None or self.full(self.part, pts):
+            self.recording.received = True
+            self.keyframe_deadline = time.monotonic() + KEYFRAME_TIMEOUT_SECONDS
+            if self.part is None or self.is_full(self.part, pts):
                 starts = self.close(pts)
                 path = self.recording.new_file(starts or self.clock.at(pts))
-                self.part = Part(path, self.stream, pts, starts)
-        elif time.monotonic() > self.key_due:
+                self.part = OutputFile(path, self.stream, pts, starts)
+        elif time.monotonic() > self.keyframe_deadline:
             raise CameraError(
                 "The camera sent no key frame for {n} seconds. Set it to one every two seconds.",
-                n=KEY_SECONDS,
+                n=KEYFRAME_TIMEOUT_SECONDS,
                 refused=True,
             )
         self.measure(packet, pts)
         if self.part:
-            if self.part.starts is None and self.clock.settled(now):
+            if self.part.starts is None and self.clock.is_settled(now):
                 self.part.starts = self.clock.at(self.part.pts)
             self.end = max(self.end, pts + float(packet.duration * packet.time_base))
             self.part.add(packet)
 
-    def full(self, part: Part, pts: float) -> bool:
-        """Whether it is long or large enough, or its times have drifted from ours. Never before it is known when it began."""
+    def is_full(self, part: OutputFile, pts: float) -> bool:
+        """Whether it is long or large enough, or its times have drifted from ours.
+
+        Never before it is known when it began.
+        """
         if part.starts is None:
             return False
-        drifted = abs(self.clock.at(part.pts) - part.starts) > JUMP_SECONDS
-        return drifted or pts - part.pts >= self.recording.seconds - 0.5 or part.file.tell() > self.recording.most
+        drifted = abs(self.clock.at(part.pts) - part.starts) > MAX_JUMP_SECONDS
+        return drifted or pts - part.pts >= self.recording.seconds - 0.5 or part.file.tell() > self.recording.max_bytes
 
     def measure(self, packet: Any, pts: float) -> None:
         """The camera's own clock, where it has told it (RTCP)."""

@@ -1,7 +1,7 @@
 """The way from FFmpeg to a camera: a port of this machine that leads to one address and nowhere else.
 
-FFmpeg looks names up by itself and follows a camera that sends it elsewhere. So it is given this port, and only the address
-that the guard found is called. TLS ends here as well, with the name checked.
+FFmpeg looks names up by itself and follows a camera that sends it elsewhere. So it is given this port, and only the
+address that the guard found is called. TLS ends here as well, with the name checked.
 """
 
 import select
@@ -12,18 +12,19 @@ from contextlib import suppress
 from typing import Self
 
 CONNECT_SECONDS = 10.0
-SETTLE_BYTES = 256 * 1024  # more than any camera says of itself before the pictures come
+MAX_SETUP_BYTES = 256 * 1024  # more than any camera says of itself before the pictures come
 
 
 class Relay:
-    """One connection to a camera, open from the start of a `with` block to its end, or until `close` is called by any thread.
+    """One connection to a camera, open from the start of a `with` block to its end, or until `close` is called by any
+    thread.
 
-    `port` is where FFmpeg finds it. `heard`: the camera said something. `redirected`: it sent us elsewhere, which is not followed.
-    Raises OSError where the camera cannot be reached; ssl.SSLError is one.
+    `port` is where FFmpeg finds it. `received`: the camera said something. `redirected`: it sent us elsewhere, which is
+    not followed. Raises OSError where the camera cannot be reached; ssl.SSLError is one.
     """
 
     def __init__(self, address: str, port: int, tls_name: str = "") -> None:
-        self.heard = self.redirected = False
+        self.received = self.redirected = False
         self.camera = socket.create_connection((address, port), CONNECT_SECONDS)
         try:
             if tls_name:
@@ -72,11 +73,11 @@ class Relay:
             if self.camera in ready:
                 # As much as one TLS record has is read at once, so that nothing waits where `select` does not see it.
                 answer = self.camera.recv(1 << 16)
-                self.heard = self.heard or bool(answer)
+                self.received = self.received or bool(answer)
                 if not playing:
                     # FFmpeg takes a redirect until it asks for the pictures, and reads over returns wherever they are.
                     said += answer.replace(b"\r", b"").lower()
                     self.redirected = b"\nlocation:" in said
-                if not answer or self.redirected or len(said) > SETTLE_BYTES:
+                if not answer or self.redirected or len(said) > MAX_SETUP_BYTES:
                     return
                 ffmpeg.sendall(answer)

@@ -17,39 +17,42 @@ from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
 from recognition.messages import Message, join_messages
 from workers.leased_task import describe_unexpected_error
-from workers.recorder.camera import CameraError, Recording, Target, look, record
+from workers.recorder.camera import CameraError, Recording, Target, describe_stream, record
 
 log = logging.getLogger(__name__)
 
-PART = ".part"  # a file that is being written
-PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # between tries; who changes the camera's settings here need not wait
-REFUSED_SECONDS = 600.0  # after a wrong password: many cameras lock everybody out who tries it often
-AS_IS = "/:@!$&'()*+,;=~"  # in a path
+PARTIAL_SUFFIX = ".part"  # a file that is being written
+RETRY_PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # changed settings start a new session
+REFUSED_PAUSE_SECONDS = 600.0  # after a wrong password, since many cameras lock out whoever tries it often
+UNQUOTED_CHARACTERS = "/:@!$&'()*+,;=~"  # in a path
 
 
-def target_of(camera: Camera) -> Target:
+def target_for(camera: Camera) -> Target:
     """Where the camera's stream is. Its label is what comes after the source's address, like `Streaming/Channels/101`.
 
     Raises UserError, also where we may not go there.
     """
     source = camera.source
     address = allowed_address(source)
-    path = quote(address.path, safe=AS_IS)
+    path = quote(address.path, safe=UNQUOTED_CHARACTERS)
     if camera.label:
-        path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=AS_IS + '?%')}"
+        path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=UNQUOTED_CHARACTERS + '?%')}"
     if address.query:
-        path += ("&" if "?" in path else "?") + quote(address.query, safe=AS_IS + "?%")
+        path += ("&" if "?" in path else "?") + quote(address.query, safe=UNQUOTED_CHARACTERS + "?%")
     tls_name = address.host if address.scheme == "rtsps" else ""
     return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
 
 
-def told_by_cameras(source: Source) -> Message:
-    """What each camera of a source sends, or why nothing, a line each. Raises UserError where there is none, or no address for them."""
+def describe_cameras(source: Source) -> Message:
+    """What each camera of a source sends, or why nothing, a line each.
+
+    Raises UserError where there is none, or no address for them.
+    """
     allowed_address(source)
     lines: list[Message] = []
     for camera in source.cameras.select_related("room"):
         try:
-            what: str | Message = look(target_of(camera))
+            what: str | Message = describe_stream(target_for(camera))
         except CameraError as error:
             what = error.message
         lines.append(Message("{camera} ({room}): {what}", camera=camera, room=camera.room, what=what))
@@ -59,55 +62,56 @@ def told_by_cameras(source: Source) -> Message:
 
 
 class Session:
-    """`trouble` is why nothing comes at the moment, empty while it records. `ahead`: by how many seconds the camera's own
-    clock is fast, once it has said so."""
+    """`problem` is why nothing comes at the moment, empty while it records. `ahead`: by how many seconds the camera's
+    own clock is fast, once it has said so.
+    """
 
-    def __init__(self, camera: Camera, folder: Path, closed: Callable[[], None]) -> None:
-        self.camera, self.folder, self.closed = camera, folder, closed
-        self.facts = facts(camera)
-        self.trouble = Message()
+    def __init__(self, camera: Camera, folder: Path, on_file_closed: Callable[[], None]) -> None:
+        self.camera, self.folder, self.on_file_closed = camera, folder, on_file_closed
+        self.connection_settings = connection_settings(camera)
+        self.problem = Message()
         self.ahead: float | None = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"camera {camera.pk}", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
-        tries, logged = 0, Message()
+        failures, logged = 0, Message()
         while not self.stopping.is_set():
-            most = self.camera.source.max_file_gib * 1024**3
-            recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, most)
-            pause = PAUSES[min(tries, len(PAUSES) - 1)]
+            max_bytes = self.camera.source.max_file_gib * 1024**3
+            recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, max_bytes)
+            pause = RETRY_PAUSES_SECONDS[min(failures, len(RETRY_PAUSES_SECONDS) - 1)]
             try:
-                record(target_of(self.camera), recording, self.stopping)
+                record(target_for(self.camera), recording, self.stopping)
             except CameraError as error:
-                self.trouble = error.message
-                pause = REFUSED_SECONDS if error.refused else pause
+                self.problem = error.message
+                pause = REFUSED_PAUSE_SECONDS if error.refused else pause
             except UserError as error:
-                self.trouble, pause = error.message, PAUSES[-1]
+                self.problem, pause = error.message, RETRY_PAUSES_SECONDS[-1]
             except Exception as error:
-                self.trouble = describe_unexpected_error(error)
+                self.problem = describe_unexpected_error(error)
                 # Without what led to it: FFmpeg's errors have the address with the password.
                 log.error("camera %s: %s", self.camera.pk, "".join(traceback.format_exception(error, chain=False)))
-            if self.trouble and self.trouble != logged:
-                log.warning("camera %s: %s", self.camera.pk, self.trouble)
-            logged = self.trouble
-            tries = 0 if recording.heard else tries + 1
+            if self.problem and self.problem != logged:
+                log.warning("camera %s: %s", self.camera.pk, self.problem)
+            logged = self.problem
+            failures = 0 if recording.received else failures + 1
             self.stopping.wait(pause)
 
     def new_file(self, starts: float) -> Path:
-        self.trouble = Message()
-        return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}{PART}"
+        self.problem = Message()
+        return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}{PARTIAL_SUFFIX}"
 
     def clock(self, ahead: float) -> None:
         self.ahead = ahead
 
     def done(self, path: Path, starts: float, ends: float) -> None:
-        with suppress(FileNotFoundError):  # another recorder has taken it over: this one was not heard of for too long
+        with suppress(FileNotFoundError):  # another recorder has taken it over, since this one was silent for too long
             path.rename(path.with_name(f"{self.camera.pk}-{starts * 1000:.0f}-{ends * 1000:.0f}.mp4"))
-        self.closed()
+        self.on_file_closed()
 
 
-def facts(camera: Camera) -> tuple[Any, ...]:
+def connection_settings(camera: Camera) -> tuple[Any, ...]:
     """What a session has to begin anew for when a person changes it."""
     source = camera.source
     return (camera.label, source.address, source.username, source.secret, source.max_file_gib)

@@ -29,15 +29,17 @@ from campus.cctv.models import Camera, Source
 from recognition.errors import RecognitionError
 from recognition.media.video import probe
 from recognition.messages import Message, join_messages
-from workers.recorder.session import PART, Session, facts
+from workers.recorder.session import PARTIAL_SUFFIX, Session, connection_settings
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 5.0
-STOP_SECONDS = 12.0  # that a camera that sends nothing may take to be left
-KEEP_SECONDS = 24 * 3600
-CLOCK_SECONDS = 0.5  # by which a clock has to be off anew to be worth a word
-SPENT = Message("The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality.")
+UPDATE_INTERVAL_SECONDS = 5.0
+STOP_TIMEOUT_SECONDS = 12.0  # for a thread whose camera sends nothing
+ORPHAN_RETENTION_SECONDS = 24 * 3600
+MIN_CLOCK_CHANGE_SECONDS = 0.5  # smaller changes of a clock are not saved
+DAILY_LIMIT_REACHED = Message(
+    "The cameras have given as many bytes today as they may. Allow more, or let them send a lower quality."
+)
 
 
 class File(NamedTuple):
@@ -51,42 +53,42 @@ class File(NamedTuple):
 
 class Supervisor:
     """One recorder. What it records lies in a folder until a row knows it: `CAMERA-START.part` is being written and
-    `CAMERA-START-END.mp4` is whole. So nothing is lost where this process or the database is away for a while, and the next
-    recorder takes over what is left of a killed one.
+    `CAMERA-START-END.mp4` is whole. So nothing is lost where this process or the database is away for a while, and the
+    next recorder takes over what is left of a killed one.
     """
 
     def __init__(self) -> None:
         self.owner = uuid4().hex
         self.folder = Path(settings.MEDIA_ROOT, "live")
         self.sessions: dict[int, Session] = {}
-        self.held: dict[int, float] = {}  # sources, and when they were taken or last kept
-        self.spent: set[int] = set()  # sources that gave all that they may in a day
-        self.told: dict[int, Message] = {}
+        self.held_sources: dict[int, float] = {}  # sources, and when they were taken or last kept
+        self.exhausted_sources: set[int] = set()  # sources that gave all that they may in a day
+        self.saved_errors: dict[int, Message] = {}
         self.ahead: dict[int, float] = {}  # what the sources' clocks are known to be fast by
         self.stopping = False
-        self.news = threading.Event()  # a file is whole, or it is time to stop
+        self.wake_up = threading.Event()  # a file is whole, or it is time to stop
 
     def stop(self) -> None:
         """Let `run` come to its end. For signal handlers and other threads."""
         self.stopping = True
-        self.news.set()
+        self.wake_up.set()
 
     def run(self) -> None:
         """Record until `stop` is called. What is whole by then has its row."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log.info("recorder %s: ready", self.owner)
         while not self.stopping:
-            self.attempt(self.tick)
-            self.news.wait(TICK_SECONDS)
-            self.news.clear()
+            self.run_step(self.update)
+            self.wake_up.wait(UPDATE_INTERVAL_SECONDS)
+            self.wake_up.clear()
         for session in self.sessions.values():
             session.stopping.set()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
         for session in self.sessions.values():
             session.thread.join(max(0.0, deadline - time.monotonic()))
-        self.attempt(self.finish)
+        self.run_step(self.finish)
 
-    def attempt(self, step: Callable[[], None]) -> None:
+    def run_step(self, step: Callable[[], None]) -> None:
         """Where the database is away, recording goes on and the step is tried again later."""
         try:
             close_old_connections()
@@ -94,11 +96,11 @@ class Supervisor:
         except DatabaseError as error:
             log.warning("The database does not answer; what is recorded is kept until it does: %s", error)
 
-    def tick(self) -> None:
+    def update(self) -> None:
         due = {camera.pk: camera for camera in cameras_to_record(timezone.now())}
         left = {camera.pk: camera for camera in live_cameras({file.camera for file in self.files()})}
-        self.hold(due | left)
-        self.spent = {
+        self.update_holds(due | left)
+        self.exhausted_sources = {
             camera.source_id
             for camera in due.values()
             if bytes_fetched_in_last_day(camera.source) >= camera.source.max_gib_per_day * 1024**3
@@ -106,41 +108,41 @@ class Supervisor:
         wanted = {
             pk: camera
             for pk, camera in due.items()
-            if camera.source_id in self.held and camera.source_id not in self.spent
+            if camera.source_id in self.held_sources and camera.source_id not in self.exhausted_sources
         }
         for pk, session in list(self.sessions.items()):
             camera = wanted.get(pk)
-            if camera is None or session.facts != facts(camera):
+            if camera is None or session.connection_settings != connection_settings(camera):
                 session.stopping.set()
             if not session.thread.is_alive():
                 del self.sessions[pk]
         for pk, camera in wanted.items():
             if pk not in self.sessions:
-                self.sessions[pk] = Session(camera, self.folder, self.news.set)
+                self.sessions[pk] = Session(camera, self.folder, self.wake_up.set)
         self.register(due | left)
-        self.tell()
+        self.save_problems()
 
-    def hold(self, wanted: Mapping[int, Camera]) -> None:
+    def update_holds(self, wanted: Mapping[int, Camera]) -> None:
         """Take the sources of the cameras that are wanted and keep those that are recorded; give the others back."""
         recorded = {session.camera.source_id for session in self.sessions.values()}
         sources = {camera.source_id for camera in wanted.values()} | recorded
         for source_id in sources:
-            if time.monotonic() - self.held.get(source_id, -math.inf) < settings.LEASE_SECONDS / 3:
+            if time.monotonic() - self.held_sources.get(source_id, -math.inf) < settings.LEASE_SECONDS / 3:
                 continue
             if claim_live_source(source_id=source_id, owner=self.owner):
-                if source_id not in self.held:
+                if source_id not in self.held_sources:
                     self.take_over({pk for pk, camera in wanted.items() if camera.source_id == source_id})
-                self.held[source_id] = time.monotonic()
-            elif self.held.pop(source_id, None):
+                self.held_sources[source_id] = time.monotonic()
+            elif self.held_sources.pop(source_id, None):
                 log.warning("source %s: another recorder has taken it", source_id)
-        for source_id in self.held.keys() - sources:
+        for source_id in self.held_sources.keys() - sources:
             release_live_source(source_id=source_id, owner=self.owner)
-            del self.held[source_id]
+            del self.held_sources[source_id]
 
     def take_over(self, cameras: set[int]) -> None:
         """What a recorder that was killed was writing is whole as far as it got."""
         for file in self.files():
-            if file.path.suffix == PART and file.camera in cameras - self.sessions.keys():
+            if file.path.suffix == PARTIAL_SUFFIX and file.camera in cameras - self.sessions.keys():
                 file.path.rename(file.path.with_name(f"{file.camera}-{file.starts}-0.mp4"))
 
     def files(self) -> Iterator[File]:
@@ -149,12 +151,12 @@ class Supervisor:
             yield File(path, int(camera), int(starts), int(ends))
 
     def register(self, cameras: Mapping[int, Camera]) -> None:
-        """Give each whole file of the sources that are held its row."""
+        """Give each whole file of the held sources its row."""
         for file in self.files():
             camera = cameras.get(file.camera)
-            if camera is None and file.path.stat().st_mtime < time.time() - KEEP_SECONDS:
+            if camera is None and file.path.stat().st_mtime < time.time() - ORPHAN_RETENTION_SECONDS:
                 file.path.unlink()  # the camera was deleted
-            if camera is None or camera.source_id not in self.held or file.path.suffix == PART:
+            if camera is None or camera.source_id not in self.held_sources or file.path.suffix == PARTIAL_SUFFIX:
                 continue
             try:
                 info = probe(file.path)
@@ -174,25 +176,25 @@ class Supervisor:
                 camera=camera, file=file.path, starts_at=starts_at, ends_at=ends_at, sha256=sha256, info=info
             )
 
-    def tell(self) -> None:
+    def save_problems(self) -> None:
         """Keep with the source what is wrong with its cameras, and how right their clock is."""
-        for source_id in self.held:
-            troubles = [
-                Message("{camera}: {trouble}", camera=one.camera, trouble=one.trouble)
+        for source_id in self.held_sources:
+            problems = [
+                Message("{camera}: {problem}", camera=one.camera, problem=one.problem)
                 for one in self.sessions.values()
-                if one.trouble and one.camera.source_id == source_id
+                if one.problem and one.camera.source_id == source_id
             ]
-            error = SPENT if source_id in self.spent else join_messages(troubles)
-            if self.told.get(source_id) != error:
+            error = DAILY_LIMIT_REACHED if source_id in self.exhausted_sources else join_messages(problems)
+            if self.saved_errors.get(source_id) != error:
                 save_live_error(source_id=source_id, owner=self.owner, error=error)
-                self.told[source_id] = error
+                self.saved_errors[source_id] = error
         for session in self.sessions.values():
             ahead, source_id = session.ahead, session.camera.source_id
-            if ahead is not None and abs(ahead - self.ahead.get(source_id, math.inf)) > CLOCK_SECONDS:
+            if ahead is not None and abs(ahead - self.ahead.get(source_id, math.inf)) > MIN_CLOCK_CHANGE_SECONDS:
                 save_measured_clock_offset(source_id=source_id, ahead=ahead, by=Source.ClockReference.STREAM)
                 self.ahead[source_id] = ahead
 
     def finish(self) -> None:
         self.sessions.clear()
         self.register({camera.pk: camera for camera in live_cameras({file.camera for file in self.files()})})
-        self.hold({})
+        self.update_holds({})

@@ -1,7 +1,7 @@
 """The stores that footage is fetched from, each through its implementation for fsspec, and all of them alike.
 
-The libraries get what they need from the source alone: nothing from the environment, no keys of ours, no proxy. What they
-connect to, and how much they may receive, is limited by `workers.egress_guard`.
+The libraries get what they need from the source alone: nothing from the environment, no keys of ours, no proxy. What
+they connect to, and how much they may receive, is limited by `workers.egress_guard`.
 """
 
 from campus.cctv.models import Source

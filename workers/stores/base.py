@@ -48,7 +48,10 @@ class Entry:
 
 
 class Store:
-    """A store. Paths are relative to the source's address. Errors are raised as its library has them: see `translate_error`."""
+    """A store.
+
+    Paths are relative to the source's address. Errors are raised as its library has them: see `translate_error`.
+    """
 
     open_options: dict[str, Any] = {}
     host_key = ""  # that the server has shown, if it has one

@@ -1,4 +1,7 @@
-"""What can go wrong with a store, each with a sentence for people. A server's own words are left out: they may hold anything."""
+"""What can go wrong with a store, each with a sentence for people.
+
+A server's own words are left out: they may hold anything.
+"""
 
 import logging
 import ssl

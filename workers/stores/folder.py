@@ -32,7 +32,9 @@ class Folder(Store):
         return self._entry(path, self._resolve(path).lstat())
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        """Raises FileBeingWritten while another process has the file open for writing, as far as the file system can tell."""
+        """Raises FileBeingWritten while another process has the file open for writing, as far as the file system can
+        tell.
+        """
         # O_NONBLOCK, because opening a named pipe would wait for ever.
         with open(os.open(self._resolve(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -70,7 +70,10 @@ class CertifiedFtpFileSystem(FTPFileSystem):
 
 
 class SessionReusingFtp(ftplib.FTP_TLS):
-    """Data connections resume the TLS session of the commands. Many servers require it, so that nobody else can take the data."""
+    """Data connections resume the TLS session of the commands.
+
+    Many servers require it, so that nobody else can take the data.
+    """
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> Any:
         connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - encrypted in the next line

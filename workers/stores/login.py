@@ -13,7 +13,10 @@ CHALLENGE, ANSWER = "WWW-Authenticate", "Authorization"
 
 
 def aiohttp_middlewares(username: str, password: str) -> tuple[aiohttp.ClientMiddlewareType, ...]:
-    """For aiohttp, which has Digest itself. Raises UserError for a user name with a colon, which neither scheme can express."""
+    """For aiohttp, which has Digest itself.
+
+    Raises UserError for a user name with a colon, which neither scheme can express.
+    """
     if ":" in username:
         raise UserError("A web server knows no user name with a colon.")
     basic = aiohttp.encode_basic_auth(username, password, encoding="utf-8")

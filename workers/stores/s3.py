@@ -18,7 +18,9 @@ DEBIAN_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def ca_bundle() -> str | bool:
-    """The certificate authorities that this machine trusts, as for all other kinds of sources. botocore would bring its own."""
+    """The certificate authorities that this machine trusts, as for all other kinds of sources. botocore would bring its
+    own.
+    """
     return ssl.get_default_verify_paths().cafile or (str(DEBIAN_CA_BUNDLE) if DEBIAN_CA_BUNDLE.exists() else True)
 
 

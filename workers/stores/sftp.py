@@ -29,7 +29,10 @@ WINDOW_BYTES = 16 * CHUNK_BYTES  # of the requests that are under way at once
 
 
 class Sftp(Store):
-    """SFTP. The server must show the host key of the source. `host_key` is the server's, in the form that a source stores."""
+    """SFTP.
+
+    The server must show the host key of the source. `host_key` is the server's, in the form that a source stores.
+    """
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         if not source.host_key and not learn_host_key:

@@ -52,14 +52,17 @@ class Web(Store):
                 yield Entry(path=join_path(folder, name), is_folder=url.endswith("/"))
 
     def _links(self, url: str) -> set[str]:
-        """The links of a page. fsspec would read a page of any length, with expressions that a hostile page can make slow."""
+        """The links of a page. fsspec would read a page of any length, with expressions that a hostile page can make
+        slow.
+        """
         page = bytearray()
         with self.fs.open(url, "rb", block_size=0) as file:
             while chunk := file.read(CHUNK_BYTES):
                 page += chunk
                 if len(page) > MAX_PAGE_BYTES:
                     raise UserError(
-                        "The server's list of files is longer than any that is read. Narrow the address down to a folder."
+                        "The server's list of files is longer than any that is read. "
+                        "Narrow the address down to a folder."
                     )
         return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 
