@@ -18,7 +18,8 @@ from campus.web.templatetags.rollcall import clock
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """A full frame that was extracted or is requested. Sizes are strings: as SVG attributes they must not be localised."""
+    """A full frame that was extracted or is requested. Sizes are strings: as SVG attributes they must not be
+    localised."""
 
     url: str
     state: str

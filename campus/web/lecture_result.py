@@ -1,4 +1,5 @@
-"""What the page of a lecture shows of its result: students to confirm, everybody's status, times, unknown people and the log."""
+"""What the page of a lecture shows of its result: students to confirm, everybody's status, times, unknown people
+and the log."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -112,7 +113,8 @@ class LectureResult:
 def build_lecture_result(
     user: AnyUser, lecture: Lecture, recording: Recording | None = None, *, show: str = "", whole_log: bool = False
 ) -> LectureResult:
-    """The statuses of the lecture, with pictures, times and unknown people of all its recordings or of the given one."""
+    """The statuses of the lecture, with pictures, times and unknown people of all its recordings or of the given
+    one."""
     records = list(
         records_for(user).filter(lecture=lecture).select_related("student").order_by("student__name", "student__number")
     )

@@ -1,4 +1,4 @@
-"""The lines of a register in the page. A large class has thousands of cells, so each status is written once."""
+"""The table rows of a register. A large class has thousands of cells, so each status is rendered only once."""
 
 from collections.abc import Iterable, Iterator
 

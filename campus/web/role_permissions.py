@@ -1,4 +1,4 @@
-"""The groups of the roles, and what each may in the admin. Made, and brought up to date, each time that the database is migrated."""
+"""The permission groups of the roles. They are created and updated after each migration."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from django.contrib.auth.management import create_permissions
 
 from campus.accounts.roles import Role
 
-# What a registrar may. An auditor may view the same; an administrator may delete accounts besides; a lecturer has the pages.
+# What a registrar may. An auditor may view the same; an administrator may delete accounts besides; a lecturer has the
+# pages.
 PERMISSIONS = {
     "accounts": {"apitoken": "view"},
     "academics": {
@@ -42,7 +43,8 @@ PERMISSIONS = {
 
 
 def sync_role_permissions(using: str, **kwargs: Any) -> None:
-    """A handler of `post_migrate`. Permissions that an administrator gave a group besides are kept, but no auditor's to write."""
+    """Handles `post_migrate`. Extra permissions that an administrator gave a group are kept, except auditors' to
+    write."""
     groups, permissions = (
         apps.get_model("auth.Group").objects.using(using),
         apps.get_model("auth.Permission").objects.using(using),

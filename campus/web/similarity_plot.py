@@ -14,7 +14,8 @@ ROW = 18  # pixels between the names of thresholds, which may lie close together
 
 
 def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequence[tuple[str, float]]) -> SafeString:
-    """How alike photos of one person are, and of different people, with named thresholds over them; "" where nothing was measured.
+    """Histograms of similarities of the same and of different people, with named thresholds; "" if nothing was
+    measured.
 
     `curves` has the counts "genuine" and "impostor" between "edges" (cosines, one more than counts). Each is drawn as high as the
     other: there are always far more pairs of different people.

@@ -1,4 +1,4 @@
-"""Which days, and which classes, a page is about; asked in the address, so that it can be kept and sent."""
+"""The period and the classes that a page shows. They are part of the URL, so that it can be bookmarked and shared."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ class TermForm(forms.Form):
 
     @property
     def term(self) -> dict[str, date | None]:
-        """The days that were asked for; all where they make no sense."""
+        """The chosen period; no limits if it is invalid."""
         return {name: self.cleaned_data.get(name) if self.is_valid() else None for name in ("since", "until")}
 
 

@@ -1,4 +1,5 @@
-"""Attendance when: a bar a student over the length of the lecture. Positions are shares of the width, so that the page may have any."""
+"""Attendance when: a bar a student over the length of the lecture. Positions are shares of the width, so that the
+page may have any."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Timeline:
 def build_timeline(
     lecture: Lecture, records: Sequence[AttendanceRecord], shown: Mapping[int, Sequence[Sighting | UnknownPerson]]
 ) -> Timeline | None:
-    """The students who were seen, in the order of the records. None for photos, which last no time, and where nobody was seen."""
+    """The students who were seen, in the order of the records. None for photos, or if nobody was seen."""
     duration = max((row.recording.duration for rows in shown.values() for row in rows), default=0.0)
     if not duration:
         return None

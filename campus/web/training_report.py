@@ -1,4 +1,4 @@
-"""What a training says of a class, as the registrar reads it: the rates to expect, and the photos to look at."""
+"""The report of a training for registrars: the error rates to expect, and the photos to check."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from campus.biometrics.selectors import USABLE_VERDICTS, photos_for
 from campus.web.similarity_plot import draw_similarity_plot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rate:
     """Expected accuracy of one strictness, in words."""
 
@@ -29,9 +29,9 @@ class Rate:
     threshold: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Face:
-    """A student with a face to show; `faces` are addresses of pictures, the best first."""
+    """A student with the URLs of face pictures, best first."""
 
     student: Student
     address: str
@@ -39,7 +39,7 @@ class Face:
     faces: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Suspect:
     """A photo that looks less like its student than like `nearest`."""
 
@@ -51,7 +51,7 @@ class Suspect:
     nearest: Face
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingReport:
     gallery: Gallery
     rates: list[Rate]
@@ -63,7 +63,7 @@ class TrainingReport:
 
     @classmethod
     def of(cls, user: AnyUser, gallery: Gallery) -> Self:
-        """Who left the class, and photos that were deleted since, are not there any more."""
+        """Students who left the class and photos deleted since the training are left out."""
         report = gallery.report
         pairs = report.get("too_alike", [])
         suspects = {
@@ -102,7 +102,7 @@ class TrainingReport:
 
 
 def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str, Face]:
-    """The students by their ids; photos that may show somebody else are not among their faces."""
+    """The students by their ids. Suspect photos are not used as their faces."""
     students = students_for(user).filter(pk__in=labels).order_by("name")
     usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE_VERDICTS), distinct=True))
     shown: dict[int, list[str]] = {}
@@ -116,32 +116,32 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
         shown.setdefault(student, []).append(reverse("admin:biometrics_facephoto_thumbnail", args=[photo]))
     return {
         str(student.pk): Face(
-            student,
-            reverse("admin:academics_student_change", args=[student.pk]),
-            student.usable,
-            shown.get(student.pk, []),
+            student=student,
+            address=reverse("admin:academics_student_change", args=[student.pk]),
+            photos=student.usable,
+            faces=shown.get(student.pk, []),
         )
         for student in usable
     }
 
 
 def error_rates(gallery: Gallery | None) -> list[Rate]:
-    """The rates that the training measured, strictest first; nothing where none were."""
+    """The rates that the training measured, strictest first; empty if it measured none."""
     measured: dict[str, Any] = gallery.report.get("rates", {}) if gallery else {}
     return [
         Rate(
-            strictness.value,
-            str(strictness.label),
-            _strangers(measured[strictness]["fpir"]),
-            _missed(measured[strictness]["miss"]),
-            measured[strictness]["threshold"],
+            strictness=strictness.value,
+            label=str(strictness.label),
+            strangers=_describe_stranger_rate(measured[strictness]["fpir"]),
+            missed=_describe_miss_rate(measured[strictness]["miss"]),
+            threshold=measured[strictness]["threshold"],
         )
         for strictness in Strictness
         if strictness in measured
     ]
 
 
-def _strangers(rate: float) -> str:
+def _describe_stranger_rate(rate: float) -> str:
     if not rate:
         return _("no stranger accepted in the test")
     within = round(1 / rate)
@@ -151,7 +151,7 @@ def _strangers(rate: float) -> str:
     }
 
 
-def _missed(rate: float) -> str:
+def _describe_miss_rate(rate: float) -> str:
     if not rate:
         return _("no student missed in the test")
     of = next((of for of in (100, 1000, 10_000) if rate * of >= 1), 100_000)

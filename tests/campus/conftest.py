@@ -26,7 +26,8 @@ from tests.campus import factories
 
 @pytest.fixture(autouse=True)
 def own_folders(settings, tmp_path: Path) -> None:
-    """Nothing is written outside tmp_path, nothing is remembered of the last test's wrong passwords, no broker is asked."""
+    """Nothing is written outside tmp_path, nothing is remembered of the last test's wrong passwords, no broker is
+    asked."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.REPORTS_DIR = tmp_path / "Reports"
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "uploads")

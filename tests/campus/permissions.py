@@ -1,4 +1,5 @@
-"""Who gets what: every address of the program, asked with every verb by every role. Nothing here lists the addresses."""
+"""Who gets what: every address of the program, asked with every verb by every role. Nothing here lists the
+addresses."""
 
 import csv
 import io
@@ -85,7 +86,8 @@ def routes() -> Iterator[Route]:
 
 
 def things(world: World) -> dict[str, object]:
-    """The key of the object that an address is about, by the word before it. All of them belong to the class of `own`."""
+    """The key of the object that an address is about, by the word before it. All of them belong to the class of
+    `own`."""
     change = AttendanceChange.objects.create(
         lecture=world.lecture,
         record=world.record,
@@ -168,7 +170,8 @@ def address(route: Route, keys: dict[str, object]) -> str:
 
 @remembered
 def readers() -> dict[tuple[str, str], str]:
-    """The address and name of each route -> for whom it is: the one with the least rights who may read it; empty: nobody reads it."""
+    """The address and name of each route -> for whom it is: the one with the least rights who may read it; empty:
+    nobody reads it."""
     found = {(row["address"], row["name"]): "" for row in committed()}
     read = (row for row in committed() if row["verb"] == HTTPMethod.GET)
     return found | {

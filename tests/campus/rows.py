@@ -31,7 +31,8 @@ def models() -> list[type[Model]]:
 
 
 def told_apart(model: type[Model]) -> set[str]:
-    """Of each set of fields that is unique, the one in which a copy differs: a text, number or time rather than a parent or a choice."""
+    """Of each set of fields that is unique, the one in which a copy differs: a text, number or time rather than a
+    parent or a choice."""
 
     def fixed(name: str) -> int:
         field = model._meta.get_field(name)

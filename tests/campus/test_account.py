@@ -1,4 +1,5 @@
-"""The own account: tokens for programs, the second step of the login, a forgotten password, and how long a login lasts."""
+"""The own account: tokens for programs, the second step of the login, a forgotten password, and how long a login
+lasts."""
 
 import hashlib
 import re

@@ -1,4 +1,5 @@
-"""The admin's pages: the registrar sees all of them, nobody else any, and pictures and workbooks stay behind the same door."""
+"""The admin's pages: the registrar sees all of them, nobody else any, and pictures and workbooks stay behind the
+same door."""
 
 from pathlib import Path
 from typing import Any

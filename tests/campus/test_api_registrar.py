@@ -1,4 +1,5 @@
-"""The registrar's day by the API: webhooks, statuses, what a class asks, calendars, what a training says, and one's own language."""
+"""The registrar's day by the API: webhooks, statuses, what a class asks, calendars, what a training says, and one's
+own language."""
 
 import io
 import zipfile

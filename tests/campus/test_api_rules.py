@@ -1,4 +1,5 @@
-"""What every endpoint of the API promises: pages that neither repeat nor miss, nothing sent twice, written over unseen or made twice,
+"""What every endpoint of the API promises: pages that neither repeat nor miss, nothing sent twice, written over unseen
+or made twice,
 and refusals that a program and a person can read."""
 
 import threading

@@ -1,4 +1,5 @@
-"""A program that knows nothing but the description of the API talks nonsense to a running server, and gets no nonsense back."""
+"""A program that knows nothing but the description of the API talks nonsense to a running server, and gets no
+nonsense back."""
 
 import os
 import subprocess

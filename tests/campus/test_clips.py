@@ -218,7 +218,8 @@ def test_a_footage_file_that_comes_while_the_recording_is_being_clip_is_not_lost
 
 
 def test_a_late_footage_file_takes_only_what_is_missing(lecture: Lecture, camera: Camera) -> None:
-    """A footage file that begins in the one before loses its beginning, and only the minutes at the seam are looked at anew."""
+    """A footage file that begins in the one before loses its beginning, and only the minutes at the seam are looked
+    at anew."""
     arrives(factories.footage_file(camera, minute(14.9), 15))
     recording = lecture.recordings.get()
     clip(recording)

@@ -1,4 +1,5 @@
-"""Other languages: what is translated is complete and keeps its placeholders, and pages are in it, with its dates and numbers."""
+"""Other languages: what is translated is complete and keeps its placeholders, and pages are in it, with its dates
+and numbers."""
 
 import ast
 import io

@@ -1,4 +1,5 @@
-"""The table of who may do what, `docs/permissions.csv`: it is what the program does, and each line of it is as it should be.
+"""The table of who may do what, `docs/permissions.csv`: it is what the program does, and each line of it is as it
+should be.
 
 A new address is in it by itself. Where the table changes on purpose:
 WRITE_PERMISSIONS=1 .venv/bin/python -m pytest tests/campus/test_permissions.py

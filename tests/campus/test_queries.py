@@ -1,4 +1,5 @@
-"""How often each page and each answer of the API asks the database, `queries.csv`: a fixed number, however many rows there are.
+"""How often each page and each answer of the API asks the database, `queries.csv`: a fixed number, however many rows
+there are.
 
 A new address is in it by itself. Where a number changes on purpose:
 WRITE_QUERIES=1 .venv/bin/python -m pytest tests/campus/test_queries.py

@@ -38,7 +38,8 @@ def mark(lecture: Lecture, student: Student, machine: str, override: str = "") -
 
 @pytest.fixture
 def course() -> Course:
-    """Ada: present, late, left early, present. Alan: present, absent, absent, excused. Grace came to the second lecture only, and is
+    """Ada: present, late, left early, present. Alan: present, absent, absent, excused. Grace came to the second
+    lecture only, and is
     to be confirmed there."""
     course = factories.course(code="CS101", name="Algorithms")
     ada, alan, grace = (

@@ -1,4 +1,5 @@
-"""The roster from CSV and Excel: what would change is shown first, what is wrong is named row by row, and what leaves again."""
+"""The roster from CSV and Excel: what would change is shown first, what is wrong is named row by row, and what
+leaves again."""
 
 import re
 from datetime import date, timedelta

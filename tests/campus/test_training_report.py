@@ -1,4 +1,5 @@
-"""What a training says, as the registrar reads it: expected rates, a plot, photos to look at; and what can be done about them."""
+"""What a training says, as the registrar reads it: expected rates, a plot, photos to look at; and what can be done
+about them."""
 
 from typing import Any
 

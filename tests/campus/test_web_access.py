@@ -1,4 +1,5 @@
-"""The pages: what the table of permissions does not ask. Closed accounts, forged forms, and whose classes a list shows."""
+"""The pages: what the table of permissions does not ask. Closed accounts, forged forms, and whose classes a list
+shows."""
 
 import pytest
 from django.test import Client

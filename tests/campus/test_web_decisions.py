@@ -1,4 +1,5 @@
-"""The lecture's page and the evidence behind it: filters, several statuses at once, unknown people, stills, the sign-off, the log."""
+"""The lecture's page and the evidence behind it: filters, several statuses at once, unknown people, stills, the
+sign-off, the log."""
 
 import re
 from pathlib import Path

@@ -35,7 +35,8 @@ def program() -> str:
 
 @pytest.fixture(scope="module")
 def chromium(program: str) -> Iterator[Browser]:
-    """Playwright runs an event loop in this thread, where Django would refuse the database; nothing here is asynchronous, though."""
+    """Playwright runs an event loop in this thread, where Django would refuse the database; nothing here is
+    asynchronous, though."""
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -111,7 +112,8 @@ def until(page: Page, condition: Callable[[], object]) -> None:
 
 
 def usable(page: Page) -> None:
-    """axe finds nothing serious and nothing overflows sideways in what the page shows now: wide and light, narrow and dark."""
+    """axe finds nothing serious and nothing overflows sideways in what the page shows now: wide and light, narrow
+    and dark."""
     for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

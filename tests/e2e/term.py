@@ -1,4 +1,5 @@
-"""A class in the middle of its term: names, sentences and numbers as they are in life, in every state that a page can show."""
+"""A class in the middle of its term: names, sentences and numbers as they are in life, in every state that a page
+can show."""
 
 from datetime import timedelta
 

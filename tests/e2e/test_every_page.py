@@ -1,4 +1,5 @@
-"""Every page of the product, as whoever it is for, wide and narrow, light and dark: axe finds nothing serious, nothing overflows
+"""Every page of the product, as whoever it is for, wide and narrow, light and dark: axe finds nothing serious, nothing
+overflows
 sideways, and the browser complains about nothing. A new page is looked at by itself.
 
 ROLLCALL_SCREENSHOTS=folder keeps a picture of each.

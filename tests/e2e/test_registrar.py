@@ -1,4 +1,5 @@
-"""A registrar's morning in a real browser: the roster of a class, the photos of its students, and what is still to do."""
+"""A registrar's morning in a real browser: the roster of a class, the photos of its students, and what is still to
+do."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The result of a lecture in a real browser: several statuses at once, a name for an unknown person, a still, the sign-off."""
+"""The result of a lecture in a real browser: several statuses at once, a name for an unknown person, a still, the
+sign-off."""
 
 import pytest
 from django.urls import reverse

@@ -1,4 +1,5 @@
-"""A registrar's and a lecturer's day with nothing replaced: servers, workers, models, browser, and a recording with known attendance."""
+"""A registrar's and a lecturer's day with nothing replaced: servers, workers, models, browser, and a recording with
+known attendance."""
 
 import csv
 import json
@@ -191,7 +192,8 @@ def change(page: Page, name: str, status: str, reason: str) -> None:
 
 
 def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
-    """Two students are corrected, an unknown person is named, the lecture is signed off, and the workbook says all of it."""
+    """Two students are corrected, an unknown person is named, the lecture is signed off, and the workbook says all
+    of it."""
     there = {name.replace("_", " ") for name in truth["present"]}
     page.get_by_role("navigation", name="You are here").get_by_role("link").last.click()
     expect(page.locator(".people li")).to_have_count(STUDENTS)

@@ -170,7 +170,8 @@ class CourseAdmin(RegistrarAdmin):
         dialog={
             "title": gettext_lazy("Train the gallery?"),
             "description": gettext_lazy(
-                "A new gallery is trained from the usable photos of this class. The current one stays in use until it is ready."
+                "A new gallery is trained from the usable photos of this class. The current one stays in use "
+                "until it is ready."
             ),
             "form_class": None,
             "form_submit_text": gettext_lazy("Train"),

@@ -263,7 +263,8 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         dialog=confirm_dialog(
             gettext_lazy("Discard this file?"),
             gettext_lazy(
-                "The local copy is deleted. The file at the source stays and can be restored; footage recorded here is gone for good."
+                "The local copy is deleted. The file at the source stays and can be restored; footage recorded "
+                "here is gone for good."
             ),
             gettext_lazy("Discard"),
         ),

@@ -72,7 +72,8 @@ class CalendarForm(forms.Form):
         empty_label=gettext_lazy("By the code in each event"),
         widget=UnfoldAdminSelectWidget(),
         help_text=gettext_lazy(
-            "The class of all events. Otherwise each event names its class at the start of its title or as its category."
+            "The class of all events. Otherwise each event names its class at the start of its title or as its "
+            "category."
         ),
     )
 
@@ -161,7 +162,8 @@ class LectureAdmin(RegistrarAdmin):
         ]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The file, then what it would change, then the lectures. Between the two the entries travel in the page, signed."""
+        """The file, then what it would change, then the lectures. Between the two the entries travel in the page,
+        signed."""
         if not request.user.has_perms(IMPORT_PERMISSIONS):
             raise PermissionDenied
         if "payload" in request.POST:

@@ -1,6 +1,7 @@
 """Upload of enrolment photos: of one student, or of many from a folder or a zip file.
 
-The script of the page sends photos in batches and shows each verdict as it arrives. Without it, the form sends all at once.
+The script of the page sends photos in batches and shows each verdict as it arrives. Without it, the form sends all at
+once.
 """
 
 from collections.abc import Iterable

@@ -167,7 +167,8 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
         dialog=confirm_dialog(
             gettext_lazy("Take attendance again?"),
             gettext_lazy(
-                "The whole recording is processed again, and earlier detections are replaced. Statuses set by hand are kept."
+                "The whole recording is processed again, and earlier detections are replaced. Statuses set by "
+                "hand are kept."
             ),
             gettext_lazy("Take attendance again"),
         ),

@@ -1,4 +1,5 @@
-"""When the program's regular work runs. The rows are the program's; a person says how often, or when, and whether at all."""
+"""When the program's regular work runs. The rows are the program's; a person says how often, or when, and whether
+at all."""
 
 from typing import Any
 

@@ -195,7 +195,8 @@ class SourceAdmin(RegistrarAdmin):
         dialog=confirm_dialog(
             gettext_lazy("Test this source?"),
             gettext_lazy(
-                "The files are listed and none is fetched. You see how each name is read, and which lecture it belongs to."
+                "The files are listed and none is fetched. You see how each name is read, and which lecture it "
+                "belongs to."
             ),
             gettext_lazy("Test now"),
         ),

@@ -1,4 +1,5 @@
-"""Staff accounts. Registrars manage lecturers' accounts, administrators assign roles, only superusers manage superusers."""
+"""Staff accounts. Registrars manage lecturers' accounts, administrators assign roles, only superusers manage
+superusers."""
 
 from typing import Any
 
@@ -138,7 +139,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         dialog=confirm_dialog(
             gettext_lazy("Turn off two-factor login?"),
             gettext_lazy(
-                "For someone who has lost their phone. The password alone is then enough to log in. Make sure who is asking."
+                "For someone who has lost their phone. The password alone is then enough to log in. Make sure "
+                "who is asking."
             ),
             gettext_lazy("Turn off"),
         ),

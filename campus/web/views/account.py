@@ -93,7 +93,8 @@ def _with_language_cookie(response: Response, user: User) -> Response:
 
 
 def set_own_language(request: HttpRequest) -> HttpResponseBase:
-    """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is browser default."""
+    """Choose a language, as Django has it: for this browser. Who is signed in keeps it with the account; none is
+    browser default."""
     response = set_language(request)
     wish = request.POST.get("language")
     if request.user.is_authenticated and wish is not None and wish in ("", *dict(settings.LANGUAGES)):
@@ -190,7 +191,8 @@ def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def two_factor(request: StaffRequest) -> HttpResponse:
-    """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does. Who sets it up is
+    """Set up the second step of the login, or end it; each with a code, so that it is the phone's owner who does. Who
+    sets it up is
     given recovery codes."""
     on = has_two_factor(request.user)
     form = CodeForm(request.POST or None)

@@ -1,4 +1,5 @@
-"""The result of a lecture: one student's status and the evidence for it, several at once, the unknown people, the sign-off."""
+"""The result of a lecture: one student's status and the evidence for it, several at once, the unknown people, the
+sign-off."""
 
 from collections.abc import Callable
 

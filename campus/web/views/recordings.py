@@ -33,7 +33,8 @@ from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
 
-# The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in `_save_upload`.
+# The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in
+# `_save_upload`.
 @csrf_exempt
 @require_POST
 @login_required
@@ -111,7 +112,8 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
-    """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two seconds."""
+    """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two
+    seconds."""
     recordings = recordings_for(request.user).filter(pk=pk)
     found = recordings.values_list("run", "state").first()
     if found is None:

@@ -12,7 +12,8 @@ OTHER_FOLDERS = ("../recognition", "../workers")
 
 
 def error_classes() -> set[str]:
-    """The classes of errors whose first argument is a message for people: those of ERRORS and whatever derives from them."""
+    """The classes of errors whose first argument is a message for people: those of ERRORS and whatever derives from
+    them."""
     bases: dict[str, set[str]] = {}
     for folder in ("campus", "workers", "recognition"):
         for path in Path(settings.BASE_DIR, folder).rglob("*.py"):
