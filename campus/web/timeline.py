@@ -1,5 +1,4 @@
-"""Attendance when: a bar a student over the length of the lecture. Positions are shares of the width, so that the
-page may have any."""
+"""When each student was seen, as bars over the length of the lecture. Positions are percentages of the width."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

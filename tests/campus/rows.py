@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, UniqueConstraint
 
 from campus.attendance.statuses import AttendanceStatus
+from campus.common.keys import MatchKeyField
 
 KEPT = {Group, AttendanceStatus}  # a short list in every institution
 FAR = 1000  # between the numbers of a row and its copies
@@ -44,7 +45,10 @@ def told_apart(model: type[Model]) -> set[str]:
         if isinstance(constraint, UniqueConstraint) and constraint.fields
     ]
     unique += [(field.name,) for field in model._meta.concrete_fields if field.unique and not field.primary_key]
-    return {min(reversed(names), key=fixed) for names in [*unique, *model._meta.unique_together]}
+    differ = [
+        model._meta.get_field(min(reversed(names), key=fixed)) for names in [*unique, *model._meta.unique_together]
+    ]
+    return {field.source if isinstance(field, MatchKeyField) else field.name for field in differ}
 
 
 def another(value: Any, n: int, longest: int | None) -> Any:

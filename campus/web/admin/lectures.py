@@ -162,8 +162,7 @@ class LectureAdmin(RegistrarAdmin):
         ]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The file, then what it would change, then the lectures. Between the two the entries travel in the page,
-        signed."""
+        """Upload, preview, then import. Between preview and import the entries are kept in the page, signed."""
         if not request.user.has_perms(IMPORT_PERMISSIONS):
             raise PermissionDenied
         if "payload" in request.POST:
