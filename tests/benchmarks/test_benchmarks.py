@@ -10,7 +10,7 @@ from benchmarks import __main__ as bench
 from benchmarks import lectures, profile, recording, versus
 from benchmarks.versus import Check, Row
 from recognition.identification.gallery import unit
-from tests.recognition.people import a_class
+from tests.recognition.people import gallery_of_class
 from tests.recognition.video_files import video
 
 
@@ -99,7 +99,7 @@ def test_a_recording_put_end_to_end_plays_that_often(tmp_path):
 
 
 def test_a_gallery_grows_by_people_like_its_own_and_keeps_those(tmp_path):
-    small = a_class(12)
+    small = gallery_of_class(12)
     large = lectures.widened(small, 500)
     assert (len(large.labels), len(set(large.labels)), large.labels[:12]) == (500, 500, small.labels)
     assert np.array_equal(large.templates[:12], small.templates)

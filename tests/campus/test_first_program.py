@@ -22,7 +22,7 @@ from recognition.media.video import probe
 from recognition.pipeline import check_enrolment_photo, process_segment
 from recognition.types import Segment
 from tests.campus import factories
-from tests.recognition.people import looks_of
+from tests.recognition.people import embeddings_of
 
 
 @pytest.mark.django_db
@@ -47,9 +47,9 @@ def test_namesakes_siblings_and_a_coordinator_of_two_classes_are_people_like_all
 
 
 def test_a_new_student_without_photos_shifts_nobody_s_name() -> None:
-    photos = {name: list(looks_of(i, 6)) for i, name in enumerate(("berta", "carl", "dora"))}
+    photos = {name: list(embeddings_of(i, 6)) for i, name in enumerate(("berta", "carl", "dora"))}
     before, after = train_gallery(photos, "dlib-resnet-v1"), train_gallery({"anna": [], **photos}, "dlib-resnet-v1")
-    asked = looks_of(1, 1, seed=9)
+    asked = embeddings_of(1, 1, seed=9)
     assert (
         before.labels[int(before.scores(asked).argmax())] == after.labels[int(after.scores(asked).argmax())] == "carl"
     )

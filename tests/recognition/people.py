@@ -19,13 +19,13 @@ def centre(person: int) -> np.ndarray:
     return normalise(COMMON * common + own)
 
 
-def looks_of(person: int, count: int, seed: int = 0, spread: float = 0.25) -> np.ndarray:
+def embeddings_of(person: int, count: int, seed: int = 0, spread: float = 0.25) -> np.ndarray:
     noise = np.random.default_rng((person + 1) * 1000 + seed).normal(size=(count, DIMENSION)) / np.sqrt(DIMENSION)
     return normalise(centre(person) + spread * noise)
 
 
-def a_class(count: int = 20, photos: int = 8) -> Gallery:
-    return train_gallery({str(i): list(looks_of(i, photos)) for i in range(count)}, EMBEDDER)
+def gallery_of_class(count: int = 20, photos: int = 8) -> Gallery:
+    return train_gallery({str(i): list(embeddings_of(i, photos)) for i in range(count)}, EMBEDDER)
 
 
 def track(
@@ -33,14 +33,14 @@ def track(
     times: np.ndarray,
     x: float = 100,
     segment: int = 0,
-    looks: int = 6,
+    observations: int = 6,
     seed: int = 7,
     spread: float = 0.25,
 ) -> Track:
-    count = min(looks, len(times))
+    count = min(observations, len(times))
     box = np.array([x, 100, x + 60, 170], np.float32)
     crops = tuple(Crop(time=float(t), quality=0.5, jpeg=b"jpeg of %d" % person) for t in times[:3])
-    embeddings = looks_of(person, count, seed, spread)
+    embeddings = embeddings_of(person, count, seed, spread)
     return Track(
         segment=segment,
         times=np.asarray(times, float),

@@ -16,7 +16,7 @@ from demo import lecture
 from recognition import AttendanceResult, Gallery, StudentAttendance, take_attendance
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError, UnreadableRecording
 from recognition.types import UnknownPerson, VideoInfo
-from tests.recognition.people import a_class
+from tests.recognition.people import gallery_of_class
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def result_of(*students: StudentAttendance, unknown: int = 0, static_faces: int 
     return AttendanceResult(
         recording=Path("lecture.mp4"),
         info=info,
-        gallery=a_class(3),
+        gallery=gallery_of_class(3),
         strictness="balanced",
         students=students,
         unknown=(UnknownPerson(intervals=(), seconds=9, crops=()),) * unknown,

@@ -38,7 +38,7 @@ def test_two_people_in_a_clip_are_two_tracks(embedder: Embedder, shared_data: Pa
     assert result.embedder == "dlib-resnet-v1"
 
 
-def test_who_watches_the_progress_can_stop_the_work(embedder: Embedder, shared_data: Path) -> None:
+def test_the_progress_callback_can_stop_the_work(embedder: Embedder, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     info = probe(clip)
 
@@ -49,7 +49,7 @@ def test_who_watches_the_progress_can_stop_the_work(embedder: Embedder, shared_d
         process_segment(clip, info, plan_segments(clip, info)[0], embedder, on_progress=stop)
 
 
-def test_a_part_that_is_not_there_is_said(embedder: Embedder, shared_data: Path) -> None:
+def test_a_segment_beyond_the_end_is_unreadable(embedder: Embedder, shared_data: Path) -> None:
     clip = shared_data / "clips" / "two_people_head_pose.mp4"
     with pytest.raises(UnreadableRecording):
         process_segment(clip, probe(clip), Segment(9, 500.0, 560.0), embedder)
@@ -64,7 +64,7 @@ def verdict(image: Image.Image, tmp_path: Path, embedder: Embedder) -> tuple[str
     image.save(tmp_path / "photo.jpg", quality=95)
     photo = check_enrolment_photo(tmp_path / "photo.jpg", embedder)
     assert (photo.embedding is None) == (photo.verdict == "rejected")
-    return photo.verdict, photo.reason
+    return photo.verdict, str(photo.reason)
 
 
 def test_a_good_photo_is_accepted(portrait: Image.Image, tmp_path: Path, embedder: Embedder) -> None:

@@ -11,7 +11,7 @@ from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
 from recognition.identification.vote import VotePolicy, bridge_gaps, vote
 from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, VideoInfo
 from recognition.vectors import normalise
-from tests.recognition.people import EMBEDDER, a_class, looks_of, result, track
+from tests.recognition.people import EMBEDDER, embeddings_of, gallery_of_class, result, track
 
 MINUTE = VideoInfo(container="mov", codec="h264", width=1920, height=1080, rotation=0, fps=25.0, duration=60.0)
 HOUR = VideoInfo(container="mov", codec="h264", width=1920, height=1080, rotation=0, fps=25.0, duration=3600.0)
@@ -24,14 +24,14 @@ ROSTER = [str(i) for i in range(20)]
 
 @pytest.fixture(scope="module")
 def gallery():
-    return a_class()
+    return gallery_of_class()
 
 
 def present(attendance) -> set[str]:
     return {p.label for p in attendance.presences if p.present}
 
 
-def test_who_sits_there_is_present_and_nobody_else(gallery) -> None:
+def test_only_those_who_are_seen_are_present(gallery) -> None:
     attendance = vote([result(*(track(i, ALL_MINUTE, x=100 * i) for i in (3, 5, 8)))], gallery, ROSTER, MINUTE)
     assert present(attendance) == {"3", "5", "8"}
     assert [p.label for p in attendance.presences] == ROSTER
@@ -43,7 +43,7 @@ def test_who_sits_there_is_present_and_nobody_else(gallery) -> None:
     assert attendance.unknown == ()
 
 
-def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
+def test_a_stranger_makes_nobody_present_and_is_listed_once(gallery) -> None:
     tracks = [
         track(600, np.arange(0, 20, 2.0), x=50),
         track(600, np.arange(40, 60, 2.0), x=500, seed=8),
@@ -55,7 +55,7 @@ def test_a_stranger_makes_nobody_present_and_is_reported_once(gallery) -> None:
     assert len(attendance.unknown[0].crops) == 3
 
 
-def test_the_evidence_begins_with_each_track_s_most_telling_picture(gallery) -> None:
+def test_the_crops_begin_with_the_first_one_of_each_track(gallery) -> None:
     one, two = track(3, ALL_MINUTE[:10]), track(3, ALL_MINUTE[20:], seed=8)
     names = iter([b"1a", b"1b", b"1c", b"2a", b"2b", b"2c"])
     qualities = iter([0.2, 0.9, 0.9, 0.4, 0.9, 0.8])
@@ -67,7 +67,7 @@ def test_the_evidence_begins_with_each_track_s_most_telling_picture(gallery) -> 
     assert [crop.jpeg for crop in crops] == [b"2a", b"1a", b"1b"]
 
 
-def test_strangers_of_one_moment_are_different_people_however_alike(gallery) -> None:
+def test_strangers_of_one_moment_are_different_people(gallery) -> None:
     tracks = [track(600, ALL_MINUTE, x=100), track(600, ALL_MINUTE, x=900, seed=8)]
     assert len(vote([result(*tracks)], gallery, ROSTER, MINUTE).unknown) == 2
 
@@ -80,20 +80,20 @@ def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
     assert len(double.unknown) == 1
 
 
-def test_twins_who_are_both_there_are_both_present() -> None:
-    photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.5 * looks_of(800, 8)))
+def test_twins_can_both_be_present() -> None:
+    photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.5 * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
-    other = normalise(looks_of(0, 6, seed=7) + 0.5 * looks_of(800, 6, seed=7))
+    other = normalise(embeddings_of(0, 6, seed=7) + 0.5 * embeddings_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
     second = replace(second, embeddings=other)
     attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
     assert present(attendance) == {"0", "twin"}
 
 
-def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
-    photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.12 * looks_of(800, 8)))
+def test_strangers_between_two_look_alikes_are_neither() -> None:
+    photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.12 * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     between = normalise(alike.templates[alike.labels.index("0")] + alike.templates[alike.labels.index("twin")])
     tracks = [replace(track(0, ALL_MINUTE, x=x), embeddings=np.tile(between, (6, 1))) for x in (100, 900)]
@@ -101,9 +101,9 @@ def test_two_strangers_who_resemble_twins_alike_are_neither_of_them() -> None:
     assert not present(vote([result(*tracks)], alike, [*photos], MINUTE))
 
 
-def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> None:
-    photos = {str(i): list(looks_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.3 * looks_of(800, 8)))
+def test_the_svm_must_agree_among_look_alikes() -> None:
+    photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.3 * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     recording = [result(track(0, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     assert present(vote(recording, alike, [*photos], MINUTE)) == {"0", "5"}
@@ -112,7 +112,7 @@ def test_of_look_alikes_nobody_is_present_whom_the_svm_takes_for_the_other() -> 
     assert present(vote(recording, replace(alike, intercept=intercept), [*photos], MINUTE)) == {"5"}
 
 
-def test_a_seat_is_followed_over_the_borders_of_segments(gallery) -> None:
+def test_tracks_are_linked_over_segment_borders(gallery) -> None:
     times = np.arange(0, 240, 2.0)
     parts = [result(track(2, times[i : i + 30], segment=i // 30, seed=i)) for i in range(0, 120, 30)]
     attendance = vote(
@@ -130,32 +130,32 @@ def test_the_order_of_the_segments_does_not_matter(gallery) -> None:
     assert all(v == votes[0] for v in votes)
 
 
-def test_a_short_gap_is_no_absence_and_a_long_one_is(gallery) -> None:
+def test_short_gaps_are_bridged_and_long_ones_are_not(gallery) -> None:
     times = np.concatenate([np.arange(0, 600, 2.0), np.arange(800, 1000, 2.0), np.arange(2000, 3600, 2.0)])
     tracks = [track(2, part, seed=i) for i, part in enumerate(np.split(times, [300, 400]))]
     attendance = vote([result(*tracks)], gallery, ROSTER, HOUR)
     assert attendance.presences[2].intervals == ((0.0, 999.0), (1999.0, 3599.0))
 
 
-def test_a_poorer_moment_at_the_same_seat_is_the_student_s_and_somebody_else_there_is_not(gallery) -> None:
+def test_a_poorer_moment_on_the_same_seat_extends_the_presence(gallery) -> None:
     seat, away = np.arange(0, 1000, 2.0), np.arange(2000, 2200, 2.0)
-    poor = vote([result(track(2, seat), track(2, away, looks=1, spread=0.38, seed=3))], gallery, ROSTER, HOUR)
+    poor = vote([result(track(2, seat), track(2, away, observations=1, spread=0.38, seed=3))], gallery, ROSTER, HOUR)
     assert poor.presences[2].intervals[-1][1] == pytest.approx(2199)
     other = vote([result(track(2, seat), track(600, away))], gallery, ROSTER, HOUR)
     assert other.presences[2].intervals == ((0.0, 999.0),)
     assert len(other.unknown) == 1
 
 
-def test_two_sights_are_not_enough_in_a_video_and_one_is_in_a_photo(gallery) -> None:
+def test_a_video_needs_three_samples_and_a_photo_one(gallery) -> None:
     assert not present(vote([result(track(2, np.array([4.0, 6.0])))], gallery, ROSTER, MINUTE))
     photo = vote([result(track(2, np.array([0.0])), track(5, np.array([0.0]), x=400))], gallery, ROSTER, PHOTO)
     assert present(photo) == {"2", "5"}
     assert photo.presences[2].share == 1
 
 
-def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_video_is_nobody(gallery) -> None:
+def test_a_doubtful_face_is_to_confirm_in_a_photo_and_nobody_in_a_video(gallery) -> None:
     vector = gallery.templates[5].astype(float)
-    aside = normalise(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
+    aside = normalise(embeddings_of(900, 1)[0] - (embeddings_of(900, 1)[0] @ vector) * vector)
     between = float(gallery.impostor_model.threshold(1, 0.004, 20))
     face = replace(
         track(5, np.array([0.0])),
@@ -168,7 +168,7 @@ def test_a_doubtful_face_of_a_photo_is_to_be_confirmed_and_the_same_face_in_a_vi
     assert (five.present, five.to_confirm) == (False, False)
 
 
-def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery, monkeypatch) -> None:
+def test_doubtful_faces_of_a_photo_change_no_certain_one(gallery, monkeypatch) -> None:
     answers = iter([("3", None, None), ("4", "3", "5")])  # by the strictness's rate, and with doubt
     monkeypatch.setattr(
         "recognition.identification.vote.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)]
@@ -181,19 +181,19 @@ def test_who_is_sure_in_a_photo_keeps_the_own_face_whatever_is_doubtful(gallery,
     assert len(attendance.unknown) == 1
 
 
-def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
+def test_stricter_matching_accepts_fewer_faces(gallery) -> None:
     vector = gallery.templates[5].astype(float)
-    aside = normalise(looks_of(900, 1)[0] - (looks_of(900, 1)[0] @ vector) * vector)
-    there = {}
+    aside = normalise(embeddings_of(900, 1)[0] - (embeddings_of(900, 1)[0] @ vector) * vector)
+    present_by_rate = {}
     for rate in (0.00003, 0.0005, 0.005, 0.05):
         cosine = float(gallery.impostor_model.threshold(3, rate, 20))
         embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
         seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
-        there[rate] = [
+        present_by_rate[rate] = [
             bool(present(vote(seen, gallery, ROSTER, MINUTE, VotePolicy(strictness=strictness))))
             for strictness in FPIR_BY_STRICTNESS
         ]
-    assert list(there.values()) == [
+    assert list(present_by_rate.values()) == [
         [True, True, True],
         [False, True, True],
         [False, False, True],
@@ -201,7 +201,7 @@ def test_the_stricter_the_preset_the_more_is_asked_of_a_face(gallery) -> None:
     ]
 
 
-def test_a_portrait_of_a_student_makes_nobody_present_and_doesn_t_stand_in_the_student_s_way(gallery) -> None:
+def test_a_portrait_makes_nobody_present_and_keeps_nobody_from_being_present(gallery) -> None:
     portrait = replace(track(3, ALL_MINUTE, x=900), motion=0.001)
     alone = vote([result(portrait)], gallery, ROSTER, MINUTE)
     assert not present(alone)
@@ -211,14 +211,14 @@ def test_a_portrait_of_a_student_makes_nobody_present_and_doesn_t_stand_in_the_s
     assert [person.is_static for person in both.unknown] == [True]
 
 
-def test_a_portrait_that_is_hidden_now_and_then_is_one_all_the_same(gallery) -> None:
+def test_a_portrait_may_be_hidden_now_and_then(gallery) -> None:
     parts = [replace(track(3, ALL_MINUTE[at : at + 4], x=900, seed=at), motion=0.001) for at in (0, 10, 20)]
     attendance = vote([result(*parts)], gallery, ROSTER, MINUTE)
     assert not present(attendance)
     assert [person.is_static for person in attendance.unknown] == [True]
 
 
-def test_a_sleeper_is_no_portrait(gallery) -> None:
+def test_a_sleeper_is_no_static_face(gallery) -> None:
     asleep = [replace(track(3, np.arange(0, 600, 2.0), x=100), motion=0.001)]
     turned = replace(track(3, np.arange(700, 1300, 2.0), x=106, seed=8), motion=0.001)
     woken = replace(track(3, np.arange(700, 1300, 2.0), x=101, seed=8), motion=0.2)
@@ -228,13 +228,13 @@ def test_a_sleeper_is_no_portrait(gallery) -> None:
         assert attendance.unknown == ()
 
 
-def test_who_is_not_on_the_roster_is_not_listed_and_does_not_become_another(gallery) -> None:
+def test_a_student_off_the_roster_is_not_taken_for_another(gallery) -> None:
     attendance = vote([result(track(2, ALL_MINUTE))], gallery, ["5", "7", "without photos"], MINUTE)
     assert [p.label for p in attendance.presences] == ["5", "7", "without photos"]
     assert not present(attendance)
 
 
-def test_an_empty_room(gallery) -> None:
+def test_an_empty_room_has_no_presences(gallery) -> None:
     attendance = vote([result()], gallery, ROSTER, MINUTE)
     assert not present(attendance)
     assert attendance.unknown == ()
@@ -246,7 +246,7 @@ def test_tracks_of_another_embedder_are_refused(gallery) -> None:
 
 
 @given(st.sets(st.integers(0, 500), min_size=1), st.floats(0, 300))
-def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap: float) -> None:
+def test_intervals_are_ordered_disjoint_and_hold_every_sample(samples: set[int], gap: float) -> None:
     times = 2.0 * np.array(sorted(samples))
     intervals = bridge_gaps(times, 2.0, gap, 1001.0)
     assert all(any(start <= t <= end for start, end in intervals) for t in times)
@@ -254,12 +254,12 @@ def test_intervals_are_ordered_apart_and_hold_every_sight(samples: set[int], gap
     assert all(b[0] - a[1] > max(gap, 3) - 2 - 1e-9 for a, b in itertools.pairwise(intervals))
 
 
-def test_the_gap_is_in_proportion_for_a_short_recording() -> None:
+def test_the_bridged_gap_is_a_share_of_a_short_recording() -> None:
     assert VotePolicy().longest_bridged_gap(3600) == 300
     assert VotePolicy().longest_bridged_gap(60) == pytest.approx(9)
 
 
-def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
+def test_every_face_has_a_position_in_time_and_place(gallery) -> None:
     attendance = vote([result(track(3, ALL_MINUTE, x=300), track(600, ALL_MINUTE, x=800))], gallery, ROSTER, MINUTE)
     (time, box), (unknown_time, unknown_box) = (
         attendance.presences[3].face_positions[0],
@@ -274,7 +274,7 @@ def test_every_face_can_be_found_again_by_time_and_place(gallery) -> None:
 
 @pytest.mark.parametrize("label", ["7", "new", None], ids=["of the gallery", "without photos", "a visitor"])
 @pytest.mark.parametrize("shift", [0.0, 1.0], ids=["same frames", "other frames"])
-def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, label: str | None, shift: float) -> None:
+def test_an_overridden_face_takes_no_part_and_comes_back_with_its_key(gallery, label: str | None, shift: float) -> None:
     roster = [*ROSTER, "new"]
     stranger = vote([result(track(600, ALL_MINUTE, x=800))], gallery, roster, MINUTE).unknown[0]
     said = IdentityOverride(key="42", face_positions=stranger.face_positions, label=label)
@@ -290,7 +290,7 @@ def test_whom_a_person_named_is_left_out_of_the_vote_and_given_back(gallery, lab
     assert sorted(person.override_key for person in attendance.unknown) == ["", "42"]
 
 
-def test_a_face_that_a_person_took_from_a_student_is_not_given_back_to_that_student(gallery) -> None:
+def test_a_denied_face_is_not_given_to_that_student_again(gallery) -> None:
     recording = [result(track(3, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     three = vote(recording, gallery, ROSTER, MINUTE).presences[3]
     attendance = vote(
@@ -318,7 +318,7 @@ def test_a_named_student_is_nobody_else_at_the_same_moments(gallery) -> None:
     assert sorted(person.override_key for person in attendance.unknown) == ["", "1"]
 
 
-def test_what_was_said_last_of_a_face_counts(gallery) -> None:
+def test_the_last_override_of_a_face_counts(gallery) -> None:
     recording = [result(track(600, ALL_MINUTE, x=100))]
     face_positions = vote(recording, gallery, ROSTER, MINUTE).unknown[0].face_positions
     attendance = vote(

@@ -24,7 +24,7 @@ def test_an_empty_segment(tmp_path: Path) -> None:
     assert load_segment_result(tmp_path / "0.npz") == result()
 
 
-def test_damage_is_a_sentence_and_nothing_is_unpickled(tmp_path: Path) -> None:
+def test_damaged_files_are_refused_and_never_unpickled(tmp_path: Path) -> None:
     bad = tmp_path / "bad.npz"
     for content in (b"", b"PK\x03\x04 no zip"):
         bad.write_bytes(content)

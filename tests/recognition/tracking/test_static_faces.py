@@ -82,10 +82,10 @@ def test_a_portrait_on_the_wall_makes_nobody_present(attendance: Attendance) -> 
     assert not there["Hans_Blix"]
 
 
-def test_who_sways_and_who_sleeps_are_present(attendance: Attendance) -> None:
+def test_people_who_sway_or_sleep_are_present(attendance: Attendance) -> None:
     assert {person.label for person in attendance.presences if person.present} == {AWAKE, ASLEEP}
 
 
-def test_the_portrait_and_the_face_on_the_slide_are_told_apart_from_people(attendance: Attendance) -> None:
+def test_a_portrait_and_a_face_on_a_slide_are_static_faces(attendance: Attendance) -> None:
     assert sorted(round(person.seconds) for person in attendance.unknown if person.is_static) == [len(SLIDE), SECONDS]
     assert [person for person in attendance.unknown if not person.is_static] == []
