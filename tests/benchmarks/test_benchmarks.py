@@ -9,7 +9,7 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import lectures, profile, recording, versus
 from benchmarks.versus import Check, Row
-from recognition.identification.gallery import unit
+from recognition.vectors import normalise
 from tests.recognition.people import gallery_of_class
 from tests.recognition.video_files import video
 
@@ -104,7 +104,7 @@ def test_a_gallery_grows_by_people_like_its_own_and_keeps_those(tmp_path):
     assert (len(large.labels), len(set(large.labels)), large.labels[:12]) == (500, 500, small.labels)
     assert np.array_equal(large.templates[:12], small.templates)
     assert np.allclose(np.linalg.norm(large.templates, axis=1), 1, atol=1e-5)
-    assert large.scores(unit(small.templates[:1])).shape == (1, 500)
+    assert large.scores(normalise(small.templates[:1])).shape == (1, 500)
     large.save(tmp_path / "gallery.npz")
     assert type(large).load(tmp_path / "gallery.npz", large.embedder).labels == large.labels
 
