@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from campus.accounts.roles import AnyUser, is_auditor
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What everybody may send, by the names of the addresses: it concerns the own account, or writes down what may be read anyway.
+# What everybody may send, by the names of the addresses: it concerns the own account, or writes down what may be read
+# anyway.
 ALLOWED_FOR_READERS = frozenset(
     {
         "login",

@@ -1,4 +1,6 @@
-"""What a person gets in with besides the password: tokens for programs, and a second step; and what the person likes."""
+"""What a person gets in with besides the password: tokens for programs, and a second step; and what the person
+likes.
+"""
 
 from django.conf import settings
 from django.db import models
@@ -57,7 +59,10 @@ class TwoFactorDevice(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """Good once, instead of a code from the phone. Only its hash is kept; used ones are gone, and all of them with the second step."""
+    """Good once, instead of a code from the phone.
+
+    Only its hash is kept; used ones are gone, and all of them with the second step.
+    """
 
     device = models.ForeignKey(TwoFactorDevice, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, unique=True, editable=False)

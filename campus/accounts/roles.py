@@ -9,7 +9,10 @@ AnyUser = AbstractBaseUser | AnonymousUser
 
 
 class Role(models.TextChoices):
-    """The values are the groups' names. Of several, the first counts: who audits changes nothing, whatever else he or she is."""
+    """The values are the groups' names.
+
+    Of several, the first counts: who audits changes nothing, whatever else he or she is.
+    """
 
     ADMINISTRATOR = "Administrator", _("administrator")
     AUDITOR = "Auditor", _("auditor")

@@ -1,4 +1,6 @@
-"""What a person may see of the own account, whether a second step is asked for, and in which language to write to whom."""
+"""What a person may see of the own account, whether a second step is asked for, and in which language to write to
+whom.
+"""
 
 from contextlib import AbstractContextManager
 

@@ -114,7 +114,10 @@ def disable_two_factor(*, user: User) -> None:
 
 @transaction.atomic
 def replace_recovery_codes(*, user: User) -> list[str]:
-    """A new set, which is nowhere kept; those of before open nothing more. Raises UserError where there is no second step."""
+    """A new set, which is nowhere kept.
+
+    Those of before open nothing more. Raises UserError where there is no second step.
+    """
     device = TwoFactorDevice.objects.select_for_update().filter(user=user).first()
     if device is None:
         raise UserError("Recovery codes are for a login with a second step. Set that up first.")

@@ -1,4 +1,6 @@
-"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on limit."""
+"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on
+attempts.
+"""
 
 import hashlib
 import time
@@ -27,7 +29,8 @@ PENDING_LOGIN_SECONDS = 5 * 60
 
 def too_many_attempts() -> str:
     return _(
-        "Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a new password."
+        "Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a "
+        "new password."
     )
 
 
@@ -71,7 +74,9 @@ def is_login_blocked(request: HttpRequest, username: str) -> bool:
 
 
 class RateLimitedBackend(ModelBackend):
-    """Django's own check of name and password, at most ten wrong ones a quarter of an hour for one name from one address."""
+    """Django's own check of name and password, at most ten wrong ones a quarter of an hour for one name from one
+    address.
+    """
 
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -90,7 +95,8 @@ class RateLimitedBackend(ModelBackend):
 
 
 def verify_login_code(*, user: User, code: str) -> None:
-    """The second step: a code from the phone, or a recovery code. Raises UserError for a wrong or used one, and for all after ten.
+    """The second step: a code from the phone, or a recovery code. Raises UserError for a wrong or used one, and for all
+    after ten.
 
     Counted for the account, from wherever: who gets here knows the password, and a code has six digits only.
     """

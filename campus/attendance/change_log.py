@@ -1,4 +1,6 @@
-"""How people change a lecture's result: under the lecture's lock, and with an entry in the log that says who and why."""
+"""How people change a lecture's result: under the lecture's lock, and with an entry in the log that says who and
+why.
+"""
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -15,7 +17,8 @@ MAX_TEXT_LENGTH = 300
 def lock_lecture(lecture_id: int, user: User) -> Lecture:
     """The lecture, locked until the end of the transaction.
 
-    Raises PermissionDenied where the user may not change it, UserError where it is signed off and the user is no registrar.
+    Raises PermissionDenied where the user may not change it, UserError where it is signed off and the user is no
+    registrar.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture_id)
     if not is_registrar(user):

@@ -25,8 +25,8 @@ UNFINISHED = Q(provisional=True) | Q(state__in=OPEN_STATES)
 def finish_collected_lecture(*, lecture: Lecture) -> bool:
     """Write the lecture's workbook and notify its lecturers, once all its cameras' recordings are counted.
 
-    Of several votes at the same time, the last one finds all others done. Lecturers are notified only once. Returns False where more
-    footage is expected, a recording is still being processed, or none was counted.
+    Of several votes at the same time, the last one finds all others done. Lecturers are notified only once. Returns
+    False where more footage is expected, a recording is still being processed, or none was counted.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
     recordings = lecture.recordings.filter(file="")

@@ -99,7 +99,8 @@ def moodle_zip(register: Register) -> bytes:
 def _marks(students: Iterable[tuple[Student, StatusDefinition | None]]) -> bytes:
     """The columns are the ID number, the scan time and the acronym of the status.
 
-    The scan time is empty: with one, Moodle would work out the status from it. Students with an open status are left out.
+    The scan time is empty: with one, Moodle would work out the status from it. Students with an open status are left
+    out.
     """
     rows = [
         (student.number, "", status.moodle_acronym) for student, status in students if status and status.moodle_acronym
@@ -117,7 +118,10 @@ def _time_of_day(when: object) -> str:
 
 
 def _encode_for_spreadsheets(rows: Iterable[Sequence[str]]) -> bytes:
-    """With the byte order mark by which Excel recognises UTF-8. Text that a spreadsheet would run as a formula gets an apostrophe."""
+    """With the byte order mark by which Excel recognises UTF-8.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe.
+    """
     guarded = (["'" + cell if cell.startswith(FORMULA_PREFIXES) else cell for cell in row] for row in rows)
     return "\N{BOM}".encode() + _encode(guarded)
 

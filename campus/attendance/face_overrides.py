@@ -1,7 +1,7 @@
 """What people say about a face: whose it is, that the machine was wrong, or that it is a visitor's.
 
-Each function locks the lecture, counts it again and logs the change. It raises PermissionDenied where the user may not change the
-lecture, and UserError where it is signed off or a new vote has replaced the row meanwhile.
+Each function locks the lecture, counts it again and logs the change. It raises PermissionDenied where the user may not
+change the lecture, and UserError where it is signed off or a new vote has replaced the row meanwhile.
 """
 
 from functools import partial
@@ -31,14 +31,16 @@ ChangeKind = AttendanceChange.ChangeKind
 def name_unknown_person(
     *, person: UnknownPerson, student: Student, user: User, reason: str = "", add_photos: bool = False
 ) -> int:
-    """Say which student an unknown person is. With `add_photos`, the crops also become enrolment photos; returns how many were added.
+    """Say which student an unknown person is. With `add_photos`, the crops also become enrolment photos; returns how
+    many were added.
 
     Raises UserError where the student is not on the roster.
     """
     lecture = lock_lecture(person.recording.lecture_id, user)
     if not lecture_roster(lecture).filter(pk=student.pk).exists():
         raise UserError(
-            "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student first.",
+            "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student "
+            "first.",
             student=student,
         )
     person = _reload(person)

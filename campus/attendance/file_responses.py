@@ -11,7 +11,10 @@ from campus.common.storage import report_path
 
 
 def workbook_response(report: Report) -> FileResponse:
-    """The workbook, up to date, as an attachment. Raises UserError when the disk is full, Http404 for a name outside Reports/."""
+    """The workbook, up to date, as an attachment.
+
+    Raises UserError when the disk is full, Http404 for a name outside Reports/.
+    """
     try:
         report = refresh_report(report=report)
     except OSError as error:

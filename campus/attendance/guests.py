@@ -16,12 +16,13 @@ from campus.common.errors import UserError
 def merge_guest(*, guest: Student, student: Student, user: User) -> None:
     """Move the guest's enrolments, photos and attendance to the student, and delete the guest.
 
-    An override of the student counts more than one of the guest; the change log keeps both. Raises UserError where `guest` is no
-    guest, or is the student.
+    An override of the student counts more than one of the guest; the change log keeps both. Raises UserError where
+    `guest` is no guest, or is the student.
     """
     if not guest.guest or guest == student:
         raise UserError(
-            "Only a guest can be merged, and only into somebody else. Choose the student who the guest turned out to be."
+            "Only a guest can be merged, and only into somebody else. Choose the student who the guest turned out to "
+            "be."
         )
     _merge_enrolments(guest, student)
     for photo in guest.photos.all():

@@ -31,8 +31,8 @@ class StudentLecture:
 class CourseHistory:
     """One class over time: of one student, or of all its students.
 
-    Of one student, `weeks` has the share of all lectures up to each week. Of all students, `lectures` is empty and each week stands
-    for itself.
+    Of one student, `weeks` has the share of all lectures up to each week. Of all students, `lectures` is empty and each
+    week stands for itself.
     """
 
     course: Course
@@ -127,7 +127,9 @@ def _monday(moment: datetime) -> date:
 
 
 def _cumulative_shares(lectures: Sequence[StudentLecture], lecture_points: Decimal) -> tuple[WeekShare, ...]:
-    """The share of all lectures up to each week: one student has too few lectures a week for a share of the week alone."""
+    """The share of all lectures up to each week: one student has too few lectures a week for a share of the week
+    alone.
+    """
     shares: dict[date, float] = {}
     for n, lecture in enumerate(lectures, start=1):
         share = tally_statuses((earlier.status for earlier in lectures[:n]), lecture_points).share

@@ -1,4 +1,6 @@
-"""Who was present: what the machine saw in each recording, the lecture's records, and every change that people made to them."""
+"""Who was present: what the machine saw in each recording, the lecture's records, and every change that people made
+to them.
+"""
 
 import uuid
 from typing import Any
@@ -36,11 +38,12 @@ __all__ = [
 
 
 class Sighting(models.Model):
-    """What one recording shows of one student of the roster. All of a recording's sightings are replaced when it is voted on again.
+    """What one recording shows of one student of the roster. All of a recording's sightings are replaced when it is
+    voted on again.
 
-    `intervals` is a list of [start, end] in seconds of the recording; `crops` a list of {"file": storage name, "time": seconds,
-    "quality": 0..1, "box": place in the frame}, best first, at most three; `face_positions` a list of [time, box], one for each track.
-    A box is [x1, y1, x2, y2] in pixels of the upright frame.
+    `intervals` is a list of [start, end] in seconds of the recording; `crops` a list of {"file": storage name, "time":
+    seconds, "quality": 0..1, "box": place in the frame}, best first, at most three; `face_positions` a list of [time,
+    box], one for each track. A box is [x1, y1, x2, y2] in pixels of the upright frame.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="sightings")
@@ -74,7 +77,8 @@ class Sighting(models.Model):
 class FaceOverride(models.Model):
     """What a person said about a face in a recording. A later vote follows it.
 
-    `face_positions`, as in Sighting, are the times and places by which the face is found again, so that no embedding has to be stored.
+    `face_positions`, as in Sighting, are the times and places by which the face is found again, so that no embedding
+    has to be stored.
     """
 
     class Action(models.TextChoices):
@@ -108,8 +112,8 @@ class FaceOverride(models.Model):
 class UnknownPerson(models.Model):
     """Somebody in a recording whom the machine matched with nobody on the roster. The fields are those of Sighting.
 
-    `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person said this is, or
-    that it is a visitor.
+    `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person
+    said this is, or that it is a visitor.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
@@ -204,9 +208,11 @@ class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
 
 
 class AttendanceChange(models.Model):
-    """One change that a person made to a lecture's result. Append-only: rows are never changed or deleted while the lecture exists.
+    """One change that a person made to a lecture's result. Append-only: rows are never changed or deleted while the
+    lecture exists.
 
-    `record` is the record whose status changed, from `old_status` to `new_status`; `about` says which face it was about.
+    `record` is the record whose status changed, from `old_status` to `new_status`; `about` says which face it was
+    about.
     """
 
     class ChangeKind(models.TextChoices):
@@ -270,7 +276,10 @@ class SignOff(models.Model):
 
 
 class Snapshot(jobs.LeasedJob):
-    """A whole frame of a recording, as evidence. A worker extracts it when somebody asks for it; it can always be extracted again."""
+    """A whole frame of a recording, as evidence.
+
+    A worker extracts it when somebody asks for it; it can always be extracted again.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("being extracted")
@@ -293,8 +302,8 @@ class Snapshot(jobs.LeasedJob):
 class Report(models.Model):
     """A workbook in Reports/.
 
-    Of one recording; of a lecture over all its cameras, where `recording` is empty; or the register of a class, where `lecture` is
-    empty too.
+    Of one recording; of a lecture over all its cameras, where `recording` is empty; or the register of a class, where
+    `lecture` is empty too.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,6 @@
-"""Notifications of a lecture's attendance: to lecturers and absentees by e-mail, to other systems by webhook. See RegisterPolicy."""
+"""Notifications of a lecture's attendance: to lecturers and absentees by e-mail, to other systems by webhook. See
+RegisterPolicy.
+"""
 
 from collections import Counter
 
@@ -19,13 +21,19 @@ from campus.recordings.models import Recording
 
 
 def notify_recording_counted(*, recording: Recording) -> None:
-    """Notify that a lecture's attendance was counted from a recording. Counting it again notifies nobody a second time."""
+    """Notify that a lecture's attendance was counted from a recording.
+
+    Counting it again notifies nobody a second time.
+    """
     unknown = recording.unknown_people.filter(is_static=False)
     _notify_counted(recording.lecture, key=f"counted:{recording.pk}", unknown_count=unknown.count())
 
 
 def notify_lecture_counted(*, lecture: Lecture) -> None:
-    """Notify that a lecture's attendance was counted from all its cameras. Counting it again notifies nobody a second time."""
+    """Notify that a lecture's attendance was counted from all its cameras.
+
+    Counting it again notifies nobody a second time.
+    """
     unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
     _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
 

@@ -1,6 +1,7 @@
 """What people decide about a lecture: statuses, whether the footage is enough, and the sign-off.
 
-Each function locks the lecture and logs the change. It raises PermissionDenied where the user may not change the lecture.
+Each function locks the lecture and logs the change. It raises PermissionDenied where the user may not change the
+lecture.
 """
 
 from collections.abc import Collection
@@ -31,7 +32,8 @@ ChangeKind = AttendanceChange.ChangeKind
 def set_overrides(
     *, lecture: Lecture, records: Collection[int], status: str, reason: str, user: User
 ) -> list[AttendanceRecord]:
-    """Set the status of records of a lecture, given by their ids; "" goes back to the machine's proposal. Returns those that changed.
+    """Set the status of records of a lecture, given by their ids; "" goes back to the machine's proposal. Returns those
+    that changed.
 
     Raises UserError for an unknown status.
     """

@@ -74,7 +74,10 @@ class PdfDocument(FPDF):
         return super().cell(w, h, text, *args, **kwargs)
 
     def _set_shaping(self, text: str) -> None:
-        """Turn text shaping on where the document's font lacks a letter. It joins and orders letters as their script does, but is slow."""
+        """Turn text shaping on where the document's font lacks a letter.
+
+        It joins and orders letters as their script does, but is slow.
+        """
         self.set_text_shaping(any(ord(char) not in getattr(self.current_font, "cmap", ()) for char in text))
 
     def finish(self) -> bytes:

@@ -30,10 +30,11 @@ from recognition.types import Attendance, Crop, Interval
 
 @transaction.atomic
 def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
-    """Store what a vote found, in place of what an earlier vote on this recording found. Repeating it gives the same rows.
+    """Store what a vote found, in place of what an earlier vote on this recording found. Repeating it gives the same
+    rows.
 
-    The labels in `attendance` are students' ids, its override keys are ids of FaceOverride. A lecture that was signed off keeps its
-    records.
+    The labels in `attendance` are students' ids, its override keys are ids of FaceOverride. A lecture that was signed
+    off keeps its records.
     """
     Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     recording.sightings.all().delete()
@@ -99,7 +100,8 @@ def delete_unused_crops(recording: Recording) -> None:
 def recount_lecture(*, lecture: Lecture) -> None:
     """Compute the lecture's records from all its recordings, as if each began with the lecture.
 
-    People's overrides stay, also those of students who have left the roster; other records of such students are deleted.
+    People's overrides stay, also those of students who have left the roster; other records of such students are
+    deleted.
     """
     evidence, watched = evidence_by_student(lecture), watched_intervals(lecture)
     students = set(lecture_roster(lecture).values_list("pk", flat=True))
@@ -112,7 +114,10 @@ def recount_lecture(*, lecture: Lecture) -> None:
 def _propose_record(
     lecture: Lecture, evidence: list[Sighting | UnknownPerson], watched: Mapping[UUID, list[Interval]]
 ) -> dict[str, object]:
-    """What the machine proposes for a student. Evidence that is to be confirmed counts only where no recording is certain."""
+    """What the machine proposes for a student.
+
+    Evidence that is to be confirmed counts only where no recording is certain.
+    """
     duration = max((row.recording.duration for row in evidence), default=0.0)
     counted = [row for row in evidence if row.present] or [row for row in evidence if row.to_confirm]
     to_confirm = any(row.to_confirm for row in counted)

@@ -12,19 +12,22 @@ SHORT_ABSENCE_SECONDS = 300.0
 
 
 def limit_scale(duration: float) -> float:
-    """The factor for a class's limits in a recording of `duration` seconds: below 1 where it is shorter than a full lecture."""
+    """The factor for a class's limits in a recording of `duration` seconds: below 1 where it is shorter than a full
+    lecture.
+    """
     return min(duration / FULL_LECTURE_SECONDS, 1.0)
 
 
 def judge_punctuality(
     course: Course, first: float, last: float, duration: float, unwatched: Sequence[Interval] = ()
 ) -> Status:
-    """Present, late or left early, for a student seen from second `first` to second `last` of a recording of `duration` seconds.
+    """Present, late or left early, for a student seen from second `first` to second `last` of a recording of `duration`
+    seconds.
 
-    The class's limits are scaled down where the recording is shorter than an hour. Who came late and left early is late.
-    `unwatched` has the intervals in which the student could not be seen, in order and without overlap. A student who may have
-    arrived in such an interval is not late, and one who may have stayed through it did not leave early: it is enough to be seen
-    soon after it, or until shortly before it.
+    The class's limits are scaled down where the recording is shorter than an hour. Who came late and left early is
+    late. `unwatched` has the intervals in which the student could not be seen, in order and without overlap. A student
+    who may have arrived in such an interval is not late, and one who may have stayed through it did not leave early: it
+    is enough to be seen soon after it, or until shortly before it.
     """
     scale = limit_scale(duration)
     latest_arrival = course.late_minutes * 60 * scale

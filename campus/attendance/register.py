@@ -20,7 +20,8 @@ EFFECTIVE_STATUS = Case(When(override_status="", then=F("machine_status")), defa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What some statuses add up to. Those that do not count (excused, to be confirmed) change neither points nor percentage.
+    """What some statuses add up to. Those that do not count (excused, to be confirmed) change neither points nor
+    percentage.
 
     `counts` has the number of lectures by status code.
     """
@@ -91,7 +92,9 @@ def max_lecture_points(statuses: Iterable[StatusDefinition]) -> Decimal:
 
 
 def in_days(since: date | None, until: date | None, field: str = "starts_at") -> Q:
-    """The condition that `field` lies in these days (both included, open where None), in the institution's time zone."""
+    """The condition that `field` lies in these days (both included, open where None), in the institution's time
+    zone.
+    """
     condition = Q()
     if since:
         condition &= Q(**{f"{field}__gte": _midnight(since)})
@@ -105,7 +108,10 @@ def _midnight(day: date) -> datetime:
 
 
 def build_register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
-    """The register over the lectures with final records that were not cancelled, by time; the students are ordered by name."""
+    """The register over the lectures with final records that were not cancelled, by time.
+
+    The students are ordered by name.
+    """
     definitions = status_definitions()
     lecture_points = max_lecture_points(definitions.values())
     required_share = policy_for(course).required_percent / 100

@@ -67,7 +67,9 @@ def refresh_lecture_reports(*, lecture: Lecture) -> None:
 
 
 def refresh_report(*, report: Report) -> Report:
-    """The report, up to date: its workbook is written again if the records have changed since, or if the file is missing."""
+    """The report, up to date: its workbook is written again if the records have changed since, or if the file is
+    missing.
+    """
     if report.lecture is None:
         return write_register_report(course=report.course)
     changed = report.lecture.records.filter(updated_at__gt=report.created_at).exists()

@@ -94,7 +94,9 @@ def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:
 
 @dataclass(frozen=True, slots=True)
 class ProvisionalResult:
-    """How many of a lecture's students were seen in the footage until `watched_until`, while more footage is expected."""
+    """How many of a lecture's students were seen in the footage until `watched_until`, while more footage is
+    expected.
+    """
 
     present_count: int
     student_count: int

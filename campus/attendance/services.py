@@ -23,17 +23,24 @@ RECORDING_FOLDERS = ("tracks", "crops", "snapshots")
 
 
 def save_status(*, status: AttendanceStatus, **changes: object) -> AttendanceStatus:
-    """Create or change a status. Raises ValidationError by field, and UserError where the change would alter existing records."""
+    """Create or change a status.
+
+    Raises ValidationError by field, and UserError where the change would alter existing records.
+    """
     fixed = ("code", "name", "meaning") if status.is_built_in else ("code",)
     if status.pk and any(changes.get(name, getattr(status, name)) != getattr(status, name) for name in fixed):
         raise UserError(
-            "Existing records rely on this: no status can change its code, and a built-in one not its name or meaning either."
+            "Existing records rely on this: no status can change its code, and a built-in one not its name or meaning"
+            " either."
         )
     return validate_and_save(status, **changes)
 
 
 def delete_status(*, status: AttendanceStatus) -> None:
-    """Delete a status of the institution's own. Raises UserError where it is built-in, or a record or the change log uses it."""
+    """Delete a status of the institution's own.
+
+    Raises UserError where it is built-in, or a record or the change log uses it.
+    """
     if status.is_built_in or status.is_in_use:
         raise UserError(
             "This status is built-in or in use, so it stays. You can change its points and whether it counts."
@@ -50,7 +57,8 @@ def save_policy(*, course: Course, **changes: object) -> RegisterPolicy:
 def delete_recording(*, recording: Recording) -> None:
     """Delete a recording with its file and all that was seen in it; the lecture is counted again without it.
 
-    People's overrides stay, and so does the result of a lecture that was signed off. Footage files of sources are not touched.
+    People's overrides stay, and so does the result of a lecture that was signed off. Footage files of sources are not
+    touched.
     """
     lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []

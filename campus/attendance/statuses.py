@@ -33,9 +33,11 @@ ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusDefinition:
-    """One status, built-in or the institution's own. `meaning` is the member of Status that it counts as: in filters, colours and sums.
+    """One status, built-in or the institution's own. `meaning` is the member of Status that it counts as: in filters,
+    colours and sums.
 
-    `is_counted` says whether it counts in a student's percentage; `moodle_acronym` is "" where files for Moodle leave it out.
+    `is_counted` says whether it counts in a student's percentage; `moodle_acronym` is "" where files for Moodle leave
+    it out.
     """
 
     code: str
@@ -63,7 +65,10 @@ BUILT_IN_STATUSES = {
 
 
 class AttendanceStatus(models.Model):
-    """A status in the institution's set. Those of `Status` exist without a row too; all others are the institution's own."""
+    """A status in the institution's set.
+
+    Those of `Status` exist without a row too; all others are the institution's own.
+    """
 
     code = models.SlugField(
         _("code"),
@@ -203,7 +208,10 @@ def status_label(code: str) -> str:
 
 
 def meaning_of(code: str) -> Status:
-    """The built-in status that `code` counts as; `EXCUSED` where its row was deleted, so that nobody counts as absent by accident."""
+    """The built-in status that `code` counts as.
+
+    `EXCUSED` where its row was deleted, so that nobody counts as absent by accident.
+    """
     if code in BUILT_IN_STATUSES:
         return Status(code)
     definition = status_definitions().get(code)

@@ -45,8 +45,9 @@ class Week:
 class AttendanceWarning:
     """What fell in a class in one week, all shares in percent.
 
-    `newly_below` has each student who fell below the required attendance, with the share; `newly_absent` those who have now missed
-    the last lectures in a row; `share` is the class's in this week, `previous_share` that of the weeks before.
+    `newly_below` has each student who fell below the required attendance, with the share; `newly_absent` those who have
+    now missed the last lectures in a row; `share` is the class's in this week, `previous_share` that of the weeks
+    before.
     """
 
     register: Register
@@ -66,7 +67,10 @@ class AttendanceWarning:
 
 
 def notify_week() -> None:
-    """Send last week's registers and warnings to those who asked for them. Repeating it in the same week sends nothing twice."""
+    """Send last week's registers and warnings to those who asked for them.
+
+    Repeating it in the same week sends nothing twice.
+    """
     week = Week.last()
     held = Lecture.objects.filter(in_days(week.monday, week.sunday), cancelled=False, records__isnull=False)
     policies = (

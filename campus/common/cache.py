@@ -12,7 +12,10 @@ EXPIRY_SECONDS = 60
 
 
 def coalesce(key: str, make: Callable[[], T]) -> T:
-    """What `make` gives, made anew by one of those who ask every two seconds; the others get what there is, without waiting."""
+    """What `make` gives, made anew by one of those who ask every two seconds.
+
+    The others get what there is, without waiting.
+    """
     found: T | None = cache.get(key)
     if cache.add(f"{key}-turn", True, REFRESH_SECONDS) or found is None:
         found = make()

@@ -25,8 +25,9 @@ def resolve_allowed_addresses(
 ) -> list[tuple[IPAddress, bool]]:
     """All addresses of a name or of a literal, IPv4 first, each with whether it lies in one of the `networks`.
 
-    `setting` names the environment variable of the networks. Raises LeadsNowhere, or Inside if any address is neither public
-    nor in the networks. Connect to what is returned and to nothing else: the name may lead elsewhere a moment later.
+    `setting` names the environment variable of the networks. Raises LeadsNowhere, or Inside if any address is neither
+    public nor in the networks. Connect to what is returned and to nothing else: the name may lead elsewhere a moment
+    later.
     """
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}

@@ -1,4 +1,5 @@
-"""Where files lie: media (recordings, photos, crops, galleries, tracks) and reports. All code reaches them through this module.
+"""Where files lie: media (recordings, photos, crops, galleries, tracks) and reports. All code reaches them through this
+module.
 
 Rows keep names relative to the media or the reports folder, never paths.
 """

@@ -25,7 +25,8 @@ class DiskFull(UserError):
 
 
 def check_upload_size(size: int, folder: str | Path, *, coming: int | None = None, reserved: int = 0) -> None:
-    """Whether a file of so many bytes may come, `coming` of which are not on the folder's disk yet, `reserved` promised to others.
+    """Whether a file of so many bytes may come, `coming` of which are not on the folder's disk yet, `reserved` promised
+    to others.
 
     Raises TooLarge or NoRoom, whose message is the sentence for people.
     """
@@ -47,6 +48,9 @@ def check_announced_size(request: HttpRequest) -> None:
 
 
 def discard_partial_upload(request: HttpRequest) -> None:
-    """Delete what is left of a body that broke off; otherwise it would stay on the disk until the memory is tidied up."""
+    """Delete what is left of a body that broke off.
+
+    Otherwise it would stay on the disk until the memory is tidied up.
+    """
     for handler in request.upload_handlers:
         handler.upload_interrupted()
