@@ -27,10 +27,10 @@ def error_classes() -> set[str]:
 
 
 class Command(makemessages.Command):
-    @property
-    def xgettext_options(self) -> list[str]:  # type: ignore[override]
+    def handle(self, *args: Any, **options: Any) -> None:
         keywords = ["translate", "Message", "with_count:1,2", *sorted(error_classes())]
-        return [*makemessages.Command.xgettext_options, *(f"--keyword={name}" for name in keywords)]
+        self.xgettext_options = [*makemessages.Command.xgettext_options, *(f"--keyword={name}" for name in keywords)]
+        super().handle(*args, **options)
 
     def find_files(self, root: str) -> list[Any]:
         found = super().find_files(root)
