@@ -1,6 +1,7 @@
 """Who was in a lecture, from its recording: faces are found, followed, embedded and compared with enrolment photos.
 
-Knows no Django, no Celery and no database. Importing it is cheap: what needs TensorFlow, OpenVINO or OpenCV is imported at its first use.
+Knows no Django, no Celery and no database. Importing it is cheap: what needs TensorFlow, OpenVINO or OpenCV is imported
+at its first use.
 
     from recognition import take_attendance
     result = take_attendance("lecture.mp4", people="photos/", strictness="balanced")

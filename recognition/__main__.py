@@ -1,4 +1,6 @@
-"""The command line, without a server: `python -m recognition attend RECORDING --people FOLDER`, and the tools around it."""
+"""The command line, without a server: `python -m recognition attend RECORDING --people FOLDER`, and the tools around
+it.
+"""
 
 import argparse
 import sys

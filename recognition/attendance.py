@@ -33,9 +33,9 @@ STATUS_LABELS: dict[Status, str] = {"present": "Present", "to confirm": "To be c
 class StudentAttendance:
     """One student in one recording.
 
-    `status` is "present", "to confirm" (a person has to look, see `crops`) or "absent". `intervals` are (start, end) in seconds of the
-    recording, `seconds` their sum and `share` their part of it (0..1). `confidence` is in 0..1. `crops`: at most three face crops as
-    JPEG, best first.
+    `status` is "present", "to confirm" (a person has to look, see `crops`) or "absent". `intervals` are (start, end) in
+    seconds of the recording, `seconds` their sum and `share` their part of it (0..1). `confidence` is in 0..1. `crops`:
+    at most three face crops as JPEG, best first.
     """
 
     label: str
@@ -49,8 +49,9 @@ class StudentAttendance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttendanceResult:
-    """Who was in a recording. `students` are all of the roster, in its order; `unknown` are people who are nobody on the roster;
-    `static_faces` are portraits, posters and faces on screens, which count as nobody."""
+    """Who was in a recording. `students` are all of the roster, in its order; `unknown` are people who are nobody on
+    the roster; `static_faces` are portraits, posters and faces on screens, which count as nobody.
+    """
 
     recording: Path
     info: VideoInfo
@@ -121,16 +122,18 @@ def take_attendance(
 ) -> AttendanceResult:
     """Take attendance of a video or photo.
 
-    Give either `people`, a folder with a folder of photos for each student, or a `gallery` that `enrol_people` made of such a folder, or
-    the path of one that was saved. Everybody in it is on the roster.
+    Give either `people`, a folder with a folder of photos for each student, or a `gallery` that `enrol_people` made of
+    such a folder, or the path of one that was saved. Everybody in it is on the roster.
 
-    `strictness` is "strict", "balanced" or "lenient": one stranger in 10,000, 1,000 or 100 may be taken for somebody of the class.
-    `embedder` is one that `load_embedder` gave, or its id (default: the gallery's, or "dlib-resnet-v1"). `every`: seconds between the
-    frames that are searched. `min_face`: height in pixels of the smallest face to find. `runtime`: device, threads and precision.
-    `progress` is called with the share that is done (0..1) after each frame, and may raise to stop the work.
+    `strictness` is "strict", "balanced" or "lenient": one stranger in 10,000, 1,000 or 100 may be taken for somebody of
+    the class. `embedder` is one that `load_embedder` gave, or its id (default: the gallery's, or "dlib-resnet-v1").
+    `every`: seconds between the frames that are searched. `min_face`: height in pixels of the smallest face to find.
+    `runtime`: device, threads and precision. `progress` is called with the share that is done (0..1) after each frame,
+    and may raise to stop the work.
 
-    Raises UnreadableRecording and RecordingOutOfLimits for a recording that can't be read, NoEnrolment when nobody has a usable photo,
-    GalleryMismatch for a gallery that is damaged or another embedder's, WeightsMissing when the embedder's weights are not there.
+    Raises UnreadableRecording and RecordingOutOfLimits for a recording that can't be read, NoEnrolment when nobody has
+    a usable photo, GalleryMismatch for a gallery that is damaged or another embedder's, WeightsMissing when the
+    embedder's weights are not there.
 
     >>> from recognition import take_attendance
     >>> result = take_attendance("lecture.mp4", people="photos/", strictness="balanced")
@@ -190,9 +193,9 @@ def enrol_people(
 ) -> Gallery:
     """Make a gallery of a folder of people, `<name>/1.jpg` and so on, for use with many recordings.
 
-    With `photos_per_person` only the first photos of each count, by the number in the name. `on_photo` is called for each photo with
-    the reason why it can't be used, or None; without it the reasons are logged as warnings.
-    Raises NoEnrolment when there is no folder, or nobody has a usable photo.
+    With `photos_per_person` only the first photos of each count, by the number in the name. `on_photo` is called for
+    each photo with the reason why it can't be used, or None; without it the reasons are logged as warnings. Raises
+    NoEnrolment when there is no folder, or nobody has a usable photo.
 
     >>> from recognition import Gallery, enrol_people
     >>> gallery = enrol_people("photos/")

@@ -1,4 +1,6 @@
-"""One class for each thing that a person can act on. The message is a sentence that says what happened and what to do."""
+"""One class for each thing that a person can act on. The message is a sentence that says what happened and what to
+do.
+"""
 
 from recognition.messages import Message
 

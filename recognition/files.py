@@ -13,7 +13,9 @@ READ_ERRORS = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZ
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends well, and is gone when it doesn't."""
+    """A path beside `path` to write to; it takes the place of `path` when the block ends well, and is gone when it
+    doesn't.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:

@@ -1,4 +1,6 @@
-"""How a network is run: TensorFlow on a GPU; without one OpenVINO, which runs these networks 1.1 to 3 times as fast on a CPU."""
+"""How a network is run: TensorFlow on a GPU; without one OpenVINO, which runs these networks 1.1 to 3 times as fast on
+a CPU.
+"""
 
 import os
 import sys
@@ -14,8 +16,8 @@ from recognition.errors import RecognitionError
 if TYPE_CHECKING:
     import keras
 
-# TensorFlow reads both when it is first imported and has no other way to be told. Without the second one, every start prints that oneDNN
-# is on; on a CPU TensorFlow only describes a network here, and OpenVINO has its own oneDNN.
+# TensorFlow reads both when it is first imported and has no other way to be told. Without the second one, every start
+# prints that oneDNN is on; on a CPU TensorFlow only describes a network here, and OpenVINO has its own oneDNN.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
@@ -29,9 +31,9 @@ Network = Callable[[NDArray[np.generic]], list[NDArray[np.float32]]]
 class Runtime:
     """Where and how networks run.
 
-    `device`: "gpu", "cpu", or "auto" for the GPU where TensorFlow sees one. `threads`: of the CPU, for each network; 0 for all cores.
-    `precision`: "f32" or "bf16" on the CPU; None for bf16 where the processor multiplies in bfloat16 by itself, which is about twice as
-    fast, and f32 elsewhere.
+    `device`: "gpu", "cpu", or "auto" for the GPU where TensorFlow sees one. `threads`: of the CPU, for each network; 0
+    for all cores. `precision`: "f32" or "bf16" on the CPU; None for bf16 where the processor multiplies in bfloat16 by
+    itself, which is about twice as fast, and f32 elsewhere.
     """
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -42,8 +44,9 @@ class Runtime:
 def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Network:
     """Compile a functional Keras model of one input for this machine, once for all shapes.
 
-    The network takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. Call it in the process
-    that compiled it, from one thread at a time. Raises RecognitionError when the device is "gpu" and there is none.
+    The network takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. Call it in
+    the process that compiled it, from one thread at a time. Raises RecognitionError when the device is "gpu" and there
+    is none.
     """
     import tensorflow as tf
 
@@ -78,7 +81,9 @@ def _uses_gpu(runtime: Runtime) -> bool:
 
 
 def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
-    """Start and end of batches of powers of two: a network compiles kernels for every size that it meets, so it should meet few."""
+    """Start and end of batches of powers of two: a network compiles kernels for every size that it meets, so it should
+    meet few.
+    """
     max_rows = min(MAX_BATCH_ROWS, max(MAX_BATCH_BYTES // batch[0].nbytes, 1))
     start = 0
     while start < len(batch):

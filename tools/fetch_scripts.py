@@ -1,4 +1,6 @@
-"""Fetch the pages' two JavaScript libraries from npm's registry into a folder: `python3 fetch_scripts.py FOLDER`. No node is needed."""
+"""Fetch the pages' two JavaScript libraries from npm's registry into a folder: `python3 fetch_scripts.py FOLDER`. No
+node is needed.
+"""
 
 import base64
 import hashlib
@@ -61,7 +63,8 @@ def main(folder: Path) -> None:
             script = fetch(package, registry)
         except (urllib.error.URLError, OSError, ValueError, tarfile.TarError, KeyError) as error:
             sys.exit(
-                f"{package.name} could not be fetched: {error}. Look at the network, or name another registry in NPM_CONFIG_REGISTRY."
+                f"{package.name} could not be fetched: {error}. Look at the network, or name another registry in "
+                "NPM_CONFIG_REGISTRY."
             )
         # A map to the sources would be looked for, and is not here.
         lines = [line for line in script.splitlines(keepends=True) if not line.startswith(b"//# sourceMappingURL=")]

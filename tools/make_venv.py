@@ -1,10 +1,13 @@
-"""Make a virtual environment with pip, also on a bare Debian whose Python comes without one: `python3 make_venv.py FOLDER`."""
+"""Make a virtual environment with pip, also on a bare Debian whose Python comes without one: `python3 make_venv.py
+FOLDER`.
+"""
 
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  (this is what says so)
     sys.exit(
-        f"Rollcall needs Python 3.11 or later; this is {sys.version.split()[0]}. Install one and name it: make PYTHON=python3.12"
+        f"Rollcall needs Python 3.11 or later; this is {sys.version.split()[0]}. Install one and name it: make "
+        "PYTHON=python3.12"
     )
 
 import importlib.util
@@ -41,7 +44,8 @@ def main(folder: Path) -> None:
             urllib.request.urlretrieve(address, wheel)  # noqa: S310
         except (urllib.error.URLError, ValueError) as error:
             sys.exit(
-                f"This Python has no pip, and none could be fetched from {index} ({error}). Install it: apt install python3-venv"
+                f"This Python has no pip, and none could be fetched from {index} ({error}). Install it: apt install "
+                "python3-venv"
             )
         # A wheel of pip can run from itself.
         command = [str(folder / "bin" / "python"), f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)]

@@ -1,4 +1,6 @@
-"""Another system's calendar becomes lectures: first a list to look at, then the lectures. Reading it again changes nothing."""
+"""Another system's calendar becomes lectures: first a list to look at, then the lectures. Reading it again changes
+nothing.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

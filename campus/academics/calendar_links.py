@@ -1,4 +1,6 @@
-"""Private addresses of calendars. The address can't be guessed, nor made from what is in the database without the secret key."""
+"""Private addresses of calendars. The address can't be guessed, nor made from what is in the database without the
+secret key.
+"""
 
 import uuid
 from datetime import timedelta

@@ -81,7 +81,8 @@ class Course(KeyedModel):
         choices=Strictness.choices,
         default=Strictness.BALANCED,
         help_text=_(
-            "How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient "
+            "How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, "
+            "lenient "
             "the other way round. It counts from the next recording on."
         ),
     )
@@ -207,7 +208,9 @@ def known_time_zone(value: str) -> None:
 
 
 class LectureSeries(models.Model):
-    """Lectures of a class that come back on the same days of the week. Its times are those on the wall, summer and winter."""
+    """Lectures of a class that come back on the same days of the week. Its times are those on the wall, summer and
+    winter.
+    """
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="series", verbose_name=_("class"))
     title = models.CharField(_("title"), max_length=200, blank=True)
@@ -326,7 +329,9 @@ class Lecture(models.Model):
 
 
 class CalendarLink(models.Model):
-    """A private address that calendar programs read somebody's lectures from. It shows what its owner may see at that moment."""
+    """A private address that calendar programs read somebody's lectures from. It shows what its owner may see at that
+    moment.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(

@@ -1,6 +1,8 @@
-"""The roster as a table: a row is a student in a class, or a student alone. Reading it from CSV or Excel, and writing it.
+"""The roster as a table: a row is a student in a class, or a student alone. Reading it from CSV or Excel, and writing
+it.
 
-People's programs name the columns as they like: what a column is, is guessed from its name and can be chosen by a person.
+People's programs name the columns as they like: what a column is, is guessed from its name and can be chosen by a
+person.
 """
 
 import csv
@@ -58,7 +60,9 @@ FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Texts as people read them; `lines` are the rows' numbers in the file, from 1 for the headers. Empty rows are left out."""
+    """Texts as people read them; `lines` are the rows' numbers in the file, from 1 for the headers. Empty rows are left
+    out.
+    """
 
     headers: list[str]
     rows: list[list[str]]
@@ -129,7 +133,9 @@ def read_table(content: bytes) -> Table:
 
 
 def _csv_lines(content: bytes) -> Iterator[list[str]]:
-    """CSV as people's programs write it: comma, semicolon or tab; UTF-8 with or without mark, UTF-16, or Windows' own."""
+    """CSV as people's programs write it: comma, semicolon or tab; UTF-8 with or without mark, UTF-16, or Windows'
+    own.
+    """
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
@@ -157,7 +163,9 @@ def _workbook_lines(content: bytes) -> Iterator[Iterable[object]]:
 
 
 def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
-    """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has none."""
+    """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has
+    none.
+    """
     yield list(COLUMNS)
     for student in students.prefetch_related("enrolments__course"):
         about = [student.number, student.name, student.email, student.guardian_phone]

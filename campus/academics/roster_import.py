@@ -1,7 +1,9 @@
-"""What an import of a roster would do, before it is done: who is new, who changes and how, who leaves, and which rows are wrong.
+"""What an import of a roster would do, before it is done: who is new, who changes and how, who leaves, and which rows
+are wrong.
 
-A student is known by the number: importing the same file again changes nothing. A column that is there is the truth, also
-where a cell is empty; a column that is missing changes nothing. Who stands on the roster again after leaving is on it again.
+A student is known by the number: importing the same file again changes nothing. A column that is there is the truth,
+also where a cell is empty; a column that is missing changes nothing. Who stands on the roster again after leaving is on
+it again.
 """
 
 from collections.abc import Mapping
@@ -71,7 +73,8 @@ def import_roster(
 ) -> RosterPlan:
     """Do what `plan_roster` says, all of it or nothing; returns what was done.
 
-    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a row is wrong.
+    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a
+    row is wrong.
     """
     with transaction.atomic():
         plan = plan_roster(table, columns, course)

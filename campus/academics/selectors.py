@@ -10,7 +10,9 @@ from campus.accounts.roles import AnyUser, sees_everything
 
 
 def courses_for(user: AnyUser) -> QuerySet[Course]:
-    """The classes that a user may see: all for registrars, auditors and administrators, else those that he or she teaches."""
+    """The classes that a user may see: all for registrars, auditors and administrators, else those that he or she
+    teaches.
+    """
     if not user.is_active:
         return Course.objects.none()
     return Course.objects.all() if sees_everything(user) else Course.objects.filter(lecturers=user.pk)
@@ -21,7 +23,9 @@ def lectures_for(user: AnyUser) -> QuerySet[Lecture]:
 
 
 def students_for(user: AnyUser) -> QuerySet[Student]:
-    """All students for who sees all classes; else those who are or were on the roster of a class that the user teaches."""
+    """All students for who sees all classes; else those who are or were on the roster of a class that the user
+    teaches.
+    """
     if sees_everything(user):
         return Student.objects.all()
     return Student.objects.filter(pk__in=Student.objects.filter(enrolments__course__in=courses_for(user)).values("pk"))

@@ -1,7 +1,8 @@
-"""From a series to its lectures: first a plan that people look at, then the lectures. What people changed by hand stays.
+"""From a series to its lectures: first a plan that people look at, then the lectures. What people changed by hand
+stays.
 
-A lecture belongs to its day in the series, also when it was moved. The series leaves alone what has begun, what was changed
-or cancelled by hand, and what has a recording or attendance.
+A lecture belongs to its day in the series, also when it was moved. The series leaves alone what has begun, what was
+changed or cancelled by hand, and what has a recording or attendance.
 """
 
 import hashlib
@@ -46,7 +47,9 @@ DAY = timedelta(days=1)
 
 
 def plan_series(series: LectureSeries) -> list[PlannedDay]:
-    """What applying the series would do, day by day. The first time also days in the past get lectures, later only those to come."""
+    """What applying the series would do, day by day. The first time also days in the past get lectures, later only
+    those to come.
+    """
     return plan_all([series])[0]
 
 
@@ -135,14 +138,17 @@ def _plan(
 def plan_fingerprint(steps: Iterable[PlannedDay]) -> str:
     """Tells whether the plan that somebody agreed to is still the plan."""
     lines = [
-        f"{step.kind} {step.day} {step.starts_at.timestamp()} {step.ends_at.timestamp()} {step.lecture and step.lecture.pk}"
+        f"{step.kind} {step.day} {step.starts_at.timestamp()} {step.ends_at.timestamp()} "
+        f"{step.lecture and step.lecture.pk}"
         for step in steps
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def apply_series(*, series: LectureSeries, agreed: str) -> Counter[DayChange]:
-    """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was looked at."""
+    """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was
+    looked at.
+    """
     try:
         with transaction.atomic():
             series = (
@@ -183,7 +189,9 @@ def _clash(others: list[Lecture], starts_at: datetime, ends_at: datetime) -> str
 
 
 def reason_to_keep(lecture: Lecture, now: datetime, taken: set[datetime], starts_at: datetime | None) -> str:
-    """Why the series leaves a lecture alone; "" where it does not. `starts_at` is when it should be, None where it should go."""
+    """Why the series leaves a lecture alone; "" where it does not. `starts_at` is when it should be, None where it
+    should go.
+    """
     if lecture.cancelled and (lecture.detached or lecture.series_id):
         return _("It was cancelled by hand.")
     if lecture.detached:

@@ -106,7 +106,9 @@ def set_strictness(*, course: Course, strictness: str) -> None:
 
 
 def enrol_student(*, number: str, name: str, course: Course | None = None) -> Student:
-    """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises UserError."""
+    """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises
+    UserError.
+    """
     with transaction.atomic():
         student = Student.objects.filter(number_key=number).first()
         if student is None:

@@ -1,4 +1,6 @@
-"""What all endpoints share: what is known is not sent again, what was changed meanwhile not written over, nothing made twice."""
+"""What all endpoints share: what is known is not sent again, what was changed meanwhile not written over, nothing made
+twice.
+"""
 
 import hashlib
 import json
@@ -67,7 +69,9 @@ def _as_json(data: Any) -> bytes:
 
 
 class Endpoint(GenericViewSet[Row]):
-    """GET answers with an ETag and to If-None-Match with 304; writes look at If-Match; every POST takes an Idempotency-Key."""
+    """GET answers with an ETag and to If-None-Match with 304; writes look at If-Match; every POST takes an
+    Idempotency-Key.
+    """
 
     conditional = True  # which is what the schema asks
 
@@ -109,7 +113,8 @@ class Endpoint(GenericViewSet[Row]):
 def once(key: str, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
     """Answer a repeated request as the first time, without doing it again.
 
-    The key and what is done are one transaction: where that fails, the key is free again; who comes at the same time waits for it.
+    The key and what is done are one transaction: where that fails, the key is free again; who comes at the same time
+    waits for it.
     """
     if not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
         raise ValidationError(_("An Idempotency-Key has 1 to 255 printable ASCII characters."))

@@ -1,4 +1,6 @@
-"""Every refusal is a problem (RFC 9457): a sentence for people in `detail`, and for wrong input a sentence a field in `errors`."""
+"""Every refusal is a problem (RFC 9457): a sentence for people in `detail`, and for wrong input a sentence a field in
+`errors`.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -48,7 +50,9 @@ def problem(
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500 without a word of it."""
+    """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500
+    without a word of it.
+    """
     set_rollback()
     match error:
         case UploadTooLarge():

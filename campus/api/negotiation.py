@@ -9,7 +9,9 @@ from rest_framework.request import Request
 
 
 class OneFormat(DefaultContentNegotiation):
-    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for by its type."""
+    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for
+    by its type.
+    """
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

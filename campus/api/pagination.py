@@ -1,4 +1,6 @@
-"""Pages and order of lists. A page goes on from where the last one ended, so that rows that come or go meanwhile shift nothing."""
+"""Pages and order of lists. A page goes on from where the last one ended, so that rows that come or go meanwhile shift
+nothing.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -217,7 +217,9 @@ def name_key(text: str) -> str:
 
 
 class StudentFinder:
-    """Whose folder it is. The folder next to the file counts first, then those above it: a zip may have one around all."""
+    """Whose folder it is. The folder next to the file counts first, then those above it: a zip may have one around
+    all.
+    """
 
     def __init__(self, course: Course | None) -> None:
         self.course = course

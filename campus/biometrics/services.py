@@ -102,7 +102,9 @@ def import_photo_folder(*, folder: Path, course: Course | None = None) -> Import
 def import_photo_files(
     *, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None
 ) -> ImportResult:
-    """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are none."""
+    """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are
+    none.
+    """
     return import_all(file_entries(files), course=course, add=add_photo)
 
 
@@ -176,7 +178,8 @@ def request_training(*, course: Course) -> Gallery:
             return waiting.latest("created_at")
         if not course_photos(course).exists():
             raise UserError(
-                "There are no usable photos of the students of {course}. Add some in their files, then take attendance again.",
+                "There are no usable photos of the students of {course}. Add some in their files, then take "
+                "attendance again.",
                 course=course,
             )
         gallery = Gallery.objects.create(course=course, embedder=course.wanted_embedder)

@@ -46,7 +46,9 @@ def update_alarms() -> None:
 
 
 def find_stopped() -> list[str]:
-    """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be left."""
+    """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be
+    left.
+    """
     sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
     scheduler = [] if sent and sent > timezone.now() - SILENT else ["scheduler"]
     sources = [
@@ -117,7 +119,9 @@ def _silent_lectures(source: Source) -> datetime | None:
 
 
 def _queues() -> Found:
-    """Work that was asked for and that nobody took for long. What waits for something else is asked for anew meanwhile."""
+    """Work that was asked for and that nobody took for long. What waits for something else is asked for anew
+    meanwhile.
+    """
     before = timezone.now() - QUEUED
     waiting: dict[str, int] = {}
     for job in jobs.JOBS:

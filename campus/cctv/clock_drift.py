@@ -1,7 +1,8 @@
 """How far the clocks of cameras are off, as far as it shows. A person decides what counts: `Source.clock_offset`.
 
-A clock that is burnt into the picture is the camera's, as is the one in the names of its files, so reading it says nothing more.
-What is needed is a second clock: ours, where a camera is recorded live, or the one of the store that the files are written to.
+A clock that is burnt into the picture is the camera's, as is the one in the names of its files, so reading it says
+nothing more. What is needed is a second clock: ours, where a camera is recorded live, or the one of the store that the
+files are written to.
 """
 
 from datetime import timedelta
@@ -36,8 +37,8 @@ def measure_clock_offsets() -> None:
 def clock_offset_from_files(source: Source) -> float | None:
     """Seconds by which the clock in the names is ahead of the one by which the store says when a file was last written.
 
-    A camera writes to the end, so a file was last written when it was over, or later where it was copied afterwards: of all
-    files the ones that were written soonest count. None where too few agree, or nothing is known.
+    A camera writes to the end, so a file was last written when it was over, or later where it was copied afterwards: of
+    all files the ones that were written soonest count. None where too few agree, or nothing is known.
     """
     pattern, zone = compile_pattern(source.pattern), source.tzinfo
     here = FootageFile.objects.filter(source=source, state=FootageFile.State.STORED, modified_at__isnull=False).exclude(

@@ -55,7 +55,9 @@ def collect_footage() -> None:
 
 
 def plan_collections(now: datetime) -> None:
-    """Plan a collection for each lecture in a room with a camera. Moved lectures restart theirs, cancelled ones end it."""
+    """Plan a collection for each lecture in a room with a camera. Moved lectures restart theirs, cancelled ones end
+    it.
+    """
     sources_by_room: dict[int | None, list[Source]] = {}
     for camera in Camera.objects.filter(source__enabled=True).select_related("source"):
         sources_by_room.setdefault(camera.room_id, []).append(camera.source)
@@ -78,7 +80,9 @@ def plan_collections(now: datetime) -> None:
 
 
 def should_collect(lecture: Lecture, sources: Sequence[Source], now: datetime) -> bool:
-    """Whether footage is collected: not of lectures that ended before a source was added, except within its deadline."""
+    """Whether footage is collected: not of lectures that ended before a source was added, except within its
+    deadline.
+    """
     if (
         not sources
         or lecture.cancelled

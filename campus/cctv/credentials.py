@@ -19,7 +19,9 @@ PRIVATE_KEY_PREFIX = "-----BEGIN "  # how a private key starts, which is no pass
 
 
 def normalize_private_key(text: str) -> str:
-    """A private key of SSH in OpenSSH's own form, from that or from PEM. Raises UserError where it is none that can be used."""
+    """A private key of SSH in OpenSSH's own form, from that or from PEM. Raises UserError where it is none that can be
+    used.
+    """
     load = (
         serialization.load_ssh_private_key
         if "OPENSSH" in text.split("\n", 1)[0]
@@ -33,7 +35,8 @@ def normalize_private_key(text: str) -> str:
         key = None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise UserError(
-            "This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without .pub."
+            "This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without "
+            ".pub."
         )
     form = serialization.PrivateFormat.OpenSSH
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
@@ -65,7 +68,9 @@ def _given() -> tuple[str, ...]:
 
 @cache
 def _keys(*secrets: str) -> MultiFernet:
-    """Whatever the secrets look like, what is derived of each is a key of Fernet's, and no other part of Rollcall derives the same."""
+    """Whatever the secrets look like, what is derived of each is a key of Fernet's, and no other part of Rollcall
+    derives the same.
+    """
     keys = (
         HKDF(SHA256(), 32, salt=None, info=b"rollcall: passwords of sources").derive(secret.encode())
         for secret in secrets

@@ -29,7 +29,8 @@ FORBIDDEN_PORTS = {1433, 1521, 2379, 3306, 5432, 5672, 6379, 9200, 11211, 27017}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a source is. `ips`: what its name leads to, looked up once; only these are to be connected to. Of a folder only `path`.
+    """Where a source is. `ips`: what its name leads to, looked up once; only these are to be connected to. Of a folder
+    only `path`.
 
     `host` is the name without brackets, `path` is decoded and begins with a slash, `query` has no question mark.
     """
@@ -52,8 +53,9 @@ class Address:
 def allowed_address(source: Source) -> Address:
     """The source's address, if we may go there.
 
-    Raises UserError, a sentence for whoever wrote the address: another scheme or port than the kind's, a private address that is not in
-    ROLLCALL_SOURCE_NETWORKS, a folder that is not under ROLLCALL_SOURCE_FOLDERS, what is unencrypted and not in those networks.
+    Raises UserError, a sentence for whoever wrote the address: another scheme or port than the kind's, a private
+    address that is not in ROLLCALL_SOURCE_NETWORKS, a folder that is not under ROLLCALL_SOURCE_FOLDERS, what is
+    unencrypted and not in those networks.
     """
     if source.kind == Kind.FOLDER:
         return Address("file", str(allowed_folder(Path(source.address))))
@@ -77,7 +79,8 @@ def allowed_address(source: Source) -> Address:
     found = resolve_allowed_addresses(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
     if parts.scheme in UNENCRYPTED_SCHEMES and not all(inside for _address, inside in found):
         raise UserError(
-            "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list the network.",
+            "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list "
+            "the network.",
             scheme=f"{parts.scheme}://",
             other=f"{parts.scheme}s://",
         )
@@ -98,7 +101,8 @@ def allowed_folder(folder: Path) -> Path:
         real.is_relative_to(Path(allowed).resolve()) for allowed in settings.SOURCE_FOLDERS
     ):
         raise UserError(
-            "Footage is not fetched from the folder {folder}. The administrator can allow it (ROLLCALL_SOURCE_FOLDERS).",
+            "Footage is not fetched from the folder {folder}. The administrator can allow it "
+            "(ROLLCALL_SOURCE_FOLDERS).",
             folder=folder,
         )
     if not real.is_dir():

@@ -1,4 +1,6 @@
-"""Everything that the fetching of a footage file writes: how far it is, that it is here, or that it has to be tried again."""
+"""Everything that the fetching of a footage file writes: how far it is, that it is here, or that it has to be tried
+again.
+"""
 
 import logging
 from dataclasses import asdict
@@ -40,8 +42,9 @@ def save_fetch_progress(*, footage_file: FootageFile, fetched_bytes: int) -> boo
 
 
 def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
-    """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and `sha256` is what
-    came of it. False as `save_fetch_progress`."""
+    """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and
+    `sha256` is what came of it. False as `save_fetch_progress`.
+    """
     fields = {"size": size, "modified_at": modified, "fetched_bytes": 0, "sha256": sha256}
     return bool(
         FootageFile.objects.filter(
@@ -58,7 +61,8 @@ def schedule_retry(*, footage_file: FootageFile, why: Message, pause: timedelta 
 
 
 def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
-    """All bytes are in the part file: keep it, and hand it to the lectures that it shows. False: this attempt lost its lease.
+    """All bytes are in the part file: keep it, and hand it to the lectures that it shows. False: this attempt lost its
+    lease.
 
     A file that is here already, of this source or of this room, is not kept twice.
     """

@@ -1,4 +1,6 @@
-"""A folder of recordings that is loaded once: its files become footage files, and each that shows a lecture is asked for."""
+"""A folder of recordings that is loaded once: its files become footage files, and each that shows a lecture is asked
+for.
+"""
 
 import os
 from collections.abc import Collection as Many
@@ -25,7 +27,9 @@ UNBOUNDED = 32767  # GiB a day
 
 
 def list_files(folder: Path) -> list[RemoteFile]:
-    """All files below the folder; links and hidden ones are left out. Raises UserError: not allowed, not there, too many."""
+    """All files below the folder; links and hidden ones are left out. Raises UserError: not allowed, not there, too
+    many.
+    """
     folder = allowed_folder(folder.absolute())
     files: list[RemoteFile] = []
     for file in _walked(folder):
@@ -54,8 +58,8 @@ def save_import_source(
 ) -> Source:
     """The source that the folder is loaded through, in use until it is; loaded again, it is the same one.
 
-    `rooms`: the names of rooms by what the pattern calls the camera, "" for all others. What is in neither is a room's name itself.
-    Raises UserError and ValidationError.
+    `rooms`: the names of rooms by what the pattern calls the camera, "" for all others. What is in neither is a room's
+    name itself. Raises UserError and ValidationError.
     """
     address = str(allowed_folder(folder.absolute()))
     source = Source.objects.filter(kind=Source.Kind.FOLDER, address=address).first() or Source(
@@ -89,7 +93,9 @@ def _room(name: str, label: str) -> Room:
 
 
 def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedFile]:
-    """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were read."""
+    """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were
+    read.
+    """
     found = parse_files(source, files)
     now = timezone.now()
     shown = [parsed for parsed in found if parsed.lectures and not parsed.note]

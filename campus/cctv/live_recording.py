@@ -43,7 +43,9 @@ def _recordable() -> QuerySet[Camera]:
 
 
 def unrecorded_since(source: Source, now: datetime) -> datetime | None:
-    """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing has to be."""
+    """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing
+    has to be.
+    """
     rooms = {camera.room_id for camera in source.cameras.all()}
     running = [lecture for lecture in lectures_between(now, now) if lecture.room_id in rooms]
     if not running:

@@ -70,7 +70,9 @@ def _item(row: Collection) -> Mapping[str, object]:
 
 
 def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
-    """To the registrars: what stopped, and what goes on again. Each alarm is told once when it begins and once when it is over."""
+    """To the registrars: what stopped, and what goes on again. Each alarm is told once when it begins and once when it
+    is over.
+    """
     for alarm, event, title in [
         *((alarm, "alarm.started", BEGUN) for alarm in begun),
         *((alarm, "alarm.ended", OVER) for alarm in over),

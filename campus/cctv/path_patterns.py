@@ -1,4 +1,5 @@
-"""What the path of a file says: which camera, which room, from when to when. Pure arithmetic of names; nothing is opened here.
+"""What the path of a file says: which camera, which room, from when to when. Pure arithmetic of names; nothing is
+opened here.
 
 A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4`:
 
@@ -38,7 +39,9 @@ LONGEST_PATH = 1000
 
 @dataclass(frozen=True, slots=True)
 class PathFields:
-    """What a path says. Empty or None: nothing about it. `starts` and `ends` are moments in UTC, and `ends` comes after `starts`."""
+    """What a path says. Empty or None: nothing about it. `starts` and `ends` are moments in UTC, and `ends` comes after
+    `starts`.
+    """
 
     camera: str = ""
     room: str = ""
@@ -47,7 +50,9 @@ class PathFields:
 
     @property
     def label(self) -> str:
-        """What a camera of the source is called: by its room, by its own name, or by both where the pattern has both."""
+        """What a camera of the source is called: by its room, by its own name, or by both where the pattern has
+        both.
+        """
         return "/".join(word for word in (self.room, self.camera) if word)
 
 
@@ -78,10 +83,11 @@ class Pattern:
         self._depths = [_regex(self._atoms[:end]) for end in (*ends, len(self._atoms))]
 
     def match(self, path: str, zone: tzinfo) -> PathFields | None:
-        """What the path says, its times read as those of `zone`. None: it does not fit, or says a time that there is not.
+        """What the path says, its times read as those of `zone`. None: it does not fit, or says a time that there is
+        not.
 
-        Any text may come; the work grows with its length only. Of the hour that comes twice in autumn, the first is meant,
-        unless the end says otherwise.
+        Any text may come; the work grows with its length only. Of the hour that comes twice in autumn, the first is
+        meant, unless the end says otherwise.
         """
         if not self.text:
             return PathFields()
@@ -101,7 +107,9 @@ class Pattern:
         return PathFields(values.get("camera") or "", values.get("room") or "", starts, ends)
 
     def may_contain(self, folder: str, first: date, last: date) -> bool:
-        """Whether files that fit, and start on a day from `first` to `last` in the source's zone, may lie in or under the folder."""
+        """Whether files that fit, and start on a day from `first` to `last` in the source's zone, may lie in or under
+        the folder.
+        """
         if not self.text or not folder:
             return True
         depth = folder.count("/")
@@ -180,7 +188,8 @@ def _check(atoms: list[Token]) -> None:
     for said in (start, end):
         if said and not _complete(said, dated=said is start or bool(said & {"Y", "y", "m", "d"})):
             raise UserError(
-                "A time in the pattern is not whole: the start needs year, month, day and hour, like {date:%Y%m%d}/{start:%H%M%S}."
+                "A time in the pattern is not whole: the start needs year, month, day and hour, like "
+                "{date:%Y%m%d}/{start:%H%M%S}."
             )
     if end and not start:
         raise UserError(
@@ -194,7 +203,9 @@ def _complete(said: set[str], *, dated: bool) -> bool:
 
 
 def _regex(atoms: list[Token]) -> re.Pattern[str]:
-    """Each open atom takes as little as lets what follows, up to the next one, fit, and never tries again: so the time is linear."""
+    """Each open atom takes as little as lets what follows, up to the next one, fit, and never tries again: so the time
+    is linear.
+    """
     seen: set[str] = set()
     parts: list[str] = []
     depth = 0
@@ -237,7 +248,9 @@ def _moment(said: dict[str, str], zone: tzinfo, day: date | None = None, fold: i
 
 
 def _end(said: dict[str, str], starts: datetime, zone: tzinfo) -> datetime | None:
-    """The first moment after the start that is meant by the time: of its day, of the hour that comes again, or of the next day."""
+    """The first moment after the start that is meant by the time: of its day, of the hour that comes again, or of the
+    next day.
+    """
     dated = bool(said.keys() & {"m", "s"})
     day = starts.astimezone(zone).date()
     days = [None] if dated else [day, day + timedelta(days=1)]

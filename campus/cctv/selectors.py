@@ -1,4 +1,6 @@
-"""What a user may see of sources and of what came from them: who looks after all classes all of it, a lecturer the own lectures'."""
+"""What a user may see of sources and of what came from them: who looks after all classes all of it, a lecturer the own
+lectures'.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +51,8 @@ def without_lecture(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFil
 
 
 def awaiting_assignment(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
-    """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at once.
+    """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at
+    once.
 
     Not the others: a room is filmed at night, too.
     """
@@ -65,7 +68,9 @@ def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
 
 @dataclass(frozen=True, slots=True)
 class FilePreview:
-    """A file at a source: whether its path fits the pattern, what that makes of it, and the footage file that it is already."""
+    """A file at a source: whether its path fits the pattern, what that makes of it, and the footage file that it is
+    already.
+    """
 
     file: RemoteFile
     fits: bool

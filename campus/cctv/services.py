@@ -1,4 +1,6 @@
-"""What people write about sources: what they are, which cameras they show, a look at what they have, and another chance."""
+"""What people write about sources: what they are, which cameras they show, a look at what they have, and another
+chance.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -35,8 +37,8 @@ SHOWN = 200  # files of a test that are kept to be looked at
 def save_source(*, source: Source, password: str | None = None, **changes: object) -> Source:
     """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
 
-    Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password was not
-    given again.
+    Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password
+    was not given again.
     """
     for name, value in changes.items():
         setattr(source, name, value)
@@ -49,7 +51,8 @@ def save_source(*, source: Source, password: str | None = None, **changes: objec
 def clean_password(source: Source, password: str | None) -> str | None:
     """What is kept of a password, or of a private key. None keeps what is there.
 
-    It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises ValidationError.
+    It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises
+    ValidationError.
     """
     before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
     if before and password is None and (before.kind, before.address) != (source.kind, source.address):
@@ -84,7 +87,9 @@ def _save(row: Row) -> Row:
 
 
 def delete_source(*, source: Source) -> None:
-    """Delete a source with its cameras and all files fetched from it. Raises UserError where attendance was taken from its footage."""
+    """Delete a source with its cameras and all files fetched from it. Raises UserError where attendance was taken from
+    its footage.
+    """
     files = [footage_file.file for footage_file in source.footage_files.exclude(file="")]
     with transaction.atomic():
         _delete(source)
@@ -107,7 +112,9 @@ def _delete(row: Source | Camera) -> None:
 
 
 def request_source_test(*, source: Source) -> SourceTest:
-    """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at anew."""
+    """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at
+    anew.
+    """
     with transaction.atomic():
         queued = {
             "state": SourceTest.State.QUEUED,
@@ -125,7 +132,9 @@ def request_source_test(*, source: Source) -> SourceTest:
 def finish_source_test(
     *, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None
 ) -> bool:
-    """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its lease."""
+    """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its
+    lease.
+    """
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
     shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
     return jobs.finish(
@@ -134,7 +143,9 @@ def finish_source_test(
 
 
 def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
-    """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any more."""
+    """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any
+    more.
+    """
     if footage_file.source.kind == Source.Kind.RTSP:
         raise UserError("This was recorded from a camera and nowhere else, so it is gone.")
     if not FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.DISCARDED).update(
@@ -151,7 +162,9 @@ def restore_footage_file(*, footage_file: FootageFile, user: User | None = None)
 
 
 def restart_collection(*, collection: Collection, user: User | None = None) -> None:
-    """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be looked for."""
+    """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be
+    looked for.
+    """
     now = timezone.now()
     if collection.state == Collection.State.OFF:
         raise UserError("The footage of this lecture is not collected: {why}", why=collection.note)
@@ -172,8 +185,8 @@ def restart_collection(*, collection: Collection, user: User | None = None) -> N
 def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: User | None = None) -> None:
     """A person says that the footage file shows that lecture, and no other. Where it is not here yet, it is fetched.
 
-    Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here under
-    another name.
+    Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here
+    under another name.
     """
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     if footage_file.state == FootageFile.State.DUPLICATE:
@@ -208,7 +221,9 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
 
 @transaction.atomic
 def discard_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
-    """The footage file is of no use: what is here of it is deleted, and the lectures that it showed are counted without it."""
+    """The footage file is of no use: what is here of it is deleted, and the lectures that it showed are counted without
+    it.
+    """
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     lectures, name = list(lectures_shown_by(footage_file)), footage_file.file.name
     gone = {

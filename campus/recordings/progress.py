@@ -1,4 +1,6 @@
-"""How far the work on a recording is: computed here for pages, the API, lists of the administration and the dashboard."""
+"""How far the work on a recording is: computed here for pages, the API, lists of the administration and the
+dashboard.
+"""
 
 import hashlib
 import json

@@ -96,7 +96,9 @@ def gap_tolerance(length: float) -> float:
 
 
 def find_gaps(covered: Iterable[Interval], length: float) -> list[Interval]:
-    """What intervals, in order and without overlap, leave out of [0, length]. Gaps within the tolerance are left out."""
+    """What intervals, in order and without overlap, leave out of [0, length]. Gaps within the tolerance are left
+    out.
+    """
     edges = [(0.0, 0.0), *covered, (length, length)]
     tolerance = gap_tolerance(length)
     return [(before[1], after[0]) for before, after in pairwise(edges) if after[0] - before[1] > tolerance]

@@ -130,7 +130,9 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
 
 
 def restart_recording(*, recording: Recording, user: User | None) -> None:
-    """Take attendance again from the start, whatever the state. The previous result stays until the new one is there."""
+    """Take attendance again from the start, whatever the state. The previous result stays until the new one is
+    there.
+    """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
         Recording.objects.filter(pk=recording.pk).update(

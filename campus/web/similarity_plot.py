@@ -17,8 +17,8 @@ def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequ
     """Histograms of similarities of the same and of different people, with named thresholds; "" if nothing was
     measured.
 
-    `curves` has the counts "genuine" and "impostor" between "edges" (cosines, one more than counts). Each is drawn as high as the
-    other: there are always far more pairs of different people.
+    `curves` has the counts "genuine" and "impostor" between "edges" (cosines, one more than counts). Each is drawn as
+    high as the other: there are always far more pairs of different people.
     """
     edges = curves.get("edges", [])
     shown = [i for name in ("genuine", "impostor") for i, count in enumerate(curves.get(name, [])) if count]
@@ -48,7 +48,8 @@ def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequ
     )
     lines = format_html_join(
         "\n",
-        '<line class="threshold" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text x="{3}" y="{4}" text-anchor="end">{5}</text>',
+        '<line class="threshold" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><text x="{3}" y="{4}" '
+        'text-anchor="end">{5}</text>',
         (
             (
                 x(value),

@@ -63,7 +63,8 @@ def draw_term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeSt
     )
     legend = format_html_join(
         "",
-        '<li class="line-{}"><svg viewBox="0 0 28 8" width="28" height="8" aria-hidden="true"><polyline points="0,4 28,4"/></svg>{}</li>',
+        '<li class="line-{}"><svg viewBox="0 0 28 8" width="28" height="8" aria-hidden="true"><polyline points="0,4 '
+        '28,4"/></svg>{}</li>',
         enumerate(drawn, start=1),
     )
     return format_html(

@@ -1,8 +1,8 @@
 """What the small program that Rollcall grew out of got wrong and no other test here asks.
 
 Elsewhere: a stranger makes nobody present (recognition/test_voting), a face at the border stops nobody else
-(recognition/test_detector), open routes, open redirect, logout by GET, self-registration, an upload that was never kept, keys
-and debug mode in the code (campus/test_web_*), fixed standardisation (recognition/test_embedders_facenet).
+(recognition/test_detector), open routes, open redirect, logout by GET, self-registration, an upload that was never
+kept, keys and debug mode in the code (campus/test_web_*), fixed standardisation (recognition/test_embedders_facenet).
 """
 
 from pathlib import Path

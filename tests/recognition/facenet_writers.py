@@ -1,4 +1,5 @@
-"""FaceNet's network with given weights, built and saved by TensorFlow as the original was, and by Keras as deepface's is.
+"""FaceNet's network with given weights, built and saved by TensorFlow as the original was, and by Keras as deepface's
+is.
 
 `arrays` are by facenet-pytorch's names and in its shapes.
 """
@@ -140,7 +141,9 @@ def save_original(arrays, folder: Path, people: int, crops) -> np.ndarray:
 
 
 class Deepface:
-    """Keras layers with the names of deepface's Facenet.py, where the second branch of some blocks has the block's number."""
+    """Keras layers with the names of deepface's Facenet.py, where the second branch of some blocks has the block's
+    number.
+    """
 
     def __init__(self, arrays):
         self.arrays = arrays

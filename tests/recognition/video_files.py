@@ -38,7 +38,9 @@ def picture(number: int, width: int = 160, height: int = 120) -> NDArray[np.uint
 
 
 def number_of(image: NDArray[np.uint8]) -> int:
-    """The number of the picture that was made by `picture`, whatever the compression did to it; fails if it is not upright."""
+    """The number of the picture that was made by `picture`, whatever the compression did to it; fails if it is not
+    upright.
+    """
     height, width = image.shape[:2]
     seen = [
         image[y, x].astype(int) for y in (height // 8, height - height // 8) for x in (width // 6, width - width // 6)
@@ -55,8 +57,9 @@ def number_of(image: NDArray[np.uint8]) -> int:
 
 @contextmanager
 def as_scheduled() -> Iterator[None]:
-    """SVT-AV1 makes the thread that root starts it in a real-time one: what runs in it from then on, and whatever it starts, would
-    keep everybody else from the processor."""
+    """SVT-AV1 makes the thread that root starts it in a real-time one: what runs in it from then on, and whatever it
+    starts, would keep everybody else from the processor.
+    """
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield
@@ -81,9 +84,11 @@ def video(
     b_frames: int = 0,
     sound: bool = False,
 ) -> Path:
-    """A recording at `path`: pictures 0, 1, 2, ... at `times` (default: `rate` a second for `seconds`), a key frame every `gop`.
+    """A recording at `path`: pictures 0, 1, 2, ... at `times` (default: `rate` a second for `seconds`), a key frame
+    every `gop`.
 
-    `rotation` is how far a player must turn the pictures clockwise to show them upright: they are stored turned the other way.
+    `rotation` is how far a player must turn the pictures clockwise to show them upright: they are stored turned the
+    other way.
     """
     if times is None:
         times = [n / rate for n in range(round(seconds * rate))]

@@ -1,5 +1,6 @@
-"""An FTPS server (pyftpdlib) that wants TLS for commands and data: `python -m tests.servers.ftps PORT FOLDER CERTIFICATE` with the
-password on standard input."""
+"""An FTPS server (pyftpdlib) that wants TLS for commands and data: `python -m tests.servers.ftps PORT FOLDER
+CERTIFICATE` with the password on standard input.
+"""
 
 import importlib.util
 import sys

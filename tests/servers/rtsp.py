@@ -33,7 +33,9 @@ def units(film: Path, path: Path) -> Path:
 
 
 class RtspCamera:
-    """Shows the film at rtsp://127.0.0.1:`port``path` while it runs; with a `certificate` (a file with its key) at rtsps://."""
+    """Shows the film at rtsp://127.0.0.1:`port``path` while it runs; with a `certificate` (a file with its key) at
+    rtsps://.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""A camera that speaks RTSP, for Debian's Python: `/usr/bin/python3 rtsp_camera.py UNITS`, with its settings on standard input.
+"""A camera that speaks RTSP, for Debian's Python: `/usr/bin/python3 rtsp_camera.py UNITS`, with its settings on
+standard input.
 
-UNITS is what `rtsp.units` wrote. Of the film in it, which begins anew whenever it is over, the camera shows at any moment the
-picture of that moment by the clock on the wall, so it goes on where it would be after a restart. Each line on standard input
-after the settings is a command: `mute` shows nothing more, `play` goes on.
+UNITS is what `rtsp.units` wrote. Of the film in it, which begins anew whenever it is over, the camera shows at any
+moment the picture of that moment by the clock on the wall, so it goes on where it would be after a restart. Each line
+on standard input after the settings is a command: `mute` shows nothing more, `play` goes on.
 """
 
 import json
@@ -53,7 +54,9 @@ class Camera:
         threading.Thread(target=self.show, args=(source, over), daemon=True).start()
 
     def show(self, source: Gst.Element, over: threading.Event) -> None:
-        """Picture n of the film is due at n / rate, by the clock on the wall. It begins between two key frames, as cameras do."""
+        """Picture n of the film is due at n / rate, by the clock on the wall. It begins between two key frames, as
+        cameras do.
+        """
         began = time.time()
         number = math.ceil(began * self.film.rate)
         while not over.wait(max(0.0, number / self.film.rate - time.time())):

@@ -37,7 +37,9 @@ def free_port() -> int:
 
 
 class FileServer:
-    """A server of files on loopback. `fields` are those of a source; `password` goes with them. `port` answers inside `with`."""
+    """A server of files on loopback. `fields` are those of a source; `password` goes with them. `port` answers inside
+    `with`.
+    """
 
     kind = ""
     username, password = USERNAME, PASSWORD
@@ -124,7 +126,9 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def file_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[type[FileServer]], Any]]:
-    """`file_servers(OpenSsh)` is one that runs; the same for all tests of a session. Skips where the machine has none."""
+    """`file_servers(OpenSsh)` is one that runs; the same for all tests of a session. Skips where the machine has
+    none.
+    """
     running: dict[type[FileServer], FileServer] = {}
     with ExitStack() as stack:
 

@@ -1,4 +1,6 @@
-"""WsgiDAV on cheroot: a server that asks for Digest, as recorders of cameras do, once as list of links and once as WebDAV."""
+"""WsgiDAV on cheroot: a server that asks for Digest, as recorders of cameras do, once as list of links and once as
+WebDAV.
+"""
 
 import json
 import sys

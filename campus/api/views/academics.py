@@ -143,7 +143,9 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @extend_schema(request=s.MergeSerializer, responses=s.StudentFileSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def merge(self, request: Request, pk: str) -> Response:
-        """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the student."""
+        """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the
+        student.
+        """
         guest = self.get_object()
         wish = s.MergeSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)

@@ -51,7 +51,9 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
     @extend_schema(request=s.StatusRowSerializer, responses=s.KindSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, code: str) -> Response:
-        """Change what a status is worth. The code stays, and with those that are always there the name and the meaning."""
+        """Change what a status is worth. The code stays, and with those that are always there the name and the
+        meaning.
+        """
         row = self.object_to_change()
         wish = s.StatusRowSerializer(row, data=request.data, partial=True)
         wish.is_valid(raise_exception=True)

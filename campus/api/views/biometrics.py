@@ -36,7 +36,9 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
 
     @extend_schema(request={"multipart/form-data": s.PhotoUploadSerializer}, responses={201: s.PhotoSerializer})
     def create(self, request: Request) -> Response:
-        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not `pending`."""
+        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not
+        `pending`.
+        """
         upload = s.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]

@@ -56,7 +56,9 @@ class LectureCalendars(Endpoint[Lecture]):
         pagination_class=None,
     )
     def calendar(self, request: Request) -> Response:
-        """Take the lectures of an iCalendar file: new and changed ones follow it. The same file again changes nothing."""
+        """Take the lectures of an iCalendar file: new and changed ones follow it. The same file again changes
+        nothing.
+        """
         wish = s.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         wish.is_valid(raise_exception=True)
         given = wish.validated_data

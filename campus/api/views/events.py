@@ -1,8 +1,8 @@
 """The progress of a recording as server-sent events.
 
-A stream holds a thread of the web server. So it lasts some seconds, and only so many are held at once; who comes when all are
-taken gets what there is now. A browser's EventSource, and any client of the standard, comes again after `retry`, with the id of
-the last event that it has.
+A stream holds a thread of the web server. So it lasts some seconds, and only so many are held at once; who comes when
+all are taken gets what there is now. A browser's EventSource, and any client of the standard, comes again after
+`retry`, with the id of the last event that it has.
 """
 
 import json
@@ -63,7 +63,9 @@ class EventsView(APIView):
 
 
 def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
-    """State, id and data of the event that says how far the recording is now; None where the user may not see it any more."""
+    """State, id and data of the event that says how far the recording is now; None where the user may not see it any
+    more.
+    """
     recordings = recordings_for(user).filter(pk=pk)
 
     def told() -> tuple[str, str, str]:

@@ -94,7 +94,9 @@ class SightingViewSet(Seen[Sighting]):
     @extend_schema(request=None, responses=s.LearntSerializer)
     @action(detail=True, methods=["post"])
     def learn(self, request: Request, pk: str) -> Response:
-        """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other photo."""
+        """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other
+        photo.
+        """
         sighting = self.get_object()
         added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=who(request))
         return Response(s.LearntSerializer({"added": added}).data)

@@ -82,7 +82,9 @@ class CourseRoster(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
-        """Import the roster of a class: all of it, or with errors by row nothing. The same file again changes nothing."""
+        """Import the roster of a class: all of it, or with errors by row nothing. The same file again changes
+        nothing.
+        """
         course = self.get_object()
         wish = RosterFileSerializer(data=request.data)
         wish.is_valid(raise_exception=True)

@@ -105,7 +105,8 @@ class TokenView(APIView):
             if not code:
                 raise AuthenticationFailed(
                     _(
-                        "This account asks for a code besides the password. Send it as “code”, or make a token in the pages."
+                        "This account asks for a code besides the password. Send it as “code”, or make a token in the "
+                        "pages."
                     )
                 )
             verify_login_code(user=user, code=code)

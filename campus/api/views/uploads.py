@@ -1,8 +1,9 @@
 """Uploads that go on where they stopped: tus 1.0 with its extensions creation, checksum, termination and expiration.
 
-`Upload-Metadata` takes `lecture` (its id), `filename`, and `sha256` (hexadecimal, of the whole file), by which a duplicate is
-refused before its first byte, an unfinished upload is found again, and the file is checked before attendance is taken. An answer
-after the last byte, and the refusal of a duplicate, name the recording in the header Rollcall-Recording.
+`Upload-Metadata` takes `lecture` (its id), `filename`, and `sha256` (hexadecimal, of the whole file), by which a
+duplicate is refused before its first byte, an unfinished upload is found again, and the file is checked before
+attendance is taken. An answer after the last byte, and the refusal of a duplicate, name the recording in the header
+Rollcall-Recording.
 """
 
 import binascii
@@ -224,7 +225,9 @@ class UploadView(TusView):
         },
     )
     def patch(self, request: Request, pk: UUID) -> Response:
-        """The next bytes. After the last ones a worker checks the file, which may fail the recording, and takes attendance."""
+        """The next bytes. After the last ones a worker checks the file, which may fail the recording, and takes
+        attendance.
+        """
         upload = self.upload(pk)
         check_not_signed_off(request, upload.lecture)
         if request.content_type.split(";")[0].strip() != PATCH_TYPE:

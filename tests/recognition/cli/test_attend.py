@@ -18,7 +18,9 @@ from tests.recognition.test_attendance import result_of
 
 @pytest.fixture(scope="session")
 def lecture(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A composed 24 s lecture with 10 on the roster, 3 of them absent, and 2 strangers; lecture.json beside it has the truth."""
+    """A composed 24 s lecture with 10 on the roster, 3 of them absent, and 2 strangers; lecture.json beside it has the
+    truth.
+    """
     folder = tmp_path_factory.mktemp("lecture")
     people = folder / "people"
     for person in sorted((shared_data / "people").iterdir())[:10]:

@@ -20,7 +20,9 @@ def room(seed: int = 0, light: float = 1.0) -> np.ndarray:
 
 
 class Detector:
-    """Finds what is there at the frame's time, written into its first pixel; near a place only what is within ten pixels of it."""
+    """Finds what is there at the frame's time, written into its first pixel; near a place only what is within ten
+    pixels of it.
+    """
 
     def __init__(self, there: dict[int, list[Face]]) -> None:
         self.there, self.searched, self.places = there, [], []

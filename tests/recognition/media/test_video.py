@@ -1,4 +1,6 @@
-"""What users rely on when a recording is read: the right moments, upright, from every usual format, whole or by segments."""
+"""What users rely on when a recording is read: the right moments, upright, from every usual format, whole or by
+segments.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -72,7 +72,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(found)} files, {of_lectures} of them of a lecture.")
 
     def wait(self, source: Source) -> None:
-        """Until the workers have fetched all. Interrupted, it can be run again: what is here already is not fetched twice."""
+        """Until the workers have fetched all. Interrupted, it can be run again: what is here already is not fetched
+        twice.
+        """
         told = None
         while True:
             states = Counter(source.footage_files.order_by().values_list("state", flat=True))

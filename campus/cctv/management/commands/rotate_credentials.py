@@ -1,4 +1,6 @@
-"""Encrypt the passwords of all sources with the newest of ROLLCALL_CREDENTIALS_KEYS; the older keys can be dropped then."""
+"""Encrypt the passwords of all sources with the newest of ROLLCALL_CREDENTIALS_KEYS; the older keys can be dropped
+then.
+"""
 
 from typing import Any
 

@@ -3,8 +3,9 @@
     pip install torch==2.13.0 requests tqdm && pip install --no-deps facenet-pytorch==2.6.0
     python tests/recognition/embedding/golden/make_facenet_golden.py
 
-facenet_random.npz: names and shapes of its InceptionResnetV1's weights, and what the network answers with `random_tensor` as its weights
-to `random_crops`. tiny_zip.pt and tiny_legacy.pt: a small state_dict in both of PyTorch's formats.
+facenet_random.npz: names and shapes of its InceptionResnetV1's weights, and what the network answers with
+`random_tensor` as its weights to `random_crops`. tiny_zip.pt and tiny_legacy.pt: a small state_dict in both of
+PyTorch's formats.
 """
 
 import importlib.util
@@ -19,7 +20,9 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def random_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Weights that keep the activations of a deep network at about the size of its input (He), the same for a name wherever it is asked."""
+    """Weights that keep the activations of a deep network at about the size of its input (He), the same for a name
+    wherever it is asked.
+    """
     generator = np.random.default_rng(zlib.crc32(name.encode()))
     if name.endswith(("running_var", "bn.weight")):
         return generator.uniform(0.7, 1.4, shape).astype(np.float32)
