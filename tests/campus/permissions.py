@@ -121,7 +121,7 @@ def things(world: World) -> dict[str, object]:
         "room rooms": factories.room("B 12").pk,
         "source sources": camera.source.pk,
         "cameras": camera.pk,
-        "footage file footage files": factories.footage_file(camera, factories.STARTS).pk,
+        "footagefile footage-files": factories.footage_file(camera, factories.STARTS).pk,
         "collection collections": collection.pk,
         "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits.")).pk,
         "periodictask": PeriodicTask.objects.create(
