@@ -39,7 +39,8 @@ FIELDS = {
     "to": gettext_lazy("enrolled to"),
 }
 ALIASES = {
-    "number": "student number, student id, id number, id, reg no, registration number, matriculation number, matrikelnummer, matrikelnr",
+    "number": "student number, student id, id number, id, reg no, registration number, matriculation number, "
+    "matrikelnummer, matrikelnr",
     "name": "full name, student, student name, vollständiger name",
     "first_name": "first name, firstname, given name, vorname",
     "last_name": "last name, lastname, surname, family name, nachname, familienname",

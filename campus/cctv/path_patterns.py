@@ -3,9 +3,10 @@ opened here.
 
 A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4`:
 
-- `{camera}` and `{room}` take one or more characters, and `*` any number, of one part of the path; capitals don't matter.
-- `{date}`, `{start}` and `{end}` are times, as `strftime` writes them. A field may come more than once, and `date` and `start`
-  say one time together: `{date:%Y-%m-%d}/{start:%H}/{start:%M.%S}.mp4`. `%s` is Unix time in seconds or milliseconds.
+- `{camera}` and `{room}` match one or more characters within a folder or file name, `*` any number; case is ignored.
+- `{date}`, `{start}` and `{end}` are times in the format of `strftime`. A field may occur more than once, and `date` and
+  `start` together make one time: `{date:%Y-%m-%d}/{start:%H}/{start:%M.%S}.mp4`. `%s` is Unix time in seconds or
+  milliseconds.
 """
 
 import calendar

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-STEP = 8  # every eighth pixel is looked at, not a mean of many: the sensor's noise tells a living picture from a frozen one
+# Every eighth pixel, not a mean of many: the sensor's noise tells a living picture from a frozen one.
+STEP = 8
 THUMBNAIL_SIDE = 16  # pixels
 
 

@@ -201,7 +201,9 @@ class _Sampler:
         for picture in self._decode(packet):
             time = _time(picture, self.stream)
             if time < (self.latest[0] if self.latest else self.key):
-                continue  # it leads an open group, built on pictures of the group before; or an AVI's times, which are guessed, jump
+                # It leads an open group of pictures and builds on the group before, or it is an AVI, whose times are
+                # guessed and jump.
+                continue
             if self.latest is not None and self._takes(self.latest[0], time):
                 yield self.latest
             self.latest = (time, picture)

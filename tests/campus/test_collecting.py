@@ -226,9 +226,15 @@ def test_summer_time_moves_nothing(store: Store, clock: Clock, day: str, hour: i
     date = datetime.fromisoformat(day).date()
     Source.objects.update(time_zone="Europe/Berlin", created_at=datetime(2026, 1, 1, tzinfo=UTC))
     series = LectureSeries.objects.create(
-        course=factories.course(students=1), room=Room.objects.get(name="B 12"), weekdays=[date.weekday()], starts="09:00", ends="10:30",
-        first_day=date, last_day=date, time_zone="Europe/Berlin",
-    )  # fmt: skip
+        course=factories.course(students=1),
+        room=Room.objects.get(name="B 12"),
+        weekdays=[date.weekday()],
+        starts="09:00",
+        ends="10:30",
+        first_day=date,
+        last_day=date,
+        time_zone="Europe/Berlin",
+    )
     series.refresh_from_db()
     clock.now = datetime(date.year, date.month, date.day, tzinfo=UTC) - timedelta(days=1)
     apply_series(series=series, agreed=plan_fingerprint(plan_series(series)))

@@ -31,10 +31,27 @@ def berlin(text: str) -> datetime:
     [
         (USUAL, "A/20261123/101500-103000.mp4", "A", "2026-11-23T10:15:00", "2026-11-23T10:30:00"),
         (USUAL, "A/20261123/101500-103000.MP4", "A", "2026-11-23T10:15:00", "2026-11-23T10:30:00"),
-        ("{date:%Y-%m-%d}/{camera}/dav/*/{start:%H.%M.%S}-{end:%H.%M.%S}[M][0@0][0].dav",
-         "2026-11-23/001/dav/12/12.00.00-12.15.00[M][0@0][0].dav", "001", "2026-11-23T12:00:00", "2026-11-23T12:15:00"),
-        ("{camera}_{start:%Y%m%d%H%M%S}.mp4", "hall_a_100000_20261123080000.mp4", "hall_a_100000", "2026-11-23T08:00:00", None),
-        ("{room}/{camera}/{start:%Y%m%dT%H}.mp4", "B 12/front/20261123T08.mp4", "B 12/front", "2026-11-23T08:00:00", None),
+        (
+            "{date:%Y-%m-%d}/{camera}/dav/*/{start:%H.%M.%S}-{end:%H.%M.%S}[M][0@0][0].dav",
+            "2026-11-23/001/dav/12/12.00.00-12.15.00[M][0@0][0].dav",
+            "001",
+            "2026-11-23T12:00:00",
+            "2026-11-23T12:15:00",
+        ),
+        (
+            "{camera}_{start:%Y%m%d%H%M%S}.mp4",
+            "hall_a_100000_20261123080000.mp4",
+            "hall_a_100000",
+            "2026-11-23T08:00:00",
+            None,
+        ),
+        (
+            "{room}/{camera}/{start:%Y%m%dT%H}.mp4",
+            "B 12/front/20261123T08.mp4",
+            "B 12/front",
+            "2026-11-23T08:00:00",
+            None,
+        ),
         ("/videos/{camera}/{start:%s}.mp4/", "videos/x/1795425600123.mp4", "x", "2026-11-23T10:20:00.123", None),
         ("{start:%Y%m%d_%I%M%p}.mp4", "20261123_1205am.mp4", "", "2026-11-23T00:05:00", None),
         ("{camera}/{camera}-{start:%Y%m%d%H}.mp4", "c-1/c-1-2026112310.mp4", "c-1", "2026-11-23T10:00:00", None),
@@ -43,7 +60,7 @@ def berlin(text: str) -> datetime:
         (USUAL, "A/20260329/015000-030500.mp4", "A", "2026-03-29T01:50:00", "2026-03-29T03:05:00"),
         (USUAL, "A/20261025/015000-020500.mp4", "A", "2026-10-25T01:50:00", "2026-10-25T02:05:00"),
     ],
-)  # fmt: skip
+)
 def test_a_path_is_read(pattern, path, label, starts, ends):
     fields = compile_pattern(pattern).match(path, BERLIN)
     assert fields is not None
@@ -134,11 +151,22 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
 @pytest.mark.parametrize(
     ("folder", "held"),
     [
-        ("", True), ("rec", True), ("other", False), ("rec/2026", True), ("rec/2025", False), ("rec/2026/11", True),
-        ("rec/2026/10", False), ("rec/2026/11/23", True), ("rec/2026/11/22", False), ("rec/2026/11/23/hall", True),
-        ("rec/2026/11/23/hall/more", False), ("rec/2026/02/30", False), ("..", False), ("rec/../../etc", False),
+        ("", True),
+        ("rec", True),
+        ("other", False),
+        ("rec/2026", True),
+        ("rec/2025", False),
+        ("rec/2026/11", True),
+        ("rec/2026/10", False),
+        ("rec/2026/11/23", True),
+        ("rec/2026/11/22", False),
+        ("rec/2026/11/23/hall", True),
+        ("rec/2026/11/23/hall/more", False),
+        ("rec/2026/02/30", False),
+        ("..", False),
+        ("rec/../../etc", False),
     ],
-)  # fmt: skip
+)
 def test_only_folders_of_the_day_are_looked_into(folder, held):
     layout = compile_pattern("rec/{start:%Y/%m/%d}/{camera}/{start:%H%M%S}.mp4")
     assert layout.may_contain(folder, date(2026, 11, 23), date(2026, 11, 23)) is held

@@ -42,13 +42,25 @@ def test_each_kind_has_its_scheme_and_port(settings: Any, kind: str, address: st
 @pytest.mark.parametrize(
     ("kind", "address"),
     [
-        ("sftp", "https://192.0.2.7/"), ("sftp", "192.0.2.7"), ("ftps", "ftp://192.0.2.7/"), ("http", "file:///etc/passwd"),
-        ("http", "gopher://192.0.2.7/"), ("smb", "smb:///share"), ("http", "http://192.0.2.7:22/"), ("http", "http://192.0.2.7:6379/"),
-        ("s3", "http://192.0.2.7:5432/"), ("sftp", "sftp://192.0.2.7:0/"), ("sftp", "sftp://192.0.2.7:99999/"), ("http", "http://[::1/"),
-        ("http", "http://user:secret@192.0.2.7/"), ("http", "http://192.0.2.7/#there"), ("http", "http:///"),
-        ("folder", "/etc"), ("folder", ""),
+        ("sftp", "https://192.0.2.7/"),
+        ("sftp", "192.0.2.7"),
+        ("ftps", "ftp://192.0.2.7/"),
+        ("http", "file:///etc/passwd"),
+        ("http", "gopher://192.0.2.7/"),
+        ("smb", "smb:///share"),
+        ("http", "http://192.0.2.7:22/"),
+        ("http", "http://192.0.2.7:6379/"),
+        ("s3", "http://192.0.2.7:5432/"),
+        ("sftp", "sftp://192.0.2.7:0/"),
+        ("sftp", "sftp://192.0.2.7:99999/"),
+        ("http", "http://[::1/"),
+        ("http", "http://user:secret@192.0.2.7/"),
+        ("http", "http://192.0.2.7/#there"),
+        ("http", "http:///"),
+        ("folder", "/etc"),
+        ("folder", ""),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, address: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(UserError) as refused:

@@ -127,7 +127,8 @@ def processes(
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
     if connection.vendor == "postgresql":
-        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        login, host = f"{database['USER']}:{database['PASSWORD']}", f"{database['HOST']}:{database['PORT']}"
+    url = f"postgres://{login}@{host}/{database['NAME']}"
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "campus.settings.test",
         "ROLLCALL_TEST_POSTGRES_URL": "",
@@ -315,8 +316,15 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
 
     often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name=COLLECT_FOOTAGE.name, task=COLLECT_FOOTAGE.task, interval=often)
-    source({"": studio}, name="Studio", kind=Source.Kind.RTSP, pattern="", password=camera.password, username=camera.username,
-                  address=f"rtsp://127.0.0.1:{camera.port}{camera.path}")  # fmt: skip
+    source(
+        {"": studio},
+        name="Studio",
+        kind=Source.Kind.RTSP,
+        pattern="",
+        password=camera.password,
+        username=camera.username,
+        address=f"rtsp://127.0.0.1:{camera.port}{camera.path}",
+    )
     now = lecture(course, studio, ago=-timedelta(seconds=30))
     truth[now] = films[0].present
     processes("recorder", "workers.recorder")

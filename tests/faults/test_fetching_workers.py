@@ -34,9 +34,12 @@ def test_a_killed_worker_and_another_one(
     server.put(PATH, CONTENT)
     campus.environment["ROLLCALL_SOURCE_NETWORKS"] = "127.0.0.0/8,::1/128"
     source = factories.source(
-        pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4", secret=encrypt(server.password), max_kib_per_second=512, state=Source.State.SCANNING,
+        pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4",
+        secret=encrypt(server.password),
+        max_kib_per_second=512,
+        state=Source.State.SCANNING,
         **server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {}),
-    )  # fmt: skip
+    )
     factories.camera(source_=source, label="cam1")
     first = campus.worker(concurrency=1)
     jobs.SCAN_SOURCE.publish([source.pk])

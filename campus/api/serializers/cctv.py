@@ -16,7 +16,10 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         allow_blank=True,
         trim_whitespace=False,
         max_length=20_000,
-        help_text='or, of SFTP, a private key; never shown again; "" forgets it. To be given again where `kind` or `address` changes',
+        help_text=(
+            "The password or, for SFTP, a private key. It is never shown again; an empty text deletes it. Send it again "
+            "whenever `kind` or `address` changes."
+        ),
     )
     has_password = serializers.BooleanField(source="secret", read_only=True)
 

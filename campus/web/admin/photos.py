@@ -54,7 +54,10 @@ class PhotoColumns:
 
     @display(description=gettext_lazy("Photo"))
     def thumbnail(self, photo: FacePhoto) -> SafeString:
-        image = '<img src="{}" alt="{}" loading="lazy" class="rounded-default object-cover" style="height: 3.5rem; width: 3.5rem">'
+        image = (
+            '<img src="{}" alt="{}" loading="lazy" class="rounded-default object-cover" '
+            'style="height: 3.5rem; width: 3.5rem">'
+        )
         return format_html(
             f'<a href="{{}}" target="_blank">{image}</a>',
             reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),

@@ -12,7 +12,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, time_format
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -37,7 +36,8 @@ PLAN_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture", "academ
 
 
 def preview_url(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
-    return f"{reverse('admin:academics_lectureseries_preview')}?{urlencode({'series': [one.pk for one in series]}, doseq=True)}"
+    query = {"series": [row.pk for row in series]}
+    return reverse("admin:academics_lectureseries_preview", query=query)
 
 
 @admin.register(Room)
@@ -130,7 +130,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
         permissions=["plan"],
     )
     def preview_one(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(f"{reverse('admin:academics_lectureseries_preview')}?{urlencode({'series': object_id})}")
+        return redirect(reverse("admin:academics_lectureseries_preview", query={"series": object_id}))
 
     @action(description=gettext_lazy("Preview all"), url_path="plan-all", icon="event_repeat", permissions=["plan"])
     def preview_all(self, request: HttpRequest) -> HttpResponseBase:

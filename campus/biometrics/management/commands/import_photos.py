@@ -15,7 +15,7 @@ from campus.common.errors import UserError
 
 
 class Command(BaseCommand):
-    help = "Take enrolment photos from a folder that has a folder for each student, named by the student number or the name."
+    help = "Add enrolment photos from a folder with one folder for each student, named by student number or name."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)

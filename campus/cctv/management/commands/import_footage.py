@@ -19,7 +19,7 @@ BETWEEN = 2.0  # seconds between two looks at how far it is
 
 
 class Command(BaseCommand):
-    help = "Load the recordings of a folder once: by room and time each goes to its lecture, and attendance is taken by the workers."
+    help = "Import the recordings of a folder once: room and time say which lecture each belongs to."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)
