@@ -1,7 +1,7 @@
 """Student numbers, names, course codes and rooms are compared by one key, in Python and in the database.
 
-"  Müller-Lüdenscheid " and "MÜLLER-LÜDENSCHEID" both have the key "müller-lüdenscheid". It is stored in a column of its own, because
-databases differ in how they fold capitals.
+"  Müller-Lüdenscheid " and "MÜLLER-LÜDENSCHEID" both have the key "müller-lüdenscheid". It is stored in a column of its
+own, because databases differ in how they fold capitals.
 """
 
 import re
@@ -13,7 +13,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.lookups import Contains, IContains, StartsWith
 
-# Characters that look alike, or that programs put in for what was typed, as they are after compatibility composition (NFKC).
+# Characters that look alike, or that programs put in for what was typed, as they are after compatibility composition
+# (NFKC).
 _APOSTROPHES = (
     0x60,
     0x2B9,
@@ -46,7 +47,8 @@ _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0
 def match_key(text: str) -> str:
     """What a number, a name or a room is compared by: the same for all that people take for the same text.
 
-    Capitals, Unicode forms, invisible characters, kinds of quotes and dashes, and white space make no difference. Accents do.
+    Capitals, Unicode forms, invisible characters, kinds of quotes and dashes, and white space make no difference.
+    Accents do.
     """
     composed = unicodedata.normalize("NFKC", text)
     visible = "".join(char for char in composed if char.isspace() or not _is_invisible(char))
@@ -61,9 +63,11 @@ def _is_invisible(char: str) -> bool:
 
 
 class MatchKeyField(models.TextField):  # type: ignore[type-arg]
-    """The key of another field of the same row. It is derived whenever it is read, so that it can't be forgotten or be wrong.
+    """The key of another field of the same row. It is derived whenever it is read, so that it can't be forgotten or be
+    wrong.
 
-    What it is compared with may be the text as people write it: `filter(number_key=number)`, `filter(name_key__contains=word)`.
+    What it is compared with may be the text as people write it: `filter(number_key=number)`,
+    `filter(name_key__contains=word)`.
     """
 
     def __init__(self, source: str, *args: Any, **kwargs: Any) -> None:
@@ -134,7 +138,9 @@ class KeyedManager(models.Manager[Row]):
 
 
 class KeyedModel(models.Model):
-    """A model with keys. Each is written together with its text; where one has to be unique, errors name the text's field."""
+    """A model with keys. Each is written together with its text; where one has to be unique, errors name the text's
+    field.
+    """
 
     objects: ClassVar[KeyedManager[Self]] = KeyedManager()
 

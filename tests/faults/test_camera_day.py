@@ -128,7 +128,7 @@ def processes(
     url = f"sqlite:///{database['NAME']}"
     if connection.vendor == "postgresql":
         login, host = f"{database['USER']}:{database['PASSWORD']}", f"{database['HOST']}:{database['PORT']}"
-    url = f"postgres://{login}@{host}/{database['NAME']}"
+        url = f"postgres://{login}@{host}/{database['NAME']}"
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "campus.settings.test",
         "ROLLCALL_TEST_POSTGRES_URL": "",

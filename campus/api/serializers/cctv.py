@@ -17,8 +17,8 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         trim_whitespace=False,
         max_length=20_000,
         help_text=(
-            "The password or, for SFTP, a private key. It is never shown again; an empty text deletes it. Send it again "
-            "whenever `kind` or `address` changes."
+            "The password or, for SFTP, a private key. It is never shown again; an empty text deletes it. Send it "
+            "again whenever `kind` or `address` changes."
         ),
     )
     has_password = serializers.BooleanField(source="secret", read_only=True)
