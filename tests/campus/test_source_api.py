@@ -76,7 +76,7 @@ def test_a_camera_is_of_one_room_and_its_name_of_one_camera(api: APIClient):
     room = api.post("/api/v1/rooms/", {"name": "B 12"}, format="json").json()
     new = {"source": source["id"], "label": "one", "room": room["id"]}
     assert api.post("/api/v1/cameras/", new, format="json").status_code == 201
-    assert "camera of that name" in api.post("/api/v1/cameras/", new, format="json").json()["detail"]
+    assert "already has a camera with this name" in api.post("/api/v1/cameras/", new, format="json").json()["detail"]
     assert len(api.get(f"/api/v1/cameras/?room={room['id']}").json()["results"]) == 1
 
 
