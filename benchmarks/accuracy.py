@@ -2,9 +2,10 @@
 
     python -m benchmarks.accuracy [--shared FOLDER] [--people DIR] [--strangers DIR] [--lectures DIR] [--enrol 10]
 
-The first photos of each person make the gallery. The others, and one photo of each stranger, are asked one by one as photos of a room
-are. Then come lectures with known attendance: those of --lectures (a .json of make_lecture.py beside each), or twenty that are
-composed once and kept. Thresholds are the gallery's own throughout. Prints tables and writes benchmarks/results/accuracy.json.
+The first photos of each person make the gallery. The others, and one photo of each stranger, are asked one by one as
+photos of a room are. Then come lectures with known attendance: those of --lectures (a .json of make_lecture.py beside
+each), or twenty that are composed once and kept. Thresholds are the gallery's own throughout. Prints tables and writes
+benchmarks/results/accuracy.json.
 """
 
 import argparse
@@ -51,7 +52,8 @@ Rule = Callable[[Floats], list[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A person's enrolment photos: `embeddings` for our gallery, `raw` (n, d) what the network says of the plain face crops, for the peers."""
+    """A person's enrolment photos: `embeddings` for our gallery, `raw` (n, d) what the network says of the plain face
+    crops, for the peers."""
 
     embeddings: list[Floats] = field(default_factory=list)
     raw: list[Floats] = field(default_factory=list)
@@ -153,8 +155,8 @@ def shares(faces: Sequence[Asked], answers: Sequence[str | None], missing: int) 
 
 
 def open_set(faces: Sequence[Asked], known: Mapping[str, Enrolled], embedder: Embedder) -> dict[str, float]:
-    """Rank 1, and the share identified where so many strangers are (TPIR at FPIR): half of the people, drawn DRAWS times, are the
-    class, and the photos of the others are strangers' too. Each person weighs the same."""
+    """Rank 1, and the share identified where so many strangers are (TPIR at FPIR): half of the people, drawn DRAWS
+    times, are the class, and the photos of the others are strangers' too. Each person weighs the same."""
     rng = np.random.default_rng(0)
     vectors = normalise(np.stack([face.track.qualities @ face.track.embeddings for face in faces]))
     whose = np.array([face.label or "" for face in faces])
@@ -227,9 +229,11 @@ def majority(labels: Sequence[str | None]) -> str | None:
 
 
 def lecture(path: Path, known: Mapping[str, Enrolled], embedder: Embedder) -> dict[str, dict[str, int]]:
-    """What each rule makes of one lecture: rule -> statuses and right ones, strangers and those taken for students, unknown people.
+    """What each rule makes of one lecture: rule -> statuses and right ones, strangers and those taken for students,
+    unknown people.
 
-    The peers' rules name each picture that was kept of a track, which are its best, and most of a person's pictures decide.
+    The peers' rules name each picture that was kept of a track, which are its best, and most of a person's pictures
+    decide.
     """
     truth = json.loads(path.with_suffix(".json").read_text())
     roster, present = truth["roster"], set(truth["present"])

@@ -1,8 +1,9 @@
 """How fast the pages are at the size of a faculty: `python -m benchmarks.campus_pages [--json FILE]`.
 
-Fills a database once (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows), one of its own in var/bench/campus or
-the empty one that ROLLCALL_DATABASE_URL names, then asks every page, list and form that has an address as somebody who may see it, and
-prints milliseconds on the server (median and worst), queries and size. Exits with 1 when a median is over 200 ms.
+Fills a database once (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows), one of its own in
+var/bench/campus or the empty one that ROLLCALL_DATABASE_URL names, then asks every page, list and form that has an
+address as somebody who may see it, and prints milliseconds on the server (median and worst), queries and size. Exits
+with 1 when a median is over 200 ms.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """What runs the networks fastest: `python -m benchmarks.engines VIDEO [--json FILE]`.
 
-The same Keras models through every engine that this machine has: the whole cascade on frames of the video and both embedders.
-KERAS_BACKEND chooses among TensorFlow (default: graph, XLA, mixed precision; without a GPU OpenVINO too), PyTorch and JAX, so that
-the script runs on a GPU machine as it is. Prints a table; agreement is with the first engine, which computes in float32.
+The same Keras models through every engine that this machine has: the whole cascade on frames of the video and both
+embedders. KERAS_BACKEND chooses among TensorFlow (default: graph, XLA, mixed precision; without a GPU OpenVINO too),
+PyTorch and JAX, so that the script runs on a GPU machine as it is. Prints a table; agreement is with the first engine,
+which computes in float32.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Before anything imports TensorFlow: it is measured at its best, and the product's own choice of precision is not in question here.
+# Before anything imports TensorFlow: it is measured at its best, and the product's own choice of precision is not in
+# question here.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -122,7 +124,8 @@ def engines() -> dict[str, Callable[[Any], Run]]:
 
 @dataclass(slots=True)
 class Result:
-    """`milliseconds` are a frame for the cascade's networks and a call for the embedders; `agreement` is with the first engine."""
+    """`milliseconds` are a frame for the cascade's networks and a call for the embedders; `agreement` is with the first
+    engine."""
 
     engine: str
     frames_a_second: float = 0.0
@@ -157,7 +160,8 @@ class Engine:
 
 
 def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Weights for FaceNet that keep activations at about the size of the input (He); the engines agree or not whatever they are."""
+    """Weights for FaceNet that keep activations at about the size of the input (He); the engines agree or not whatever
+    they are."""
     rng = np.random.default_rng(sum(name.encode()))
     if name.endswith(("running_var", "bn.weight")):
         return np.ones(shape, np.float32)

@@ -1,9 +1,10 @@
-"""How fast footage is fetched, and in how little memory: `python -m benchmarks.fetching [--gib 4] [--only OpenSsh ...]`.
+"""How fast footage is fetched, and in how little memory: `python -m benchmarks.fetching [--gib 4] [--only OpenSsh
+...]`.
 
-Starts each of the servers that the tests use, on loopback, lets it have a sparse file of so many GiB (that of S3 keeps it in memory), and
-fetches that as a worker does, in a process of its own. Prints MB a second without and with the SHA-256 of it
-all, how long that keeps a core busy, and the process's peak memory; exits with 1 when that is over 200 MB. Server and client share the
-machine's cores.
+Starts each of the servers that the tests use, on loopback, lets it have a sparse file of so many GiB (that of S3 keeps
+it in memory), and fetches that as a worker does, in a process of its own. Prints MB a second without and with the
+SHA-256 of it all, how long that keeps a core busy, and the process's peak memory; exits with 1 when that is over 200
+MB. Server and client share the machine's cores.
 """
 
 import argparse

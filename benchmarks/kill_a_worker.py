@@ -1,8 +1,9 @@
-"""Two workers share a recording, one is killed in the middle: `python -m benchmarks.kill_a_worker VIDEO PEOPLE [--enrol 10]`.
+"""Two workers share a recording, one is killed in the middle: `python -m benchmarks.kill_a_worker VIDEO PEOPLE [--enrol
+10]`.
 
-Takes attendance twice through real Redis, database and workers with real models: once in peace, once with a SIGKILL for the
-second worker and its children while both are at a segment. Exits with 0 when both runs end with the same students, the same
-intervals, and the same cells and pictures in the workbook.
+Takes attendance twice through real Redis, database and workers with real models: once in peace, once with a SIGKILL for
+the second worker and its children while both are at a segment. Exits with 0 when both runs end with the same students,
+the same intervals, and the same cells and pictures in the workbook.
 """
 
 import argparse

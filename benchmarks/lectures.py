@@ -133,7 +133,8 @@ def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
 
 
 def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float = 0.6) -> list[str | None]:
-    """Whose photo is nearest to each vector (n, d), or nobody's when it is farther than `within`: the rule of `face_recognition`."""
+    """Whose photo is nearest to each vector (n, d), or nobody's when it is farther than `within`: the rule of
+    `face_recognition`."""
     if not len(vectors):
         return []
     squares = (vectors**2).sum(axis=1)[:, None] + (known**2).sum(axis=1)[None] - 2 * vectors @ known.T

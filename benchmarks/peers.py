@@ -130,8 +130,9 @@ def _standardised(crops: Pictures) -> Any:
 def facenet_weights(out: str, crops: str | None = None) -> Answer:
     """Random weights (He) for facenet-pytorch's InceptionResnetV1, saved as its own files are.
 
-    With `crops` the normalisations' statistics are those of the face crops. That spreads the embeddings of faces, which random weights put
-    close together, but makes a network in which small differences grow from layer to layer, as they don't in a trained one.
+    With `crops` the normalisations' statistics are those of the face crops. That spreads the embeddings of faces, which
+    random weights put close together, but makes a network in which small differences grow from layer to layer, as they
+    don't in a trained one.
     """
     import torch
 

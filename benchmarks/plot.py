@@ -1,4 +1,5 @@
-"""The picture of the benchmark's results, with Matplotlib, which the peers' environment has: `python -m benchmarks.plot JSON PNG`."""
+"""The picture of the benchmark's results, with Matplotlib, which the peers' environment has: `python -m benchmarks.plot
+JSON PNG`."""
 
 import json
 import sys

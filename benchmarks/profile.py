@@ -1,7 +1,8 @@
 """Where the time of a recording goes: `python -m benchmarks.profile VIDEO [--min-face 20]`.
 
-Prints milliseconds a frame of each stage: first of the cascade alone with a full search in every frame, then of a whole segment.
-Each stage's time is without that of the stages that it calls. Stages that run beside each other add up to more than the whole.
+Prints milliseconds a frame of each stage: first of the cascade alone with a full search in every frame, then of a whole
+segment. Each stage's time is without that of the stages that it calls. Stages that run beside each other add up to more
+than the whole.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Rows for whole recordings: against the peers' way, and as recordings and classes grow.
 
-`python -m benchmarks.recording VIDEO GALLERY` takes attendance once in a fresh process and prints seconds and memory as JSON.
+`python -m benchmarks.recording VIDEO GALLERY` takes attendance once in a fresh process and prints seconds and memory as
+JSON.
 """
 
 import argparse
@@ -72,10 +73,12 @@ def lecture(bench: Bench) -> Path:
 
 
 def against_the_peers(bench: Bench) -> list[Row]:
-    """Ours, with decoding and voting, against mtcnn and the same embedder on every face of the same frames, segment by segment.
+    """Ours, with decoding and voting, against mtcnn and the same embedder on every face of the same frames, segment by
+    segment.
 
-    The peer gets its frames decoded, and our compiled embedder. What dlib's own would have cost is scaled from some faces of each
-    segment. Who was there by the peer's way is asked by several rules; the one that is right most often counts.
+    The peer gets its frames decoded, and our compiled embedder. What dlib's own would have cost is scaled from some
+    faces of each segment. Who was there by the peer's way is asked by several rules; the one that is right most often
+    counts.
     """
     path = lecture(bench)
     truth, info, embedder = Truth.of(path), probe(path), load_embedder(EMBEDDER)
@@ -165,7 +168,8 @@ def memory(field: str) -> int:
 
 
 def once(video: Path, trained: Gallery) -> dict[str, Any]:
-    """Attendance of one recording in this process, after one segment to warm up. As in a worker, the tracks go to files."""
+    """Attendance of one recording in this process, after one segment to warm up. As in a worker, the tracks go to
+    files."""
     info, embedder = probe(video), load_embedder(EMBEDDER)
     segments = plan_segments(video, info)
     process_segment(video, info, segments[0], embedder)
@@ -218,7 +222,8 @@ def wide_gallery(bench: Bench) -> Path:
 
 
 def by_length(bench: Bench) -> list[Row]:
-    """A tenth of the lecture, the whole, and six of it end to end: 1, 10 and 60 minutes; everybody asked against a wide gallery."""
+    """A tenth of the lecture, the whole, and six of it end to end: 1, 10 and 60 minutes; everybody asked against a wide
+    gallery."""
     path, trained = lecture(bench), wide_gallery(bench)
     minute = end_to_end(path, bench.peers.file("minute.mp4"), seconds=probe(path).duration / 10)
     hour = end_to_end(path, bench.peers.file("hour.mp4"), times=6)
@@ -241,7 +246,8 @@ def by_length(bench: Bench) -> list[Row]:
 
 
 def by_class(bench: Bench) -> list[Row]:
-    """10, 40 and 100 people on their seats for a minute, asked against a wide gallery. Who is on no roster sits there as well."""
+    """10, 40 and 100 people on their seats for a minute, asked against a wide gallery. Who is on no roster sits there
+    as well."""
     trained, points = wide_gallery(bench), []
     for seated in (10, 40, 100):
         students = min(seated, 55)

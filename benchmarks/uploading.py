@@ -1,9 +1,10 @@
 """A large recording on its way here: `python -m benchmarks.uploading [--gigabytes 4] [--folder FOLDER]`.
 
-Starts the web server as a campus runs it, and sends a file of that size with tuspy in the pieces that the page sends; in the middle the
-server is killed, started again, and the upload goes on. Prints megabytes a second, the longest answer (a proxy in between gives up after
-60 s by default), how long a worker needs for the SHA-256, and the memory of the server's processes before and at most. FOLDER has to
-have room for the file twice. ROLLCALL_DATABASE_URL names the database (default: SQLite).
+Starts the web server as a campus runs it, and sends a file of that size with tuspy in the pieces that the page sends;
+in the middle the server is killed, started again, and the upload goes on. Prints megabytes a second, the longest answer
+(a proxy in between gives up after 60 s by default), how long a worker needs for the SHA-256, and the memory of the
+server's processes before and at most. FOLDER has to have room for the file twice. ROLLCALL_DATABASE_URL names the
+database (default: SQLite).
 """
 
 import argparse

@@ -152,7 +152,8 @@ def in_turns(
 def found_too(
     wanted: Sequence[NDArray[np.float32]], got: Sequence[NDArray[np.float32]], least: float = 0.5
 ) -> tuple[int, int]:
-    """How many of the `wanted` boxes (n, 4) of each frame some box of `got` overlaps by `least` (IoU), and how many there are."""
+    """How many of the `wanted` boxes (n, 4) of each frame some box of `got` overlaps by `least` (IoU), and how many
+    there are."""
     from recognition.boxes import iou
 
     hits = sum(int((iou(a, b).max(axis=1, initial=0) >= least).sum()) for a, b in zip(wanted, got, strict=True))

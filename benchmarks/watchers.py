@@ -1,10 +1,10 @@
 """Many people watch one recording in work: `python -m benchmarks.watchers VIDEO PEOPLE [--watchers 100] [--enrol 10]`.
 
-Starts Redis, a worker, the scheduler and the web server as a campus runs it, uploads the recording, and lets so many watchers ask for its
-progress as the page does, each with a login and a connection of its own, until it is done: every two seconds, less often while there is
-nothing new. Prints requests a second, how many had nothing new, and the median, 95th percentile and worst of their answers in
-milliseconds; exits with 1 when the 95th percentile is over 100 ms or one failed. ROLLCALL_DATABASE_URL names the database (default:
-SQLite).
+Starts Redis, a worker, the scheduler and the web server as a campus runs it, uploads the recording, and lets so many
+watchers ask for its progress as the page does, each with a login and a connection of its own, until it is done: every
+two seconds, less often while there is nothing new. Prints requests a second, how many had nothing new, and the median,
+95th percentile and worst of their answers in milliseconds; exits with 1 when the 95th percentile is over 100 ms or one
+failed. ROLLCALL_DATABASE_URL names the database (default: SQLite).
 """
 
 import argparse

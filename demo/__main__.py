@@ -1,7 +1,7 @@
 """Attendance of one lecture through the real parts: database, Redis, worker, workbook. `make demo` runs it.
 
-Without --video it is the demo's own lecture, of which the truth is known. Everything lies in var/demo, made anew each time;
-only the workbook goes to Reports/.
+Without --video it is the demo's own lecture, of which the truth is known. Everything lies in var/demo, made anew each
+time; only the workbook goes to Reports/.
 """
 
 import argparse

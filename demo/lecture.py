@@ -1,4 +1,5 @@
-"""The demo's lecture: eight students on the roster of whom two are absent, one comes late and one leaves early, and a stranger.
+"""The demo's lecture: eight students on the roster of whom two are absent, one comes late and one leaves early, and a
+stranger.
 
 `python -m demo.lecture FOLDER` writes lecture.mp4, truth.json and people/<name>/<n>.jpg, the same each time.
 """
@@ -27,7 +28,8 @@ LOOK_SECONDS = 3.2
 
 @dataclass(frozen=True)
 class Seat:
-    """Where somebody sits: the middle of the shoulders and the size of the picture in pixels, and from when to when in seconds."""
+    """Where somebody sits: the middle of the shoulders and the size of the picture in pixels, and from when to when in
+    seconds."""
 
     x: int
     y: int

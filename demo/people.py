@@ -94,7 +94,8 @@ GRID = 4  # pixels
 
 @dataclass(frozen=True)
 class Person:
-    """How a face differs from the portrait: lengths in the portrait's pixels, colours as gains of red, green and blue."""
+    """How a face differs from the portrait: lengths in the portrait's pixels, colours as gains of red, green and
+    blue."""
 
     width: float  # of the face
     jaw: float  # its width
@@ -117,7 +118,8 @@ class Person:
     mirrored: bool
 
 
-# Where the light is what it is without side and top light, and how far from there it has changed by their share; pixels of the portrait.
+# Where the light is what it is without side and top light, and how far from there it has changed by their share; pixels
+# of the portrait.
 LIGHT_CENTRE, LIGHT_REACH = (225, 120), 95
 
 
@@ -125,8 +127,9 @@ LIGHT_CENTRE, LIGHT_REACH = (225, 120), 95
 class Moment:
     """How a person looks in one picture.
 
-    `yaw` and `nod`: pixels that the nose moves by. `roll`: degrees. `smile`: share by which the mouth is wider. `light`: factor of the
-    brightness; `side_light` and `top_light`: what it gains from the middle of the picture to its right and upper edge.
+    `yaw` and `nod`: pixels that the nose moves by. `roll`: degrees. `smile`: share by which the mouth is wider.
+    `light`: factor of the brightness; `side_light` and `top_light`: what it gains from the middle of the picture to its
+    right and upper edge.
     """
 
     yaw: float = 0.0

@@ -249,7 +249,8 @@ def prepare() -> None:
 
 
 def _refuse_other_version() -> None:
-    """Raise LocalError when the database has migrations of an earlier version, which cannot be migrated, or of a later one."""
+    """Raise LocalError when the database has migrations of an earlier version, which cannot be migrated, or of a later
+    one."""
     from django.conf import settings
     from django.db import connection
     from django.db.migrations.loader import MigrationLoader

@@ -1,4 +1,5 @@
-"""`align`: a folder of people's photos to a folder of face crops, with the words and the outputs of FaceNet's align_dataset_mtcnn.py.
+"""`align`: a folder of people's photos to a folder of face crops, with the words and the outputs of FaceNet's
+align_dataset_mtcnn.py.
 
 Faces are found by Rollcall's own detector, at the settings of that tool.
 """

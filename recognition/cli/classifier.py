@@ -159,7 +159,8 @@ def name(person: str) -> str:
 def split(photos: Photos, least: int, count: int, seed: int) -> dict[str, list[Path]]:
     """`count` images to train on of each person who has at least `least`.
 
-    The choice hangs on the names of the folder and its images alone, neither on the order of a listing nor on other people.
+    The choice hangs on the names of the folder and its images alone, neither on the order of a listing nor on other
+    people.
     """
     chosen = {}
     for person, mine in photos.items():

@@ -5,7 +5,8 @@ from pathlib import Path
 
 
 def weights_folder(var: Path | None = None) -> Path:
-    """ROLLCALL_WEIGHTS_DIR, else the folder `weights` in `var`, which for the command line is ROLLCALL_DATA_DIR or ./var."""
+    """ROLLCALL_WEIGHTS_DIR, else the folder `weights` in `var`, which for the command line is ROLLCALL_DATA_DIR or
+    ./var."""
     var = var or Path(os.environ.get("ROLLCALL_DATA_DIR") or "var")
     return Path(os.environ.get("ROLLCALL_WEIGHTS_DIR") or var / "weights")
 

@@ -16,7 +16,8 @@ VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.
 
 
 def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The 2 x 3 matrix of the rotation, uniform scale and shift that takes points `source` (n, 2) nearest to `target` (n, 2).
+    """The 2 x 3 matrix of the rotation, uniform scale and shift that takes points `source` (n, 2) nearest to `target`
+    (n, 2).
 
     Least squares without mirroring (Umeyama, "Least-squares estimation of transformation parameters between two point
     patterns", 1991), solved in closed form for two dimensions.
@@ -32,7 +33,8 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]
 
 
 def align_face(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    """The face of `image` (h, w, 3) with its five points moved to `targets` (5, 2), as (size, size, 3); black outside the image.
+    """The face of `image` (h, w, 3) with its five points moved to `targets` (5, 2), as (size, size, 3); black outside
+    the image.
 
     A face much larger than the face crop is shrunk by area first, so that nothing aliases.
     """
@@ -52,7 +54,8 @@ def align_face(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32
 
 
 def jitter_crop(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The face crop (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned, scaled and moved.
+    """The face crop (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned,
+    scaled and moved.
 
     Their mean says more of a face of which there is one look only (dlib's `num_jitters`).
     """
@@ -66,8 +69,8 @@ def jitter_crop(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 def simulate_distance(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The face crop (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the smallest face that is
-    looked for, each time with another noise of the sensor."""
+    """The face crop (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the
+    smallest face that is looked for, each time with another noise of the sensor."""
     rng = np.random.default_rng(crc32(crop.tobytes()))  # the same for the same face crop, and another for each
     side = crop.shape[0] // DISTANCE
     small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
@@ -78,10 +81,12 @@ def simulate_distance(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 def crop_with_margin(
     image: NDArray[np.uint8], face: Face, size: int, margin: int
 ) -> tuple[NDArray[np.uint8], list[int]] | None:
-    """The face's box with `margin` / 2 pixels of `image` (h, w, 3) on each side, clipped, and stretched to (size, size, 3).
+    """The face's box with `margin` / 2 pixels of `image` (h, w, 3) on each side, clipped, and stretched to (size, size,
+    3).
 
-    With it the corners x1, y1, x2, y2 in whole pixels; None where nothing of the box lies in the image. The crop of the FaceNet
-    tools (davidsandberg/facenet, `align_dataset_mtcnn.py`), on which their models were trained: neither turned nor square.
+    With it the corners x1, y1, x2, y2 in whole pixels; None where nothing of the box lies in the image. The crop of the
+    FaceNet tools (davidsandberg/facenet, `align_dataset_mtcnn.py`), on which their models were trained: neither turned
+    nor square.
     """
     height, width = image.shape[:2]
     corners = [*np.maximum(face.box[:2] - margin / 2, 0), *np.minimum(face.box[2:] + margin / 2, (width, height))]

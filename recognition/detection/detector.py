@@ -1,11 +1,12 @@
 """Finding faces: the MTCNN cascade (Zhang et al., "Joint Face Detection and Alignment Using Multi-task Cascaded
 Convolutional Networks", 2016) over several frames at once.
 
-The weights are those that the `mtcnn` package ships. The order of operations, the roundings and the constants are those of the
-reference implementation (davidsandberg/facenet, `align/detect_face.py`) with three exceptions. Each level of the image pyramid is made
-from the level before. Crops for the second and third network are sampled from the pyramid level that is just finer than needed, all in
-one call, instead of being cut and shrunk one by one. And overlapping boxes are suppressed after they were moved to their face, not before
-as in `mtcnn` 1.0.0, which leaves the third network a quarter of the work.
+The weights are those that the `mtcnn` package ships. The order of operations, the roundings and the constants are those
+of the reference implementation (davidsandberg/facenet, `align/detect_face.py`) with three exceptions. Each level of the
+image pyramid is made from the level before. Crops for the second and third network are sampled from the pyramid level
+that is just finer than needed, all in one call, instead of being cut and shrunk one by one. And overlapping boxes are
+suppressed after they were moved to their face, not before as in `mtcnn` 1.0.0, which leaves the third network a quarter
+of the work.
 """
 
 import math
@@ -45,8 +46,8 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
-    """`min_face`: height in pixels of the smallest face to find. `thresholds`: the score (0..1) that a face needs after each network.
-    `factor`: the scale of each pyramid level in comparison with the one before."""
+    """`min_face`: height in pixels of the smallest face to find. `thresholds`: the score (0..1) that a face needs after
+    each network. `factor`: the scale of each pyramid level in comparison with the one before."""
 
     min_face: int = 24
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
@@ -63,7 +64,8 @@ def _build_network(
 ) -> "keras.Model":
     """A network from uint8 pictures to the numbers of all heads side by side.
 
-    One layer serves all heads. Of the softmax of two classes only the part that decides is kept: the logit of the probability of a face.
+    One layer serves all heads. Of the softmax of two classes only the part that decides is kept: the logit of the
+    probability of a face.
     """
     import joblib
     import keras
@@ -93,7 +95,8 @@ def _build_network(
 
 @cache
 def _networks(runtime: Runtime) -> tuple[Network, Network, Network]:
-    """P-Net, R-Net and O-Net: 4 numbers of box regression, O-Net's 10 of landmarks, and the logit of the probability of a face."""
+    """P-Net, R-Net and O-Net: 4 numbers of box regression, O-Net's 10 of landmarks, and the logit of the probability of
+    a face."""
     pnet = _build_network("pnet", None, [(10, 3, (2, "same")), (16, 3, None), (32, 3, None)], 0, [4, 1])
     rnet = _build_network(
         "rnet", RNET_CROP_PX, [(28, 3, (3, "same")), (48, 3, (3, "valid")), (64, 2, None)], 128, [4, 1]
@@ -119,7 +122,8 @@ def pyramid_scales(height: int, width: int, settings: DetectorSettings, min_face
 
 
 def _pyramid(image: Image, scales: Iterable[float]) -> list[Image]:
-    """The image at each scale. Each level is shrunk from the one before, by so little that bilinear sampling does not alias."""
+    """The image at each scale. Each level is shrunk from the one before, by so little that bilinear sampling does not
+    alias."""
     height, width = image.shape[:2]
     result = []
     for scale in scales:
@@ -130,7 +134,8 @@ def _pyramid(image: Image, scales: Iterable[float]) -> list[Image]:
 
 
 def _nms(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
-    """The indices that survive greedy non-maximum suppression by intersection over union, best score first. Corners are inclusive pixels."""
+    """The indices that survive greedy non-maximum suppression by intersection over union, best score first. Corners are
+    inclusive pixels."""
     if not len(boxes):
         return np.empty(0, np.intp)
     corners = boxes[:, :4].astype(np.float64)
@@ -153,7 +158,8 @@ def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
 
 
 def _candidates_around(boxes: Floats) -> Floats:
-    """Candidates (n x len(CANDIDATE_OFFSETS), 4) for faces that were at `boxes` (n, 4) a moment ago: same place, aside, smaller, larger."""
+    """Candidates (n x len(CANDIDATE_OFFSETS), 4) for faces that were at `boxes` (n, 4) a moment ago: same place, aside,
+    smaller, larger."""
     middle, side = (boxes[:, :2] + boxes[:, 2:4]) / 2, (boxes[:, 2:4] - boxes[:, :2]).max(axis=1)
     shifted = middle[:, None] + side[:, None, None] * CANDIDATE_OFFSETS[None, :, :2]
     half = side[:, None, None] * CANDIDATE_OFFSETS[None, :, 2:] / 2

@@ -1,7 +1,7 @@
 """Where to search for faces in which frame.
 
-Seated people stay where they are. Searching the whole frame takes most of the time, so it is done every few seconds and where the scene
-changes. In the frames between, faces are searched for where they were found just before and just after.
+Seated people stay where they are. Searching the whole frame takes most of the time, so it is done every few seconds and
+where the scene changes. In the frames between, faces are searched for where they were found just before and just after.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

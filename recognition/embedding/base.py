@@ -1,4 +1,5 @@
-"""What an embedder is: a network that turns a face crop into a unit vector. The nearer two vectors, the more alike the faces."""
+"""What an embedder is: a network that turns a face crop into a unit vector. The nearer two vectors, the more alike the
+faces."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ class Embedder:
     """A model of faces, loaded.
 
     `id` and `version` say which model made a vector: vectors of different ones are never compared.
-    `crop_size` is the side of a face crop in pixels. `targets` (5, 2) float32 is where in the crop the face's five points go, as (x, y) in
-    the order of `Face.points`. `dimension` is the length of a vector. `network` takes face crops and gives [raw vectors], which are not
-    of unit length yet.
+    `crop_size` is the side of a face crop in pixels. `targets` (5, 2) float32 is where in the crop the face's five
+    points go, as (x, y) in the order of `Face.points`. `dimension` is the length of a vector. `network` takes face
+    crops and gives [raw vectors], which are not of unit length yet.
     """
 
     id: str

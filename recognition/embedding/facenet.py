@@ -21,8 +21,8 @@ CROP_SIZE = 160
 DIMENSION = 512
 NORMALISATION_EPSILON = 0.001
 
-# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop of the FaceNet tools: MTCNN's box with a margin of
-# 32 of 160 pixels.
+# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop of the FaceNet tools: MTCNN's
+# box with a margin of 32 of 160 pixels.
 TARGETS = np.array([(57.21, 62.85), (106.96, 62.85), (82.08, 91.01), (59.90, 115.88), (104.26, 115.88)], np.float32)
 
 Array = NDArray[np.float32]
@@ -42,7 +42,8 @@ def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -
 
 
 def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Embedder, Weights]:
-    """The embedder, and those of the weights that it uses: their hash is its version. Raises WeightsMissing when some are missing."""
+    """The embedder, and those of the weights that it uses: their hash is its version. Raises WeightsMissing when some
+    are missing."""
     used: dict[str, Array] = {}
 
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
@@ -75,8 +76,8 @@ def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Em
 def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
     """The network: RGB face crops (n, 160, 160, 3) uint8 to (n, 512), before they are made unit length.
 
-    `tensor` gives the weight of a name and shape, both as in facenet-pytorch's `InceptionResnetV1`. Batch normalisations and the factors
-    of the residuals are folded into the convolutions before them.
+    `tensor` gives the weight of a name and shape, both as in facenet-pytorch's `InceptionResnetV1`. Batch
+    normalisations and the factors of the residuals are folded into the convolutions before them.
     """
     from keras import Input, KerasTensor, Model, layers
 
@@ -101,7 +102,8 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
         return apply(layer, x, kernel.transpose(2, 3, 1, 0) * scale, shift)
 
     def branch(x: KerasTensor, name: str, *steps: tuple[int, Size], stride: int = 1) -> KerasTensor:
-        """Convolutions (filters, size) one after the other; the last one has the stride. A single one has no number in its name."""
+        """Convolutions (filters, size) one after the other; the last one has the stride. A single one has no number in
+        its name."""
         for index, (filters, size) in enumerate(steps):
             last = index == len(steps) - 1
             x = convolution(x, name if len(steps) == 1 else f"{name}.{index}", filters, size, stride if last else 1)

@@ -42,8 +42,8 @@ STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 class StudentRow:
     """One student in one recording. `intervals` are in seconds of the recording, `share` and `confidence` in 0..1.
 
-    `status` is what people read, `status_code` a key of STATUS_COLOURS; `source` says who decided it, `picture` is the best look as JPEG or PNG
-    bytes.
+    `status` is what people read, `status_code` a key of STATUS_COLOURS; `source` says who decided it, `picture` is the
+    best look as JPEG or PNG bytes.
     """
 
     number: str
@@ -60,8 +60,8 @@ class StudentRow:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRow:
-    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living person, but a
-    portrait, a poster or a screen."""
+    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living
+    person, but a portrait, a poster or a screen."""
 
     intervals: tuple[Interval, ...]
     seconds: float
@@ -95,10 +95,11 @@ class LectureReport:
 
 
 def write_lecture_workbook(path: Path, report: LectureReport, translate: Translate = str) -> None:
-    """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a whole.
+    """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a
+    whole.
 
-    `translate` is for headings and the sheets' names. Raises OSError when the disk is full or the folder cannot be written; `path` is
-    then as it was before.
+    `translate` is for headings and the sheets' names. Raises OSError when the disk is full or the folder cannot be
+    written; `path` is then as it was before.
     """
     buffer = io.BytesIO()
     with open_workbook(buffer) as writer:

@@ -58,8 +58,8 @@ def add_table(
     formats: dict[str, str],
     fixed: int = 0,
 ) -> Worksheet:
-    """A sheet with a filtered header in its first row, columns as wide as their text. The header stays in view, and so do the
-    `fixed` first columns."""
+    """A sheet with a filtered header in its first row, columns as wide as their text. The header stays in view, and so
+    do the `fixed` first columns."""
     from pandas import DataFrame
 
     frame = DataFrame(
@@ -106,7 +106,8 @@ def clean_text(text: str) -> str:
 
 
 def _as_text(cell: Cell) -> None:
-    """openpyxl takes "=..." for a formula and "#N/A" for an error; quotePrefix keeps it text when somebody edits the cell."""
+    """openpyxl takes "=..." for a formula and "#N/A" for an error; quotePrefix keeps it text when somebody edits the
+    cell."""
     if isinstance(cell.value, str):
         cell.data_type = "s"
         cell.quotePrefix = cell.value.lstrip()[:1] in {"=", "+", "-", "@"}
@@ -118,7 +119,8 @@ def fill_cell(cell: Cell, colour: str | None) -> None:
 
 
 def save_workbook(path: Path, buffer: io.BytesIO, title: str) -> None:
-    """Write the workbook beside `path` without the times that openpyxl and zip put into it, then rename it into place."""
+    """Write the workbook beside `path` without the times that openpyxl and zip put into it, then rename it into
+    place."""
     properties = DocumentProperties(creator="Rollcall", title=clean_text(title), created=EPOCH, modified=EPOCH)
     with atomic_write(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
         for name in source.namelist():

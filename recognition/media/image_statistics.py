@@ -13,8 +13,8 @@ THUMBNAIL_SIDE = 16  # pixels
 
 @dataclass(slots=True)
 class ImageStatistics:
-    """`light`: the brightest picture's mean, 0 to 1. `motion`: the greatest mean difference between two pictures, 0 to 1; None after
-    one picture."""
+    """`light`: the brightest picture's mean, 0 to 1. `motion`: the greatest mean difference between two pictures, 0 to
+    1; None after one picture."""
 
     light: float = 0.0
     motion: float | None = None
@@ -30,7 +30,8 @@ class ImageStatistics:
 
 
 def thumbnail_vector(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The picture (h, w, 3) as a small grey one (256,) float32 of mean 0 and length 1: the product of two is their correlation."""
+    """The picture (h, w, 3) as a small grey one (256,) float32 of mean 0 and length 1: the product of two is their
+    correlation."""
     step = max(min(picture.shape[:2]) // (4 * THUMBNAIL_SIDE), 1)
     small = cv2.resize(picture[::step, ::step], (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()

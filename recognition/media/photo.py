@@ -27,10 +27,11 @@ def is_photo(head: bytes) -> bool:
 
 
 def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str, datetime | None]:
-    """The photo as uint8 RGB of shape (height, width, 3), upright; its format ("jpeg", ...); and when it was taken, if that is known.
+    """The photo as uint8 RGB of shape (height, width, 3), upright; its format ("jpeg", ...); and when it was taken, if
+    that is known.
 
-    Of an animated image the first picture counts. Raises UnreadableRecording for a damaged photo and RecordingOutOfLimits
-    for one of more than `max_pixels`, which is not decoded.
+    Of an animated image the first picture counts. Raises UnreadableRecording for a damaged photo and
+    RecordingOutOfLimits for one of more than `max_pixels`, which is not decoded.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -55,7 +56,8 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
 
 
 def _taken(exif: Image.Exif) -> datetime | None:
-    """When the camera says that it took the photo; without the zone that newer cameras write, the moment is not known."""
+    """When the camera says that it took the photo; without the zone that newer cameras write, the moment is not
+    known."""
     details = exif.get_ifd(ExifTags.IFD.Exif)
     try:
         return datetime.strptime(

@@ -9,7 +9,8 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], count: int) -> Iterator[T]:
-    """The same items, `count` of them made ahead in a thread of their own. What making one raises is raised when its turn comes."""
+    """The same items, `count` of them made ahead in a thread of their own. What making one raises is raised when its
+    turn comes."""
     source = iter(items)
     with ThreadPoolExecutor(1, "ahead") as pool:
         waiting = deque(pool.submit(next, source, None) for _ in range(count))

@@ -1,7 +1,8 @@
 """Read recordings: what a file is, segments that start on key frames, and a frame every few seconds.
 
-Every file is taken for hostile. Its container is found by its first bytes, from a short list without playlists, and forced on
-FFmpeg; FFmpeg gets the bytes of an open file and may open nothing else; sizes and rates are checked before pictures are decoded.
+Every file is taken for hostile. Its container is found by its first bytes, from a short list without playlists, and
+forced on FFmpeg; FFmpeg gets the bytes of an open file and may open nothing else; sizes and rates are checked before
+pictures are decoded.
 """
 
 import math
@@ -33,7 +34,8 @@ BEFORE = -60.0  # seconds: surely before the first packet, whose decoding time m
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in the file."""
+    """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in
+    the file."""
 
     pixels: int = 7680 * 4320
     photo_pixels: int = MAX_PIXELS
@@ -103,8 +105,9 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
 def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
     """Segments of about `seconds` that start on key frames and cover [0, duration] without gap or overlap.
 
-    Where no key frame lies near, a segment starts between two; `sample_frames` reads that too, only slower. No segment is longer
-    than twice `seconds`, and none is shorter than a third of it but the only one of a short recording. A photo has one, [0, 0].
+    Where no key frame lies near, a segment starts between two; `sample_frames` reads that too, only slower. No segment
+    is longer than twice `seconds`, and none is shorter than a third of it but the only one of a short recording. A
+    photo has one, [0, 0].
     """
     if info.is_photo:
         return [Segment(0, 0.0, 0.0)]
@@ -116,9 +119,10 @@ def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Se
 def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) -> Iterator[Frame]:
     """A frame about every `every` seconds of `segment`, upright, in order of time.
 
-    The recording is divided into cells of `every` seconds around 0, `every`, 2 `every`, ...; the last picture of each cell is
-    taken, by the segment that it lies in. So all segments together give what the whole recording would. Where key frames are
-    up to REACH x `every` apart, only they are looked at; where they are farther, every picture that others are built on.
+    The recording is divided into cells of `every` seconds around 0, `every`, 2 `every`, ...; the last picture of each
+    cell is taken, by the segment that it lies in. So all segments together give what the whole recording would. Where
+    key frames are up to REACH x `every` apart, only they are looked at; where they are farther, every picture that
+    others are built on.
 
     What is damaged is left out. Raises UnreadableRecording if nothing of the segment can be read.
     """
@@ -140,8 +144,8 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
 class _Sampler:
     """Picks the pictures of one segment out of the packets that begin with the key frame at or before its start.
 
-    A group is a key frame and what follows up to the next one. Where that is near, only the key frame counts; where it is far,
-    the group is decoded. Each is decoded on its own, so that it does not matter where the reading began.
+    A group is a key frame and what follows up to the next one. Where that is near, only the key frame counts; where it
+    is far, the group is decoded. Each is decoded on its own, so that it does not matter where the reading began.
     """
 
     def __init__(self, stream: Any, segment: Segment, every: float) -> None:
@@ -182,7 +186,8 @@ class _Sampler:
         yield from self._close(group, far, math.inf)
 
     def _close(self, group: list[Any], far: bool, following: float) -> Iterator[tuple[float, Any]]:
-        """What is left of a group when the next key frame's time, `following`, is known; after the last one, all that is left."""
+        """What is left of a group when the next key frame's time, `following`, is known; after the last one, all that
+        is left."""
         if far:
             yield from self._decode_far(None)
             if self.latest is not None and self._takes(self.latest[0], following):
@@ -233,7 +238,8 @@ def _upright(picture: Any, info: VideoInfo) -> NDArray[np.uint8]:
 
 
 def _decode(stream: Any, packet: Any) -> list[Any]:
-    """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a fresh start."""
+    """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a fresh
+    start."""
     try:
         pictures = stream.codec_context.decode(packet)
     except av.FFmpegError:
@@ -310,7 +316,8 @@ def _key_frame(container: Any, stream: Any, near: float, low: float, high: float
 
 
 def _cuts(duration: float, seconds: float, key_frame: Callable[[float, float, float], float | None]) -> list[float]:
-    """Where the segments of a recording start. `key_frame(near, low, high)` is the key frame nearest to `near` in (low, high]."""
+    """Where the segments of a recording start. `key_frame(near, low, high)` is the key frame nearest to `near` in (low,
+    high]."""
     cuts = [0.0]
     while (left := duration - cuts[-1]) > seconds * 4 / 3:
         here = cuts[-1]
@@ -351,8 +358,8 @@ def _kind(path: Path) -> str:
 def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
     """The file as (container, its video stream). What its header claims is within the limits.
 
-    FFmpeg reads from our file object, so it needs no protocol: none is allowed to it, no second file, and no reader but the
-    one that fits the content. The limit on pixels holds for the decoder too, whatever a picture claims later on.
+    FFmpeg reads from our file object, so it needs no protocol: none is allowed to it, no second file, and no reader but
+    the one that fits the content. The limit on pixels holds for the decoder too, whatever a picture claims later on.
     """
     kind = _kind(path)
     pixels = {"max_pixels": str(limits.pixels)}
@@ -415,7 +422,8 @@ def _video_stream(container: Any, limits: Limits) -> Any:
 
 
 def _rate(container: Any, stream: Any, most: float) -> float:
-    """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if unknown."""
+    """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if
+    unknown."""
     claimed = float(stream.average_rate or stream.guessed_rate or 0)
     if claimed <= most:
         return claimed

@@ -1,7 +1,7 @@
 """Reads the weights of dlib's face recognition network from its .dat file, in NumPy alone.
 
-The format is dlib's own serialisation (dlib/serialize.h, dnn/core.h and dnn/layers.h). The file holds the version numbers of all layers
-from the top down, then what every layer holds from the bottom up, then nothing.
+The format is dlib's own serialisation (dlib/serialize.h, dnn/core.h and dnn/layers.h). The file holds the version
+numbers of all layers from the top down, then what every layer holds from the bottom up, then nothing.
 """
 
 import hashlib
@@ -25,14 +25,16 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`convolutions`: (kernel (h, w, in, out), bias (out,)) from the bottom up, affine layers folded in; `projection`: (256, 128)."""
+    """`convolutions`: (kernel (h, w, in, out), bias (out,)) from the bottom up, affine layers folded in; `projection`:
+    (256, 128)."""
 
     convolutions: tuple[tuple[Array, Array], ...]
     projection: Array
 
 
 def read(path: Path) -> Weights:
-    """Read the one known file, told by its size and hash. Raises WeightsMissing when it is not there, damaged or another."""
+    """Read the one known file, told by its size and hash. Raises WeightsMissing when it is not there, damaged or
+    another."""
     try:
         with path.open("rb") as file:
             content = file.read(SIZE + 1)

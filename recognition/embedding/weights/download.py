@@ -1,4 +1,5 @@
-"""Fetch one large file over HTTPS: a download that was cut off is resumed, and an endless one does not fill the disk."""
+"""Fetch one large file over HTTPS: a download that was cut off is resumed, and an endless one does not fill the
+disk."""
 
 import http
 import http.client
@@ -19,9 +20,11 @@ CHUNK_BYTES = 1 << 18
 
 
 def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Sequence[str] = ("https",)) -> None:
-    """Download `url` to `path` with a progress bar. What an earlier attempt left is kept, and only the rest is requested (HTTP ranges).
+    """Download `url` to `path` with a progress bar. What an earlier attempt left is kept, and only the rest is
+    requested (HTTP ranges).
 
-    Redirections too may lead to these `schemes` only. Raises DownloadFailed; after a cut connection the part stays for the next attempt.
+    Redirections too may lead to these `schemes` only. Raises DownloadFailed; after a cut connection the part stays for
+    the next attempt.
     """
     part, tag = path.with_name(path.name + ".part"), path.with_name(path.name + ".etag")
     opener = _opener(schemes)

@@ -1,5 +1,5 @@
-"""FaceNet's weights in all the forms in which people have them, told apart by content and read into one: arrays by the names and in the
-shapes of facenet-pytorch's InceptionResnetV1."""
+"""FaceNet's weights in all the forms in which people have them, told apart by content and read into one: arrays by the
+names and in the shapes of facenet-pytorch's InceptionResnetV1."""
 
 import re
 import shutil
@@ -34,8 +34,9 @@ class Model:
     people: int
 
 
-# Both were trained on pixels standardised as (x - 127.5) / 128 (facenet's README, 2018-04-10), which is therefore part of what these ids
-# mean. deepface's file is the first model in Keras; what deepface itself feeds it, BGR in 0..1, is not what it was trained on.
+# Both were trained on pixels standardised as (x - 127.5) / 128 (facenet's README, 2018-04-10), which is therefore part
+# of what these ids mean. deepface's file is the first model in Keras; what deepface itself feeds it, BGR in 0..1, is
+# not what it was trained on.
 MODELS = {
     "facenet-20180402": Model("20180402-114759", "VGGFace2", 8631),
     "facenet-20180408": Model("20180408-102900", "CASIA-WebFace", 10575),
@@ -52,9 +53,11 @@ class Weights:
 
 
 def read(path: Path, scratch: Path | None = None) -> Weights:
-    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something else.
+    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something
+    else.
 
-    The parts of a zip are unpacked into a folder that is made in `scratch` (default: the system's folder for temporary files) and removed.
+    The parts of a zip are unpacked into a folder that is made in `scratch` (default: the system's folder for temporary
+    files) and removed.
     """
     try:
         return _folder(path) if path.is_dir() else _file(path, scratch)
@@ -152,7 +155,8 @@ def _original(path: Path, form: str, variables: Mapping[str, Array]) -> Weights:
 
 
 def _embedder(path: Path, people: int | None = None) -> str:
-    """Which model: by the number of people that it was trained to tell apart where the file has that, else by the file's name."""
+    """Which model: by the number of people that it was trained to tell apart where the file has that, else by the
+    file's name."""
     if people is None:
         return "facenet-20180408" if "20180408" in path.name else "facenet-20180402"
     for embedder, model in MODELS.items():
@@ -177,7 +181,8 @@ NORMALISATION = {"bias": "beta", "running_mean": "moving_mean", "running_var": "
 
 
 def _layers() -> Iterator[tuple[str, str]]:
-    """Each convolution's name in facenet-pytorch and in the original, in the order in which Keras lists the layers of a model.
+    """Each convolution's name in facenet-pytorch and in the original, in the order in which Keras lists the layers of a
+    model.
 
     That is by the number of steps that are left to the end, then by branch.
     """
@@ -226,7 +231,8 @@ def _turned(array: Array) -> Array:
 
 
 def _from_keras(layers: Sequence[Sequence[Array]]) -> dict[str, Array]:
-    """The layers of a Keras model under facenet-pytorch's names, told by their order: their names in deepface's files are irregular."""
+    """The layers of a Keras model under facenet-pytorch's names, told by their order: their names in deepface's files
+    are irregular."""
     kernels = [layer for layer in layers if layer[0].ndim == 4]
     norms = iter([layer for layer in layers if len(layer) == 3])
     variables: dict[str, Array] = {}

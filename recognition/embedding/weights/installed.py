@@ -1,7 +1,8 @@
-"""The weights that don't come with a package: added from files that people have or fetched from their publisher, kept in one form.
+"""The weights that don't come with a package: added from files that people have or fetched from their publisher, kept
+in one form.
 
-`manifest.json` beside them says of each file its hash and where it came from, and of each address the hash that its file had when it was
-first fetched: later downloads have to be the same.
+`manifest.json` beside them says of each file its hash and where it came from, and of each address the hash that its
+file had when it was first fetched: later downloads have to be the same.
 """
 
 import hashlib
@@ -32,7 +33,8 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledWeights:
-    """One embedder's weights in the folder. `origin`: the file or address that they came from; `form`: what kind of file that was."""
+    """One embedder's weights in the folder. `origin`: the file or address that they came from; `form`: what kind of
+    file that was."""
 
     embedder: str
     version: str
@@ -51,7 +53,8 @@ class _Manifest:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFolder:
-    """The folder `path` with one file of weights for each embedder. Whatever is written goes into this folder and nowhere else."""
+    """The folder `path` with one file of weights for each embedder. Whatever is written goes into this folder and
+    nowhere else."""
 
     path: Path
 
@@ -68,9 +71,11 @@ class WeightsFolder:
             raise self._damaged() from error
 
     def add(self, source: Path, origin: str | None = None) -> InstalledWeights:
-        """Convert a file, folder or zip in any form that `facenet_files.read` knows, try it, and put it in the place of an earlier one.
+        """Convert a file, folder or zip in any form that `facenet_files.read` knows, try it, and put it in the place of
+        an earlier one.
 
-        `origin` is remembered instead of the file's name. Raises WeightsMissing, and OSError when the folder cannot be written.
+        `origin` is remembered instead of the file's name. Raises WeightsMissing, and OSError when the folder cannot be
+        written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path, prefix=".unpacked-") as scratch:
@@ -120,7 +125,8 @@ class WeightsFolder:
             file.unlink()
 
     def verify(self) -> Iterator[tuple[InstalledWeights, str | None]]:
-        """All weights, each with what is wrong with its file, its arrays or the vectors that they make; None if nothing is."""
+        """All weights, each with what is wrong with its file, its arrays or the vectors that they make; None if nothing
+        is."""
         for entry in self.installed():
             try:
                 if _sha256(self.path / entry.file) != entry.sha256:
@@ -153,7 +159,8 @@ class WeightsFolder:
 
 
 def check_embedder(embedder: Embedder) -> None:
-    """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when face crops don't become different unit vectors."""
+    """Weights of the right shapes can still be zeros or absurd. Raises WeightsMissing when face crops don't become
+    different unit vectors."""
     size = embedder.crop_size
     crops = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
     with np.errstate(all="ignore"):

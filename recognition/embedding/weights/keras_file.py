@@ -1,4 +1,5 @@
-"""Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at each layer)."""
+"""Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at
+each layer)."""
 
 import io
 import subprocess
@@ -17,7 +18,8 @@ TIMEOUT_SECONDS = 300
 
 
 def read(path: Path) -> list[list[Array]]:
-    """The arrays of each layer that has some, in the file's order; of a whole model's file too. Raises ValueError when it is damaged.
+    """The arrays of each layer that has some, in the file's order; of a whole model's file too. Raises ValueError when
+    it is damaged.
 
     A damaged file can crash the HDF5 library, and the process with it; therefore it is read in another one.
     """

@@ -1,4 +1,5 @@
-"""Reads the variables of the original FaceNet models: a frozen graph (.pb) or a checkpoint (.index and .data), by their names there."""
+"""Reads the variables of the original FaceNet models: a frozen graph (.pb) or a checkpoint (.index and .data), by their
+names there."""
 
 import math
 from pathlib import Path
@@ -13,7 +14,8 @@ MAX_VARIABLE_SIZE = 10_000_000  # numbers; the classifier over the people of the
 
 
 def read_graph(path: Path) -> dict[str, Array]:
-    """The constants of a frozen graph, which were variables before it was frozen. What it raises when damaged is TensorFlow's."""
+    """The constants of a frozen graph, which were variables before it was frozen. What it raises when damaged is
+    TensorFlow's."""
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.types_pb2 import DT_FLOAT
     from tensorflow.python.framework.tensor_util import MakeNdarray
@@ -33,7 +35,8 @@ def read_graph(path: Path) -> dict[str, Array]:
 
 
 def read_checkpoint(index: Path) -> dict[str, Array]:
-    """The variables of the checkpoint whose files begin as `index` does without `.index`. What it raises when damaged is TensorFlow's."""
+    """The variables of the checkpoint whose files begin as `index` does without `.index`. What it raises when damaged
+    is TensorFlow's."""
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(str(index.with_suffix("")))

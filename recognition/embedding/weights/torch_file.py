@@ -1,9 +1,9 @@
 """Reads the tensors of a PyTorch weights file (.pt, zip or legacy format), in NumPy alone.
 
-Both formats keep a pickle that says which tensors there are, and their numbers beside it. A pickle can name any function and have it
-called, so that reading one is safe only where it can name nothing of use: here it may say four names, each of which stands for
-something that only takes notes, and any other name ends the reading. Then the notes are checked against the numbers that are really
-there, before an array is made of them.
+Both formats keep a pickle that says which tensors there are, and their numbers beside it. A pickle can name any
+function and have it called, so that reading one is safe only where it can name nothing of use: here it may say four
+names, each of which stands for something that only takes notes, and any other name ends the reading. Then the notes are
+checked against the numbers that are really there, before an array is made of them.
 """
 
 import math
@@ -30,7 +30,8 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """Which part of which storage (a run of numbers in the file) a tensor is; `offset` and `strides` count numbers, not bytes."""
+    """Which part of which storage (a run of numbers in the file) a tensor is; `offset` and `strides` count numbers, not
+    bytes."""
 
     storage: tuple[str, str]  # NumPy's type, key
     offset: int
@@ -50,7 +51,8 @@ class _Tensor:
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides, writeable=False)
 
 
-# The class in C would reserve memory for as many memo entries as a hostile file asks for; the one in Python keeps them in a dict.
+# The class in C would reserve memory for as many memo entries as a hostile file asks for; the one in Python keeps them
+# in a dict.
 class _Notes(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module, name:
@@ -70,7 +72,8 @@ class _Notes(pickle._Unpickler):
 
 
 def read(path: Path) -> dict[str, Array]:
-    """The tensors of a saved `state_dict`, by name, read-only. Raises WeightsMissing when the file can't be read or is something else."""
+    """The tensors of a saved `state_dict`, by name, read-only. Raises WeightsMissing when the file can't be read or is
+    something else."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsMissing(
