@@ -44,7 +44,7 @@ SELECTORS: list[Callable[[Any], Any]] = [
 def test_each_sees_what_is_his_or_hers(world: World, selector: Callable[[Any], Any]) -> None:
     Snapshot.objects.create(recording=world.recording, time=5)
     AttendanceChange.objects.create(
-        lecture=world.lecture, record=world.record, old="absent", new="late", user_name="own"
+        lecture=world.lecture, record=world.record, old_status="absent", new_status="late", user_name="own"
     )
     everything = set(selector(world.registrar))
     assert everything
