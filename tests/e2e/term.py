@@ -13,8 +13,8 @@ from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
 from recognition.messages import Message
 from tests.campus import factories
-from tests.campus.admin_tools import picture
 from tests.campus.conftest import World
+from tests.campus.web.admin_tools import picture
 
 PEOPLE = [
     "Maximiliane-Alexandra von und zu Hohenstein-Wartenberg",

@@ -15,8 +15,8 @@ from campus.cctv.models import Source
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
-from tests.campus.admin_tools import picture
 from tests.campus.conftest import jpeg
+from tests.campus.web.admin_tools import picture
 from tests.e2e.conftest import SignIn, sees, until, usable
 
 ROSTER = "Matrikelnummer;Vorname;Nachname;Kurs\nX1;Zoë;Åberg;CS101\nX2;Yan;Li;CS101\n"

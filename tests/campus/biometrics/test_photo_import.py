@@ -22,7 +22,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from recognition.errors import Cancelled
 from tests.campus import factories
-from tests.campus.admin_tools import Campus, picture
+from tests.campus.web.admin_tools import Campus, picture
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from campus.accounts.signin import MAX_ATTEMPTS
 from tests.campus import factories
 from tests.campus.conftest import World
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def sign_in(client: Client, username: str, password: str, next_: str = ""):

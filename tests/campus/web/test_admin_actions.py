@@ -10,7 +10,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
-from tests.campus.test_photo_import import zipped
 
 from campus.academics.models import Course
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
@@ -19,7 +18,8 @@ from campus.biometrics.photo_zip import process_photo_import
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from recognition.messages import Message
-from tests.campus.admin_tools import Campus, add_photo, client_of, picture
+from tests.campus.biometrics.test_photo_import import zipped
+from tests.campus.web.admin_tools import Campus, add_photo, client_of, picture
 
 pytestmark = pytest.mark.django_db
 

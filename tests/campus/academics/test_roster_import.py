@@ -17,7 +17,7 @@ from campus.academics import roster_files as roster
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_import import RosterPlan, import_roster, plan_roster
 from campus.common.errors import UserError
-from tests.campus.admin_tools import client_of
+from tests.campus.web.admin_tools import client_of
 
 pytestmark = pytest.mark.django_db
 HEADER = "number,name,email,guardian_phone,class,from,to\n"

@@ -13,8 +13,8 @@ from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSerie
 from campus.accounts.roles import Role
 from campus.attendance.models import SignOff
 from tests.campus import factories
+from tests.campus.academics.test_calendar_files import WEEKLY, ics, single
 from tests.campus.conftest import World
-from tests.campus.test_timetable_ical import WEEKLY, ics, single
 
 SERIES = {
     "title": "Waves",

@@ -14,7 +14,7 @@ from django.urls import reverse
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
-from tests.campus.admin_tools import Campus, add_photo, client_of
+from tests.campus.web.admin_tools import Campus, add_photo, client_of
 
 pytestmark = pytest.mark.django_db
 

@@ -84,7 +84,7 @@ def test_the_server_keeps_to_its_description(
     run = subprocess.run(
         command,
         cwd=tmp_path,
-        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.campus.schemathesis_hooks", "PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.campus.api.schemathesis_hooks", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=170,
