@@ -101,12 +101,12 @@ class SeriesFilter(filters.FilterSet):
         fields: list[str] = []
 
 
-class AnyOf(filters.BaseInFilter, filters.UUIDFilter):
+class UUIDListFilter(filters.BaseInFilter, filters.UUIDFilter):
     """Several ids, with commas between them."""
 
 
 class PhotoFilter(filters.FilterSet):
-    id = AnyOf("id")
+    id = UUIDListFilter("id")
     student = IdFilter("student")
     course = IdFilter("student__enrolments__course", distinct=True)
 

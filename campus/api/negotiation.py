@@ -8,10 +8,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class OneFormat(DefaultContentNegotiation):
-    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for
-    by its type.
-    """
+class SingleFormatNegotiation(DefaultContentNegotiation):
+    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for by its type."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

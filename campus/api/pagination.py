@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class Pages(CursorPagination):
+class ListPagination(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 500
     # Of rows that are equal in what a list is ordered by, the cursor counts how many were seen.

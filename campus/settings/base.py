@@ -142,11 +142,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.OneFormat",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.SingleFormatNegotiation",
     "DEFAULT_SCHEMA_CLASS": "campus.api.schema.Schema",
     "EXCEPTION_HANDLER": "campus.api.exception_handler.exception_handler",
     "NUM_PROXIES": TRUSTED_PROXIES,
-    "DEFAULT_PAGINATION_CLASS": "campus.api.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "campus.api.pagination.ListPagination",
     "PAGE_SIZE": 50,
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",

@@ -12,7 +12,7 @@ from rest_framework.validators import UniqueTogetherValidator
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.accounts.roles import Role, role_of
 from campus.accounts.selectors import language_of
-from campus.api.serializers.common import DaysSerializer, Moment, OwnCourse, OwnStudent
+from campus.api.serializers.common import DaysSerializer, MomentField, OwnCourseField, OwnStudentField
 from campus.attendance.models import RegisterPolicy, SignOff
 
 ENDS_TOO_EARLY = _("The lecture ends before it starts. Set a later end.")
@@ -105,7 +105,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
 
 
 class WeeklySerializer(DaysSerializer):
-    course = OwnCourse(many=True, allow_empty=False, help_text="several: `course=1&course=2`")
+    course = OwnCourseField(many=True, allow_empty=False, help_text="several: `course=1&course=2`")
 
 
 class StudentSerializer(serializers.ModelSerializer[Student]):
@@ -114,7 +114,7 @@ class StudentSerializer(serializers.ModelSerializer[Student]):
         fields = ["id", "number", "name", "email", "guest"]
 
 
-class StudentFileSerializer(StudentSerializer):
+class StudentDetailsSerializer(StudentSerializer):
     """What the office knows besides."""
 
     class Meta(StudentSerializer.Meta):
@@ -122,12 +122,12 @@ class StudentFileSerializer(StudentSerializer):
 
 
 class MergeSerializer(serializers.Serializer[Any]):
-    student = OwnStudent(help_text="who the guest is")
+    student = OwnStudentField(help_text="who the guest is")
 
 
 class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
-    course = OwnCourse()
-    student = OwnStudent()
+    course = OwnCourseField()
+    student = OwnStudentField()
 
     class Meta:
         model = Enrolment
@@ -155,9 +155,9 @@ class SignOffSerializer(serializers.ModelSerializer[SignOff]):
 
 
 class LectureSerializer(serializers.ModelSerializer[Lecture]):
-    course = OwnCourse()
-    starts_at = Moment()
-    ends_at = Moment()
+    course = OwnCourseField()
+    starts_at = MomentField()
+    ends_at = MomentField()
     room_name = serializers.CharField(source="room.name", read_only=True, default="")
     sign_off = SignOffSerializer(read_only=True, allow_null=True, default=None, help_text="who vouches for the result")
 
@@ -174,8 +174,8 @@ class LectureSerializer(serializers.ModelSerializer[Lecture]):
 
 
 class LectureChangeSerializer(serializers.ModelSerializer[Lecture]):
-    starts_at = Moment()
-    ends_at = Moment()
+    starts_at = MomentField()
+    ends_at = MomentField()
 
     class Meta:
         model = Lecture

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
-from campus.api.serializers.common import OwnRecording, OwnStudent
+from campus.api.serializers.common import OwnRecordingField, OwnStudentField
 from campus.attendance.history import WeekShare
 from campus.attendance.models import (
     AttendanceChange,
@@ -19,7 +19,7 @@ from campus.attendance.models import (
 )
 
 
-class StatusRowSerializer(serializers.ModelSerializer[AttendanceStatus]):
+class StatusDefinitionWriteSerializer(serializers.ModelSerializer[AttendanceStatus]):
     label = serializers.CharField(source="name", max_length=40, required=False)  # type: ignore[assignment]  # a field of that name
     points = serializers.DecimalField(max_digits=5, decimal_places=2, min_value=0, coerce_to_string=False)
 
@@ -28,7 +28,7 @@ class StatusRowSerializer(serializers.ModelSerializer[AttendanceStatus]):
         fields = ["code", "label", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position"]
 
 
-class KindSerializer(serializers.Serializer[Any]):
+class StatusDefinitionSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not the serializer's own label
     letter = serializers.CharField(help_text="in the register")
@@ -66,7 +66,7 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
         read_only_fields = fields
 
 
-class StatusSerializer(ReasonSerializer):
+class OverrideSerializer(ReasonSerializer):
     status = serializers.CharField(
         max_length=10,
         allow_blank=True,
@@ -74,7 +74,7 @@ class StatusSerializer(ReasonSerializer):
     )
 
 
-class StatusesSerializer(StatusSerializer):
+class BulkOverrideSerializer(OverrideSerializer):
     records = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), max_length=5000, help_text="their ids"
     )
@@ -101,7 +101,7 @@ class AttendanceChangeSerializer(serializers.ModelSerializer[AttendanceChange]):
         read_only_fields = fields
 
 
-class SeenSerializer(serializers.ModelSerializer[Any]):
+class FaceSerializer(serializers.ModelSerializer[Any]):
     intervals = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField()), help_text="[from, to] in seconds of the recording"
     )
@@ -113,7 +113,7 @@ class SeenSerializer(serializers.ModelSerializer[Any]):
         return len(row.crops)
 
 
-class SightingSerializer(SeenSerializer):
+class SightingSerializer(FaceSerializer):
     class Meta:
         model = Sighting
         fields = [
@@ -131,7 +131,7 @@ class SightingSerializer(SeenSerializer):
         read_only_fields = fields
 
 
-class UnknownPersonSerializer(SeenSerializer):
+class UnknownPersonSerializer(FaceSerializer):
     student = serializers.IntegerField(source="student_id", allow_null=True, help_text="who it is, as a person said")
     visitor = serializers.SerializerMethodField(help_text="whether a person said that it is one")
 
@@ -144,14 +144,14 @@ class UnknownPersonSerializer(SeenSerializer):
         return person.override is not None and person.override.action == "visitor"
 
 
-class NameSerializer(ReasonSerializer):
-    student = OwnStudent(help_text="who it is")
+class IdentifySerializer(ReasonSerializer):
+    student = OwnStudentField(help_text="who it is")
     add_photos = serializers.BooleanField(
         default=False, help_text="also take the pictures for the student's enrolment photos"
     )
 
 
-class LearntSerializer(serializers.Serializer[Any]):
+class AddedPhotosSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField(help_text="pictures that are new among the student's enrolment photos")
 
 
@@ -195,7 +195,7 @@ class ClassHistorySerializer(serializers.Serializer[Any]):
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
-    recording = OwnRecording()
+    recording = OwnRecordingField()
 
     class Meta:
         model = Snapshot

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from campus.api.serializers.academics import RatesSerializer
-from campus.api.serializers.common import OwnCourse, OwnStudent
+from campus.api.serializers.common import OwnCourseField, OwnStudentField
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 
 
@@ -18,7 +18,7 @@ class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
 
 
 class PhotoUploadSerializer(serializers.Serializer[Any]):
-    student = OwnStudent()
+    student = OwnStudentField()
     file = serializers.FileField(max_length=255, allow_empty_file=True)
 
 
@@ -26,7 +26,7 @@ class PhotoZipSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(
         max_length=255, allow_empty_file=True, help_text="a zip of `<student number or name>/*.jpg`"
     )
-    course = OwnCourse(required=False, allow_null=True, default=None, help_text="only its students get photos")
+    course = OwnCourseField(required=False, allow_null=True, default=None, help_text="only its students get photos")
 
 
 class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
@@ -43,7 +43,7 @@ class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
 
 
 class PhotoMoveSerializer(serializers.Serializer[Any]):
-    student = OwnStudent(help_text="whom the photo shows")
+    student = OwnStudentField(help_text="whom the photo shows")
 
 
 class GallerySerializer(serializers.ModelSerializer[Gallery]):
@@ -91,4 +91,4 @@ class TrainingReportSerializer(serializers.Serializer[Any]):
 
 
 class TrainSerializer(serializers.Serializer[Any]):
-    course = OwnCourse()
+    course = OwnCourseField()

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campus.api.serializers.common import OwnLecture
+from campus.api.serializers.common import OwnLectureField
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.recordings.models import Clip
 
@@ -125,7 +125,7 @@ class FootageFileSerializer(serializers.ModelSerializer[FootageFile]):
 
 
 class AssignSerializer(serializers.Serializer[Any]):
-    lecture = OwnLecture()
+    lecture = OwnLectureField()
 
 
 class CollectionSerializer(serializers.ModelSerializer[Collection]):

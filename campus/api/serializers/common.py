@@ -20,7 +20,7 @@ OUT_OF_RANGE = _("Choose a day between 1970 and 2199.")
 
 
 @extend_schema_field(int)
-class OwnCourse(serializers.PrimaryKeyRelatedField[Course]):
+class OwnCourseField(serializers.PrimaryKeyRelatedField[Course]):
     """A class of the user's; another's does not exist."""
 
     def get_queryset(self) -> QuerySet[Course]:
@@ -28,7 +28,7 @@ class OwnCourse(serializers.PrimaryKeyRelatedField[Course]):
 
 
 @extend_schema_field(int)
-class OwnLecture(serializers.PrimaryKeyRelatedField[Lecture]):
+class OwnLectureField(serializers.PrimaryKeyRelatedField[Lecture]):
     """A lecture of a class of the user's; another's does not exist."""
 
     def get_queryset(self) -> QuerySet[Lecture]:
@@ -36,7 +36,7 @@ class OwnLecture(serializers.PrimaryKeyRelatedField[Lecture]):
 
 
 @extend_schema_field(int)
-class OwnStudent(serializers.PrimaryKeyRelatedField[Student]):
+class OwnStudentField(serializers.PrimaryKeyRelatedField[Student]):
     """A student of a class of the user's; another's does not exist."""
 
     def get_queryset(self) -> QuerySet[Student]:
@@ -44,7 +44,7 @@ class OwnStudent(serializers.PrimaryKeyRelatedField[Student]):
 
 
 @extend_schema_field(UUID)
-class OwnRecording(serializers.PrimaryKeyRelatedField[Recording]):
+class OwnRecordingField(serializers.PrimaryKeyRelatedField[Recording]):
     """A recording of a class of the user's; another's does not exist."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -54,7 +54,7 @@ class OwnRecording(serializers.PrimaryKeyRelatedField[Recording]):
         return recordings_for(self.context["request"].user)
 
 
-class Day(serializers.DateField):
+class DayField(serializers.DateField):
     def to_internal_value(self, value: Any) -> date:
         day: date = super().to_internal_value(value)
         if not FIRST_DAY <= day <= LAST_DAY:
@@ -62,7 +62,7 @@ class Day(serializers.DateField):
         return day
 
 
-class Moment(serializers.DateTimeField):
+class MomentField(serializers.DateTimeField):
     def enforce_timezone(self, value: datetime) -> datetime:
         if not FIRST_DAY <= value.date() <= LAST_DAY:
             raise serializers.ValidationError(OUT_OF_RANGE)
@@ -71,5 +71,5 @@ class Moment(serializers.DateTimeField):
 
 
 class DaysSerializer(serializers.Serializer[Any]):
-    since = Day(default=None, help_text="the first day")
-    until = Day(default=None, help_text="the last day")
+    since = DayField(default=None, help_text="the first day")
+    until = DayField(default=None, help_text="the last day")

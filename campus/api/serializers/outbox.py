@@ -2,12 +2,12 @@
 
 from rest_framework import serializers
 
-from campus.api.serializers.common import OwnCourse
+from campus.api.serializers.common import OwnCourseField
 from campus.outbox.models import Delivery, Webhook
 
 
 class WebhookSerializer(serializers.ModelSerializer[Webhook]):
-    course = OwnCourse(required=False, allow_null=True, help_text="null: all classes")
+    course = OwnCourseField(required=False, allow_null=True, help_text="null: all classes")
 
     class Meta:
         model = Webhook

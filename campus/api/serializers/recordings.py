@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campus.api.serializers.common import OwnLecture
+from campus.api.serializers.common import OwnLectureField
 from campus.attendance.models import Report
 from campus.recordings.models import Recording
 
@@ -39,7 +39,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
 
 
 class RecordingUploadSerializer(serializers.Serializer[Recording]):
-    lecture = OwnLecture()
+    lecture = OwnLectureField()
     file = serializers.FileField(max_length=255, allow_empty_file=True)
 
 

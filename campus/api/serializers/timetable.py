@@ -10,7 +10,7 @@ from campus.academics.calendar_import import EntryChange
 from campus.academics.calendar_links import calendar_link_token
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.academics.series import DayChange
-from campus.api.serializers.common import Day, OwnCourse
+from campus.api.serializers.common import DayField, OwnCourseField
 
 
 class RoomSerializer(serializers.ModelSerializer[Room]):
@@ -20,8 +20,8 @@ class RoomSerializer(serializers.ModelSerializer[Room]):
 
 
 class HolidaySerializer(serializers.ModelSerializer[Holiday]):
-    first_day = Day()
-    last_day = Day()
+    first_day = DayField()
+    last_day = DayField()
 
     class Meta:
         model = Holiday
@@ -36,10 +36,10 @@ class Weekdays(serializers.JSONField):
 
 
 class SeriesSerializer(serializers.ModelSerializer[LectureSeries]):
-    course = OwnCourse()
+    course = OwnCourseField()
     weekdays = Weekdays(help_text="0 is Monday, 6 is Sunday")
-    first_day = Day()
-    last_day = Day()
+    first_day = DayField()
+    last_day = DayField()
 
     class Meta:
         model = LectureSeries
@@ -58,7 +58,7 @@ class SeriesSerializer(serializers.ModelSerializer[LectureSeries]):
         ]
 
 
-class StepSerializer(serializers.Serializer[Any]):
+class PlannedDaySerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=DayChange.choices)
     day = serializers.DateField()
     starts_at = serializers.DateTimeField()
@@ -67,17 +67,17 @@ class StepSerializer(serializers.Serializer[Any]):
     remark = serializers.CharField(allow_blank=True)
 
 
-class PlanSerializer(serializers.Serializer[Any]):
+class SeriesPlanSerializer(serializers.Serializer[Any]):
     agreed = serializers.CharField(help_text="what `apply` wants, so that what was looked at is what is done")
-    steps = StepSerializer(many=True)
+    steps = PlannedDaySerializer(many=True)
 
 
-class AgreedSerializer(serializers.Serializer[Any]):
+class AgreedPlanSerializer(serializers.Serializer[Any]):
     agreed = serializers.CharField(max_length=64, help_text="of the plan")
 
 
 class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
-    course = OwnCourse(required=False, allow_null=True, default=None, help_text="null: all that you teach")
+    course = OwnCourseField(required=False, allow_null=True, default=None, help_text="null: all that you teach")
     url = serializers.SerializerMethodField(
         help_text="for a calendar program; whoever has it reads when and where the lectures are"
     )
@@ -95,7 +95,7 @@ class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
 
 class CalendarFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="iCalendar (.ics)")
-    course = OwnCourse(
+    course = OwnCourseField(
         required=False, allow_null=True, default=None, help_text="that all events are of; else each names its class"
     )
     complete = serializers.BooleanField(

@@ -23,15 +23,15 @@ from campus.academics.services import (
 from campus.accounts.roles import sees_everything
 from campus.accounts.services import set_language
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly, who
-from campus.api.serializers import academics as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, check_not_signed_off, request_user
+from campus.api.serializers import academics as serializers
 from campus.api.serializers.attendance import ClassHistorySerializer, ClassWeeksSerializer
 from campus.api.serializers.common import DaysSerializer
-from campus.api.views.attendance import LectureResult
-from campus.api.views.calendars import LectureCalendars
-from campus.api.views.documents import CourseFiles, LectureFiles
-from campus.api.views.rosters import CourseRoster
-from campus.api.views.uploads import check_not_signed_off
+from campus.api.views.attendance import LectureResultActions
+from campus.api.views.calendars import LectureImportActions
+from campus.api.views.documents import CourseExportActions, LectureExportActions
+from campus.api.views.rosters import CourseRosterActions
 from campus.attendance.guests import merge_guest
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.services import save_policy
@@ -40,24 +40,24 @@ from campus.biometrics.services import set_embedder
 
 
 class MeView(APIView):
-    @extend_schema(responses=s.MeSerializer)
+    @extend_schema(responses=serializers.MeSerializer)
     def get(self, request: Request) -> Response:
         """Who you are, and your role."""
-        return Response(s.MeSerializer(who(request)).data, headers={"Cache-Control": "no-store"})
+        return Response(serializers.MeSerializer(request_user(request)).data, headers={"Cache-Control": "no-store"})
 
-    @extend_schema(request=s.LanguageSerializer, responses=s.MeSerializer)
+    @extend_schema(request=serializers.LanguageSerializer, responses=serializers.MeSerializer)
     def patch(self, request: Request) -> Response:
         """Choose the language of your pages, and of letters to you."""
-        wish = s.LanguageSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        set_language(user=who(request), **wish.validated_data)
+        serializer = serializers.LanguageSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        set_language(user=request_user(request), **serializer.validated_data)
         return self.get(request)
 
 
 class CourseViewSet(
-    CourseFiles, CourseRoster, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
+    CourseExportActions, CourseRosterActions, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
 ):
-    serializer_class = s.CourseSerializer
+    serializer_class = serializers.CourseSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.CourseFilter
     ordering_fields = ["code", "name"]
@@ -67,41 +67,41 @@ class CourseViewSet(
         in_use = Prefetch("galleries", Gallery.objects.filter(active=True), to_attr="galleries_in_use")
         return courses_for(self.request.user).select_related("register_policy").prefetch_related("lecturers", in_use)
 
-    @extend_schema(responses={201: s.CourseSerializer})
+    @extend_schema(responses={201: serializers.CourseSerializer})
     @transaction.atomic
     def create(self, request: Request) -> Response:
         """A new class."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        facts = dict(wish.validated_data)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        facts = dict(serializer.validated_data)
         policy = facts.pop("register_policy", {})
         course = save_course(course=Course(), **facts)
         if policy:
             save_policy(course=course, **policy)
-        return self.shown(course, status.HTTP_201_CREATED)
+        return self.respond_with(course, status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a class: who teaches it, its policy, how sure the machine must be, what compares the faces."""
-        course = self.object_to_change()
-        wish = self.get_serializer(course, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        changes = dict(wish.validated_data)
+        course = self.get_object_for_update()
+        serializer = self.get_serializer(course, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        changes = dict(serializer.validated_data)
         embedder, policy = changes.pop("embedder", course.embedder), changes.pop("register_policy", {})
         save_course(course=course, **changes)
         if policy:
             save_policy(course=course, **policy)
         if embedder != course.embedder:
             set_embedder(course=course, embedder=embedder)
-        return self.shown(course)
+        return self.respond_with(course)
 
-    @extend_schema(parameters=[s.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
+    @extend_schema(parameters=[serializers.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filter_backends=[])
     def weekly(self, request: Request) -> Response:
         """Classes beside each other, week by week."""
-        wish = s.WeeklySerializer(data=request.query_params, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        given = dict(wish.validated_data)
+        serializer = serializers.WeeklySerializer(data=request.query_params, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        given = dict(serializer.validated_data)
         return Response(ClassWeeksSerializer(course_histories(given.pop("course"), **given), many=True).data)
 
 
@@ -116,7 +116,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
 
     def get_serializer_class(self) -> type[ModelSerializer[Student]]:
         office = getattr(self, "swagger_fake_view", False) or sees_everything(self.request.user)
-        return s.StudentFileSerializer if office else s.StudentSerializer
+        return serializers.StudentDetailsSerializer if office else serializers.StudentSerializer
 
     def perform_create(self, serializer: BaseSerializer[Student]) -> None:
         serializer.instance = validate_and_save(Student(), **serializer.validated_data)
@@ -124,10 +124,10 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change a student."""
-        student = self.object_to_change()
-        wish = self.get_serializer(student, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(validate_and_save(student, **wish.validated_data))
+        student = self.get_object_for_update()
+        serializer = self.get_serializer(student, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(validate_and_save(student, **serializer.validated_data))
 
     @extend_schema(parameters=[DaysSerializer], responses=ClassHistorySerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)
@@ -137,24 +137,26 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
         return Response(
-            ClassHistorySerializer(student_history(who(request), student, **days.validated_data), many=True).data
+            ClassHistorySerializer(
+                student_history(request_user(request), student, **days.validated_data), many=True
+            ).data
         )
 
-    @extend_schema(request=s.MergeSerializer, responses=s.StudentFileSerializer)
+    @extend_schema(request=serializers.MergeSerializer, responses=serializers.StudentDetailsSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def merge(self, request: Request, pk: str) -> Response:
         """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the
         student.
         """
         guest = self.get_object()
-        wish = s.MergeSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        merge_guest(guest=guest, student=wish.validated_data["student"], user=who(request))
-        return self.shown(wish.validated_data["student"])
+        serializer = serializers.MergeSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        merge_guest(guest=guest, student=serializer.validated_data["student"], user=request_user(request))
+        return self.respond_with(serializer.validated_data["student"])
 
 
 class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Enrolment]):
-    serializer_class = s.EnrolmentSerializer
+    serializer_class = serializers.EnrolmentSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.EnrolmentFilter
     ordering_fields = ["id", "valid_from"]
@@ -166,31 +168,31 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
     def perform_create(self, serializer: BaseSerializer[Enrolment]) -> None:
         serializer.instance = validate_and_save(Enrolment(), **serializer.validated_data)
 
-    @extend_schema(request=s.EnrolmentChangeSerializer, responses=s.EnrolmentSerializer)
+    @extend_schema(request=serializers.EnrolmentChangeSerializer, responses=serializers.EnrolmentSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change from when to when. Who leaves the class gets a last day."""
-        enrolment = self.object_to_change()
-        wish = s.EnrolmentChangeSerializer(enrolment, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(validate_and_save(enrolment, **wish.validated_data))
+        enrolment = self.get_object_for_update()
+        serializer = serializers.EnrolmentChangeSerializer(enrolment, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(validate_and_save(enrolment, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Take back an enrolment that was made by mistake."""
-        delete_enrolment(enrolment=self.object_to_change())
+        delete_enrolment(enrolment=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class LectureViewSet(
-    LectureResult,
-    LectureFiles,
-    LectureCalendars,
+    LectureResultActions,
+    LectureExportActions,
+    LectureImportActions,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
 ):
-    serializer_class = s.LectureSerializer
+    serializer_class = serializers.LectureSerializer
     filterset_class = filters.LectureFilter
     ordering_fields = ["starts_at", "ends_at"]
     ordering = ["-starts_at"]
@@ -201,22 +203,22 @@ class LectureViewSet(
     def perform_create(self, serializer: BaseSerializer[Lecture]) -> None:
         serializer.instance = create_lecture(**serializer.validated_data)
 
-    @extend_schema(request=s.LectureChangeSerializer, responses=s.LectureSerializer)
+    @extend_schema(request=serializers.LectureChangeSerializer, responses=serializers.LectureSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Move, rename, cancel or bring back a lecture. Its series leaves it alone from then on."""
-        lecture = self.object_to_change()
+        lecture = self.get_object_for_update()
         check_not_signed_off(request, lecture)
-        wish = s.LectureChangeSerializer(lecture, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        fields = s.LectureChangeSerializer.Meta.fields
+        serializer = serializers.LectureChangeSerializer(lecture, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        fields = serializers.LectureChangeSerializer.Meta.fields
         change_lecture(
-            lecture=lecture, **{name: wish.validated_data.get(name, getattr(lecture, name)) for name in fields}
+            lecture=lecture, **{name: serializer.validated_data.get(name, getattr(lecture, name)) for name in fields}
         )
-        return self.shown(lecture)
+        return self.respond_with(lecture)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a lecture of which nothing was recorded or counted."""
-        delete_lecture(lecture=self.object_to_change())
+        delete_lecture(lecture=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)

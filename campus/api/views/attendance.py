@@ -10,8 +10,9 @@ from rest_framework.response import Response
 
 from campus.academics.models import Lecture
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrarOrReadOnly, who
-from campus.api.serializers import attendance as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrarOrReadOnly, request_user
+from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
 from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
 from campus.attendance.overrides import (
@@ -29,7 +30,7 @@ from campus.attendance.statuses import status_definitions
 class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
     """The institution's statuses, with what each is worth."""
 
-    serializer_class = s.KindSerializer
+    serializer_class = serializers.StatusDefinitionSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     queryset = AttendanceStatus.objects.all()  # no secret of any class
     lookup_field = "code"
@@ -37,37 +38,41 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
     pagination_class = None
     filter_backends = ()
 
-    @extend_schema(responses=s.KindSerializer(many=True), filters=False)
+    @extend_schema(responses=serializers.StatusDefinitionSerializer(many=True), filters=False)
     def list(self, request: Request) -> Response:
-        return Response(s.KindSerializer(list(status_definitions().values()), many=True).data)
+        return Response(serializers.StatusDefinitionSerializer(list(status_definitions().values()), many=True).data)
 
-    @extend_schema(request=s.StatusRowSerializer, responses={201: s.KindSerializer})
+    @extend_schema(
+        request=serializers.StatusDefinitionWriteSerializer, responses={201: serializers.StatusDefinitionSerializer}
+    )
     def create(self, request: Request) -> Response:
         """A status of the institution's own."""
-        wish = s.StatusRowSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_status(status=AttendanceStatus(), **wish.validated_data), status.HTTP_201_CREATED)
+        serializer = serializers.StatusDefinitionWriteSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(
+            save_status(status=AttendanceStatus(), **serializer.validated_data), status.HTTP_201_CREATED
+        )
 
-    @extend_schema(request=s.StatusRowSerializer, responses=s.KindSerializer)
+    @extend_schema(
+        request=serializers.StatusDefinitionWriteSerializer, responses=serializers.StatusDefinitionSerializer
+    )
     @transaction.atomic
     def partial_update(self, request: Request, code: str) -> Response:
-        """Change what a status is worth. The code stays, and with those that are always there the name and the
-        meaning.
-        """
-        row = self.object_to_change()
-        wish = s.StatusRowSerializer(row, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_status(status=row, **wish.validated_data))
+        """Change what a status is worth. The code stays, and with those that are always there the name and the meaning."""
+        row = self.get_object_for_update()
+        serializer = serializers.StatusDefinitionWriteSerializer(row, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(save_status(status=row, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, code: str) -> Response:
         """Delete a status that nothing names."""
-        delete_status(status=self.object_to_change())
+        delete_status(status=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceRecord]):
-    serializer_class = s.AttendanceRecordSerializer
+    serializer_class = serializers.AttendanceRecordSerializer
     filterset_class = filters.RecordFilter
     ordering_fields = ["id", "updated_at"]
     ordering = ["id"]
@@ -75,29 +80,31 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     def get_queryset(self) -> QuerySet[AttendanceRecord]:
         return records_for(self.request.user).select_related("student")
 
-    @extend_schema(request=s.StatusSerializer, responses=s.AttendanceRecordSerializer)
+    @extend_schema(request=serializers.OverrideSerializer, responses=serializers.AttendanceRecordSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Decide by hand. Kept with who and why; a later run of the machine does not touch it."""
-        record = self.object_to_change()
-        decision = s.StatusSerializer(data=request.data)
+        record = self.get_object_for_update()
+        decision = serializers.OverrideSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
-        set_override(record=record, user=who(request), **decision.validated_data)
-        return self.shown(record)
+        set_override(record=record, user=request_user(request), **decision.validated_data)
+        return self.respond_with(record)
 
-    @extend_schema(responses=s.AttendanceChangeSerializer(many=True), filters=False)
+    @extend_schema(responses=serializers.AttendanceChangeSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def changes(self, request: Request, pk: str) -> Response:
         """Every decision by hand, the latest first."""
         return Response(
-            s.AttendanceChangeSerializer(self.get_object().changes.order_by("-created_at", "-id"), many=True).data
+            serializers.AttendanceChangeSerializer(
+                self.get_object().changes.order_by("-created_at", "-id"), many=True
+            ).data
         )
 
 
 class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceChange]):
     """The log: every change that a person made to a lecture's result."""
 
-    serializer_class = s.AttendanceChangeSerializer
+    serializer_class = serializers.AttendanceChangeSerializer
     filterset_class = filters.ChangeFilter
     ordering_fields = ["id"]
     ordering = ["-id"]
@@ -106,34 +113,36 @@ class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[A
         return changes_for(self.request.user)
 
 
-class LectureResult(Endpoint[Lecture]):
+class LectureResultActions(Endpoint[Lecture]):
     """The result of a lecture as a whole; under the lecture's address."""
 
-    @extend_schema(request=s.StatusesSerializer, responses=s.AttendanceRecordSerializer(many=True))
+    @extend_schema(
+        request=serializers.BulkOverrideSerializer, responses=serializers.AttendanceRecordSerializer(many=True)
+    )
     @action(detail=True, methods=["post"], pagination_class=None)
     def decide(self, request: Request, pk: str) -> Response:
         """Set one status for several students of a lecture at once. Answers with the records that changed."""
         lecture = self.get_object()
-        decision = s.StatusesSerializer(data=request.data)
+        decision = serializers.BulkOverrideSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
-        changed = set_overrides(lecture=lecture, user=who(request), **decision.validated_data)
-        return Response(s.AttendanceRecordSerializer(changed, many=True).data)
+        changed = set_overrides(lecture=lecture, user=request_user(request), **decision.validated_data)
+        return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
 
     @extend_schema(request=None, responses=LectureSerializer)
     @action(detail=True, methods=["post"], url_path="sign-off")
     def sign_off(self, request: Request, pk: str) -> Response:
         """Vouch for the result. Afterwards only a registrar changes it."""
         lecture = self.get_object()
-        sign_off_lecture(lecture=lecture, user=who(request))
-        return self.shown(lecture)
+        sign_off_lecture(lecture=lecture, user=request_user(request))
+        return self.respond_with(lecture)
 
     @extend_schema(request=None, responses=LectureSerializer)
     @action(detail=True, methods=["post"], url_path="footage-enough")
     def footage_enough(self, request: Request, pk: str) -> Response:
         """Wait for no more footage of the cameras: count for good with what is here."""
         lecture = self.get_object()
-        accept_partial_footage(lecture=lecture, user=who(request))
-        return self.shown(lecture)
+        accept_partial_footage(lecture=lecture, user=request_user(request))
+        return self.respond_with(lecture)
 
     @extend_schema(request=ReasonSerializer, responses=LectureSerializer)
     @action(detail=True, methods=["post"])
@@ -142,5 +151,5 @@ class LectureResult(Endpoint[Lecture]):
         lecture = self.get_object()
         why = ReasonSerializer(data=request.data)
         why.is_valid(raise_exception=True)
-        reopen_lecture(lecture=lecture, user=who(request), **why.validated_data)
-        return self.shown(lecture)
+        reopen_lecture(lecture=lecture, user=request_user(request), **why.validated_data)
+        return self.respond_with(lecture)

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly, who
-from campus.api.serializers import biometrics as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, request_user
+from campus.api.serializers import biometrics as serializers
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import galleries_for, photo_imports_for, photos_for
@@ -24,7 +25,7 @@ PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
 
 
 class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[FacePhoto]):
-    serializer_class = s.PhotoSerializer
+    serializer_class = serializers.PhotoSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     parser_classes = [MultiPartParser, JSONParser]
     filterset_class = filters.PhotoFilter
@@ -34,31 +35,31 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
     def get_queryset(self) -> QuerySet[FacePhoto]:
         return photos_for(self.request.user)
 
-    @extend_schema(request={"multipart/form-data": s.PhotoUploadSerializer}, responses={201: s.PhotoSerializer})
+    @extend_schema(
+        request={"multipart/form-data": serializers.PhotoUploadSerializer}, responses={201: serializers.PhotoSerializer}
+    )
     def create(self, request: Request) -> Response:
-        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not
-        `pending`.
-        """
-        upload = s.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
+        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not `pending`."""
+        upload = serializers.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
         photo = add_photo(student=upload.validated_data["student"], file=file, name=file.name)
-        return self.shown(photo, status.HTTP_201_CREATED)
+        return self.respond_with(photo, status.HTTP_201_CREATED)
 
-    @extend_schema(request={"application/json": s.PhotoMoveSerializer}, responses=s.PhotoSerializer)
+    @extend_schema(request={"application/json": serializers.PhotoMoveSerializer}, responses=serializers.PhotoSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """It shows another student."""
-        photo = self.object_to_change()
-        wish = s.PhotoMoveSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        move_photo(photo=photo, student=wish.validated_data["student"])
-        return self.shown(photo)
+        photo = self.get_object_for_update()
+        serializer = serializers.PhotoMoveSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        move_photo(photo=photo, student=serializer.validated_data["student"])
+        return self.respond_with(photo)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget a photo: the row, the file, and the face cut out of it."""
-        delete_photo(photo=self.object_to_change())
+        delete_photo(photo=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=PICTURE)
@@ -81,7 +82,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
 class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoImport]):
     """Your zips of enrolment photos, for a week."""
 
-    serializer_class = s.PhotoImportSerializer
+    serializer_class = serializers.PhotoImportSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     parser_classes = [MultiPartParser]
     ordering_fields = ["created_at"]
@@ -90,18 +91,23 @@ class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
     def get_queryset(self) -> QuerySet[PhotoImport]:
         return photo_imports_for(self.request.user)
 
-    @extend_schema(request={"multipart/form-data": s.PhotoZipSerializer}, responses={202: s.PhotoImportSerializer})
+    @extend_schema(
+        request={"multipart/form-data": serializers.PhotoZipSerializer},
+        responses={202: serializers.PhotoImportSerializer},
+    )
     def create(self, request: Request) -> Response:
         """Upload many photos at once. A worker takes them apart: ask again until its state is not `queued`."""
-        upload = s.PhotoZipSerializer(data=request.data, context=self.get_serializer_context())
+        upload = serializers.PhotoZipSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
-        row = create_photo_import(file=file, name=file.name, course=upload.validated_data["course"], user=who(request))
-        return self.shown(row, status.HTTP_202_ACCEPTED)
+        row = create_photo_import(
+            file=file, name=file.name, course=upload.validated_data["course"], user=request_user(request)
+        )
+        return self.respond_with(row, status.HTTP_202_ACCEPTED)
 
 
 class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Gallery]):
-    serializer_class = s.GallerySerializer
+    serializer_class = serializers.GallerySerializer
     filterset_class = filters.GalleryFilter
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
@@ -109,25 +115,25 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     def get_queryset(self) -> QuerySet[Gallery]:
         return galleries_for(self.request.user)
 
-    @extend_schema(request=s.TrainSerializer, responses={202: s.GallerySerializer})
+    @extend_schema(request=serializers.TrainSerializer, responses={202: serializers.GallerySerializer})
     @action(detail=False, methods=["post"], permission_classes=[IsRegistrar])
     def train(self, request: Request) -> Response:
         """Learn the faces of a class from its students' photos."""
-        wish = s.TrainSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        gallery = request_training(course=wish.validated_data["course"])
+        serializer = serializers.TrainSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        gallery = request_training(course=serializer.validated_data["course"])
         return Response(self.get_serializer(gallery).data, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(responses=s.TrainingReportSerializer)
+    @extend_schema(responses=serializers.TrainingReportSerializer)
     @action(detail=True)
     def report(self, request: Request, pk: str) -> Response:
         """What the training says: rates to expect, and the students and photos to look at."""
-        return Response(s.TrainingReportSerializer(self.get_object().report).data)
+        return Response(serializers.TrainingReportSerializer(self.get_object().report).data)
 
-    @extend_schema(request=None, responses=s.GallerySerializer)
+    @extend_schema(request=None, responses=serializers.GallerySerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def use(self, request: Request, pk: str) -> Response:
         """Go back to an earlier gallery: attendance is taken with it from now on."""
         gallery = self.get_object()
         activate_gallery(gallery=gallery)
-        return self.shown(gallery)
+        return self.respond_with(gallery)

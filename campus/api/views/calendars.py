@@ -13,8 +13,9 @@ from campus.academics.calendar_import import EntryChange, plan_import, save_impo
 from campus.academics.calendar_links import calendar_links_for, delete_calendar_link, renew_calendar_link
 from campus.academics.ical import read_calendar
 from campus.academics.models import CalendarLink, Course, Lecture
-from campus.api.base import Endpoint, IsRegistrar, who
-from campus.api.serializers import timetable as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrar, request_user
+from campus.api.serializers import timetable as serializers
 
 
 class CalendarLinkViewSet(
@@ -22,31 +23,36 @@ class CalendarLinkViewSet(
 ):
     """Your own links, whatever your role."""
 
-    serializer_class = s.CalendarLinkSerializer
+    serializer_class = serializers.CalendarLinkSerializer
     ordering_fields = ["created_at"]
     ordering = ["created_at"]
 
     def get_queryset(self) -> QuerySet[CalendarLink]:
-        return calendar_links_for(who(self.request))
+        return calendar_links_for(request_user(self.request))
 
-    @extend_schema(responses={201: s.CalendarLinkSerializer})
+    @extend_schema(responses={201: serializers.CalendarLinkSerializer})
     def create(self, request: Request) -> Response:
         """A new link, to one class or to all. The one to the same before it stops working."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self.shown(renew_calendar_link(user=who(request), **wish.validated_data), status.HTTP_201_CREATED)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(
+            renew_calendar_link(user=request_user(request), **serializer.validated_data), status.HTTP_201_CREATED
+        )
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Calendars that used it show nothing new."""
-        delete_calendar_link(link=self.object_to_change())
+        delete_calendar_link(link=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class LectureCalendars(Endpoint[Lecture]):
+class LectureImportActions(Endpoint[Lecture]):
     """Under the address of the lectures."""
 
-    @extend_schema(request={"multipart/form-data": s.CalendarFileSerializer}, responses=s.CalendarPlanSerializer)
+    @extend_schema(
+        request={"multipart/form-data": serializers.CalendarFileSerializer},
+        responses=serializers.CalendarPlanSerializer,
+    )
     @action(
         detail=False,
         methods=["post"],
@@ -56,14 +62,12 @@ class LectureCalendars(Endpoint[Lecture]):
         pagination_class=None,
     )
     def calendar(self, request: Request) -> Response:
-        """Take the lectures of an iCalendar file: new and changed ones follow it. The same file again changes
-        nothing.
-        """
-        wish = s.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        given = wish.validated_data
+        """Take the lectures of an iCalendar file: new and changed ones follow it. The same file again changes nothing."""
+        serializer = serializers.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
         rows = plan_import(read_calendar(given["file"].read()), list(Course.objects.all()), given["course"])
         if not given["dry_run"]:
             save_import(rows, complete=given["complete"])
         told = {"done": not given["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}
-        return Response(s.CalendarPlanSerializer(told).data)
+        return Response(serializers.CalendarPlanSerializer(told).data)

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import CanSeeEverything, Endpoint, IsRegistrarOrReadOnly, who
-from campus.api.serializers import cctv as s
+from campus.api.base import Endpoint
+from campus.api.permissions import CanSeeEverything, IsRegistrarOrReadOnly, request_user
+from campus.api.serializers import cctv as serializers
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import cameras_for, collections_for, footage_files_for, preview_test_files, sources_for
 from campus.cctv.services import (
@@ -28,10 +29,10 @@ from campus.cctv.services import (
     save_source,
 )
 
-Kept = TypeVar("Kept", Source, Camera, FootageFile)
+Managed = TypeVar("Managed", Source, Camera, FootageFile)
 
 
-class Office(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Kept]):
+class CctvViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Managed]):
     """What registrars keep, and auditors read."""
 
     permission_classes = [CanSeeEverything, IsRegistrarOrReadOnly]
@@ -39,83 +40,85 @@ class Office(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Kept]):
     ordering = ["id"]
 
 
-class SourceViewSet(Office[Source]):
-    serializer_class = s.SourceSerializer
+class SourceViewSet(CctvViewSet[Source]):
+    serializer_class = serializers.SourceSerializer
     filterset_fields = ["name", "kind", "enabled"]
 
     def get_queryset(self) -> QuerySet[Source]:
         return sources_for(self.request.user)
 
-    @extend_schema(responses={201: s.SourceSerializer})
+    @extend_schema(responses={201: serializers.SourceSerializer})
     def create(self, request: Request) -> Response:
         """A new source. Its cameras are made under `/cameras/`."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_source(source=Source(), **wish.validated_data), status.HTTP_201_CREATED)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(save_source(source=Source(), **serializer.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        source = self.object_to_change()
-        wish = self.get_serializer(source, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_source(source=source, **wish.validated_data))
+        source = self.get_object_for_update()
+        serializer = self.get_serializer(source, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(save_source(source=source, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Only one of whose footage nothing was counted."""
-        delete_source(source=self.object_to_change())
+        delete_source(source=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses={202: s.SourceTestSerializer})
+    @extend_schema(request=None, responses={202: serializers.SourceTestSerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Have a worker look at what is there, and fetch nothing. Ask with GET for what it found."""
-        return _tested(request_source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
+        return _test_response(request_source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
 
-    @extend_schema(responses=s.SourceTestSerializer)
+    @extend_schema(responses=serializers.SourceTestSerializer)
     @test.mapping.get
     def test_result(self, request: Request, pk: str) -> Response:
         """What the last test found: how each path is read, and which lectures it is of."""
         test = SourceTest.objects.filter(source=self.get_object()).select_related("source").first()
         if test is None:
             raise Http404
-        return _tested(test, status.HTTP_200_OK)
+        return _test_response(test, status.HTTP_200_OK)
 
 
-def _tested(test: SourceTest, code: int) -> Response:
-    return Response(s.SourceTestSerializer({"test": test, "files": preview_test_files(test)}).data, status=code)
+def _test_response(test: SourceTest, code: int) -> Response:
+    return Response(
+        serializers.SourceTestSerializer({"test": test, "files": preview_test_files(test)}).data, status=code
+    )
 
 
-class CameraViewSet(Office[Camera]):
-    serializer_class = s.CameraSerializer
+class CameraViewSet(CctvViewSet[Camera]):
+    serializer_class = serializers.CameraSerializer
     filterset_fields = ["source", "room"]
 
     def get_queryset(self) -> QuerySet[Camera]:
         return cameras_for(self.request.user)
 
-    @extend_schema(responses={201: s.CameraSerializer})
+    @extend_schema(responses={201: serializers.CameraSerializer})
     def create(self, request: Request) -> Response:
         """A camera of a source, and the room that it shows."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_camera(camera=Camera(), **wish.validated_data), status.HTTP_201_CREATED)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(save_camera(camera=Camera(), **serializer.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        camera = self.object_to_change()
-        wish = self.get_serializer(camera, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(save_camera(camera=camera, **wish.validated_data))
+        camera = self.get_object_for_update()
+        serializer = self.get_serializer(camera, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(save_camera(camera=camera, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Only one of whose footage nothing was counted."""
-        delete_camera(camera=self.object_to_change())
+        delete_camera(camera=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class FootageFileViewSet(Office[FootageFile]):
-    serializer_class = s.FootageFileSerializer
+class FootageFileViewSet(CctvViewSet[FootageFile]):
+    serializer_class = serializers.FootageFileSerializer
     filterset_class = filters.FootageFileFilter
     ordering_fields = ["discovered_at", "path"]
     ordering = ["-discovered_at"]
@@ -123,35 +126,35 @@ class FootageFileViewSet(Office[FootageFile]):
     def get_queryset(self) -> QuerySet[FootageFile]:
         return footage_files_for(self.request.user).prefetch_related("clips__recording")
 
-    @extend_schema(request=s.AssignSerializer, responses=s.FootageFileSerializer)
+    @extend_schema(request=serializers.AssignSerializer, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: str) -> Response:
         """Say which lecture it is of, whatever its name says. It is fetched, and counted there."""
         footage_file = self.get_object()
-        wish = s.AssignSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        assign_footage_file(footage_file=footage_file, user=who(request), **wish.validated_data)
-        return self.shown(footage_file)
+        serializer = serializers.AssignSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        assign_footage_file(footage_file=footage_file, user=request_user(request), **serializer.validated_data)
+        return self.respond_with(footage_file)
 
-    @extend_schema(request=None, responses=s.FootageFileSerializer)
+    @extend_schema(request=None, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
         """It is of no interest: what is here of it goes, and no lecture gets it."""
         footage_file = self.get_object()
-        discard_footage_file(footage_file=footage_file, user=who(request))
-        return self.shown(footage_file)
+        discard_footage_file(footage_file=footage_file, user=request_user(request))
+        return self.respond_with(footage_file)
 
-    @extend_schema(request=None, responses=s.FootageFileSerializer)
+    @extend_schema(request=None, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Request, pk: str) -> Response:
         """Undo `discard`: it is as if it had just been seen."""
         footage_file = self.get_object()
-        restore_footage_file(footage_file=footage_file, user=who(request))
-        return self.shown(footage_file)
+        restore_footage_file(footage_file=footage_file, user=request_user(request))
+        return self.respond_with(footage_file)
 
 
 class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Collection]):
-    serializer_class = s.CollectionSerializer
+    serializer_class = serializers.CollectionSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.CollectionFilter
     ordering_fields = ["next_check_at", "deadline_at"]
@@ -160,10 +163,10 @@ class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     def get_queryset(self) -> QuerySet[Collection]:
         return collections_for(self.request.user).select_related("lecture")
 
-    @extend_schema(request=None, responses=s.CollectionSerializer)
+    @extend_schema(request=None, responses=serializers.CollectionSerializer)
     @action(detail=True, methods=["post"])
     def again(self, request: Request, pk: str) -> Response:
         """Look for the lecture's footage once more, now and for another while."""
         collection = self.get_object()
-        restart_collection(collection=collection, user=who(request))
-        return self.shown(collection)
+        restart_collection(collection=collection, user=request_user(request))
+        return self.respond_with(collection)

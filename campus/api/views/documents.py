@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from campus.academics.models import Course, Lecture
 from campus.api import filters
 from campus.api.base import Endpoint
-from campus.api.serializers import attendance as s
+from campus.api.serializers import attendance as serializers
 from campus.api.serializers.common import DaysSerializer
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
 from campus.attendance.file_responses import workbook_response
@@ -31,26 +31,26 @@ from campus.common.file_responses import WORKBOOK_TYPE
 
 CSV, PDF, ZIP = "text/csv", "application/pdf", "application/zip"
 
-# Kind → (media type, ending, what makes it).
-OF_LECTURE: Final[dict[str, tuple[str, str, Callable[[Lecture], bytes]]]] = {
+# Kind → (media type, extension, what makes it).
+LECTURE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Lecture], bytes]]]] = {
     "csv": (CSV, "csv", lecture_csv),
     "pdf": (PDF, "pdf", lecture_pdf),
     "moodle": (CSV, "moodle.csv", moodle_marks),
 }
-OF_COURSE: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
+COURSE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
     "csv": (CSV, "csv", register_csv),
     "pdf": (PDF, "pdf", register_pdf),
     "moodle": (ZIP, "moodle.zip", moodle_zip),
 }
 
 
-def _kind(known: dict[str, Any]) -> OpenApiParameter:
+def _format_parameter(known: dict[str, Any]) -> OpenApiParameter:
     return OpenApiParameter(
         "kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports"
     )
 
 
-def as_file(content: bytes, media_type: str, name: str) -> HttpResponse:
+def file_response(content: bytes, media_type: str, name: str) -> HttpResponse:
     headers = {
         "Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"',
         "Cache-Control": "private, no-cache",
@@ -58,51 +58,52 @@ def as_file(content: bytes, media_type: str, name: str) -> HttpResponse:
     return HttpResponse(content, content_type=media_type, headers=headers)
 
 
-class LectureFiles(Endpoint[Lecture]):
+class LectureExportActions(Endpoint[Lecture]):
     """Under a lecture's address."""
 
     @extend_schema(
         operation_id="lectures_export",
-        parameters=[_kind(OF_LECTURE)],
+        parameters=[_format_parameter(LECTURE_EXPORTS)],
         responses={(200, CSV): OpenApiTypes.STR, (200, PDF): OpenApiTypes.BINARY},
     )
-    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(OF_LECTURE)})")
+    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(LECTURE_EXPORTS)})")
     def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
         """The attendance of a lecture as a file."""
         lecture = self.get_object()
-        media_type, ending, made = OF_LECTURE[kind]
-        return as_file(made(lecture), media_type, f"{lecture}.{ending}")
+        media_type, extension, build = LECTURE_EXPORTS[kind]
+        return file_response(build(lecture), media_type, f"{lecture}.{extension}")
 
 
-class CourseFiles(Endpoint[Course]):
+class CourseExportActions(Endpoint[Course]):
     """Under a class's address."""
 
-    @extend_schema(request=None, responses={201: s.ReportSerializer})
+    @extend_schema(request=None, responses={201: serializers.ReportSerializer})
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated])
     def register(self, request: Request, pk: str) -> Response:
         """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
         return Response(
-            s.ReportSerializer(write_register_report(course=self.get_object())).data, status=status.HTTP_201_CREATED
+            serializers.ReportSerializer(write_register_report(course=self.get_object())).data,
+            status=status.HTTP_201_CREATED,
         )
 
     @extend_schema(
         operation_id="courses_export",
-        parameters=[_kind(OF_COURSE), DaysSerializer],
+        parameters=[_format_parameter(COURSE_EXPORTS), DaysSerializer],
         responses={(200, CSV): OpenApiTypes.STR, (200, PDF): OpenApiTypes.BINARY, (200, ZIP): OpenApiTypes.BINARY},
     )
-    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(OF_COURSE)})")
+    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(COURSE_EXPORTS)})")
     def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
         """The register of a class as a file: of all its lectures, or of those between two days."""
         course = self.get_object()
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
         given: dict[str, date | None] = days.validated_data
-        media_type, ending, made = OF_COURSE[kind]
-        return as_file(made(build_register(course, **given)), media_type, f"{course.code}.{ending}")
+        media_type, extension, build = COURSE_EXPORTS[kind]
+        return file_response(build(build_register(course, **given)), media_type, f"{course.code}.{extension}")
 
 
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):
-    serializer_class = s.ReportSerializer
+    serializer_class = serializers.ReportSerializer
     filterset_class = filters.ReportFilter
     ordering_fields = ["created_at", "file_name"]
     ordering = ["-created_at"]

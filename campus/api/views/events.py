@@ -20,7 +20,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from campus.api.base import who
+from campus.api.permissions import request_user
 from campus.common.cache import coalesce
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
@@ -52,14 +52,16 @@ class EventsView(APIView):
     def get(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
         """Follow the work on a recording. Come again when the stream ends, until the answer is 204."""
         known = request.headers.get("Last-Event-ID", "")
-        told = look(who(request), pk)
+        told = look(request_user(request), pk)
         if told is None:
             raise Http404
         state, tag, _data = told
         if state not in OPEN_STATES and tag == known:
             return HttpResponse(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingHttpResponse(stream(who(request), pk, known), content_type=EVENT_STREAM, headers=headers)
+        return StreamingHttpResponse(
+            stream(request_user(request), pk, known), content_type=EVENT_STREAM, headers=headers
+        )
 
 
 def look(user: User, pk: UUID) -> tuple[str, str, str] | None:

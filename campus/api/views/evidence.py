@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, Row, who
-from campus.api.serializers import attendance as s
+from campus.api.base import Endpoint, Row
+from campus.api.permissions import request_user
+from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import ReasonSerializer
 from campus.attendance.face_overrides import (
     add_crops_to_enrolment_photos,
@@ -28,7 +29,7 @@ from campus.attendance.snapshots import request_snapshot
 from campus.common.file_responses import picture_response
 
 
-class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
+class FaceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
     ordering_fields = ["id"]
     ordering = ["id"]
 
@@ -53,17 +54,17 @@ class Seen(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
 class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Snapshot]):
     """Whole pictures of recordings, cut out by a worker when somebody asks."""
 
-    serializer_class = s.SnapshotSerializer
+    serializer_class = serializers.SnapshotSerializer
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         return snapshots_for(self.request.user)
 
-    @extend_schema(responses={202: s.SnapshotSerializer})
+    @extend_schema(responses={202: serializers.SnapshotSerializer})
     def create(self, request: Request) -> Response:
         """Ask for the picture at a second of a recording; fetch it when its state is `ready`."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self.shown(request_snapshot(**wish.validated_data), status.HTTP_202_ACCEPTED)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(request_snapshot(**serializer.validated_data), status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)
@@ -77,66 +78,66 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
         return picture_response(snapshot.file)
 
 
-class SightingViewSet(Seen[Sighting]):
-    serializer_class = s.SightingSerializer
+class SightingViewSet(FaceViewSet[Sighting]):
+    serializer_class = serializers.SightingSerializer
     filterset_class = filters.SightingFilter
 
     def get_queryset(self) -> QuerySet[Sighting]:
         return sightings_for(self.request.user).select_related("student")
 
-    @extend_schema(request=ReasonSerializer, responses={201: s.UnknownPersonSerializer})
+    @extend_schema(request=ReasonSerializer, responses={201: serializers.UnknownPersonSerializer})
     @action(detail=True, methods=["post"])
     def deny(self, request: Request, pk: str) -> Response:
         """Not this person. Answers with the unknown person that it is now; a new run follows."""
-        person = reject_match(sighting=self.get_object(), user=who(request), reason=self.reason())
-        return Response(s.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
+        person = reject_match(sighting=self.get_object(), user=request_user(request), reason=self.reason())
+        return Response(serializers.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=s.LearntSerializer)
+    @extend_schema(request=None, responses=serializers.AddedPhotosSerializer)
     @action(detail=True, methods=["post"])
     def learn(self, request: Request, pk: str) -> Response:
         """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other
         photo.
         """
         sighting = self.get_object()
-        added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=who(request))
-        return Response(s.LearntSerializer({"added": added}).data)
+        added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=request_user(request))
+        return Response(serializers.AddedPhotosSerializer({"added": added}).data)
 
 
-class UnknownPersonViewSet(Seen[UnknownPerson]):
-    serializer_class = s.UnknownPersonSerializer
+class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
+    serializer_class = serializers.UnknownPersonSerializer
     filterset_class = filters.UnknownPersonFilter
 
     def get_queryset(self) -> QuerySet[UnknownPerson]:
         return unknown_people_for(self.request.user).select_related("override", "recording")
 
-    @extend_schema(request=s.NameSerializer, responses=s.UnknownPersonSerializer)
+    @extend_schema(request=serializers.IdentifySerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def identify(self, request: Request, pk: str) -> Response:
         """This is that student. It is remembered over a new run."""
         person = self.get_object()
-        wish = s.NameSerializer(data=request.data, context=self.get_serializer_context())
-        wish.is_valid(raise_exception=True)
-        name_unknown_person(person=person, user=who(request), **wish.validated_data)
-        return self.shown(person)
+        serializer = serializers.IdentifySerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        name_unknown_person(person=person, user=request_user(request), **serializer.validated_data)
+        return self.respond_with(person)
 
-    @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
+    @extend_schema(request=ReasonSerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def visitor(self, request: Request, pk: str) -> Response:
         """Somebody who is welcome and on no roster."""
         person = self.get_object()
-        mark_as_visitor(person=person, user=who(request), reason=self.reason())
-        return self.shown(person)
+        mark_as_visitor(person=person, user=request_user(request), reason=self.reason())
+        return self.respond_with(person)
 
-    @extend_schema(request=ReasonSerializer, responses=s.UnknownPersonSerializer)
+    @extend_schema(request=ReasonSerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: str) -> Response:
         """Take back who somebody is."""
         person = self.get_object()
-        clear_face_override(person=person, user=who(request), reason=self.reason())
-        return self.shown(person)
+        clear_face_override(person=person, user=request_user(request), reason=self.reason())
+        return self.respond_with(person)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget an unknown person with the pictures, also in each next run."""
-        delete_unknown_person(person=self.object_to_change(), user=who(request))
+        delete_unknown_person(person=self.get_object_for_update(), user=request_user(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 
 from campus.academics.services import delete_unprotected, validate_and_save
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrar, IsRegistrarOrReadOnly
-from campus.api.serializers import outbox as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly
+from campus.api.serializers import outbox as serializers
 from campus.outbox.models import Delivery, Webhook
 from campus.outbox.selectors import deliveries_for, webhooks_for
 from campus.outbox.services import queue_ping, renew_secret, retry_delivery
@@ -20,7 +21,7 @@ from campus.outbox.services import queue_ping, renew_secret, retry_delivery
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Webhook]):
     """Addresses that are told what happens to attendance, signed as the Standard Webhooks say."""
 
-    serializer_class = s.WebhookSerializer
+    serializer_class = serializers.WebhookSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.WebhookFilter
     ordering_fields = ["url", "created_at"]
@@ -30,48 +31,50 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         return webhooks_for(self.request.user)
 
     def _with_secret(self, webhook: Webhook, code: int) -> Response:
-        return Response(s.NewWebhookSerializer(webhook, context=self.get_serializer_context()).data, status=code)
+        return Response(
+            serializers.NewWebhookSerializer(webhook, context=self.get_serializer_context()).data, status=code
+        )
 
-    @extend_schema(responses={201: s.NewWebhookSerializer})
+    @extend_schema(responses={201: serializers.NewWebhookSerializer})
     def create(self, request: Request) -> Response:
         """A new webhook. Its secret is in this answer alone."""
-        wish = self.get_serializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return self._with_secret(validate_and_save(Webhook(), **wish.validated_data), status.HTTP_201_CREATED)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self._with_secret(validate_and_save(Webhook(), **serializer.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change where it leads or what it tells, or switch it off and on."""
-        webhook = self.object_to_change()
-        wish = self.get_serializer(webhook, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(validate_and_save(webhook, **wish.validated_data))
+        webhook = self.get_object_for_update()
+        serializer = self.get_serializer(webhook, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(validate_and_save(webhook, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it with its messages."""
-        delete_unprotected(row=self.object_to_change())
+        delete_unprotected(row=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses=s.NewWebhookSerializer)
+    @extend_schema(request=None, responses=serializers.NewWebhookSerializer)
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
         """A new secret, in this answer alone. Messages are signed with it from now on."""
         return self._with_secret(renew_secret(webhook=self.get_object()), status.HTTP_200_OK)
 
-    @extend_schema(request=None, responses={202: s.DeliverySerializer})
+    @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
     @action(detail=True, methods=["post"])
     def ping(self, request: Request, pk: str) -> Response:
         """Send a trial message of the type `ping`; ask for the delivery until its state is `sent`."""
         return Response(
-            s.DeliverySerializer(queue_ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED
+            serializers.DeliverySerializer(queue_ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED
         )
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Delivery]):
     """Messages to webhooks and by e-mail, kept for a month."""
 
-    serializer_class = s.DeliverySerializer
+    serializer_class = serializers.DeliverySerializer
     filterset_class = filters.DeliveryFilter
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
@@ -79,10 +82,10 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def get_queryset(self) -> QuerySet[Delivery]:
         return deliveries_for(self.request.user)
 
-    @extend_schema(request=None, responses={202: s.DeliverySerializer})
+    @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more what was given up, as if it were new."""
         delivery = self.get_object()
         retry_delivery(delivery=delivery)
-        return self.shown(delivery, status.HTTP_202_ACCEPTED)
+        return self.respond_with(delivery, status.HTTP_202_ACCEPTED)

@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrar, who
-from campus.api.serializers import recordings as s
-from campus.api.views.uploads import check_not_signed_off
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrar, check_not_signed_off, request_user
+from campus.api.serializers import recordings as serializers
 from campus.attendance.services import delete_recording
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
@@ -26,7 +26,7 @@ from campus.recordings.services import cancel_recording, create_recording, resta
 
 
 class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Recording]):
-    serializer_class = s.RecordingSerializer
+    serializer_class = serializers.RecordingSerializer
     filterset_class = filters.RecordingFilter
     ordering_fields = ["created_at", "size", "duration"]
     ordering = ["-created_at"]
@@ -46,14 +46,17 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         check_announced_size(request._request)
         super().initial(request, *args, **kwargs)
 
-    @extend_schema(request={"multipart/form-data": s.RecordingUploadSerializer}, responses={201: s.RecordingSerializer})
+    @extend_schema(
+        request={"multipart/form-data": serializers.RecordingUploadSerializer},
+        responses={201: serializers.RecordingSerializer},
+    )
     def create(self, request: Request) -> Response:
         """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; follow `progress`."""
-        upload = s.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
+        upload = serializers.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
         check_not_signed_off(request, lecture)
-        recording = create_recording(lecture=lecture, file=file, name=file.name, user=who(request))
+        recording = create_recording(lecture=lecture, file=file, name=file.name, user=request_user(request))
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
     def get_permissions(self) -> Sequence[Any]:
@@ -62,35 +65,35 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it with its file and what was seen in it; the lecture is counted again without it."""
-        delete_recording(recording=self.object_to_change())
+        delete_recording(recording=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    def _ask(self, service: Any) -> Response:
+    def _call_service(self, service: Any) -> Response:
         recording = self.get_object()
         check_not_signed_off(self.request, recording.lecture)
-        service(recording=recording, user=who(self.request))
-        return self.shown(recording)
+        service(recording=recording, user=request_user(self.request))
+        return self.respond_with(recording)
 
-    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop the work on it. The file stays."""
-        return self._ask(cancel_recording)
+        return self._call_service(cancel_recording)
 
-    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Look again at the parts that failed."""
-        return self._ask(retry_recording)
+        return self._call_service(retry_recording)
 
-    @extend_schema(request=None, responses=s.RecordingSerializer)
+    @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
         """Take attendance again from the whole recording. What people set by hand stays."""
-        return self._ask(restart_recording)
+        return self._call_service(restart_recording)
 
-    @extend_schema(responses=s.ProgressSerializer)
+    @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)
     def progress(self, request: Request, pk: str) -> Response:
         """How far the work is."""
-        return Response(s.ProgressSerializer(progress_of(self.get_object())).data)
+        return Response(serializers.ProgressSerializer(progress_of(self.get_object())).data)

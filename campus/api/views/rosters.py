@@ -16,8 +16,9 @@ from rest_framework.response import Response
 from campus.academics.models import Course, Student
 from campus.academics.roster_files import FIELDS, guess_columns, read_table, roster_rows, write_csv, write_workbook
 from campus.academics.roster_import import import_roster, plan_roster
-from campus.api.base import CanSeeEverything, Endpoint, IsRegistrar
-from campus.api.views.documents import CSV, as_file
+from campus.api.base import Endpoint
+from campus.api.permissions import CanSeeEverything, IsRegistrar
+from campus.api.views.documents import CSV, file_response
 from campus.common.file_responses import WORKBOOK_TYPE
 
 FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = {
@@ -70,7 +71,7 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
     errors = RosterErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
 
 
-def _named(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
+def _columns_by_name(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
     if strange := [name for name in columns.values() if name not in headers]:
         raise serializers.ValidationError(
             {"columns": _("The file has no column “%(name)s”.") % {"name": str(strange[0])[:100]}}
@@ -78,7 +79,7 @@ def _named(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
     return {field: headers.index(name) for field, name in columns.items()}
 
 
-class CourseRoster(Endpoint[Course]):
+class CourseRosterActions(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
@@ -86,11 +87,11 @@ class CourseRoster(Endpoint[Course]):
         nothing.
         """
         course = self.get_object()
-        wish = RosterFileSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        given = wish.validated_data
+        serializer = RosterFileSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
         table = read_table(given["file"].read())
-        columns = guess_columns(table.headers) | _named(given["columns"], table.headers)
+        columns = guess_columns(table.headers) | _columns_by_name(given["columns"], table.headers)
         plan = plan_roster(table, columns, course)
         done = not (plan.errors or given["dry_run"])
         if done:
@@ -116,4 +117,4 @@ class CourseRoster(Endpoint[Course]):
         course = self.get_object()
         media_type, written = FORMATS[kind]
         students = Student.objects.filter(enrolments__course=course).order_by("name", "number")
-        return as_file(written(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")
+        return file_response(written(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")

@@ -16,76 +16,78 @@ from campus.academics.selectors import courses_for
 from campus.academics.series import apply_series, plan_fingerprint, plan_series
 from campus.academics.services import delete_unprotected, validate_and_save
 from campus.api import filters
-from campus.api.base import Endpoint, IsRegistrarOrReadOnly
-from campus.api.serializers import timetable as s
+from campus.api.base import Endpoint
+from campus.api.permissions import IsRegistrarOrReadOnly
+from campus.api.serializers import timetable as serializers
 
-Kept = TypeVar("Kept", Room, Holiday, LectureSeries)
+Managed = TypeVar("Managed", Room, Holiday, LectureSeries)
 
 
-class Registrars(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Kept]):
+class TimetableViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Managed]):
     """What registrars keep; others read it."""
 
     permission_classes = [IsRegistrarOrReadOnly]
     ordering_fields = ["id"]
     ordering = ["id"]
-    made: type[Kept]
+    model: type[Managed]
 
-    def perform_create(self, serializer: BaseSerializer[Kept]) -> None:
-        serializer.instance = validate_and_save(self.made(), **serializer.validated_data)
+    def perform_create(self, serializer: BaseSerializer[Managed]) -> None:
+        serializer.instance = validate_and_save(self.model(), **serializer.validated_data)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        row = self.object_to_change()
-        wish = self.get_serializer(row, data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        return self.shown(validate_and_save(row, **wish.validated_data))
+        row = self.get_object_for_update()
+        serializer = self.get_serializer(row, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self.respond_with(validate_and_save(row, **serializer.validated_data))
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        delete_unprotected(row=self.object_to_change())
+        delete_unprotected(row=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class RoomViewSet(Registrars[Room]):
-    serializer_class = s.RoomSerializer
+class RoomViewSet(TimetableViewSet[Room]):
+    serializer_class = serializers.RoomSerializer
     filterset_fields = ["name"]
-    made = Room
+    model = Room
 
     def get_queryset(self) -> QuerySet[Room]:
         return Room.objects.all()  # no secret of any class
 
 
-class HolidayViewSet(Registrars[Holiday]):
-    serializer_class = s.HolidaySerializer
+class HolidayViewSet(TimetableViewSet[Holiday]):
+    serializer_class = serializers.HolidaySerializer
     filterset_fields = ["name"]
-    made = Holiday
+    model = Holiday
 
     def get_queryset(self) -> QuerySet[Holiday]:
         return Holiday.objects.all()
 
 
-class SeriesViewSet(Registrars[LectureSeries]):
-    serializer_class = s.SeriesSerializer
+class SeriesViewSet(TimetableViewSet[LectureSeries]):
+    serializer_class = serializers.SeriesSerializer
     filterset_class = filters.SeriesFilter
-    made = LectureSeries
+    model = LectureSeries
 
     def get_queryset(self) -> QuerySet[LectureSeries]:
         return LectureSeries.objects.filter(course__in=courses_for(self.request.user)).select_related("course", "room")
 
-    @extend_schema(responses=s.PlanSerializer)
+    @extend_schema(responses=serializers.SeriesPlanSerializer)
     @action(detail=True)
     def plan(self, request: Request, pk: str) -> Response:
         """What applying the series would do, day by day."""
         steps = plan_series(self.get_object())
-        return Response(s.PlanSerializer({"agreed": plan_fingerprint(steps), "steps": steps}).data)
+        return Response(serializers.SeriesPlanSerializer({"agreed": plan_fingerprint(steps), "steps": steps}).data)
 
     @extend_schema(
-        request=s.AgreedSerializer, responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}}
+        request=serializers.AgreedPlanSerializer,
+        responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}},
     )
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
         """Make, change and remove the lectures as planned. Answers with how many of each kind."""
         series = self.get_object()
-        wish = s.AgreedSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        return Response(dict(apply_series(series=series, **wish.validated_data)))
+        serializer = serializers.AgreedPlanSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(dict(apply_series(series=series, **serializer.validated_data)))

@@ -45,7 +45,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "The login of the pages."}
 
 
-class TokenWishSerializer(serializers.Serializer[Any]):
+class TokenRequestSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
     code = serializers.CharField(
@@ -86,15 +86,15 @@ class TokenView(APIView):
         return [ScopedRateThrottle()] if self.request.method == "POST" else []
 
     @extend_schema(
-        request=TokenWishSerializer,
+        request=TokenRequestSerializer,
         responses={200: NewTokenSerializer},
         auth=[],
     )
     def post(self, request: Request) -> Response:
         """A new token for a name and password. Those of before stay."""
-        wish = TokenWishSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
-        given = dict(wish.validated_data)
+        serializer = TokenRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = dict(serializer.validated_data)
         username, password, code = given.pop("username"), given.pop("password"), given.pop("code")
         user = authenticate(request._request, username=username, password=password)
         if user is None:

@@ -11,10 +11,9 @@ import re
 from base64 import b64decode
 from collections.abc import Callable
 from http import HTTPMethod
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -23,14 +22,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, PermissionDenied, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import APIException, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.attendance.selectors import can_edit_result
+from campus.api.permissions import check_not_signed_off, request_user
 from campus.recordings.models import Recording, Upload
 from campus.recordings.selectors import uploads_for
 from campus.recordings.services import DuplicateRecording
@@ -53,7 +51,7 @@ STATUS = {DuplicateRecording: 409, UploadConflict: 409, DamagedUpload: 460}
 T = TypeVar("T")
 
 
-class Refused(APIException):
+class TusError(APIException):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status_code = status
@@ -116,11 +114,11 @@ class TusView(APIView):
             request.method not in (HTTPMethod.GET, HTTPMethod.OPTIONS)
             and request.headers.get("Tus-Resumable") != VERSION
         ):
-            raise Refused(412, _("This server speaks tus 1.0.0: send the header Tus-Resumable: 1.0.0."))
+            raise TusError(412, _("This server speaks tus 1.0.0: send the header Tus-Resumable: 1.0.0."))
 
     def handle_exception(self, exc: Exception) -> Response:
         status = next((status for kind, status in STATUS.items() if isinstance(exc, kind)), None)
-        response = super().handle_exception(Refused(status, str(exc)) if status else exc)
+        response = super().handle_exception(TusError(status, str(exc)) if status else exc)
         if isinstance(exc, DuplicateRecording):
             response["Rollcall-Recording"] = str(exc.recording.pk)
         return response
@@ -149,9 +147,11 @@ class UploadsView(TusView):
     )
     def get(self, request: Request) -> Response:
         """The user's uploads that are not finished, to go on with one. The file itself is known by its SHA-256."""
-        wish = UploadQuerySerializer(data=request.query_params)
-        wish.is_valid(raise_exception=True)
-        uploads = uploads_for(request.user).filter(recording=None, **wish.validated_data).order_by("-created_at", "pk")
+        serializer = UploadQuerySerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        uploads = (
+            uploads_for(request.user).filter(recording=None, **serializer.validated_data).order_by("-created_at", "pk")
+        )
         return Response(UploadSerializer(uploads, many=True).data)
 
     @extend_schema(
@@ -183,7 +183,7 @@ class UploadsView(TusView):
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
         check_not_signed_off(request, lecture)
         upload = create_upload(
-            lecture=lecture, user=cast(User, request.user), name=told.get("filename", ""), size=size, sha256=sha256
+            lecture=lecture, user=request_user(request), name=told.get("filename", ""), size=size, sha256=sha256
         )
         return Response(
             status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}
@@ -235,7 +235,7 @@ class UploadView(TusView):
                 request.content_type, _("The bytes have to be sent as %(type)s.") % {"type": PATCH_TYPE}
             )
         if not request.META.get("CONTENT_LENGTH"):
-            raise Refused(411, _("Say how many bytes are coming: Content-Length is missing."))
+            raise TusError(411, _("Say how many bytes are coming: Content-Length is missing."))
         length, offset = int(request.META["CONTENT_LENGTH"]), number(request, "Upload-Offset")
         body = request._request
         append_to_upload(upload=upload, offset=offset, body=body, length=length, checksum=checksum(request))
@@ -258,11 +258,6 @@ class UploadView(TusView):
             return {}
         recording: Recording = upload.recording or finish_upload(upload=upload)
         return {"Rollcall-Recording": str(recording.pk)}
-
-
-def check_not_signed_off(request: Request, lecture: Lecture) -> None:
-    if not can_edit_result(request.user, lecture):
-        raise PermissionDenied(_("This lecture is signed off. Ask a registrar to change it."))
 
 
 def expires(upload: Upload) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from campus.academics.models import Enrolment, Lecture, Student
-from campus.api.base import KEPT
+from campus.api.idempotency import KEY_LIFETIME
 from campus.api.models import IdempotencyKey
 from campus.api.urls import router
 from campus.attendance.overrides import set_override
@@ -202,7 +202,7 @@ def test_a_refused_request_leaves_its_key_free(api: APIClient, world: World):
 def test_keys_are_forgotten_and_odd_ones_refused(api: APIClient, world: World):
     body = NEW | {"course": world.course.pk}
     api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"})
-    IdempotencyKey.objects.update(created_at=timezone.now() - 2 * KEPT)
+    IdempotencyKey.objects.update(created_at=timezone.now() - 2 * KEY_LIFETIME)
     problem(
         api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "old"}), 400
     )  # the time is taken
