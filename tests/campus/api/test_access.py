@@ -195,7 +195,7 @@ class TestRooms(Kept, Matrix):
     path = "rooms"
 
     def row(self, world: World) -> Any:
-        return Room.objects.get_or_create(name="B 12")[0]
+        return Room.objects.get_or_create(name="C 3")[0]
 
 
 class TestHolidays(Kept, Matrix):
