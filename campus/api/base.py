@@ -1,4 +1,7 @@
-"""What all endpoints share: ETags, so that nothing known is sent again and nothing changed meanwhile is overwritten; repeatable POSTs."""
+"""What all endpoints share: ETags and idempotency.
+
+By the ETag, what a client knows is not sent again, and what somebody else changed meanwhile is not overwritten.
+"""
 
 import hashlib
 from functools import partial

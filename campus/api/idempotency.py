@@ -25,7 +25,8 @@ MAX_KEY_LENGTH = 255
 def answer_once(key: str, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
     """Answer a repeated request as the first time, without doing it again.
 
-    The key and what is done are one transaction: where that fails, the key is free again; who comes at the same time waits for it.
+    The key and the work are one transaction. If it fails, the key is free again; a request with the same key that
+    comes meanwhile waits for it.
     """
     if not (key.isascii() and key.isprintable() and 0 < len(key) <= MAX_KEY_LENGTH):
         raise ValidationError(_("An Idempotency-Key has 1 to 255 printable ASCII characters."))

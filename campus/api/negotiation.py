@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class SingleFormatNegotiation(DefaultContentNegotiation):
-    """Where an endpoint has one format only, that one, whatever a client says it accepts: a workbook may be asked for by its type."""
+    """An endpoint with one format uses it, whatever the client accepts; a workbook may be asked for by its type."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -58,7 +58,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
     )
     @transaction.atomic
     def partial_update(self, request: Request, code: str) -> Response:
-        """Change what a status is worth. The code stays, and with those that are always there the name and the meaning."""
+        """Change what a status is worth. The code stays; so do the name and the meaning of the built-in ones."""
         row = self.get_object_for_update()
         serializer = serializers.StatusDefinitionWriteSerializer(row, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)

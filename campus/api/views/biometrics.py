@@ -39,7 +39,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         request={"multipart/form-data": serializers.PhotoUploadSerializer}, responses={201: serializers.PhotoSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Upload an enrolment photo of a student. The verdict follows: ask for the photo again until its state is not `pending`."""
+        """Upload an enrolment photo of a student. Ask for it again until its state is no longer `pending`."""
         upload = serializers.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]

@@ -62,7 +62,7 @@ class LectureImportActions(Endpoint[Lecture]):
         pagination_class=None,
     )
     def calendar(self, request: Request) -> Response:
-        """Take the lectures of an iCalendar file: new and changed ones follow it. The same file again changes nothing."""
+        """Import the lectures of an iCalendar file. Importing the same file again changes nothing."""
         serializer = serializers.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data

@@ -18,7 +18,7 @@ from tests.campus.conftest import World
 def work(world: World, monkeypatch) -> Recording:
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(events, "LASTS_SECONDS", 0.05)
-    monkeypatch.setattr(sharing, "NEW_SECONDS", 0)
+    monkeypatch.setattr(sharing, "REFRESH_SECONDS", 0)
     return factories.planned(world.lecture, segments=2)
 
 
@@ -44,7 +44,7 @@ def test_what_is_new_is_told_once(client: Client, world: World, work: Recording)
     ((first, data),) = told(answer)
     assert (data["state"], data["share"]) == ("processing", 0)
     assert told(follow(client, work, first)) == []
-    work.segments.filter(index=0).update(state="done", progress=1, faces=3, found=[world.student.pk])
+    work.segments.filter(index=0).update(state="done", progress=1, faces=3, recognised_students=[world.student.pk])
     ((second, data),) = told(follow(client, work, first))
     assert (data["faces"], [student["name"] for student in data["recognised_students"]]) == (3, [world.student.name])
     Recording.objects.filter(pk=work.pk).update(state="done")
