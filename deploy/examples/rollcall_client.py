@@ -54,7 +54,8 @@ class Lecture:
     id: int
     course: int
     title: str
-    room: str
+    room: int | None
+    room_name: str
     starts_at: str
     ends_at: str
 
