@@ -259,8 +259,8 @@ def _refuse_other_version() -> None:
     if loader.applied_migrations.keys() - loader.disk_migrations.keys():
         connection.close()
         raise LocalError(
-            f"The data in {settings.VAR_DIR} is of another version of Rollcall, which this one cannot read. "
-            f"To begin anew, move it away: mv {settings.VAR_DIR} {settings.VAR_DIR}-old"
+            f"The data in {settings.DATA_DIR} is of another version of Rollcall, which this one cannot read. "
+            f"To begin anew, move it away: mv {settings.DATA_DIR} {settings.DATA_DIR}-old"
         )
 
 

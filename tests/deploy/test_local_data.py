@@ -20,12 +20,18 @@ def test_data_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -
     database.close()
     unset = {"ROLLCALL_DATABASE_URL", "ROLLCALL_REDIS_URL"}
     environment = {name: value for name, value in os.environ.items() if name not in unset} | {
-        "ROLLCALL_VAR": str(var),
-        "ROLLCALL_REPORTS": str(tmp_path / "Reports"),
+        "ROLLCALL_DATA_DIR": str(var),
+        "ROLLCALL_REPORTS_DIR": str(tmp_path / "Reports"),
         "DJANGO_SETTINGS_MODULE": "campus.settings.dev",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "deploy.local"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "deploy.local"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 1
     assert done.stderr == (
