@@ -43,7 +43,7 @@ class Embedder:
     id: str = EMBEDDER
 
 
-def load_embedder(id: str = EMBEDDER, weights: Path | None = None) -> Embedder:
+def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: object = None) -> Embedder:
     return Embedder(id)
 
 
