@@ -320,7 +320,8 @@ def print_lectures(found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> None
     for name, rows in found.items():
         row = rows["balanced"]
         print(
-            f"{name:8} {row['right']:3} of {row['statuses']:3} right, {row['taken']} of {row['strangers']} strangers taken for a student, "
+            f"{name:8} {row['right']:3} of {row['statuses']:3} right, {row['taken']} of {row['strangers']} strangers "
+            "taken for a student, "
             f"{row['unknown']} unknown reported"
         )
     print(f"\n{'all lectures':58} statuses right  strangers taken  unknown reported")
@@ -354,7 +355,8 @@ def main() -> int:
     for folder in filter(None, (people, strangers, given.lectures)):
         if not folder.is_dir():
             sys.exit(
-                f"There is no folder {folder}. Give the folders of photos, or that of the test data: make bench-accuracy SHARED=FOLDER"
+                f"There is no folder {folder}. Give the folders of photos, or that of the test data: make "
+                "bench-accuracy SHARED=FOLDER"
             )
     embedder = load_embedder(given.embedder)
     known = enrolled(people, given.enrol, embedder)

@@ -191,7 +191,8 @@ def main() -> int:
         pages.append(page)
         note = "" if page.status == 200 else f"  status {page.status}"
         print(
-            f"{page.who:10} {page.median:5.0f} ms {page.worst:5.0f} ms {page.queries:8} {page.kilobytes:7.0f}  {page.address}{note}",
+            f"{page.who:10} {page.median:5.0f} ms {page.worst:5.0f} ms {page.queries:8} {page.kilobytes:7.0f}  "
+            f"{page.address}{note}",
             flush=True,
         )
     if given.json:

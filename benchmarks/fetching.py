@@ -128,7 +128,8 @@ def main() -> int:
             found = json.loads(answer.stdout.splitlines()[-1])
         worst = max(worst, found["peak"])
         print(
-            f"{kind.__name__:10} {size / GIB:.1f} GiB: {found['copied']:5.0f} MB/s, {found['hashed']:5.0f} MB/s with its SHA-256, "
+            f"{kind.__name__:10} {size / GIB:.1f} GiB: {found['copied']:5.0f} MB/s, {found['hashed']:5.0f} MB/s with "
+            "its SHA-256, "
             f"{found['busy']:.1f} s of a core for each GB, at most {found['peak']:.0f} MB of memory",
             flush=True,
         )

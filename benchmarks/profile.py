@@ -122,7 +122,8 @@ def hook(clock: Clock) -> None:
 
 def report(title: str, clock: Clock, seconds: float, frames: int) -> None:
     print(
-        f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share |\n|---|---|---|"
+        f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share "
+        "|\n|---|---|---|"
     )
     rest = seconds - sum(clock.seconds.values())
     for stage, took in [(stage, clock.seconds[stage]) for stage in ORDER if clock.seconds[stage]] + [

@@ -151,7 +151,10 @@ def against_the_peers(bench: Bench) -> list[Row]:
             least=rules[best],
         ),
     )
-    what = f"whole recording of {info.duration / 60:.0f} min, 1080p, {len(truth.roster)} seated, against mtcnn 1.0.0 and the same embedder"
+    what = (
+        f"whole recording of {info.duration / 60:.0f} min, 1080p, {len(truth.roster)} seated, against mtcnn 1.0.0 "
+        "and the same embedder"
+    )
     note = f"the peer's statuses right by rule: {rules}; decoding counts for ours alone"
     total = info.duration / (sum(seconds) + voting)
     return [

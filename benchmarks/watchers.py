@@ -136,10 +136,12 @@ def main() -> int:
     unchanged = sum(watcher.unchanged for watcher in watchers)
     middle, high = np.quantile(asked, [0.5, 0.95])
     print(
-        f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: {len(asked) / took:.0f} requests a second,"
+        f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: {len(asked) / took:.0f} "
+        "requests a second,"
     )
     print(
-        f"{unchanged / len(asked):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst {asked.max():.0f} ms,"
+        f"{unchanged / len(asked):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst "
+        f"{asked.max():.0f} ms,"
     )
     print(f"{len(failures)} failed {sorted(set(failures))}")
     return 0 if high <= MOST and not failures else 1

@@ -135,7 +135,8 @@ def show(recording: "Recording") -> None:
     for record in records:
         seen = sightings[record.student_id].intervals
         when = (
-            f"{format_clock(seen[0][0]):>7} {format_clock(seen[-1][1]):>7}  {record.share:5.0%}  {record.confidence:10.0%}"
+            f"{format_clock(seen[0][0]):>7} {format_clock(seen[-1][1]):>7}  {record.share:5.0%}  "
+            f"{record.confidence:10.0%}"
             if seen
             else ""
         )

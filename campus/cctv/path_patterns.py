@@ -4,8 +4,8 @@ opened here.
 A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4`:
 
 - `{camera}` and `{room}` match one or more characters of a folder or file name, `*` any number; case is ignored.
-- `{date}`, `{start}` and `{end}` are times in the format of `strftime`. A field may occur more than once, and `date` and
-  `start` together make one time: `{date:%Y-%m-%d}/{start:%H}/{start:%M.%S}.mp4`. `%s` is Unix time in seconds or
+- `{date}`, `{start}` and `{end}` are times in the format of `strftime`. A field may occur more than once, and `date`
+  and `start` together make one time: `{date:%Y-%m-%d}/{start:%H}/{start:%M.%S}.mp4`. `%s` is Unix time in seconds or
   milliseconds.
 """
 

@@ -81,7 +81,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     if options.test_data_dir and (options.mode == "TRAIN" or options.use_split_dataset):
         raise NoEnrolment(
-            "--test_data_dir is for CLASSIFY, and a test set of its own needs no --use_split_dataset. Leave one of them out."
+            "--test_data_dir is for CLASSIFY, and a test set of its own needs no --use_split_dataset. Leave one of "
+            "them out."
         )
     return _train(options) if options.mode == "TRAIN" else _classify(options)
 
@@ -92,7 +93,8 @@ def _train(options: argparse.Namespace) -> int:
         photos = split(photos, options.min_nrof_images_per_class, options.nrof_train_images_per_class, options.seed)
         if not photos:
             raise NoEnrolment(
-                f"Nobody in {options.data_dir} has {options.min_nrof_images_per_class} images. Lower --min_nrof_images_per_class."
+                f"Nobody in {options.data_dir} has {options.min_nrof_images_per_class} images. Lower "
+                "--min_nrof_images_per_class."
             )
     embedder = _embedder(options.model)
     read, vectors = _embedded(photos, embedder, options)
@@ -135,7 +137,8 @@ def _classify(options: argparse.Namespace) -> int:
     embedder = _embedder(options.model)
     if (embedder.id, embedder.version) != (known.about.embedder, known.about.version):
         raise GalleryMismatch(
-            f"The classifier was trained with {known.about.embedder} (version {known.about.version}), and {options.model} is {embedder.id} "
+            f"The classifier was trained with {known.about.embedder} (version {known.about.version}), and "
+            f"{options.model} is {embedder.id} "
             f"(version {embedder.version}). Give the model that it was trained with, or train again."
         )
     read, vectors = _embedded(photos, embedder, options)

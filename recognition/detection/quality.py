@@ -88,7 +88,8 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
             quality.light,
             LIGHT,
             Message(
-                "The face is too dark (brightness {light:.0f} of 255, at least {least:.0f}); use a photo with more light.",
+                "The face is too dark (brightness {light:.0f} of 255, at least {least:.0f}); use a photo with more "
+                "light.",
                 light=quality.light,
                 least=LIGHT[1],
             ),
@@ -106,7 +107,8 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
             -quality.turned,
             (-TURNED[0], -TURNED[1]),
             Message(
-                "The face is turned away (by {turned:.0f}°, at most {most:.0f}°); use a photo that looks at the camera.",
+                "The face is turned away (by {turned:.0f}°, at most {most:.0f}°); use a photo that looks at the "
+                "camera.",
                 turned=quality.turned,
                 most=TURNED[1],
             ),

@@ -36,7 +36,8 @@ def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -
     content = facenet_files.read(weights)
     if content.embedder != id:
         raise WeightsMissing(
-            f"The weights {weights} are those of the embedder {content.embedder}, not of {id}. Choose that one, or others."
+            f"The weights {weights} are those of the embedder {content.embedder}, not of {id}. Choose that one, or "
+            "others."
         )
     return build_embedder(content, runtime)[0]
 

@@ -38,7 +38,8 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
             width, height = image.size
             if width * height > max_pixels:
                 raise RecordingOutOfLimits(
-                    "The photo has {width} x {height} pixels; at most {most:.0f} million are read. Make it smaller and try again.",
+                    "The photo has {width} x {height} pixels; at most {most:.0f} million are read. Make it smaller "
+                    "and try again.",
                     width=width,
                     height=height,
                     most=max_pixels / 1e6,

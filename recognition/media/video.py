@@ -73,7 +73,8 @@ def probe(path: Path, limits: Limits = LIMITS) -> VideoInfo:
         fps, duration = _rate(container, stream, limits.fps), _duration(container, stream)
         if fps > limits.fps:
             raise RecordingOutOfLimits(
-                "The video claims {fps:.0f} pictures a second; at most {most:.0f} are read. Convert it to an ordinary frame rate.",
+                "The video claims {fps:.0f} pictures a second; at most {most:.0f} are read. Convert it to an ordinary "
+                "frame rate.",
                 fps=fps,
                 most=limits.fps,
             )
@@ -135,7 +136,8 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
             yield Frame(time, _upright(picture, info))
         if sampler.found_nothing:
             raise UnreadableRecording(
-                "Nothing can be read between {start:.0f} s and {end:.0f} s: that part of the recording is damaged or missing.",
+                "Nothing can be read between {start:.0f} s and {end:.0f} s: that part of the recording is damaged or "
+                "missing.",
                 start=segment.start,
                 end=segment.end,
             )
@@ -386,7 +388,8 @@ def _opened(path: Path, limits: Limits = LIMITS) -> Iterator[tuple[Any, Any]]:
             yield container, stream
     except av.FFmpegError as error:
         raise UnreadableRecording(
-            "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it again."
+            "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it "
+            "again."
         ) from error
 
 

@@ -18,7 +18,8 @@ from recognition.errors import RecognitionError, WeightsMissing
 
 MAX_BYTES = torch_file.MAX_BYTES
 REMEDY = (
-    "Give facenet-pytorch's 20180402-114759-vggface2.pt, deepface's facenet512_weights.h5, or the folder or zip 20180402-114759 "
+    "Give facenet-pytorch's 20180402-114759-vggface2.pt, deepface's facenet512_weights.h5, or the folder or zip "
+    "20180402-114759 "
     "of the original, or have it fetched: python -m recognition weights fetch facenet-20180402"
 )
 

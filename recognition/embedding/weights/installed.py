@@ -112,9 +112,10 @@ class WeightsFolder:
             sha256 = _sha256(file)
             if first_sha256 and first_sha256 != sha256:
                 raise DownloadFailed(
-                    f"The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then {first_sha256}): it is not "
-                    "used. If its publisher says why, download it in a browser and run: python -m recognition weights add "
-                    + file.name
+                    f"The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then "
+                    f"{first_sha256}): it is not "
+                    "used. If its publisher says why, download it in a browser and run: python -m recognition weights "
+                    "add " + file.name
                 )
             entry = self.add(file, url)
             manifest = self._manifest()
