@@ -1,4 +1,4 @@
-"""Calls home when something stops: a source, a queue, a camera. Each is told once, and once more when it is over."""
+"""Alarms when a source, a queue or a camera stops. Each is sent once when it starts and once when it ends."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -17,21 +17,21 @@ from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.messages import Message, join_messages
 
-PERIODS = 2  # in which nothing comes
-PATIENCE = timedelta(minutes=5)  # for a look to come off
-QUEUED = timedelta(hours=1)
-SILENT = timedelta(minutes=10)  # of the scheduler, which has something to send all the time
-LECTURES = 3  # without a face
-DARK = 0.03  # of white: the brightest picture of a camera that sees nothing
-FROZEN = 0.0005  # mean difference of two pictures: less than the noise of any sensor
-RECENT = timedelta(days=60)
+MISSED_PERIODS = 2  # scans or lectures without anything, until there is an alarm
+SCAN_GRACE_PERIOD = timedelta(minutes=5)  # for a scan to finish
+MAX_QUEUE_WAIT = timedelta(hours=1)
+SCHEDULER_TIMEOUT = timedelta(minutes=10)  # of the scheduler, which has something to send all the time
+FACELESS_LECTURES = 3  # without a face
+DARK_MAX_BRIGHTNESS = 0.03  # of white: the brightest picture of a camera that sees nothing
+FROZEN_MAX_MOTION = 0.0005  # mean difference of two pictures: less than the noise of any sensor
+ALARM_RETENTION = timedelta(days=60)
 
-Found = Iterator[Alarm]
+Alarms = Iterator[Alarm]
 
 
 def update_alarms() -> None:
-    """Look at all that may stop, and tell what has changed since the last time."""
-    found = {alarm.key: alarm for alarm in (*_sources(), *_queues(), *_cameras())}
+    """Check sources, queues and cameras, and send notifications about alarms that started or ended."""
+    found = {alarm.key: alarm for alarm in (*_source_alarms(), *_queue_alarms(), *_all_camera_alarms())}
     now = timezone.now()
     ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(ended_at=None)}
     with transaction.atomic():
@@ -46,26 +46,22 @@ def update_alarms() -> None:
 
 
 def find_stopped() -> list[str]:
-    """The keys of what stands still, for somebody outside who asks: it takes no worker to say it, and none may be
-    left.
-    """
+    """The keys of everything that has stopped, for external monitoring. Needs no worker, since none may be running."""
     sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
-    scheduler = [] if sent and sent > timezone.now() - SILENT else ["scheduler"]
-    sources = [
-        f"unreachable:{source.pk}" for source in Source.objects.filter(enabled=True) if _not_looked_through(source)
-    ]
-    return [*scheduler, *sources, *(alarm.key for alarm in _queues())]
+    scheduler = [] if sent and sent > timezone.now() - SCHEDULER_TIMEOUT else ["scheduler"]
+    sources = [f"unreachable:{source.pk}" for source in Source.objects.filter(enabled=True) if _is_unreachable(source)]
+    return [*scheduler, *sources, *(alarm.key for alarm in _queue_alarms())]
 
 
 def delete_expired_alarms() -> None:
-    """Forget what has been over for long."""
-    Alarm.objects.filter(ended_at__lt=timezone.now() - RECENT).delete()
+    """Delete alarms that ended long ago."""
+    Alarm.objects.filter(ended_at__lt=timezone.now() - ALARM_RETENTION).delete()
 
 
-def _sources() -> Found:
+def _source_alarms() -> Alarms:
     now = timezone.now()
     for source in Source.objects.filter(enabled=True).prefetch_related("cameras__room"):
-        if _not_looked_through(source):
+        if _is_unreachable(source):
             text = Message(
                 "{source} could not be looked through since {when}.",
                 source=source,
@@ -85,44 +81,47 @@ def _sources() -> Found:
             text = Message(
                 "{source} brought nothing of the last {n} lectures in its rooms, since {when}.",
                 source=source,
-                n=PERIODS,
+                n=MISSED_PERIODS,
                 when=quiet,
             )
             yield Alarm(kind=Alarm.Kind.SILENT, key=f"silent:{source.pk}", text=join_messages([text, source.error]))
 
 
-def _not_looked_through(source: Source) -> bool:
+def _is_unreachable(source: Source) -> bool:
     since = source.last_checked_at or source.created_at
     return (
         source.kind != Source.Kind.RTSP
-        and since < timezone.now() - PERIODS * timedelta(minutes=source.scan_interval_minutes) - PATIENCE
+        and since
+        < timezone.now() - MISSED_PERIODS * timedelta(minutes=source.scan_interval_minutes) - SCAN_GRACE_PERIOD
     )
 
 
 def _silent_lectures(source: Source) -> datetime | None:
-    """When the last lectures began of which a source brought nothing; None while it brings something."""
+    """When the first of the last lectures without any file from the source began; None while files arrive."""
     rooms = {camera.room_id for camera in source.cameras.all()}
-    waited = timezone.now() - timedelta(minutes=source.delay_minutes + PERIODS * source.scan_interval_minutes)
+    waited = timezone.now() - timedelta(minutes=source.delay_minutes + MISSED_PERIODS * source.scan_interval_minutes)
     held = Collection.objects.exclude(state=Collection.State.OFF).filter(
         lecture__ends_at__lt=waited, lecture__starts_at__gt=source.created_at
     )
-    recent = held.filter(lecture__ends_at__gt=waited - RECENT).select_related("lecture").order_by("-lecture__starts_at")
+    recent = (
+        held.filter(lecture__ends_at__gt=waited - ALARM_RETENTION)
+        .select_related("lecture")
+        .order_by("-lecture__starts_at")
+    )
     last = []
     for row in recent.iterator():
         if row.lecture.room_id in rooms:
             last.append(row.lecture)
-            if len(last) == PERIODS:
+            if len(last) == MISSED_PERIODS:
                 break
-    if len(last) < PERIODS or (source.last_new_file_at and source.last_new_file_at >= last[-1].starts_at):
+    if len(last) < MISSED_PERIODS or (source.last_new_file_at and source.last_new_file_at >= last[-1].starts_at):
         return None
     return last[-1].starts_at
 
 
-def _queues() -> Found:
-    """Work that was asked for and that nobody took for long. What waits for something else is asked for anew
-    meanwhile.
-    """
-    before = timezone.now() - QUEUED
+def _queue_alarms() -> Alarms:
+    """Jobs that no worker has claimed for too long. Jobs that wait for other jobs are published again meanwhile."""
+    before = timezone.now() - MAX_QUEUE_WAIT
     waiting: dict[str, int] = {}
     for job in jobs.JOBS:
         old = (
@@ -139,14 +138,14 @@ def _queues() -> Found:
         yield Alarm(kind=Alarm.Kind.QUEUE, key=f"queue:{queue}", text=text)
 
 
-def _cameras() -> Found:
+def _all_camera_alarms() -> Alarms:
     for camera in Camera.objects.filter(source__enabled=True).select_related("source", "room"):
         last = list(
             Recording.objects.filter(
                 camera=camera,
                 state=Recording.State.DONE,
                 provisional=False,
-                lecture__starts_at__gt=timezone.now() - RECENT,
+                lecture__starts_at__gt=timezone.now() - ALARM_RETENTION,
             )
             .order_by("-lecture__starts_at")
             .annotate(
@@ -155,28 +154,28 @@ def _cameras() -> Found:
                 light=Max("segments__light"),
                 motion=Max("segments__motion"),
             )
-            .filter(parts__gt=0)[:LECTURES]
+            .filter(parts__gt=0)[:FACELESS_LECTURES]
         )
         if last:
-            yield from _camera(camera, last)
+            yield from _camera_alarms(camera, last)
 
 
-def _camera(camera: Camera, last: Sequence[Any]) -> Found:
+def _camera_alarms(camera: Camera, last: Sequence[Any]) -> Alarms:
     newest = last[0]
     named = {"camera": camera, "room": camera.room, "lecture": newest.lecture}
-    if newest.light is not None and newest.light < DARK:
+    if newest.light is not None and newest.light < DARK_MAX_BRIGHTNESS:
         yield Alarm(
             kind=Alarm.Kind.DARK,
             key=f"dark:{camera.pk}",
             text=Message("The camera {camera} in {room} showed nothing but black in {lecture}.", **named),
         )
-    elif newest.motion is not None and newest.motion < FROZEN:
+    elif newest.motion is not None and newest.motion < FROZEN_MAX_MOTION:
         yield Alarm(
             kind=Alarm.Kind.FROZEN,
             key=f"frozen:{camera.pk}",
             text=Message("The picture of the camera {camera} in {room} stood still during all of {lecture}.", **named),
         )
-    elif len(last) == LECTURES and not any(recording.faces for recording in last):
+    elif len(last) == FACELESS_LECTURES and not any(recording.faces for recording in last):
         yield Alarm(
             kind=Alarm.Kind.FACELESS,
             key=f"faceless:{camera.pk}",

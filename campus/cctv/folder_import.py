@@ -21,9 +21,10 @@ from campus.cctv.path_patterns import compile_pattern
 from campus.cctv.services import save_camera, save_source
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 
-MOST = 100_000  # files
-UNBOUNDED = 32767  # GiB a day
+MAX_IMPORT_FILES = 100_000
+UNLIMITED_GIB_PER_DAY = 32767
 
 
 def list_files(folder: Path) -> list[RemoteFile]:
@@ -32,19 +33,19 @@ def list_files(folder: Path) -> list[RemoteFile]:
     """
     folder = allowed_folder(folder.absolute())
     files: list[RemoteFile] = []
-    for file in _walked(folder):
+    for file in _walk_files(folder):
         status = file.stat()
         files.append(
             RemoteFile(
                 file.relative_to(folder).as_posix(), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
             )
         )
-        if len(files) > MOST:
-            raise UserError("There are more than {most} files. Load one folder after the other.", most=MOST)
+        if len(files) > MAX_IMPORT_FILES:
+            raise UserError("There are more than {most} files. Load one folder after the other.", most=MAX_IMPORT_FILES)
     return files
 
 
-def _walked(folder: Path) -> Iterator[Path]:
+def _walk_files(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -67,12 +68,19 @@ def save_import_source(
     )
     name = source.name or _("Loaded from %(folder)s") % {"folder": folder.name}
     save_source(
-        source=source, name=name[:100], pattern=pattern, time_zone=time_zone, max_gib_per_day=UNBOUNDED, enabled=True
+        source=source,
+        name=name[:100],
+        pattern=pattern,
+        time_zone=time_zone,
+        max_gib_per_day=UNLIMITED_GIB_PER_DAY,
+        enabled=True,
     )
     read = compile_pattern(pattern)
     fields = (read.match(file.path, timezone.get_default_timezone()) for file in files)
+    known_labels = {match_key(label) for label in source.cameras.values_list("label", flat=True)}
     for label in sorted({field.label for field in fields if field}):
-        if not source.cameras.filter(label__iexact=label).exists():
+        if match_key(label) not in known_labels:
+            known_labels.add(match_key(label))
             save_camera(
                 camera=Camera(source=source), label=label, room=_room(rooms.get(label) or rooms.get("") or label, label)
             )
@@ -93,15 +101,13 @@ def _room(name: str, label: str) -> Room:
 
 
 def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedFile]:
-    """Write down what is there, and ask for each file that shows a lecture, however long ago. Returns how all were
-    read.
-    """
+    """Save the files as footage files, and queue each that shows a lecture, however old. Returns all parsed files."""
     found = parse_files(source, files)
     now = timezone.now()
     shown = [parsed for parsed in found if parsed.lectures and not parsed.note]
     with transaction.atomic():
         save_discovered_files(source, found, now)
-        _collect({lecture for parsed in shown for lecture in parsed.lectures}, now)
+        _start_collections({lecture for parsed in shown for lecture in parsed.lectures}, now)
         mine = source.footage_files.filter(
             state__in=(FootageFile.State.DISCOVERED, FootageFile.State.RETRY, FootageFile.State.FAILED)
         )
@@ -120,7 +126,7 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedF
     return found
 
 
-def _collect(lectures: Many[Lecture], now: datetime) -> None:
+def _start_collections(lectures: Many[Lecture], now: datetime) -> None:
     begun = {
         "state": Collection.State.COLLECTING,
         "check_count": 0,
@@ -134,5 +140,5 @@ def _collect(lectures: Many[Lecture], now: datetime) -> None:
 
 
 def finish_import(*, source: Source) -> None:
-    """The load is over: the folder is no camera of its rooms any more."""
+    """Disable the source, so that its rooms no longer wait for footage from it."""
     Source.objects.filter(pk=source.pk).update(enabled=False)

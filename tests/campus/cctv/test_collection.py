@@ -15,7 +15,7 @@ from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
 from campus.outbox.models import Delivery
 from tests.campus import factories
-from tests.campus.collecting_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
+from tests.campus.cctv.fake_store import MINUTE, QUARTER, Clock, State, Store, clock, lecture, state_of, store
 from tests.campus.factories import STARTS
 
 __all__ = ["clock", "lecture", "store"]

@@ -14,7 +14,7 @@ from campus.common import jobs
 from campus.outbox.models import Delivery
 from recognition.messages import Message
 from tests.campus import factories
-from tests.campus.collecting_store import QUARTER, Clock, State, Store, clock, lecture, state_of, store
+from tests.campus.cctv.fake_store import QUARTER, Clock, State, Store, clock, lecture, state_of, store
 from tests.campus.factories import STARTS
 
 __all__ = ["clock", "lecture", "store"]
