@@ -89,10 +89,8 @@ def _source_alarms() -> Alarms:
 
 def _is_unreachable(source: Source) -> bool:
     since = source.last_checked_at or source.created_at
-    return (
-        source.kind != Source.Kind.RTSP
-        and since
-        < timezone.now() - MISSED_PERIODS * timedelta(minutes=source.scan_interval_minutes) - SCAN_GRACE_PERIOD
+    return source.kind != Source.Kind.RTSP and since < timezone.now() - (
+        MISSED_PERIODS * timedelta(minutes=source.scan_interval_minutes) + SCAN_GRACE_PERIOD
     )
 
 

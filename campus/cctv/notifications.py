@@ -21,7 +21,7 @@ Reader = tuple[str, str, User | None]  # address, name, account
 
 
 def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
-    """One letter to each lecturer, coordinator and registrar about all lectures that were given up just now."""
+    """One e-mail to each lecturer, coordinator and registrar about all lectures that were given up just now."""
     for row in rows:
         data = {
             "lecture": row.lecture.pk,
@@ -32,11 +32,11 @@ def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
         queue_event(
             course=row.lecture.course, event="footage.missing", key=f"missing:{row.pk}:{now.isoformat()}", data=data
         )
-    letters: dict[Reader, list[Collection]] = {}
+    emails: dict[Reader, list[Collection]] = {}
     for row in rows:
         for reader in dict.fromkeys([*_teachers(row), *_registrars()]):
-            letters.setdefault(reader, []).append(row)
-    for reader, mine in letters.items():
+            emails.setdefault(reader, []).append(row)
+    for reader, mine in emails.items():
         with use_language_of(reader[2]):
             subject = ngettext("The recording of %(lecture)s is missing", "%(n)d recordings are missing", len(mine)) % {
                 "lecture": mine[0].lecture,

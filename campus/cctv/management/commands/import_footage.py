@@ -15,7 +15,7 @@ from campus.cctv.folder_import import finish_import, import_files, list_files, s
 from campus.cctv.models import FootageFile, Source
 from campus.common.errors import UserError
 
-BETWEEN = 2.0  # seconds between two looks at how far it is
+POLL_INTERVAL_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -85,6 +85,6 @@ class Command(BaseCommand):
             told = states
             if not states[FootageFile.State.FETCHING]:
                 break
-            time.sleep(BETWEEN)
+            time.sleep(POLL_INTERVAL_SECONDS)
         for footage_file in source.footage_files.filter(state__in=(FootageFile.State.FAILED, FootageFile.State.RETRY)):
             self.stderr.write(f"{footage_file.path}: {footage_file.error}")
