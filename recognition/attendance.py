@@ -148,7 +148,11 @@ def take_attendance(
     if (people is None) == (gallery is None):
         raise ValueError("give either people or a gallery")
     if strictness not in FPIR_BY_STRICTNESS:
-        raise RecognitionError(f"There is no strictness {strictness!r}. Choose one of {', '.join(FPIR_BY_STRICTNESS)}.")
+        raise RecognitionError(
+            "There is no strictness {strictness!r}. Choose one of {known}.",
+            strictness=strictness,
+            known=", ".join(FPIR_BY_STRICTNESS),
+        )
     recording = Path(recording)
     info = probe(recording)
     if gallery is not None and not isinstance(gallery, Gallery):

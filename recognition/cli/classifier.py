@@ -93,8 +93,9 @@ def _train(options: argparse.Namespace) -> int:
         photos = split(photos, options.min_nrof_images_per_class, options.nrof_train_images_per_class, options.seed)
         if not photos:
             raise NoEnrolment(
-                f"Nobody in {options.data_dir} has {options.min_nrof_images_per_class} images. Lower "
-                "--min_nrof_images_per_class."
+                "Nobody in {data_dir} has {min_nrof_images_per_class} images. Lower --min_nrof_images_per_class.",
+                data_dir=options.data_dir,
+                min_nrof_images_per_class=options.min_nrof_images_per_class,
             )
     embedder = _embedder(options.model)
     read, vectors = _embedded(photos, embedder, options)
@@ -132,18 +133,24 @@ def _classify(options: argparse.Namespace) -> int:
     if not any(photos.values()):
         more = "; it was trained on all of them" if options.use_split_dataset else ""
         raise NoEnrolment(
-            f"There is no image in {folder} to try the classifier on{more}. Add images, or give --test_data_dir."
+            "There is no image in {folder} to try the classifier on{more}. Add images, or give --test_data_dir.",
+            folder=folder,
+            more=more,
         )
     embedder = _embedder(options.model)
     if (embedder.id, embedder.version) != (known.about.embedder, known.about.version):
         raise GalleryMismatch(
-            f"The classifier was trained with {known.about.embedder} (version {known.about.version}), and "
-            f"{options.model} is {embedder.id} "
-            f"(version {embedder.version}). Give the model that it was trained with, or train again."
+            "The classifier was trained with {embedder} (version {version}), and {model} is {id} "
+            "(version {model_version}). Give the model that it was trained with, or train again.",
+            embedder=known.about.embedder,
+            version=known.about.version,
+            model=options.model,
+            id=embedder.id,
+            model_version=embedder.version,
         )
     read, vectors = _embedded(photos, embedder, options)
     if not read:
-        raise NoEnrolment(f"None of the images in {folder} can be read.")
+        raise NoEnrolment("None of the images in {folder} can be read.", folder=folder)
     print("Testing classifier")
     probabilities = known.probabilities(vectors)
     best = probabilities.argmax(axis=1)

@@ -37,8 +37,10 @@ def install(install_into: Callable[[WeightsFolder], InstalledWeights]) -> int:
         entry = install_into(folder)
     except OSError as error:
         raise RecognitionError(
-            f"The weights folder {folder.path} cannot be written ({error.strerror or error}). "
-            "Set ROLLCALL_WEIGHTS_DIR to a folder that can be, for example on a mounted volume."
+            "The weights folder {path} cannot be written ({reason}). Set ROLLCALL_WEIGHTS_DIR to a folder that can be, "
+            "for example on a mounted volume.",
+            path=folder.path,
+            reason=error.strerror or error,
         ) from error
     model = MODELS[entry.embedder]
     print(f"{entry.origin}: {entry.form}, model {model.name}, trained on {model.faces}.")

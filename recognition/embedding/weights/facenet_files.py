@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from recognition.embedding.weights import keras_file, tensorflow_file, torch_file
 from recognition.errors import RecognitionError, WeightsMissing
+from recognition.messages import Message
 
 MAX_BYTES = torch_file.MAX_BYTES
-REMEDY = (
+REMEDY = Message(
     "Give facenet-pytorch's 20180402-114759-vggface2.pt, deepface's facenet512_weights.h5, or the folder or zip "
     "20180402-114759 "
     "of the original, or have it fetched: python -m recognition weights fetch facenet-20180402"
@@ -65,9 +66,16 @@ def read(path: Path, scratch: Path | None = None) -> Weights:
     except RecognitionError:
         raise
     except OSError as error:
-        raise WeightsMissing(f"The weights {path} can't be read ({error.strerror or 'damaged'}). {REMEDY}") from error
+        raise WeightsMissing(
+            "The weights {path} can't be read ({reason}). {remedy}",
+            path=path,
+            reason=error.strerror or "damaged",
+            remedy=REMEDY,
+        ) from error
     except Exception as error:  # what damaged files raise in the libraries that read them can't be foreseen
-        raise WeightsMissing(f"The weights {path} are damaged or of another model. {REMEDY}") from error
+        raise WeightsMissing(
+            "The weights {path} are damaged or of another model. {remedy}", path=path, remedy=REMEDY
+        ) from error
 
 
 def _folder(path: Path) -> Weights:
@@ -75,7 +83,9 @@ def _folder(path: Path) -> Weights:
     parts = [part for pattern in ("*.pb", "*.index", "*/*.pb", "*/*.index") for part in sorted(path.glob(pattern))]
     if not parts:
         raise WeightsMissing(
-            f"The folder {path} has neither a frozen graph (.pb) nor a checkpoint (.index and .data). {REMEDY}"
+            "The folder {path} has neither a frozen graph (.pb) nor a checkpoint (.index and .data). {remedy}",
+            path=path,
+            remedy=REMEDY,
         )
     return _file(parts[0])
 
@@ -84,7 +94,10 @@ def _file(path: Path, scratch: Path | None = None) -> Weights:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise WeightsMissing(
-            f"The weights {path} are too large for a face model: more than {MAX_BYTES >> 20} MiB. {REMEDY}"
+            "The weights {path} are too large for a face model: more than {max_mib} MiB. {remedy}",
+            path=path,
+            max_mib=MAX_BYTES >> 20,
+            remedy=REMEDY,
         )
     with path.open("rb") as file:
         head = file.read(16)
@@ -102,9 +115,11 @@ def _file(path: Path, scratch: Path | None = None) -> Weights:
         return _original(path, "the original's frozen graph", tensorflow_file.read_graph(path))
     if head.lstrip().startswith(b"<"):
         raise WeightsMissing(
-            f"The file {path} is a web page, not the weights. Download it again in a browser. {REMEDY}"
+            "The file {path} is a web page, not the weights. Download it again in a browser. {remedy}",
+            path=path,
+            remedy=REMEDY,
         )
-    raise WeightsMissing(f"The file {path} is none of the known forms of weights. {REMEDY}")
+    raise WeightsMissing("The file {path} is none of the known forms of weights. {remedy}", path=path, remedy=REMEDY)
 
 
 def _zip(path: Path, scratch: Path | None) -> Weights:
@@ -116,9 +131,9 @@ def _zip(path: Path, scratch: Path | None) -> Weights:
             return _own(path)
         parts = [entry for entry in entries if re.search(r"\.(pb|index|data-\d{5}-of-\d{5})$", entry.filename)]
         if not parts:
-            raise WeightsMissing(f"The archive {path} has no weights in it. {REMEDY}")
+            raise WeightsMissing("The archive {path} has no weights in it. {remedy}", path=path, remedy=REMEDY)
         if sum(entry.file_size for entry in parts) > MAX_BYTES:
-            raise WeightsMissing(f"The archive {path} is too large for a face model. {REMEDY}")
+            raise WeightsMissing("The archive {path} is too large for a face model. {remedy}", path=path, remedy=REMEDY)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             for entry in parts:
                 with archive.open(entry) as packed, (Path(folder) / Path(entry.filename).name).open("wb") as file:
@@ -139,7 +154,10 @@ def _own(path: Path) -> Weights:
     embedder = str(arrays.pop("embedder"))
     if embedder not in MODELS:
         raise WeightsMissing(
-            f"The weights {path} are of {embedder!r}, which is no embedder that needs weights. {REMEDY}"
+            "The weights {path} are of {embedder!r}, which is no embedder that needs weights. {remedy}",
+            path=path,
+            embedder=embedder,
+            remedy=REMEDY,
         )
     return Weights(embedder, "Rollcall's own file", arrays)
 
@@ -164,7 +182,13 @@ def _embedder(path: Path, people: int | None = None) -> str:
         if model.people == people:
             return embedder
     known = " and ".join(f"{model.name} with {model.people}" for model in MODELS.values())
-    raise WeightsMissing(f"The weights {path} are of a model of {people} people; known are {known}. {REMEDY}")
+    raise WeightsMissing(
+        "The weights {path} are of a model of {people} people; known are {known}. {remedy}",
+        path=path,
+        people=people,
+        known=known,
+        remedy=REMEDY,
+    )
 
 
 BLOCK8 = [["1x1"], ["0a_1x1", "0b_1x3", "0c_3x1"]]

@@ -106,16 +106,19 @@ class WeightsFolder:
         try:
             download(url, file, schemes=schemes)
         except DownloadFailed as error:
-            raise DownloadFailed(f"{error} {by_hand}") from error
+            raise DownloadFailed("{error} {by_hand}", error=error.message, by_hand=by_hand) from error
         try:
             first_sha256 = self._manifest().fetched_sha256.get(name)
             sha256 = _sha256(file)
             if first_sha256 and first_sha256 != sha256:
                 raise DownloadFailed(
-                    f"The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then "
-                    f"{first_sha256}): it is not "
-                    "used. If its publisher says why, download it in a browser and run: python -m recognition weights "
-                    "add " + file.name
+                    "The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then "
+                    "{first_sha256}): it is not used. If its publisher says why, download it in a browser and run: "
+                    "python -m recognition weights add {name}",
+                    url=url,
+                    sha256=sha256,
+                    first_sha256=first_sha256,
+                    name=file.name,
                 )
             entry = self.add(file, url)
             manifest = self._manifest()
@@ -156,7 +159,9 @@ class WeightsFolder:
             temporary.write_text(json.dumps(asdict(manifest), indent=1))
 
     def _damaged(self) -> WeightsMissing:
-        return WeightsMissing(f"{self.path / 'manifest.json'} is damaged. Delete it and add the weights again.")
+        return WeightsMissing(
+            "{path} is damaged. Delete it and add the weights again.", path=self.path / "manifest.json"
+        )
 
 
 def check_embedder(embedder: Embedder) -> None:

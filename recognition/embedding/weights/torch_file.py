@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import WeightsMissing
+from recognition.messages import Message
 
 MAX_BYTES = 1 << 30
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-REMEDY = "Give the file in which PyTorch saved the model's state_dict."
+REMEDY = Message("Give the file in which PyTorch saved the model's state_dict.")
 
 Array = NDArray[Any]
 
@@ -77,16 +78,23 @@ def read(path: Path) -> dict[str, Array]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsMissing(
-                f"The weights {path} are too large for a face model: more than {MAX_BYTES >> 20} MiB. {REMEDY}"
+                "The weights {path} are too large for a face model: more than {max_mib} MiB. {remedy}",
+                path=path,
+                max_mib=MAX_BYTES >> 20,
+                remedy=REMEDY,
             )
         file = BytesIO(path.read_bytes())
     except OSError as error:
-        raise WeightsMissing(f"The weights {path} can't be read ({error.strerror}). {REMEDY}") from error
+        raise WeightsMissing(
+            "The weights {path} can't be read ({strerror}). {remedy}", path=path, strerror=error.strerror, remedy=REMEDY
+        ) from error
     try:
         notes, storages = _zip(file) if zipfile.is_zipfile(file) else _legacy(file)
         return {name: tensor.array(storages) for name, tensor in notes.items()}
     except Exception as error:  # what a damaged pickle raises can't be foreseen
-        raise WeightsMissing(f"The weights {path} are damaged or are no PyTorch weights file. {REMEDY}") from error
+        raise WeightsMissing(
+            "The weights {path} are damaged or are no PyTorch weights file. {remedy}", path=path, remedy=REMEDY
+        ) from error
 
 
 def _zip(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
