@@ -57,7 +57,7 @@ def another(value: Any, n: int, longest: int | None) -> Any:
     if isinstance(value, str) and value:
         return f"{value[: (longest or FAR) - 4]}-{n}"
     if isinstance(value, date):
-        return value + n * APART
+        return value - n * APART  # earlier, so that no copy is ever of today
     return value if value in (None, "") else value + n * FAR
 
 

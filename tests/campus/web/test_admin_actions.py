@@ -218,11 +218,11 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     to = registrar.post(address, {"file": file, "course": campus.course.pk})["Location"]
     page = registrar.get(to).content.decode()
     assert "0 of 2 files checked" in page
-    assert "data-again" in page
+    assert "data-refresh" in page
     process_photo_import(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
     page = registrar.get(to).content.decode()
     assert "2 of 2 files checked: 1 added, 1 skipped" in page
-    assert "data-again" not in page
+    assert "data-refresh" not in page
     assert "<b>x</b>" not in page
     assert to in registrar.get(address).content.decode(), "it is found again"
     assert client_of("another", registrar=True).get(to).status_code == 404
