@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from campus.cctv.credentials import encrypt
 from campus.cctv.fetching import partial_file_path
@@ -19,7 +21,8 @@ from tests.servers.s3 import Moto
 from tests.servers.stores import FileServer, file_servers  # noqa: F401
 from tests.waiting import wait_until
 
-PATH = "cam1/20261123/090000.mp4"
+# Of yesterday: a scan lists no older files unless a lecture waits for them.
+PATH = f"cam1/{timezone.now() - timedelta(days=1):%Y%m%d}/090000.mp4"
 # The stand-in for the vision reads JSON; what follows it makes the file long.
 CONTENT = json.dumps({"segments": [[0]]}).encode() + b" " * 1_000_000
 
