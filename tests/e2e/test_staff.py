@@ -106,7 +106,7 @@ def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: W
     recount_lecture(lecture=world.lecture)
     sign_in(world.own)
     page.goto(reverse("course", args=[world.course.pk]))
-    sees(page, "1 to be confirmed")
+    sees(page, "1 to confirm")
     page.goto(reverse("lecture", args=[world.lecture.pk]))
     faces = page.locator(".confirm img")
     expect(faces).to_have_count(2)

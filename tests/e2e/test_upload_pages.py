@@ -115,7 +115,7 @@ def test_what_is_wrong_is_said_before_it_is_sent(lecturer: Page, tmp_path: Path)
     sees(
         lecturer,
         "The file is empty.",
-        "The file has 33.0 MB; a recording may have 32.0 MB.",
+        "The file is 33.0 MB; the limit is 32.0 MB.",
         "export it at a lower quality",
     )
     for _ in range(2):
