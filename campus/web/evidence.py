@@ -40,6 +40,10 @@ class Evidence:
     pictures: list[Picture]
     frames: list[Frame]
 
+    @property
+    def are_frames_pending(self) -> bool:
+        return any(frame.state == Snapshot.State.QUEUED for frame in self.frames)
+
     @classmethod
     def of(cls, appearance: Appearance) -> "Evidence":
         return cls(

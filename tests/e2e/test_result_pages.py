@@ -54,9 +54,12 @@ def test_from_the_first_look_to_the_sign_off(page: Page, doubtful: World):
     expect(page.locator("input.pick")).to_have_count(0)
 
 
-def test_the_whole_picture_appears_by_itself(page: Page, doubtful: World):
+def test_the_whole_picture_appears_by_itself_and_a_half_filled_form_stays(page: Page, doubtful: World):
     page.goto(reverse("record", args=[doubtful.record.pk]))
     sees(page, "The full frame is being extracted from the recording.")
+    reason = page.get_by_role("region", name="Set the status").get_by_label("Reason")
+    reason.fill("Doctor's note")
     snapshot = Snapshot.objects.get()
     finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(300))
     expect(page.locator(".moment svg image")).to_be_visible()
+    expect(reason).to_have_value("Doctor's note")

@@ -165,7 +165,7 @@ def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: Worl
     Sighting.objects.filter(pk=world.sighting.pk).update(crops=[{**world.sighting.crops[0], "box": [10, 20, 60, 80]}])
     url = reverse("record", args=[world.record.pk])
     assert not Snapshot.objects.exists()
-    assert "data-snapshot=" in lecturer.get(url).content.decode()
+    assert "data-refresh" in lecturer.get(url).content.decode()
     lecturer.get(url)
     snapshot = Snapshot.objects.get()
     picture = reverse("snapshot", args=[snapshot.pk])

@@ -1,17 +1,22 @@
-// Refreshes a section of a page while a worker is busy with it, until the section no longer asks for it.
+// Refreshes the sections of a page that a worker is still busy with. The page is not reloaded: that would empty a form
+// that somebody is filling in, or cancel its submission.
 const REFRESH_MS = 2000;
 
-const refreshSection = async () => {
-  const old = document.querySelector("[data-refresh]");
-  if (!old) return;
+const refreshSections = async () => {
+  if (!document.querySelector("[data-refresh]")) return;
   try {
     const answer = document.hidden ? null : await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
-    const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    if (page) old.replaceWith(document.adoptNode(page.querySelector("[data-section]")));
+    if (answer?.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const [shown, fresh] = [document, page].map((source) => [...source.querySelectorAll("[data-section]")]);
+      shown.forEach((section, n) => {
+        if (fresh[n] && "refresh" in section.dataset) section.replaceWith(document.adoptNode(fresh[n]));
+      });
+    }
   } catch {
     // The server is unreachable for a moment: try again.
   }
-  setTimeout(refreshSection, REFRESH_MS);
+  setTimeout(refreshSections, REFRESH_MS);
 };
 
-setTimeout(refreshSection, REFRESH_MS);
+setTimeout(refreshSections, REFRESH_MS);
