@@ -1,4 +1,4 @@
-"""Who may only read: nothing that changes something comes past here, whichever page or endpoint it is meant for."""
+"""Read-only users: every request of theirs that would change something is refused here, for all pages and endpoints."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from campus.accounts.roles import AnyUser, is_auditor
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# What everybody may send, by the names of the addresses: it concerns the own account, or writes down what may be read
-# anyway.
+# URL names that read-only users may post to: they concern the user's own account, or export what the user may read.
 ALLOWED_FOR_READERS = frozenset(
     {
         "login",
@@ -51,7 +50,7 @@ def check_may_write(request: HttpRequest, user: AnyUser, *, read_only: bool = Fa
 
 
 class ReadOnlyRoleMiddleware:
-    """For everything behind a session. The API asks again, since tokens are looked at in its views."""
+    """Checks requests with a session. The API checks again in its views, where tokens are authenticated."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""How the API knows who asks: by a token, or by the pages' session. Both hold back who may only read."""
+"""Authentication of API requests, by token or by session. Both refuse changes by read-only users."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from campus.accounts.services import authenticate_token
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer ...`, or `Token ...` as programs of before have it."""
+    """`Authorization: Bearer ...`, or `Token ...` as older programs send it."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         kind, _space, secret = request.headers.get("Authorization", "").strip().partition(" ")

@@ -1,4 +1,4 @@
-"""Letters to people about their own accounts."""
+"""E-mails to users about their own accounts."""
 
 from uuid import uuid4
 
@@ -12,18 +12,18 @@ from campus.accounts.selectors import count_recovery_codes, use_language_of
 from campus.outbox.services import queue_email
 
 
-def recovery_code_used(*, user: User) -> None:
-    """Whoever did not do it knows then that somebody else has password and code."""
+def notify_recovery_code_used(*, user: User) -> None:
+    """Tell users that a recovery code was used: if it was not them, somebody else has the password and the code."""
     with use_language_of(user):
-        _write(user, _("A recovery code of your account was used"), "recovery_code_used")
+        _send(user, _("A recovery code of your account was used"), "recovery_code_used")
 
 
-def recovery_codes_made(*, user: User) -> None:
+def notify_recovery_codes_replaced(*, user: User) -> None:
     with use_language_of(user):
-        _write(user, _("Your account has new recovery codes"), "recovery_codes_made")
+        _send(user, _("Your account has new recovery codes"), "recovery_codes_made")
 
 
-def _write(user: User, subject: str, template: str) -> None:
+def _send(user: User, subject: str, template: str) -> None:
     if not user.email:
         return
     context = {

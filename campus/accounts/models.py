@@ -1,6 +1,4 @@
-"""What a person gets in with besides the password: tokens for programs, and a second step; and what the person
-likes.
-"""
+"""API tokens, two-factor login and preferences of users."""
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApiToken(models.Model):
-    """A program's way in, in a person's name. Only the hash of the secret is kept."""
+    """Lets a program use the API in a user's name. Only the hash of the secret is stored."""
 
     class Scope(models.TextChoices):
         READ = "read", _("may read")
@@ -46,7 +44,7 @@ class TwoFactorDevice(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="two_factor_device", verbose_name=_("person")
     )
     secret = models.CharField(max_length=64, editable=False)
-    # The time step of the last code taken: no code is good twice.
+    # The time step of the last accepted code: no code is accepted twice.
     last_time_step = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
@@ -59,10 +57,7 @@ class TwoFactorDevice(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """Good once, instead of a code from the phone.
-
-    Only its hash is kept; used ones are gone, and all of them with the second step.
-    """
+    """Accepted once in place of a code from the phone. Only its hash is stored; a used code is deleted."""
 
     device = models.ForeignKey(TwoFactorDevice, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -72,7 +67,7 @@ class RecoveryCode(models.Model):
 
 
 class Preferences(models.Model):
-    """What a person chose for the own account."""
+    """A user's choices for the own account."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
     language = models.CharField(

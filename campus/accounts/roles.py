@@ -1,4 +1,4 @@
-"""Who is what. A person has one role, kept as a group; who has none teaches, and sees the own classes only."""
+"""The role of a user, stored as a group. Users without one are lecturers, who see only their own classes."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
@@ -9,10 +9,7 @@ AnyUser = AbstractBaseUser | AnonymousUser
 
 
 class Role(models.TextChoices):
-    """The values are the groups' names.
-
-    Of several, the first counts: who audits changes nothing, whatever else he or she is.
-    """
+    """The values are the groups' names. If a user is in several, the first counts: auditors change nothing."""
 
     ADMINISTRATOR = "Administrator", _("administrator")
     AUDITOR = "Auditor", _("auditor")
@@ -21,9 +18,9 @@ class Role(models.TextChoices):
 
 
 def role_of(user: AnyUser) -> Role | None:
-    """None for who is not logged in, or has a closed account. A superuser is an administrator.
+    """The user's role; None without a login or with a closed account. Superusers are administrators.
 
-    Asked many times a page, so it is remembered with the user's object, as Django does with permissions.
+    It is needed many times a page, so it is cached on the user object, as Django does with permissions.
     """
     if not (user.is_active and isinstance(user, PermissionsMixin)):
         return None
@@ -50,5 +47,5 @@ def is_auditor(user: AnyUser) -> bool:
 
 
 def sees_everything(user: AnyUser) -> bool:
-    """All classes, and the admin."""
+    """Whether the user sees all classes, and the admin."""
     return role_of(user) in (Role.ADMINISTRATOR, Role.AUDITOR, Role.REGISTRAR)

@@ -1,6 +1,4 @@
-"""What a person may see of the own account, whether a second step is asked for, and in which language to write to
-whom.
-"""
+"""A user's tokens, two-factor login and language, and who gets e-mails about all classes."""
 
 from contextlib import AbstractContextManager
 
@@ -14,7 +12,7 @@ from campus.accounts.roles import AnyUser, Role, is_registrar
 
 
 def tokens_for(user: AnyUser) -> QuerySet[ApiToken]:
-    """Each sees the own tokens only, whatever the role."""
+    """The user's own tokens. No role sees those of others."""
     return ApiToken.objects.filter(user=user.pk) if user.is_active else ApiToken.objects.none()
 
 
@@ -27,17 +25,17 @@ def count_recovery_codes(user: AnyUser) -> int:
 
 
 def language_of(user: AnyUser) -> str:
-    """The code of the language that the person chose; "" for who leaves it to the browser."""
+    """The code of the language that the user chose; "" if the browser decides."""
     return Preferences.objects.filter(user=user.pk).values_list("language", flat=True).first() or ""
 
 
 def use_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
-    """Sentences in it are in the person's language; else, and for what has no reader yet, in the institution's."""
+    """A context whose texts are in the user's language, or in the institution's if there is no user or no choice."""
     return translation.override((user and language_of(user)) or settings.LANGUAGE_CODE)
 
 
 def registrars_with_email() -> list[User]:
-    """Those who look after all classes and can be written to."""
+    """Registrars and administrators who have an e-mail address."""
     chosen = Q(is_superuser=True) | Q(groups__name__in=(Role.ADMINISTRATOR, Role.REGISTRAR))
     return [
         user

@@ -1,4 +1,4 @@
-"""Everything that writes tokens, second steps, roles and preferences."""
+"""Everything that writes tokens, two-factor logins, roles and preferences."""
 
 import hashlib
 import re
@@ -16,27 +16,26 @@ from campus.accounts.models import ApiToken, Preferences, RecoveryCode, TwoFacto
 from campus.accounts.roles import Role
 from campus.common.errors import UserError
 
-# Scanners of published code recognise a secret by it.
+# Secret scanners recognise leaked tokens by this prefix.
 TOKEN_PREFIX = "rollcall_"  # noqa: S105
 MAX_TOKENS_PER_USER = 20
 MAX_TOKEN_DAYS = 366
 LAST_USED_INTERVAL = timedelta(minutes=1)
 TOTP_STEP_SECONDS = 30
-TOTP_TOLERANCE_STEPS = 1  # that a phone's clock may be wrong by
+TOTP_TOLERANCE_STEPS = 1  # how far a phone's clock may be off
 RECOVERY_CODE_COUNT = 10
-RECOVERY_CODE_DIGITS = (
-    20  # so many that a hash of them can't be tried out, and digits, for the field asks phones for those
-)
+# Long enough that its hash can't be brute-forced; digits, because the form makes phones show the number pad.
+RECOVERY_CODE_DIGITS = 20
 
 
 def _digest(secret: str) -> str:
-    # The secret is random, so that nothing slower is needed than for a password.
+    # The secret is long and random, so it needs no slow hash as passwords do.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @transaction.atomic
 def create_token(*, user: User, name: str, scope: str, days: int) -> tuple[ApiToken, str]:
-    """A token and its secret, which is nowhere kept. Raises UserError: too many tokens, an odd lifetime."""
+    """A new token and its secret, which is not stored. Raises UserError for too many tokens or a wrong lifetime."""
     if not 1 <= days <= MAX_TOKEN_DAYS:
         raise UserError("A token lives for 1 to {most} days. Choose a number between them.", most=MAX_TOKEN_DAYS)
     User.objects.select_for_update().get(pk=user.pk)
@@ -55,7 +54,7 @@ def create_token(*, user: User, name: str, scope: str, days: int) -> tuple[ApiTo
 
 
 def authenticate_token(*, secret: str) -> ApiToken | None:
-    """The token of that secret, unless it is expired or its person's account closed; notes that it was used."""
+    """The token with this secret, unless it has expired or its user is inactive. Records that it was used."""
     token = ApiToken.objects.select_related("user").filter(digest=_digest(secret)).first()
     if token is None or token.is_expired or not token.user.is_active:
         return None
@@ -74,24 +73,24 @@ def revoke_all_tokens(*, user: User) -> None:
 
 
 def delete_expired_sessions() -> None:
-    """Remove the sessions that are over."""
+    """Delete expired sessions."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def generate_two_factor_secret() -> str:
-    """A secret for a phone; it counts once a code made with it is shown to `enable_two_factor`."""
+    """A new secret for a phone. It takes effect when `enable_two_factor` gets a code made with it."""
     return pyotp.random_base32()
 
 
 def two_factor_uri(*, user: User, secret: str) -> str:
-    """What the phone's app reads from a picture."""
+    """The URI that the phone's app reads from the QR code."""
     return pyotp.TOTP(secret, interval=TOTP_STEP_SECONDS).provisioning_uri(
         name=user.get_username(), issuer_name=settings.INSTITUTION
     )
 
 
 def enable_two_factor(*, user: User, secret: str, code: str) -> None:
-    """From now on codes are asked for. Raises UserError where the code does not fit the secret."""
+    """Ask the user for a code at each login. Raises UserError if the code does not match the secret."""
     step = _find_time_step(secret, code)
     if step is None:
         raise UserError("This code does not fit. Wait for the next one; look also whether the phone's clock is right.")
@@ -99,13 +98,14 @@ def enable_two_factor(*, user: User, secret: str, code: str) -> None:
 
 
 def verify_two_factor_code(*, user: User, code: str) -> bool:
-    """Whether the code is right and new."""
-    row = TwoFactorDevice.objects.filter(user=user).first()
-    step = row and _find_time_step(row.secret, code)
-    # Two logins with one code at once: one of them changes the row.
-    return bool(
-        row and step and TwoFactorDevice.objects.filter(pk=row.pk, last_time_step__lt=step).update(last_time_step=step)
-    )
+    """Whether the code is right and was not used before; it can't be used again."""
+    device = TwoFactorDevice.objects.filter(user=user).first()
+    step = _find_time_step(device.secret, code) if device else None
+    if device is None or step is None:
+        return False
+    # Of two concurrent logins with the same code, only one changes the row.
+    unused = TwoFactorDevice.objects.filter(pk=device.pk, last_time_step__lt=step)
+    return bool(unused.update(last_time_step=step))
 
 
 def disable_two_factor(*, user: User) -> None:
@@ -114,9 +114,9 @@ def disable_two_factor(*, user: User) -> None:
 
 @transaction.atomic
 def replace_recovery_codes(*, user: User) -> list[str]:
-    """A new set, which is nowhere kept.
+    """New recovery codes, of which only hashes are stored. Earlier ones become invalid.
 
-    Those of before open nothing more. Raises UserError where there is no second step.
+    Raises UserError if the user has no two-factor login.
     """
     device = TwoFactorDevice.objects.select_for_update().filter(user=user).first()
     if device is None:
@@ -130,13 +130,13 @@ def replace_recovery_codes(*, user: User) -> list[str]:
 
 
 def redeem_recovery_code(*, user: User, code: str) -> bool:
-    """Whether it was one of the person's codes; it is none any more."""
+    """Whether the code is one of the user's recovery codes. It can't be used again."""
     digits = re.sub(r"[\s-]", "", code)
     return bool(RecoveryCode.objects.filter(device__user=user, digest=_digest(digits)).delete()[0])
 
 
 def _find_time_step(secret: str, code: str) -> int | None:
-    """The time step that a code belongs to, of those near now."""
+    """The time step of a code, if it is close to now; else None."""
     code = "".join(code.split())
     if not (len(code) == 6 and code.isascii() and code.isdigit()):
         return None
@@ -154,14 +154,14 @@ def _find_time_step(secret: str, code: str) -> int | None:
 
 @transaction.atomic
 def set_role(*, user: User, role: str) -> None:
-    """A person's one role."""
+    """Give a user this role in place of the earlier one."""
     group = Group.objects.get_or_create(name=Role(role))[0]
     user.groups.remove(*user.groups.filter(name__in=Role.values))
     user.groups.add(group)
 
 
 def set_language(*, user: User, language: str) -> None:
-    """The language of a person's pages and letters, one of settings.LANGUAGES; "": as the browser asks."""
+    """Set the language of a user's pages and e-mails, one of settings.LANGUAGES; "" leaves it to the browser."""
     if language and language not in dict(settings.LANGUAGES):
         raise UserError(
             "There is no such language here. Choose one of: {known}.", known=", ".join(dict(settings.LANGUAGES))

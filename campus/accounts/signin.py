@@ -1,6 +1,4 @@
-"""Who may sign in: the password check of every door (pages, admin, API) and the code after it, with a limit on
-attempts.
-"""
+"""Sign-in to pages, admin and API: the password, then the two-factor code, both with a limit on attempts."""
 
 import hashlib
 import time
@@ -17,13 +15,13 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from campus.accounts.emails import recovery_code_used
+from campus.accounts.emails import notify_recovery_code_used
 from campus.accounts.services import redeem_recovery_code, verify_two_factor_code
 from campus.common.errors import UserError
 
 MAX_ATTEMPTS = 10
 ATTEMPT_WINDOW_SECONDS = 15 * 60
-PENDING_LOGIN_KEY = "half-signed-in"
+PENDING_LOGIN_KEY = "pending-login"
 PENDING_LOGIN_SECONDS = 5 * 60
 
 
@@ -35,7 +33,7 @@ def too_many_attempts() -> str:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address of whoever asks: what the last of our own proxies saw, never what the client claims about itself."""
+    """The client's address as our own outermost proxy saw it, never what the client claims in its headers."""
     proxies: int = settings.TRUSTED_PROXIES
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     if proxies and len(forwarded) >= proxies:
@@ -44,11 +42,11 @@ def client_address(request: HttpRequest) -> str:
 
 
 class AttemptLimit:
-    """Tries that count against a limit, forgotten a quarter of an hour after the first."""
+    """Counts attempts against a limit. The count ends a quarter of an hour after the first attempt."""
 
-    def __init__(self, kind: str, *who: object) -> None:
-        about = "\n".join(str(part) for part in who)
-        self.key = f"{kind}:{hashlib.sha256(about.encode()).hexdigest()}"
+    def __init__(self, kind: str, *subject: object) -> None:
+        text = "\n".join(str(part) for part in subject)
+        self.key = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     @property
     def is_exceeded(self) -> bool:
@@ -58,7 +56,7 @@ class AttemptLimit:
         if not cache.add(self.key, 1, ATTEMPT_WINDOW_SECONDS):
             try:
                 cache.incr(self.key)
-            except ValueError:  # it ended between the two
+            except ValueError:  # the count expired between the two calls
                 cache.add(self.key, 1, ATTEMPT_WINDOW_SECONDS)
 
     def reset(self) -> None:
@@ -74,9 +72,7 @@ def is_login_blocked(request: HttpRequest, username: str) -> bool:
 
 
 class RateLimitedBackend(ModelBackend):
-    """Django's own check of name and password, at most ten wrong ones a quarter of an hour for one name from one
-    address.
-    """
+    """Django's password check, with a limit on wrong passwords for a name from one address."""
 
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -95,10 +91,9 @@ class RateLimitedBackend(ModelBackend):
 
 
 def verify_login_code(*, user: User, code: str) -> None:
-    """The second step: a code from the phone, or a recovery code. Raises UserError for a wrong or used one, and for all
-    after ten.
+    """Accept a code from the phone or a recovery code. Raises UserError otherwise, and after too many attempts.
 
-    Counted for the account, from wherever: who gets here knows the password, and a code has six digits only.
+    Attempts count for the account, from all addresses: the password is known by then, and a code has only six digits.
     """
     limit = AttemptLimit("code", user.pk)
     if limit.is_exceeded:
@@ -107,13 +102,13 @@ def verify_login_code(*, user: User, code: str) -> None:
         if not redeem_recovery_code(user=user, code=code):
             limit.add_attempt()
             raise UserError("This code is wrong or was used already. Wait for the next one.")
-        recovery_code_used(user=user)
+        notify_recovery_code_used(user=user)
     limit.reset()
 
 
 @dataclass(frozen=True)
 class PendingLogin:
-    """Who has given the right password, and owes a code."""
+    """A user who gave the right password, but no code yet."""
 
     user: User
     backend: str
@@ -121,7 +116,7 @@ class PendingLogin:
 
 
 def start_pending_login(request: HttpRequest, user: User, next_: str) -> None:
-    """Remember in the session whose password was right. It opens nothing yet."""
+    """Remember in the session whose password was right. It gives no access yet."""
     request.session.flush()
     request.session[PENDING_LOGIN_KEY] = {
         "user": user.pk,
@@ -133,11 +128,11 @@ def start_pending_login(request: HttpRequest, user: User, next_: str) -> None:
 
 
 def pending_login(request: HttpRequest) -> PendingLogin | None:
-    """None where nobody gave a password, it was too long ago, or account or password have changed since."""
-    half = request.session.get(PENDING_LOGIN_KEY)
-    if half is None or half["until"] < time.time():
+    """The pending login; None if there is none, it has expired, or the account or password has changed since."""
+    stored = request.session.get(PENDING_LOGIN_KEY)
+    if stored is None or stored["until"] < time.time():
         return None
-    user = User.objects.filter(pk=half["user"], is_active=True).first()
-    if user is None or not constant_time_compare(user.get_session_auth_hash(), half["password"]):
+    user = User.objects.filter(pk=stored["user"], is_active=True).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), stored["password"]):
         return None
-    return PendingLogin(user, half["backend"], half["next"])
+    return PendingLogin(user, stored["backend"], stored["next"])

@@ -1,12 +1,11 @@
-"""Read the files of galleries. The last ones stay in memory, because each segment of a recording needs the same one."""
+"""Load gallery files. The most recent ones stay in memory, because every segment of a recording needs the same one."""
 
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from campus.biometrics.models import Gallery
+from campus.common.storage import media_path
 from recognition.errors import GalleryMismatch
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def load_gallery(gallery: Gallery) -> "LoadedGallery":
     """The gallery of this row, from its file. Raises GalleryMismatch if the file is missing or damaged."""
-    path = Path(settings.MEDIA_ROOT, gallery.path)
+    path = media_path(gallery.path)
     try:
         status = path.stat()
     except OSError as error:

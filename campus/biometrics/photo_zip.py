@@ -1,4 +1,4 @@
-"""Zips of enrolment photos: a request stores them, a worker imports them. Everything that writes them."""
+"""Everything that writes photo imports: a request stores the zip, a worker imports its photos."""
 
 import logging
 import time
@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
@@ -21,13 +20,14 @@ from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.messages import dump_message
+from campus.common.storage import media_files
 from recognition.errors import Cancelled
 
 log = logging.getLogger(__name__)
 
 PHOTO_IMPORT_RETENTION = timedelta(days=7)
 PROGRESS_SECONDS = 1.0
-SLICE_SECONDS = 600.0  # of one attempt: well within what a task may take
+MAX_ATTEMPT_SECONDS = 600.0  # well within the time limit of a task
 
 
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
@@ -50,12 +50,12 @@ def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, 
 
 
 def process_photo_import(*, row: PhotoImport) -> bool:
-    """Continue with a zip for some minutes, in the order of its files. False if there is more to do.
+    """Import the next files of a zip, for ten minutes at most. False if there are more to import.
 
     Raises UserError if the zip is gone, Cancelled if this attempt lost its lease.
     """
-    over = time.monotonic() + SLICE_SECONDS
-    noted = time.monotonic()
+    deadline = time.monotonic() + MAX_ATTEMPT_SECONDS
+    last_saved = time.monotonic()
     try:
         file = row.file.open("rb")
     except FileNotFoundError:
@@ -69,20 +69,20 @@ def process_photo_import(*, row: PhotoImport) -> bool:
                     [found.path, found.student.name if found.student else "", dump_message(found.reason)]
                 )
             now = time.monotonic()
-            if now >= over:
-                _write(row)
+            if now >= deadline:
+                _save_progress(row)
                 return False
-            if now - noted >= PROGRESS_SECONDS:
-                _write(row)
-                noted = now
+            if now - last_saved >= PROGRESS_SECONDS:
+                _save_progress(row)
+                last_saved = now
     if jobs.finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
         Path(row.file.path).unlink(missing_ok=True)
     return True
 
 
-def _write(row: PhotoImport) -> None:
-    mine = PhotoImport.objects.filter(pk=row.pk, lease_owner=row.lease_owner, state=PhotoImport.State.QUEUED)
-    if not mine.update(taken=row.taken, skipped=row.skipped):
+def _save_progress(row: PhotoImport) -> None:
+    leased = PhotoImport.objects.filter(pk=row.pk, lease_owner=row.lease_owner, state=PhotoImport.State.QUEUED)
+    if not leased.update(taken=row.taken, skipped=row.skipped):
         raise Cancelled("Somebody else goes on with the zip.")
 
 
@@ -90,6 +90,6 @@ def delete_expired_photo_imports() -> None:
     """Delete imports that are older than a week, with the names in them, and zips that could not be processed."""
     before = timezone.now() - PHOTO_IMPORT_RETENTION
     PhotoImport.objects.filter(created_at__lt=before).delete()
-    for path in Path(settings.MEDIA_ROOT, "imports").glob("*.zip"):
+    for path in media_files("imports", "*.zip"):
         if path.stat().st_mtime < before.timestamp():
             path.unlink(missing_ok=True)

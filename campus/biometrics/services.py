@@ -26,15 +26,15 @@ from campus.biometrics.selectors import course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from recognition.files import atomic_write
+from campus.common.storage import delete_media, media_files, media_path, write_media
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 
 log = logging.getLogger(__name__)
 
-MAX_COHORT_PEOPLE = 2000  # people
-TRAINING_DELAY = timedelta(minutes=1)  # without a change, then a class is trained by itself
-MAX_KEPT_GALLERIES = 5  # of a class and an embedder, to go back to
+MAX_COHORT_PEOPLE = 2000
+TRAINING_DELAY = timedelta(minutes=1)  # a class is trained automatically after this long without a change
+MAX_KEPT_GALLERIES = 5  # for each class and embedder, to go back to
 ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
@@ -109,8 +109,8 @@ def import_photo_files(
 
 
 def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
-    """Write down what a photo is to an embedder, and for a photo that waits for its verdict what it is worth: by
-    itself, and beside the student's other photos and those of the class.
+    """Store a photo's embedding and, if the photo still waits for its verdict, the verdict: from its quality, and from
+    a comparison with the student's other photos and with those of the class.
     """
     vector = None if result.embedding is None else result.embedding.astype("<f4").tobytes()
     with transaction.atomic():
@@ -121,8 +121,7 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
         return
     crop = f"crops/photos/{photo.pk}.jpg" if result.crop else ""
     if result.crop:
-        with atomic_write(Path(settings.MEDIA_ROOT, crop)) as beside:
-            beside.write_bytes(result.crop)
+        write_media(crop, result.crop)
     verdict, reason = result.verdict, result.reason
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = check_consistency(photo, result, result.crop, embedder)
@@ -141,7 +140,7 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     if written:
         _mark_galleries_outdated(photo.student_id)
     elif crop:  # the photo was deleted meanwhile
-        Path(settings.MEDIA_ROOT, crop).unlink(missing_ok=True)
+        delete_media(crop)
 
 
 def _mark_galleries_outdated(*students: int) -> None:
@@ -281,9 +280,7 @@ def activate_gallery(*, gallery: Gallery) -> None:
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
         gallery.refresh_from_db()
-        if gallery.state != Gallery.State.READY or not (
-            gallery.path and Path(settings.MEDIA_ROOT, gallery.path).is_file()
-        ):
+        if gallery.state != Gallery.State.READY or not (gallery.path and media_path(gallery.path).is_file()):
             raise UserError("This gallery has no file any more. Use another one, or train the class's gallery again.")
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
@@ -296,9 +293,9 @@ def delete_expired_galleries() -> None:
     old = [row for row in ready.annotate(rank=rank) if row.rank > MAX_KEPT_GALLERIES and not row.active]
     for row in old:
         if Gallery.objects.filter(pk=row.pk, active=False).update(path=""):
-            Path(settings.MEDIA_ROOT, row.path).unlink(missing_ok=True)
+            delete_media(row.path)
     known = set(Gallery.objects.exclude(path="").values_list("path", flat=True))
     before = time.time() - ORPHAN_RETENTION_SECONDS
-    for path in Path(settings.MEDIA_ROOT, "galleries").glob("*.npz"):
+    for path in media_files("galleries", "*.npz"):
         if f"galleries/{path.name}" not in known and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Answers that many people ask for at once."""
+"""One computation shared by many requests for the same answer."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,12 +12,12 @@ EXPIRY_SECONDS = 60
 
 
 def coalesce(key: str, make: Callable[[], T]) -> T:
-    """What `make` gives, made anew by one of those who ask every two seconds.
+    """The cached result of `make`, at most a few seconds old while it is in demand.
 
-    The others get what there is, without waiting.
+    One caller every REFRESH_SECONDS computes it again; all others get the stored result without waiting.
     """
-    found: T | None = cache.get(key)
-    if cache.add(f"{key}-turn", True, REFRESH_SECONDS) or found is None:
-        found = make()
-        cache.set(key, found, EXPIRY_SECONDS)
-    return found
+    value: T | None = cache.get(key)
+    if cache.add(f"{key}-turn", True, REFRESH_SECONDS) or value is None:
+        value = make()
+        cache.set(key, value, EXPIRY_SECONDS)
+    return value

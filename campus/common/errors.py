@@ -1,4 +1,4 @@
-"""What a service says to a person."""
+"""Errors of services whose text is meant for the user."""
 
 import errno
 

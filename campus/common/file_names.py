@@ -12,6 +12,6 @@ def sanitize_file_name(name: str) -> str:
 
 
 def file_suffix(name: str) -> str:
-    """Its ending, when that is a plain one: ".mp4", or ""."""
-    ending = PurePath(name).suffix.lower()
-    return ending if re.fullmatch(r"\.[a-z0-9]{1,5}", ending) else ""
+    """The lower-case suffix of the name, such as ".mp4"; "" if it has none, or an unusual one."""
+    suffix = PurePath(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""

@@ -1,4 +1,4 @@
-"""Files as answers to a request. The caller has checked that the user may see them."""
+"""Responses with stored files. The caller has already checked that the user may see them."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png
 
 
 def picture_response(name: str, *, download_name: str = "") -> FileResponse:
-    """A stored picture, shown in the page where a browser can show it and else an attachment. Raises Http404."""
+    """A response with a stored picture: inline if browsers can show it, otherwise as an attachment. Raises Http404."""
     try:
         file = default_storage.open(name)
     except (OSError, SuspiciousOperation) as error:

@@ -1,4 +1,4 @@
-"""Arithmetic of when somebody was there."""
+"""Arithmetic with intervals of presence."""
 
 from collections.abc import Iterable
 

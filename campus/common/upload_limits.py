@@ -1,4 +1,4 @@
-"""What an upload may be refused for, also before a single byte of it is read."""
+"""Limits on uploads: the size of a file and the free disk space. Both can be checked before the body is read."""
 
 import shutil
 from pathlib import Path
@@ -10,25 +10,25 @@ from django.template.defaultfilters import filesizeformat
 
 from campus.common.errors import DISK_FULL, UserError
 
-# What the other fields and the boundaries of a multipart body may add to the file.
+# The most that other fields and boundaries add to the file in a multipart body.
 MAX_FORM_BYTES: Final = 1024 * 1024
-# What must stay free on the disk, for the database and the results.
+# Disk space that uploads leave free for the database and the results.
 RESERVED_DISK_BYTES: Final = 256 * 1024 * 1024
 
 
 class UploadTooLarge(UserError):
-    """The body is longer than any recording may be."""
+    """The upload is larger than a recording may be."""
 
 
 class DiskFull(UserError):
-    """The disk can't take the body."""
+    """The upload does not fit on the disk."""
 
 
 def check_upload_size(size: int, folder: str | Path, *, coming: int | None = None, reserved: int = 0) -> None:
-    """Whether a file of so many bytes may come, `coming` of which are not on the folder's disk yet, `reserved` promised
-    to others.
+    """Check that a file of `size` bytes may be uploaded and fits on the disk of `folder`.
 
-    Raises TooLarge or NoRoom, whose message is the sentence for people.
+    `coming` bytes of it still have to be written (default: all); `reserved` bytes are promised to other uploads. Raises
+    UploadTooLarge or DiskFull.
     """
     limit: int = settings.MAX_RECORDING_BYTES
     if size > limit:
@@ -37,20 +37,18 @@ def check_upload_size(size: int, folder: str | Path, *, coming: int | None = Non
             "Split it, or export it with a lower quality, and upload that.",
             limit=filesizeformat(limit),
         )
-    if (size if coming is None else coming) + reserved + RESERVED_DISK_BYTES > shutil.disk_usage(folder).free:
+    bytes_to_write = size if coming is None else coming
+    if bytes_to_write + reserved + RESERVED_DISK_BYTES > shutil.disk_usage(folder).free:
         raise DiskFull(DISK_FULL)
 
 
 def check_announced_size(request: HttpRequest) -> None:
-    """Look at Content-Length only. Raises TooLarge or NoRoom."""
+    """Check the Content-Length of a request whose body is not read yet. Raises UploadTooLarge or DiskFull."""
     announced = int(request.META.get("CONTENT_LENGTH") or 0)
     check_upload_size(max(0, announced - MAX_FORM_BYTES), settings.FILE_UPLOAD_TEMP_DIR)
 
 
 def discard_partial_upload(request: HttpRequest) -> None:
-    """Delete what is left of a body that broke off.
-
-    Otherwise it would stay on the disk until the memory is tidied up.
-    """
+    """Delete the temporary files of a body that broke off, which would otherwise stay until garbage collection."""
     for handler in request.upload_handlers:
         handler.upload_interrupted()

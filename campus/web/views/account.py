@@ -27,7 +27,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language
 
 from campus.accounts import services
-from campus.accounts.emails import recovery_codes_made
+from campus.accounts.emails import notify_recovery_codes_replaced
 from campus.accounts.roles import role_of
 from campus.accounts.selectors import count_recovery_codes, has_two_factor, language_of, tokens_for
 from campus.accounts.signin import pending_login, start_pending_login, verify_login_code
@@ -242,7 +242,7 @@ def recovery_codes(request: StaffRequest) -> HttpResponse:
 def _new_recovery_codes(request: StaffRequest) -> HttpResponse:
     """The codes are in this answer and nowhere else."""
     codes = services.replace_recovery_codes(user=request.user)
-    recovery_codes_made(user=request.user)
+    notify_recovery_codes_replaced(user=request.user)
     return render(request, "web/recovery_codes.html", {"codes": codes}, status=201)
 
 

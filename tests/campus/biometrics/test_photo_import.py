@@ -206,7 +206,7 @@ def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
 
 def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(photo_zip, "SLICE_SECONDS", 0)
+        patch.setattr(photo_zip, "MAX_ATTEMPT_SECONDS", 0)
         for looked_at in (1, 2):
             assert not process_photo_import(row=row)
             row.refresh_from_db()
