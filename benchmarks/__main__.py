@@ -82,7 +82,13 @@ def main() -> int:
     rows = {row["name"]: row for row in before}
     given.results.mkdir(parents=True, exist_ok=True)
     with Peers() as peers:
-        bench = Bench(peers, given.shared / "data", given.shared / "tools", REPOSITORY / "var" / "bench", given.lecture)
+        bench = Bench(
+            peers=peers,
+            data=given.shared / "data",
+            tools=given.shared / "tools",
+            cache=REPOSITORY / "var" / "bench",
+            lecture=given.lecture,
+        )
         about = {"when": datetime.now(UTC).date().isoformat(), "machine": machine(), "peers": peers.call("versions")}
         for name in given.only or ROWS:
             began = time.monotonic()

@@ -139,7 +139,7 @@ def trained(known: Mapping[str, Enrolled], names: Sequence[str], embedder: Embed
 
 def named(faces: Sequence[Asked], gallery: Gallery, rate: float, margin: float) -> list[str | None]:
     """Who each face is when it is the only one of a photo."""
-    return [identify([Person([face.track])], gallery, rate, margin)[0].label for face in faces]
+    return [identify([Person(width=[face.track])], gallery, rate, margin)[0].label for face in faces]
 
 
 def shares(faces: Sequence[Asked], answers: Sequence[str | None], missing: int) -> dict[str, float]:
@@ -276,7 +276,7 @@ def videos(folder: Path | None, shared: Path) -> list[Path]:
     """The lectures of the folder, or the twenty that are composed once and kept."""
     if folder:
         return sorted(path.with_suffix(".mp4") for path in folder.glob("*.json") if path.with_suffix(".mp4").exists())
-    bench = Bench(Peers(), shared / "data", shared / "tools", REPOSITORY / "var" / "bench")
+    bench = Bench(peers=Peers(), data=shared / "data", tools=shared / "tools", cache=REPOSITORY / "var" / "bench")
     arguments = ("--face", "24-90", "--noise", "6", "--duration", "60")
     return [
         composed(

@@ -27,7 +27,7 @@ FILES = ("/xlsx/", "/pdf/")  # are made when they are asked for, and may take lo
 BATCH = 5000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     who: str
     address: str
@@ -159,7 +159,15 @@ def measured(who: str, address: str, rounds: int) -> Page:
         began = time.perf_counter()
         client.get(address)
         seconds.append(1000 * (time.perf_counter() - began))
-    return Page(who, address, answer.status_code, statistics.median(seconds), max(seconds), asked, size / 1024)
+    return Page(
+        who=who,
+        address=address,
+        status=answer.status_code,
+        median=statistics.median(seconds),
+        worst=max(seconds),
+        queries=asked,
+        kilobytes=size / 1024,
+    )
 
 
 def main() -> int:

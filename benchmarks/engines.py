@@ -122,7 +122,7 @@ def engines() -> dict[str, Callable[[Any], Run]]:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Result:
     """`milliseconds` are a frame for the cascade's networks and a call for the embedders; `agreement` is with the first
     engine."""
@@ -189,7 +189,7 @@ def measured(
     detector.compile_model = engine
     detector._networks.cache_clear()
     cascade = detector.Detector(detector.DetectorSettings(min_face=given.min_face))
-    result, answers = Result(name), {}
+    result, answers = Result(engine=name), {}
     answers["faces"] = cascade.detect(frames)
     answers["faces"] = cascade.detect(frames)
     engine.seconds.clear()

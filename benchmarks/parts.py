@@ -25,7 +25,7 @@ CLIP = Path("clips", "street_walking_1080p.mp4")
 Images = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """What all rows need. `data` is the folder of real photographs and clips."""
 
@@ -77,8 +77,17 @@ def cascade(bench: Bench, name: str, call: str, package: str, target: float, lea
     speeds = in_turns(max(ROUNDS, len(parts)), ours, peer)
     hits, total = found_too([b for i in sorted(wanted) for b in wanted[i]], [b for i in sorted(wanted) for b in got[i]])
     what = f"cascade, 1080p street clip, faces from {MIN_FACE} px, against {package}"
-    checks = (Check(f"finds of its {total} faces the share", hits / max(total, 1), least=least_recall),)
-    return Row(name, what, "frames/s", *speeds, target=target, checks=checks)
+    checks = (Check(name=f"finds of its {total} faces the share", value=hits / max(total, 1), least=least_recall),)
+    ours_per_second, peers_per_second = speeds
+    return Row(
+        name=name,
+        what=what,
+        unit="frames/s",
+        ours=ours_per_second,
+        peer=peers_per_second,
+        target=target,
+        checks=checks,
+    )
 
 
 def crops_of(people: Path, embedder: Embedder, count: int) -> Images:
@@ -136,16 +145,36 @@ def facenet(bench: Bench) -> Row:
     bench.peers.call("facenet", crops=handed, out=vectors)
     spread = cosines(load_embedder("facenet-20180402", weights).embed(crops), np.load(vectors))
     checks = (
-        Check("least cosine to float32", min(alike), least=0.9999),
-        Check("the same with statistics that spread the faces, where small differences grow", float(spread.min())),
+        Check(name="least cosine to float32", value=min(alike), least=0.9999),
+        Check(
+            name="the same with statistics that spread the faces, where small differences grow",
+            value=float(spread.min()),
+        ),
     )
     what = f"facenet-20180402, batch {CROPS}, against facenet-pytorch's InceptionResnetV1"
-    return Row("facenet", what, "faces/s", ours, peer, 3, checks, "the same random weights for both")
+    return Row(
+        name="facenet",
+        what=what,
+        unit="faces/s",
+        ours=ours,
+        peer=peer,
+        target=3,
+        checks=checks,
+        note="the same random weights for both",
+    )
 
 
 def dlib(bench: Bench) -> Row:
     embedder = load_embedder("dlib-resnet-v1")
     crops = crops_of(bench.data / "people", embedder, 2 * CROPS)
     ours, peer, alike = embedding(bench, "dlib", "dlib", embedder, np.split(crops, 2))
-    checks = (Check("least cosine to dlib's", min(alike), least=0.9999),)
-    return Row("dlib", f"dlib-resnet-v1, batch {CROPS}, against dlib-bin", "faces/s", ours, peer, 25, checks)
+    checks = (Check(name="least cosine to dlib's", value=min(alike), least=0.9999),)
+    return Row(
+        name="dlib",
+        what=f"dlib-resnet-v1, batch {CROPS}, against dlib-bin",
+        unit="faces/s",
+        ours=ours,
+        peer=peer,
+        target=25,
+        checks=checks,
+    )

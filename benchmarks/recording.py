@@ -146,8 +146,8 @@ def against_the_peers(bench: Bench) -> list[Row]:
     best = max(rules, key=lambda rule: rules[rule])
     checks = (
         Check(
-            f"of {len(truth.roster)} statuses right, the peer's {rules[best]}, named {best}: ours",
-            right,
+            name=f"of {len(truth.roster)} statuses right, the peer's {rules[best]}, named {best}: ours",
+            value=right,
             least=rules[best],
         ),
     )
@@ -158,15 +158,36 @@ def against_the_peers(bench: Bench) -> list[Row]:
     note = f"the peer's statuses right by rule: {rules}; decoding counts for ours alone"
     total = info.duration / (sum(seconds) + voting)
     return [
-        Row("recording", what, "x real time", *speeds, target=20, checks=checks, note=note),
-        Row("recording-dlib", "the same, the peer embedding with dlib-bin", "x real time", speeds[0], tuple(with_dlib)),
-        Row("real-time", "the same recording from the first segment to the vote", "x real time", (total,), target=20),
+        Row(
+            name="recording",
+            what=what,
+            unit="x real time",
+            ours=speeds[0],
+            peer=speeds[1],
+            target=20,
+            checks=checks,
+            note=note,
+        ),
+        Row(
+            name="recording-dlib",
+            what="the same, the peer embedding with dlib-bin",
+            unit="x real time",
+            ours=speeds[0],
+            peer=tuple(with_dlib),
+        ),
+        Row(
+            name="real-time",
+            what="the same recording from the first segment to the vote",
+            unit="x real time",
+            ours=(total,),
+            target=20,
+        ),
     ]
 
 
 def memory(field: str) -> int:
     """VmHWM (the most there was) or VmRSS (what there is) of this process, in bytes."""
-    found = re.find_faces(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
@@ -235,17 +256,17 @@ def by_length(bench: Bench) -> list[Row]:
     early, late = (statistics.median(part) for part in (held[len(held) // 6 : len(held) // 3], held[-len(held) // 6 :]))
     checks = (
         Check(
-            "farthest from a straight line",
-            off_the_line([p["duration"] for p in points], [p["seconds"] for p in points]),
+            name="farthest from a straight line",
+            value=off_the_line([p["duration"] for p in points], [p["seconds"] for p in points]),
             most=0.1,
         ),
-        Check("most memory, GB", max(point["peak"] for point in points) / GIGABYTE, most=1.5),
-        Check("memory at the end of the longest against its second sixth", late / early, most=1.05),
+        Check(name="most memory, GB", value=max(point["peak"] for point in points) / GIGABYTE, most=1.5),
+        Check(name="memory at the end of the longest against its second sixth", value=late / early, most=1.05),
     )
     lengths = ", ".join(f"{point['duration'] / 60:.3g}" for point in points)
     what = f"a recording of {lengths} min, gallery of {STUDENTS:,} students"
     speeds = tuple(point["duration"] / point["seconds"] for point in points)
-    return [Row("growth-length", what, "x real time", speeds, checks=checks, points=tuple(points))]
+    return [Row(name="growth-length", what=what, unit="x real time", ours=speeds, checks=checks, points=tuple(points))]
 
 
 def by_class(bench: Bench) -> list[Row]:
@@ -260,15 +281,15 @@ def by_class(bench: Bench) -> list[Row]:
         points.append(runs[1] | {"seated": seated})
     checks = (
         Check(
-            "farthest from a straight line",
-            off_the_line([p["seated"] for p in points], [p["seconds"] for p in points]),
+            name="farthest from a straight line",
+            value=off_the_line([p["seated"] for p in points], [p["seconds"] for p in points]),
             most=0.1,
         ),
-        Check("most memory, GB", max(point["peak"] for point in points) / GIGABYTE, most=1.5),
+        Check(name="most memory, GB", value=max(point["peak"] for point in points) / GIGABYTE, most=1.5),
     )
     what = f"10, 40, 100 seated, 1 min, gallery of {STUDENTS:,} students"
     speeds = tuple(point["duration"] / point["seconds"] for point in points)
-    return [Row("growth-class", what, "x real time", speeds, checks=checks, points=tuple(points))]
+    return [Row(name="growth-class", what=what, unit="x real time", ours=speeds, checks=checks, points=tuple(points))]
 
 
 def main() -> None:

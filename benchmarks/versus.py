@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PEERS = REPOSITORY / ".venv-peers" / "bin" / "python"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """Something besides speed: it holds when `value` is at least `least`, or at most `most`."""
 
@@ -42,7 +42,7 @@ class Check:
         return f"{self.name} {self.value:.6g}{bound}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of the table. `ours` and `peer` are what each reached in each round, in `unit`, the more the better.
 
@@ -81,7 +81,10 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     """Rows, as `Row.as_json` gives them, as a Markdown table."""
     lines = ["| what | ours | peer | ratio | target | met |", "|---|---|---|---|---|---|"]
     for row in rows:
-        checks = [str(Check(check["name"], check["value"], check["least"], check["most"])) for check in row["checks"]]
+        checks = [
+            str(Check(name=check["name"], value=check["value"], least=check["least"], most=check["most"]))
+            for check in row["checks"]
+        ]
         ours = f"{row['ours_median']:.3g} {row['unit']}"
         peer, ratio = ("", "") if row["ratio"] is None else (f"{row['peer_median']:.3g}", f"{row['ratio']:.2f} x")
         target = "" if row["target"] is None else f"{row['target']:g}{' x' if row['ratio'] is not None else ''}"

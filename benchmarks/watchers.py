@@ -24,7 +24,7 @@ MOST = 100  # milliseconds
 WEB = ["--workers", "3", "--threads", "4"]  # as deploy/ does
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Watcher:
     port: int
     path: str
@@ -115,7 +115,7 @@ def main() -> int:
         recording = demo.upload(course, given.video)
         path = reverse("recording-progress", args=[recording.pk])
         over = threading.Event()
-        watchers = [Watcher(port, path, cookie, over) for cookie in cookies]
+        watchers = [Watcher(port=port, path=path, cookie=cookie, over=over) for cookie in cookies]
         threads = [
             threading.Thread(target=watcher.watch, args=(EVERY * n / len(watchers),))
             for n, watcher in enumerate(watchers)

@@ -26,7 +26,7 @@ LOOKS = 3  # of a person in the lecture
 LOOK_SECONDS = 3.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Seat:
     """Where somebody sits: the middle of the shoulders and the size of the picture in pixels, and from when to when in
     seconds."""
@@ -40,13 +40,13 @@ class Seat:
 
 # In drawing order: the back row first. Who is on the roster and has no seat is absent.
 SEATS = {
-    "Amara Obi": Seat(180, 420, 170),
-    "Bo Lindqvist": Seat(480, 425, 175, start=12.0),
-    "a stranger": Seat(790, 420, 170),
-    "Dana Novak": Seat(1090, 425, 175),
-    "Elif Demir": Seat(320, 640, 225),
-    "Greta Sommer": Seat(650, 645, 235, end=29.0),
-    "Hana Sato": Seat(970, 640, 225),
+    "Amara Obi": Seat(x=180, y=420, size=170),
+    "Bo Lindqvist": Seat(x=480, y=425, size=175, start=12.0),
+    "a stranger": Seat(x=790, y=420, size=170),
+    "Dana Novak": Seat(x=1090, y=425, size=175),
+    "Elif Demir": Seat(x=320, y=640, size=225),
+    "Greta Sommer": Seat(x=650, y=645, size=235, end=29.0),
+    "Hana Sato": Seat(x=970, y=640, size=225),
 }
 STATUS = {"Bo Lindqvist": "Late", "Greta Sommer": "Left early"}
 
@@ -69,7 +69,7 @@ def moment(rng: np.random.Generator) -> Moment:
     yaw, nod, roll, smile, light, side = rng.uniform(
         (-3, -2, -6, -0.06, 0.85, -0.15), (3, 2, 6, 0.06, 1.12, 0.15)
     ).tolist()
-    return Moment(yaw, nod, roll, smile, light, side)
+    return Moment(yaw=yaw, nod=nod, roll=roll, smile=smile, light=light, side_light=side)
 
 
 def write_photos(folder: Path) -> None:

@@ -29,6 +29,7 @@ from campus.cctv.fetching import (
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import media_path
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
@@ -46,15 +47,15 @@ STALL_SECONDS = 60  # a server has to send STALL_BYTES in this time, or what its
 STALL_BYTES = 1024 * 1024
 # What encryption, packaging and the protocol may add to the bytes of a file.
 OVERHEAD_FACTOR, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024
-SHORT_PAUSE, LONG_PAUSE = timedelta(minutes=2), timedelta(hours=1)
+SHORT_DELAY, LONG_DELAY = timedelta(minutes=2), timedelta(hours=1)
 
 
 class RetryLater(UserError):
-    """The fetch should be tried again: after `pause`, or if that is None, after one that grows with each failure."""
+    """The fetch should be tried again: after `delay`, or if that is None, after one that doubles with each failure."""
 
-    def __init__(self, message: str | Message, /, pause: timedelta | None = None, **values: object) -> None:
+    def __init__(self, message: str | Message, /, delay: timedelta | None = None, **values: object) -> None:
         super().__init__(message, **values)
-        self.pause = pause
+        self.delay = delay
 
 
 class NotFetchable(UserError):
@@ -84,7 +85,7 @@ def fetch(footage_file: FootageFile) -> None:
             sha256 = verify_download(footage_file, file, tag)
             info = probe(path)
             if info.is_photo:
-                raise NotFetchable("The file is a picture and no video.")
+                raise NotFetchable("The file is a picture, not a video.")
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):
                 raise Cancelled("The footage file was discarded, or another worker has fetched it.")
     except (NotFetchable, RecordingOutOfLimits, UnreadableRecording):
@@ -92,8 +93,8 @@ def fetch(footage_file: FootageFile) -> None:
         raise
     except UserError as error:
         log.warning("footage file %s: will be tried again: %s", footage_file.pk, error)
-        pause = error.pause if isinstance(error, RetryLater) else None
-        schedule_retry(footage_file=footage_file, why=error.message, pause=pause)
+        delay = error.delay if isinstance(error, RetryLater) else None
+        schedule_retry(footage_file=footage_file, why=error.message, delay=delay)
 
 
 @contextmanager
@@ -135,7 +136,7 @@ def download(footage_file: FootageFile, file: IO[bytes]) -> str:
                 start_over(footage_file, remote)
             return remote.tag
     except FileBeingWritten as error:
-        raise RetryLater(error.message, SHORT_PAUSE) from error
+        raise RetryLater(error.message, SHORT_DELAY) from error
     except StoreNotFound as error:
         raise NotFetchable("The source does not have the file any more.") from error
 
@@ -147,7 +148,7 @@ def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
     source = footage_file.source
     max_bytes = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     if remote.size is None:
-        raise NotFetchable("The server does not say how large the file is. So it is not fetched: it might never end.")
+        raise NotFetchable("The server does not say how large the file is, so it is not fetched: it might never end.")
     if remote.size > max_bytes:
         raise NotFetchable(
             "The file has {size}; at most {most} are fetched from this source.",
@@ -159,14 +160,14 @@ def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
         start_over(footage_file, remote)
     missing_bytes = remote.size - footage_file.fetched_bytes
     if bytes_fetched_in_last_day(source) + missing_bytes > source.max_gib_per_day * 1024**3:
-        raise RetryLater("The source's bytes of the day are used up.", LONG_PAUSE)
-    check_upload_size(remote.size, settings.MEDIA_ROOT, coming=missing_bytes)
+        raise RetryLater("The source has reached its limit of bytes a day.", LONG_DELAY)
+    check_upload_size(remote.size, media_path(), coming=missing_bytes)
 
 
 def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
     """The remote file changed: discard what was fetched, and wait until nobody writes into it."""
     restart_fetch(footage_file=footage_file, size=remote.size or 0, modified=remote.modified)
-    raise RetryLater("The file is still being written, or was changed.", SHORT_PAUSE)
+    raise RetryLater("The file is still being written, or was changed.", SHORT_DELAY)
 
 
 def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard") -> None:
@@ -180,7 +181,7 @@ def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[b
     try:
         for chunk in chunks:
             if fetched + len(chunk) > footage_file.size:
-                raise RetryLater("The server sends more bytes than the file was said to have.", SHORT_PAUSE)
+                raise RetryLater("The server sends more bytes than it announced.", SHORT_DELAY)
             with retry_on_disk_errors():
                 file.write(chunk)
             fetched += len(chunk)
@@ -208,7 +209,7 @@ def retry_on_disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RetryLater(describe_unexpected_error(error), LONG_PAUSE) from error
+        raise RetryLater(describe_unexpected_error(error), LONG_DELAY) from error
 
 
 def save_progress(footage_file: FootageFile, file: IO[bytes], fetched_bytes: int) -> None:
@@ -254,7 +255,7 @@ def verify_download(footage_file: FootageFile, file: IO[bytes], tag: str) -> str
         restart_fetch(
             footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
         )
-        raise RetryLater("The file was damaged on its way. It is fetched again.", SHORT_PAUSE)
+        raise RetryLater("The file was damaged in transit. It is being fetched again.", SHORT_DELAY)
     return sha256
 
 

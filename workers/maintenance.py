@@ -24,6 +24,7 @@ from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import delete_expired_partial_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
+from campus.common.storage import media_files
 from campus.recordings.models import Recording
 from campus.recordings.services import delete_tracks, start_due_votes
 from campus.recordings.uploads import delete_expired_uploads, finish_complete_uploads
@@ -109,6 +110,6 @@ def delete_old_tracks(oldest: float) -> None:
     """Delete the tracks of recordings that are counted, if nothing was written to their folder since `oldest`."""
     needs_tracks = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
     needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
-    for folder in Path(settings.MEDIA_ROOT, "tracks").glob("*"):
+    for folder in media_files("tracks", "*"):
         if folder.name not in needed and folder.stat().st_mtime < oldest:
             delete_tracks(recording_id=folder.name)

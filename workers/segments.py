@@ -7,6 +7,7 @@ from django.conf import settings
 
 from campus.attendance.finalize import preview_present_students
 from campus.common import jobs
+from campus.common.storage import media_name
 from campus.recordings.models import Segment
 from campus.recordings.selectors import footage_at
 from campus.recordings.services import finish_segment, save_segment_progress, start_due_votes, tracks_folder
@@ -51,7 +52,7 @@ def recognise(segment: Segment) -> None:
     save_segment_result(path, result)
     finished = finish_segment(
         segment=segment,
-        result=str(path.relative_to(settings.MEDIA_ROOT)),
+        result=media_name(path),
         faces=result.faces,
         tracks=len(result.tracks),
         recognised_students=preview_present_students(recording=recording, result=result, vote=vision.vote),

@@ -11,6 +11,7 @@ from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest
 from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
 from campus.common import jobs
+from campus.common.storage import media_name, media_path
 from campus.recordings.services import request_waiting_votes
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.identification import gallery
@@ -70,15 +71,15 @@ def train(row: Gallery) -> None:
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
         save_photo_verdict(photo=photo, result=embed_photo(photo, row.embedder), embedder=row.embedder)
     # Before the embeddings are read, so that a photo that is added in between makes another training due.
-    inputs = photos_digest(row.course)
+    digest = photos_digest(row.course)
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
     trained = gallery.train_gallery(known, row.embedder, strangers=cohort(row.course, row.embedder))
-    path = Path(settings.MEDIA_ROOT, "galleries", f"{row.pk}-{row.lease_owner}.npz")
+    path = media_path("galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
     finish_training(
         gallery=row,
-        path=str(path.relative_to(settings.MEDIA_ROOT)),
+        path=media_name(path),
         sha256=sha256,
         embedder=trained.embedder,
         threshold=trained.threshold,
@@ -86,7 +87,7 @@ def train(row: Gallery) -> None:
         students=len(trained.labels),
         photos=sum(len(embeddings) for embeddings in people.values()),
         report=trained.report | {"suspect_photos": suspect_photos(trained, people)},
-        inputs=inputs,
+        photos_digest=digest,
     )
 
 

@@ -56,5 +56,5 @@ urlpatterns = [
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),
-    path("<path:rest>", NotFoundView.as_view(), name="api-not-there"),
+    path("<path:rest>", NotFoundView.as_view(), name="api-not-found"),
 ]

@@ -2,9 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 
 from campus.academics.models import Lecture
@@ -20,6 +18,7 @@ from campus.biometrics.selectors import embedder_in_use, gallery_for, queued_gal
 from campus.biometrics.services import discard_gallery, request_training
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import coverage, describe_gaps, processed_share, video_info
 from campus.recordings.services import finish_recording, restart_recording
@@ -138,4 +137,4 @@ def _load_results(recording: Recording) -> list[SegmentResult]:
     from recognition.tracking.result_file import load_segment_result
 
     done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
-    return [load_segment_result(Path(settings.MEDIA_ROOT, segment.result)) for segment in done]
+    return [load_segment_result(media_path(segment.result)) for segment in done]

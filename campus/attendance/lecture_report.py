@@ -43,10 +43,10 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         students=tuple(_student_row(record, evidence.get(record.student_id, []), duration) for record in records),
         unknown=tuple(
             UnknownRow(
-                tuple((start, end) for start, end in person.intervals),
-                person.seconds,
-                tuple(_read_pictures(person.crops)),
-                person.is_static,
+                intervals=tuple((start, end) for start, end in person.intervals),
+                seconds=person.seconds,
+                pictures=tuple(_read_pictures(person.crops)),
+                is_static=person.is_static,
             )
             for person in unknown.order_by("recording__original_name", "recording", "index")
         ),

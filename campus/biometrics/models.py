@@ -71,7 +71,7 @@ class PhotoImport(jobs.LeasedJob):
     original_name = models.CharField(max_length=255)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     total = models.PositiveIntegerField(help_text="Files in the zip.")
-    taken = models.PositiveIntegerField(default=0)
+    added = models.PositiveIntegerField(default=0)
     skipped = models.JSONField(default=list, help_text="Of each skipped file: its path, whose it is, and why.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -88,7 +88,7 @@ class PhotoImport(jobs.LeasedJob):
 
     @property
     def processed(self) -> int:
-        return self.taken + len(self.skipped)
+        return self.added + len(self.skipped)
 
 
 class Embedding(models.Model):
@@ -126,7 +126,7 @@ class Gallery(jobs.LeasedJob):
     margin = models.FloatField(_("margin"), null=True, editable=False)
     students = models.PositiveIntegerField(_("students"), default=0, editable=False)
     photos = models.PositiveIntegerField(_("photos"), default=0, editable=False)
-    inputs = models.CharField(
+    photos_digest = models.CharField(
         max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of.")
     )
     report = models.JSONField(default=dict, blank=True, editable=False)

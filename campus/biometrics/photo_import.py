@@ -43,7 +43,7 @@ class AddPhoto(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """One file: `path` as it came, `student` where one was found, `photo` when it was taken, else `reason`."""
+    """One file: its `path`, the `student` if one was found, and the `photo` that was added, or else the `reason`."""
 
     path: str
     student: Student | None = None
@@ -51,7 +51,7 @@ class ImportedFile:
     reason: Message = NO_MESSAGE
 
     @property
-    def taken(self) -> bool:
+    def is_added(self) -> bool:
         return self.photo is not None
 
 
@@ -60,16 +60,16 @@ class ImportResult:
     rows: list[ImportedFile] = field(default_factory=list)
 
     @property
-    def taken(self) -> list[ImportedFile]:
-        return [row for row in self.rows if row.taken]
+    def added(self) -> list[ImportedFile]:
+        return [row for row in self.rows if row.is_added]
 
     @property
     def skipped(self) -> list[ImportedFile]:
-        return [row for row in self.rows if not row.taken]
+        return [row for row in self.rows if not row.is_added]
 
 
 class FileEntry(NamedTuple):
-    """A file of a zip or folder: its path, why it can't be taken (empty when it can), and how to open it."""
+    """A file of a zip or folder: its path, why it can't be added (empty if it can), and how to open it."""
 
     path: PurePosixPath
     refusal: Message

@@ -62,8 +62,8 @@ def process_photo_import(*, row: PhotoImport) -> bool:
         raise UserError("The zip is no longer on the server. Upload it again.") from None
     with file:
         for found in import_entries(islice(zip_entries(file), row.processed, None), course=row.course, add=add_photo):
-            if found.taken:
-                row.taken += 1
+            if found.is_added:
+                row.added += 1
             else:
                 row.skipped.append(
                     [found.path, found.student.name if found.student else "", dump_message(found.reason)]
@@ -75,14 +75,14 @@ def process_photo_import(*, row: PhotoImport) -> bool:
             if now - last_saved >= PROGRESS_SECONDS:
                 _save_progress(row)
                 last_saved = now
-    if jobs.finish(row, PhotoImport.State.DONE, taken=row.taken, skipped=row.skipped):
+    if jobs.finish(row, PhotoImport.State.DONE, added=row.added, skipped=row.skipped):
         Path(row.file.path).unlink(missing_ok=True)
     return True
 
 
 def _save_progress(row: PhotoImport) -> None:
     leased = PhotoImport.objects.filter(pk=row.pk, lease_owner=row.lease_owner, state=PhotoImport.State.QUEUED)
-    if not leased.update(taken=row.taken, skipped=row.skipped):
+    if not leased.update(added=row.added, skipped=row.skipped):
         raise Cancelled("Somebody else goes on with the zip.")
 
 

@@ -75,8 +75,8 @@ def needs_training(course: Course) -> bool:
     newest = course.galleries.filter(state__in=usable, embedder=course.wanted_embedder).order_by("-created_at").first()
     if newest is None:
         return True
-    if newest.inputs:
-        return newest.inputs != photos_digest(course)
+    if newest.photos_digest:
+        return newest.photos_digest != photos_digest(course)
     return course_photos(course).filter(created_at__gt=newest.created_at).exists()
 
 

@@ -240,7 +240,7 @@ def finish_training(
     students: int,
     photos: int,
     report: dict[str, Any],
-    inputs: str = "",
+    photos_digest: str = "",
 ) -> bool:
     """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later
     was quicker.
@@ -263,7 +263,7 @@ def finish_training(
             students=students,
             photos=photos,
             report=report,
-            inputs=inputs,
+            photos_digest=photos_digest,
         )
         if not done:
             transaction.set_rollback(True)

@@ -25,6 +25,7 @@ FACELESS_LECTURES = 3  # without a face
 DARK_MAX_BRIGHTNESS = 0.03  # of white: the brightest picture of a camera that sees nothing
 FROZEN_MAX_MOTION = 0.0005  # mean difference of two pictures: less than the noise of any sensor
 ALARM_RETENTION = timedelta(days=60)
+MAX_LECTURE_AGE = timedelta(days=60)  # of the lectures by which a source or a camera is judged
 
 Alarms = Iterator[Alarm]
 
@@ -33,16 +34,16 @@ def update_alarms() -> None:
     """Check sources, queues and cameras, and send notifications about alarms that started or ended."""
     found = {alarm.key: alarm for alarm in (*_source_alarms(), *_queue_alarms(), *_all_camera_alarms())}
     now = timezone.now()
-    ringing = {alarm.key: alarm for alarm in Alarm.objects.filter(ended_at=None)}
+    active = {alarm.key: alarm for alarm in Alarm.objects.filter(ended_at=None)}
     with transaction.atomic():
-        Alarm.objects.bulk_create((alarm for key, alarm in found.items() if key not in ringing), ignore_conflicts=True)
-        mine = list(Alarm.objects.filter(ended_at=None, key__in=found.keys() - ringing.keys()))
-        over = [
+        Alarm.objects.bulk_create((alarm for key, alarm in found.items() if key not in active), ignore_conflicts=True)
+        started = list(Alarm.objects.filter(ended_at=None, key__in=found.keys() - active.keys()))
+        ended = [
             alarm
-            for key, alarm in ringing.items()
+            for key, alarm in active.items()
             if key not in found and Alarm.objects.filter(pk=alarm.pk, ended_at=None).update(ended_at=now)
         ]
-        notify_alarms(begun=mine, over=over)
+        notify_alarms(started=started, ended=ended)
 
 
 def find_stopped() -> list[str]:
@@ -63,7 +64,7 @@ def _source_alarms() -> Alarms:
     for source in Source.objects.filter(enabled=True).prefetch_related("cameras__room"):
         if _is_unreachable(source):
             text = Message(
-                "{source} could not be looked through since {when}.",
+                "{source} has not been reachable since {when}.",
                 source=source,
                 when=source.last_checked_at or source.created_at,
             )
@@ -72,14 +73,16 @@ def _source_alarms() -> Alarms:
             )
         elif source.kind == Source.Kind.RTSP and (unrecorded := unrecorded_since(source, now)):
             text = Message(
-                "A lecture runs, and nothing was recorded by {source} since {when}.", source=source, when=unrecorded
+                "A lecture is on, but nothing has been recorded from {source} since {when}.",
+                source=source,
+                when=unrecorded,
             )
             yield Alarm(
                 kind=Alarm.Kind.UNREACHABLE, key=f"unrecorded:{source.pk}", text=join_messages([text, source.error])
             )
         elif quiet := _silent_lectures(source):
             text = Message(
-                "{source} brought nothing of the last {n} lectures in its rooms, since {when}.",
+                "There are no files from {source} of the last {n} lectures in its rooms, since {when}.",
                 source=source,
                 n=MISSED_PERIODS,
                 when=quiet,
@@ -97,12 +100,14 @@ def _is_unreachable(source: Source) -> bool:
 def _silent_lectures(source: Source) -> datetime | None:
     """When the first of the last lectures without any file from the source began; None while files arrive."""
     rooms = {camera.room_id for camera in source.cameras.all()}
-    waited = timezone.now() - timedelta(minutes=source.delay_minutes + MISSED_PERIODS * source.scan_interval_minutes)
+    due_before = timezone.now() - timedelta(
+        minutes=source.delay_minutes + MISSED_PERIODS * source.scan_interval_minutes
+    )
     held = Collection.objects.exclude(state=Collection.State.OFF).filter(
-        lecture__ends_at__lt=waited, lecture__starts_at__gt=source.created_at
+        lecture__ends_at__lt=due_before, lecture__starts_at__gt=source.created_at
     )
     recent = (
-        held.filter(lecture__ends_at__gt=waited - ALARM_RETENTION)
+        held.filter(lecture__ends_at__gt=due_before - MAX_LECTURE_AGE)
         .select_related("lecture")
         .order_by("-lecture__starts_at")
     )
@@ -129,7 +134,8 @@ def _queue_alarms() -> Alarms:
             waiting[job.queue] = waiting.get(job.queue, 0) + old
     for queue, n in waiting.items():
         text = Message(
-            "Work waits in the queue “{queue}” for more than an hour ({n}). Look whether its worker runs.",
+            "Jobs have been waiting in the queue “{queue}” for more than an hour ({n}). Check that its worker is "
+            "running.",
             queue=queue,
             n=n,
         )
@@ -143,16 +149,16 @@ def _all_camera_alarms() -> Alarms:
                 camera=camera,
                 state=Recording.State.DONE,
                 provisional=False,
-                lecture__starts_at__gt=timezone.now() - ALARM_RETENTION,
+                lecture__starts_at__gt=timezone.now() - MAX_LECTURE_AGE,
             )
             .order_by("-lecture__starts_at")
             .annotate(
-                parts=Count("segments"),
+                segment_count=Count("segments"),
                 faces=Max("segments__faces"),
                 light=Max("segments__light"),
                 motion=Max("segments__motion"),
             )
-            .filter(parts__gt=0)[:FACELESS_LECTURES]
+            .filter(segment_count__gt=0)[:FACELESS_LECTURES]
         )
         if last:
             yield from _camera_alarms(camera, last)
@@ -165,19 +171,20 @@ def _camera_alarms(camera: Camera, last: Sequence[Any]) -> Alarms:
         yield Alarm(
             kind=Alarm.Kind.DARK,
             key=f"dark:{camera.pk}",
-            text=Message("The camera {camera} in {room} showed nothing but black in {lecture}.", **named),
+            text=Message("The camera {camera} in {room} was black during {lecture}.", **named),
         )
     elif newest.motion is not None and newest.motion < FROZEN_MAX_MOTION:
         yield Alarm(
             kind=Alarm.Kind.FROZEN,
             key=f"frozen:{camera.pk}",
-            text=Message("The picture of the camera {camera} in {room} stood still during all of {lecture}.", **named),
+            text=Message("The picture of the camera {camera} in {room} did not change during {lecture}.", **named),
         )
     elif len(last) == FACELESS_LECTURES and not any(recording.faces for recording in last):
         yield Alarm(
             kind=Alarm.Kind.FACELESS,
             key=f"faceless:{camera.pk}",
             text=Message(
-                "The camera {camera} in {room} showed no face in its last three lectures. Was it turned away?", **named
+                "The camera {camera} in {room} showed no face in its last three lectures. Has it been turned away?",
+                **named,
             ),
         )

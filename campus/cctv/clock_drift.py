@@ -1,8 +1,8 @@
-"""How far the clocks of cameras are off, as far as it shows. A person decides what counts: `Source.clock_offset`.
+"""How far cameras' clocks are off, as far as files show it. A person decides what counts: `Source.clock_offset`.
 
-A clock that is burnt into the picture is the camera's, as is the one in the names of its files, so reading it says
-nothing more. What is needed is a second clock: ours, where a camera is recorded live, or the one of the store that the
-files are written to.
+A clock that is burnt into the picture is the camera's own, like the one in its file names, so reading it adds nothing.
+A second clock is needed: ours where a camera is recorded live, otherwise that of the store which the files are written
+to.
 """
 
 from datetime import timedelta
@@ -12,22 +12,22 @@ from django.utils import timezone
 from campus.cctv.models import FootageFile, Source
 from campus.cctv.path_patterns import compile_pattern
 
-FILES = 40  # the newest, that are looked at
-LEAST = 5
-ALIKE = 5.0  # seconds
-ABSURD = 12 * 3600.0  # seconds: more is no clock that is off but one that was never set, or another time zone
+MAX_SAMPLED_FILES = 40  # the newest of a source
+MIN_AGREEING_FILES = 5
+AGREEMENT_SECONDS = 5.0
+MAX_OFFSET_SECONDS = 12 * 3600.0  # a clock that is off by more was never set, or is in another time zone
 
 
 def save_measured_clock_offset(*, source_id: int, ahead: float, by: Source.ClockReference) -> None:
-    """Keep by how many seconds the clock was seen to be fast. What cannot be a clock is passed over."""
-    if abs(ahead) < ABSURD:
+    """Save by how many seconds the clock was measured to be fast. Implausible values are ignored."""
+    if abs(ahead) < MAX_OFFSET_SECONDS:
         Source.objects.filter(pk=source_id).update(
             measured_clock_offset=round(ahead, 1), clock_measured_by=by, clock_measured_at=timezone.now()
         )
 
 
 def measure_clock_offsets() -> None:
-    """See how far off the clocks in the names of files are, for each source whose files say so."""
+    """Measure the clock of each source whose file names contain times."""
     for source in Source.objects.filter(enabled=True).exclude(kind=Source.Kind.RTSP).exclude(pattern=""):
         ahead = clock_offset_from_files(source)
         if ahead is not None:
@@ -35,21 +35,22 @@ def measure_clock_offsets() -> None:
 
 
 def clock_offset_from_files(source: Source) -> float | None:
-    """Seconds by which the clock in the names is ahead of the one by which the store says when a file was last written.
+    """Seconds by which the clock in the file names is ahead of the store's clock. None if too few files agree.
 
-    A camera writes to the end, so a file was last written when it was over, or later where it was copied afterwards: of
-    all files the ones that were written soonest count. None where too few agree, or nothing is known.
+    A camera writes a file until its recording ends, so the store's time of the last write is that end, or later if the
+    file was copied afterwards. The files that were written soonest after their end therefore count.
     """
     pattern, zone = compile_pattern(source.pattern), source.tzinfo
-    here = FootageFile.objects.filter(source=source, state=FootageFile.State.STORED, modified_at__isnull=False).exclude(
-        info={}
-    )
-    seen = []
-    for path, modified, info in here.order_by("-fetched_at").values_list("path", "modified_at", "info")[:FILES]:
+    stored = source.footage_files.filter(state=FootageFile.State.STORED, modified_at__isnull=False).exclude(info={})
+    newest = stored.order_by("-fetched_at").values_list("path", "modified_at", "info")[:MAX_SAMPLED_FILES]
+    offsets = []
+    for path, modified_at, info in newest:
         fields = pattern.match(path, zone)
-        if fields and fields.starts and modified and info.get("duration"):
-            seen.append((fields.starts + timedelta(seconds=info["duration"]) - modified).total_seconds())
-    if not seen:
+        if fields and fields.starts and modified_at and info.get("duration"):
+            named_end = fields.starts + timedelta(seconds=info["duration"])
+            offsets.append((named_end - modified_at).total_seconds())
+    if not offsets:
         return None
-    ahead = max(seen)
-    return ahead if sum(ahead - one < ALIKE for one in seen) >= max(LEAST, len(seen) / 2) else None
+    ahead = max(offsets)
+    agreeing = sum(ahead - offset < AGREEMENT_SECONDS for offset in offsets)
+    return ahead if agreeing >= max(MIN_AGREEING_FILES, len(offsets) / 2) else None

@@ -1,4 +1,4 @@
-"""Passwords of sources: encrypted where they rest, since we have to know them to use them."""
+"""Passwords of sources, encrypted at rest; they can't be hashed, because they are sent to the sources."""
 
 import base64
 from functools import cache
@@ -15,13 +15,11 @@ from django.conf import settings
 
 from campus.common.errors import UserError
 
-PRIVATE_KEY_PREFIX = "-----BEGIN "  # how a private key starts, which is no password's start
+PRIVATE_KEY_PREFIX = "-----BEGIN "  # tells a private key from a password
 
 
 def normalize_private_key(text: str) -> str:
-    """A private key of SSH in OpenSSH's own form, from that or from PEM. Raises UserError where it is none that can be
-    used.
-    """
+    """An SSH private key in OpenSSH's format, from that or from PEM. Raises UserError if it can't be used."""
     load = (
         serialization.load_ssh_private_key
         if "OPENSSH" in text.split("\n", 1)[0]
@@ -30,12 +28,12 @@ def normalize_private_key(text: str) -> str:
     try:
         key = load(text.encode(), None)
     except TypeError as error:
-        raise UserError("The private key has a passphrase. Make one without: it is kept encrypted here.") from error
+        raise UserError("The private key has a passphrase. Create one without: it is stored encrypted here.") from error
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey):
         raise UserError(
-            "This is no private key of SSH that we know. Make one with “ssh-keygen -t ed25519”; it is the file without "
+            "This is not a supported SSH private key. Create one with “ssh-keygen -t ed25519”; it is the file without "
             ".pub."
         )
     form = serialization.PrivateFormat.OpenSSH
@@ -43,17 +41,18 @@ def normalize_private_key(text: str) -> str:
 
 
 def encrypt(text: str) -> str:
-    """With the newest key. An empty text stays empty."""
-    return _keys(*_given()).encrypt(text.encode()).decode() if text else ""
+    """Encrypt with the newest key. An empty text stays empty."""
+    return _fernet(*_secrets()).encrypt(text.encode()).decode() if text else ""
 
 
 def decrypt(token: str) -> str:
-    """With whichever key it was encrypted. Raises UserError when none of the keys fits any more."""
+    """Decrypt with whichever key fits. Raises UserError if none does any more."""
     try:
-        return _keys(*_given()).decrypt(token).decode() if token else ""
+        return _fernet(*_secrets()).decrypt(token).decode() if token else ""
     except InvalidToken as error:
         raise UserError(
-            "The password of this source can't be read any more, because the server's keys changed. Enter it again."
+            "The password of this source can't be decrypted any more, because the server's keys have changed. Enter it "
+            "again."
         ) from error
 
 
@@ -62,15 +61,13 @@ def rotate(token: str) -> str:
     return encrypt(decrypt(token))
 
 
-def _given() -> tuple[str, ...]:
+def _secrets() -> tuple[str, ...]:
     return (*settings.CREDENTIALS_KEYS, settings.SECRET_KEY)
 
 
 @cache
-def _keys(*secrets: str) -> MultiFernet:
-    """Whatever the secrets look like, what is derived of each is a key of Fernet's, and no other part of Rollcall
-    derives the same.
-    """
+def _fernet(*secrets: str) -> MultiFernet:
+    """A Fernet key is derived from each secret, for this purpose alone (RFC 5869's `info`)."""
     keys = (
         HKDF(SHA256(), 32, salt=None, info=b"rollcall: passwords of sources").derive(secret.encode())
         for secret in secrets

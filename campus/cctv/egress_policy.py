@@ -1,4 +1,4 @@
-"""Where a source may be: one guard for everything that is fetched or recorded."""
+"""Which addresses a source may have: one check for everything that is fetched or recorded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,16 @@ SCHEMES = {
 }
 UNENCRYPTED_SCHEMES = {"http", "rtsp"}
 FIRST_UNPRIVILEGED_PORT = 1024
-# Databases and caches: no footage is there, and they might do what they are told.
+# Databases and caches hold no footage, and might obey what is sent to them.
 FORBIDDEN_PORTS = {1433, 1521, 2379, 3306, 5432, 5672, 6379, 9200, 11211, 27017}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a source is. `ips`: what its name leads to, looked up once; only these are to be connected to. Of a folder
-    only `path`.
+    """A checked address. Of a folder there is only `path`.
 
-    `host` is the name without brackets, `path` is decoded and begins with a slash, `query` has no question mark.
+    `ips` are what the host name resolved to; connect to no other. `host` has no brackets, `path` is decoded and begins
+    with a slash, `query` has no question mark.
     """
 
     scheme: str
@@ -44,58 +44,59 @@ class Address:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port as in a URL; the port only where it is not the scheme's usual one."""
+        """Scheme, host and port as in a URL, without the port if it is the scheme's usual one."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         usual = any(ports.get(self.scheme) == self.port for ports in SCHEMES.values())
         return f"{self.scheme}://{host}" if usual else f"{self.scheme}://{host}:{self.port}"
 
 
 def allowed_address(source: Source) -> Address:
-    """The source's address, if we may go there.
+    """The source's address, if it may be used.
 
-    Raises UserError, a sentence for whoever wrote the address: another scheme or port than the kind's, a private
-    address that is not in ROLLCALL_SOURCE_NETWORKS, a folder that is not under ROLLCALL_SOURCE_FOLDERS, what is
-    unencrypted and not in those networks.
+    Raises UserError, for whoever entered the address: its scheme or port does not fit the kind, it is private and not
+    in ROLLCALL_SOURCE_NETWORKS, unencrypted outside those networks, or a folder outside ROLLCALL_SOURCE_FOLDERS.
     """
     if source.kind == Kind.FOLDER:
-        return Address("file", str(allowed_folder(Path(source.address))))
+        return Address(scheme="file", path=str(allowed_folder(Path(source.address))))
     schemes = SCHEMES[Kind(source.kind)]
     try:
         parts = urlsplit(source.address)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError as error:
-        raise UserError("The address is no valid one. Correct it.") from error
+        raise UserError("This is not a valid address. Correct it.") from error
     if parts.scheme not in schemes:
         wanted = " / ".join(f"{scheme}://" for scheme in schemes)
-        raise UserError("The address of this kind of source has to begin with {wanted}.", wanted=wanted)
+        raise UserError("The address of this kind of source must begin with {wanted}.", wanted=wanted)
     if not host or parts.username is not None or parts.fragment:
         example = f"{next(iter(schemes))}://nvr.example.org/recordings"
         raise UserError(
-            "The address has to name a server, without user name and password, like {example}.", example=example
+            "The address must contain a server, and no user name or password, like {example}.", example=example
         )
     port = schemes[parts.scheme] if port is None else port
     if port not in schemes.values() and (port < FIRST_UNPRIVILEGED_PORT or port in FORBIDDEN_PORTS):
-        raise UserError("Port {port} is not one where footage is fetched from.", port=port)
-    found = resolve_allowed_addresses(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
-    if parts.scheme in UNENCRYPTED_SCHEMES and not all(inside for _address, inside in found):
+        raise UserError("Footage is not fetched from port {port}.", port=port)
+    resolved = resolve_allowed_addresses(host, port, settings.SOURCE_NETWORKS, "ROLLCALL_SOURCE_NETWORKS")
+    if parts.scheme in UNENCRYPTED_SCHEMES and not all(is_own for _address, is_own in resolved):
         raise UserError(
-            "{scheme} is not encrypted and is for your own network only. Use {other}, or let the administrator list "
-            "the network.",
+            "{scheme} is not encrypted and is only allowed in your own network. Use {other}, or have the administrator "
+            "list the network.",
             scheme=f"{parts.scheme}://",
             other=f"{parts.scheme}s://",
         )
     return Address(
-        parts.scheme,
-        unquote(parts.path) or "/",
-        host,
-        port,
-        parts.query,
-        tuple(str(address) for address, _inside in found),
+        scheme=parts.scheme,
+        path=unquote(parts.path) or "/",
+        host=host,
+        port=port,
+        query=parts.query,
+        ips=tuple(str(address) for address, _is_own in resolved),
     )
 
 
 def allowed_folder(folder: Path) -> Path:
-    """The real folder, without links. Raises UserError where it is not there or not under ROLLCALL_SOURCE_FOLDERS."""
+    """The folder with links resolved. Raises UserError if it does not exist, or is not under
+    ROLLCALL_SOURCE_FOLDERS.
+    """
     real = folder.resolve()
     if not folder.is_absolute() or not any(
         real.is_relative_to(Path(allowed).resolve()) for allowed in settings.SOURCE_FOLDERS
@@ -106,5 +107,5 @@ def allowed_folder(folder: Path) -> Path:
             folder=folder,
         )
     if not real.is_dir():
-        raise UserError("The folder {folder} is not there. Is it mounted?", folder=folder)
+        raise UserError("The folder {folder} does not exist. Is it mounted?", folder=folder)
     return real

@@ -1,13 +1,10 @@
-"""Everything that the fetching of a footage file writes: how far it is, that it is here, or that it has to be tried
-again.
-"""
+"""What fetching a footage file writes: its progress, its end, or that it is tried again later."""
 
 import logging
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
@@ -16,23 +13,25 @@ from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.models import FootageFile, Source, footage_file_path
 from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
+from campus.common.storage import media_files, media_path
 from recognition.messages import Message
 from recognition.types import VideoInfo
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-SHORTER = 0.9  # of what its name says, or less: worth a word
+MIN_RETRY_DELAY, MAX_RETRY_DELAY = timedelta(minutes=1), timedelta(hours=1)
+MIN_EXPECTED_SHARE = 0.9  # of the length that its name says; a shorter file gets a note
 DAY = timedelta(days=1)
+UNFINISHED_STATES = (FootageFile.State.FETCHING, FootageFile.State.RETRY)
 
 
 def save_host_key(*, source: Source, key: str) -> None:
-    """Take over the key that an SFTP server showed at its first test."""
+    """Trust the key that an SFTP server showed in its first test."""
     Source.objects.filter(pk=source.pk, host_key="").update(host_key=key)
 
 
 def save_fetch_progress(*, footage_file: FootageFile, fetched_bytes: int) -> bool:
-    """So many bytes are safely here. False: the footage file is not wanted any more, or another attempt has it."""
+    """Save how many bytes are on disk. False: the footage file is no longer wanted, or another attempt has it."""
     footage_file.fetched_bytes = fetched_bytes
     return bool(
         FootageFile.objects.filter(
@@ -42,8 +41,8 @@ def save_fetch_progress(*, footage_file: FootageFile, fetched_bytes: int) -> boo
 
 
 def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | None, sha256: str = "") -> bool:
-    """Begin from the start: the file at the source is another one than was seen, or it was damaged on its way and
-    `sha256` is what came of it. False as `save_fetch_progress`.
+    """Fetch the file again from its beginning: it has changed at the source, or was damaged in transit, with `sha256`
+    as the result. False as for `save_fetch_progress`.
     """
     fields = {"size": size, "modified_at": modified, "fetched_bytes": 0, "sha256": sha256}
     return bool(
@@ -53,18 +52,17 @@ def restart_fetch(*, footage_file: FootageFile, size: int, modified: datetime | 
     )
 
 
-def schedule_retry(*, footage_file: FootageFile, why: Message, pause: timedelta | None = None) -> bool:
-    """Try again after a pause that grows, or after the given one. What is here stays, and is gone on with."""
+def schedule_retry(*, footage_file: FootageFile, why: Message, delay: timedelta | None = None) -> bool:
+    """Try again after `delay`, or else after one that doubles each time. The bytes that are on disk are kept."""
     retry_count = footage_file.retry_count + 1
-    due = timezone.now() + (pause or min(FIRST_PAUSE * 2 ** min(retry_count - 1, 10), LONGEST_PAUSE))
+    due = timezone.now() + (delay or min(MIN_RETRY_DELAY * 2 ** min(retry_count - 1, 10), MAX_RETRY_DELAY))
     return jobs.finish(footage_file, FootageFile.State.RETRY, retry_count=retry_count, retry_at=due, error=why)
 
 
 def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: VideoInfo) -> bool:
-    """All bytes are in the part file: keep it, and hand it to the lectures that it shows. False: this attempt lost its
-    lease.
+    """Store the complete part file, and give it to the lectures that it shows. False: this attempt lost its lease.
 
-    A file that is here already, of this source or of this room, is not kept twice.
+    A file that this source or this room has already is not stored twice.
     """
     name = footage_file_path(footage_file, footage_file.path)
     started = info.started_at and info.started_at.isoformat()
@@ -76,14 +74,14 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
         "retry_at": None,
     }
     with transaction.atomic():
-        # One at a time: of two names for the same bytes one has to be the second.
+        # Files of a source finish one at a time, so that of two with the same bytes one is the duplicate.
         Source.objects.select_for_update().get(pk=footage_file.source_id)
-        twin = _twin(footage_file, sha256)
-        if twin:
+        duplicated = _stored_duplicate(footage_file, sha256)
+        if duplicated:
             done = jobs.finish(
                 footage_file,
                 FootageFile.State.DUPLICATE,
-                note=Message("The same as {path}.", path=twin.path[:200]),
+                note=Message("The same as {path}.", path=duplicated.path[:200]),
                 **facts,
             )
         else:
@@ -93,55 +91,47 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
                 file=name,
                 fetched_at=timezone.now(),
                 **facts,
-                **_times(footage_file, info),
+                **_end_and_note(footage_file, info),
             )
             if done:
                 footage_file.refresh_from_db()
                 update_lectures_shown_by(footage_file=footage_file)
-                part.replace(Path(settings.MEDIA_ROOT, name))
-    if twin and done:
+                part.replace(media_path(name))
+    if duplicated and done:
         part.unlink(missing_ok=True)
     return done
 
 
-def _times(footage_file: FootageFile, info: VideoInfo) -> dict[str, object]:
-    """Its end, by its length; with a word where that is less than its name says. A name without an end says nothing."""
+def _end_and_note(footage_file: FootageFile, info: VideoInfo) -> dict[str, object]:
+    """When it ends, by its length; with a note if that is shorter than its name says."""
     if footage_file.starts_at is None:
         return {}
     ends_at = footage_file.starts_at + timedelta(seconds=info.duration)
-    said = compile_pattern(footage_file.source.pattern).match(footage_file.path, footage_file.source.tzinfo)
-    expected = (said.ends - said.starts).total_seconds() if said and said.starts and said.ends else 0.0
-    if info.duration >= SHORTER * expected:
+    named = compile_pattern(footage_file.source.pattern).match(footage_file.path, footage_file.source.tzinfo)
+    expected = (named.ends - named.starts).total_seconds() if named and named.starts and named.ends else 0.0
+    if info.duration >= MIN_EXPECTED_SHARE * expected:
         return {"ends_at": ends_at}
     note = Message(
-        "Shorter than expected: {here} of {expected} minutes.",
-        here=round(info.duration / 60),
+        "Shorter than expected: {actual} of {expected} minutes.",
+        actual=round(info.duration / 60),
         expected=round(expected / 60),
     )
     return {"ends_at": ends_at, "note": note}
 
 
-def _twin(footage_file: FootageFile, sha256: str) -> FootageFile | None:
-    near = Q(source=footage_file.source_id)
+def _stored_duplicate(footage_file: FootageFile, sha256: str) -> FootageFile | None:
+    same_place = Q(source=footage_file.source_id)
     if footage_file.camera:
-        near |= Q(camera__room=footage_file.camera.room_id)
-    return (
-        FootageFile.objects.filter(near, state=FootageFile.State.STORED, sha256=sha256)
-        .exclude(pk=footage_file.pk)
-        .first()
-    )
+        same_place |= Q(camera__room=footage_file.camera.room_id)
+    same_bytes = FootageFile.objects.filter(same_place, state=FootageFile.State.STORED, sha256=sha256)
+    return same_bytes.exclude(pk=footage_file.pk).first()
 
 
 def bytes_fetched_in_last_day(source: Source) -> int:
-    """What was fetched from the source within a day, and what is here of files that are on their way."""
-    here = source.footage_files.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))["bytes"] or 0
-    coming = (
-        source.footage_files.filter(state__in=(FootageFile.State.FETCHING, FootageFile.State.RETRY)).aggregate(
-            bytes=Sum("fetched_bytes")
-        )["bytes"]
-        or 0
-    )
-    return int(here + coming)
+    """The bytes of files that were fetched within a day, and of those that are being fetched."""
+    fetched = source.footage_files.filter(fetched_at__gt=timezone.now() - DAY).aggregate(bytes=Sum("size"))
+    unfinished = source.footage_files.filter(state__in=UNFINISHED_STATES).aggregate(bytes=Sum("fetched_bytes"))
+    return int((fetched["bytes"] or 0) + (unfinished["bytes"] or 0))
 
 
 def active_fetch_count(source: Source) -> int:
@@ -150,19 +140,15 @@ def active_fetch_count(source: Source) -> int:
 
 
 def partial_file_path(footage_file: FootageFile) -> Path:
-    """Where the bytes wait until all are there, beside where they will stay."""
-    return Path(settings.MEDIA_ROOT, "footage", f"{footage_file.pk}.part")
+    """Where the bytes are collected until the file is complete, in the folder where it will stay."""
+    return media_path("footage", f"{footage_file.pk}.part")
 
 
 def delete_expired_partial_files() -> None:
-    """Remove what is left of files that nobody waits for any more."""
-    coming = {
-        str(pk)
-        for pk in FootageFile.objects.filter(
-            state__in=(FootageFile.State.FETCHING, FootageFile.State.RETRY)
-        ).values_list("pk", flat=True)
-    }
-    before = (timezone.now() - DAY).timestamp()
-    for path in Path(settings.MEDIA_ROOT, "footage").glob("*.part"):
-        if path.stem not in coming and path.stat().st_mtime < before:
+    """Delete part files that no fetch will continue."""
+    unfinished = FootageFile.objects.filter(state__in=UNFINISHED_STATES)
+    needed = {str(pk) for pk in unfinished.values_list("pk", flat=True)}
+    expired_before = (timezone.now() - DAY).timestamp()
+    for path in media_files("footage", "*.part"):
+        if path.stem not in needed and path.stat().st_mtime < expired_before:
             path.unlink(missing_ok=True)

@@ -1,6 +1,4 @@
-"""A folder of recordings that is loaded once: its files become footage files, and each that shows a lecture is asked
-for.
-"""
+"""Import a folder of recordings once: its files become footage files, and those that show a lecture are fetched."""
 
 import os
 from collections.abc import Collection as Many
@@ -28,8 +26,8 @@ UNLIMITED_GIB_PER_DAY = 32767
 
 
 def list_files(folder: Path) -> list[RemoteFile]:
-    """All files below the folder; links and hidden ones are left out. Raises UserError: not allowed, not there, too
-    many.
+    """All files below the folder except links and hidden ones. Raises UserError if it is not allowed, does not exist
+    or has too many files.
     """
     folder = allowed_folder(folder.absolute())
     files: list[RemoteFile] = []
@@ -41,7 +39,9 @@ def list_files(folder: Path) -> list[RemoteFile]:
             )
         )
         if len(files) > MAX_IMPORT_FILES:
-            raise UserError("There are more than {most} files. Load one folder after the other.", most=MAX_IMPORT_FILES)
+            raise UserError(
+                "There are more than {most} files. Import the folders below it one by one.", most=MAX_IMPORT_FILES
+            )
     return files
 
 
@@ -57,16 +57,16 @@ def _walk_files(folder: Path) -> Iterator[Path]:
 def save_import_source(
     folder: Path, *, pattern: str, time_zone: str, rooms: Mapping[str, str], files: Sequence[RemoteFile]
 ) -> Source:
-    """The source that the folder is loaded through, in use until it is; loaded again, it is the same one.
+    """The source that the folder is imported through, enabled until the import ends. Importing again reuses it.
 
-    `rooms`: the names of rooms by what the pattern calls the camera, "" for all others. What is in neither is a room's
-    name itself. Raises UserError and ValidationError.
+    `rooms` maps a camera's label in the pattern to the name of its room, and "" to that of all other cameras. Without
+    either, the label is the room's name. Raises UserError and ValidationError.
     """
     address = str(allowed_folder(folder.absolute()))
     source = Source.objects.filter(kind=Source.Kind.FOLDER, address=address).first() or Source(
         kind=Source.Kind.FOLDER, address=address
     )
-    name = source.name or _("Loaded from %(folder)s") % {"folder": folder.name}
+    name = source.name or _("Imported from %(folder)s") % {"folder": folder.name}
     save_source(
         source=source,
         name=name[:100],
@@ -75,8 +75,8 @@ def save_import_source(
         max_gib_per_day=UNLIMITED_GIB_PER_DAY,
         enabled=True,
     )
-    read = compile_pattern(pattern)
-    fields = (read.match(file.path, timezone.get_default_timezone()) for file in files)
+    compiled = compile_pattern(pattern)
+    fields = (compiled.match(file.path, timezone.get_default_timezone()) for file in files)
     known_labels = {match_key(label) for label in source.cameras.values_list("label", flat=True)}
     for label in sorted({field.label for field in fields if field}):
         if match_key(label) not in known_labels:
@@ -89,11 +89,11 @@ def save_import_source(
 
 def _room(name: str, label: str) -> Room:
     if not name:
-        raise UserError("Nothing says which room the files are of. Name it.")
+        raise UserError("Nothing says which room the files show. Name it.")
     room = Room.objects.filter(key=name).first()
     if room is None:
         raise UserError(
-            "There is no room “{room}” for the camera “{label}”. Name its room, or make that room first.",
+            "There is no room “{room}” for the camera “{label}”. Name its room, or create that room first.",
             room=name,
             label=label,
         )
@@ -102,16 +102,16 @@ def _room(name: str, label: str) -> Room:
 
 def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedFile]:
     """Save the files as footage files, and queue each that shows a lecture, however old. Returns all parsed files."""
-    found = parse_files(source, files)
+    parsed_files = parse_files(source, files)
     now = timezone.now()
-    shown = [parsed for parsed in found if parsed.lectures and not parsed.note]
+    shown = [parsed for parsed in parsed_files if parsed.lectures and not parsed.note]
     with transaction.atomic():
-        save_discovered_files(source, found, now)
+        save_discovered_files(source, parsed_files, now)
         _start_collections({lecture for parsed in shown for lecture in parsed.lectures}, now)
-        mine = source.footage_files.filter(
+        fetchable = source.footage_files.filter(
             state__in=(FootageFile.State.DISCOVERED, FootageFile.State.RETRY, FootageFile.State.FAILED)
         )
-        wanted = [pk for parsed in shown for pk in mine.filter(path=parsed.file.path).values_list("pk", flat=True)]
+        wanted = [pk for parsed in shown for pk in fetchable.filter(path=parsed.file.path).values_list("pk", flat=True)]
         for pk in wanted:
             FootageFile.objects.filter(pk=pk).update(
                 state=FootageFile.State.FETCHING,
@@ -123,11 +123,11 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedF
                 **jobs.RESET_FIELDS,
             )
         jobs.FETCH.request(*wanted)
-    return found
+    return parsed_files
 
 
 def _start_collections(lectures: Many[Lecture], now: datetime) -> None:
-    begun = {
+    started = {
         "state": Collection.State.COLLECTING,
         "check_count": 0,
         "next_check_at": now,
@@ -136,9 +136,9 @@ def _start_collections(lectures: Many[Lecture], now: datetime) -> None:
         "note": "",
     }
     for lecture in lectures:
-        Collection.objects.update_or_create(lecture=lecture, defaults=begun)
+        Collection.objects.update_or_create(lecture=lecture, defaults=started)
 
 
 def finish_import(*, source: Source) -> None:
-    """Disable the source, so that its rooms no longer wait for footage from it."""
+    """Disable the source, so that lectures in its rooms no longer wait for footage from it."""
     Source.objects.filter(pk=source.pk).update(enabled=False)

@@ -17,24 +17,25 @@ from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common import jobs
+from campus.common.storage import media_path
 from campus.recordings.selectors import gap_tolerance
 from recognition.messages import Message
 from recognition.types import VideoInfo
 
 log = logging.getLogger(__name__)
 
-MARGIN = timedelta(minutes=1)  # before and after a lecture
-PATIENCE = timedelta(minutes=3)  # without anything of a lecture that runs, until somebody is told
+RECORDING_MARGIN = timedelta(minutes=1)  # before and after a lecture
+MAX_UNRECORDED_TIME = timedelta(minutes=3)  # of a running lecture, until there is an alarm
 
 
 def cameras_to_record(now: datetime) -> list[Camera]:
-    """The cameras that are to be recorded now, with their sources: a lecture is in their room, or is about to be."""
-    rooms = {lecture.room_id for lecture in lectures_between(now - MARGIN, now + MARGIN)}
+    """The cameras to record now, with their sources: a lecture is in their room, or about to start there."""
+    rooms = {lecture.room_id for lecture in lectures_between(now - RECORDING_MARGIN, now + RECORDING_MARGIN)}
     return [camera for camera in _recordable().filter(source__enabled=True) if camera.room_id in rooms]
 
 
 def live_cameras(pks: Collection[int]) -> QuerySet[Camera]:
-    """Those of the cameras that are still there, with their sources."""
+    """Those of the cameras that still exist, with their sources."""
     return _recordable().filter(pk__in=pks)
 
 
@@ -43,46 +44,46 @@ def _recordable() -> QuerySet[Camera]:
 
 
 def unrecorded_since(source: Source, now: datetime) -> datetime | None:
-    """Since when nothing was recorded of lectures that run in the source's rooms; None where it is recorded, or nothing
-    has to be.
+    """Since when nothing has been recorded of the lectures in the source's rooms; None if it is recorded, or no lecture
+    is on.
     """
     rooms = {camera.room_id for camera in source.cameras.all()}
     running = [lecture for lecture in lectures_between(now, now) if lecture.room_id in rooms]
     if not running:
         return None
     since = max(min(lecture.starts_at for lecture in running), source.last_new_file_at or source.created_at)
-    return since if since < now - PATIENCE - timedelta(seconds=settings.RECORDER_FILE_SECONDS) else None
+    tolerated = MAX_UNRECORDED_TIME + timedelta(seconds=settings.RECORDER_FILE_SECONDS)
+    return since if since < now - tolerated else None
 
 
 def claim_live_source(*, source_id: int, owner: str) -> bool:
-    """Take the source for this recorder, or keep it for another while. False: somebody else records it."""
+    """Lease the source to this recorder, or renew its lease. False: another recorder has it."""
     now = timezone.now()
-    mine = Source.objects.filter(Q(lease_owner=owner) | jobs.not_leased(), pk=source_id)
-    return bool(
-        mine.update(lease_owner=owner, lease_until=now + timedelta(seconds=settings.LEASE_SECONDS), last_checked_at=now)
-    )
+    free = Source.objects.filter(Q(lease_owner=owner) | jobs.not_leased(), pk=source_id)
+    lease_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+    return bool(free.update(lease_owner=owner, lease_until=lease_until, last_checked_at=now))
 
 
 def release_live_source(*, source_id: int, owner: str) -> None:
-    """Nothing of the source is recorded any more."""
+    """End this recorder's lease on the source."""
     Source.objects.filter(pk=source_id, lease_owner=owner).update(lease_owner="", lease_until=None)
 
 
 def save_live_error(*, source_id: int, owner: str, error: Message) -> None:
-    """Keep what is wrong with the source's cameras; empty when nothing is."""
+    """Save what is wrong with the source's cameras; empty if nothing is."""
     Source.objects.filter(pk=source_id, lease_owner=owner).update(error=error, error_detail="")
 
 
 def save_recorded_file(
     *, camera: Camera, file: Path, starts_at: datetime, ends_at: datetime, sha256: str, info: VideoInfo
 ) -> FootageFile | None:
-    """A camera was recorded into `file`, which is moved to where it belongs. None: this was told before.
+    """Turn a file that was recorded from a camera into a footage file. None if that has been done already.
 
-    Told twice, or again after a crash in between, it makes one footage file: its id is made of camera and time.
+    It is safe to repeat, also after a crash: the footage file's id follows from the camera and the time.
     """
     path = f"{camera.label}/{starts_at:%Y-%m-%dT%H%M%S.%f}Z.mp4".lstrip("/")
     footage_file = FootageFile(
-        pk=_name_of(camera, path),
+        pk=_footage_file_id(camera, path),
         source_id=camera.source_id,
         camera=camera,
         path=path,
@@ -97,37 +98,34 @@ def save_recorded_file(
         fetched_at=timezone.now(),
         note=_gap_before(camera, starts_at, ends_at),
     )
-    new = not FootageFile.objects.filter(pk=footage_file.pk).exists()
-    if new:
+    is_new = not FootageFile.objects.filter(pk=footage_file.pk).exists()
+    if is_new:
         footage_file.file.name = footage_file_path(footage_file, path)
-        kept = Path(settings.MEDIA_ROOT, footage_file.file.name)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.unlink(missing_ok=True)
-        os.link(file, kept)
+        stored = media_path(footage_file.file.name)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        stored.unlink(missing_ok=True)
+        os.link(file, stored)
         with transaction.atomic():
             footage_file.save(force_insert=True)
             Source.objects.filter(pk=camera.source_id).update(last_new_file_at=timezone.now())
             update_lectures_shown_by(footage_file=footage_file)
         log.info("footage file %s: %d bytes of %s", footage_file.pk, footage_file.size, camera)
     file.unlink()
-    return footage_file if new else None
+    return footage_file if is_new else None
 
 
-def _name_of(camera: Camera, path: str) -> UUID:
+def _footage_file_id(camera: Camera, path: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"rollcall:{camera.source_id}/{path}")
 
 
 def _gap_before(camera: Camera, starts_at: datetime, ends_at: datetime) -> Message:
-    """What the lecture lacks between the footage file before and this one, in words."""
+    """Says which time between the previous footage file and this one is missing; empty if none is."""
     lecture = lectures_between(starts_at, ends_at).filter(room=camera.room_id).first()
     if lecture is None:
         return Message()
-    before = (
-        FootageFile.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
-        .order_by("-ends_at")
-        .first()
-    )
-    since = max(lecture.starts_at, before.ends_at) if before and before.ends_at else lecture.starts_at
+    earlier = FootageFile.objects.filter(camera=camera, starts_at__lt=starts_at, ends_at__gt=lecture.starts_at)
+    previous = earlier.order_by("-ends_at").first()
+    since = max(lecture.starts_at, previous.ends_at) if previous and previous.ends_at else lecture.starts_at
     if (starts_at - since).total_seconds() <= gap_tolerance(lecture_seconds(lecture)):
         return Message()
     return Message(

@@ -1,7 +1,8 @@
-"""Who is told of footage: that it is missing, and that something stopped or goes on again."""
+"""E-mails and webhook events about missing footage, and about alarms that start and end."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,98 +11,117 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
+from campus.academics.models import Course
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.cctv.models import Alarm, Collection
 from campus.outbox.services import queue_email, queue_event
 
-BEGUN = gettext_lazy("Footage: something needs a look")
-OVER = gettext_lazy("Footage: it goes on again")
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
-Reader = tuple[str, str, User | None]  # address, name, account
+ALARM_STARTED_SUBJECT = gettext_lazy("Footage: something needs attention")
+ALARM_ENDED_SUBJECT = gettext_lazy("Footage: working again")
 
 
-def notify_missing_footage(rows: Sequence[Collection], now: datetime) -> None:
-    """One e-mail to each lecturer, coordinator and registrar about all lectures that were given up just now."""
-    for row in rows:
-        data = {
-            "lecture": row.lecture.pk,
-            "course": row.lecture.course.code,
-            "starts_at": row.lecture.starts_at.isoformat(),
-            "partly": row.state == Collection.State.COMPLETE,
-        }
-        queue_event(
-            course=row.lecture.course, event="footage.missing", key=f"missing:{row.pk}:{now.isoformat()}", data=data
-        )
-    emails: dict[Reader, list[Collection]] = {}
-    for row in rows:
-        for reader in dict.fromkeys([*_teachers(row), *_registrars()]):
-            emails.setdefault(reader, []).append(row)
-    for reader, mine in emails.items():
-        with use_language_of(reader[2]):
-            subject = ngettext("The recording of %(lecture)s is missing", "%(n)d recordings are missing", len(mine)) % {
-                "lecture": mine[0].lecture,
-                "n": len(mine),
-            }
-            if all(row.state == Collection.State.COMPLETE for row in mine):
-                subject = ngettext(
-                    "Parts of the recording of %(lecture)s are missing",
-                    "Parts of %(n)d recordings are missing",
-                    len(mine),
-                ) % {"lecture": mine[0].lecture, "n": len(mine)}
-            _write(
-                reader,
-                "missing",
-                f"missing:{mine[0].pk}:{now.isoformat()}",
-                subject,
-                {"items": [_item(row) for row in mine]},
+class Recipient(NamedTuple):
+    address: str
+    name: str
+    user: User | None = None  # coordinators have no account
+
+
+def notify_missing_footage(collections: Sequence[Collection], now: datetime) -> None:
+    """Send each lecturer, coordinator and registrar one e-mail about all collections that have just ended
+    incomplete.
+    """
+    by_recipient: dict[Recipient, list[Collection]] = {}
+    for collection in collections:
+        _queue_missing_event(collection, now)
+        for recipient in dict.fromkeys([*_teachers(collection.lecture.course), *_registrars()]):
+            by_recipient.setdefault(recipient, []).append(collection)
+    for recipient, concerned in by_recipient.items():
+        with use_language_of(recipient.user):
+            _queue_email(
+                recipient,
+                template="missing",
+                key=f"missing:{concerned[0].pk}:{now.isoformat()}",
+                subject=_missing_subject(concerned),
+                context={"items": [_missing_item(collection) for collection in concerned]},
             )
 
 
-def _item(row: Collection) -> Mapping[str, object]:
-    lecture = row.lecture
+def _queue_missing_event(collection: Collection, now: datetime) -> None:
+    lecture = collection.lecture
+    data = {
+        "lecture": lecture.pk,
+        "course": lecture.course.code,
+        "starts_at": lecture.starts_at.isoformat(),
+        "partly": _is_partly_there(collection),
+    }
+    key = f"missing:{collection.pk}:{now.isoformat()}"
+    queue_event(course=lecture.course, event="footage.missing", key=key, data=data)
+
+
+def _missing_subject(collections: Sequence[Collection]) -> str:
+    n = len(collections)
+    if all(_is_partly_there(collection) for collection in collections):
+        subject = ngettext(
+            "Parts of the recording of %(lecture)s are missing", "Parts of %(n)d recordings are missing", n
+        )
+    else:
+        subject = ngettext("The recording of %(lecture)s is missing", "%(n)d recordings are missing", n)
+    return subject % {"lecture": collections[0].lecture, "n": n}
+
+
+def _missing_item(collection: Collection) -> Mapping[str, object]:
+    lecture = collection.lecture
     starts = timezone.localtime(lecture.starts_at)
     return {
         "lecture": lecture,
         "when": f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}",
-        "partly": row.state == Collection.State.COMPLETE,
-        "why": str(row.note).splitlines(),
+        "partly": _is_partly_there(collection),
+        "why": str(collection.note).splitlines(),
         "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",
     }
 
 
-def notify_alarms(*, begun: Iterable[Alarm], over: Iterable[Alarm]) -> None:
-    """To the registrars: what stopped, and what goes on again. Each alarm is told once when it begins and once when it
-    is over.
-    """
-    for alarm, event, title in [
-        *((alarm, "alarm.started", BEGUN) for alarm in begun),
-        *((alarm, "alarm.ended", OVER) for alarm in over),
-    ]:
-        data = {"kind": alarm.kind, "key": alarm.key, "text": str(alarm.text)}
-        queue_event(course=None, event=event, key=f"{event}:{alarm.pk}", data=data)
-        for reader in _registrars():
-            with use_language_of(reader[2]):
-                _write(
-                    reader, "alarm", f"{event}:{alarm.pk}", str(title), {"alarm": alarm, "over": event == "alarm.ended"}
-                )
+def _is_partly_there(collection: Collection) -> bool:
+    return collection.state == Collection.State.COMPLETE
 
 
-def _teachers(row: Collection) -> list[Reader]:
-    course = row.lecture.course
-    found: list[Reader] = [_reader(user) for user in course.lecturers.filter(is_active=True).exclude(email="")]
-    if course.coordinator_email and course.coordinator_email not in {address for address, _name, _user in found}:
-        found.append((course.coordinator_email, course.coordinator_name, None))
-    return found
+def notify_alarms(*, started: Iterable[Alarm], ended: Iterable[Alarm]) -> None:
+    """Send the registrars an e-mail, and webhooks an event, about each alarm that has started or ended."""
+    for alarm in started:
+        _notify_alarm(alarm, event="alarm.started", subject=ALARM_STARTED_SUBJECT)
+    for alarm in ended:
+        _notify_alarm(alarm, event="alarm.ended", subject=ALARM_ENDED_SUBJECT)
 
 
-def _registrars() -> list[Reader]:
-    return [_reader(user) for user in registrars_with_email()]
+def _notify_alarm(alarm: Alarm, *, event: str, subject: "StrPromise") -> None:
+    key = f"{event}:{alarm.pk}"
+    data = {"kind": alarm.kind, "key": alarm.key, "text": str(alarm.text)}
+    queue_event(course=None, event=event, key=key, data=data)
+    for recipient in _registrars():
+        with use_language_of(recipient.user):
+            context = {"alarm": alarm, "ended": event == "alarm.ended"}
+            _queue_email(recipient, template="alarm", key=key, subject=str(subject), context=context)
 
 
-def _reader(user: User) -> Reader:
-    return user.email, user.get_full_name() or user.get_username(), user
+def _teachers(course: Course) -> list[Recipient]:
+    recipients = [_recipient(user) for user in course.lecturers.filter(is_active=True).exclude(email="")]
+    if course.coordinator_email and course.coordinator_email not in {recipient.address for recipient in recipients}:
+        recipients.append(Recipient(course.coordinator_email, course.coordinator_name))
+    return recipients
 
 
-def _write(reader: Reader, template: str, key: str, subject: str, context: Mapping[str, object]) -> None:
-    body = render_to_string(f"cctv/{template}.txt", {**context, "name": reader[1], "institution": settings.INSTITUTION})
-    queue_email(to=reader[0], event=f"footage.{template}", key=key, subject=subject, body=body)
+def _registrars() -> list[Recipient]:
+    return [_recipient(user) for user in registrars_with_email()]
+
+
+def _recipient(user: User) -> Recipient:
+    return Recipient(user.email, user.get_full_name() or user.get_username(), user)
+
+
+def _queue_email(recipient: Recipient, *, template: str, key: str, subject: str, context: Mapping[str, object]) -> None:
+    values = {**context, "name": recipient.name, "institution": settings.INSTITUTION}
+    body = render_to_string(f"cctv/{template}.txt", values)
+    queue_email(to=recipient.address, event=f"footage.{template}", key=key, subject=subject, body=body)

@@ -1,5 +1,4 @@
-"""What the path of a file says: which camera, which room, from when to when. Pure arithmetic of names; nothing is
-opened here.
+"""What a file's path says: which camera, which room, from when to when. No file is opened here.
 
 A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4`:
 
@@ -32,17 +31,15 @@ DIRECTIVES = {
     "f": "[0-9]{6}|[0-9]{3}",
     "s": "[0-9]{13}|[0-9]{10}",
 }
-FORMATS = {"date": "%Y%m%d", "start": "%H%M%S", "end": "%H%M%S"}
-WORDS = ("camera", "room")
-ATOM = re.compile(r"\{([a-z]+)(?::([^{}]*))?\}|(\*)|([^{}*])", re.DOTALL)
-LONGEST_PATH = 1000
+DEFAULT_FORMATS = {"date": "%Y%m%d", "start": "%H%M%S", "end": "%H%M%S"}
+LABEL_FIELDS = ("camera", "room")
+TOKEN = re.compile(r"\{([a-z]+)(?::([^{}]*))?\}|(\*)|([^{}*])", re.DOTALL)
+MAX_PATH_LENGTH = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathFields:
-    """What a path says. Empty or None: nothing about it. `starts` and `ends` are moments in UTC, and `ends` comes after
-    `starts`.
-    """
+    """What a path says; empty or None where it says nothing. `starts` and `ends` are in UTC, `ends` after `starts`."""
 
     camera: str = ""
     room: str = ""
@@ -51,124 +48,122 @@ class PathFields:
 
     @property
     def label(self) -> str:
-        """What a camera of the source is called: by its room, by its own name, or by both where the pattern has
-        both.
-        """
+        """The camera's label at the source: its room, its own name, or both where the pattern has both."""
         return "/".join(word for word in (self.room, self.camera) if word)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A footage file of the pattern: one character, something to be read (`group`), or anything."""
+    """A piece of the pattern: one character, a field to be read (`group`), or `*`."""
 
     text: str
     group: str = ""
     directive: str = ""
 
     @property
-    def open(self) -> bool:
-        """Whether it is as long as what comes next allows."""
-        return self.text == "*" or self.group in WORDS
+    def is_open_ended(self) -> bool:
+        """Whether it may have any length."""
+        return self.text == "*" or self.group in LABEL_FIELDS
 
 
 class Pattern:
-    """A compiled pattern. One without any field fits every path and says nothing of it."""
+    """A compiled pattern. An empty one fits every path and says nothing about it."""
 
     def __init__(self, text: str) -> None:
-        """Raises UserError, a sentence that says what is wrong with the pattern."""
+        """Raises UserError, which says what is wrong with the pattern."""
         self.text = text.strip().strip("/")
-        self._atoms = list(_atoms(self.text))
-        _check(self._atoms)
-        ends = [index for index, atom in enumerate(self._atoms) if atom.text == "/"]
-        # One for each depth: of the folders, and last of the whole path.
-        self._depths = [_regex(self._atoms[:end]) for end in (*ends, len(self._atoms))]
+        self._tokens = list(_parse(self.text))
+        _check(self._tokens)
+        slashes = [index for index, token in enumerate(self._tokens) if token.text == "/"]
+        # One for each depth of folders, and the last one for the whole path.
+        self._regexes = [_compile_regex(self._tokens[:end]) for end in (*slashes, len(self._tokens))]
 
     def match(self, path: str, zone: tzinfo) -> PathFields | None:
-        """What the path says, its times read as those of `zone`. None: it does not fit, or says a time that there is
-        not.
+        """What the path says, with its times read in `zone`. None if it does not fit, or names a time that does not
+        exist.
 
-        Any text may come; the work grows with its length only. Of the hour that comes twice in autumn, the first is
-        meant, unless the end says otherwise.
+        The path may be any text; the work grows linearly with its length. Of the hour that occurs twice in autumn, the
+        first one is meant, unless the end says otherwise.
         """
         if not self.text:
             return PathFields()
-        found = self._depths[-1].fullmatch(path) if len(path) <= LONGEST_PATH else None
+        found = self._regexes[-1].fullmatch(path) if len(path) <= MAX_PATH_LENGTH else None
         if not found:
             return None
         values = found.groupdict()
         starts = ends = None
-        if said := _values(values, "start"):
-            starts = _moment(said, zone)
+        if start_values := _values(values, "start"):
+            starts = _to_moment(start_values, zone)
             if starts is None:
                 return None
-        if starts and (said := _values(values, "end")):
-            ends = _end(said, starts, zone)
+        if starts and (end_values := _values(values, "end")):
+            ends = _first_end_after(starts, end_values, zone)
             if ends is None:
                 return None
-        return PathFields(values.get("camera") or "", values.get("room") or "", starts, ends)
+        return PathFields(camera=values.get("camera") or "", room=values.get("room") or "", starts=starts, ends=ends)
 
     def may_contain(self, folder: str, first: date, last: date) -> bool:
-        """Whether files that fit, and start on a day from `first` to `last` in the source's zone, may lie in or under
-        the folder.
+        """Whether the folder, or one below it, may contain matching files that start on a day from `first` to `last` in
+        the source's zone.
         """
         if not self.text or not folder:
             return True
         depth = folder.count("/")
-        if depth >= len(self._depths) - 1 or len(folder) > LONGEST_PATH:
+        if depth >= len(self._regexes) - 1 or len(folder) > MAX_PATH_LENGTH:
             return False
-        found = self._depths[depth].fullmatch(folder)
+        found = self._regexes[depth].fullmatch(folder)
         if not found:
             return False
-        said = _values(found.groupdict(), "start")
-        if "s" in said or not {"Y", "y"} & said.keys():
+        values = _values(found.groupdict(), "start")
+        if "s" in values or not {"Y", "y"} & values.keys():
             return True
-        year = _year(said)
-        months = [int(said["m"])] if "m" in said else [1, 12]
+        year = _year(values)
+        months = [int(values["m"])] if "m" in values else [1, 12]
         try:
-            earliest = date(year, months[0], int(said.get("d", 1)))
-            latest = date(year, months[-1], int(said.get("d", calendar.monthrange(year, months[-1])[1])))
+            earliest = date(year, months[0], int(values.get("d", 1)))
+            latest = date(year, months[-1], int(values.get("d", calendar.monthrange(year, months[-1])[1])))
         except ValueError:
-            return "m" not in said
+            return "m" not in values
         return earliest <= last and latest >= first
 
     def format_path(self, fields: PathFields, zone: tzinfo) -> str:
-        """What a file of these fields is called: an example for people. `*` stays as it is."""
+        """An example path with these fields, for people. `*` stays as it is."""
         times = {"start": fields.starts, "end": fields.ends or fields.starts}
-        return "".join(_written(atom, fields, times, zone) for atom in self._atoms)
+        return "".join(_format_token(token, fields, times, zone) for token in self._tokens)
 
 
 @lru_cache(maxsize=64)
 def compile_pattern(text: str) -> Pattern:
-    """Read a pattern. Raises UserError, a sentence that says what is wrong with it."""
+    """Raises UserError, which says what is wrong with the pattern."""
     return Pattern(text)
 
 
-def _atoms(text: str) -> Iterator[Token]:
-    at = 0
-    while at < len(text):
-        found = ATOM.match(text, at)
+def _parse(text: str) -> Iterator[Token]:
+    position = 0
+    while position < len(text):
+        found = TOKEN.match(text, position)
         if not found:
             raise UserError(
                 "A brace in the pattern has no partner. Fields are written like {camera} or {start:%H%M%S}."
             )
-        at = found.end()
-        name, how, star, character = found.groups()
+        position = found.end()
+        name, time_format, star, character = found.groups()
         if star or character:
             yield Token(star or character)
-        elif name in WORDS and how is None:
+        elif name in LABEL_FIELDS and time_format is None:
             yield Token("", group=name)
-        elif name in FORMATS:
-            yield from _time_atoms(name, how or FORMATS[name])
+        elif name in DEFAULT_FORMATS:
+            yield from _parse_time(name, time_format or DEFAULT_FORMATS[name])
         else:
-            known = ", ".join(f"{{{word}}}" for word in (*WORDS, *FORMATS))
+            known = ", ".join(f"{{{word}}}" for word in (*LABEL_FIELDS, *DEFAULT_FORMATS))
             raise UserError("The pattern can't have {field}. It knows: {known} and *.", field=found[0], known=known)
 
 
-def _time_atoms(name: str, how: str) -> Iterator[Token]:
+def _parse_time(name: str, time_format: str) -> Iterator[Token]:
     group = "end" if name == "end" else "start"
-    for literal, directive in re.findall(r"([^%])|%(.?)", how, re.DOTALL):
+    for literal, directive in re.findall(r"([^%])|%(.?)", time_format, re.DOTALL):
         if literal == "*":
-            raise UserError("Within a time of the pattern no * can stand.")
+            raise UserError("A time in the pattern can't contain *.")
         if literal or directive == "%":
             yield Token(literal or "%")
         elif directive in DIRECTIVES:
@@ -176,20 +171,21 @@ def _time_atoms(name: str, how: str) -> Iterator[Token]:
         else:
             known = " ".join(f"%{letter}" for letter in DIRECTIVES)
             raise UserError(
-                "A time of the pattern can't have {directive}. It knows: {known}.",
+                "A time in the pattern can't contain {directive}. It knows: {known}.",
                 directive=f"%{directive}",
                 known=known,
             )
 
 
-def _check(atoms: list[Token]) -> None:
-    if any(first.open and second.open for first, second in pairwise(atoms)):
-        raise UserError("Between {camera}, {room} and * something has to stand, else nobody knows where one ends.")
-    start, end = ({atom.directive for atom in atoms if atom.group.startswith(name)} for name in ("start_", "end_"))
-    for said in (start, end):
-        if said and not _complete(said, dated=said is start or bool(said & {"Y", "y", "m", "d"})):
+def _check(tokens: list[Token]) -> None:
+    if any(first.is_open_ended and second.is_open_ended for first, second in pairwise(tokens)):
+        raise UserError("Put something between {camera}, {room} and *; otherwise nobody knows where one of them ends.")
+    start, end = ({token.directive for token in tokens if token.group.startswith(name)} for name in ("start_", "end_"))
+    for directives in (start, end):
+        needs_date = directives is start or bool(directives & {"Y", "y", "m", "d"})
+        if directives and not _is_complete(directives, needs_date=needs_date):
             raise UserError(
-                "A time in the pattern is not whole: the start needs year, month, day and hour, like "
+                "A time in the pattern is incomplete: the start needs year, month, day and hour, like "
                 "{date:%Y%m%d}/{start:%H%M%S}."
             )
     if end and not start:
@@ -198,30 +194,31 @@ def _check(atoms: list[Token]) -> None:
         )
 
 
-def _complete(said: set[str], *, dated: bool) -> bool:
-    hour = "H" in said or {"I", "p"} <= said
-    return "s" in said or (hour and (not dated or (bool(said & {"Y", "y"}) and {"m", "d"} <= said)))
+def _is_complete(directives: set[str], *, needs_date: bool) -> bool:
+    has_date = bool(directives & {"Y", "y"}) and {"m", "d"} <= directives
+    has_hour = "H" in directives or {"I", "p"} <= directives
+    return "s" in directives or (has_hour and (has_date or not needs_date))
 
 
-def _regex(atoms: list[Token]) -> re.Pattern[str]:
-    """Each open atom takes as little as lets what follows, up to the next one, fit, and never tries again: so the time
-    is linear.
+def _compile_regex(tokens: list[Token]) -> re.Pattern[str]:
+    """An open-ended token takes as little as lets what follows match, up to the next one, and never backtracks. So
+    matching takes linear time.
     """
     seen: set[str] = set()
     parts: list[str] = []
     depth = 0
-    for atom in atoms:
-        if atom.group in seen:
-            parts.append(f"(?P={atom.group})")
+    for token in tokens:
+        if token.group in seen:
+            parts.append(f"(?P={token.group})")
             continue
-        if atom.open:
+        if token.is_open_ended:
             parts.append(")" * depth + "(?>")
             depth = 1
-        if atom.group:
-            seen.add(atom.group)
-            parts.append(f"(?P<{atom.group}>{DIRECTIVES.get(atom.directive, '[^/]+?')})")
+        if token.group:
+            seen.add(token.group)
+            parts.append(f"(?P<{token.group}>{DIRECTIVES.get(token.directive, '[^/]+?')})")
         else:
-            parts.append("[^/]*?" if atom.open else re.escape(atom.text))
+            parts.append("[^/]*?" if token.is_open_ended else re.escape(token.text))
     return re.compile("".join(parts) + r"\Z" + ")" * depth, re.IGNORECASE)
 
 
@@ -229,42 +226,42 @@ def _values(values: dict[str, str], name: str) -> dict[str, str]:
     return {group.removeprefix(f"{name}_"): value for group, value in values.items() if group.startswith(f"{name}_")}
 
 
-def _year(said: dict[str, str]) -> int:
-    return int(said["Y"]) if "Y" in said else 2000 + int(said["y"])
+def _year(values: dict[str, str]) -> int:
+    return int(values["Y"]) if "Y" in values else 2000 + int(values["y"])
 
 
-def _moment(said: dict[str, str], zone: tzinfo, day: date | None = None, fold: int = 0) -> datetime | None:
-    """The moment in UTC; None where there is no such day. `day`: the day of what says a time of day only."""
-    if "s" in said:
-        return datetime.fromtimestamp(int(said["s"][:10]), UTC) + timedelta(milliseconds=int(said["s"][10:] or 0))
-    hour = int(said["H"]) if "H" in said else int(said["I"]) % 12 + 12 * (said["p"].upper() == "PM")
+def _to_moment(values: dict[str, str], zone: tzinfo, day: date | None = None, fold: int = 0) -> datetime | None:
+    """The moment in UTC; None if there is no such day. `day` is that of values that are only a time of day."""
+    if "s" in values:
+        seconds, milliseconds = int(values["s"][:10]), int(values["s"][10:] or 0)
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=milliseconds)
+    hour = int(values["H"]) if "H" in values else int(values["I"]) % 12 + 12 * (values["p"].upper() == "PM")
+    minute, second = int(values.get("M", 0)), int(values.get("S", 0))
     try:
-        day = day or date(_year(said), int(said["m"]), int(said["d"]))
-        wall = datetime(
-            day.year, day.month, day.day, hour, int(said.get("M", 0)), int(said.get("S", 0)), tzinfo=zone, fold=fold
-        )
-        return wall.astimezone(UTC) + timedelta(microseconds=int(said.get("f", "").ljust(6, "0")))
+        day = day or date(_year(values), int(values["m"]), int(values["d"]))
+        wall = datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=zone, fold=fold)
+        return wall.astimezone(UTC) + timedelta(microseconds=int(values.get("f", "").ljust(6, "0")))
     except ValueError:
         return None
 
 
-def _end(said: dict[str, str], starts: datetime, zone: tzinfo) -> datetime | None:
-    """The first moment after the start that is meant by the time: of its day, of the hour that comes again, or of the
-    next day.
+def _first_end_after(starts: datetime, values: dict[str, str], zone: tzinfo) -> datetime | None:
+    """The first moment after the start that the values can mean: on the same day, in the repeated hour, or on the next
+    day.
     """
-    dated = bool(said.keys() & {"m", "s"})
+    has_date = bool(values.keys() & {"m", "s"})
     day = starts.astimezone(zone).date()
-    days = [None] if dated else [day, day + timedelta(days=1)]
-    moments = (_moment(said, zone, day, fold) for day in days for fold in (0, 1))
+    days = [None] if has_date else [day, day + timedelta(days=1)]
+    moments = (_to_moment(values, zone, day, fold) for day in days for fold in (0, 1))
     return next((moment for moment in moments if moment and moment > starts), None)
 
 
-def _written(atom: Token, fields: PathFields, times: dict[str, datetime | None], zone: tzinfo) -> str:
-    if not atom.directive:
-        return {"camera": fields.camera, "room": fields.room}.get(atom.group, atom.text)
-    moment = times[atom.group.split("_")[0]]
+def _format_token(token: Token, fields: PathFields, times: dict[str, datetime | None], zone: tzinfo) -> str:
+    if not token.directive:
+        return {"camera": fields.camera, "room": fields.room}.get(token.group, token.text)
+    moment = times[token.group.split("_")[0]]
     if moment is None:
         return ""
-    if atom.directive == "s":
+    if token.directive == "s":
         return str(int(moment.timestamp()))
-    return moment.astimezone(zone).strftime(f"%{atom.directive}")
+    return moment.astimezone(zone).strftime(f"%{token.directive}")

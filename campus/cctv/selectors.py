@@ -1,5 +1,5 @@
-"""What a user may see of sources and of what came from them: who looks after all classes all of it, a lecturer the own
-lectures'.
+"""What a user may see of sources and their footage: registrars and auditors everything, lecturers that of their own
+lectures.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from campus.common.messages import localize
 from campus.recordings.models import Clip
 from recognition.messages import Message
 
-NEAR = timedelta(days=4)  # how far from a footage file the lectures are that it may be of
+ASSIGNABLE_DISTANCE = timedelta(days=4)  # between a footage file and a lecture that it may be assigned to
 
 
 def sources_for(user: AnyUser) -> QuerySet[Source]:
@@ -43,7 +43,7 @@ def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
 
 
 def without_lecture(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
-    """Those that no lecture wants: seen and not asked for, or here and in no recording."""
+    """Those that no lecture uses: discovered and not fetched, or stored and in no recording."""
     idle = Q(state=FootageFile.State.DISCOVERED) | (
         Q(state=FootageFile.State.STORED) & ~Exists(Clip.objects.filter(footage_file=OuterRef("pk")))
     )
@@ -51,26 +51,25 @@ def without_lecture(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFil
 
 
 def awaiting_assignment(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:
-    """The unmatched ones that wait for a person: nobody can tell the camera or the time, or two lectures were there at
-    once.
+    """Those that a person has to assign: their camera or time is unknown, or two lectures were in the room at once.
 
-    Not the others: a room is filmed at night, too.
+    Other footage without a lecture needs nobody: a room is filmed at night, too.
     """
     return without_lecture(footage_files).filter(needs_assignment=True)
 
 
 def lectures_near(moment: datetime | None) -> QuerySet[Lecture]:
-    """The lectures that footage of that time, or of these days, may be of; those that take place."""
+    """The lectures around that moment, or around today, that footage may be assigned to; not cancelled ones."""
     moment = moment or timezone.now()
-    near = Lecture.objects.filter(cancelled=False, starts_at__lt=moment + NEAR, ends_at__gt=moment - NEAR)
+    near = Lecture.objects.filter(
+        cancelled=False, starts_at__lt=moment + ASSIGNABLE_DISTANCE, ends_at__gt=moment - ASSIGNABLE_DISTANCE
+    )
     return near.select_related("course", "room").order_by("-starts_at")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilePreview:
-    """A file at a source: whether its path fits the pattern, what that makes of it, and the footage file that it is
-    already.
-    """
+    """A file at a source: whether its path fits the pattern, what that says, and the footage file if there is one."""
 
     file: RemoteFile
     fits: bool
@@ -83,12 +82,12 @@ class FilePreview:
 
     @property
     def note(self) -> Message:
-        """Why it is of no use by itself; empty where it is."""
+        """Why it can't be used as it is; empty if it can."""
         return self.parsed.note if self.parsed else localize(Message("It is no video."))
 
 
 def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePreview]:
-    """How files are read, as the source is described now. Raises UserError where its pattern is wrong."""
+    """How the source's present settings read the files. Raises UserError if its pattern is wrong."""
     pattern, zone = compile_pattern(source.pattern), source.tzinfo
     parsed_files = {parsed.file: parsed for parsed in parse_files(source, files)}
     footage_files = {
@@ -97,14 +96,17 @@ def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePrevi
     }
     return [
         FilePreview(
-            file, pattern.match(file.path, zone) is not None, parsed_files.get(file), footage_files.get(file.path)
+            file=file,
+            fits=pattern.match(file.path, zone) is not None,
+            parsed=parsed_files.get(file),
+            footage_file=footage_files.get(file.path),
         )
         for file in files
     ]
 
 
 def preview_test_files(test: SourceTest) -> list[FilePreview]:
-    """What the last test of a source found. Raises UserError where the pattern is wrong."""
+    """What the last test of a source found. Raises UserError if the pattern is wrong."""
     return preview_files(
         test.source,
         [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files],

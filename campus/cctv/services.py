@@ -1,14 +1,10 @@
-"""What people write about sources: what they are, which cameras they show, a look at what they have, and another
-chance.
-"""
+"""What people do with sources: describe and test them, and assign, discard or restore their footage."""
 
 import logging
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -25,20 +21,21 @@ from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import delete_media
 from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", Source, Camera)
 
-SHOWN = 200  # files of a test that are kept to be looked at
+MAX_TEST_FILES = 200  # of a source test, kept to be shown
 
 
 def save_source(*, source: Source, password: str | None = None, **changes: object) -> Source:
-    """Write a source after its own checks. `password`: None keeps the one that is there, "" forgets it.
+    """Validate and save a source. A `password` of None keeps the present one, "" deletes it.
 
-    Of SFTP it may be a private key. Raises ValidationError by field, also where the address changes and the password
-    was not given again.
+    For SFTP it may be a private key. Raises ValidationError by field, also if the address changes and the password was
+    not entered again.
     """
     for name, value in changes.items():
         setattr(source, name, value)
@@ -49,19 +46,17 @@ def save_source(*, source: Source, password: str | None = None, **changes: objec
 
 
 def clean_password(source: Source, password: str | None) -> str | None:
-    """What is kept of a password, or of a private key. None keeps what is there.
+    """The password or private key to store; None keeps the present one.
 
-    It goes to the address only that it was given for: else who may edit a source could have it sent elsewhere. Raises
-    ValidationError.
+    It is only ever sent to the address that it was entered for: otherwise whoever may edit a source could have it sent
+    elsewhere. Raises ValidationError.
     """
     before = Source.objects.filter(pk=source.pk).exclude(secret="").first()
     if before and password is None and (before.kind, before.address) != (source.kind, source.address):
-        raise ValidationError(
-            {"password": _("The address is another one. Enter the password again, or have it forgotten.")}
-        )
+        raise ValidationError({"password": _("The address has changed. Enter the password again, or delete it.")})
     if password is None or not password.startswith(credentials.PRIVATE_KEY_PREFIX):
         return password
-    if source.kind != Source.Kind.SFTP:  # which would get it as a password
+    if source.kind != Source.Kind.SFTP:  # another kind would send it as a password
         raise ValidationError({"password": _("Only SFTP takes a private key.")})
     try:
         return credentials.normalize_private_key(password)
@@ -70,7 +65,7 @@ def clean_password(source: Source, password: str | None) -> str | None:
 
 
 def save_camera(*, camera: Camera, **changes: object) -> Camera:
-    """Write a camera after its own checks. Raises ValidationError by field."""
+    """Validate and save a camera. Raises ValidationError by field."""
     for name, value in changes.items():
         setattr(camera, name, value)
     return _save(camera)
@@ -82,13 +77,13 @@ def _save(row: Row) -> Row:
         with transaction.atomic():
             row.save()
     except IntegrityError as error:
-        raise UserError("Somebody else wrote the same at this moment. Look at it, then try again.") from error
+        raise UserError("Somebody else saved the same at this moment. Check it, then try again.") from error
     return row
 
 
 def delete_source(*, source: Source) -> None:
-    """Delete a source with its cameras and all files fetched from it. Raises UserError where attendance was taken from
-    its footage.
+    """Delete a source with its cameras and its footage files. Raises UserError if attendance was taken from its
+    footage.
     """
     files = [footage_file.file for footage_file in source.footage_files.exclude(file="")]
     with transaction.atomic():
@@ -98,7 +93,7 @@ def delete_source(*, source: Source) -> None:
 
 
 def delete_camera(*, camera: Camera) -> None:
-    """Raises UserError where attendance was taken from its footage."""
+    """Raises UserError if attendance was taken from its footage."""
     _delete(camera)
 
 
@@ -107,14 +102,12 @@ def _delete(row: Source | Camera) -> None:
         row.delete()
     except models.ProtectedError as error:
         raise UserError(
-            "Attendance was taken from footage of it, so it stays. Take the source out of use instead."
+            "Attendance was taken from its footage, so it can't be deleted. Disable the source instead."
         ) from error
 
 
 def request_source_test(*, source: Source) -> SourceTest:
-    """Ask a worker to look at what the source has, and to fetch nothing. Asked for again meanwhile, it is looked at
-    anew.
-    """
+    """Have a worker list what the source has, without fetching anything. A repeated request starts the test again."""
     with transaction.atomic():
         queued = {
             "state": SourceTest.State.QUEUED,
@@ -132,27 +125,25 @@ def request_source_test(*, source: Source) -> SourceTest:
 def finish_source_test(
     *, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None
 ) -> bool:
-    """What the worker saw: files, of which the newest are kept, or what cameras send. False: this attempt lost its
-    lease.
-    """
+    """Save what the worker found: the newest files, or what the cameras send. False: this attempt lost its lease."""
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
-    shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:SHOWN]]
+    shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:MAX_TEST_FILES]]
     return jobs.finish(
         test, SourceTest.State.DONE, files=shown, file_count=len(seen), camera_report=camera_report or Message()
     )
 
 
 def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
-    """What was discarded is as if it had just been seen. Raises UserError where it was not, or is at no source any
-    more.
+    """Treat a discarded file as if it had just been discovered. Raises UserError if it is not discarded, or not at the
+    source any more.
     """
     if footage_file.source.kind == Source.Kind.RTSP:
-        raise UserError("This was recorded from a camera and nowhere else, so it is gone.")
+        raise UserError("This was recorded live from a camera, so there is no other copy of it.")
     if not FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.DISCARDED).update(
         state=FootageFile.State.DISCOVERED, fully_written=True
     ):
         raise UserError("This file is not discarded.")
-    log.info("footage file %s: taken back by user %s", footage_file.pk, user and user.pk)
+    log.info("footage file %s: restored by user %s", footage_file.pk, user and user.pk)
     shown = (
         lectures_between(footage_file.starts_at, footage_file.ends_at)
         if footage_file.starts_at and footage_file.ends_at
@@ -162,9 +153,7 @@ def restore_footage_file(*, footage_file: FootageFile, user: User | None = None)
 
 
 def restart_collection(*, collection: Collection, user: User | None = None) -> None:
-    """Look for the footage of a lecture once more, now and for another while. Raises UserError where nothing can be
-    looked for.
-    """
+    """Look for the lecture's footage again, now and for some time. Raises UserError if none can exist."""
     now = timezone.now()
     if collection.state == Collection.State.OFF:
         raise UserError("The footage of this lecture is not collected: {why}", why=collection.note)
@@ -178,19 +167,19 @@ def restart_collection(*, collection: Collection, user: User | None = None) -> N
         finished_at=None,
         note="",
     )
-    log.info("lecture %s: looked for again by user %s", collection.lecture_id, user and user.pk)
+    log.info("lecture %s: collection restarted by user %s", collection.lecture_id, user and user.pk)
 
 
 @transaction.atomic
 def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: User | None = None) -> None:
-    """A person says that the footage file shows that lecture, and no other. Where it is not here yet, it is fetched.
+    """Make the footage file show this lecture and no other, as a person decided; fetch it if it is not stored yet.
 
-    Where its time does not fit, it is taken to begin with the lecture. Raises UserError where the same bytes are here
-    under another name.
+    If its time does not fit the lecture, it is placed at the lecture's start. Raises UserError if the same bytes are
+    stored under another name.
     """
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     if footage_file.state == FootageFile.State.DUPLICATE:
-        raise UserError("The same file is here already under another name. Assign that one.")
+        raise UserError("The same file is stored under another name. Assign that one.")
     before = list(lectures_shown_by(footage_file))
     ends = footage_file.ends_at or footage_file.starts_at
     if (
@@ -203,30 +192,28 @@ def assign_footage_file(*, footage_file: FootageFile, lecture: Lecture, user: Us
         footage_file.starts_at, footage_file.ends_at = lecture.starts_at, lecture.starts_at + length if length else None
     if footage_file.camera is None:
         cameras = footage_file.source.cameras.all()
-        here = cameras.filter(room=lecture.room_id)
-        footage_file.camera = next((found.get() for found in (here, cameras) if found.count() == 1), None)
+        in_room = cameras.filter(room=lecture.room_id)
+        footage_file.camera = next((found.get() for found in (in_room, cameras) if found.count() == 1), None)
     footage_file.lecture, footage_file.note = lecture, ""
     footage_file.save(update_fields=["lecture", "starts_at", "ends_at", "camera", "note"])
-    fetch = FootageFile.objects.filter(pk=footage_file.pk).exclude(
+    missing = FootageFile.objects.filter(pk=footage_file.pk).exclude(
         state__in=(FootageFile.State.STORED, FootageFile.State.FETCHING)
     )
-    if fetch.update(
+    if missing.update(
         state=FootageFile.State.FETCHING, retry_count=0, retry_at=None, error="", error_detail="", **jobs.RESET_FIELDS
     ):
         jobs.FETCH.request(footage_file.pk)
-    for one in {*before, lecture}:
-        update_recordings_of(lecture=one)
+    for affected in {*before, lecture}:
+        update_recordings_of(lecture=affected)
     log.info("footage file %s: assigned to lecture %s by user %s", footage_file.pk, lecture.pk, user and user.pk)
 
 
 @transaction.atomic
 def discard_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:
-    """The footage file is of no use: what is here of it is deleted, and the lectures that it showed are counted without
-    it.
-    """
+    """Delete the bytes of a footage file that is of no use, and count the lectures that it showed without it."""
     footage_file = FootageFile.objects.select_for_update().get(pk=footage_file.pk)
     lectures, name = list(lectures_shown_by(footage_file)), footage_file.file.name
-    gone = {
+    discarded = {
         "state": FootageFile.State.DISCARDED,
         "file": "",
         "fetched_bytes": 0,
@@ -235,9 +222,9 @@ def discard_footage_file(*, footage_file: FootageFile, user: User | None = None)
         "note": "",
         "error": "",
     }
-    FootageFile.objects.filter(pk=footage_file.pk).update(**gone | jobs.RESET_FIELDS)
+    FootageFile.objects.filter(pk=footage_file.pk).update(**discarded | jobs.RESET_FIELDS)
     for lecture in lectures:
         update_recordings_of(lecture=lecture)
     if name:
-        transaction.on_commit(lambda: Path(settings.MEDIA_ROOT, name).unlink(missing_ok=True), robust=True)
+        transaction.on_commit(lambda: delete_media(name), robust=True)
     log.info("footage file %s: discarded by user %s", footage_file.pk, user and user.pk)

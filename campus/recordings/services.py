@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import IntegrityError, transaction
@@ -22,6 +21,7 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
+from campus.common.storage import delete_media_folder, media_path
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
 from campus.recordings.selectors import OPEN_STATES
@@ -42,7 +42,7 @@ def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
         raise UserError("{name} is empty. Choose another file.", name=name)
     # A file that Django wrote to this disk is only renamed.
     coming = 0 if hasattr(file, "temporary_file_path") else size
-    check_upload_size(size, settings.MEDIA_ROOT, coming=coming)
+    check_upload_size(size, media_path(), coming=coming)
     digest = hashlib.sha256()
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)
@@ -54,7 +54,7 @@ def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
             recording.save(force_insert=True)
             jobs.INGEST.request(recording.pk)
     except Exception as error:
-        Path(settings.MEDIA_ROOT, recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
+        media_path(recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
         if isinstance(error, IntegrityError):
             refuse_duplicate(lecture, recording.sha256)
         if isinstance(error, OSError) and disk_full(error):
@@ -160,7 +160,7 @@ def tracks_folder(recording: Recording) -> Path:
     """Where workers keep the tracks of a recording. They hold embeddings of bystanders, so they are deleted after the
     vote.
     """
-    return Path(settings.MEDIA_ROOT, "tracks", str(recording.pk))
+    return media_path("tracks", str(recording.pk))
 
 
 # Steps of the work.
@@ -271,4 +271,4 @@ def finish_recording(
 def delete_tracks(*, recording_id: UUID | str) -> None:
     """Delete the tracks of a recording."""
     Segment.objects.filter(recording_id=recording_id).update(result="")
-    shutil.rmtree(Path(settings.MEDIA_ROOT, "tracks", str(recording_id)), ignore_errors=True)
+    delete_media_folder("tracks", str(recording_id))

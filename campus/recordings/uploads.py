@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 from uuid import uuid4
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
@@ -25,6 +24,7 @@ from campus.academics.models import Lecture
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
+from campus.common.storage import media_files, media_path
 from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
 from campus.recordings.services import refuse_duplicate
@@ -59,7 +59,7 @@ def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256:
         raise UserError("{name} is empty. Choose another file.", name=name)
     active = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
     reserved = active.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
-    check_upload_size(size, settings.MEDIA_ROOT, reserved=reserved)
+    check_upload_size(size, media_path(), reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
         lecture=lecture,
@@ -87,7 +87,7 @@ def append_to_upload(
     """
     if length > upload.size - offset:
         raise UserError("These are more bytes than were announced. Start the upload again.")
-    check_upload_size(length, settings.MEDIA_ROOT)
+    check_upload_size(length, media_path())
     writer = uuid4().hex
     held = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
@@ -155,7 +155,7 @@ def finish_upload(*, upload: Upload) -> Recording:
     if the bytes are gone; the upload is deleted in both cases.
     """
     part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
-    kept = Path(settings.MEDIA_ROOT, name)
+    kept = media_path(name)
     try:
         # A server that was stopped between the renaming and the commit has left the file under the recording's name.
         file = next(path for path in (part, kept) if path.exists()).open("rb")
@@ -242,10 +242,10 @@ def delete_expired_uploads() -> None:
     for upload in Upload.objects.filter(expires_at__lt=now):
         delete_upload(upload=upload)
     known = {str(pk) for pk in Upload.objects.filter(recording=None).values_list("pk", flat=True)}
-    for path in Path(settings.MEDIA_ROOT, "uploads").glob("*.part"):
+    for path in media_files("uploads", "*.part"):
         if path.stem not in known and path.stat().st_mtime < (now - DISK_RESERVATION).timestamp():
             path.unlink(missing_ok=True)
 
 
 def part_path(upload: Upload) -> Path:
-    return Path(settings.MEDIA_ROOT, "uploads", f"{upload.pk}.part")
+    return media_path("uploads", f"{upload.pk}.part")

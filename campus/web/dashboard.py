@@ -24,6 +24,7 @@ from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
+from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, recordings_for
@@ -306,7 +307,7 @@ def _todo(
 
 
 def _storage(user: AnyUser) -> Storage:
-    disk = shutil.disk_usage(settings.MEDIA_ROOT)
+    disk = shutil.disk_usage(media_path())
     recordings = recordings_for(user).aggregate(n=Count("pk"), size=Sum("size"))
     return Storage(
         free=disk.free,

@@ -27,7 +27,7 @@ class Bar:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     name: str
     address: str
@@ -57,7 +57,14 @@ def build_timeline(
         if intervals:
             address = reverse("record", args=[record.pk])
             bars = [_bar(lecture, interval, duration) for interval in intervals]
-            lines.append(Line(record.student.name, address, statuses.meaning_of(record.status).value, bars))
+            lines.append(
+                Line(
+                    name=record.student.name,
+                    address=address,
+                    status=statuses.meaning_of(record.status).value,
+                    bars=bars,
+                )
+            )
     ticks = [(_share(second, duration), _clock(lecture, second, step < 60)) for second in range(0, int(duration), step)]
     return Timeline(ticks, lines) if lines else None
 

@@ -49,7 +49,7 @@ class Course:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lecture:
     id: int
     course: int
@@ -60,7 +60,7 @@ class Lecture:
     ends_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     id: str
     lecture: int
@@ -71,7 +71,7 @@ class Recording:
     report: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     state: str
     state_label: str
@@ -88,7 +88,7 @@ class Student:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A student in a lecture. `tag` says which state of it this is: a decision on an older one is refused."""
 

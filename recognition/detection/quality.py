@@ -23,7 +23,7 @@ LIGHT = (25.0, 50.0)
 TURNED = (60.0, 40.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """`face_px`: height of the face in pixels. `sharpness`: 0 (flat) to some thousands. `light`: mean grey, 0..255.
     `yaw`, `pitch`, `roll`: rough angles in degrees. `score`: the detector's, 0..1."""

@@ -13,6 +13,7 @@ from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.facenet_files import REMEDY, Weights
 from recognition.errors import WeightsMissing
 from recognition.inference import Runtime, compile_model
+from recognition.messages import Message
 
 if TYPE_CHECKING:
     import keras
@@ -52,12 +53,14 @@ def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Em
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
         array = weights.arrays.get(name)
         if array is None or array.shape != shape or array.dtype != np.float32:
-            state = "missing" if array is None else f"{array.dtype} of shape {array.shape} instead of {shape}"
+            problem = Message("{name} is missing.", name=name)
+            if array is not None:
+                actual = f"{array.dtype} {array.shape}"
+                problem = Message("{name} is {actual} instead of {wanted}.", name=name, actual=actual, wanted=shape)
             raise WeightsMissing(
-                "These weights ({form}) are of another model: {name} is {state}. {remedy}",
+                "These weights ({form}) are of another model: {problem} {remedy}",
                 form=weights.form,
-                name=name,
-                state=state,
+                problem=problem,
                 remedy=REMEDY,
             )
         if not np.isfinite(array).all():

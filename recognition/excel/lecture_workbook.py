@@ -38,7 +38,7 @@ TIMELINE_COLUMNS = 120
 STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudentRow:
     """One student in one recording. `intervals` are in seconds of the recording, `share` and `confidence` in 0..1.
 
@@ -58,7 +58,7 @@ class StudentRow:
     status_code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownRow:
     """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living
     person, but a portrait, a poster or a screen."""
@@ -69,7 +69,7 @@ class UnknownRow:
     is_static: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LectureReport:
     """What one recording says of a lecture.
 

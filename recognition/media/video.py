@@ -32,7 +32,7 @@ MOST = 5000  # packets to hold back while waiting for a near key frame; more com
 BEFORE = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in
     the file."""

@@ -35,7 +35,7 @@ class Observation:
     crop: NDArray[np.uint8]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OpenTrack:
     """A track in the making: where the face was in each sample, and the best observation of each interval."""
 
@@ -102,7 +102,7 @@ class Tracker:
         for j, observation in enumerate(observations):
             track = continued.get(j)
             if track is None:
-                track = OpenTrack(self._observation_interval)
+                track = OpenTrack(observation_interval=self._observation_interval)
                 self.tracks.append(track)
             track.add(observation, thumbnails[j])
 

@@ -15,7 +15,7 @@ from tests.recognition.video_files import video
 
 
 def row(ours=(10.0, 30.0, 20.0), peer=(1.0, 4.0, 2.0), target=8.0, checks=()):
-    return Row("name", "what", "frames/s", ours, peer, target, checks)
+    return Row(name="name", what="what", unit="frames/s", ours=ours, peer=peer, target=target, checks=checks)
 
 
 def test_the_ratio_is_of_the_medians():
@@ -27,10 +27,10 @@ def test_the_ratio_is_of_the_medians():
     [
         (row(), True),
         (row(target=10.5), False),
-        (row(checks=(Check("recall", 0.98, least=0.98),)), True),
-        (row(checks=(Check("recall", 0.97, least=0.98),)), False),
-        (row(checks=(Check("memory", 1.6, most=1.5),)), False),
-        (row(checks=(Check("only told", 0.0),)), True),
+        (row(checks=(Check(name="recall", value=0.98, least=0.98),)), True),
+        (row(checks=(Check(name="recall", value=0.97, least=0.98),)), False),
+        (row(checks=(Check(name="memory", value=1.6, most=1.5),)), False),
+        (row(checks=(Check(name="only told", value=0.0),)), True),
         (row(peer=(), target=20.0), True),
         (row(peer=(), target=21.0), False),
         (row(target=None), True),
@@ -42,7 +42,9 @@ def test_a_row_is_met_when_the_target_and_all_checks_are(given, met):
 
 def test_the_table_shows_what_the_json_holds():
     rows = json.loads(
-        json.dumps([row(checks=(Check("recall", 0.97, least=0.98),)).as_json(), row(peer=(), target=20.0).as_json()])
+        json.dumps(
+            [row(checks=(Check(name="recall", value=0.97, least=0.98),)).as_json(), row(peer=(), target=20.0).as_json()]
+        )
     )
     assert versus.table(rows).splitlines()[2:] == [
         "| what; recall 0.97 (at least 0.98) | 20 frames/s | 2 | 10.00 x | 8 x | no |",

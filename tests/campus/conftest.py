@@ -57,7 +57,7 @@ def video_bytes() -> bytes:
     return buffer.getvalue()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """`own` teaches the class that everything belongs to; `other` teaches another one; `registrar` looks after both."""
 

@@ -51,9 +51,9 @@ WORDS = {
     "token": "x",
 }
 # Addresses whose words are others.
-WORDS_OF = {"sighting-action": {"action": "deny"}}
+WORDS_OF = {"sighting-action": {"action": "reject"}}
 DAY = factories.STARTS.date()
-NO_ROUTES = {"admin:view_on_site", "admin:app_list", "api-not-there"}  # theirs is what they lead to
+NO_ROUTES = {"admin:view_on_site", "admin:app_list", "api-not-found"}  # theirs is what they lead to
 
 
 @dataclass(frozen=True)

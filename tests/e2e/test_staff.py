@@ -117,7 +117,7 @@ def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: W
     expect(page.locator(".confirm")).to_have_count(0)
 
 
-def test_without_the_script_the_form_snapshot_uploads(
+def test_without_the_script_the_form_still_uploads(
     chromium: Browser, address: str, world: World, video: Path, sign_in: SignIn
 ):
     with chromium.new_context(base_url=address, java_script_enabled=False) as context:

@@ -59,7 +59,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 def to(port: int, host: str = "nvr.example") -> Address:
-    return Address("http", "/", host, port, ips=("127.0.0.1",))
+    return Address(scheme="http", path="/", host=host, port=port, ips=("127.0.0.1",))
 
 
 class TestAddress:

@@ -213,7 +213,7 @@ class TestSlices:
 
 
 class TestWrong:
-    def test_a_file_that_is_snapshot_written_waits(self, nvr: Path, film: bytes) -> None:
+    def test_a_file_that_is_still_being_written_waits(self, nvr: Path, film: bytes) -> None:
         footage_file = wanted(nvr, film)
         with (nvr / PATH).open("ab") as writer:
             assert "still being written" in str(fetched(footage_file).error)
@@ -290,7 +290,7 @@ class TestBounds:
             state=FootageFile.State.STORED,
         )
         footage_file = fetched(wanted(nvr, film, source=source))
-        assert "of the day" in str(footage_file.error)
+        assert "bytes a day" in str(footage_file.error)
         FootageFile.objects.filter(path="earlier").update(fetched_at=timezone.now() - timedelta(days=2))
         assert again(footage_file).state == FootageFile.State.STORED
 
@@ -371,7 +371,7 @@ class TestHostileServer:
         with answering(answer) as port:
             footage_file = fetched(self.footage_file(port, 1000))
         assert footage_file.state == FootageFile.State.RETRY
-        assert "more bytes than the file was said to have" in str(footage_file.error)
+        assert "more bytes than it announced" in str(footage_file.error)
         assert partial_file_path(footage_file).stat().st_size <= 1000
 
     def test_no_length(self, nvr: Path) -> None:

@@ -248,7 +248,7 @@ def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path,
 def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
     monkeypatch.setattr(cameras, "OPEN_TIMEOUT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(CameraError, match="sends nothing"):
-        describe_stream(Target("127.0.0.1", deaf.getsockname()[1], "/lecture"))
+        describe_stream(Target(address="127.0.0.1", port=deaf.getsockname()[1], path="/lecture"))
 
 
 def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
@@ -332,7 +332,7 @@ def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(CameraError, match="another address"):
-            describe_stream(Target("127.0.0.1", camera.getsockname()[1], "/lecture"))
+            describe_stream(Target(address="127.0.0.1", port=camera.getsockname()[1], path="/lecture"))
         thread.join()
         elsewhere.settimeout(0.5)
         with pytest.raises(TimeoutError):

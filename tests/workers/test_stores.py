@@ -171,7 +171,7 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", file], check=True)
     for text, reason in (
         (file.read_text(), "has a passphrase"),
-        ("-----BEGIN nonsense", "no private key of SSH that we know"),
+        ("-----BEGIN nonsense", "not a supported SSH private key"),
     ):
         with pytest.raises(ValidationError, match=reason):
             save_source(source=source, password=text)

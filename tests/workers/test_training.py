@@ -37,7 +37,7 @@ def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     course = class_of(2)
-    assert trained(course).inputs == photos_digest(course)
+    assert trained(course).photos_digest == photos_digest(course)
     assert not needs_training(course)
     monkeypatch.setattr(maintenance, "republish_lost_jobs", lambda connection: None)
     monkeypatch.setattr("campus.biometrics.services.TRAINING_DELAY", timedelta(0))

@@ -48,7 +48,7 @@ class CameraError(UserError):
         self.refused = refused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where a camera is: an IP address that may be called, its port and the path of its stream.
 
@@ -134,8 +134,8 @@ class OutputFile:
             self.out.close()
 
 
-@dataclass(slots=True)
-class Recording:
+@dataclass(slots=True, kw_only=True)
+class RecordingSink:
     """What a connection to a camera is to give.
 
     `new_file(starts)` says where the next file goes, by its first picture's time as far as known then; it may raise
@@ -152,12 +152,12 @@ class Recording:
     received: bool = False
 
 
-def record(target: Target, recording: Recording, stopping: threading.Event) -> None:
+def record(target: Target, sink: RecordingSink, stopping: threading.Event) -> None:
     """Record until `stopping` is set, which is noticed with the next picture. Raises CameraError when the camera goes
     away or cannot be reached; what came before that is handed over.
     """
     with open_camera(target) as (packets, stream):
-        Cutter(recording, stream).run(packets, stopping)
+        Cutter(sink, stream).run(packets, stopping)
 
 
 def describe_stream(target: Target) -> str:
@@ -245,8 +245,8 @@ def explain_error(error: av.FFmpegError, relay: Relay) -> CameraError:
 class Cutter:
     """Puts the packets of one connection into parts."""
 
-    def __init__(self, recording: Recording, stream: Any) -> None:
-        self.recording, self.stream = recording, stream
+    def __init__(self, sink: RecordingSink, stream: Any) -> None:
+        self.sink, self.stream = sink, stream
         self.clock = WallClock()
         self.part: OutputFile | None = None
         self.end = 0.0  # the stream's second at which the last picture is over
@@ -268,11 +268,11 @@ class Cutter:
             self.clock, self.end = WallClock(), pts
         self.clock.received(pts, now)
         if packet.is_keyframe:
-            self.recording.received = True
+            self.sink.received = True
             self.keyframe_deadline = time.monotonic() + KEYFRAME_TIMEOUT_SECONDS
             if self.part is None or self.is_full(self.part, pts):
                 starts = self.close(pts)
-                path = self.recording.new_file(starts or self.clock.at(pts))
+                path = self.sink.new_file(starts or self.clock.at(pts))
                 self.part = OutputFile(path, self.stream, pts, starts)
         elif time.monotonic() > self.keyframe_deadline:
             raise CameraError(
@@ -295,13 +295,13 @@ class Cutter:
         if part.starts is None:
             return False
         drifted = abs(self.clock.at(part.pts) - part.starts) > MAX_JUMP_SECONDS
-        return drifted or pts - part.pts >= self.recording.seconds - 0.5 or part.file.tell() > self.recording.max_bytes
+        return drifted or pts - part.pts >= self.sink.seconds - 0.5 or part.file.tell() > self.sink.max_bytes
 
     def measure(self, packet: Any, pts: float) -> None:
         """The camera's own clock, where it has told it (RTCP)."""
         if packet.has_sidedata("prft"):
             (camera,) = struct.unpack_from("<q", bytes(packet.get_sidedata("prft")))
-            self.recording.clock(camera / 1e6 - self.clock.at(pts))
+            self.sink.clock(camera / 1e6 - self.clock.at(pts))
 
     def close(self, end: float) -> float | None:
         """Hand the present part over; it is over at the stream's second `end`. Returns when that was."""
@@ -310,5 +310,5 @@ class Cutter:
         part, self.part = self.part, None
         part.close()
         starts, ends = part.starts or self.clock.at(part.pts), self.clock.at(end)
-        self.recording.done(part.path, starts, ends)
+        self.sink.done(part.path, starts, ends)
         return ends

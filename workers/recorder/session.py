@@ -17,7 +17,7 @@ from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
 from recognition.messages import Message, join_messages
 from workers.leased_task import describe_unexpected_error
-from workers.recorder.camera import CameraError, Recording, Target, describe_stream, record
+from workers.recorder.camera import CameraError, RecordingSink, Target, describe_stream, record
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,14 @@ def target_for(camera: Camera) -> Target:
     if address.query:
         path += ("&" if "?" in path else "?") + quote(address.query, safe=UNQUOTED_CHARACTERS + "?%")
     tls_name = address.host if address.scheme == "rtsps" else ""
-    return Target(address.ips[0], address.port, path, source.username, decrypt(source.secret), tls_name)
+    return Target(
+        address=address.ips[0],
+        port=address.port,
+        path=path,
+        username=source.username,
+        password=decrypt(source.secret),
+        tls_name=tls_name,
+    )
 
 
 def describe_cameras(source: Source) -> Message:
@@ -79,10 +86,16 @@ class Session:
         failures, logged = 0, Message()
         while not self.stopping.is_set():
             max_bytes = self.camera.source.max_file_gib * 1024**3
-            recording = Recording(self.new_file, self.done, self.clock, settings.RECORDER_FILE_SECONDS, max_bytes)
+            sink = RecordingSink(
+                new_file=self.new_file,
+                done=self.done,
+                clock=self.clock,
+                seconds=settings.RECORDER_FILE_SECONDS,
+                max_bytes=max_bytes,
+            )
             pause = RETRY_PAUSES_SECONDS[min(failures, len(RETRY_PAUSES_SECONDS) - 1)]
             try:
-                record(target_for(self.camera), recording, self.stopping)
+                record(target_for(self.camera), sink, self.stopping)
             except CameraError as error:
                 self.problem = error.message
                 pause = REFUSED_PAUSE_SECONDS if error.refused else pause
@@ -95,7 +108,7 @@ class Session:
             if self.problem and self.problem != logged:
                 log.warning("camera %s: %s", self.camera.pk, self.problem)
             logged = self.problem
-            failures = 0 if recording.received else failures + 1
+            failures = 0 if sink.received else failures + 1
             self.stopping.wait(pause)
 
     def new_file(self, starts: float) -> Path:

@@ -26,6 +26,7 @@ from campus.cctv.live_recording import (
     save_recorded_file,
 )
 from campus.cctv.models import Camera, Source
+from campus.common.storage import media_path
 from recognition.errors import RecognitionError
 from recognition.media.video import probe
 from recognition.messages import Message, join_messages
@@ -59,7 +60,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.owner = uuid4().hex
-        self.folder = Path(settings.MEDIA_ROOT, "live")
+        self.folder = media_path("live")
         self.sessions: dict[int, Session] = {}
         self.held_sources: dict[int, float] = {}  # sources, and when they were taken or last kept
         self.exhausted_sources: set[int] = set()  # sources that gave all that they may in a day

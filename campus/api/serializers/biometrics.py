@@ -33,12 +33,12 @@ class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
     skipped = serializers.ListField(
         source="skipped_files",
         child=serializers.ListField(child=serializers.CharField()),
-        help_text="of each file that was not taken: path, student, and why",
+        help_text="of each file that was skipped: path, student, and why",
     )
 
     class Meta:
         model = PhotoImport
-        fields = ["id", "course", "original_name", "state", "total", "taken", "skipped", "error", "created_at"]
+        fields = ["id", "course", "original_name", "state", "total", "added", "skipped", "error", "created_at"]
         read_only_fields = fields
 
 

@@ -120,7 +120,7 @@ class LectureResultActions(Endpoint[Lecture]):
         request=serializers.BulkOverrideSerializer, responses=serializers.AttendanceRecordSerializer(many=True)
     )
     @action(detail=True, methods=["post"], pagination_class=None)
-    def decide(self, request: Request, pk: str) -> Response:
+    def override(self, request: Request, pk: str) -> Response:
         """Set one status for several students of a lecture at once. Answers with the records that changed."""
         lecture = self.get_object()
         decision = serializers.BulkOverrideSerializer(data=request.data)
@@ -137,8 +137,8 @@ class LectureResultActions(Endpoint[Lecture]):
         return self.respond_with(lecture)
 
     @extend_schema(request=None, responses=LectureSerializer)
-    @action(detail=True, methods=["post"], url_path="footage-enough")
-    def footage_enough(self, request: Request, pk: str) -> Response:
+    @action(detail=True, methods=["post"], url_path="complete-footage")
+    def complete_footage(self, request: Request, pk: str) -> Response:
         """Wait for no more footage of the cameras: count for good with what is here."""
         lecture = self.get_object()
         accept_partial_footage(lecture=lecture, user=request_user(request))

@@ -132,7 +132,7 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
 
     @extend_schema(request=None, responses=serializers.GallerySerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
-    def use(self, request: Request, pk: str) -> Response:
+    def activate(self, request: Request, pk: str) -> Response:
         """Go back to an earlier gallery: attendance is taken with it from now on."""
         gallery = self.get_object()
         activate_gallery(gallery=gallery)

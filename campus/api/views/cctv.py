@@ -165,7 +165,7 @@ class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
 
     @extend_schema(request=None, responses=serializers.CollectionSerializer)
     @action(detail=True, methods=["post"])
-    def again(self, request: Request, pk: str) -> Response:
+    def restart(self, request: Request, pk: str) -> Response:
         """Look for the lecture's footage once more, now and for another while."""
         collection = self.get_object()
         restart_collection(collection=collection, user=request_user(request))

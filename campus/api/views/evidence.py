@@ -87,17 +87,15 @@ class SightingViewSet(FaceViewSet[Sighting]):
 
     @extend_schema(request=ReasonSerializer, responses={201: serializers.UnknownPersonSerializer})
     @action(detail=True, methods=["post"])
-    def deny(self, request: Request, pk: str) -> Response:
-        """Not this person. Answers with the unknown person that it is now; a new run follows."""
+    def reject(self, request: Request, pk: str) -> Response:
+        """Say that it is not this student. Answers with the new unknown person; attendance is taken again."""
         person = reject_match(sighting=self.get_object(), user=request_user(request), reason=self.reason())
         return Response(serializers.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=None, responses=serializers.AddedPhotosSerializer)
-    @action(detail=True, methods=["post"])
-    def learn(self, request: Request, pk: str) -> Response:
-        """It is this person: take the pictures for the student's enrolment photos. Each gets a verdict like every other
-        photo.
-        """
+    @action(detail=True, methods=["post"], url_path="add-photos")
+    def add_photos(self, request: Request, pk: str) -> Response:
+        """Add the pictures to the student's enrolment photos. Each is checked like every other photo."""
         sighting = self.get_object()
         added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=request_user(request))
         return Response(serializers.AddedPhotosSerializer({"added": added}).data)

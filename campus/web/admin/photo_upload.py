@@ -176,7 +176,7 @@ def render_form_page(
     drop: dict[str, bool] | None = None,
 ) -> TemplateResponse:
     """A page with one form; after an upload also the result, file by file."""
-    rows = [] if result is None else sorted(result.rows, key=lambda row: row.taken)
+    rows = [] if result is None else sorted(result.rows, key=lambda row: row.is_added)
     context = {
         **admin.site.each_context(request),
         "title": title,
@@ -191,7 +191,7 @@ def render_form_page(
                 [
                     row.path,
                     render_change_link(row.student) if row.student else "",
-                    render_badge(_("added"), "success") if row.taken else render_badge(_("skipped"), "warning"),
+                    render_badge(_("added"), "success") if row.is_added else render_badge(_("skipped"), "warning"),
                     row.reason,
                 ]
                 for row in rows

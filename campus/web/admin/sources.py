@@ -257,7 +257,11 @@ def _test_result(test: SourceTest | None) -> dict[str, Any]:
 def _example_path(source: Source) -> str:
     """The path that the pattern would give a file recorded now."""
     camera = source.cameras.select_related("room").first()
-    fields = PathFields(camera.label if camera else "camera", camera.room.name if camera else "room", timezone.now())
+    fields = PathFields(
+        camera=camera.label if camera else "camera",
+        room=camera.room.name if camera else "room",
+        starts=timezone.now(),
+    )
     return compile_pattern(source.pattern).format_path(fields, source.tzinfo)
 
 

@@ -173,12 +173,12 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
     row = get_object_or_404(sightings_for(request.user).select_related("student", "recording__lecture"), pk=pk)
     record = get_object_or_404(records_for(request.user), lecture=row.recording.lecture, student=row.student)
     try:
-        if action == "deny":
+        if action == "reject":
             face_overrides.reject_match(sighting=row, user=request.user, reason=request.POST.get("reason", ""))
             messages.success(
                 request, _("Not {name}. The face is now among the unknown people.").format(name=row.student.name)
             )
-        elif action == "learn":
+        elif action == "add-photos":
             _report_added_photos(
                 request, face_overrides.add_crops_to_enrolment_photos(face=row, student=row.student, user=request.user)
             )
@@ -189,12 +189,12 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
     return redirect("record", record.pk)
 
 
-def _report_added_photos(request: StaffRequest, taken: int) -> None:
-    if taken:
+def _report_added_photos(request: StaffRequest, added: int) -> None:
+    if added:
         sentence = ngettext(
-            "{n} picture added to the enrolment photos.", "{n} pictures added to the enrolment photos.", taken
+            "{n} picture added to the enrolment photos.", "{n} pictures added to the enrolment photos.", added
         )
-        messages.success(request, sentence.format(n=taken))
+        messages.success(request, sentence.format(n=added))
     else:
         messages.info(request, _("These pictures are already among the enrolment photos."))
 
@@ -239,11 +239,11 @@ def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
         raise UserError("Choose a student first.")
-    taken = face_overrides.name_unknown_person(
+    added = face_overrides.name_unknown_person(
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )
     if "add_photos" in request.POST:
-        _report_added_photos(request, taken)
+        _report_added_photos(request, added)
     return _("Identified as {name}. This is kept when attendance is taken again.").format(name=student.name)
 
 

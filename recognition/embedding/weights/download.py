@@ -51,8 +51,13 @@ def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Seque
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
         if not part.exists() or part.stat().st_size <= before:
-            kept = " The same command resumes where it stopped." if part.exists() else ""
-            raise DownloadFailed("{host} can't be reached ({reason}).{kept}", host=_host(url), reason=reason, kept=kept)
+            if part.exists():
+                raise DownloadFailed(
+                    "{host} can't be reached ({reason}). The same command resumes where it stopped.",
+                    host=_host(url),
+                    reason=reason,
+                )
+            raise DownloadFailed("{host} can't be reached ({reason}).", host=_host(url), reason=reason)
 
 
 def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Path, max_bytes: int) -> bool:

@@ -181,7 +181,7 @@ def _embedder(path: Path, people: int | None = None) -> str:
     for embedder, model in MODELS.items():
         if model.people == people:
             return embedder
-    known = " and ".join(f"{model.name} with {model.people}" for model in MODELS.values())
+    known = ", ".join(f"{model.name} ({model.people})" for model in MODELS.values())
     raise WeightsMissing(
         "The weights {path} are of a model of {people} people; known are {known}. {remedy}",
         path=path,

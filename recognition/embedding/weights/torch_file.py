@@ -29,7 +29,7 @@ REMEDY = Message("Give the file in which PyTorch saved the model's state_dict.")
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Tensor:
     """Which part of which storage (a run of numbers in the file) a tensor is; `offset` and `strides` count numbers, not
     bytes."""
@@ -60,7 +60,9 @@ class _Notes(pickle._Unpickler):
             case "collections", "OrderedDict":
                 return OrderedDict
             case "torch._utils", "_rebuild_tensor_v2":
-                return lambda storage, offset, shape, strides, *_training: _Tensor(storage, offset, shape, strides)
+                return lambda storage, offset, shape, strides, *_training: _Tensor(
+                    storage=storage, offset=offset, shape=shape, strides=strides
+                )
             case "torch", "FloatStorage":
                 return "<f4"
             case "torch", "LongStorage":

@@ -233,8 +233,8 @@ class TestLectures(Matrix):
     actions = [
         ("patch", "", {"title": "Loops again"}, 200),
         *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle")),
-        ("post", "decide/", {"records": [], "status": "late"}, 200),
-        ("post", "footage-enough/", None, 400),  # none is awaited
+        ("post", "override/", {"records": [], "status": "late"}, 200),
+        ("post", "complete-footage/", None, 400),  # none is awaited
         ("post", "sign-off/", None, 200),
         ("delete", "", None, 400),  # it was held
     ]
@@ -291,7 +291,7 @@ class TestFootageFiles(Matrix):
 
 class TestCollections(Matrix):
     path = "collections"
-    registrars = [("post", "again/", None, 200)]
+    registrars = [("post", "restart/", None, 200)]
 
     def row(self, world: World) -> Any:
         begun = {"next_check_at": factories.STARTS, "deadline_at": factories.STARTS}
@@ -314,7 +314,7 @@ class TestChanges(Matrix):
 
 class TestSightings(Matrix):
     path, about = "sightings", "sighting"
-    actions = [("get", "pictures/0/", None, 200), ("post", "deny/", {}, 201), ("post", "learn/", {}, 200)]
+    actions = [("get", "pictures/0/", None, 200), ("post", "reject/", {}, 201), ("post", "add-photos/", {}, 200)]
 
 
 class TestUnknown(Matrix):
@@ -337,7 +337,7 @@ class TestReports(Matrix):
 class TestGalleries(Matrix):
     path, about = "galleries", "gallery"
     actions = [("get", "report/", None, 200)]
-    registrars = [("post", "use/", None, 400)]  # it has no file
+    registrars = [("post", "activate/", None, 400)]  # it has no file
 
     def test_training_is_the_registrars(self, api: APIClient, world: World):
         body = {"course": world.course.pk}

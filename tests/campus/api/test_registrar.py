@@ -256,7 +256,7 @@ def test_a_zip_of_photos_is_given_to_a_worker(office: APIClient, api: APIClient,
     row = jobs.IMPORT_PHOTOS.claim(sent.json()["id"], owner="worker")
     assert process_photo_import(row=row)
     told = office.get(f"/api/v1/photo-imports/{row.pk}/").json()
-    assert (told["state"], told["taken"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
+    assert (told["state"], told["added"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
     assert (
         office.post(
             "/api/v1/photo-imports/", {"file": SimpleUploadedFile("a.zip", b"no")}, format="multipart"
@@ -277,7 +277,7 @@ def test_a_registrar_deletes_a_recording_and_lecturers_do_not(office: APIClient,
 
 
 def test_who_waits_for_no_more_footage_says_so(api: APIClient, world: World):
-    url = f"/api/v1/lectures/{world.lecture.pk}/footage-enough/"
+    url = f"/api/v1/lectures/{world.lecture.pk}/complete-footage/"
     assert api.post(url).status_code == 400, "none is awaited"
     Recording.objects.filter(pk=world.recording.pk).update(provisional=True)
     assert client_of(world.other).post(url).status_code == 404
@@ -286,7 +286,7 @@ def test_who_waits_for_no_more_footage_says_so(api: APIClient, world: World):
 
 
 def test_the_pictures_of_a_sighting_are_learnt(api: APIClient, world: World):
-    url = f"/api/v1/sightings/{world.sighting.pk}/learn/"
+    url = f"/api/v1/sightings/{world.sighting.pk}/add-photos/"
     before = FacePhoto.objects.count()
     assert api.post(url).json() == {"added": 1}
     assert api.post(url).json() == {"added": 0}

@@ -245,7 +245,7 @@ def test_wrong_fields_are_pointed_at(api: APIClient, world: World):
     body = problem(api.post("/api/v1/lectures/", {"course": world.course.pk, "starts_at": "soon"}, format="json"), 400)
     assert {error["pointer"] for error in body["errors"]} == {"#/starts_at", "#/ends_at"}
     nested = {"records": [1, "x"], "status": "late"}
-    body = problem(api.post(f"/api/v1/lectures/{world.lecture.pk}/decide/", nested, format="json"), 400)
+    body = problem(api.post(f"/api/v1/lectures/{world.lecture.pk}/override/", nested, format="json"), 400)
     assert [error["pointer"] for error in body["errors"]] == ["#/records/1"]
 
 
@@ -332,10 +332,10 @@ def test_the_result_is_corrected_signed_off_and_locked(api: APIClient, office: A
         "status": "excused",
         "reason": "Strike",
     }
-    changed = api.post(f"{url}decide/", wish, format="json").json()
+    changed = api.post(f"{url}override/", wish, format="json").json()
     assert {row["status"] for row in changed} == {"excused"}
     assert api.post(f"{url}sign-off/").json()["sign_off"]["user_name"] == "own"
-    assert "signed off" in problem(api.post(f"{url}decide/", wish | {"status": ""}, format="json"), 400)["detail"]
+    assert "signed off" in problem(api.post(f"{url}override/", wish | {"status": ""}, format="json"), 400)["detail"]
     problem(api.post(f"{url}reopen/", {}, format="json"), 403)
     assert office.post(f"{url}reopen/", {"reason": "A doctor's note came"}, format="json").json()["sign_off"] is None
     log = api.get(f"/api/v1/changes/?lecture={world.lecture.pk}").json()["results"]
@@ -354,7 +354,7 @@ def test_somebody_unknown_is_named(api: APIClient, world: World):
     status = api.get(f"/api/v1/attendance/?lecture={world.lecture.pk}&student={twin.pk}").json()["results"][0]["status"]
     assert status == "present"
     assert api.post(f"{url}undo/", {}, format="json").json()["student"] is None
-    person = api.post(f"/api/v1/sightings/{world.sighting.pk}/deny/", {"reason": "The brother"}, format="json").json()
+    person = api.post(f"/api/v1/sightings/{world.sighting.pk}/reject/", {"reason": "The brother"}, format="json").json()
     assert person["student"] is None
     world.record.refresh_from_db()
     assert world.record.status == "absent"
@@ -429,7 +429,7 @@ def test_a_student_over_all_classes(api: APIClient, world: World):
     assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
 
 
-def test_a_snapshot_is_asked_for_once(api: APIClient, world: World):
+def test_a_snapshot_is_requested_once(api: APIClient, world: World):
     wish = {"recording": str(world.recording.pk), "time": 5}
     snapshot = api.post("/api/v1/snapshots/", wish, format="json")
     assert (snapshot.status_code, snapshot.json()["state"]) == (202, "queued")

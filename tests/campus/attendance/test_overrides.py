@@ -224,16 +224,18 @@ def writes(recording: Recording, user: User) -> dict[str, Any]:
     return {
         "status": lambda: overrides.set_override(record=record, status="late", reason="", user=user),
         "name": lambda: face_overrides.name_unknown_person(person=person, student=record.student, user=user),
-        "deny": lambda: face_overrides.reject_match(sighting=sighting, user=user),
+        "reject": lambda: face_overrides.reject_match(sighting=sighting, user=user),
         "visitor": lambda: face_overrides.mark_as_visitor(person=person, user=user),
         "delete": lambda: face_overrides.delete_unknown_person(person=person, user=user),
         "undo": lambda: face_overrides.clear_face_override(person=person, user=user),
-        "learn": lambda: face_overrides.add_crops_to_enrolment_photos(face=person, student=record.student, user=user),
+        "add_photos": lambda: face_overrides.add_crops_to_enrolment_photos(
+            face=person, student=record.student, user=user
+        ),
         "sign": lambda: overrides.sign_off_lecture(lecture=recording.lecture, user=user),
     }
 
 
-WRITES = ["status", "name", "deny", "visitor", "delete", "undo", "learn", "sign"]
+WRITES = ["status", "name", "reject", "visitor", "delete", "undo", "add_photos", "sign"]
 
 
 @pytest.mark.parametrize("what", WRITES)

@@ -196,7 +196,7 @@ def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
     assert (row.total, row.processed) == (4, 0)
     assert process_photo_import(row=row)
     row.refresh_from_db()
-    assert (row.state, row.taken, FacePhoto.objects.count()) == ("done", 3, 3)
+    assert (row.state, row.added, FacePhoto.objects.count()) == ("done", 3, 3)
     ((path, student, reason),) = row.skipped_files
     assert (path, student) == ("nobody/1.jpg", "")
     with translation.override("de"):
@@ -213,15 +213,15 @@ def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, m
             assert (row.processed, row.state) == (looked_at, "queued")
     assert process_photo_import(row=row)
     row.refresh_from_db()
-    assert (row.taken, len(row.skipped)) == (3, 1)
+    assert (row.added, len(row.skipped)) == (3, 1)
 
 
 def test_who_lost_the_zip_writes_nothing_more(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_zip, "PROGRESS_SECONDS", 0)
-    PhotoImport.objects.update(lease_owner="second", taken=2)
+    PhotoImport.objects.update(lease_owner="second", added=2)
     with pytest.raises(Cancelled):
         process_photo_import(row=row)
-    assert PhotoImport.objects.get().taken == 2
+    assert PhotoImport.objects.get().added == 2
 
 
 def test_a_zip_that_is_gone_is_a_sentence_and_old_ones_are_forgotten(row: PhotoImport, settings: Any) -> None:

@@ -35,7 +35,7 @@ def train(course: Course) -> Gallery:
     """As a worker would."""
     Gallery.objects.filter(course=course).update(active=False)
     Gallery.objects.filter(course=course, state="queued").delete()
-    row = factories.gallery(course, embedder=course.wanted_embedder, inputs=photos_digest(course))
+    row = factories.gallery(course, embedder=course.wanted_embedder, photos_digest=photos_digest(course))
     path = Path(services.settings.MEDIA_ROOT, "galleries", f"{row.pk}.npz")
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"gallery")

@@ -1,4 +1,4 @@
-"""Calls home: each told once when something stops, and once when it is over."""
+"""Alarms: one notification when something stops, and one when it has ended."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def registrar() -> None:
 
 @pytest.fixture
 def camera() -> Camera:
-    """Of a source that is looked through and brings something."""
+    """Of a source that is scanned and has files."""
     camera = factories.camera("B 12")
     Source.objects.update(
         last_checked_at=timezone.now(), last_new_file_at=timezone.now(), created_at=timezone.now() - timedelta(days=30)
@@ -35,13 +35,13 @@ def camera() -> Camera:
     return camera
 
 
-def ringing() -> list[str]:
+def active_kinds() -> list[str]:
     update_alarms()
     update_alarms()
     return sorted(Alarm.objects.filter(ended_at=None).values_list("kind", flat=True))
 
 
-def letters() -> list[str]:
+def subjects() -> list[str]:
     return list(Delivery.objects.filter(event="footage.alarm").order_by("created_at").values_list("subject", flat=True))
 
 
@@ -58,30 +58,30 @@ def counted(
 def test_all_well_is_no_news(camera: Camera) -> None:
     for day in (3, 2, 1):
         counted(camera, day)
-    assert ringing() == []
-    assert letters() == []
+    assert active_kinds() == []
+    assert subjects() == []
 
 
 def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_is_over(camera: Camera) -> None:
     hook = Webhook.objects.create(url="https://example.org/hook")
     Source.objects.update(last_checked_at=timezone.now() - timedelta(minutes=29))
-    assert ringing() == []
+    assert active_kinds() == []
     Source.objects.update(
         last_checked_at=timezone.now() - timedelta(minutes=36), error=Message("The server does not answer.")
     )
-    assert ringing() == ["unreachable"]
-    assert letters() == ["Footage: something needs a look"]
+    assert active_kinds() == ["unreachable"]
+    assert subjects() == ["Footage: something needs attention"]
     assert "The server does not answer." in Delivery.objects.get(event="footage.alarm").body
     Source.objects.update(last_checked_at=timezone.now(), error="")
-    assert ringing() == []
-    assert letters() == ["Footage: something needs a look", "Footage: it goes on again"]
+    assert active_kinds() == []
+    assert subjects() == ["Footage: something needs attention", "Footage: working again"]
     assert list(hook.deliveries.order_by("created_at").values_list("event", flat=True)) == [
         "alarm.started",
         "alarm.ended",
     ]
     Source.objects.update(last_checked_at=timezone.now() - timedelta(hours=2))
-    assert ringing() == ["unreachable"]
-    assert len(letters()) == 3, "a second time is news"
+    assert active_kinds() == ["unreachable"]
+    assert len(subjects()) == 3, "a second time is news"
 
 
 def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
@@ -91,52 +91,52 @@ def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
             lecture=lecture, next_check_at=lecture.ends_at, deadline_at=lecture.ends_at, state="missing"
         )
     Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=1, hours=12))
-    assert ringing() == [], "of one of them it brought something"
+    assert active_kinds() == [], "of one of them it brought something"
     Source.objects.update(last_new_file_at=timezone.now() - timedelta(days=3))
-    assert ringing() == ["silent"]
+    assert active_kinds() == ["silent"]
     Source.objects.update(enabled=False)
-    assert ringing() == []
+    assert active_kinds() == []
 
 
 def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
     recording = factories.planned()
     recording.segments.update(published_at=timezone.now() - timedelta(minutes=59))
-    assert ringing() == []
+    assert active_kinds() == []
     recording.segments.filter(index=0).update(published_at=timezone.now() - timedelta(minutes=61))
-    assert ringing() == ["queue"]
+    assert active_kinds() == ["queue"]
     assert "vision" in str(Alarm.objects.get().text)
     recording.segments.filter(index=0).update(lease_until=timezone.now() + timedelta(minutes=1))
-    assert ringing() == []
+    assert active_kinds() == []
 
 
 @pytest.mark.parametrize(
     ("facts", "kind"),
     [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")],
 )
-def test_a_camera_that_shows_black_or_stands_snapshot(camera: Camera, facts: dict[str, float], kind: str) -> None:
+def test_a_black_or_frozen_camera_raises_an_alarm(camera: Camera, facts: dict[str, float], kind: str) -> None:
     counted(camera, 3)
     counted(camera, 2, **facts)
-    assert ringing() == [kind]
+    assert active_kinds() == [kind]
     counted(camera, 1)
-    assert ringing() == []
+    assert active_kinds() == []
 
 
 def test_a_camera_without_a_face_in_three_lectures(camera: Camera) -> None:
     counted(camera, 4)
     counted(camera, 3, faces=0)
     counted(camera, 2, faces=0)
-    assert ringing() == []
+    assert active_kinds() == []
     counted(camera, 1, faces=0)
-    assert ringing() == ["faceless"]
+    assert active_kinds() == ["faceless"]
     assert "turned away" in str(Alarm.objects.get().text)
 
 
 def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:
     counted(camera, 1, light=None, motion=None)
-    assert ringing() == []
+    assert active_kinds() == []
 
 
-def test_a_monitor_from_outside_is_told_what_stands_snapshot(camera: Camera, client: Client) -> None:
+def test_external_monitoring_sees_what_has_stopped(camera: Camera, client: Client) -> None:
     def said() -> tuple[int, list[str]]:
         cache.clear()
         answer = client.get(reverse("health"))

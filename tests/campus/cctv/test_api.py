@@ -128,11 +128,11 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
         next_check_at=timezone.now(),
         deadline_at=timezone.now(),
     )
-    assert api.post(f"/api/v1/collections/{row.pk}/again/").json()["state"] == "collecting"
+    assert api.post(f"/api/v1/collections/{row.pk}/restart/").json()["state"] == "collecting"
     api.force_authenticate(teacher)
     assert [one["lecture"] for one in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [
         lecture.pk
     ]
-    assert api.post(f"/api/v1/collections/{row.pk}/again/").status_code == 403
+    assert api.post(f"/api/v1/collections/{row.pk}/restart/").status_code == 403
     assert api.get("/api/v1/footage-files/").status_code == 403
     assert not FootageFile.objects.exists()

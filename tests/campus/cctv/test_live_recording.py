@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from campus.cctv.collection import close_collections
 from campus.cctv.live_recording import (
-    MARGIN,
+    RECORDING_MARGIN,
     cameras_to_record,
     claim_live_source,
     release_live_source,
@@ -45,10 +45,10 @@ def lecture(begins: timedelta = timedelta(0), **fields):
     ("begins", "fields", "due"),
     [
         (timedelta(minutes=-30), {}, True),
-        (MARGIN / 2, {}, True),
-        (MARGIN * 2, {}, False),
-        (-timedelta(hours=1) - MARGIN / 2, {}, True),
-        (-timedelta(hours=1) - MARGIN * 2, {}, False),
+        (RECORDING_MARGIN / 2, {}, True),
+        (RECORDING_MARGIN * 2, {}, False),
+        (-timedelta(hours=1) - RECORDING_MARGIN / 2, {}, True),
+        (-timedelta(hours=1) - RECORDING_MARGIN * 2, {}, False),
         (timedelta(minutes=-30), {"cancelled": True}, False),
         (timedelta(minutes=-30), {"room": "C 3"}, False),
     ],

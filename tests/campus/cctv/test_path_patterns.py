@@ -101,14 +101,14 @@ def test_what_does_not_fit_is_nothing(pattern, path):
         ("{camera", "no partner"),
         ("camera}", "no partner"),
         ("{camera:%Y}", "{camera:%Y}"),
-        ("{camera}{room}", "something has to stand"),
-        ("**/{camera}", "something has to stand"),
-        ("{date}.mp4", "not whole"),
-        ("{start}.mp4", "not whole"),
-        ("{date}{start}-{end:%M}.mp4", "not whole"),
+        ("{camera}{room}", "Put something between"),
+        ("**/{camera}", "Put something between"),
+        ("{date}.mp4", "incomplete"),
+        ("{start}.mp4", "incomplete"),
+        ("{date}{start}-{end:%M}.mp4", "incomplete"),
         ("{end:%Y%m%d%H}.mp4", "when it starts"),
         ("{date:%Q}", "%Q"),
-        ("{date:%Y*%m%d}{start}", "no *"),
+        ("{date:%Y*%m%d}{start}", "can't contain *"),
     ],
 )
 def test_a_wrong_pattern_is_explained(pattern, says):
@@ -138,7 +138,12 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
     ends = starts + timedelta(minutes=minutes)
     assume(once(starts) and once(ends))
     read = compile_pattern(pattern)
-    said = PathFields(camera, room if "{room}" in pattern else "", starts, ends if "{end" in pattern else None)
+    said = PathFields(
+        camera=camera,
+        room=room if "{room}" in pattern else "",
+        starts=starts,
+        ends=ends if "{end" in pattern else None,
+    )
     path = read.format_path(said, BERLIN)
     assert read.match(path, BERLIN) == said
     day = starts.astimezone(BERLIN).date()

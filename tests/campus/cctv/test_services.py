@@ -218,7 +218,7 @@ def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
     source = factories.source(kind=Source.Kind.RTSP, address="rtsp://10.0.0.7/")
     footage_file = factories.footage_file(factories.camera("B 12", source), factories.STARTS)
     discard_footage_file(footage_file=footage_file)
-    with pytest.raises(UserError, match="gone"):
+    with pytest.raises(UserError, match="no other copy"):
         restore_footage_file(footage_file=footage_file)
 
 
@@ -280,7 +280,7 @@ def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
     assert "No lecture is in C 1 then." in said
     assert "hidden" not in said
     assert "link" not in said
-    assert "4 files, 2 of them of a lecture." in said
+    assert "4 files, 2 of them show a lecture." in said
     assert Source.objects.count() == before
     assert not FootageFile.objects.exists()
 
@@ -293,7 +293,7 @@ def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeyp
         lambda _: FootageFile.objects.update(state="stored"),
     )
     load(folder)
-    assert "2 to come" in capsys.readouterr().out
+    assert "2 still to fetch" in capsys.readouterr().out
     source = Source.objects.get(address=str(folder))
     assert not source.enabled
     assert source.footage_files.count() == 4

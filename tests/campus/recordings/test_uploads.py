@@ -146,7 +146,7 @@ def test_what_cannot_be_kept_is_refused_before_the_first_byte(tus: Tus, settings
     assert (full.status_code, "free some space" in full.json()["detail"]) == (507, True)
 
 
-def test_the_place_of_what_is_snapshot_coming_is_taken(tus: Tus, monkeypatch):
+def test_disk_space_of_unfinished_uploads_is_reserved(tus: Tus, monkeypatch):
     free = 1000 * 1024**2
     monkeypatch.setattr("campus.common.upload_limits.shutil.disk_usage", lambda _: type("Disk", (), {"free": free}))
     assert tus.create(size=600 * 1024**2).status_code == 201

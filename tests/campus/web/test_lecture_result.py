@@ -351,7 +351,9 @@ def test_confirming_asks_who_it_is(client: Client, world: World, to_confirm: Att
     assert to_confirm.status == "to_confirm"
 
 
-def test_snapshot_faces_are_apart_from_unknown_people(lecturer: Client, world: World, to_confirm: AttendanceRecord):
+def test_static_faces_are_listed_apart_from_unknown_people(
+    lecturer: Client, world: World, to_confirm: AttendanceRecord
+):
     text = page(lecturer, "lecture", world.lecture.pk)
     unknown, snapshot = text.split("Static faces")
     assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in unknown

@@ -141,7 +141,7 @@ def test_visitor_and_delete(lecturer: Client, world: World) -> None:
 
 def test_not_this_person(lecturer: Client, world: World) -> None:
     response = lecturer.post(
-        reverse("sighting-action", args=[world.sighting.pk, "deny"]), {"reason": "her sister"}, follow=True
+        reverse("sighting-action", args=[world.sighting.pk, "reject"]), {"reason": "her sister"}, follow=True
     )
     text = response.content.decode()
     assert "The face is now among the unknown people." in text
@@ -153,7 +153,7 @@ def test_not_this_person(lecturer: Client, world: World) -> None:
 
 
 def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
-    url = reverse("sighting-action", args=[world.sighting.pk, "learn"])
+    url = reverse("sighting-action", args=[world.sighting.pk, "add-photos"])
     before = world.student.photos.count()
     assert "1 picture added" in lecturer.post(url, follow=True).content.decode()
     assert "already among the enrolment photos" in lecturer.post(url, follow=True).content.decode()
@@ -161,7 +161,7 @@ def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
     assert lecturer.post(reverse("sighting-action", args=[world.sighting.pk, "explode"])).status_code == 404
 
 
-def test_a_snapshot_is_cut_out_when_somebody_looks(lecturer: Client, world: World) -> None:
+def test_a_snapshot_is_extracted_when_somebody_opens_the_page(lecturer: Client, world: World) -> None:
     Sighting.objects.filter(pk=world.sighting.pk).update(crops=[{**world.sighting.crops[0], "box": [10, 20, 60, 80]}])
     url = reverse("record", args=[world.record.pk])
     assert not Snapshot.objects.exists()

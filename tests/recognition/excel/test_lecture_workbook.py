@@ -40,23 +40,34 @@ def lecture(**changes: Any) -> LectureReport:
         coverage=1.0,
         students=(
             StudentRow(
-                "007", "Ada Lovelace", "Present", ((0.0, 5400.0),), 5400.0, 1.0, 0.987, "machine", picture(), "present"
+                number="007",
+                name="Ada Lovelace",
+                status="Present",
+                intervals=((0.0, 5400.0),),
+                seconds=5400.0,
+                share=1.0,
+                confidence=0.987,
+                source="machine",
+                picture=picture(),
+                status_code="present",
             ),
             StudentRow(
-                "012",
-                "Alan Turing",
-                "Late",
-                ((1200.0, 3000.0), (3600.0, 5400.0)),
-                3600.0,
-                2 / 3,
-                0.9,
-                "machine",
-                picture(60),
+                number="012",
+                name="Alan Turing",
+                status="Late",
+                intervals=((1200.0, 3000.0), (3600.0, 5400.0)),
+                seconds=3600.0,
+                share=2 / 3,
+                confidence=0.9,
+                source="machine",
+                picture=picture(60),
             ),
-            StudentRow("100", "Grace Hopper", "Absent"),
-            StudentRow("101", "Edsger Dijkstra", "Excused", source="Dr Knuth"),
+            StudentRow(number="100", name="Grace Hopper", status="Absent"),
+            StudentRow(number="101", name="Edsger Dijkstra", status="Excused", source="Dr Knuth"),
         ),
-        unknown=(UnknownRow(((60.0, 120.0),), 60.0, (picture(10), picture(20), picture(30))),),
+        unknown=(
+            UnknownRow(intervals=((60.0, 120.0),), seconds=60.0, pictures=(picture(10), picture(20), picture(30))),
+        ),
         details=(("Sampled every", "2 s"),),
         statuses=("Present", "Late", "Absent", "Excused"),
     )
@@ -96,7 +107,9 @@ def test_each_face_lies_in_the_row_of_its_student(tmp_path: Path) -> None:
 
 
 def test_a_wide_picture_keeps_its_shape(tmp_path: Path) -> None:
-    student = StudentRow("1", "A", "Present", ((0.0, 1.0),), picture=picture(size=(200, 50)))
+    student = StudentRow(
+        number="1", name="A", status="Present", intervals=((0.0, 1.0),), picture=picture(size=(200, 50))
+    )
     sheet = written(tmp_path / "report.xlsx", lecture(students=(student,)))["Attendance"]
     anchor = sheet._images[0].anchor
     assert (anchor.to.colOff - anchor._from.colOff) / (anchor.to.rowOff - anchor._from.rowOff) == pytest.approx(4)
@@ -130,7 +143,9 @@ def test_timeline_colours_when_a_student_was_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("duration", [0.0, 0.5, 40.0, 60.0, 121.0, 5400.0, 4 * 3600.0])
 def test_timeline_fits_a_screen_for_every_length(tmp_path: Path, duration: float) -> None:
-    students = (StudentRow("1", "A", "Present", ((0.0, duration),), duration, 1.0),)
+    students = (
+        StudentRow(number="1", name="A", status="Present", intervals=((0.0, duration),), seconds=duration, share=1.0),
+    )
     sheet = written(tmp_path / "report.xlsx", lecture(duration=duration, started_at=None, students=students))[
         "Timeline"
     ]
@@ -201,7 +216,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
     path = tmp_path / "report.xlsx"
-    students = (StudentRow(text, text, "Present", ((0.0, 1.0),), source=text),)
+    students = (StudentRow(number=text, name=text, status="Present", intervals=((0.0, 1.0),), source=text),)
     write_lecture_workbook(
         path,
         lecture(course=text, lecture=text, recording=text, embedder=text, students=students, details=((text, text),)),
@@ -221,7 +236,9 @@ def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_every_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("text") / "report.xlsx"
-    sheet = written(path, lecture(course=text, students=(StudentRow("1", text, "Absent"),), unknown=()))["Attendance"]
+    sheet = written(
+        path, lecture(course=text, students=(StudentRow(number="1", name=text, status="Absent"),), unknown=())
+    )["Attendance"]
     expected = clean_text(text).replace("\r\n", "\n").replace("\r", "\n")
     assert (sheet["B2"].value or "") == expected
 

@@ -41,8 +41,8 @@ class Command(BaseCommand):
             (str(Path(row.path).parent), row.reason) for row in result.skipped
         ).items():
             self.stderr.write(f"{folder_name} ({files}): {reason}")
-        self.stdout.write(f"{len(result.taken)} photos taken, {len(result.skipped)} not taken.")
-        if not result.taken:
+        self.stdout.write(f"{len(result.added)} photos added, {len(result.skipped)} skipped.")
+        if not result.added:
             raise CommandError("No photo was taken.")
 
     def create_students(self, folder: Path, course: Course | None) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py import_footage FOLDER --pattern ...`: the recordings of a folder, once."""
+"""`manage.py import_footage FOLDER --pattern ...`: import the recordings of a folder once."""
 
 import time
 from argparse import ArgumentParser
@@ -26,15 +26,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--pattern",
             required=True,
-            help="how the files are named, like '{room}/{date:%%Y%%m%%d}/{start:%%H%%M%%S}.mp4'",
+            help="how the files are named, such as '{room}/{date:%%Y%%m%%d}/{start:%%H%%M%%S}.mp4'",
         )
-        parser.add_argument("--room", default="", help="the room of all files whose names do not say it")
+        parser.add_argument("--room", default="", help="the room of all files whose paths do not name one")
         parser.add_argument(
             "--camera",
             action="append",
             default=[],
             metavar="NAME=ROOM",
-            help="the room of a camera that the names have",
+            help="the room of a camera that is named in the paths",
         )
         parser.add_argument("--time-zone", default="", help="of the times in the names; by default the institution's")
         parser.add_argument("--dry-run", action="store_true", help="show how each file is read, and change nothing")
@@ -47,8 +47,8 @@ class Command(BaseCommand):
                 source = save_import_source(
                     folder, pattern=options["pattern"], time_zone=options["time_zone"], rooms=rooms, files=files
                 )
-                found = import_files(source=source, files=files)
-                self.show(source, found)
+                parsed_files = import_files(source=source, files=files)
+                self.show(source, parsed_files)
                 transaction.set_rollback(dry_run)
         except UserError as error:
             raise CommandError(str(error)) from error
@@ -61,28 +61,27 @@ class Command(BaseCommand):
         finally:
             finish_import(source=source)
 
-    def show(self, source: Source, found: list[ParsedFile]) -> None:
+    def show(self, source: Source, parsed_files: list[ParsedFile]) -> None:
         zone = source.tzinfo
-        for parsed in found:
+        for parsed in parsed_files:
             when = f"{parsed.starts_at.astimezone(zone):%Y-%m-%d %H:%M}" if parsed.starts_at else "?"
             self.stdout.write(
                 f"{parsed.file.path}: {when}, {parsed.note or ', '.join(str(lecture) for lecture in parsed.lectures)}"
             )
-        of_lectures = sum(bool(parsed.lectures) and not parsed.note for parsed in found)
-        self.stdout.write(f"{len(found)} files, {of_lectures} of them of a lecture.")
+        used = sum(bool(parsed.lectures) and not parsed.note for parsed in parsed_files)
+        self.stdout.write(f"{len(parsed_files)} files, {used} of them show a lecture.")
 
     def wait(self, source: Source) -> None:
-        """Until the workers have fetched all. Interrupted, it can be run again: what is here already is not fetched
-        twice.
+        """Wait until the workers have fetched all files. After an interruption the command can be run again: stored
+        files are not fetched twice.
         """
-        told = None
+        printed = None
         while True:
             states = Counter(source.footage_files.order_by().values_list("state", flat=True))
-            if states != told:
-                self.stdout.write(
-                    f"{states[FootageFile.State.STORED]} here, {states[FootageFile.State.FETCHING]} to come."
-                )
-            told = states
+            if states != printed:
+                stored, fetching = states[FootageFile.State.STORED], states[FootageFile.State.FETCHING]
+                self.stdout.write(f"{stored} stored, {fetching} still to fetch.")
+            printed = states
             if not states[FootageFile.State.FETCHING]:
                 break
             time.sleep(POLL_INTERVAL_SECONDS)

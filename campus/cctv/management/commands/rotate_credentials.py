@@ -1,5 +1,5 @@
-"""Encrypt the passwords of all sources with the newest of ROLLCALL_CREDENTIALS_KEYS; the older keys can be dropped
-then.
+"""Encrypt the passwords of all sources with the newest of ROLLCALL_CREDENTIALS_KEYS. The older keys can be removed
+afterwards.
 """
 
 from typing import Any
@@ -17,9 +17,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for source in Source.objects.exclude(secret=""):
             try:
-                fresh = credentials.rotate(source.secret)
+                rotated = credentials.rotate(source.secret)
             except UserError as error:
                 self.stderr.write(f"{source}: {error}")
             else:
-                Source.objects.filter(pk=source.pk, secret=source.secret).update(secret=fresh)
-                self.stdout.write(f"{source}: encrypted anew")
+                Source.objects.filter(pk=source.pk, secret=source.secret).update(secret=rotated)
+                self.stdout.write(f"{source}: encrypted with the newest key")
