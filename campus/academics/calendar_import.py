@@ -1,5 +1,5 @@
-"""Another system's calendar becomes lectures: first a list to look at, then the lectures. Reading it again changes
-nothing.
+"""Import lectures from another system's calendar: first a preview, then the lectures. A second import of the same
+calendar changes nothing.
 """
 
 from collections import Counter
@@ -28,9 +28,9 @@ class EntryChange(models.TextChoices):
     REFUSED = "refused", gettext_lazy("not taken")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedEntry:
-    """What becomes of one entry; `lecture` is as it will be saved. `remark` is for people."""
+    """What the import does with one entry. `lecture` is as it will be saved; `remark` is shown to the user."""
 
     kind: EntryChange
     entry: CalendarEntry
@@ -63,8 +63,8 @@ def plan_import(
             keys = {(row.lecture.course_id, row.lecture.uid), (row.lecture.course_id, row.lecture.starts_at)}
             if seen & keys:
                 row = PlannedEntry(
-                    EntryChange.REFUSED,
-                    entry,
+                    kind=EntryChange.REFUSED,
+                    entry=entry,
                     remark=_("The calendar has it twice: the same UID, or the same time in one class."),
                 )
             seen |= keys
@@ -94,10 +94,10 @@ def _gone(lectures: Iterable[Lecture], rows: Iterable[PlannedEntry]) -> Iterator
                 cancelled=False,
             )
             if reason := reason_to_keep(lecture, now, set(), None):
-                yield PlannedEntry(EntryChange.KEPT, was, lecture, reason)
+                yield PlannedEntry(kind=EntryChange.KEPT, entry=was, lecture=lecture, remark=reason)
             else:
                 lecture.cancelled = True
-                yield PlannedEntry(EntryChange.GONE, was, lecture)
+                yield PlannedEntry(kind=EntryChange.GONE, entry=was, lecture=lecture)
 
 
 def save_import(rows: Iterable[PlannedEntry], *, complete: bool = False) -> Counter[EntryChange]:
@@ -150,15 +150,15 @@ def _row(
     by_time: dict[tuple[int, datetime], Lecture],
 ) -> PlannedEntry:
     if entry.problem or entry.starts_at is None or entry.ends_at is None:
-        return PlannedEntry(EntryChange.REFUSED, entry, remark=entry.problem)
+        return PlannedEntry(kind=EntryChange.REFUSED, entry=entry, remark=entry.problem)
     if course is None:
         return PlannedEntry(
-            EntryChange.REFUSED,
-            entry,
+            kind=EntryChange.REFUSED,
+            entry=entry,
             remark=_("No class has a code that it names. Choose the class, or put its code first."),
         )
-    there = by_time.get((course.pk, entry.starts_at))
-    lecture = by_uid.get((course.pk, entry.uid)) or there
+    lecture_at_time = by_time.get((course.pk, entry.starts_at))
+    lecture = by_uid.get((course.pk, entry.uid)) or lecture_at_time
     wanted = {
         "title": _title(entry, course),
         "room": room,
@@ -168,27 +168,39 @@ def _row(
     }
     if lecture is None:
         if entry.cancelled:
-            return PlannedEntry(EntryChange.SAME, entry, remark=_("Cancelled, and never was here."))
-        return PlannedEntry(EntryChange.NEW, entry, Lecture(course=course, uid=entry.uid, **wanted))
+            return PlannedEntry(kind=EntryChange.SAME, entry=entry, remark=_("Cancelled, and never was here."))
+        return PlannedEntry(kind=EntryChange.NEW, entry=entry, lecture=Lecture(course=course, uid=entry.uid, **wanted))
     if all(getattr(lecture, name) == value for name, value in wanted.items()):
         if not lecture.series_id:
             lecture.uid = lecture.uid or entry.uid  # so that it is found when the other system moves it
-        return PlannedEntry(EntryChange.SAME, entry, lecture)
+        return PlannedEntry(kind=EntryChange.SAME, entry=entry, lecture=lecture)
     if lecture.series_id:
-        return PlannedEntry(EntryChange.KEPT, entry, lecture, _("It belongs to a series here. Change the series."))
+        return PlannedEntry(
+            kind=EntryChange.KEPT,
+            entry=entry,
+            lecture=lecture,
+            remark=_("It belongs to a series here. Change the series."),
+        )
     if lecture.uid not in ("", entry.uid):
-        return PlannedEntry(EntryChange.KEPT, entry, lecture, _("The class has a lecture at that time already."))
-    taken = {entry.starts_at} if there and there is not lecture else set()
+        return PlannedEntry(
+            kind=EntryChange.KEPT,
+            entry=entry,
+            lecture=lecture,
+            remark=_("The class has a lecture at that time already."),
+        )
+    taken = {entry.starts_at} if lecture_at_time and lecture_at_time is not lecture else set()
     if reason := reason_to_keep(lecture, timezone.now(), taken, entry.starts_at):
-        return PlannedEntry(EntryChange.KEPT, entry, lecture, reason)
+        return PlannedEntry(kind=EntryChange.KEPT, entry=entry, lecture=lecture, remark=reason)
     for name, value in {**wanted, "uid": entry.uid}.items():
         setattr(lecture, name, value)
-    return PlannedEntry(EntryChange.CHANGED, entry, lecture)
+    return PlannedEntry(kind=EntryChange.CHANGED, entry=entry, lecture=lecture)
 
 
 def _title(entry: CalendarEntry, course: Course) -> str:
     """The summary without the class's code or name, which the lecture has anyway."""
     title = entry.summary
-    if title.casefold().startswith(course.code.casefold()):
-        title = title[len(course.code) :].lstrip(" :–-,;")  # noqa: RUF001
-    return "" if title == course.name else title[:200]
+    prefixes = range(1, min(len(title), 2 * len(course.code)) + 1)  # invisible characters may make a prefix longer
+    code_length = next((length for length in prefixes if match_key(title[:length]) == course.code_key), 0)
+    if code_length:
+        title = title[code_length:].lstrip(" :–-,;")  # noqa: RUF001
+    return "" if match_key(title) == match_key(course.name) else title[:200]

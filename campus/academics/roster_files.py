@@ -1,8 +1,6 @@
-"""The roster as a table: a row is a student in a class, or a student alone. Reading it from CSV or Excel, and writing
-it.
+"""Read and write rosters as CSV or Excel tables. A row is a student in a class, or a student without one.
 
-People's programs name the columns as they like: what a column is, is guessed from its name and can be chosen by a
-person.
+Programs name the columns differently: the field of a column is guessed from its header, and the user can change it.
 """
 
 import csv
@@ -83,7 +81,7 @@ def cell_text(value: object) -> str:
 
 
 def parse_day(text: str) -> date | None:
-    """A day as people write it, nothing for the empty text. Raises ValueError with a sentence."""
+    """A date in one of DAY_FORMATS; None for empty text. Raises ValueError with a message for the user."""
     for day_format in DAY_FORMATS:
         try:
             return datetime.strptime(text, day_format).date()  # noqa: DTZ007

@@ -1,9 +1,7 @@
-"""What an import of a roster would do, before it is done: who is new, who changes and how, who leaves, and which rows
-are wrong.
+"""Preview and import of rosters: which students are new, changed or leaving, and which rows are wrong.
 
-A student is known by the number: importing the same file again changes nothing. A column that is there is the truth,
-also where a cell is empty; a column that is missing changes nothing. Who stands on the roster again after leaving is on
-it again.
+Students are matched by number, so importing the same file again changes nothing. The cells of a column replace what is
+stored, empty ones too; a missing column changes nothing. Students who left and are listed again are enrolled again.
 """
 
 from collections.abc import Mapping
@@ -24,7 +22,7 @@ from campus.common.keys import match_key
 STUDENT_FIELDS = ("name", "email", "guardian_phone")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
     line: int
     number: str
@@ -32,9 +30,9 @@ class RowError:
     reasons: list[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RowChange:
-    """`changes` are the field, what it was, and what it will be; none for a student or an enrolment that is new."""
+    """`changes` are (field, old value, new value); empty for a new student or a new enrolment."""
 
     line: int
     student: Student
@@ -44,14 +42,14 @@ class RowChange:
     changes: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RosterPlan:
     new: list[RowChange] = field(default_factory=list)
     changed: list[RowChange] = field(default_factory=list)
     leaving: list[Enrolment] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     unchanged: int = 0
-    # What is to be written.
+    # The rows to write.
     students_new: dict[str, Student] = field(default_factory=dict)
     students_changed: dict[str, Student] = field(default_factory=dict)
     enrolments_new: list[Enrolment] = field(default_factory=list)
@@ -59,9 +57,9 @@ class RosterPlan:
 
 
 def plan_roster(table: Table, columns: Mapping[str, int], course: Course | None = None) -> RosterPlan:
-    """What importing the table would do. `columns` says which column is what; rows without a class are of `course`.
+    """What importing the table would do. `columns` maps fields to columns; rows without a class belong to `course`.
 
-    Raises UserError where no column says who the students are.
+    Raises UserError if there is no column with the student number.
     """
     if "number" not in columns:
         raise UserError("No column is the student number. Choose the one that is.")
@@ -73,7 +71,7 @@ def import_roster(
 ) -> RosterPlan:
     """Do what `plan_roster` says, all of it or nothing; returns what was done.
 
-    `complete`: the table is the whole roster of its classes, so that who is not in it leaves. Raises UserError where a
+    `complete`: the table is the whole roster of its classes, so students who are not in it leave. Raises UserError if a
     row is wrong.
     """
     with transaction.atomic():
@@ -107,23 +105,26 @@ class _Planner:
         enrolments = Enrolment.objects.filter(course__in=named).select_related("student", "course")
         self.enrolled = {(row.course_id, row.student.number_key): row for row in enrolments}
         self.seen: dict[tuple[str, int | None], int] = {}
-        self.said: dict[str, tuple[int, dict[str, str]]] = {}
+        self.first_values: dict[str, tuple[int, dict[str, str]]] = {}
         for line, row in zip(table.lines, table.rows, strict=True):
-            self.row(line, select_fields(row, columns))
+            self.add_row(line, select_fields(row, columns))
         listed = {(course_id, number) for number, course_id in self.seen if course_id}
-        here = {course_id for course_id, _number in listed}
+        listed_courses = {course_id for course_id, _number in listed}
         self.plan.leaving = [
             enrolment
             for key, enrolment in sorted(
                 self.enrolled.items(), key=lambda item: (item[1].course.code, item[1].student.name)
             )
-            if key not in listed and key[0] in here and not enrolment.student.guest and self.open(enrolment)
+            if key not in listed
+            and key[0] in listed_courses
+            and not enrolment.student.guest
+            and self.is_open(enrolment)
         ]
 
-    def open(self, enrolment: Enrolment) -> bool:
+    def is_open(self, enrolment: Enrolment) -> bool:
         return enrolment.valid_to is None or enrolment.valid_to >= self.today
 
-    def row(self, line: int, values: dict[str, str]) -> None:
+    def add_row(self, line: int, values: dict[str, str]) -> None:
         number = values.get("number", "")
         reasons: list[str] = []
         student, changes = self.student(line, number, values, reasons)
@@ -135,7 +136,7 @@ class _Planner:
         self.seen.setdefault(key, line)
         enrolment = self.enrolment(student, course, values, changes, reasons) if course else None
         if reasons:
-            self.plan.errors.append(RowError(line, number, student.name, reasons))
+            self.plan.errors.append(RowError(line=line, number=number, name=student.name, reasons=reasons))
             return
         joins = enrolment is not None and enrolment.pk is None
         new_student = student.pk is None and number_key not in self.plan.students_new
@@ -149,7 +150,14 @@ class _Planner:
                 self.plan.enrolments_new.append(enrolment)
             elif any(label in ("from", "to") for label, _old, _new in changes):
                 self.plan.enrolments_changed.append(enrolment)
-        change = RowChange(line, student, course, new_student, joins, [] if new_student else changes)
+        change = RowChange(
+            line=line,
+            student=student,
+            course=course,
+            new_student=new_student,
+            joins=joins,
+            changes=[] if new_student else changes,
+        )
         if new_student or joins:
             self.plan.new.append(change)
         elif changes:
@@ -160,18 +168,20 @@ class _Planner:
     def student(
         self, line: int, number: str, values: dict[str, str], reasons: list[str]
     ) -> tuple[Student, list[tuple[str, str, str]]]:
-        """The student with what the row says of him or her, and what is new in that."""
+        """The student with the row's values set, and the values that changed."""
         key = match_key(number)
         student = self.known.get(key) or self.plan.students_new.get(key) or Student(number=number)
-        told = {name: values[name] for name in STUDENT_FIELDS if name in values}
-        first, said = self.said.setdefault(key, (line, told))
-        if told != said:
+        values_of_row = {name: values[name] for name in STUDENT_FIELDS if name in values}
+        first, first_values = self.first_values.setdefault(key, (line, values_of_row))
+        if values_of_row != first_values:
             reasons.append(
                 _("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first}
             )
             return student, []
         changes = [
-            (name, getattr(student, name), text) for name, text in told.items() if getattr(student, name) != text
+            (name, getattr(student, name), text)
+            for name, text in values_of_row.items()
+            if getattr(student, name) != text
         ]
         for name, _old, new in changes:
             setattr(student, name, new)
@@ -215,7 +225,7 @@ class _Planner:
         enrolment = enrolment or Enrolment(course=course, valid_from=self.today)
         was = (enrolment.valid_from, enrolment.valid_to)
         enrolment.valid_from = days["from"] or enrolment.valid_from
-        if "to" in values or not self.open(enrolment):
+        if "to" in values or not self.is_open(enrolment):
             enrolment.valid_to = days["to"]
         if enrolment.valid_to and enrolment.valid_to < enrolment.valid_from:
             reasons.append(_("The enrolment ends before it starts. Correct one of the two days."))

@@ -1,8 +1,7 @@
-"""From a series to its lectures: first a plan that people look at, then the lectures. What people changed by hand
-stays.
+"""Plan and apply the lectures of a series: first a preview, then the lectures.
 
-A lecture belongs to its day in the series, also when it was moved. The series leaves alone what has begun, what was
-changed or cancelled by hand, and what has a recording or attendance.
+A lecture keeps its day in the series when it is moved. Lectures that have begun, were changed or cancelled by hand, or
+have a recording or attendance are left as they are.
 """
 
 import hashlib
@@ -30,9 +29,9 @@ class DayChange(models.TextChoices):
     HOLIDAY = "holiday", gettext_lazy("holiday")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedDay:
-    """What happens on one day of a series; `remark` is for people."""
+    """What happens on one day of a series; `remark` is shown to the user."""
 
     kind: DayChange
     day: date
@@ -47,9 +46,7 @@ DAY = timedelta(days=1)
 
 
 def plan_series(series: LectureSeries) -> list[PlannedDay]:
-    """What applying the series would do, day by day. The first time also days in the past get lectures, later only
-    those to come.
-    """
+    """What applying the series would do, day by day. Past days get lectures the first time only."""
     return plan_all([series])[0]
 
 
@@ -100,20 +97,30 @@ def _plan(
         wanted = day in days and day not in holidays
         if lecture is None:
             if day in holidays:
-                steps.append(PlannedDay(DayChange.HOLIDAY, day, starts_at, ends_at, remark=holidays[day]))
+                steps.append(
+                    PlannedDay(
+                        kind=DayChange.HOLIDAY, day=day, starts_at=starts_at, ends_at=ends_at, remark=holidays[day]
+                    )
+                )
             elif starts_at in taken:
                 steps.append(
                     PlannedDay(
-                        DayChange.KEPT,
-                        day,
-                        starts_at,
-                        ends_at,
+                        kind=DayChange.KEPT,
+                        day=day,
+                        starts_at=starts_at,
+                        ends_at=ends_at,
                         remark=_("The class has a lecture at that time already."),
                     )
                 )
             elif day >= today or not lectures:
                 steps.append(
-                    PlannedDay(DayChange.NEW, day, starts_at, ends_at, remark=_clash(elsewhere, starts_at, ends_at))
+                    PlannedDay(
+                        kind=DayChange.NEW,
+                        day=day,
+                        starts_at=starts_at,
+                        ends_at=ends_at,
+                        remark=_clash(elsewhere, starts_at, ends_at),
+                    )
                 )
         elif wanted and (lecture.starts_at, lecture.ends_at, lecture.title, lecture.room_id) == (
             starts_at,
@@ -121,16 +128,41 @@ def _plan(
             series.title,
             series.room_id,
         ):
-            steps.append(PlannedDay(DayChange.SAME, day, starts_at, ends_at, lecture))
+            steps.append(
+                PlannedDay(kind=DayChange.SAME, day=day, starts_at=starts_at, ends_at=ends_at, lecture=lecture)
+            )
         elif reason := reason_to_keep(lecture, now, taken, starts_at if wanted else None):
-            steps.append(PlannedDay(DayChange.KEPT, day, lecture.starts_at, lecture.ends_at, lecture, reason))
+            steps.append(
+                PlannedDay(
+                    kind=DayChange.KEPT,
+                    day=day,
+                    starts_at=lecture.starts_at,
+                    ends_at=lecture.ends_at,
+                    lecture=lecture,
+                    remark=reason,
+                )
+            )
         elif wanted:
             steps.append(
-                PlannedDay(DayChange.CHANGED, day, starts_at, ends_at, lecture, _clash(elsewhere, starts_at, ends_at))
+                PlannedDay(
+                    kind=DayChange.CHANGED,
+                    day=day,
+                    starts_at=starts_at,
+                    ends_at=ends_at,
+                    lecture=lecture,
+                    remark=_clash(elsewhere, starts_at, ends_at),
+                )
             )
         else:
             steps.append(
-                PlannedDay(DayChange.REMOVED, day, lecture.starts_at, lecture.ends_at, lecture, holidays.get(day, ""))
+                PlannedDay(
+                    kind=DayChange.REMOVED,
+                    day=day,
+                    starts_at=lecture.starts_at,
+                    ends_at=lecture.ends_at,
+                    lecture=lecture,
+                    remark=holidays.get(day, ""),
+                )
             )
     return steps
 

@@ -41,7 +41,7 @@ class AddPhoto(Protocol):
     def __call__(self, *, student: Student, file: "File[Any]", name: str) -> FacePhoto: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFile:
     """One file: its `path`, the `student` if one was found, and the `photo` that was added, or else the `reason`."""
 
@@ -90,13 +90,13 @@ def import_entries(entries: Iterable[FileEntry], *, course: Course | None, add: 
             with entry.open() as content:
                 photo = add(student=student, file=File(content, name=entry.path.name), name=entry.path.name)
         except UserError as error:
-            yield ImportedFile(str(entry.path), student, reason=error.message)
+            yield ImportedFile(path=str(entry.path), student=student, reason=error.message)
         except (OSError, zipfile.BadZipFile) as error:
             yield ImportedFile(
-                str(entry.path), student, reason=Message("The file can't be read: {error}.", error=error)
+                path=str(entry.path), student=student, reason=Message("The file can't be read: {error}.", error=error)
             )
         else:
-            yield ImportedFile(str(entry.path), student, photo=photo)
+            yield ImportedFile(path=str(entry.path), student=student, photo=photo)
 
 
 def import_all(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> ImportResult:

@@ -206,9 +206,9 @@ def _add_photos(student: Student, files: Iterable[Any]) -> ImportResult:
     for file in files:
         try:
             photo = services.add_photo(student=student, file=file, name=file.name)
-            result.rows.append(ImportedFile(file.name, student, photo=photo))
+            result.rows.append(ImportedFile(path=file.name, student=student, photo=photo))
         except UserError as error:
-            result.rows.append(ImportedFile(file.name, student, reason=error.message))
+            result.rows.append(ImportedFile(path=file.name, student=student, reason=error.message))
     return result
 
 
