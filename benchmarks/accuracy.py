@@ -139,7 +139,7 @@ def trained(known: Mapping[str, Enrolled], names: Sequence[str], embedder: Embed
 
 def named(faces: Sequence[Asked], gallery: Gallery, rate: float, margin: float) -> list[str | None]:
     """Who each face is when it is the only one of a photo."""
-    return [identify([Person(width=[face.track])], gallery, rate, margin)[0].label for face in faces]
+    return [identify([Person([face.track])], gallery, rate, margin)[0].label for face in faces]
 
 
 def shares(faces: Sequence[Asked], answers: Sequence[str | None], missing: int) -> dict[str, float]:

@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -139,7 +139,7 @@ class Engine:
 
     def __init__(self, build: Callable[[Any], Run]) -> None:
         self.build = build
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def __call__(self, model: Any, runtime: object = None) -> Run:
         infer, name = self.build(model), NAMES.get(model.inputs[0].shape[1], "embedder")
@@ -186,10 +186,11 @@ def measured(
     name: str, engine: Engine, given: argparse.Namespace, frames: Sequence[NDArray[np.uint8]]
 ) -> tuple[Result, dict[str, Any]]:
     """One engine's figures, and what it answered, to be compared."""
-    detector.compile_model = engine
+    setattr(detector, "compile_model", engine)  # noqa: B010 - a replacement
     detector._networks.cache_clear()
     cascade = detector.Detector(detector.DetectorSettings(min_face=given.min_face))
-    result, answers = Result(engine=name), {}
+    result = Result(engine=name)
+    answers: dict[str, Any] = {}
     answers["faces"] = cascade.detect(frames)
     answers["faces"] = cascade.detect(frames)
     engine.seconds.clear()
@@ -199,7 +200,7 @@ def measured(
     looked = given.rounds * len(frames)
     result.frames_a_second = looked / (time.perf_counter() - began)
     result.milliseconds = {network: 1000 * seconds / looked for network, seconds in engine.seconds.items()}
-    models = {
+    models: dict[str, Callable[[], Any]] = {
         "facenet": lambda: facenet.build(weight),
         "dlib": lambda: dlib_resnet.build(dlib_file.read(given.dlib or dlib_resnet.packaged_weights())),
     }
@@ -229,7 +230,8 @@ def compare(result: Result, answers: dict[str, Any], first: dict[str, Any]) -> N
 
 
 def pictures(video: Path, count: int) -> list[NDArray[np.uint8]]:
-    capture, frames = cv2.VideoCapture(str(video)), []
+    capture = cv2.VideoCapture(str(video))
+    frames: list[NDArray[np.uint8]] = []
     while len(frames) < count and (read := capture.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
     if len(frames) < count:

@@ -32,9 +32,9 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
     from django.conf import settings
 
     from campus.cctv.credentials import encrypt
+    from campus.cctv.fetching import partial_file_path
     from campus.cctv.models import FootageFile, Source
-    from workers import fetch as collect
-    from workers import source_listing
+    from workers import fetch, source_listing
 
     settings.SOURCE_NETWORKS, settings.SOURCE_FOLDERS, settings.MEDIA_ROOT = (
         ["127.0.0.0/8", "::1/128"],
@@ -42,24 +42,26 @@ def fetch(fields: dict[str, Any], password: str, size: int, folder: Path) -> dic
         str(folder),
     )
     # No database: the rows are here only.
-    collect.piece_progress = lambda **_: True
-    collect.active_fetch_count = collect.bytes_fetched_in_last_day = lambda _source: 0
+    for name in ("active_fetch_count", "bytes_fetched_in_last_day"):
+        setattr(fetch, name, lambda _source: 0)
+    setattr(fetch, "save_fetch_progress", lambda **_fields: True)  # noqa: B010 - a replacement, for which mypy has no type
     source = Source(pk=1, secret=encrypt(password), max_file_gib=64, **fields)
     footage_file = FootageFile(source=source, path=FILE, size=size)
-    path = collect.part_path(footage_file)
+    path = partial_file_path(footage_file)
     with source_listing.open_store(source, seconds=60, max_bytes=GIB) as (store, _guard):
         store.stat(FILE)  # the libraries are loaded then
     began, busy = time.monotonic(), time.process_time()
-    with collect.part_of(footage_file, path) as part:
-        collect.bring(footage_file, part)
+    with fetch.open_partial_file(footage_file, path) as part:
+        fetch.download(footage_file, part)
         copied, worked = time.monotonic(), time.process_time()
-        collect.digest(part, "sha256")
+        fetch.hash_file(part, "sha256")
         over = time.monotonic()
         if part.seek(0, os.SEEK_END) != size:
             raise SystemExit("This is not all of the file.")
     path.unlink()
     # Not getrusage's, which begins with the memory of the process that started this one.
-    peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1.024e-3
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    peak = int(found[1]) * 1.024e-3 if found else 0.0
     return {
         "copied": size / 1e6 / (copied - began),
         "hashed": size / 1e6 / (over - began),

@@ -35,13 +35,28 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
     import openpyxl
 
     from demo import __main__ as demo
-    from deploy.local import QUEUES, Processes, prepare
+    from deploy.local import Processes, prepare
 
     with Processes(var) as processes:
         processes.redis()
         prepare()
+        from campus.common.jobs import QUEUES
+
         for name in ("worker", "second"):
-            command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-Q", QUEUES, "-c", "1", "-n", name]
+            command = [
+                sys.executable,
+                "-m",
+                "celery",
+                "-A",
+                "workers",
+                "worker",
+                "-Q",
+                ",".join(QUEUES),
+                "-c",
+                "1",
+                "-n",
+                name,
+            ]
             processes.start(name, command)
         processes.scheduler()
         recording = demo.upload(demo.enrol(people, enrol), video)

@@ -48,7 +48,7 @@ def composed(bench: Bench, name: str, *arguments: str) -> Path:
         bench.cache.mkdir(parents=True, exist_ok=True)
         part = bench.cache / f"part-{name}.mp4"
         print(f"Composing {video.name} (once) ...", file=sys.stderr)
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             bench.tools / "make_lecture.py",
             "--people",

@@ -220,7 +220,7 @@ def once(video: Path, trained: Gallery) -> dict[str, Any]:
 
 def fresh(video: Path, trained: Path) -> dict[str, Any]:
     """`once` in a process of its own, so that its memory is its own too."""
-    command = [sys.executable, "-m", "benchmarks.recording", video.resolve(), trained.resolve()]
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.recording", video.resolve(), trained.resolve()]
     out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY).stdout
     return dict(json.loads(out.splitlines()[-1]))
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -51,7 +52,7 @@ SEATS = {
 STATUS = {"Bo Lindqvist": "Late", "Greta Sommer": "Left early"}
 
 
-def truth() -> dict[str, object]:
+def truth() -> dict[str, Any]:
     """What really happened, with the keys that the lecture's scorer knows and the status of each student."""
     present = {name: seat for name, seat in SEATS.items() if name in ROSTER}
     return {

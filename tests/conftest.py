@@ -14,7 +14,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         asks = [
             item
             for item in items
-            if {"db", "transactional_db"} & set(item.fixturenames) or item.get_closest_marker("django_db")
+            if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+            or item.get_closest_marker("django_db")
         ]
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])
         items[:] = asks

@@ -97,7 +97,7 @@ def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any
     """A recording that is being worked on: `segments` segments of a minute, all waiting."""
     lecture_ = lecture_ or lecture()
     info = INFO | {"duration": 60.0 * segments}
-    plan = {
+    plan: dict[str, Any] = {
         "state": Recording.State.PROCESSING,
         "info": info,
         "duration": 60.0 * segments,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache as remembered
 from http import HTTPMethod
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
             verb, where, body, content_type="application/json", headers={"Tus-Resumable": "1.0.0"}
         )
         transaction.set_rollback(True)
-    client.cookies = cookies  # of who has logged out
+    client.cookies = SimpleCookie(cookies)  # of who has logged out
     if response.headers.get("Content-Type", "").startswith("text/html") and not where.startswith(
         ("/admin/", "/api/v1/docs/")
     ):

@@ -4,6 +4,7 @@ and numbers."""
 import ast
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
@@ -248,7 +249,7 @@ def test_names_in_every_script_are_printed(db: None):
     lecture = factories.lecture(course)
     for student in course.students.all():
         lecture.records.create(student=student)
-    page = PdfReader(io.BytesIO(lecture_pdf(lecture))).pages[0]
+    page: Any = PdfReader(io.BytesIO(lecture_pdf(lecture))).pages[0]
     embedded = {font.get_object()["/BaseFont"].partition("+")[2] for font in page["/Resources"]["/Font"].values()}
     for script in ("Arabic", "Hebrew", "CJK", "Thai", "Devanagari"):
         assert any(script in font for font in embedded), script

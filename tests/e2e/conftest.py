@@ -4,14 +4,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from campus.common import jobs
 from tests.campus.conftest import own_folders, video_bytes, world
@@ -19,7 +19,7 @@ from tests.campus.conftest import own_folders, video_bytes, world
 __all__ = ["own_folders", "video_bytes", "world"]
 
 PATIENCE = 60.0  # seconds until something that should happen is taken for not happening
-WIDE, NARROW = {"width": 1280, "height": 1000}, {"width": 390, "height": 844}
+WIDE, NARROW = ViewportSize(width=1280, height=1000), ViewportSize(width=390, height=844)
 SERIOUS = ("serious", "critical")
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -87,12 +87,9 @@ def sign_in(request: pytest.FixtureRequest, address: str) -> SignIn:
     def sign_in(user: User, context: BrowserContext | None = None) -> None:
         client = Client()
         client.force_login(user)
-        cookie = {
-            "name": settings.SESSION_COOKIE_NAME,
-            "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
-            "url": address,
-        }
-        (context or request.getfixturevalue("context")).add_cookies([cookie])
+        name = settings.SESSION_COOKIE_NAME
+        context = context or request.getfixturevalue("context")
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
 
     return sign_in
 
@@ -114,7 +111,8 @@ def until(page: Page, condition: Callable[[], object]) -> None:
 def usable(page: Page) -> None:
     """axe finds nothing serious and nothing overflows sideways in what the page shows now: wide and light, narrow
     and dark."""
-    for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
+    views: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((WIDE, "light"), (NARROW, "dark"))
+    for size, scheme in views:
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.evaluate(

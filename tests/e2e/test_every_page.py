@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
 import axe_playwright_python
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
+from playwright.sync_api import ViewportSize
 
 from tests.campus.conftest import World
 from tests.campus.permissions import address as where_is
@@ -27,7 +29,11 @@ from tests.e2e.term import lived_in
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 OPTIONS = {"resultTypes": ["violations"], "preload": False, "iframes": False}
 CONTRAST = OPTIONS | {"runOnly": ["color-contrast"]}
-LOOKS = [(WIDE, "light", OPTIONS), (WIDE, "dark", CONTRAST), (NARROW, "dark", OPTIONS)]
+VIEWS: list[tuple[ViewportSize, Literal["light", "dark"], Any]] = [
+    (WIDE, "light", OPTIONS),
+    (WIDE, "dark", CONTRAST),
+    (NARROW, "dark", OPTIONS),
+]
 NOT_OURS = ("_delete", "_history", "api-docs")  # the same for every row, and a page of Swagger's
 AT_ONCE = 3
 WHOLE = re.compile(r"\s*<!doctype html", re.IGNORECASE)  # a part of a page is looked at where it is shown
@@ -78,7 +84,7 @@ class Looker:
         await page.close()
 
     async def judge(self, page: Page, where: str) -> None:
-        for size, scheme, options in LOOKS:
+        for size, scheme, options in VIEWS:
             await page.set_viewport_size(size)
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             await page.evaluate(
@@ -120,7 +126,7 @@ async def look_at(program: str, root: str, cookies: dict[str, str], pages: Itera
 
 def signed_in(client: Client) -> str | None:
     cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
-    return cookie and cookie.value
+    return cookie.value if cookie else None
 
 
 def test_everybody_can_use_every_page(program: str, address: str, world: World):

@@ -6,6 +6,7 @@ With FAULT_MESSAGES=3 in the environment it sends every message three times.
 import os
 import sys
 from collections.abc import Iterable
+from uuid import UUID
 
 from celery.signals import worker_init
 
@@ -13,7 +14,7 @@ import recognition.embedding
 from tests.faults import fake_vision
 
 sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
-recognition.embedding.load_embedder = fake_vision.load_embedder
+setattr(recognition.embedding, "load_embedder", fake_vision.load_embedder)  # noqa: B010 - a replacement
 
 from workers.celery import app  # noqa: E402
 
@@ -26,8 +27,8 @@ def send_often(**_: object) -> None:
 
     publish = jobs.Job.publish
 
-    def publish_often(job: jobs.Job, pks: Iterable[object]) -> int:
+    def publish_often(job: jobs.Job, pks: Iterable[UUID | int | str]) -> int:
         pks = list(pks)
-        return sum(publish(job, pks) for _ in range(int(os.environ.get("FAULT_MESSAGES", "1"))))
+        return sum(int(publish(job, pks)) for _ in range(int(os.environ.get("FAULT_MESSAGES", "1"))))
 
-    jobs.Job.publish = publish_often
+    setattr(jobs.Job, "publish", publish_often)  # noqa: B010 - a replacement

@@ -16,7 +16,7 @@ def centre(person: int) -> np.ndarray:
         np.random.default_rng(10_000).normal(size=DIMENSION),
         np.random.default_rng(person).normal(size=DIMENSION),
     )
-    return normalise(COMMON * common + own)
+    return normalise((COMMON * common + own).astype(np.float32))
 
 
 def embeddings_of(person: int, count: int, seed: int = 0, spread: float = 0.25) -> np.ndarray:

@@ -13,6 +13,7 @@ import pytest
 
 import recognition
 from demo import lecture
+from demo.people import ROSTER
 from recognition import AttendanceResult, Gallery, StudentAttendance, take_attendance
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError, UnreadableRecording
 from recognition.types import UnknownPerson, VideoInfo
@@ -23,10 +24,11 @@ from tests.recognition.people import gallery_of_class
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """lecture.mp4 with somebody of photos/ and a stranger, eight seconds long; somebody else of photos/ is absent."""
     folder = tmp_path_factory.mktemp("library")
+    roster = {name: ROSTER[name] for name in ("Amara Obi", "Bo Lindqvist")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lecture, "SECONDS", 8)
         patch.setattr(lecture, "SEATS", {name: lecture.SEATS[name] for name in ("Amara Obi", "a stranger")})
-        patch.setattr(lecture, "ROSTER", {name: lecture.ROSTER[name] for name in ("Amara Obi", "Bo Lindqvist")})
+        patch.setattr(lecture, "ROSTER", roster)
         lecture.write_video(folder / "lecture.mp4")
         lecture.write_photos(folder / "photos")
     return folder

@@ -27,7 +27,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     shutil.copytree(REPOSITORY / "recognition", folder / "recognition")
     (folder / "campus").mkdir()
     (folder / "campus" / "__init__.py").touch()
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", folder]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        folder / "dist",
+        folder,
+    ]
     subprocess.run(command, check=True)
     (path,) = (folder / "dist").iterdir()
     return zipfile.ZipFile(path)

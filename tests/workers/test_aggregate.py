@@ -14,6 +14,7 @@ from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import request_training
 from campus.common import jobs
+from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import start_due_votes, tracks_folder
 from recognition import types
@@ -78,7 +79,7 @@ def written(recording: Recording) -> Any:
         AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student_id"),
     )
     rows = [{key: value for key, value in row.items() if key not in drop} for table in tables for row in table.values()]
-    crops = sorted(path.name for path in Path(recording.file.storage.location, "crops", str(recording.pk)).glob("*"))
+    crops = sorted(path.name for path in media_path("crops", str(recording.pk)).glob("*"))
     reports = list(Report.objects.filter(recording=recording).values("file_name", "sha256"))
     return rows, crops, reports
 
@@ -246,14 +247,14 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
 def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
     course = class_of(3)
     recording = looked_at(course, [[0, 1, 9], [2]])
-    result = load_segment_result(Path(recording.file.storage.location, recording.segments.get(index=0).result))
+    result = load_segment_result(media_path(recording.segments.get(index=0).result))
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
         "nobody has learnt the faces yet"
     )
     gallery = trained(course)
     students = course.students.order_by("name").values_list("pk", flat=True)
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == list(students[:2])
-    Path(recording.file.storage.location, gallery.path).write_bytes(b"damaged")
+    media_path(gallery.path).write_bytes(b"damaged")
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
         "the work goes on; the vote will say what is wrong"
     )

@@ -16,6 +16,7 @@ import pytest
 from openpyxl import load_workbook
 
 from campus.academics.models import Course, Lecture
+from campus.attendance.collected_lectures import finish_collected_lectures
 from campus.attendance.face_overrides import name_unknown_person
 from campus.attendance.models import Report
 from campus.attendance.overrides import accept_partial_footage, set_override, sign_off_lecture
@@ -37,7 +38,7 @@ from tests.workers.classroom import class_of, trained
 from workers.aggregate import aggregate
 from workers.ingest import ingest
 from workers.leased_task import run_attempt
-from workers.maintenance import clean_up, finish_collected_lectures
+from workers.maintenance import clean_up
 from workers.segments import recognise
 from workers.vision import embedder
 
@@ -130,7 +131,7 @@ def test_two_cameras_in_any_order_make_one_result(
 ) -> None:
     left, right = cameras
     before = [[5], [5]]  # somebody of the lecture before, in a footage file that spans both
-    footage = [
+    footage: list[Any] = [
         (left, -2, *before, *LEFT[:2]),
         (left, 2, *LEFT[2:4]),
         (left, 4, *LEFT[4:]),

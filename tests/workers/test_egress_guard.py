@@ -228,7 +228,7 @@ class TestHostileServer:
     def test_a_redirect_is_followed_to_nobody_else(self, location: str) -> None:
         def answer(request: BaseHTTPRequestHandler) -> None:
             request.send_response(302)
-            request.send_header("Location", location.format(port=request.server.server_port))
+            request.send_header("Location", location.format(port=request.connection.getsockname()[1]))
             request.send_header("Content-Length", "0")
             request.end_headers()
 

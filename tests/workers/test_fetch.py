@@ -374,8 +374,12 @@ class TestHostileServer:
         assert "more bytes than it announced" in str(footage_file.error)
         assert partial_file_path(footage_file).stat().st_size <= 1000
 
+    def send_film(self, request: Any) -> None:
+        if not self.head(request):
+            request.wfile.write(b"film")
+
     def test_no_length(self, nvr: Path) -> None:
-        with answering(lambda request: self.head(request) or request.wfile.write(b"film")) as port:
+        with answering(self.send_film) as port:
             footage_file = fetched(self.footage_file(port, 4))
         assert footage_file.state == FootageFile.State.FAILED
         assert "might never end" in str(footage_file.error)

@@ -14,7 +14,7 @@ from recognition.identification.vote import VotePolicy
 from tests.campus import factories
 from tests.workers.classroom import add_photos, class_of, trained
 from tests.workers.test_aggregate import looked_at, vote
-from workers import maintenance, training
+from workers import maintenance
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +60,7 @@ def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyP
         given.append(kwargs["strangers"])
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(training.gallery, "train_gallery", train)
+    monkeypatch.setattr("recognition.identification.gallery.train_gallery", train)
     gallery = trained(course)
     assert gallery.state == "ready"
     assert given[0].shape == (1, 128)

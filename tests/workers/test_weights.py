@@ -1,7 +1,8 @@
 """A model whose weights are missing is said to everybody whom it concerns, and costs nothing but time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,7 +17,7 @@ from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from workers import training, vision
 from workers.aggregate import aggregate
-from workers.leased_task import Job, run_attempt
+from workers.leased_task import run_attempt
 from workers.segments import recognise
 from workers.training import check_photo, train
 
@@ -33,8 +34,8 @@ def no_weights(settings, tmp_path: Path) -> Iterator[None]:
     vision.embedder.cache_clear()
 
 
-def done(task: str, job: Job, pk: object) -> None:
-    run_attempt(task, job, task.claim(str(pk), "owner"))
+def done(job: jobs.Job, work: Callable[[Any], None], pk: object) -> None:
+    run_attempt(job, work, job.claim(str(pk), "owner"))
 
 
 def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

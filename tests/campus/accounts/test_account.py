@@ -4,6 +4,7 @@ lasts."""
 import hashlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pyotp
 import pytest
@@ -334,7 +335,7 @@ class TestForgottenPassword:
 class TestSession:
     def test_a_login_ends(self, own: Client, world: World):
         assert own.get("/").status_code == 200
-        session = own.session
+        session: Any = own.session
         assert session.get_expire_at_browser_close()
         row = session.model.objects.get(session_key=session.session_key)
         assert row.expire_date - timezone.now() <= timedelta(hours=12)

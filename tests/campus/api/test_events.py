@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Generator
+from typing import cast
 
 import pytest
 from django.test import Client
@@ -61,7 +63,7 @@ def test_with_all_streams_taken_there_is_what_is_known_now(client: Client, world
     next(held)
     next(held)  # it has its place now
     assert len(told(follow(client, work))) == 1
-    held.close()
+    cast(Generator[str], held).close()
     monkeypatch.setattr(events, "LASTS_SECONDS", 0.05)
     assert len(told(follow(client, work))) == 1
     assert events.STREAMS.acquire(blocking=False), "who goes away gives the place back"

@@ -17,6 +17,7 @@ from campus.attendance.reports import refresh_report, write_recording_report, wr
 from campus.attendance.services import delete_recording
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
+from campus.common.storage import media_path
 from campus.recordings.models import Recording
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus import factories
@@ -81,7 +82,7 @@ def test_writing_twice_gives_the_same_and_new_pictures_replace_old(
     recording: Recording, django_capture_on_commit_callbacks
 ) -> None:
     first, *_ = recording.lecture.course.students.all()
-    folder = Path(recording.file.storage.location, "crops", str(recording.pk))
+    folder = media_path("crops", str(recording.pk))
 
     def rows() -> Any:
         keep = [{**row, "id": 0} for row in recording.sightings.order_by("student_id").values()]

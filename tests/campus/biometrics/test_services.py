@@ -1,5 +1,7 @@
 """Enrolment photos and galleries: what is kept, what is refused, when a training is due."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from django.core.files.base import ContentFile
@@ -101,7 +103,7 @@ def test_the_newest_training_counts() -> None:
     factories.photo(course.students.get())
     old = factories.gallery(course)
     row = jobs.TRAIN.claim(request_training(course=course).pk, "me")
-    facts = {
+    facts: dict[str, Any] = {
         "path": "galleries/x.npz",
         "sha256": "0" * 64,
         "embedder": "dlib-resnet-v1",
@@ -127,7 +129,7 @@ def test_a_zombie_does_not_switch_the_gallery_off() -> None:
     old = factories.gallery(course)
     row = jobs.TRAIN.claim(request_training(course=course).pk, "me")
     Gallery.objects.filter(pk=row.pk).update(lease_owner="somebody else")
-    facts = {
+    facts: dict[str, Any] = {
         "path": "x",
         "sha256": "0",
         "embedder": "e",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -66,7 +67,7 @@ class Store:
         os.utime(path, (stamp, stamp))
         return path
 
-    def record_lecture(self, lecture: Lecture, **how: str) -> None:
+    def record_lecture(self, lecture: Lecture, **how: Any) -> None:
         moment = lecture.starts_at
         while moment < lecture.ends_at:
             self.record(moment, **how)

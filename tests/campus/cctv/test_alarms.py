@@ -1,6 +1,7 @@
 """Alarms: one notification when something stops, and one when it has ended."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -113,7 +114,7 @@ def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
     ("facts", "kind"),
     [({"faces": 0, "light": 0.01, "motion": 0.0}, "dark"), ({"faces": 3, "light": 0.4, "motion": 0.0001}, "frozen")],
 )
-def test_a_black_or_frozen_camera_raises_an_alarm(camera: Camera, facts: dict[str, float], kind: str) -> None:
+def test_a_black_or_frozen_camera_raises_an_alarm(camera: Camera, facts: dict[str, Any], kind: str) -> None:
     counted(camera, 3)
     counted(camera, 2, **facts)
     assert active_kinds() == [kind]

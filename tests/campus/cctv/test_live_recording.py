@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -37,7 +38,7 @@ def camera() -> Camera:
 
 def lecture(begins: timedelta = timedelta(0), **fields):
     return factories.lecture(
-        **{"room": "b 12", "starts_at": NOW + begins, "ends_at": NOW + begins + timedelta(hours=1)} | fields
+        **dict[str, Any](room="b 12", starts_at=NOW + begins, ends_at=NOW + begins + timedelta(hours=1)) | fields
     )
 
 

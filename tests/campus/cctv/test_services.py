@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -92,7 +93,10 @@ def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
 )
 def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value: object):
     with pytest.raises(ValidationError) as refusal:
-        save_source(source=Source(kind="sftp", address="sftp://nvr.example.org/"), **{"name": "another", field: value})
+        save_source(
+            source=Source(kind="sftp", address="sftp://nvr.example.org/"),
+            **dict[str, Any](name="another") | {field: value},
+        )
     assert field in refusal.value.message_dict
 
 
@@ -175,7 +179,7 @@ def test_footage_that_wants_a_person(nvr: Source, lecture):
 
     def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> FootageFile:
         return factories.footage_file(
-            camera_, starts_at, minutes=15, **{"source": nvr, "state": FootageFile.State.DISCOVERED} | fields
+            camera_, starts_at, minutes=15, **dict[str, Any](source=nvr, state=FootageFile.State.DISCOVERED) | fields
         )
 
     night = found(factories.STARTS - timedelta(hours=9), note=Message("No lecture is in B 12 then."))
@@ -353,7 +357,7 @@ def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
     part = tmp_path / "part"
     part.write_bytes(b"film")
     (tmp_path / "media" / "footage").mkdir()
-    info = VideoInfo(**{**factories.INFO, "duration": 300.0})
+    info = VideoInfo(**dict[str, Any](factories.INFO) | {"duration": 300.0})
     assert finish_fetch(footage_file=jobs.FETCH.claim(row.pk, owner="worker"), part=part, sha256="0" * 64, info=info)
     row.refresh_from_db()
     assert row.state == FootageFile.State.STORED

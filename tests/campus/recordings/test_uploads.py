@@ -305,7 +305,8 @@ def test_an_unfinished_upload_is_found_by_the_file(tus: Tus):
     url = tus.create(sha256=SHA256)["Location"]
     tus.create(size=7)
     tus.patch(url, 0, FILE[:CHUNK])
-    (found,) = tus.client.get(reverse("api-uploads"), {"lecture": tus.world.lecture.pk, "sha256": SHA256}).json()
+    query = {"lecture": str(tus.world.lecture.pk), "sha256": SHA256}
+    (found,) = tus.client.get(reverse("api-uploads"), query).json()
     assert (found["url"], found["offset"], found["size"]) == (url, CHUNK, len(FILE))
     page = tus.client.get(reverse("lecture", args=[tus.world.lecture.pk])).content.decode()
     assert "Unfinished uploads" in page

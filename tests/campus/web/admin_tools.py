@@ -17,7 +17,7 @@ from campus.recordings.models import Recording, Segment
 
 
 def client_of(name: str, *, registrar: bool = False, superuser: bool = False) -> Client:
-    user = User.objects.create_user(name, password="a long password", is_superuser=superuser, is_staff=not registrar)  # type: ignore[misc]
+    user = User.objects.create_user(name, password="a long password", is_superuser=superuser, is_staff=not registrar)
     if registrar:
         user.groups.add(Group.objects.get(name="Registrar"))
     client = Client()

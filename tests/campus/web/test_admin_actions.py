@@ -85,7 +85,7 @@ def test_the_register_is_written_and_can_be_downloaded(campus: Campus, registrar
     response = registrar.get(address)
     assert response["Content-Disposition"].startswith("attachment")
     assert response["X-Content-Type-Options"] == "nosniff"
-    assert load_workbook(BytesIO(b"".join(response.streaming_content))).sheetnames
+    assert load_workbook(BytesIO(response.getvalue())).sheetnames
 
 
 @pytest.mark.parametrize(("action", "state"), [("restart", "uploaded"), ("retry", "processing"), ("cancel", "failed")])

@@ -83,7 +83,7 @@ def test_nobody_else_sees_any(campus: Campus, who: str) -> None:
     for page in [*pages(), *hidden]:
         response = client.get(page)
         assert response.status_code == 302, page
-        assert response.url.startswith("/admin/login/"), page
+        assert response["Location"].startswith("/admin/login/"), page
 
 
 def test_there_is_one_login_and_a_lecturer_is_told_where_to_go(db: None) -> None:

@@ -1,6 +1,7 @@
 """Lectures, the progress of a recording, the result, corrections and downloads."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -104,7 +105,7 @@ def test_progress_that_is_known_is_not_sent_again(lecturer: Client, world: World
         return lecturer.get(url, headers={"If-None-Match": known} | headers)
 
     assert (ask().status_code, ask().content, ask()["ETag"]) == (304, b"", known)
-    news = [
+    news: list[dict[str, Any]] = [
         {"index": 0, "lease_until": timezone.now() + timedelta(minutes=1)},
         {"index": 0, "progress": 0.8},
         {"index": 0, "state": "done", "progress": 1, "faces": 3, "recognised_students": [world.student.pk]},
@@ -197,7 +198,7 @@ def test_the_workbook_says_what_the_page_says(lecturer: Client, world: World, tm
     assert response["Content-Disposition"] == f'attachment; filename="{world.report.file_name}"'
     assert world.report.file_name.startswith("Report_for_CS101_")
     file = tmp_path / "download.xlsx"
-    file.write_bytes(b"".join(response.streaming_content))
+    file.write_bytes(response.getvalue())
     rows = list(load_workbook(file)["Attendance"].iter_rows(values_only=True))
     assert "Excused" in {row[2] for row in rows}
 

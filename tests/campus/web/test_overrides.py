@@ -174,7 +174,7 @@ def test_a_snapshot_is_extracted_when_somebody_opens_the_page(lecturer: Client, 
     text = lecturer.get(url).content.decode()
     assert f'<image href="{picture}" width="1280" height="720"/><rect x="10" y="20" width="50" height="60"' in text
     response = lecturer.get(picture)
-    assert b"".join(response.streaming_content) == jpeg(30)
+    assert response.getvalue() == jpeg(30)
     assert response["Cache-Control"].startswith("private")
     assert Path(world.recording.file.storage.path(Snapshot.objects.get().file)).exists()
 

@@ -23,7 +23,11 @@ RATES = {
     "balanced": {"fpir": 0.00098, "miss": 0.021, "threshold": 0.957},
     "lenient": {"fpir": 0.0, "miss": 0.0, "threshold": 0.951},
 }
-CURVES = {"genuine": [0, 0, 3, 9], "impostor": [500, 90, 1, 0], "edges": [0.8, 0.85, 0.9, 0.95, 1.0]}
+CURVES: dict[str, list[float]] = {
+    "genuine": [0, 0, 3, 9],
+    "impostor": [500, 90, 1, 0],
+    "edges": [0.8, 0.85, 0.9, 0.95, 1.0],
+}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_a_turned_scaled_and_shifted_face_is_put_back_in_place(
 ) -> None:
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     seen = TARGETS @ turn.T + shift
-    matrix = estimate_similarity(seen, TARGETS)
+    matrix = estimate_similarity(seen.astype(np.float32), TARGETS)
     assert seen @ matrix[:, :2].T + matrix[:, 2] == pytest.approx(TARGETS, abs=1e-2)
 
 

@@ -61,7 +61,7 @@ def test_near_where_faces_were_they_are_found_again_and_nowhere_else(detector: D
     empty = np.zeros_like(group)
     again, nothing, none = detector.detect_near([moved, empty, moved], [there, there, there[:0]])
     assert len(again) >= len(there) - 1
-    assert iou(boxes(again), there + np.float32([-6, 6, -6, 6])).max(axis=1).min() > 0.6
+    assert iou(boxes(again), there + np.array([-6, 6, -6, 6], np.float32)).max(axis=1).min() > 0.6
     assert nothing == []
     assert none == []
     one = detector.detect_near([moved], [there[:1]])[0]

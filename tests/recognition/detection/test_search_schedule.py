@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +26,9 @@ class Detector:
     """
 
     def __init__(self, there: dict[int, list[Face]]) -> None:
-        self.there, self.searched, self.places = there, [], []
+        self.there = there
+        self.searched: list[Any] = []
+        self.places: list[Any] = []
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         self.searched += [int(image[0, 0, 0]) for image in images]

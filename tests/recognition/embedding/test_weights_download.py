@@ -15,8 +15,20 @@ from recognition.errors import DownloadFailed
 CONTENT = hashlib.shake_256(b"weights").digest(3_000_000)
 
 
+class Server(ThreadingHTTPServer):
+    """A server of one file; it cuts as many of its answers short as `cuts` has lengths."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.etag, self.moved = CONTENT, '"one"', ""
+        self.cuts: list[int | None] = []
+        self.asked: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Server
 
     def do_GET(self):
         server = self.server
@@ -61,9 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.content, server.etag, server.cuts, server.asked, server.moved = CONTENT, '"one"', [], [], ""
-        server.url = f"http://127.0.0.1:{server.server_address[1]}"
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server

@@ -13,10 +13,10 @@ from tests.recognition.people import EMBEDDER, centre, embeddings_of, gallery_of
 
 def test_svms_tell_look_alikes_apart():
     photos = {str(i): list(embeddings_of(i, 8)) for i in range(6)}
-    photos["sister"] = list(normalise(np.stack(photos["0"]) + 0.5 * embeddings_of(800, 8)))
+    photos["sister"] = list(normalise(np.stack(photos["0"]) + np.float32(0.5) * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     first, sister = alike.labels.index("0"), alike.labels.index("sister")
-    other = normalise(embeddings_of(0, 6, seed=7) + 0.5 * embeddings_of(800, 6, seed=7))
+    other = normalise(embeddings_of(0, 6, seed=7) + np.float32(0.5) * embeddings_of(800, 6, seed=7))
     assert (
         alike.svm_scores(embeddings_of(0, 6, seed=7))[:, first]
         > alike.svm_scores(embeddings_of(0, 6, seed=7))[:, sister]

@@ -82,9 +82,9 @@ def test_two_people_of_one_moment_are_never_one_student(gallery) -> None:
 
 def test_twins_can_both_be_present() -> None:
     photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.5 * embeddings_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + np.float32(0.5) * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
-    other = normalise(embeddings_of(0, 6, seed=7) + 0.5 * embeddings_of(800, 6, seed=7))
+    other = normalise(embeddings_of(0, 6, seed=7) + np.float32(0.5) * embeddings_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
     second = replace(second, embeddings=other)
     attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
@@ -93,7 +93,7 @@ def test_twins_can_both_be_present() -> None:
 
 def test_strangers_between_two_look_alikes_are_neither() -> None:
     photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.12 * embeddings_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + np.float32(0.12) * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     between = normalise(alike.templates[alike.labels.index("0")] + alike.templates[alike.labels.index("twin")])
     tracks = [replace(track(0, ALL_MINUTE, x=x), embeddings=np.tile(between, (6, 1))) for x in (100, 900)]
@@ -103,7 +103,7 @@ def test_strangers_between_two_look_alikes_are_neither() -> None:
 
 def test_the_svm_must_agree_among_look_alikes() -> None:
     photos = {str(i): list(embeddings_of(i, 8)) for i in range(12)}
-    photos["twin"] = list(normalise(np.stack(photos["0"]) + 0.3 * embeddings_of(800, 8)))
+    photos["twin"] = list(normalise(np.stack(photos["0"]) + np.float32(0.3) * embeddings_of(800, 8)))
     alike = train_gallery(photos, EMBEDDER)
     recording = [result(track(0, ALL_MINUTE, x=100), track(5, ALL_MINUTE, x=500))]
     assert present(vote(recording, alike, [*photos], MINUTE)) == {"0", "5"}

@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import cast
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_items_are_made_while_the_first_is_looked_at_and_no_more_than_asked():
     following = prefetch(items(), 3)
     assert next(following) == 0
     assert made[3].wait(10)
-    following.close()
+    cast(Generator[int], following).close()
     assert not made[4].is_set()
 
 
