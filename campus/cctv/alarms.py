@@ -25,7 +25,7 @@ FACELESS_LECTURES = 3  # without a face
 DARK_MAX_BRIGHTNESS = 0.03  # of white: the brightest picture of a camera that sees nothing
 FROZEN_MAX_MOTION = 0.0005  # mean difference of two pictures: less than the noise of any sensor
 ALARM_RETENTION = timedelta(days=60)
-MAX_LECTURE_AGE = timedelta(days=60)  # of the lectures by which a source or a camera is judged
+MAX_JUDGED_LECTURE_AGE = timedelta(days=60)  # older lectures say nothing about a source or a camera
 
 Alarms = Iterator[Alarm]
 
@@ -107,7 +107,7 @@ def _silent_lectures(source: Source) -> datetime | None:
         lecture__ends_at__lt=due_before, lecture__starts_at__gt=source.created_at
     )
     recent = (
-        held.filter(lecture__ends_at__gt=due_before - MAX_LECTURE_AGE)
+        held.filter(lecture__ends_at__gt=due_before - MAX_JUDGED_LECTURE_AGE)
         .select_related("lecture")
         .order_by("-lecture__starts_at")
     )
@@ -149,7 +149,7 @@ def _all_camera_alarms() -> Alarms:
                 camera=camera,
                 state=Recording.State.DONE,
                 provisional=False,
-                lecture__starts_at__gt=timezone.now() - MAX_LECTURE_AGE,
+                lecture__starts_at__gt=timezone.now() - MAX_JUDGED_LECTURE_AGE,
             )
             .order_by("-lecture__starts_at")
             .annotate(

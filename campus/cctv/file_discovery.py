@@ -11,7 +11,7 @@ from campus.academics.models import Lecture
 from campus.cctv.fetch_queue import MAX_LECTURE_AGE, queue_wanted_files
 from campus.cctv.lecture_matching import MIN_OVERLAP, describe_clash, is_clash, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.cctv.path_patterns import compile_pattern
+from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.keys import match_key
@@ -20,7 +20,6 @@ from recognition.messages import NO_MESSAGE, Message
 QUIET_PERIOD = timedelta(minutes=2)  # a file that was not changed for so long is no longer being written
 MAX_ASSUMED_DURATION = timedelta(hours=4)  # of a file whose end nothing tells
 MAX_UNREADABLE_FILES = 200  # of one scan, kept for a person to assign
-MAX_PATH_LENGTH = 1000
 BATCH_SIZE = 500
 VIDEO_SUFFIXES = frozenset(
     [

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture, Room, known_time_zone
-from campus.cctv.path_patterns import compile_pattern
+from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
@@ -237,7 +237,7 @@ class FootageFile(jobs.LeasedJob):
         verbose_name=_("lecture"),
         help_text=_("Assigned by a person. Empty: the lectures that took place in the camera's room at the time."),
     )
-    path = models.CharField(_("path"), max_length=1000)
+    path = models.CharField(_("path"), max_length=MAX_PATH_LENGTH)
     size = models.PositiveBigIntegerField(_("size in bytes"), default=0)
     modified_at = models.DateTimeField(_("last modified"), null=True)
     starts_at = models.DateTimeField(_("from"), null=True, help_text=_("With the camera's clock corrected."))

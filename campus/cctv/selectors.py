@@ -83,7 +83,7 @@ class FilePreview:
     @property
     def note(self) -> Message:
         """Why it can't be used as it is; empty if it can."""
-        return self.parsed.note if self.parsed else localize(Message("It is no video."))
+        return self.parsed.note if self.parsed else localize(Message("This is not a video."))
 
 
 def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePreview]:

@@ -75,7 +75,7 @@ def describe_gaps(recording: Recording) -> Message:
     failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
     if failed:
         times = _describe_intervals(merge_intervals((segment.start, segment.end) for segment in failed))
-        messages += [Message("These parts could not be looked at: {times}.", times=times), failed[0].error]
+        messages += [Message("These segments could not be processed: {times}.", times=times), failed[0].error]
     if recording.collected and not recording.provisional:
         covered = [(clip.recording_start, clip.recording_end) for clip in recording.clips.order_by("recording_start")]
         if missing := find_gaps(covered, recording.duration):

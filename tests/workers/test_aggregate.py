@@ -158,7 +158,7 @@ def test_gaps_are_named_and_their_tracks_kept_for_a_retry() -> None:
     recording = vote(looked_at(course, [[0], [0], [0], [0]], failed=(1, 2)))
     assert recording.state == "done"
     assert recording.coverage == 0.5
-    assert str(recording.error) == "These parts could not be looked at: 0:01:00 to 0:03:00. That part is damaged."
+    assert str(recording.error) == "These segments could not be processed: 0:01:00 to 0:03:00. That part is damaged."
     assert tracks_folder(recording).exists()
 
 

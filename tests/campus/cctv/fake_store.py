@@ -1,4 +1,4 @@
-"""A folder of recordings, a worker that fetches from it, and the time, all in the hand of the test."""
+"""A folder of recordings, a worker that fetches from it, and a clock, all controlled by the test."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
 
 
 class Clock:
-    """What the program takes for the time."""
+    """The time that the program sees."""
 
     def __init__(self) -> None:
         self.now = STARTS
@@ -45,7 +45,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Store:
-    """A folder of recordings, and a worker that looks through it and fetches from it."""
+    """A folder of recordings, and a worker that scans it and fetches from it."""
 
     def __init__(self, source: Source, folder: Path) -> None:
         self.source, self.folder = source, folder
@@ -59,7 +59,7 @@ class Store:
         written: datetime | None = None,
         zone: str = "UTC",
     ) -> Path:
-        """A file that begins at `starts`, a quarter of an hour long."""
+        """Write a file that begins at `starts` and lasts a quarter of an hour."""
         path = self.folder / camera / starts.astimezone(ZoneInfo(zone)).strftime("%Y%m%d/%H%M%S.mp4")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
@@ -73,8 +73,8 @@ class Store:
             self.record(moment, **how)
             moment += QUARTER
 
-    def looked(self) -> bool:
-        """Look, if somebody asked for it."""
+    def scan_if_requested(self) -> bool:
+        """Scan the folder if a scan was requested; returns whether it was."""
         source = jobs.SCAN_SOURCE.claim(self.source.pk, "worker")
         if source is None:
             return False
@@ -89,20 +89,20 @@ class Store:
         ]
         return finish_scan(source=source, files=found)
 
-    def broken(self) -> None:
+    def fail_scan(self) -> None:
         source = jobs.SCAN_SOURCE.claim(self.source.pk, "worker")
         if source:
             jobs.SCAN_SOURCE.fail(source, Message("The server does not answer."), "")
 
-    def wanted(self) -> list[str]:
+    def fetching_paths(self) -> list[str]:
         return list(
             self.source.footage_files.filter(state=FootageFile.State.FETCHING)
             .order_by("starts_at")
             .values_list("path", flat=True)
         )
 
-    def fetched(self) -> int:
-        """Fetch what is wanted."""
+    def fetch_queued_files(self) -> int:
+        """Fetch the queued files; returns how many there were."""
         n = 0
         for pk in self.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             footage_file = jobs.FETCH.claim(pk, "worker")
@@ -123,11 +123,11 @@ class Store:
             n += 1
         return n
 
-    def works(self) -> None:
-        """A minute of the whole thing."""
+    def collect_scan_and_fetch(self) -> None:
+        """Run each step once."""
         collect_footage()
-        self.looked()
-        self.fetched()
+        self.scan_if_requested()
+        self.fetch_queued_files()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The admin's pages of sources, of their files, and of what is collected."""
+"""The admin pages of sources, footage files and collections."""
 
 import subprocess
 from datetime import timedelta
@@ -33,8 +33,8 @@ def office(db: None) -> Client:
     return client
 
 
-def sent(page: Any, **changes: object) -> dict[str, object]:
-    """What the page's form would send."""
+def form_data(page: Any, **changes: object) -> dict[str, object]:
+    """The data that submitting the page's form would send, with the changes."""
     form = page.context["adminform"].form
     values = {name: form[name].value() for name in form.fields}
     cameras = page.context["inline_admin_formsets"][0].formset
@@ -51,7 +51,7 @@ def press(client: Client, action: str, pk: object) -> str:
     return client.get(response["HX-Redirect"]).content.decode()
 
 
-def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: Client):
+def test_a_source_is_created_with_its_cameras_and_never_shows_its_password(office: Client):
     room = factories.camera("B 12").room
     new = {
         "name": "NVR",
@@ -62,7 +62,7 @@ def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: 
     }
     cameras = {"cameras-0-label": "one", "cameras-0-room": room.pk, "cameras-TOTAL_FORMS": 1}
     page = office.get(reverse("admin:cctv_source_add"))
-    page = office.post(reverse("admin:cctv_source_add"), sent(page, **new, **cameras), follow=True)
+    page = office.post(reverse("admin:cctv_source_add"), form_data(page, **new, **cameras), follow=True)
     source = Source.objects.get(name="NVR")
     assert [(camera.label, camera.room) for camera in source.cameras.all()] == [("one", room)]
     assert credentials.decrypt(source.secret) == "correct horse"
@@ -70,17 +70,17 @@ def test_a_source_is_made_with_its_cameras_and_its_password_never_shown(office: 
     page = office.get(where)
     assert "horse" not in page.content.decode()
     assert source.secret not in page.content.decode()
-    office.post(where, sent(page, scan_interval_minutes=30))
+    office.post(where, form_data(page, scan_interval_minutes=30))
     assert credentials.decrypt(Source.objects.get(name="NVR").secret) == "correct horse"
-    refused = office.post(where, sent(page, address="sftp://elsewhere.example.org/"))
+    refused = office.post(where, form_data(page, address="sftp://elsewhere.example.org/"))
     assert "Enter the password again" in refused.content.decode()
-    refused = office.post(where, sent(page, pattern="{cam}.mp4", clock_offset="1e9"))
+    refused = office.post(where, form_data(page, pattern="{cam}.mp4", clock_offset="1e9"))
     assert {"pattern", "clock_offset"} <= refused.context["adminform"].form.errors.keys()
-    office.post(where, sent(page, forget_password="on"))
+    office.post(where, form_data(page, forget_password="on"))
     assert Source.objects.get(name="NVR").secret == ""
 
 
-def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
+def test_a_private_key_is_uploaded_as_a_file(office: Client, tmp_path: Path):
     file = tmp_path / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file], check=True)
     where = reverse(
@@ -89,24 +89,24 @@ def test_a_private_key_comes_as_a_file(office: Client, tmp_path: Path):
     page = office.get(where)
     for name, said in (("id_ed25519.pub", "Choose the file without .pub."), ("id_ed25519", "")):
         key = SimpleUploadedFile(name, (tmp_path / name).read_bytes())
-        assert said in office.post(where, sent(page, private_key=key), follow=True).content.decode()
+        assert said in office.post(where, form_data(page, private_key=key), follow=True).content.decode()
     kept = credentials.decrypt(Source.objects.get().secret)
     assert kept.startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     assert kept.splitlines()[2] not in office.get(where).content.decode()
 
 
-def test_a_camera_whose_footage_was_counted_stays(office: Client):
+def test_a_camera_with_recordings_cannot_be_deleted(office: Client):
     camera = factories.camera("B 12", factories.source(pattern=PATTERN), label="one")
     factories.recording(factories.lecture(), camera=camera)
     where = reverse("admin:cctv_source_change", args=[camera.source.pk])
-    page = office.post(where, sent(office.get(where), **{"cameras-0-DELETE": "on"}))
+    page = office.post(where, form_data(office.get(where), **{"cameras-0-DELETE": "on"}))
     assert "protected" in page.content.decode()
     assert camera.source.cameras.exists()
     page = office.post(reverse("admin:cctv_source_delete", args=[camera.source.pk]), {"post": "yes"}, follow=True)
     assert Source.objects.filter(pk=camera.source.pk).exists()
 
 
-def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
+def test_a_source_test_shows_what_would_be_fetched(office: Client):
     source = factories.source(pattern=PATTERN)
     factories.camera("B 12", source, label="one")
     lecture = factories.lecture(room="B 12", title="Loops")
@@ -135,7 +135,7 @@ def test_a_test_is_asked_for_and_shows_what_would_be_fetched(office: Client):
     assert SourceTest.objects.get().state == SourceTest.State.QUEUED
 
 
-def test_names_from_outside_are_no_markup(office: Client):
+def test_file_names_are_escaped(office: Client):
     source = factories.source(pattern=PATTERN)
     request_source_test(source=source)
     nasty = "<script>alert(1)</script>/20261116T090000-091500.mp4"
@@ -160,7 +160,7 @@ def test_names_from_outside_are_no_markup(office: Client):
         assert "<script>alert" not in page
 
 
-def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client):
+def test_stray_footage_is_listed_assigned_discarded_and_restored(office: Client):
     lecture = factories.lecture(room="B 12", title="Loops")
     factories.lecture(room="C 1", title="Sound", starts_at=factories.STARTS + timedelta(hours=1))
     camera = factories.camera("B 12")
@@ -210,7 +210,7 @@ def test_stray_footage_is_found_assigned_discarded_and_taken_back(office: Client
     )
 
 
-def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
+def test_a_missing_collection_is_listed_and_restarted(office: Client):
     now = timezone.now()
     lecture = factories.lecture(room="B 12", starts_at=now - timedelta(days=1), title="Loops")
     row = Collection.objects.create(
@@ -225,7 +225,7 @@ def test_what_is_missing_is_listed_and_looked_for_again(office: Client):
     assert footage_file.path in page
 
 
-def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
+def test_the_dashboard_lists_alarms_missing_footage_and_stray_files():
     registrar, now = factories.registrar(), timezone.now()
     lecture = factories.lecture(starts_at=now - timedelta(days=1), title="Loops")
     Collection.objects.create(lecture=lecture, state="missing", next_check_at=now, deadline_at=now)
@@ -241,7 +241,7 @@ def test_the_first_page_says_what_stopped_is_missing_or_wants_a_person():
     assert said["cloud_off"][1] == [f"broken.mp4 of {source}"]
 
 
-def test_an_auditor_reads_and_presses_nothing():
+def test_an_auditor_can_only_read():
     auditor = Client()
     auditor.force_login(factories.person(Role.AUDITOR))
     source = factories.source(secret="token", username="rollcall")

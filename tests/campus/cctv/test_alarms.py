@@ -56,14 +56,14 @@ def counted(
     return recording
 
 
-def test_all_well_is_no_news(camera: Camera) -> None:
+def test_without_problems_there_is_no_alarm(camera: Camera) -> None:
     for day in (3, 2, 1):
         counted(camera, day)
     assert active_kinds() == []
     assert subjects() == []
 
 
-def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_is_over(camera: Camera) -> None:
+def test_an_unreachable_source_notifies_once_and_again_when_it_has_ended(camera: Camera) -> None:
     hook = Webhook.objects.create(url="https://example.org/hook")
     Source.objects.update(last_checked_at=timezone.now() - timedelta(minutes=29))
     assert active_kinds() == []
@@ -85,7 +85,7 @@ def test_a_source_that_cannot_be_looked_through_is_told_once_and_again_when_it_i
     assert len(subjects()) == 3, "a second time is news"
 
 
-def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
+def test_a_source_without_files_of_two_lectures(camera: Camera) -> None:
     for day in (2, 1):
         lecture = factories.lecture(room="b 12", starts_at=timezone.now() - timedelta(days=day))
         Collection.objects.create(
@@ -99,7 +99,7 @@ def test_a_source_that_brings_nothing_of_two_lectures(camera: Camera) -> None:
     assert active_kinds() == []
 
 
-def test_work_that_waits_for_more_than_an_hour(camera: Camera) -> None:
+def test_a_job_that_waits_for_more_than_an_hour(camera: Camera) -> None:
     recording = factories.planned()
     recording.segments.update(published_at=timezone.now() - timedelta(minutes=59))
     assert active_kinds() == []
@@ -132,7 +132,7 @@ def test_a_camera_without_a_face_in_three_lectures(camera: Camera) -> None:
     assert "turned away" in str(Alarm.objects.get().text)
 
 
-def test_what_nobody_measured_is_no_alarm(camera: Camera) -> None:
+def test_missing_measurements_raise_no_alarm(camera: Camera) -> None:
     counted(camera, 1, light=None, motion=None)
     assert active_kinds() == []
 

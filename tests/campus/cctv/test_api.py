@@ -1,4 +1,4 @@
-"""Sources, and what came from them, over the API."""
+"""Sources, their files and collections over the API."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,14 +34,14 @@ def api() -> APIClient:
     return client
 
 
-def made(api: APIClient, **fields: Any) -> Any:
+def create_source(api: APIClient, **fields: Any) -> Any:
     answer = api.post("/api/v1/sources/", NEW | NAMED | fields, format="json")
     assert answer.status_code == 201, answer.content
     return answer.json()
 
 
-def test_a_source_is_made_tested_and_changed_and_its_password_never_told(api: APIClient):
-    source = made(api)
+def test_a_source_is_created_and_changed_and_never_returns_its_password(api: APIClient):
+    source = create_source(api)
     where = f"/api/v1/sources/{source['id']}/"
     assert (source["has_password"], "password" in source) == (True, False)
     assert credentials.decrypt(Source.objects.get().secret) == "correct horse"
@@ -64,15 +64,15 @@ def test_a_source_is_made_tested_and_changed_and_its_password_never_told(api: AP
         {"kind": "x"},
     ],
 )
-def test_what_a_source_cannot_be_is_said_by_field(api: APIClient, wrong: dict[str, str]):
+def test_invalid_fields_of_a_source_are_named(api: APIClient, wrong: dict[str, str]):
     answer = api.post("/api/v1/sources/", NEW | NAMED | wrong, format="json")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == f"#/{next(iter(wrong))}"
     assert not Source.objects.exists()
 
 
-def test_a_camera_is_of_one_room_and_its_name_of_one_camera(api: APIClient):
-    source = made(api)
+def test_a_camera_label_is_unique_at_its_source(api: APIClient):
+    source = create_source(api)
     room = api.post("/api/v1/rooms/", {"name": "B 12"}, format="json").json()
     new = {"source": source["id"], "label": "one", "room": room["id"]}
     assert api.post("/api/v1/cameras/", new, format="json").status_code == 201
@@ -80,8 +80,8 @@ def test_a_camera_is_of_one_room_and_its_name_of_one_camera(api: APIClient):
     assert len(api.get(f"/api/v1/cameras/?room={room['id']}").json()["results"]) == 1
 
 
-def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIClient):
-    where = f"/api/v1/sources/{made(api)['id']}/test/"
+def test_a_source_test_returns_how_files_are_read(api: APIClient):
+    where = f"/api/v1/sources/{create_source(api)['id']}/test/"
     assert api.get(where).status_code == 404
     assert api.post(where).json()["state"] == "queued"
     source = Source.objects.get()
@@ -91,15 +91,15 @@ def test_a_test_tells_how_files_are_read_and_which_lecture_they_are_of(api: APIC
         test=jobs.TEST_SOURCE.claim(source.test.pk, owner="worker"),
         files=[RemoteFile("one/20261116T090000-091500.mp4", 7, timezone.now()), RemoteFile("readme.txt", 1, None)],
     )
-    told = api.get(where).json()
-    assert (told["state"], told["file_count"]) == ("done", 2)
-    first, second = told["files"]
+    result = api.get(where).json()
+    assert (result["state"], result["file_count"]) == ("done", 2)
+    first, second = result["files"]
     assert (first["fits"], first["camera"], first["lectures"], first["note"]) == (True, camera.pk, [lecture.pk], "")
     assert first["starts_at"] == "2026-11-16T09:00:00Z"
     assert (second["fits"], second["camera"], second["lectures"]) == (False, None, [])
 
 
-def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: APIClient):
+def test_footage_without_a_lecture_is_listed_assigned_discarded_and_restored(api: APIClient):
     lecture = factories.lecture(room="B 12")
     stray = factories.footage_file(factories.camera("C 1"), factories.STARTS, minutes=15)
     assert [row["id"] for row in api.get("/api/v1/footage-files/?without_lecture=true").json()["results"]] == [
@@ -116,7 +116,7 @@ def test_footage_of_no_lecture_is_listed_assigned_discarded_and_taken_back(api: 
     assert api.post(f"{where}restore/").status_code == 400
 
 
-def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
+def test_lecturers_read_the_collections_of_their_lectures(api: APIClient):
     teacher = factories.user()
     lecture = factories.lecture(
         factories.course(lecturers=(teacher,), students=1), starts_at=timezone.now() - timedelta(days=1)
@@ -130,7 +130,7 @@ def test_a_lecturer_reads_how_far_the_own_lectures_are(api: APIClient):
     )
     assert api.post(f"/api/v1/collections/{row.pk}/restart/").json()["state"] == "collecting"
     api.force_authenticate(teacher)
-    assert [one["lecture"] for one in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [
+    assert [row["lecture"] for row in api.get("/api/v1/collections/?state=collecting").json()["results"]] == [
         lecture.pk
     ]
     assert api.post(f"/api/v1/collections/{row.pk}/restart/").status_code == 403

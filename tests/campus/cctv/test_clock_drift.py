@@ -1,4 +1,4 @@
-"""How far the clock in the names of files is off, seen by when the files were last written."""
+"""Clock offsets measured by comparing file names with modification times."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,8 +21,8 @@ def camera() -> Camera:
     )
 
 
-def files(camera: Camera, ahead: float, delays: list[float]) -> None:
-    """Files one after the other, by a clock that is fast; each was written so many seconds after it was over."""
+def create_files(camera: Camera, ahead: float, delays: list[float]) -> None:
+    """Create consecutive files, named by a fast clock; each was last written `delay` seconds after its end."""
     for number, delay in enumerate(delays):
         starts = STARTS + number * LENGTH
         named = starts + timedelta(seconds=ahead, hours=1)  # in Berlin
@@ -39,8 +39,8 @@ def files(camera: Camera, ahead: float, delays: list[float]) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0.0, 95.0, -240.0])
-def test_files_that_are_written_to_their_end_say_it(camera: Camera, ahead: float) -> None:
-    files(camera, ahead, [1, 0, 2, 1, 0, 1])
+def test_files_written_until_their_end_show_the_offset(camera: Camera, ahead: float) -> None:
+    create_files(camera, ahead, [1, 0, 2, 1, 0, 1])
     assert clock_offset_from_files(camera.source) == pytest.approx(ahead, abs=1)
     measure_clock_offsets()
     camera.source.refresh_from_db()
@@ -49,18 +49,18 @@ def test_files_that_are_written_to_their_end_say_it(camera: Camera, ahead: float
     assert camera.source.clock_offset == 0  # a person decides
 
 
-def test_a_few_that_were_copied_later_do_not_count(camera: Camera) -> None:
-    files(camera, 30.0, [1, 3600, 0, 1, 7200, 2, 0])
+def test_a_few_files_copied_later_do_not_count(camera: Camera) -> None:
+    create_files(camera, 30.0, [1, 3600, 0, 1, 7200, 2, 0])
     assert clock_offset_from_files(camera.source) == pytest.approx(30, abs=1)
 
 
 @pytest.mark.parametrize("delays", [[], [0, 0, 0], [10, 250, 3600, 40, 900, 1800, 77, 5000]])
-def test_where_they_do_not_agree_nothing_is_said(camera: Camera, delays: list[float]) -> None:
-    files(camera, 30.0, delays)
+def test_files_that_disagree_give_no_offset(camera: Camera, delays: list[float]) -> None:
+    create_files(camera, 30.0, delays)
     assert clock_offset_from_files(camera.source) is None
 
 
-def test_a_clock_that_was_never_set_is_passed_over(camera: Camera) -> None:
+def test_an_implausible_offset_is_ignored(camera: Camera) -> None:
     save_measured_clock_offset(source_id=camera.source_id, ahead=-56 * 365 * 86400.0, by=Source.ClockReference.STREAM)
     camera.source.refresh_from_db()
     assert camera.source.measured_clock_offset is None

@@ -1,4 +1,4 @@
-"""Which files are taken for a lecture, which are fetched anew, and which wait for a person."""
+"""Which files are used for a lecture, which are fetched again, and which await assignment."""
 
 from datetime import timedelta
 
@@ -22,28 +22,30 @@ __all__ = ["clock", "lecture", "store"]
 pytestmark = pytest.mark.django_db
 
 
-def test_a_file_without_a_time_is_taken_once_it_no_longer_grows(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_a_file_without_modification_time_is_fetched_once_it_stops_growing(
+    store: Store, lecture: Lecture, clock: Clock
+) -> None:
     clock.now = lecture.ends_at + timedelta(minutes=10)
 
-    def look(size: int) -> list[str]:
+    def scan(size: int) -> list[str]:
         clock.now += timedelta(hours=1)
         collect_footage()
         source = jobs.SCAN_SOURCE.claim(store.source.pk, "worker")
         finish_scan(source=source, files=[RemoteFile("cam1/20261116/090000.mp4", size)])
-        return store.wanted()
+        return store.fetching_paths()
 
-    assert look(100) == []
-    assert look(200) == [], "it grew"
-    assert look(200) == ["cam1/20261116/090000.mp4"]
+    assert scan(100) == []
+    assert scan(200) == [], "it grew"
+    assert scan(200) == ["cam1/20261116/090000.mp4"]
 
 
-def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_a_file_that_keeps_failing_notifies_once(store: Store, lecture: Lecture, clock: Clock) -> None:
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.record(lecture.starts_at)
 
     def each() -> None:
         collect_footage()
-        store.looked()
+        store.scan_if_requested()
         for pk in store.source.footage_files.filter(state=FootageFile.State.FETCHING).values_list("pk", flat=True):
             schedule_retry(footage_file=jobs.FETCH.claim(pk, "worker"), why=Message("The connection broke."))
 
@@ -51,15 +53,15 @@ def test_a_file_that_fails_for_long_is_not_told_again_and_again(store: Store, le
     assert state_of(lecture) == State.MISSING
     assert Delivery.objects.filter(to="ada@example.org").count() == 1
     assert "The connection broke." in str(Collection.objects.get(lecture=lecture).note)
-    assert store.source.footage_files.get().retry_count > 12, "but it is tried on"
+    assert store.source.footage_files.get().retry_count > 12, "retries go on nevertheless"
 
 
-def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_two_lectures_in_one_room_need_an_assignment(store: Store, lecture: Lecture, clock: Clock) -> None:
     other = factories.lecture(factories.course(), room="b 12 ", starts_at=lecture.starts_at + QUARTER)
     store.record_lecture(lecture)
     clock.now = other.ends_at + timedelta(minutes=10)
-    store.works()
-    assert store.wanted() == []
+    store.collect_scan_and_fetch()
+    assert store.fetching_paths() == []
     note = str(store.source.footage_files.get(path__contains="093000").note)
     assert lecture.course.code in note
     assert other.course.code in note
@@ -68,23 +70,23 @@ def test_two_lectures_in_one_room_are_for_a_person_to_tell_apart(store: Store, l
     assert "Two lectures" in str(Collection.objects.get(lecture=lecture).note)
 
 
-def test_names_that_say_too_little_are_kept_for_a_person(store: Store, clock: Clock) -> None:
+def test_unreadable_names_are_kept_for_assignment(store: Store, clock: Clock) -> None:
     for name in ("cam9/20261116/090000.mp4", "lecture.mp4", "Thumbs.db", "cam1/20261116/090000.mp4.tmp"):
         path = store.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    store.works()
+    store.collect_scan_and_fetch()
     notes = dict(FootageFile.objects.values_list("path", "note"))
     assert set(notes) == {"cam9/20261116/090000.mp4", "lecture.mp4"}
     assert "cam9" in str(notes["cam9/20261116/090000.mp4"])
 
 
-def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store: Store, clock: Clock) -> None:
+def test_files_of_old_lectures_are_neither_listed_nor_fetched(store: Store, clock: Clock) -> None:
     lecture = factories.lecture(room="B 12", starts_at=STARTS - timedelta(days=15))
     store.record_lecture(lecture)
     store.record(STARTS - timedelta(hours=20))
     clock.now = STARTS
-    store.works()
+    store.collect_scan_and_fetch()
     assert FootageFile.objects.get().path == "cam1/20261115/130000.mp4"
     clock.now += timedelta(days=29)
     FootageFile.objects.update(discovered_at=STARTS)
@@ -92,48 +94,48 @@ def test_what_is_older_than_what_is_looked_for_is_neither_kept_nor_wanted(store:
     assert not FootageFile.objects.exists()
 
 
-def test_a_camera_that_is_entered_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_a_camera_added_later_gets_its_files(store: Store, lecture: Lecture, clock: Clock) -> None:
     store.source.cameras.all().delete()
     store.record_lecture(lecture)
     clock.now = lecture.ends_at + timedelta(minutes=10)
-    store.works()
+    store.collect_scan_and_fetch()
     assert not Collection.objects.exists()
     store.source.cameras.create(label="CAM1", room=Room.objects.get(key="B 12"))
     clock.now += timedelta(minutes=16)
-    store.works()
+    store.collect_scan_and_fetch()
     collect_footage()
-    store.works()
+    store.collect_scan_and_fetch()
     assert state_of(lecture) == State.COMPLETE
 
 
-def test_a_file_that_changed_is_fetched_anew(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_a_changed_file_is_fetched_again(store: Store, lecture: Lecture, clock: Clock) -> None:
     clock.now = lecture.ends_at + timedelta(hours=1)
     store.record(lecture.starts_at)
-    store.works()
+    store.collect_scan_and_fetch()
     before = FootageFile.objects.get()
     store.record(lecture.starts_at, size=150)
     clock.now += timedelta(hours=1)
     collect_footage()
-    store.looked()
-    assert store.wanted() == [before.path]
-    store.fetched()
+    store.scan_if_requested()
+    assert store.fetching_paths() == [before.path]
+    store.fetch_queued_files()
     after = FootageFile.objects.get()
     assert (after.state, after.size) == (FootageFile.State.STORED, 150)
     assert after.sha256 != before.sha256
 
 
-def test_the_camera_s_clock_is_put_right(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_the_clock_offset_is_corrected(store: Store, lecture: Lecture, clock: Clock) -> None:
     Source.objects.update(clock_offset=120)
     store.record(lecture.starts_at + timedelta(minutes=2))
     clock.now = lecture.ends_at + timedelta(hours=1)
-    store.works()
+    store.collect_scan_and_fetch()
     assert FootageFile.objects.get().starts_at == lecture.starts_at
 
 
-def test_an_uploaded_recording_is_not_called_missing(store: Store, lecture: Lecture, clock: Clock) -> None:
+def test_a_lecture_with_an_uploaded_recording_is_not_missing(store: Store, lecture: Lecture, clock: Clock) -> None:
     factories.recording(lecture)
     clock.now = lecture.ends_at + timedelta(hours=1)
-    store.works()
+    store.collect_scan_and_fetch()
     Collection.objects.update(deadline_at=clock.now)
     collect_footage()
     assert state_of(lecture) == State.COMPLETE

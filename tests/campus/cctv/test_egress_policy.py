@@ -1,4 +1,4 @@
-"""Where a source may be, and how its password rests."""
+"""Which addresses a source may have, and how its password is stored."""
 
 from io import StringIO
 from typing import Any
@@ -14,7 +14,7 @@ from campus.common.network_policy import PrivateAddress, UnresolvableHost
 from tests.campus import factories
 
 
-def at(kind: str, address: str) -> Source:
+def source_at(kind: str, address: str) -> Source:
     return Source(kind=kind, address=address)
 
 
@@ -35,8 +35,8 @@ def at(kind: str, address: str) -> Source:
 )
 def test_each_kind_has_its_scheme_and_port(settings: Any, kind: str, address: str, port: int, path: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
-    found = allowed_address(at(kind, address))
-    assert (found.host, found.port, found.path, found.ips) == ("192.0.2.7", port, path, ("192.0.2.7",))
+    allowed = allowed_address(source_at(kind, address))
+    assert (allowed.host, allowed.port, allowed.path, allowed.ips) == ("192.0.2.7", port, path, ("192.0.2.7",))
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_each_kind_has_its_scheme_and_port(settings: Any, kind: str, address: st
         ("folder", ""),
     ],
 )
-def test_what_is_no_place_for_footage_is_refused(settings: Any, kind: str, address: str) -> None:
+def test_an_unsuitable_address_is_refused(settings: Any, kind: str, address: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(UserError) as refused:
-        allowed_address(at(kind, address))
+        allowed_address(source_at(kind, address))
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "2130706433"]
 )
-def test_private_addresses_are_for_those_that_the_administrator_listed(settings: Any, host: str) -> None:
+def test_private_addresses_need_the_administrators_permission(settings: Any, host: str) -> None:
     settings.SOURCE_NETWORKS = ["192.0.2.0/24"]
     with pytest.raises(PrivateAddress, match="ROLLCALL_SOURCE_NETWORKS"):
-        allowed_address(at("sftp", f"sftp://{host}/"))
+        allowed_address(source_at("sftp", f"sftp://{host}/"))
 
 
-def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
+def test_unencrypted_schemes_are_for_the_own_network(settings: Any) -> None:
     settings.SOURCE_NETWORKS = []
     for kind, address in (
         ("http", "http://93.184.216.34/"),
@@ -85,30 +85,30 @@ def test_what_is_not_encrypted_is_for_the_own_network(settings: Any) -> None:
         ("rtsp", "rtsp://93.184.216.34/"),
     ):
         with pytest.raises(UserError, match="not encrypted"):
-            allowed_address(at(kind, address))
-    assert allowed_address(at("http", "https://93.184.216.34/")).ips == ("93.184.216.34",)
+            allowed_address(source_at(kind, address))
+    assert allowed_address(source_at("http", "https://93.184.216.34/")).ips == ("93.184.216.34",)
 
 
-def test_a_name_that_leads_nowhere() -> None:
+def test_an_unresolvable_host_is_refused() -> None:
     with pytest.raises(UnresolvableHost):
-        allowed_address(at("sftp", "sftp://nvr.invalid/"))
+        allowed_address(source_at("sftp", "sftp://nvr.invalid/"))
 
 
-def test_the_origin_is_as_in_a_url(settings: Any) -> None:
+def test_the_origin_omits_the_usual_port(settings: Any) -> None:
     settings.SOURCE_NETWORKS = ["::1/128"]
-    assert allowed_address(at("http", "https://[::1]:8443/x")).origin == "https://[::1]:8443"
-    assert allowed_address(at("http", "https://[::1]/x")).origin == "https://[::1]"
+    assert allowed_address(source_at("http", "https://[::1]:8443/x")).origin == "https://[::1]:8443"
+    assert allowed_address(source_at("http", "https://[::1]/x")).origin == "https://[::1]"
 
 
 class TestCredentials:
-    def test_a_password_is_not_to_be_seen(self) -> None:
+    def test_a_password_is_encrypted(self) -> None:
         token = credentials.encrypt("öpen sesame")
         assert "sesame" not in token
         assert credentials.decrypt(token) == "öpen sesame"
         assert credentials.encrypt("öpen sesame") != token
         assert credentials.encrypt("") == credentials.decrypt("") == ""
 
-    def test_keys_are_changed_one_after_the_other(self, settings: Any) -> None:
+    def test_keys_are_rotated(self, settings: Any) -> None:
         token = credentials.encrypt("secret")
         settings.CREDENTIALS_KEYS = ["new"]
         assert credentials.decrypt(token) == "secret"  # still by the secret key
@@ -121,7 +121,7 @@ class TestCredentials:
         assert credentials.decrypt(newer) == "secret"
 
     @pytest.mark.django_db
-    def test_all_are_encrypted_anew_at_once(self, settings: Any) -> None:
+    def test_the_command_rotates_all_passwords(self, settings: Any) -> None:
         source, broken, none = (
             factories.source(secret=secret) for secret in (credentials.encrypt("secret"), "garbage", "")
         )

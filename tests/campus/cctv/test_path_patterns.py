@@ -1,4 +1,4 @@
-"""What the names of files say: cameras, rooms and times, as recorders write them."""
+"""Cameras, rooms and times read from paths as recorders write them."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -55,7 +55,7 @@ def berlin(text: str) -> datetime:
         ("/videos/{camera}/{start:%s}.mp4/", "videos/x/1795425600123.mp4", "x", "2026-11-23T10:20:00.123", None),
         ("{start:%Y%m%d_%I%M%p}.mp4", "20261123_1205am.mp4", "", "2026-11-23T00:05:00", None),
         ("{camera}/{camera}-{start:%Y%m%d%H}.mp4", "c-1/c-1-2026112310.mp4", "c-1", "2026-11-23T10:00:00", None),
-        # Over midnight, and through the hours in which the clocks change.
+        # Across midnight, and across the hours in which the clocks change.
         (USUAL, "A/20261123/235000-000500.mp4", "A", "2026-11-23T23:50:00", "2026-11-24T00:05:00"),
         (USUAL, "A/20260329/015000-030500.mp4", "A", "2026-03-29T01:50:00", "2026-03-29T03:05:00"),
         (USUAL, "A/20261025/015000-020500.mp4", "A", "2026-10-25T01:50:00", "2026-10-25T02:05:00"),
@@ -67,7 +67,7 @@ def test_a_path_is_read(pattern, path, label, starts, ends):
     assert (fields.label, fields.starts, fields.ends) == (label, berlin(starts), ends and berlin(ends))
 
 
-def test_a_footage_file_through_the_hour_that_comes_twice_is_a_quarter_of_an_hour_long():
+def test_a_file_across_the_repeated_hour_keeps_its_length():
     fields = compile_pattern(USUAL).match("A/20261025/025000-020500.mp4", BERLIN)
     assert fields is not None
     assert fields.starts == datetime(2026, 10, 25, 0, 50, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_a_footage_file_through_the_hour_that_comes_twice_is_a_quarter_of_an_hou
         ("{camera}/{start:%Y%m%d%H}.mp4", "a" * 1000 + "/2026112310.mp4"),
     ],
 )
-def test_what_does_not_fit_is_nothing(pattern, path):
+def test_a_path_that_does_not_fit_is_not_read(pattern, path):
     assert compile_pattern(pattern).match(path, BERLIN) is None
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_pattern_is_explained(pattern, says):
     assert says in str(refusal.value)
 
 
-def test_no_pattern_says_nothing_of_any_path():
+def test_an_empty_pattern_fits_every_path():
     nothing = compile_pattern("")
     assert nothing.match("some/where/lecture.mp4", BERLIN) == PathFields()
     assert nothing.may_contain("some/where", date(2026, 1, 1), date(2026, 1, 1))
@@ -127,16 +127,16 @@ words = st.from_regex(r"[A-Za-z][A-Za-z0-9 -]{0,10}", fullmatch=True)
 moments = st.integers(1_000_000_000, 3_100_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
 
-def once(moment: datetime) -> bool:
-    """Whether the time on the wall in Berlin is no other moment's."""
+def is_unambiguous(moment: datetime) -> bool:
+    """Whether the local time in Berlin occurs only once."""
     wall = moment.astimezone(BERLIN)
     return wall.replace(fold=0).utcoffset() == wall.replace(fold=1).utcoffset()
 
 
 @given(pattern=st.sampled_from(LAYOUTS), camera=words, room=words, starts=moments, minutes=st.integers(1, 600))
-def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
+def test_a_formatted_path_is_read_back(pattern, camera, room, starts, minutes):
     ends = starts + timedelta(minutes=minutes)
-    assume(once(starts) and once(ends))
+    assume(is_unambiguous(starts) and is_unambiguous(ends))
     read = compile_pattern(pattern)
     said = PathFields(
         camera=camera,
@@ -172,7 +172,7 @@ def test_what_is_written_is_read_again(pattern, camera, room, starts, minutes):
         ("rec/../../etc", False),
     ],
 )
-def test_only_folders_of_the_day_are_looked_into(folder, held):
+def test_only_folders_of_the_day_may_contain_files(folder, held):
     layout = compile_pattern("rec/{start:%Y/%m/%d}/{camera}/{start:%H%M%S}.mp4")
     assert layout.may_contain(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
 
@@ -181,7 +181,7 @@ def test_only_folders_of_the_day_are_looked_into(folder, held):
     pattern=st.sampled_from([*LAYOUTS, "*a*b*{camera}-*"]) | st.text("{}*%:/aYmdHMSs cemr.", max_size=40),
     path=st.text(max_size=60),
 )
-def test_nothing_from_outside_breaks_it(pattern, path):
+def test_arbitrary_patterns_and_paths_raise_nothing_else(pattern, path):
     try:
         read = compile_pattern(pattern)
     except UserError:
@@ -191,5 +191,5 @@ def test_nothing_from_outside_breaks_it(pattern, path):
     assert read.may_contain(path, date.min, date.max) in (True, False)
 
 
-def test_a_hostile_name_costs_no_more_than_its_length():
+def test_a_hostile_name_is_matched_in_linear_time():
     assert compile_pattern("*a" * 60 + "b").match("a" * 1000, BERLIN) is None

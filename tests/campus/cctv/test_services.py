@@ -1,4 +1,4 @@
-"""Sources: their secrets, what a test of one says, and what becomes of files that a person looks at."""
+"""Sources: passwords, tests, deletion, assignment of their files, and the import of a folder."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}.mp4"
 
 @pytest.fixture
 def nvr() -> Source:
-    """A server with a password, and one camera, in B 12."""
+    """A server with a password and one camera in B 12."""
     source = Source(name="NVR", kind="sftp", address="sftp://nvr.example.org/rec", pattern=PATTERN)
     save_source(source=source, password="correct horse", username="rollcall")
     factories.camera("B 12", source, label="one")
@@ -60,12 +60,12 @@ def lecture():
 
 
 def path(minutes: int = 0, camera: str = "one") -> str:
-    """A quarter of an hour of a camera, so long after the lecture's start."""
+    """The path of a quarter of an hour, `minutes` after the lecture's start."""
     starts = factories.STARTS + timedelta(minutes=minutes)
     return f"{camera}/{starts:%Y%m%d}/{starts:%H%M%S}-{starts + timedelta(minutes=15):%H%M%S}.mp4"
 
 
-def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
+def test_a_password_is_encrypted_and_bound_to_its_address(nvr: Source):
     assert credentials.decrypt(nvr.secret) == "correct horse"
     assert "horse" not in nvr.secret
     save_source(source=nvr, name="NVR 2")
@@ -91,7 +91,7 @@ def test_a_password_is_kept_encrypted_and_goes_nowhere_else(nvr: Source):
         ("name", "NVR"),
     ],
 )
-def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value: object):
+def test_invalid_fields_of_a_source_are_named(nvr: Source, field: str, value: object):
     with pytest.raises(ValidationError) as refusal:
         save_source(
             source=Source(kind="sftp", address="sftp://nvr.example.org/"),
@@ -100,7 +100,7 @@ def test_what_a_source_cannot_be_is_said_by_field(nvr: Source, field: str, value
     assert field in refusal.value.message_dict
 
 
-def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
+def test_a_source_test_previews_each_file(nvr: Source, lecture):
     request_source_test(source=nvr)
     test = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="worker")
     now = timezone.now()
@@ -116,7 +116,7 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
     assert not finish_source_test(test=test, files=[])  # the attempt is over
     test = SourceTest.objects.get()
     assert (test.state, test.file_count) == (SourceTest.State.DONE, 5)
-    rows = {seen.file.path: seen for seen in preview_test_files(test)}
+    rows = {preview.file.path: preview for preview in preview_test_files(test)}
     assert [rows[file.path].fits for file in files] == [True, True, True, False, False]
     assert rows[path()].lectures == [lecture]
     assert rows[path()].footage_file is not None
@@ -127,7 +127,7 @@ def test_a_test_says_how_each_file_is_read(nvr: Source, lecture):
     assert rows["readme.txt"].lectures == []
 
 
-def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
+def test_a_repeated_source_test_starts_again(nvr: Source):
     request_source_test(source=nvr)
     first = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="first")
     request_source_test(source=nvr)
@@ -136,7 +136,7 @@ def test_a_test_that_is_asked_for_again_begins_anew(nvr: Source):
     assert SourceTest.objects.count() == 1
 
 
-def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
+def test_only_registrars_see_sources(nvr: Source, lecture):
     teacher, other = factories.user(), factories.user()
     lecture.course.lecturers.add(teacher)
     factories.footage_file(nvr.cameras.get(), factories.STARTS)
@@ -148,7 +148,7 @@ def test_only_who_looks_after_all_classes_sees_sources(nvr: Source, lecture):
     assert not collections_for(other).exists()
 
 
-def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
+def test_a_source_with_recordings_cannot_be_deleted(nvr: Source, lecture, tmp_path: Path):
     camera = nvr.cameras.get()
     footage_file = factories.footage_file(camera, factories.STARTS, minutes=15)
     clip = Clip.objects.create(
@@ -166,7 +166,7 @@ def test_what_was_counted_stays(nvr: Source, lecture, tmp_path: Path):
     clip.recording.delete()
 
 
-def test_a_source_goes_with_all_that_came_from_it(nvr: Source, django_capture_on_commit_callbacks):
+def test_deleting_a_source_deletes_its_files(nvr: Source, django_capture_on_commit_callbacks):
     footage_file = factories.footage_file(nvr.cameras.get(), factories.STARTS)
     with django_capture_on_commit_callbacks(execute=True):
         delete_source(source=nvr)
@@ -174,37 +174,37 @@ def test_a_source_goes_with_all_that_came_from_it(nvr: Source, django_capture_on
     assert not Path(footage_file.file.path).exists()
 
 
-def test_footage_that_wants_a_person(nvr: Source, lecture):
+def test_footage_that_awaits_assignment(nvr: Source, lecture):
     camera = nvr.cameras.get()
 
-    def found(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> FootageFile:
+    def discover(starts_at: datetime | None, camera_: Camera | None = camera, **fields) -> FootageFile:
         return factories.footage_file(
             camera_, starts_at, minutes=15, **dict[str, Any](source=nvr, state=FootageFile.State.DISCOVERED) | fields
         )
 
-    night = found(factories.STARTS - timedelta(hours=9), note=Message("No lecture is in B 12 then."))
-    nobodys = found(factories.STARTS, None, needs_assignment=True)
-    timeless = found(None, needs_assignment=True)
-    clash = found(factories.STARTS, needs_assignment=True)
-    found(factories.STARTS, state=FootageFile.State.DISCARDED, needs_assignment=True)
-    found(factories.STARTS, None, lecture=lecture, needs_assignment=True)
-    used = found(factories.STARTS, state=FootageFile.State.STORED)
+    night = discover(factories.STARTS - timedelta(hours=9), note=Message("No lecture is in B 12 then."))
+    nobodys = discover(factories.STARTS, None, needs_assignment=True)
+    timeless = discover(None, needs_assignment=True)
+    clash = discover(factories.STARTS, needs_assignment=True)
+    discover(factories.STARTS, state=FootageFile.State.DISCARDED, needs_assignment=True)
+    discover(factories.STARTS, None, lecture=lecture, needs_assignment=True)
+    used = discover(factories.STARTS, state=FootageFile.State.STORED)
     Clip.objects.create(
         recording=factories.recording(lecture, camera=camera), footage_file=used, start=0, end=900, recording_start=0
     )
-    unused = found(factories.STARTS - timedelta(hours=9), state=FootageFile.State.STORED)
+    unused = discover(factories.STARTS - timedelta(hours=9), state=FootageFile.State.STORED)
     assert set(without_lecture(FootageFile.objects.all())) == {night, nobodys, timeless, clash, unused}
     assert set(awaiting_assignment(FootageFile.objects.all())) == {nobodys, timeless, clash}
 
 
-def test_lectures_to_choose_from_are_those_of_the_days_around(lecture):
+def test_footage_is_assignable_to_lectures_of_the_days_around(lecture):
     far = factories.lecture(lecture.course, starts_at=factories.STARTS + timedelta(days=9))
     factories.lecture(lecture.course, starts_at=factories.STARTS + timedelta(days=1), cancelled=True)
     assert list(lectures_near(factories.STARTS)) == [lecture]
     assert list(lectures_near(far.starts_at)) == [far]
 
 
-def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
+def test_a_restored_file_is_fetched_again(nvr: Source):
     lecture = factories.lecture(room="B 12", starts_at=timezone.now() - timedelta(hours=2))
     Collection.objects.create(
         lecture=lecture, next_check_at=timezone.now(), deadline_at=timezone.now() + timedelta(days=1)
@@ -218,7 +218,7 @@ def test_discarded_by_mistake_it_is_taken_back_and_wanted_again(nvr: Source):
         restore_footage_file(footage_file=footage_file)
 
 
-def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
+def test_a_live_recording_cannot_be_restored():
     source = factories.source(kind=Source.Kind.RTSP, address="rtsp://10.0.0.7/")
     footage_file = factories.footage_file(factories.camera("B 12", source), factories.STARTS)
     discard_footage_file(footage_file=footage_file)
@@ -226,7 +226,7 @@ def test_what_was_recorded_from_a_camera_cannot_be_taken_back():
         restore_footage_file(footage_file=footage_file)
 
 
-def test_a_missing_lecture_is_looked_for_again(lecture):
+def test_a_missing_collection_is_restarted(lecture):
     row = Collection.objects.create(
         lecture=lecture,
         state="missing",
@@ -258,7 +258,7 @@ def folder(tmp_path: Path, settings) -> Path:
     return folder
 
 
-def load(folder: Path, *more: str) -> None:
+def import_folder(folder: Path, *more: str) -> None:
     call_command(
         "import_footage",
         str(folder),
@@ -274,11 +274,11 @@ def load(folder: Path, *more: str) -> None:
     )
 
 
-def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
+def test_a_dry_run_only_shows_how_files_are_read(folder: Path, lecture, capsys):
     factories.camera("B 12")
     factories.camera("C 1")
     before = Source.objects.count()
-    load(folder, "--dry-run")
+    import_folder(folder, "--dry-run")
     said = capsys.readouterr().out
     assert f"{path()}: 2026-11-16 09:00, {lecture}" in said
     assert "No lecture is in C 1 then." in said
@@ -289,21 +289,21 @@ def test_a_folder_is_shown_first(folder: Path, lecture, capsys):
     assert not FootageFile.objects.exists()
 
 
-def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeypatch):
+def test_an_imported_folder_is_disabled_afterwards(folder: Path, lecture, capsys, monkeypatch):
     factories.camera("B 12")
     factories.camera("C 1")
     monkeypatch.setattr(
         "campus.cctv.management.commands.import_footage.time.sleep",
         lambda _: FootageFile.objects.update(state="stored"),
     )
-    load(folder)
+    import_folder(folder)
     assert "2 still to fetch" in capsys.readouterr().out
     source = Source.objects.get(address=str(folder))
     assert not source.enabled
     assert source.footage_files.count() == 4
     assert Collection.objects.get().lecture == lecture
     monkeypatch.setattr("campus.cctv.management.commands.import_footage.time.sleep", None)
-    load(folder)  # all is here: nothing is waited for
+    import_folder(folder)  # everything is stored, so nothing is awaited
     assert source.footage_files.count() == 4
 
 
@@ -316,33 +316,33 @@ def test_a_folder_is_loaded_and_then_left(folder: Path, lecture, capsys, monkeyp
         (["--pattern", PATTERN, "--time-zone", "x"], "time zone"),
     ],
 )
-def test_a_load_that_cannot_be_says_why(folder: Path, arguments: list[str], says: str):
+def test_an_import_that_fails_says_why(folder: Path, arguments: list[str], says: str):
     with pytest.raises(CommandError, match=says):
         call_command("import_footage", str(folder), *arguments)
     assert not Source.objects.exists()
 
 
-def test_only_allowed_folders_are_loaded(tmp_path: Path, settings):
+def test_only_allowed_folders_are_imported(tmp_path: Path, settings):
     settings.SOURCE_FOLDERS = []
     with pytest.raises(CommandError, match="ROLLCALL_SOURCE_FOLDERS"):
-        load(tmp_path)
+        import_folder(tmp_path)
 
 
-def test_times_of_files_are_those_of_the_source_s_zone_and_clock(nvr: Source, lecture):
+def test_file_times_use_the_time_zone_and_clock_of_the_source(nvr: Source, lecture):
     save_source(source=nvr, time_zone="Europe/Berlin", clock_offset=90)
     request_source_test(source=nvr)
     test = jobs.TEST_SOURCE.claim(nvr.test.pk, owner="worker")
     finish_source_test(test=test, files=[RemoteFile("one/20261116/100130-101630.mp4", 1, None)])
-    (seen,) = preview_test_files(SourceTest.objects.select_related("source").get())
-    assert seen.parsed is not None
-    assert seen.parsed.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
-    assert seen.lectures == [lecture]
+    (preview,) = preview_test_files(SourceTest.objects.select_related("source").get())
+    assert preview.parsed is not None
+    assert preview.parsed.starts_at == datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+    assert preview.lectures == [lecture]
 
 
 @pytest.mark.parametrize(
     ("pattern", "note"), [(PATTERN, "5 of 15 minutes"), ("{camera}/{date:%Y%m%d}/{start:%H%M%S}-*.mp4", "")]
 )
-def test_a_file_is_called_short_only_where_its_name_says_how_long_it_is(
+def test_a_file_is_short_only_if_its_name_says_its_length(
     nvr: Source, lecture, tmp_path: Path, pattern: str, note: str
 ):
     save_source(source=nvr, pattern=pattern)

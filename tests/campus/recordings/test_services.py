@@ -298,5 +298,5 @@ def test_neighbouring_gaps_are_one() -> None:
     recording.segments.filter(index__in=(1, 2, 4)).update(state="failed", error=Message("That part is damaged."))
     assert (
         str(describe_gaps(recording))
-        == "These parts could not be looked at: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
+        == "These segments could not be processed: 0:01:00 to 0:03:00, 0:04:00 to 0:05:00. That part is damaged."
     )
