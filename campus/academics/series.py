@@ -168,7 +168,7 @@ def _plan(
 
 
 def plan_fingerprint(steps: Iterable[PlannedDay]) -> str:
-    """Tells whether the plan that somebody agreed to is still the plan."""
+    """Changes when the plan changes, so that only a plan that somebody has seen is applied."""
     lines = [
         f"{step.kind} {step.day} {step.starts_at.timestamp()} {step.ends_at.timestamp()} "
         f"{step.lecture and step.lecture.pk}"
@@ -177,9 +177,9 @@ def plan_fingerprint(steps: Iterable[PlannedDay]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def apply_series(*, series: LectureSeries, agreed: str) -> Counter[DayChange]:
-    """Make, change and remove the lectures of a series as planned. `agreed` is the fingerprint of the plan that was
-    looked at.
+def apply_series(*, series: LectureSeries, fingerprint: str) -> Counter[DayChange]:
+    """Make, change and remove the lectures of a series as planned. `fingerprint` is that of the plan
+    that was previewed.
     """
     try:
         with transaction.atomic():
@@ -187,7 +187,7 @@ def apply_series(*, series: LectureSeries, agreed: str) -> Counter[DayChange]:
                 LectureSeries.objects.select_for_update(of=("self",)).select_related("course", "room").get(pk=series.pk)
             )
             steps = plan_series(series)
-            if plan_fingerprint(steps) != agreed:
+            if plan_fingerprint(steps) != fingerprint:
                 raise UserError("The timetable has changed since this preview. Look at it once more.")
             _write(series, steps)
     except (IntegrityError, LectureSeries.DoesNotExist) as error:

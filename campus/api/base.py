@@ -24,11 +24,11 @@ def etag_of(data: Any) -> str:
 
 
 class Endpoint(GenericViewSet[Row]):
-    """GET answers with an ETag and to If-None-Match with 304; writes look at If-Match; every POST takes an
+    """GET returns an ETag, or 304 if it matches If-None-Match; writes check If-Match; every POST takes an
     Idempotency-Key.
     """
 
-    conditional = True  # which is what the schema asks
+    conditional = True  # read by campus.api.schema
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -48,7 +48,7 @@ class Endpoint(GenericViewSet[Row]):
         return response
 
     def get_object_for_update(self) -> Row:
-        """The object, held until the transaction ends. Raises PreconditionFailed where it is not as If-Match says."""
+        """The object, locked if the request has If-Match. Raises PreconditionFailed if it no longer matches."""
         row: Row = self.get_object()
         wanted = parse_etags(self.request.headers.get("If-Match", ""))
         if wanted and wanted != ["*"]:
@@ -59,7 +59,7 @@ class Endpoint(GenericViewSet[Row]):
         return row
 
     def respond_with(self, row: Row, status: int = 200) -> Response:
-        """The object as it is now, and its ETag."""
+        """A response with the object as it is now, and its ETag."""
         self.kwargs[self.lookup_url_kwarg or self.lookup_field] = getattr(row, self.lookup_field)
         data = self.get_serializer(self.get_object()).data
         return Response(data, status=status, headers={"ETag": etag_of(data)})

@@ -1,6 +1,4 @@
-"""Every refusal is a problem (RFC 9457): a sentence for people in `detail`, and for wrong input a sentence a field in
-`errors`.
-"""
+"""Errors as problem details (RFC 9457): a sentence in `detail`, and for invalid input one for a field in `errors`."""
 
 import logging
 from collections.abc import Iterator
@@ -50,8 +48,8 @@ def problem(
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """What a service refuses is 400; a body too long 413; a full disk 507; what nobody foresaw is logged, and 500
-    without a word of it.
+    """What a service refuses is 400, a body that is too large 413, a full disk 507. Anything unexpected is logged, and
+    is 500 without details.
     """
     set_rollback()
     match error:
@@ -81,7 +79,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 def invalid(detail: Any) -> Response:
     errors = [{"pointer": pointer, "detail": sentence} for pointer, sentence in _flat(detail, "#")]
-    # What belongs to the whole and not to one field needs no pointer.
+    # A sentence that several fields share is said once.
     return problem(400, " ".join(dict.fromkeys(error["detail"] for error in errors)), errors)
 
 
@@ -105,7 +103,7 @@ def _sentence(error: exceptions.APIException) -> str:
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
-    """As Django REST framework sets them: how to sign in, and when to try again."""
+    """The headers that Django REST framework sets: how to authenticate, and when to try again."""
     headers = {}
     if scheme := getattr(error, "auth_header", ""):
         headers["WWW-Authenticate"] = scheme
@@ -115,7 +113,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 
 class NotFoundView(APIView):
-    """Any address under the API that is none."""
+    """Any other address under the API."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -1,4 +1,4 @@
-"""What lists may be narrowed by."""
+"""Filters of lists."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from campus.recordings.models import Recording
 
 
 class IdFilter(filters.NumberFilter):
-    """A key: a whole number that the database can hold."""
+    """An id: a whole number that the database can hold."""
 
     field_class = forms.IntegerField
 
@@ -55,30 +55,30 @@ class CourseFilter(filters.FilterSet):
 
 class StudentFilter(filters.FilterSet):
     course = IdFilter("enrolments__course", distinct=True)
-    name = filters.CharFilter("name_key", "contains", label="a part of the name")
+    name = filters.CharFilter("name_key", "contains", label="part of the name")
     few_photos = filters.BooleanFilter(
-        method="lacking", label="whether fewer usable photos are there than are asked for"
+        method="filter_few_photos", label="whether the student has fewer usable photos than required"
     )
 
     class Meta:
         model = Student
         fields = ["number", "guest"]
 
-    def lacking(self, queryset: QuerySet[Student], name: str, value: bool) -> QuerySet[Student]:
-        lack = enrolments_lacking_photos(courses_for(self.request.user)).values("student")
-        return queryset.filter(pk__in=lack) if value else queryset.exclude(pk__in=lack)
+    def filter_few_photos(self, queryset: QuerySet[Student], name: str, value: bool) -> QuerySet[Student]:
+        lacking = enrolments_lacking_photos(courses_for(self.request.user)).values("student")
+        return queryset.filter(pk__in=lacking) if value else queryset.exclude(pk__in=lacking)
 
 
 class EnrolmentFilter(filters.FilterSet):
     course = IdFilter("course")
     student = IdFilter("student")
-    day = filters.DateFilter(method="on_day", label="on the roster that day")
+    day = filters.DateFilter(method="filter_day", label="enrolled on that day")
 
     class Meta:
         model = Enrolment
         fields: list[str] = []
 
-    def on_day(self, queryset: QuerySet[Enrolment], name: str, value: datetime) -> QuerySet[Enrolment]:
+    def filter_day(self, queryset: QuerySet[Enrolment], name: str, value: datetime) -> QuerySet[Enrolment]:
         return queryset.filter(Q(valid_to=None) | Q(valid_to__gte=value), valid_from__lte=value)
 
 
@@ -102,7 +102,7 @@ class SeriesFilter(filters.FilterSet):
 
 
 class UUIDListFilter(filters.BaseInFilter, filters.UUIDFilter):
-    """Several ids, with commas between them."""
+    """Several ids, separated by commas."""
 
 
 class PhotoFilter(filters.FilterSet):
@@ -127,19 +127,19 @@ class RecordingFilter(filters.FilterSet):
 class FootageFileFilter(filters.FilterSet):
     source = IdFilter("source")
     camera = IdFilter("camera")
-    lecture = IdFilter(method="shows", label="of this lecture")
+    lecture = IdFilter(method="filter_lecture", label="footage of this lecture")
     after = MomentFilter("starts_at", "gte")
     before = MomentFilter("starts_at", "lt")
-    without_lecture = filters.BooleanFilter(method="filter_without_lecture", label="whether it is of no lecture")
+    without_lecture = filters.BooleanFilter(method="filter_without_lecture", label="whether it belongs to no lecture")
     needs_assignment = filters.BooleanFilter(
-        method="filter_needs_assignment", label="whether only a person can tell what it is of"
+        method="filter_needs_assignment", label="whether a person has to assign it to a lecture"
     )
 
     class Meta:
         model = FootageFile
         fields = ["state"]
 
-    def shows(self, queryset: QuerySet[FootageFile], name: str, value: int) -> QuerySet[FootageFile]:
+    def filter_lecture(self, queryset: QuerySet[FootageFile], name: str, value: int) -> QuerySet[FootageFile]:
         return queryset.filter(Q(clips__recording__lecture=value) | Q(lecture=value)).distinct()
 
     def filter_without_lecture(self, queryset: QuerySet[FootageFile], name: str, value: bool) -> QuerySet[FootageFile]:
@@ -168,14 +168,16 @@ class RecordFilter(filters.FilterSet):
     lecture = IdFilter("lecture")
     course = IdFilter("lecture__course")
     student = IdFilter("student")
-    status = filters.CharFilter(method="with_status", label="what counts: a code of /statuses/")
-    changed = filters.BooleanFilter("override_status", "exact", method="decided", label="whether a person decided")
+    status = filters.CharFilter(method="filter_status", label="the status that counts: a code of /statuses/")
+    overridden = filters.BooleanFilter(
+        "override_status", "exact", method="filter_overridden", label="whether a person set the status"
+    )
 
     class Meta:
         model = AttendanceRecord
         fields: list[str] = []
 
-    def with_status(self, queryset: QuerySet[AttendanceRecord], name: str, value: str) -> QuerySet[AttendanceRecord]:
+    def filter_status(self, queryset: QuerySet[AttendanceRecord], name: str, value: str) -> QuerySet[AttendanceRecord]:
         if value not in statuses.status_definitions():
             raise ValidationError(
                 {
@@ -186,7 +188,9 @@ class RecordFilter(filters.FilterSet):
             )
         return queryset.filter(Q(override_status=value) | Q(override_status="", machine_status=value))
 
-    def decided(self, queryset: QuerySet[AttendanceRecord], name: str, value: bool) -> QuerySet[AttendanceRecord]:
+    def filter_overridden(
+        self, queryset: QuerySet[AttendanceRecord], name: str, value: bool
+    ) -> QuerySet[AttendanceRecord]:
         return queryset.exclude(override_status="") if value else queryset.filter(override_status="")
 
 
@@ -215,7 +219,7 @@ class SightingFilter(filters.FilterSet):
 class UnknownPersonFilter(filters.FilterSet):
     recording = filters.UUIDFilter("recording")
     lecture = IdFilter("recording__lecture")
-    open = filters.BooleanFilter("override", "isnull", label="whether nobody has said yet who it is")
+    open = filters.BooleanFilter("override", "isnull", label="whether nobody has identified this person yet")
 
     class Meta:
         model = UnknownPerson

@@ -1,4 +1,4 @@
-"""A POST with an Idempotency-Key is done once: sent again, it is answered as the first time."""
+"""A POST with an Idempotency-Key is done once: sent again, it gets the first response."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ MAX_KEY_LENGTH = 255
 
 
 def answer_once(key: str, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
-    """Answer a repeated request as the first time, without doing it again.
+    """Return the first response to a repeated request, without doing it again.
 
     The key and the work are one transaction. If it fails, the key is free again; a request with the same key that
     comes meanwhile waits for it.
@@ -55,8 +55,8 @@ def _fingerprint(request: Request) -> str:
             name: [[value.name, value.size] if hasattr(value, "size") else value for value in values]
             for name, values in data.lists()
         }
-    said = json.dumps([request.method, request.get_full_path(), data], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps([request.method, request.get_full_path(), data], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def render_json(data: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""In which format the API answers."""
+"""Content negotiation: the format of a response."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 
 class SingleFormatNegotiation(DefaultContentNegotiation):
-    """An endpoint with one format uses it, whatever the client accepts; a workbook may be asked for by its type."""
+    """An endpoint with one format uses it, whatever the client accepts; a workbook may be requested by its type."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -1,5 +1,5 @@
-"""Pages and order of lists. A page goes on from where the last one ended, so that rows that come or go meanwhile shift
-nothing.
+"""Pagination and order of lists. A page starts where the last one ended, so that rows added or deleted meanwhile do not
+shift it.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from rest_framework.views import APIView
 class ListPagination(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 500
-    # Of rows that are equal in what a list is ordered by, the cursor counts how many were seen.
+    # Among rows that are equal in the order, the cursor counts how many were returned already.
     offset_cutoff = 100_000
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValidationError, ValueError, TypeError, OverflowError) as error:
-            raise NotFound(self.invalid_cursor_message) from error  # it was not made here
+            raise NotFound(self.invalid_cursor_message) from error  # the cursor is not one of ours
 
 
 class StableOrdering(OrderingFilter):
-    """Every order ends with the key, so that it is one."""
+    """Every order ends with the primary key, so that it is unambiguous."""
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Sequence[str]:
         return [*(super().get_ordering(request, queryset, view) or ()), "pk"]

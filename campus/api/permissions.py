@@ -27,7 +27,7 @@ class IsRegistrar(IsAuthenticated):
 
 
 class IsRegistrarOrReadOnly(IsRegistrar):
-    """Others read what is theirs to see."""
+    """Registrars write; others read what they may see."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         reads = request.method in SAFE_METHODS and IsAuthenticated().has_permission(request, view)

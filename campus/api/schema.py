@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of every operation alike: the headers it takes, and how it refuses."""
+"""What the OpenAPI description says of every operation: the headers it takes and the errors it may return."""
 
 from typing import Any
 
@@ -14,25 +14,26 @@ def _header(name: str, description: str) -> OpenApiParameter:
 
 
 IF_NONE_MATCH = _header(
-    "If-None-Match", "the `ETag` of an earlier answer: 304 without a body where nothing has changed since"
+    "If-None-Match", "the `ETag` of an earlier response; the answer is 304 without a body if nothing has changed since"
 )
 IF_MATCH = _header(
-    "If-Match", "the `ETag` that the change was decided on: 412, and nothing is written, where it was changed meanwhile"
+    "If-Match",
+    "the `ETag` of the version that you are changing; the answer is 412 if somebody has changed it meanwhile",
 )
 IDEMPOTENCY_KEY = _header(
     "Idempotency-Key",
-    "of your making, new for each new request: sent again within a day, it is answered as before and not done again",
+    "a unique value of your choice; repeating a request with it within a day returns the first response again",
 )
 
 PROBLEM = {
     "type": "object",
-    "description": "Why a request was refused, as RFC 9457 has it.",
+    "description": "Why a request was refused: problem details as in RFC 9457.",
     "required": ["type", "title", "status", "detail"],
     "properties": {
         "type": {"type": "string", "example": "about:blank"},
         "title": {"type": "string", "example": "Bad Request"},
         "status": {"type": "integer", "example": 400},
-        "detail": {"type": "string", "description": "for people: what is wrong, and what to do"},
+        "detail": {"type": "string", "description": "for people: what is wrong and what to do about it"},
         "errors": {
             "type": "array",
             "items": {
@@ -47,12 +48,12 @@ PROBLEM = {
     },
 }
 REFUSALS = {
-    "400": "the input is wrong, or what it asks for can't be done",
+    "400": "the input is invalid, or the request cannot be carried out",
     "401": "not signed in",
     "403": "not allowed",
-    "404": "not there, or not yours",
-    "412": "changed meanwhile",
-    "422": "the Idempotency-Key was another request's",
+    "404": "does not exist, or you may not see it",
+    "412": "changed by somebody else meanwhile",
+    "422": "the Idempotency-Key was used for another request",
 }
 
 
@@ -72,8 +73,8 @@ def describe_refusals(result: dict[str, Any], generator: Any, request: Any, publ
     components["responses"] = {
         f"Problem{code}": {"description": text, "content": content} for code, text in REFUSALS.items()
     }
-    components["responses"]["Problem"] = {"description": "any other refusal", "content": content}
-    components["responses"]["NotModified"] = {"description": "as If-None-Match knows it already"}
+    components["responses"]["Problem"] = {"description": "any other error", "content": content}
+    components["responses"]["NotModified"] = {"description": "not changed since the response that If-None-Match names"}
     for path, operations in result["paths"].items():
         for operation in operations.values():
             names = {parameter["name"] for parameter in operation.get("parameters", [])}

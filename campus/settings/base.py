@@ -158,11 +158,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Rollcall",
     "DESCRIPTION": (
         "Attendance from lecture recordings, by face.\n\n"
-        "Send a token of your account page as `Authorization: Bearer ...`. Lists come in pages: follow `next`. "
-        "GET answers with an `ETag`: send it as `If-None-Match` to be told only what changed, and as `If-Match` with a "
-        "change, so that nothing is written over that you have not seen. "
-        "Send an `Idempotency-Key` with a POST, and it can be repeated safely. "
-        "What is refused is `application/problem+json`, with a sentence in `detail`."
+        "Send a token from your account page as `Authorization: Bearer ...`. Lists are paginated: follow `next`. "
+        "GET returns an `ETag`. Send it as `If-None-Match` to get a response only if something has changed, and as "
+        "`If-Match` with a change, so that you do not overwrite what somebody else has changed. "
+        "A POST with an `Idempotency-Key` can be repeated safely. "
+        "Errors are `application/problem+json`, with a sentence in `detail`."
     ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,

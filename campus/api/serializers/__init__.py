@@ -1,1 +1,1 @@
-"""What the API says of each thing, and what it takes. Each app's are in the module of its name."""
+"""Serializers: what the API returns and accepts, one module for each app."""

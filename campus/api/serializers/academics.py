@@ -16,13 +16,13 @@ from campus.api.serializers.common import DaysSerializer, MomentField, OwnCourse
 from campus.attendance.models import RegisterPolicy, SignOff
 
 ENDS_TOO_EARLY = _("The lecture ends before it starts. Set a later end.")
-TAKEN = _("This class has a lecture at that time already. Choose another time.")
+LECTURE_EXISTS = _("This class has a lecture at that time already. Choose another time.")
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
     email = serializers.CharField(read_only=True)  # it may be empty, which an address may not
     role = serializers.SerializerMethodField()
-    language = serializers.SerializerMethodField(help_text="of the pages, and of letters; empty: as the browser asks")
+    language = serializers.SerializerMethodField(help_text="of pages and e-mails; empty: the browser's language")
 
     class Meta:
         model = User
@@ -42,9 +42,9 @@ class LanguageSerializer(serializers.Serializer[Any]):
 
 
 class RatesSerializer(serializers.Serializer[Any]):
-    fpir = serializers.FloatField(help_text="share of strangers who are taken for a student (0 to 1)")
-    miss = serializers.FloatField(help_text="share of the sights of a student that are missed (0 to 1)")
-    threshold = serializers.FloatField(help_text="the least cosine similarity")
+    fpir = serializers.FloatField(help_text="share of strangers who are matched to a student, 0 to 1")
+    miss = serializers.FloatField(help_text="share of a student's observations that are not matched, 0 to 1")
+    threshold = serializers.FloatField(help_text="the lowest cosine similarity that counts as a match")
 
 
 class RegisterPolicySerializer(serializers.ModelSerializer[RegisterPolicy]):
@@ -72,14 +72,12 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
         required=False,
         slug_field="username",
         queryset=User.objects.filter(is_active=True),
-        help_text="their user names",
+        help_text="user names",
     )
     register_policy = RegisterPolicySerializer(
-        required=False, help_text="what it asks of its students, and who is told by e-mail"
+        required=False, help_text="the required attendance, and who gets e-mails"
     )
-    rates = serializers.SerializerMethodField(
-        help_text="what the training of the gallery in use measured, by strictness"
-    )
+    rates = serializers.SerializerMethodField(help_text="expected error rates with the active gallery, by strictness")
 
     class Meta:
         model = Course
@@ -105,7 +103,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
 
 
 class WeeklySerializer(DaysSerializer):
-    course = OwnCourseField(many=True, allow_empty=False, help_text="several: `course=1&course=2`")
+    course = OwnCourseField(many=True, allow_empty=False, help_text="repeatable: `course=1&course=2`")
 
 
 class StudentSerializer(serializers.ModelSerializer[Student]):
@@ -115,14 +113,14 @@ class StudentSerializer(serializers.ModelSerializer[Student]):
 
 
 class StudentDetailsSerializer(StudentSerializer):
-    """What the office knows besides."""
+    """With the details that only the office sees."""
 
     class Meta(StudentSerializer.Meta):
         fields = [*StudentSerializer.Meta.fields, "guardian_phone"]
 
 
 class MergeSerializer(serializers.Serializer[Any]):
-    student = OwnStudentField(help_text="who the guest is")
+    student = OwnStudentField(help_text="the student that the guest turned out to be")
 
 
 class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
@@ -159,13 +157,15 @@ class LectureSerializer(serializers.ModelSerializer[Lecture]):
     starts_at = MomentField()
     ends_at = MomentField()
     room_name = serializers.CharField(source="room.name", read_only=True, default="")
-    sign_off = SignOffSerializer(read_only=True, allow_null=True, default=None, help_text="who vouches for the result")
+    sign_off = SignOffSerializer(
+        read_only=True, allow_null=True, default=None, help_text="who signed the result off, and when"
+    )
 
     class Meta:
         model = Lecture
         fields = ["id", "course", "title", "room", "room_name", "starts_at", "ends_at", "cancelled", "sign_off"]
         read_only_fields = ["cancelled"]
-        validators = [UniqueTogetherValidator(Lecture.objects.all(), ["course", "starts_at"], message=TAKEN)]
+        validators = [UniqueTogetherValidator(Lecture.objects.all(), ["course", "starts_at"], message=LECTURE_EXISTS)]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["ends_at"] <= attrs["starts_at"]:

@@ -1,4 +1,4 @@
-"""Who was there: statuses, what was seen, what people decided, and the documents that say so."""
+"""Attendance: statuses, sightings, overrides, and the documents made of them."""
 
 from typing import Any
 
@@ -31,20 +31,20 @@ class StatusDefinitionWriteSerializer(serializers.ModelSerializer[AttendanceStat
 class StatusDefinitionSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a field of that name, not the serializer's own label
-    letter = serializers.CharField(help_text="in the register")
+    letter = serializers.CharField(help_text="its letter in the register")
     points = serializers.FloatField()
-    is_counted = serializers.BooleanField(help_text="in the student's percentage")
-    meaning = serializers.CharField(help_text="the built-in status that it counts as")
-    moodle_acronym = serializers.CharField(allow_blank=True, help_text="the acronym in Moodle")
+    is_counted = serializers.BooleanField(help_text="whether it counts towards the student's percentage")
+    meaning = serializers.CharField(help_text="the built-in status that it counts as in filters and sums")
+    moodle_acronym = serializers.CharField(allow_blank=True, help_text="its acronym in Moodle")
 
 
 class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
     student = StudentSerializer()
     status = serializers.CharField(
-        help_text="what counts: a person's decision, or else the machine's; a code of /statuses/"
+        help_text="the status that counts: the override, or else the machine's proposal; a code of /statuses/"
     )
     override_status = serializers.CharField(
-        allow_blank=True, help_text="a person's decision; empty where there is none"
+        allow_blank=True, help_text="the status that a person set; empty if none was set"
     )
 
     class Meta:
@@ -70,13 +70,15 @@ class OverrideSerializer(ReasonSerializer):
     status = serializers.CharField(
         max_length=10,
         allow_blank=True,
-        help_text="a code of /statuses/ other than to be confirmed; empty: back to what the machine says",
+        help_text="a code of /statuses/ other than “to confirm”; empty: back to the machine's proposal",
     )
 
 
 class BulkOverrideSerializer(OverrideSerializer):
     records = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), max_length=5000, help_text="their ids"
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        max_length=5000,
+        help_text="ids of attendance records",
     )
 
 
@@ -106,7 +108,7 @@ class FaceSerializer(serializers.ModelSerializer[Any]):
         child=serializers.ListField(child=serializers.FloatField()), help_text="[from, to] in seconds of the recording"
     )
     pictures = serializers.SerializerMethodField(
-        help_text="how many there are, best first: at .../pictures/{n}/, from 0 on"
+        help_text="number of pictures, served at .../pictures/{n}/; n starts at 0 with the best"
     )
 
     def get_pictures(self, row: Sighting | UnknownPerson) -> int:
@@ -132,8 +134,10 @@ class SightingSerializer(FaceSerializer):
 
 
 class UnknownPersonSerializer(FaceSerializer):
-    student = serializers.IntegerField(source="student_id", allow_null=True, help_text="who it is, as a person said")
-    visitor = serializers.SerializerMethodField(help_text="whether a person said that it is one")
+    student = serializers.IntegerField(
+        source="student_id", allow_null=True, help_text="the student that a person identified"
+    )
+    visitor = serializers.SerializerMethodField(help_text="whether a person marked this one as a visitor")
 
     class Meta:
         model = UnknownPerson
@@ -145,19 +149,19 @@ class UnknownPersonSerializer(FaceSerializer):
 
 
 class IdentifySerializer(ReasonSerializer):
-    student = OwnStudentField(help_text="who it is")
+    student = OwnStudentField(help_text="the student that this is")
     add_photos = serializers.BooleanField(
-        default=False, help_text="also take the pictures for the student's enrolment photos"
+        default=False, help_text="also add the pictures to the student's enrolment photos"
     )
 
 
 class AddedPhotosSerializer(serializers.Serializer[Any]):
-    added = serializers.IntegerField(help_text="pictures that are new among the student's enrolment photos")
+    added = serializers.IntegerField(help_text="number of pictures added to the student's enrolment photos")
 
 
 class WeekSerializer(serializers.Serializer[Any]):
     monday = serializers.DateField()
-    share = serializers.FloatField(help_text="of the points that could be had, 0 to 1")
+    share = serializers.FloatField(help_text="points earned of those possible, 0 to 1")
 
     def to_representation(self, instance: WeekShare) -> dict[str, Any]:
         return super().to_representation(dict(zip(("monday", "share"), instance, strict=True)))
@@ -168,9 +172,9 @@ class ClassWeeksSerializer(serializers.Serializer[Any]):
 
     course = serializers.IntegerField(source="course.pk")
     share = serializers.FloatField(
-        source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null where nothing counts yet"
+        source="tally.share", allow_null=True, help_text="over all weeks, 0 to 1; null if nothing counts yet"
     )
-    required_share = serializers.FloatField(help_text="what the class requires, 0 to 1")
+    required_share = serializers.FloatField(help_text="the attendance that the class requires, 0 to 1")
     weeks = WeekSerializer(many=True)
 
 
@@ -186,11 +190,11 @@ class ClassHistorySerializer(serializers.Serializer[Any]):
 
     course = serializers.IntegerField(source="course.pk")
     points = serializers.FloatField(source="tally.points")
-    max_points = serializers.FloatField(source="tally.max_points", help_text="points that could be had")
+    max_points = serializers.FloatField(source="tally.max_points", help_text="possible points")
     share = serializers.FloatField(
-        source="tally.share", allow_null=True, help_text="0 to 1; null where nothing counts yet"
+        source="tally.share", allow_null=True, help_text="0 to 1; null if nothing counts yet"
     )
-    is_below = serializers.BooleanField(help_text="less than the class requires")
+    is_below = serializers.BooleanField(help_text="whether the share is below what the class requires")
     lectures = StudentLectureSerializer(many=True)
 
 
@@ -201,7 +205,7 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
         model = Snapshot
         fields = ["id", "recording", "time", "state"]
         read_only_fields = ["state"]
-        validators = ()  # who asks for the same picture again gets the same
+        validators = ()  # requesting the same snapshot again returns the existing one
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not 0 <= attrs["time"] <= attrs["recording"].duration:

@@ -26,14 +26,16 @@ class PhotoZipSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(
         max_length=255, allow_empty_file=True, help_text="a zip of `<student number or name>/*.jpg`"
     )
-    course = OwnCourseField(required=False, allow_null=True, default=None, help_text="only its students get photos")
+    course = OwnCourseField(
+        required=False, allow_null=True, default=None, help_text="import photos for students of this class only"
+    )
 
 
 class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
     skipped = serializers.ListField(
         source="skipped_files",
         child=serializers.ListField(child=serializers.CharField()),
-        help_text="of each file that was skipped: path, student, and why",
+        help_text="[path, student, reason] of each file that was skipped",
     )
 
     class Meta:
@@ -43,7 +45,7 @@ class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
 
 
 class PhotoMoveSerializer(serializers.Serializer[Any]):
-    student = OwnStudentField(help_text="whom the photo shows")
+    student = OwnStudentField(help_text="the student that the photo shows")
 
 
 class GallerySerializer(serializers.ModelSerializer[Gallery]):
@@ -67,17 +69,19 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
 
 class SuspectSerializer(serializers.Serializer[Any]):
     photo = serializers.UUIDField()
-    nearest = serializers.IntegerField(help_text="the other student, who is nearer")
+    nearest = serializers.IntegerField(help_text="the other student, whose photos are more similar")
 
 
 class TrainingReportSerializer(serializers.Serializer[Any]):
-    """Students are ids. What an older training did not measure is empty."""
+    """Students are given by id. What an older training did not measure is empty."""
 
-    rates = serializers.DictField(child=RatesSerializer(), default=dict, help_text="to be expected, by strictness")
+    rates = serializers.DictField(
+        child=RatesSerializer(), default=dict, help_text="expected error rates, by strictness"
+    )
     without_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
     few_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
-    too_alike = serializers.SerializerMethodField(help_text="pairs who look nearly the same")
-    suspect_photos = serializers.SerializerMethodField(help_text="that may show another student")
+    too_alike = serializers.SerializerMethodField(help_text="pairs of students who look nearly the same")
+    suspect_photos = serializers.SerializerMethodField(help_text="photos that may show another student")
 
     @extend_schema_field(serializers.ListField(child=serializers.ListField(child=serializers.IntegerField())))
     def get_too_alike(self, report: dict[str, Any]) -> list[list[int]]:
@@ -86,7 +90,7 @@ class TrainingReportSerializer(serializers.Serializer[Any]):
     @extend_schema_field(SuspectSerializer(many=True))
     def get_suspect_photos(self, report: dict[str, Any]) -> Any:
         return SuspectSerializer(
-            [one for photos in report.get("suspect_photos", {}).values() for one in photos], many=True
+            [photo for photos in report.get("suspect_photos", {}).values() for photo in photos], many=True
         ).data
 
 

@@ -1,4 +1,4 @@
-"""Where footage comes from by itself, and what came."""
+"""Footage sources, cameras, footage files and collections."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         trim_whitespace=False,
         max_length=20_000,
         help_text=(
-            "The password or, for SFTP, a private key. It is never shown again; an empty text deletes it. Send it "
+            "The password or, for SFTP, a private key. It is never returned; an empty string deletes it. Send it "
             "again whenever `kind` or `address` changes."
         ),
     )
@@ -56,7 +56,7 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
     class Meta:
         model = Camera
         fields = ["id", "source", "label", "room"]
-        validators: list[Any] = []  # the model's own check names the field, and says why
+        validators: list[Any] = []  # the model's own validation names the field and the reason
 
 
 class FilePreviewSerializer(serializers.Serializer[Any]):
@@ -67,12 +67,15 @@ class FilePreviewSerializer(serializers.Serializer[Any]):
     camera = serializers.IntegerField(source="parsed.camera.pk", default=None, allow_null=True)
     starts_at = serializers.DateTimeField(source="parsed.starts_at", default=None, allow_null=True)
     ends_at = serializers.DateTimeField(
-        source="parsed.ends_at", default=None, allow_null=True, help_text="of some only a guess"
+        source="parsed.ends_at", default=None, allow_null=True, help_text="an estimate if the path does not state it"
     )
-    lectures = serializers.SerializerMethodField(help_text="the lectures that it is of")
-    note = serializers.CharField(help_text="why it is of no use by itself", allow_blank=True)
+    lectures = serializers.SerializerMethodField(help_text="ids of the lectures that it belongs to")
+    note = serializers.CharField(help_text="why it cannot be used without a person's help", allow_blank=True)
     footage_file = serializers.UUIDField(
-        source="footage_file.pk", default=None, allow_null=True, help_text="which footage file it is already"
+        source="footage_file.pk",
+        default=None,
+        allow_null=True,
+        help_text="the footage file, if this path is known already",
     )
 
     def get_lectures(self, seen: Any) -> list[int]:
@@ -83,10 +86,10 @@ class SourceTestSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=SourceTest.State.choices, source="test.state")
     requested_at = serializers.DateTimeField(source="test.requested_at")
     error = serializers.CharField(source="test.error", allow_blank=True)
-    file_count = serializers.IntegerField(source="test.file_count", help_text="files that are there")
-    files = FilePreviewSerializer(many=True, help_text="the newest")
+    file_count = serializers.IntegerField(source="test.file_count", help_text="number of files found")
+    files = FilePreviewSerializer(many=True, help_text="the newest files")
     camera_report = serializers.CharField(
-        source="test.camera_report", help_text="of a source without files: what each camera sends", allow_blank=True
+        source="test.camera_report", help_text="for a source of live cameras: what each camera sends", allow_blank=True
     )
 
 

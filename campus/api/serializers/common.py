@@ -1,4 +1,4 @@
-"""Fields that several things have."""
+"""Fields that several serializers share."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,14 +14,14 @@ from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
 
-# Beyond, the arithmetic of dates and zones overflows, and nobody means it.
+# Beyond these, arithmetic with dates and time zones overflows, and nobody means such a day.
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 31)
 OUT_OF_RANGE = _("Choose a day between 1970 and 2199.")
 
 
 @extend_schema_field(int)
 class OwnCourseField(serializers.PrimaryKeyRelatedField[Course]):
-    """A class of the user's; another's does not exist."""
+    """A class that the user may see; any other does not exist."""
 
     def get_queryset(self) -> QuerySet[Course]:
         return courses_for(self.context["request"].user)
@@ -29,7 +29,7 @@ class OwnCourseField(serializers.PrimaryKeyRelatedField[Course]):
 
 @extend_schema_field(int)
 class OwnLectureField(serializers.PrimaryKeyRelatedField[Lecture]):
-    """A lecture of a class of the user's; another's does not exist."""
+    """A lecture that the user may see; any other does not exist."""
 
     def get_queryset(self) -> QuerySet[Lecture]:
         return lectures_for(self.context["request"].user)
@@ -37,7 +37,7 @@ class OwnLectureField(serializers.PrimaryKeyRelatedField[Lecture]):
 
 @extend_schema_field(int)
 class OwnStudentField(serializers.PrimaryKeyRelatedField[Student]):
-    """A student of a class of the user's; another's does not exist."""
+    """A student that the user may see; any other does not exist."""
 
     def get_queryset(self) -> QuerySet[Student]:
         return students_for(self.context["request"].user)
@@ -45,7 +45,7 @@ class OwnStudentField(serializers.PrimaryKeyRelatedField[Student]):
 
 @extend_schema_field(UUID)
 class OwnRecordingField(serializers.PrimaryKeyRelatedField[Recording]):
-    """A recording of a class of the user's; another's does not exist."""
+    """A recording that the user may see; any other does not exist."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(pk_field=serializers.UUIDField(), **kwargs)

@@ -1,4 +1,4 @@
-"""Webhooks, and the messages that leave the house."""
+"""Webhooks, and the messages that are sent."""
 
 from rest_framework import serializers
 
@@ -16,7 +16,7 @@ class WebhookSerializer(serializers.ModelSerializer[Webhook]):
 
 class NewWebhookSerializer(WebhookSerializer):
     secret = serializers.CharField(
-        read_only=True, help_text="that messages are signed with (Standard Webhooks); it is not shown again"
+        read_only=True, help_text="signs the messages (Standard Webhooks); it is not shown again"
     )
 
     class Meta(WebhookSerializer.Meta):

@@ -1,4 +1,4 @@
-"""Recordings, and the work on them."""
+"""Recordings and their progress."""
 
 from typing import Any
 
@@ -11,7 +11,9 @@ from campus.recordings.models import Recording
 
 class RecordingSerializer(serializers.ModelSerializer[Recording]):
     report = serializers.PrimaryKeyRelatedField[Report](read_only=True, allow_null=True)
-    info = serializers.DictField(read_only=True, help_text="what the file is: container, codec, width, height, ...")
+    info = serializers.DictField(
+        read_only=True, help_text="properties of the file: container, codec, width, height, ..."
+    )
 
     class Meta:
         model = Recording
@@ -66,6 +68,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     segments = SegmentProgressSerializer(many=True)
     faces = serializers.IntegerField()
     recognised_students = RecognisedStudentSerializer(
-        many=True, help_text="students in the segments that are done, until the vote over all of them"
+        many=True,
+        help_text="students recognised in the segments that are done so far; the vote over all segments decides",
     )
     eta_seconds = serializers.FloatField(allow_null=True)

@@ -68,25 +68,27 @@ class PlannedDaySerializer(serializers.Serializer[Any]):
 
 
 class SeriesPlanSerializer(serializers.Serializer[Any]):
-    agreed = serializers.CharField(help_text="what `apply` wants, so that what was looked at is what is done")
+    fingerprint = serializers.CharField(
+        help_text="identifies this plan; send it to `apply`, which refuses if the plan has changed"
+    )
     steps = PlannedDaySerializer(many=True)
 
 
-class AgreedPlanSerializer(serializers.Serializer[Any]):
-    agreed = serializers.CharField(max_length=64, help_text="of the plan")
+class ApplySeriesSerializer(serializers.Serializer[Any]):
+    fingerprint = serializers.CharField(max_length=64, help_text="the plan's `fingerprint`")
 
 
 class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
-    course = OwnCourseField(required=False, allow_null=True, default=None, help_text="null: all that you teach")
+    course = OwnCourseField(required=False, allow_null=True, default=None, help_text="null: all classes that you teach")
     url = serializers.SerializerMethodField(
-        help_text="for a calendar program; whoever has it reads when and where the lectures are"
+        help_text="for a calendar program; anybody who has it can read when and where the lectures are"
     )
 
     class Meta:
         model = CalendarLink
         fields = ["id", "course", "url", "created_at", "used_at"]
         read_only_fields = ["used_at"]
-        validators = ()  # a new link takes the place of the one before
+        validators = ()  # a new link replaces the previous one
 
     def get_url(self, link: CalendarLink) -> str:
         address: str = self.context["request"].build_absolute_uri(reverse("calendar", args=[calendar_link_token(link)]))
@@ -96,12 +98,15 @@ class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
 class CalendarFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="iCalendar (.ics)")
     course = OwnCourseField(
-        required=False, allow_null=True, default=None, help_text="that all events are of; else each names its class"
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="the class of all events; without it, each event names its class",
     )
     complete = serializers.BooleanField(
-        default=False, help_text="it is the whole calendar: lectures that are gone from it are cancelled"
+        default=False, help_text="the file is the whole calendar: lectures that it no longer has are cancelled"
     )
-    dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
+    dry_run = serializers.BooleanField(default=False, help_text="only return what would change")
 
 
 class CalendarRowSerializer(serializers.Serializer[Any]):
@@ -117,5 +122,7 @@ class CalendarRowSerializer(serializers.Serializer[Any]):
 
 
 class CalendarPlanSerializer(serializers.Serializer[Any]):
-    done = serializers.BooleanField(help_text="false for a dry run: then nothing was written")
-    rows = CalendarRowSerializer(many=True, help_text="what becomes of each event, those that change nothing left out")
+    done = serializers.BooleanField(help_text="false for a dry run, which writes nothing")
+    rows = CalendarRowSerializer(
+        many=True, help_text="what happens to each event; events that change nothing are left out"
+    )

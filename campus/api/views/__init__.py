@@ -1,1 +1,1 @@
-"""The endpoints: each asks its selector what the user may see, and a service to write."""
+"""The endpoints. Each reads through a selector, which knows what the user may see, and writes through a service."""

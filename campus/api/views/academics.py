@@ -1,4 +1,4 @@
-"""Classes, students, who is enrolled where, and lectures."""
+"""Classes, students, enrolments and lectures."""
 
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
@@ -47,7 +47,7 @@ class MeView(APIView):
 
     @extend_schema(request=serializers.LanguageSerializer, responses=serializers.MeSerializer)
     def patch(self, request: Request) -> Response:
-        """Choose the language of your pages, and of letters to you."""
+        """Choose the language of your pages and e-mails."""
         serializer = serializers.LanguageSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         set_language(user=request_user(request), **serializer.validated_data)
@@ -57,6 +57,8 @@ class MeView(APIView):
 class CourseViewSet(
     CourseExportActions, CourseRosterActions, mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin
 ):
+    """Classes."""
+
     serializer_class = serializers.CourseSerializer
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.CourseFilter
@@ -70,7 +72,7 @@ class CourseViewSet(
     @extend_schema(responses={201: serializers.CourseSerializer})
     @transaction.atomic
     def create(self, request: Request) -> Response:
-        """A new class."""
+        """Create a class."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         facts = dict(serializer.validated_data)
@@ -82,7 +84,7 @@ class CourseViewSet(
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a class: who teaches it, its policy, how sure the machine must be, what compares the faces."""
+        """Change a class: its lecturers, attendance policy, match strictness or face model."""
         course = self.get_object_for_update()
         serializer = self.get_serializer(course, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -98,11 +100,12 @@ class CourseViewSet(
     @extend_schema(parameters=[serializers.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filter_backends=[])
     def weekly(self, request: Request) -> Response:
-        """Classes beside each other, week by week."""
+        """Compare classes week by week."""
         serializer = serializers.WeeklySerializer(data=request.query_params, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
-        given = dict(serializer.validated_data)
-        return Response(ClassWeeksSerializer(course_histories(given.pop("course"), **given), many=True).data)
+        days = dict(serializer.validated_data)
+        histories = course_histories(days.pop("course"), **days)
+        return Response(ClassWeeksSerializer(histories, many=True).data)
 
 
 class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
@@ -132,7 +135,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @extend_schema(parameters=[DaysSerializer], responses=ClassHistorySerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)
     def history(self, request: Request, pk: str) -> Response:
-        """A student in all classes that you may see, lecture by lecture."""
+        """The attendance of a student in all classes that you may see, lecture by lecture."""
         student = self.get_object()
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
@@ -145,9 +148,7 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @extend_schema(request=serializers.MergeSerializer, responses=serializers.StudentDetailsSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def merge(self, request: Request, pk: str) -> Response:
-        """The guest turns out to be this student: what is known of the two becomes one person's. Answers with the
-        student.
-        """
+        """Merge a guest into the student that the guest turned out to be. Returns the student."""
         guest = self.get_object()
         serializer = serializers.MergeSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
@@ -171,7 +172,7 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
     @extend_schema(request=serializers.EnrolmentChangeSerializer, responses=serializers.EnrolmentSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change from when to when. Who leaves the class gets a last day."""
+        """Change the first or last day. Set the last day when a student leaves the class."""
         enrolment = self.get_object_for_update()
         serializer = serializers.EnrolmentChangeSerializer(enrolment, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -179,7 +180,7 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Take back an enrolment that was made by mistake."""
+        """Delete an enrolment that was made by mistake."""
         delete_enrolment(enrolment=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -192,6 +193,8 @@ class LectureViewSet(
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
 ):
+    """Lectures, and what is made of them."""
+
     serializer_class = serializers.LectureSerializer
     filterset_class = filters.LectureFilter
     ordering_fields = ["starts_at", "ends_at"]
@@ -206,7 +209,7 @@ class LectureViewSet(
     @extend_schema(request=serializers.LectureChangeSerializer, responses=serializers.LectureSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Move, rename, cancel or bring back a lecture. Its series leaves it alone from then on."""
+        """Move, rename, cancel or reinstate a lecture. Its series no longer changes it afterwards."""
         lecture = self.get_object_for_update()
         check_not_signed_off(request, lecture)
         serializer = serializers.LectureChangeSerializer(lecture, data=request.data, partial=True)
@@ -219,6 +222,6 @@ class LectureViewSet(
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a lecture of which nothing was recorded or counted."""
+        """Delete a lecture that has neither recordings nor attendance."""
         delete_lecture(lecture=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)

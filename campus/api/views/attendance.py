@@ -1,4 +1,4 @@
-"""Who was there: statuses, the log of what people changed, the sign-off."""
+"""Attendance: statuses, overrides, the log of changes, and the sign-off."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -32,7 +32,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
 
     serializer_class = serializers.StatusDefinitionSerializer
     permission_classes = [IsRegistrarOrReadOnly]
-    queryset = AttendanceStatus.objects.all()  # no secret of any class
+    queryset = AttendanceStatus.objects.all()  # the same for all classes, so everybody may read them
     lookup_field = "code"
     lookup_value_regex = r"[\w-]{1,10}"
     pagination_class = None
@@ -46,7 +46,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
         request=serializers.StatusDefinitionWriteSerializer, responses={201: serializers.StatusDefinitionSerializer}
     )
     def create(self, request: Request) -> Response:
-        """A status of the institution's own."""
+        """Create a status of the institution's own."""
         serializer = serializers.StatusDefinitionWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.respond_with(
@@ -58,7 +58,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
     )
     @transaction.atomic
     def partial_update(self, request: Request, code: str) -> Response:
-        """Change what a status is worth. The code stays; so do the name and the meaning of the built-in ones."""
+        """Change a status. Its code is fixed; so are the name and meaning of built-in statuses."""
         row = self.get_object_for_update()
         serializer = serializers.StatusDefinitionWriteSerializer(row, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -66,7 +66,7 @@ class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint
 
     @transaction.atomic
     def destroy(self, request: Request, code: str) -> Response:
-        """Delete a status that nothing names."""
+        """Delete a status that is not in use."""
         delete_status(status=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -83,17 +83,17 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     @extend_schema(request=serializers.OverrideSerializer, responses=serializers.AttendanceRecordSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Decide by hand. Kept with who and why; a later run of the machine does not touch it."""
+        """Override the status. Who did it and why is logged, and taking attendance again does not change it."""
         record = self.get_object_for_update()
-        decision = serializers.OverrideSerializer(data=request.data)
-        decision.is_valid(raise_exception=True)
-        set_override(record=record, user=request_user(request), **decision.validated_data)
+        override = serializers.OverrideSerializer(data=request.data)
+        override.is_valid(raise_exception=True)
+        set_override(record=record, user=request_user(request), **override.validated_data)
         return self.respond_with(record)
 
     @extend_schema(responses=serializers.AttendanceChangeSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def changes(self, request: Request, pk: str) -> Response:
-        """Every decision by hand, the latest first."""
+        """All changes to this record, newest first."""
         return Response(
             serializers.AttendanceChangeSerializer(
                 self.get_object().changes.order_by("-created_at", "-id"), many=True
@@ -121,17 +121,17 @@ class LectureResultActions(Endpoint[Lecture]):
     )
     @action(detail=True, methods=["post"], pagination_class=None)
     def override(self, request: Request, pk: str) -> Response:
-        """Set one status for several students of a lecture at once. Answers with the records that changed."""
+        """Set one status for several students of a lecture. Returns the records that changed."""
         lecture = self.get_object()
-        decision = serializers.BulkOverrideSerializer(data=request.data)
-        decision.is_valid(raise_exception=True)
-        changed = set_overrides(lecture=lecture, user=request_user(request), **decision.validated_data)
+        override = serializers.BulkOverrideSerializer(data=request.data)
+        override.is_valid(raise_exception=True)
+        changed = set_overrides(lecture=lecture, user=request_user(request), **override.validated_data)
         return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
 
     @extend_schema(request=None, responses=LectureSerializer)
     @action(detail=True, methods=["post"], url_path="sign-off")
     def sign_off(self, request: Request, pk: str) -> Response:
-        """Vouch for the result. Afterwards only a registrar changes it."""
+        """Sign off the result. Afterwards only a registrar can change it."""
         lecture = self.get_object()
         sign_off_lecture(lecture=lecture, user=request_user(request))
         return self.respond_with(lecture)
@@ -139,7 +139,7 @@ class LectureResultActions(Endpoint[Lecture]):
     @extend_schema(request=None, responses=LectureSerializer)
     @action(detail=True, methods=["post"], url_path="complete-footage")
     def complete_footage(self, request: Request, pk: str) -> Response:
-        """Wait for no more footage of the cameras: count for good with what is here."""
+        """Make the result final with the footage that has arrived, without waiting for more."""
         lecture = self.get_object()
         accept_partial_footage(lecture=lecture, user=request_user(request))
         return self.respond_with(lecture)
@@ -147,9 +147,9 @@ class LectureResultActions(Endpoint[Lecture]):
     @extend_schema(request=ReasonSerializer, responses=LectureSerializer)
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
-        """Take the sign-off back. Only a registrar may."""
+        """Remove the sign-off. Only a registrar may."""
         lecture = self.get_object()
-        why = ReasonSerializer(data=request.data)
-        why.is_valid(raise_exception=True)
-        reopen_lecture(lecture=lecture, user=request_user(request), **why.validated_data)
+        serializer = ReasonSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        reopen_lecture(lecture=lecture, user=request_user(request), **serializer.validated_data)
         return self.respond_with(lecture)

@@ -39,7 +39,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         request={"multipart/form-data": serializers.PhotoUploadSerializer}, responses={201: serializers.PhotoSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Upload an enrolment photo of a student. Ask for it again until its state is no longer `pending`."""
+        """Upload an enrolment photo of a student. It is being checked while its state is `pending`."""
         upload = serializers.PhotoUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
@@ -49,7 +49,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
     @extend_schema(request={"application/json": serializers.PhotoMoveSerializer}, responses=serializers.PhotoSerializer)
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """It shows another student."""
+        """Move the photo to another student, if that is whom it shows."""
         photo = self.get_object_for_update()
         serializer = serializers.PhotoMoveSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
@@ -58,7 +58,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Forget a photo: the row, the file, and the face cut out of it."""
+        """Delete a photo, with its file and face crop."""
         delete_photo(photo=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -72,7 +72,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
     @extend_schema(responses=PICTURE)
     @action(detail=True)
     def face(self, request: Request, pk: str) -> FileResponse:
-        """The face that was found in it."""
+        """The face crop of the photo."""
         photo = self.get_object()
         if not photo.crop:
             raise Http404
@@ -80,7 +80,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
 
 
 class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoImport]):
-    """Your zips of enrolment photos, for a week."""
+    """Your imports of enrolment photos, kept for a week."""
 
     serializer_class = serializers.PhotoImportSerializer
     permission_classes = [IsRegistrarOrReadOnly]
@@ -96,7 +96,7 @@ class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
         responses={202: serializers.PhotoImportSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Upload many photos at once. A worker takes them apart: ask again until its state is not `queued`."""
+        """Upload a zip of photos. A worker imports them while the state is `queued`."""
         upload = serializers.PhotoZipSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file = upload.validated_data["file"]
@@ -118,7 +118,7 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     @extend_schema(request=serializers.TrainSerializer, responses={202: serializers.GallerySerializer})
     @action(detail=False, methods=["post"], permission_classes=[IsRegistrar])
     def train(self, request: Request) -> Response:
-        """Learn the faces of a class from its students' photos."""
+        """Train the gallery of a class from its students' photos."""
         serializer = serializers.TrainSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         gallery = request_training(course=serializer.validated_data["course"])
@@ -127,13 +127,13 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     @extend_schema(responses=serializers.TrainingReportSerializer)
     @action(detail=True)
     def report(self, request: Request, pk: str) -> Response:
-        """What the training says: rates to expect, and the students and photos to look at."""
+        """The training report: expected error rates, and students and photos that need attention."""
         return Response(serializers.TrainingReportSerializer(self.get_object().report).data)
 
     @extend_schema(request=None, responses=serializers.GallerySerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def activate(self, request: Request, pk: str) -> Response:
-        """Go back to an earlier gallery: attendance is taken with it from now on."""
+        """Go back to this earlier gallery. Attendance is taken with it from now on."""
         gallery = self.get_object()
         activate_gallery(gallery=gallery)
         return self.respond_with(gallery)

@@ -32,7 +32,7 @@ class CalendarLinkViewSet(
 
     @extend_schema(responses={201: serializers.CalendarLinkSerializer})
     def create(self, request: Request) -> Response:
-        """A new link, to one class or to all. The one to the same before it stops working."""
+        """Create a link to one class or to all. An earlier link to the same stops working."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.respond_with(
@@ -41,7 +41,7 @@ class CalendarLinkViewSet(
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Calendars that used it show nothing new."""
+        """Delete a link. Calendars that use it are no longer updated."""
         delete_calendar_link(link=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -65,9 +65,9 @@ class LectureImportActions(Endpoint[Lecture]):
         """Import the lectures of an iCalendar file. Importing the same file again changes nothing."""
         serializer = serializers.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
-        rows = plan_import(read_calendar(given["file"].read()), list(Course.objects.all()), given["course"])
-        if not given["dry_run"]:
-            save_import(rows, complete=given["complete"])
-        told = {"done": not given["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}
-        return Response(serializers.CalendarPlanSerializer(told).data)
+        data = serializer.validated_data
+        rows = plan_import(read_calendar(data["file"].read()), list(Course.objects.all()), data["course"])
+        if not data["dry_run"]:
+            save_import(rows, complete=data["complete"])
+        plan = {"done": not data["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}
+        return Response(serializers.CalendarPlanSerializer(plan).data)

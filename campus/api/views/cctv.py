@@ -1,4 +1,4 @@
-"""Where footage comes from by itself, what came, and what a person makes of it."""
+"""Footage sources, cameras, footage files and collections."""
 
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ Managed = TypeVar("Managed", Source, Camera, FootageFile)
 
 
 class CctvViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Managed]):
-    """What registrars keep, and auditors read."""
+    """Registrars edit these, and auditors read them."""
 
     permission_classes = [CanSeeEverything, IsRegistrarOrReadOnly]
     ordering_fields = ["id"]
@@ -49,7 +49,7 @@ class SourceViewSet(CctvViewSet[Source]):
 
     @extend_schema(responses={201: serializers.SourceSerializer})
     def create(self, request: Request) -> Response:
-        """A new source. Its cameras are made under `/cameras/`."""
+        """Create a source. Create its cameras under `/cameras/`."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.respond_with(save_source(source=Source(), **serializer.validated_data), status.HTTP_201_CREATED)
@@ -63,20 +63,20 @@ class SourceViewSet(CctvViewSet[Source]):
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Only one of whose footage nothing was counted."""
+        """Delete a source, unless its footage counted for a lecture."""
         delete_source(source=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={202: serializers.SourceTestSerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Have a worker look at what is there, and fetch nothing. Ask with GET for what it found."""
+        """Have a worker list the files of the source without fetching any. GET returns what it found."""
         return _test_response(request_source_test(source=self.get_object()), status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=serializers.SourceTestSerializer)
     @test.mapping.get
     def test_result(self, request: Request, pk: str) -> Response:
-        """What the last test found: how each path is read, and which lectures it is of."""
+        """What the last test found: how each path is parsed, and which lectures it belongs to."""
         test = SourceTest.objects.filter(source=self.get_object()).select_related("source").first()
         if test is None:
             raise Http404
@@ -98,7 +98,7 @@ class CameraViewSet(CctvViewSet[Camera]):
 
     @extend_schema(responses={201: serializers.CameraSerializer})
     def create(self, request: Request) -> Response:
-        """A camera of a source, and the room that it shows."""
+        """Create a camera of a source, in the room that it shows."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.respond_with(save_camera(camera=Camera(), **serializer.validated_data), status.HTTP_201_CREATED)
@@ -112,7 +112,7 @@ class CameraViewSet(CctvViewSet[Camera]):
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Only one of whose footage nothing was counted."""
+        """Delete a camera, unless its footage counted for a lecture."""
         delete_camera(camera=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -129,7 +129,7 @@ class FootageFileViewSet(CctvViewSet[FootageFile]):
     @extend_schema(request=serializers.AssignSerializer, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: str) -> Response:
-        """Say which lecture it is of, whatever its name says. It is fetched, and counted there."""
+        """Assign the file to a lecture, whatever its path says. It is fetched and counts for that lecture."""
         footage_file = self.get_object()
         serializer = serializers.AssignSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
@@ -139,7 +139,7 @@ class FootageFileViewSet(CctvViewSet[FootageFile]):
     @extend_schema(request=None, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
-        """It is of no interest: what is here of it goes, and no lecture gets it."""
+        """Discard the file: what was fetched of it is deleted, and it counts for no lecture."""
         footage_file = self.get_object()
         discard_footage_file(footage_file=footage_file, user=request_user(request))
         return self.respond_with(footage_file)
@@ -147,7 +147,7 @@ class FootageFileViewSet(CctvViewSet[FootageFile]):
     @extend_schema(request=None, responses=serializers.FootageFileSerializer)
     @action(detail=True, methods=["post"], url_path="restore")
     def restore(self, request: Request, pk: str) -> Response:
-        """Undo `discard`: it is as if it had just been seen."""
+        """Undo `discard`, as if the file had just been discovered."""
         footage_file = self.get_object()
         restore_footage_file(footage_file=footage_file, user=request_user(request))
         return self.respond_with(footage_file)
@@ -166,7 +166,7 @@ class CollectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     @extend_schema(request=None, responses=serializers.CollectionSerializer)
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
-        """Look for the lecture's footage once more, now and for another while."""
+        """Look for the lecture's footage again, now and for at least another hour."""
         collection = self.get_object()
         restart_collection(collection=collection, user=request_user(request))
         return self.respond_with(collection)

@@ -1,4 +1,4 @@
-"""Workbooks, and the other forms in which attendance leaves the house."""
+"""Reports and exports of attendance: workbooks, CSV, PDF, Moodle."""
 
 from collections.abc import Callable
 from datetime import date
@@ -46,7 +46,11 @@ COURSE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] =
 
 def _format_parameter(known: dict[str, Any]) -> OpenApiParameter:
     return OpenApiParameter(
-        "kind", str, OpenApiParameter.PATH, enum=list(known), description="`moodle`: what Moodle's attendance imports"
+        "kind",
+        str,
+        OpenApiParameter.PATH,
+        enum=list(known),
+        description="`moodle` is for the import of Moodle's attendance activity",
     )
 
 
@@ -68,7 +72,7 @@ class LectureExportActions(Endpoint[Lecture]):
     )
     @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(LECTURE_EXPORTS)})")
     def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
-        """The attendance of a lecture as a file."""
+        """Export the attendance of a lecture."""
         lecture = self.get_object()
         media_type, extension, build = LECTURE_EXPORTS[kind]
         return file_response(build(lecture), media_type, f"{lecture}.{extension}")
@@ -80,7 +84,7 @@ class CourseExportActions(Endpoint[Course]):
     @extend_schema(request=None, responses={201: serializers.ReportSerializer})
     @action(detail=True, methods=["post"], permission_classes=[IsAuthenticated])
     def register(self, request: Request, pk: str) -> Response:
-        """Write the class's register over all its lectures anew; download it at /reports/{id}/download/."""
+        """Write the register of all lectures of a class. Download it at /reports/{id}/download/."""
         return Response(
             serializers.ReportSerializer(write_register_report(course=self.get_object())).data,
             status=status.HTTP_201_CREATED,
@@ -93,13 +97,13 @@ class CourseExportActions(Endpoint[Course]):
     )
     @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(COURSE_EXPORTS)})")
     def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
-        """The register of a class as a file: of all its lectures, or of those between two days."""
+        """Export the register of a class: all its lectures, or those between two days."""
         course = self.get_object()
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
-        given: dict[str, date | None] = days.validated_data
+        span: dict[str, date | None] = days.validated_data
         media_type, extension, build = COURSE_EXPORTS[kind]
-        return file_response(build(build_register(course, **given)), media_type, f"{course.code}.{extension}")
+        return file_response(build(build_register(course, **span)), media_type, f"{course.code}.{extension}")
 
 
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):

@@ -27,11 +27,14 @@ from campus.recordings.progress import progress_etag, progress_of
 from campus.recordings.selectors import OPEN_STATES, recordings_for
 
 EVENT_STREAM = "text/event-stream"
-LASTS_SECONDS = 20.0
-LOOK_SECONDS = 1.0
+MAX_STREAM_SECONDS = 20.0
+POLL_SECONDS = 1.0
 RETRY_MS = 2000
-LAST = OpenApiParameter(
-    "Last-Event-ID", OpenApiTypes.STR, OpenApiParameter.HEADER, description="of the last event that is known"
+LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="the id of the last event that the client has",
 )
 STREAMS = threading.BoundedSemaphore(2)  # of this process: most of its threads stay free for pages
 
@@ -41,21 +44,21 @@ class EventsView(APIView):
 
     @extend_schema(
         operation_id="recordings_events",
-        parameters=[LAST],
+        parameters=[LAST_EVENT_ID],
         responses={
             (200, EVENT_STREAM): OpenApiResponse(
-                OpenApiTypes.OBJECT, "events `progress`, whose data is what /progress/ answers"
+                OpenApiTypes.OBJECT, "events of the type `progress`, with the response of /progress/ as data"
             ),
-            204: OpenApiResponse(description="the work is over, and the client knows its end"),
+            204: OpenApiResponse(description="processing is over, and the client has the last event"),
         },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse | StreamingHttpResponse:
-        """Follow the work on a recording. Come again when the stream ends, until the answer is 204."""
+        """Follow the progress of a recording. Reconnect when the stream ends, until the response is 204."""
         known = request.headers.get("Last-Event-ID", "")
-        told = look(request_user(request), pk)
-        if told is None:
+        event = read_progress(request_user(request), pk)
+        if event is None:
             raise Http404
-        state, tag, _data = told
+        state, tag, _data = event
         if state not in OPEN_STATES and tag == known:
             return HttpResponse(status=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -64,19 +67,19 @@ class EventsView(APIView):
         )
 
 
-def look(user: User, pk: UUID) -> tuple[str, str, str] | None:
+def read_progress(user: User, pk: UUID) -> tuple[str, str, str] | None:
     """State, id and data of the event that says how far the recording is now; None where the user may not see it any
     more.
     """
     recordings = recordings_for(user).filter(pk=pk)
 
-    def told() -> tuple[str, str, str]:
-        now = progress_of(recordings.select_related("lecture__course").get())
-        return now["state"], progress_etag(now), json.dumps(now)
+    def compute() -> tuple[str, str, str]:
+        progress = progress_of(recordings.select_related("lecture__course").get())
+        return progress["state"], progress_etag(progress), json.dumps(progress)
 
     try:
         run, state = recordings.values_list("run", "state").get()
-        return coalesce(f"events-{pk}-{run}-{state}-{get_language()}", told)
+        return coalesce(f"events-{pk}-{run}-{state}-{get_language()}", compute)
     except Recording.DoesNotExist:
         return None
 
@@ -85,17 +88,17 @@ def stream(user: User, pk: UUID, known: str) -> Iterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     held = STREAMS.acquire(blocking=False)
     try:
-        ends = time.monotonic() + (LASTS_SECONDS if held else 0)
-        while (told := look(user, pk)) is not None:
-            state, tag, data = told
+        ends = time.monotonic() + (MAX_STREAM_SECONDS if held else 0)
+        while (event := read_progress(user, pk)) is not None:
+            state, tag, data = event
             if tag != known:
                 yield f"event: progress\nid: {tag}\ndata: {data}\n\n"
                 known = tag
             else:
-                yield ": still there\n\n"  # a client that went away is noticed by this
-            if state not in OPEN_STATES or time.monotonic() + LOOK_SECONDS > ends:
+                yield ": keep-alive\n\n"  # writing notices a client that went away
+            if state not in OPEN_STATES or time.monotonic() + POLL_SECONDS > ends:
                 return
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     finally:
         if held:
             STREAMS.release()

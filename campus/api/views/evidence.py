@@ -1,4 +1,4 @@
-"""What was seen of whom, and what people say of it."""
+"""Sightings, snapshots and unknown people, and what people override in them."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -30,29 +30,35 @@ from campus.common.file_responses import picture_response
 
 
 class FaceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Row]):
+    """The faces of a recording, with their pictures."""
+
     ordering_fields = ["id"]
     ordering = ["id"]
 
     @extend_schema(
         responses={(200, "image/*"): OpenApiTypes.BINARY},
-        parameters=[OpenApiParameter("n", int, OpenApiParameter.PATH, description="from 0 on, the best first")],
+        parameters=[
+            OpenApiParameter(
+                "n", int, OpenApiParameter.PATH, description="the number of the picture, from 0, best first"
+            )
+        ],
     )
     @action(detail=True, url_path=r"pictures/(?P<n>\d{1,4})")
     def picture(self, request: Request, pk: str, n: str) -> FileResponse:
-        """The face as it was seen."""
+        """A face crop."""
         crops = self.get_object().crops  # type: ignore[attr-defined]
         if int(n) >= len(crops):
             raise Http404
         return picture_response(crops[int(n)]["file"])
 
     def reason(self) -> str:
-        why = ReasonSerializer(data=self.request.data)
-        why.is_valid(raise_exception=True)
-        return str(why.validated_data["reason"])
+        serializer = ReasonSerializer(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return str(serializer.validated_data["reason"])
 
 
 class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Snapshot]):
-    """Whole pictures of recordings, cut out by a worker when somebody asks."""
+    """Whole frames of recordings, extracted by a worker on request."""
 
     serializer_class = serializers.SnapshotSerializer
 
@@ -61,7 +67,7 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
 
     @extend_schema(responses={202: serializers.SnapshotSerializer})
     def create(self, request: Request) -> Response:
-        """Ask for the picture at a second of a recording; fetch it when its state is `ready`."""
+        """Request the frame at a time of a recording. Its picture can be downloaded once the state is `ready`."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.respond_with(request_snapshot(**serializer.validated_data), status.HTTP_202_ACCEPTED)
@@ -69,7 +75,7 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)
     def picture(self, request: Request, pk: str) -> FileResponse | Response:
-        """The picture itself; 202 as long as it is being cut out."""
+        """The frame itself; 202 while it is being extracted."""
         snapshot = self.get_object()
         if snapshot.state == Snapshot.State.FAILED:
             raise Http404
@@ -111,7 +117,7 @@ class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
     @extend_schema(request=serializers.IdentifySerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def identify(self, request: Request, pk: str) -> Response:
-        """This is that student. It is remembered over a new run."""
+        """Identify the person as a student. This is kept when attendance is taken again."""
         person = self.get_object()
         serializer = serializers.IdentifySerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
@@ -121,7 +127,7 @@ class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
     @extend_schema(request=ReasonSerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def visitor(self, request: Request, pk: str) -> Response:
-        """Somebody who is welcome and on no roster."""
+        """Mark the person as a visitor, who is on no roster."""
         person = self.get_object()
         mark_as_visitor(person=person, user=request_user(request), reason=self.reason())
         return self.respond_with(person)
@@ -129,13 +135,13 @@ class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
     @extend_schema(request=ReasonSerializer, responses=serializers.UnknownPersonSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: str) -> Response:
-        """Take back who somebody is."""
+        """Undo `identify` or `visitor`."""
         person = self.get_object()
         clear_face_override(person=person, user=request_user(request), reason=self.reason())
         return self.respond_with(person)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Forget an unknown person with the pictures, also in each next run."""
+        """Delete an unknown person with the pictures. The person stays deleted when attendance is taken again."""
         delete_unknown_person(person=self.get_object_for_update(), user=request_user(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,4 +1,4 @@
-"""Webhooks, and the messages that leave the house by themselves."""
+"""Webhooks, and the messages that are sent."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -19,7 +19,7 @@ from campus.outbox.services import queue_ping, renew_secret, retry_delivery
 
 
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Webhook]):
-    """Addresses that are told what happens to attendance, signed as the Standard Webhooks say."""
+    """Addresses that get events about attendance, signed according to Standard Webhooks."""
 
     serializer_class = serializers.WebhookSerializer
     permission_classes = [IsRegistrarOrReadOnly]
@@ -37,14 +37,14 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
 
     @extend_schema(responses={201: serializers.NewWebhookSerializer})
     def create(self, request: Request) -> Response:
-        """A new webhook. Its secret is in this answer alone."""
+        """Create a webhook. Only this response contains its secret."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self._with_secret(validate_and_save(Webhook(), **serializer.validated_data), status.HTTP_201_CREATED)
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change where it leads or what it tells, or switch it off and on."""
+        """Change the address or the class of a webhook, or switch it off or on."""
         webhook = self.get_object_for_update()
         serializer = self.get_serializer(webhook, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
@@ -52,20 +52,20 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete it with its messages."""
+        """Delete a webhook and its messages."""
         delete_unprotected(row=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=serializers.NewWebhookSerializer)
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
-        """A new secret, in this answer alone. Messages are signed with it from now on."""
+        """Renew the secret, which only this response contains. Messages are signed with it from now on."""
         return self._with_secret(renew_secret(webhook=self.get_object()), status.HTTP_200_OK)
 
     @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
     @action(detail=True, methods=["post"])
     def ping(self, request: Request, pk: str) -> Response:
-        """Send a trial message of the type `ping`; ask for the delivery until its state is `sent`."""
+        """Send a test message of the type `ping`. It has arrived when the delivery's state is `sent`."""
         return Response(
             serializers.DeliverySerializer(queue_ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED
         )
@@ -85,7 +85,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def retry(self, request: Request, pk: str) -> Response:
-        """Try once more what was given up, as if it were new."""
+        """Send a message that was given up again, as if it were new."""
         delivery = self.get_object()
         retry_delivery(delivery=delivery)
         return self.respond_with(delivery, status.HTTP_202_ACCEPTED)

@@ -1,4 +1,4 @@
-"""Recordings, and the work on them."""
+"""Recordings: upload, progress, retry and deletion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +51,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         responses={201: serializers.RecordingSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; follow `progress`."""
+        """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; see `progress`."""
         upload = serializers.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
         file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
@@ -64,7 +64,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete it with its file and what was seen in it; the lecture is counted again without it."""
+        """Delete a recording with its file and sightings. The lecture's attendance is counted again without it."""
         delete_recording(recording=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -77,23 +77,23 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Stop the work on it. The file stays."""
+        """Stop processing. The file is kept."""
         return self._call_service(cancel_recording)
 
     @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Look again at the parts that failed."""
+        """Process the failed segments again."""
         return self._call_service(retry_recording)
 
     @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
-        """Take attendance again from the whole recording. What people set by hand stays."""
+        """Take attendance again from the whole recording. Statuses set by hand are kept."""
         return self._call_service(restart_recording)
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)
     def progress(self, request: Request, pk: str) -> Response:
-        """How far the work is."""
+        """The progress of processing."""
         return Response(serializers.ProgressSerializer(progress_of(self.get_object())).data)

@@ -1,4 +1,4 @@
-"""The roster of a class in and out; under the class's address."""
+"""Import and export of the roster of a class; under the class's address."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -30,13 +30,13 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = 
 class RosterFileSerializer(serializers.Serializer[Any]):
     file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel; the first row names the columns")
     complete = serializers.BooleanField(
-        default=False, help_text="it is the whole roster: who is not in it leaves the class"
+        default=False, help_text="the file is the whole roster: students who are not in it leave the class"
     )
     columns = serializers.JSONField(
         default=dict,
-        help_text=f"what the columns are, where their names do not say so: field → name, of {', '.join(FIELDS)}",
+        help_text=f"column names by field, for columns that are not recognised. Fields: {', '.join(FIELDS)}",
     )
-    dry_run = serializers.BooleanField(default=False, help_text="only say what would change")
+    dry_run = serializers.BooleanField(default=False, help_text="only return what would change")
 
     def validate_columns(self, columns: Any) -> dict[str, str]:
         if not isinstance(columns, dict) or not set(columns) <= set(FIELDS):
@@ -63,18 +63,20 @@ class RosterErrorSerializer(serializers.Serializer[Any]):
 
 
 class RosterPlanSerializer(serializers.Serializer[Any]):
-    done = serializers.BooleanField(help_text="false for a dry run, and where rows are wrong: then nothing was written")
+    done = serializers.BooleanField(help_text="false for a dry run or if rows have errors; nothing is written then")
     new = RosterStudentSerializer(many=True)
     changed = RosterStudentSerializer(many=True)
-    leaving = serializers.ListField(child=serializers.CharField(), help_text="numbers of who is not in the file")
+    leaving = serializers.ListField(
+        child=serializers.CharField(), help_text="numbers of the students who are not in the file"
+    )
     unchanged = serializers.IntegerField()
     errors = RosterErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
 
 
 def _columns_by_name(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
-    if strange := [name for name in columns.values() if name not in headers]:
+    if missing := [name for name in columns.values() if name not in headers]:
         raise serializers.ValidationError(
-            {"columns": _("The file has no column “%(name)s”.") % {"name": str(strange[0])[:100]}}
+            {"columns": _("The file has no column “%(name)s”.") % {"name": str(missing[0])[:100]}}
         )
     return {field: headers.index(name) for field, name in columns.items()}
 
@@ -83,28 +85,26 @@ class CourseRosterActions(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
-        """Import the roster of a class: all of it, or with errors by row nothing. The same file again changes
-        nothing.
-        """
+        """Import the roster of a class, or nothing if any row has errors. Importing a file twice changes nothing."""
         course = self.get_object()
         serializer = RosterFileSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
-        table = read_table(given["file"].read())
-        columns = guess_columns(table.headers) | _columns_by_name(given["columns"], table.headers)
+        data = serializer.validated_data
+        table = read_table(data["file"].read())
+        columns = guess_columns(table.headers) | _columns_by_name(data["columns"], table.headers)
         plan = plan_roster(table, columns, course)
-        done = not (plan.errors or given["dry_run"])
+        done = not (plan.errors or data["dry_run"])
         if done:
-            plan = import_roster(table=table, columns=columns, course=course, complete=given["complete"])
-        told = {
+            plan = import_roster(table=table, columns=columns, course=course, complete=data["complete"])
+        result = {
             "done": done,
             "new": plan.new,
             "changed": plan.changed,
-            "leaving": [enrolment.student.number for enrolment in plan.leaving] if given["complete"] else [],
+            "leaving": [enrolment.student.number for enrolment in plan.leaving] if data["complete"] else [],
             "unchanged": plan.unchanged,
             "errors": plan.errors,
         }
-        return Response(RosterPlanSerializer(told).data)
+        return Response(RosterPlanSerializer(result).data)
 
     @extend_schema(
         operation_id="courses_roster_export",
@@ -115,6 +115,6 @@ class CourseRosterActions(Endpoint[Course]):
     def roster_file(self, request: Request, pk: str, kind: str) -> HttpResponse:
         """The roster as a file that can be imported again."""
         course = self.get_object()
-        media_type, written = FORMATS[kind]
+        media_type, write = FORMATS[kind]
         students = Student.objects.filter(enrolments__course=course).order_by("name", "number")
-        return file_response(written(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")
+        return file_response(write(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")

@@ -1,4 +1,4 @@
-"""Rooms, holidays, and series of lectures: first a plan to look at, then the lectures."""
+"""Rooms, holidays, and series of lectures. A series is first previewed as a plan, then applied."""
 
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ Managed = TypeVar("Managed", Room, Holiday, LectureSeries)
 
 
 class TimetableViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Managed]):
-    """What registrars keep; others read it."""
+    """Registrars edit these, and others read them."""
 
     permission_classes = [IsRegistrarOrReadOnly]
     ordering_fields = ["id"]
@@ -53,7 +53,7 @@ class RoomViewSet(TimetableViewSet[Room]):
     model = Room
 
     def get_queryset(self) -> QuerySet[Room]:
-        return Room.objects.all()  # no secret of any class
+        return Room.objects.all()  # the same for all classes, so everybody may read them
 
 
 class HolidayViewSet(TimetableViewSet[Holiday]):
@@ -76,18 +76,18 @@ class SeriesViewSet(TimetableViewSet[LectureSeries]):
     @extend_schema(responses=serializers.SeriesPlanSerializer)
     @action(detail=True)
     def plan(self, request: Request, pk: str) -> Response:
-        """What applying the series would do, day by day."""
+        """Preview what applying the series would do, day by day."""
         steps = plan_series(self.get_object())
-        return Response(serializers.SeriesPlanSerializer({"agreed": plan_fingerprint(steps), "steps": steps}).data)
+        return Response(serializers.SeriesPlanSerializer({"fingerprint": plan_fingerprint(steps), "steps": steps}).data)
 
     @extend_schema(
-        request=serializers.AgreedPlanSerializer,
+        request=serializers.ApplySeriesSerializer,
         responses={200: {"type": "object", "additionalProperties": {"type": "integer"}}},
     )
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
-        """Make, change and remove the lectures as planned. Answers with how many of each kind."""
+        """Create, change and remove the lectures as planned. Returns the number of each kind."""
         series = self.get_object()
-        serializer = serializers.AgreedPlanSerializer(data=request.data)
+        serializer = serializers.ApplySeriesSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response(dict(apply_series(series=series, **serializer.validated_data)))

@@ -1,4 +1,4 @@
-"""A program's way in: a token for a name and password, what it may do, and its end."""
+"""Tokens for programs: create one with a username and password, look it up, revoke it."""
 
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from campus.accounts.selectors import has_two_factor
 from campus.accounts.services import MAX_TOKEN_DAYS, create_token, revoke_token
 from campus.accounts.signin import is_login_blocked, too_many_attempts, verify_login_code
 
-DAYS = 30
+DEFAULT_TOKEN_DAYS = 30
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -32,7 +32,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token of the account page, or of `POST /api/v1/token/`.",
+            "description": "A token from the account page or from `POST /api/v1/token/`.",
         }
 
 
@@ -52,11 +52,13 @@ class TokenRequestSerializer(serializers.Serializer[Any]):
         max_length=40,
         default="",
         allow_blank=True,
-        help_text="of the second step, or a recovery code, where the account has one",
+        help_text="the two-factor code or a recovery code, if the account has two-factor login",
     )
     name = serializers.CharField(max_length=100, default="Program", help_text="what the token is for")
     scope = serializers.ChoiceField(choices=ApiToken.Scope.choices, default=ApiToken.Scope.WRITE)
-    days = serializers.IntegerField(min_value=1, max_value=MAX_TOKEN_DAYS, default=DAYS, help_text="that it lives for")
+    days = serializers.IntegerField(
+        min_value=1, max_value=MAX_TOKEN_DAYS, default=DEFAULT_TOKEN_DAYS, help_text="days until the token expires"
+    )
 
 
 class TokenInfoSerializer(serializers.ModelSerializer[ApiToken]):
@@ -91,11 +93,11 @@ class TokenView(APIView):
         auth=[],
     )
     def post(self, request: Request) -> Response:
-        """A new token for a name and password. Those of before stay."""
+        """Create a token with a username and password. Earlier tokens stay valid."""
         serializer = TokenRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        given = dict(serializer.validated_data)
-        username, password, code = given.pop("username"), given.pop("password"), given.pop("code")
+        data = dict(serializer.validated_data)
+        username, password, code = data.pop("username"), data.pop("password"), data.pop("code")
         user = authenticate(request._request, username=username, password=password)
         if user is None:
             if is_login_blocked(request._request, username):
@@ -110,17 +112,17 @@ class TokenView(APIView):
                     )
                 )
             verify_login_code(user=user, code=code)
-        token, secret = create_token(user=user, **given)
+        token, secret = create_token(user=user, **data)
         answer = {"token": secret, **TokenInfoSerializer(token).data}
         return Response(answer, headers={"Cache-Control": "no-store"})
 
     @extend_schema(responses={200: TokenInfoSerializer})
     def get(self, request: Request) -> Response:
-        """What the token that this request is made with may do, and until when."""
+        """The scope and expiry of the token that authenticates this request."""
         return Response(TokenInfoSerializer(cast(ApiToken, request.auth)).data, headers={"Cache-Control": "no-store"})
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
-        """Revoke the token that this request is made with."""
+        """Revoke the token that authenticates this request."""
         revoke_token(token=cast(ApiToken, request.auth))
         return Response(status=204)

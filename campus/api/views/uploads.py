@@ -58,7 +58,7 @@ class TusError(APIException):
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
-    url = serializers.SerializerMethodField(help_text="where HEAD, PATCH and DELETE go")
+    url = serializers.SerializerMethodField(help_text="the address for HEAD, PATCH and DELETE")
 
     class Meta:
         model = Upload
@@ -100,12 +100,12 @@ def refused(*statuses: int) -> dict[int, OpenApiResponse]:
 
 
 class TusView(APIView):
-    """What all answers of the protocol have."""
+    """What all responses of the protocol share."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wanted = request.headers.get("X-HTTP-Method-Override", "").upper()
         if request.method == HTTPMethod.POST and wanted in (HTTPMethod.PATCH, HTTPMethod.DELETE):
-            request.method = wanted  # for who stands behind a proxy that knows GET and POST only
+            request.method = wanted  # for clients behind a proxy that allows only GET and POST
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -146,7 +146,7 @@ class UploadsView(TusView):
         responses={200: UploadSerializer(many=True), **refused(400)},
     )
     def get(self, request: Request) -> Response:
-        """The user's uploads that are not finished, to go on with one. The file itself is known by its SHA-256."""
+        """Your unfinished uploads, so that they can be resumed. A file is identified by its SHA-256."""
         serializer = UploadQuerySerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         uploads = (
@@ -170,20 +170,20 @@ class UploadsView(TusView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Announce a file. It is refused now if it is too large, here already, or if the disk has no room for it."""
+        """Start an upload. It is refused at once if the file is too large, a duplicate, or does not fit on the disk."""
         size = number(request, "Upload-Length")
-        told = metadata(request.headers.get("Upload-Metadata", ""))
-        sha256 = told.get("sha256", "").lower()
+        metadata = parse_metadata(request.headers.get("Upload-Metadata", ""))
+        sha256 = metadata.get("sha256", "").lower()
         if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
             raise ValidationError({"Upload-Metadata": [_("sha256 has 64 hexadecimal digits.")]})
-        if not re.fullmatch(WHOLE_NUMBER, told.get("lecture", "")):
+        if not re.fullmatch(WHOLE_NUMBER, metadata.get("lecture", "")):
             raise ValidationError({"Upload-Metadata": [_("Say which lecture it is of: lecture is its number.")]})
-        lecture = lectures_for(request.user).filter(pk=int(told["lecture"])).first()
+        lecture = lectures_for(request.user).filter(pk=int(metadata["lecture"])).first()
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
         check_not_signed_off(request, lecture)
         upload = create_upload(
-            lecture=lecture, user=request_user(request), name=told.get("filename", ""), size=size, sha256=sha256
+            lecture=lecture, user=request_user(request), name=metadata.get("filename", ""), size=size, sha256=sha256
         )
         return Response(
             status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}
@@ -196,7 +196,7 @@ class UploadView(TusView):
 
     @extend_schema(operation_id="uploads_retrieve", responses=UploadSerializer)
     def get(self, request: Request, pk: UUID) -> Response:
-        """How many bytes are here, and the recording that it became. HEAD says the same in headers, as tus has it."""
+        """How many bytes have arrived, and the recording made of them. HEAD returns the same in tus headers."""
         return Response(UploadSerializer(self.upload(pk)).data)
 
     @extend_schema(exclude=True)
@@ -213,20 +213,20 @@ class UploadView(TusView):
         operation_id="uploads_append",
         parameters=[
             TUS,
-            header("Upload-Offset", "how many bytes of the file go before these"),
+            header("Upload-Offset", "the position of these bytes in the file"),
             header(
                 "Upload-Checksum", "sha256 or sha1, a space, and the digest of these bytes in base64", required=False
             ),
         ],
         request={PATCH_TYPE: OpenApiTypes.BINARY},
         responses={
-            204: OpenApiResponse(description="Upload-Offset says how many are here"),
+            204: OpenApiResponse(description="Upload-Offset says how many bytes have arrived"),
             **refused(400, 409, 411, 412, 413, 415, 460, 507),
         },
     )
     def patch(self, request: Request, pk: UUID) -> Response:
-        """The next bytes. After the last ones a worker checks the file, which may fail the recording, and takes
-        attendance.
+        """Append bytes. After the last ones, a worker verifies the file and takes attendance; a damaged file fails the
+        recording.
         """
         upload = self.upload(pk)
         check_not_signed_off(request, upload.lecture)
@@ -248,12 +248,12 @@ class UploadView(TusView):
         operation_id="uploads_destroy", parameters=[TUS], request=None, responses={204: None, **refused(412)}
     )
     def delete(self, request: Request, pk: UUID) -> Response:
-        """Give an upload up; its bytes are deleted. A recording that it became stays."""
+        """Cancel an upload and delete its bytes. A recording made of them stays."""
         delete_upload(upload=self.upload(pk))
         return Response(status=204)
 
     def finished(self, upload: Upload) -> dict[str, str]:
-        """The recording, once all bytes are here; made now where a stopped server did not come to it."""
+        """Names the recording once all bytes have arrived; makes it now if a stopped server did not."""
         if upload.offset < upload.size:
             return {}
         recording: Recording = upload.recording or finish_upload(upload=upload)
@@ -271,25 +271,25 @@ def number(request: Request, name: str) -> int:
     return int(value)
 
 
-def metadata(text: str) -> dict[str, str]:
-    """`key base64,key base64` as tus has it."""
-    told = {}
+def parse_metadata(text: str) -> dict[str, str]:
+    """Parse `key base64,key base64`, the form of tus."""
+    metadata = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         key, _space, value = pair.partition(" ")
-        told[key] = decoded(value, "Upload-Metadata", lambda found: found.decode())
-    return told
+        metadata[key] = decode_base64(value, "Upload-Metadata", lambda content: content.decode())
+    return metadata
 
 
 def checksum(request: Request) -> tuple[str, bytes] | None:
     if not (value := request.headers.get("Upload-Checksum")):
         return None
     name, _space, digest = value.partition(" ")
-    if name not in CHECKSUMS or len(found := decoded(digest, "Upload-Checksum", bytes)) != CHECKSUMS[name]:
+    if name not in CHECKSUMS or len(content := decode_base64(digest, "Upload-Checksum", bytes)) != CHECKSUMS[name]:
         raise ValidationError({"Upload-Checksum": [_("Use one of: %(names)s.") % {"names": ", ".join(CHECKSUMS)}]})
-    return name, found
+    return name, content
 
 
-def decoded(value: str, name: str, read: Callable[[bytes], T]) -> T:
+def decode_base64(value: str, name: str, read: Callable[[bytes], T]) -> T:
     try:
         return read(b64decode(value.strip(), validate=True))
     except (binascii.Error, ValueError):

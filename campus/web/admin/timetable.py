@@ -176,9 +176,9 @@ class LectureSeriesAdmin(RegistrarAdmin):
     def _apply_plans(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
         done = dict.fromkeys(WRITTEN_CHANGES, 0)
         for series in chosen:
-            if agreed := request.POST.get(f"agreed-{series.pk}", ""):
+            if fingerprint := request.POST.get(f"fingerprint-{series.pk}", ""):
                 try:
-                    counts = apply_series(series=series, agreed=agreed)
+                    counts = apply_series(series=series, fingerprint=fingerprint)
                 except UserError as error:
                     messages.error(request, f"{series}: {error}")
                 else:
@@ -193,7 +193,7 @@ def _preview_context(series: LectureSeries, steps: list[PlannedDay]) -> dict[str
     return {
         "series": series,
         "heading": str(series),
-        "agreed": plan_fingerprint(steps),
+        "fingerprint": plan_fingerprint(steps),
         "writes": sum(step.kind in WRITTEN_CHANGES for step in steps),
         "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in DayChange if counts[kind]),
         "table": {

@@ -41,7 +41,7 @@ def series(course: Course, **fields) -> LectureSeries:
 
 
 def make(row: LectureSeries) -> Counter[DayChange]:
-    return apply_series(series=row, agreed=plan_fingerprint(plan_series(row)))
+    return apply_series(series=row, fingerprint=plan_fingerprint(plan_series(row)))
 
 
 def days_of(row: LectureSeries) -> list[date]:
@@ -165,7 +165,7 @@ def test_only_the_plan_that_was_looked_at_is_carried_out(course: Course):
     row.weekdays = [1]
     row.save()
     with pytest.raises(UserError, match="once more"):
-        apply_series(series=row, agreed=seen)
+        apply_series(series=row, fingerprint=seen)
     assert not course.lectures.exists()
 
 

@@ -210,7 +210,7 @@ class TestSeries(Matrix):
     actions = [("get", "plan/", None, 200)]
     registrars = [
         ("patch", "", {"title": "Loops"}, 200),
-        ("post", "apply/", {"agreed": "an old plan"}, 400),
+        ("post", "apply/", {"fingerprint": "an old plan"}, 400),
         ("delete", "", None, 204),
     ]
     never = ("put",)

@@ -18,8 +18,8 @@ from tests.campus.conftest import World
 
 @pytest.fixture
 def work(world: World, monkeypatch) -> Recording:
-    monkeypatch.setattr(events, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(events, "LASTS_SECONDS", 0.05)
+    monkeypatch.setattr(events, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(events, "MAX_STREAM_SECONDS", 0.05)
     monkeypatch.setattr(sharing, "REFRESH_SECONDS", 0)
     return factories.planned(world.lecture, segments=2)
 
@@ -57,14 +57,14 @@ def test_what_is_new_is_told_once(client: Client, world: World, work: Recording)
 
 def test_with_all_streams_taken_there_is_what_is_known_now(client: Client, world: World, work: Recording, monkeypatch):
     monkeypatch.setattr(events, "STREAMS", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(events, "LASTS_SECONDS", 3600)
+    monkeypatch.setattr(events, "MAX_STREAM_SECONDS", 3600)
     client.force_login(world.own)
     held = events.stream(world.own, work.pk, "")
     next(held)
     next(held)  # it has its place now
     assert len(told(follow(client, work))) == 1
     cast(Generator[str], held).close()
-    monkeypatch.setattr(events, "LASTS_SECONDS", 0.05)
+    monkeypatch.setattr(events, "MAX_STREAM_SECONDS", 0.05)
     assert len(told(follow(client, work))) == 1
     assert events.STREAMS.acquire(blocking=False), "who goes away gives the place back"
 

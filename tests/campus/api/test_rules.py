@@ -133,8 +133,8 @@ def test_filters(office: APIClient, world: World):
     assert ids("unknown/?open=false") == []
     assert ids(f"lectures/?signed_off=false&course={world.course.pk}") == [world.lecture.pk]
     assert ids("lectures/?signed_off=true") == []
-    assert ids(f"attendance/?changed=true&lecture={world.lecture.pk}") == []
-    assert len(ids(f"attendance/?changed=false&lecture={world.lecture.pk}")) == 2
+    assert ids(f"attendance/?overridden=true&lecture={world.lecture.pk}") == []
+    assert len(ids(f"attendance/?overridden=false&lecture={world.lecture.pk}")) == 2
 
 
 # ETags.
@@ -413,8 +413,11 @@ def test_a_series_of_lectures_is_planned_then_made(office: APIClient, world: Wor
     )
     plan = office.get(f"{url}plan/").json()
     assert [step["kind"] for step in plan["steps"]] == ["new", "holiday", "new", "new"]
-    problem(office.post(f"{url}apply/", {"agreed": "another"}, format="json"), 400)
-    assert office.post(f"{url}apply/", {"agreed": plan["agreed"]}, format="json").json() == {"new": 3, "holiday": 1}
+    problem(office.post(f"{url}apply/", {"fingerprint": "another"}, format="json"), 400)
+    assert office.post(f"{url}apply/", {"fingerprint": plan["fingerprint"]}, format="json").json() == {
+        "new": 3,
+        "holiday": 1,
+    }
     assert world.course.lectures.count() == 4
     assert problem(office.patch(url, {"weekdays": [7]}, format="json"), 400)["errors"][0]["pointer"] == "#/weekdays"
 

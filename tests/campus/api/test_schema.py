@@ -61,7 +61,7 @@ def no_broker(settings):
 def test_the_server_keeps_to_its_description(
     transactional_db, live_server, world: World, no_broker, monkeypatch, tmp_path: Path
 ):
-    monkeypatch.setattr("campus.api.views.events.LASTS_SECONDS", 0.1)
+    monkeypatch.setattr("campus.api.views.events.MAX_STREAM_SECONDS", 0.1)
     _, token = create_token(user=world.registrar, name="schemathesis", scope="write", days=1)
     config = tmp_path / "schemathesis.toml"
     config.write_text("".join(OPERATION.format(path=path, id=row.pk) for path, row in rows(world).items()))

@@ -237,7 +237,7 @@ def test_summer_time_does_not_shift_files(store: Store, clock: Clock, day: str, 
     )
     series.refresh_from_db()
     clock.now = datetime(date.year, date.month, date.day, tzinfo=UTC) - timedelta(days=1)
-    apply_series(series=series, agreed=plan_fingerprint(plan_series(series)))
+    apply_series(series=series, fingerprint=plan_fingerprint(plan_series(series)))
     lecture = Lecture.objects.get()
     assert lecture.starts_at.hour == hour
     clock.now = lecture.ends_at + timedelta(minutes=10)

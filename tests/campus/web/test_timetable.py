@@ -34,8 +34,8 @@ def registrar(client: Client, world: World) -> Client:
     return client
 
 
-def agreed(page) -> dict[str, str]:
-    return {f"agreed-{plan['series'].pk}": plan["agreed"] for plan in page.context["plans"]}
+def fingerprints(page) -> dict[str, str]:
+    return {f"fingerprint-{plan['series'].pk}": plan["fingerprint"] for plan in page.context["plans"]}
 
 
 def test_a_registrar_sees_the_lectures_of_a_series_before_they_are_made(registrar: Client, world: World):
@@ -45,7 +45,7 @@ def test_a_registrar_sees_the_lectures_of_a_series_before_they_are_made(registra
     page = registrar.get(answer["Location"])
     assert page.context["writes"] == 8
     assert not series.lectures.exists()
-    registrar.post(answer["Location"], agreed(page))
+    registrar.post(answer["Location"], fingerprints(page))
     assert series.lectures.count() == 8
     assert "Nothing to change" in registrar.get(answer["Location"]).content.decode()
 
@@ -53,12 +53,12 @@ def test_a_registrar_sees_the_lectures_of_a_series_before_they_are_made(registra
 def test_a_new_holiday_leads_to_the_plan_of_the_series_it_touches(registrar: Client, world: World):
     registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
     plan = reverse("admin:academics_lectureseries_preview")
-    registrar.post(plan, agreed(registrar.get(plan)))
+    registrar.post(plan, fingerprints(registrar.get(plan)))
     days = {"first_day": "2099-03-02", "last_day": "2099-03-08"}
     answer = registrar.post(reverse("admin:academics_holiday_add"), {"name": "Carnival", **days})
     assert answer["Location"] == plan
     assert Lecture.objects.filter(series__isnull=False).count() == 8
-    registrar.post(plan, agreed(registrar.get(plan)))
+    registrar.post(plan, fingerprints(registrar.get(plan)))
     assert Lecture.objects.filter(series__isnull=False).count() == 6
     assert Holiday.objects.get().name == "Carnival"
 
@@ -66,7 +66,7 @@ def test_a_new_holiday_leads_to_the_plan_of_the_series_it_touches(registrar: Cli
 def test_a_plan_that_is_out_of_date_is_not_carried_out(registrar: Client, world: World):
     registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
     plan = reverse("admin:academics_lectureseries_preview")
-    seen = agreed(registrar.get(plan))
+    seen = fingerprints(registrar.get(plan))
     LectureSeries.objects.update(title="Other", starts="08:00")
     answer = registrar.post(plan, seen, follow=True)
     assert "once more" in answer.content.decode()
@@ -132,7 +132,7 @@ def test_what_is_no_calendar_is_told_at_the_field(registrar: Client):
 def test_a_lecture_that_is_changed_in_the_admin_is_left_alone_by_its_series(registrar: Client, world: World):
     registrar.post(reverse("admin:academics_lectureseries_add"), {**SERIES, "course": world.course.pk})
     plan = reverse("admin:academics_lectureseries_preview")
-    registrar.post(plan, agreed(registrar.get(plan)))
+    registrar.post(plan, fingerprints(registrar.get(plan)))
     first, second, *_ = Lecture.objects.filter(series__isnull=False).order_by("starts_at")
     listing = reverse("admin:academics_lecture_changelist")
     registrar.post(listing, {"action": "cancel_all", "_selected_action": [first.pk]})
