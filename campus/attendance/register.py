@@ -75,12 +75,12 @@ class Register:
 
 def tally_statuses(statuses: Iterable[StatusDefinition | None], lecture_points: Decimal) -> Tally:
     """Add up statuses; `lecture_points` is the most that one lecture can give. None is left out."""
-    given = [status for status in statuses if status is not None]
-    counted = [status for status in given if status.is_counted]
+    known = [status for status in statuses if status is not None]
+    counted = [status for status in known if status.is_counted]
     return Tally(
-        counts=dict(Counter(status.code for status in given)),
+        counts=dict(Counter(status.code for status in known)),
         counted_lectures=len(counted),
-        attended_lectures=sum(status.is_attended for status in given),
+        attended_lectures=sum(status.is_attended for status in known),
         points=sum((status.points for status in counted), Decimal()),
         max_points=lecture_points * len(counted),
     )

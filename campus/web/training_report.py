@@ -67,7 +67,7 @@ class TrainingReport:
         report = gallery.report
         pairs = report.get("too_alike", [])
         suspects = {
-            one["photo"]: one["nearest"] for photos in report.get("suspect_photos", {}).values() for one in photos
+            photo["photo"]: photo["nearest"] for photos in report.get("suspect_photos", {}).values() for photo in photos
         }
         photos = [
             photo

@@ -99,7 +99,7 @@ class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     search_fields = ("to", "event", "subject", "webhook__url")
     fields = ("created_at", "event", "receiver", "shown", ("tries", "due_at", "sent_at"), "error", "subject", "body")
     readonly_fields = ("receiver", "shown")
-    actions_detail = ("again",)
+    actions_detail = ("retry",)
 
     @display(description=gettext_lazy("State"), ordering="state")
     def shown(self, delivery: Delivery) -> SafeString:
@@ -109,16 +109,16 @@ class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     def receiver(self, delivery: Delivery) -> str:
         return delivery.address
 
-    def has_again_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_retry_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("outbox.change_delivery")
 
-    @action(description=gettext_lazy("Try again"), url_path="again", icon="refresh", permissions=["again"], dialog={
+    @action(description=gettext_lazy("Try again"), url_path="retry", icon="refresh", permissions=["retry"], dialog={
         "title": gettext_lazy("Try again?"),
         "description": gettext_lazy("The message is sent as if it were new."),
         "form_class": None,
         "form_submit_text": gettext_lazy("Try again"),
     })  # fmt: skip
-    def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+    def retry(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         delivery = get_object_or_404(Delivery, pk=object_id)
         call_service(request, lambda: services.retry_delivery(delivery=delivery), _("The message is on its way."))
         return redirect_to_change(request, Delivery, object_id)

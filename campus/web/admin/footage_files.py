@@ -365,8 +365,8 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_select_related = ("lecture__course", "lecture__room")
     fields = ("lecture", "room", "shown", "missing", ("due", "check_count"), ("deadline_at", "finished_at"))
     readonly_fields = ("room", "shown", "missing", "due")
-    actions = ("look_again_all",)
-    actions_detail = ("staff_page", "files", "look_again")
+    actions = ("restart_all",)
+    actions_detail = ("staff_page", "files", "restart")
 
     @display(description=gettext_lazy("Room"), ordering="lecture__room__key")
     def room(self, collection: Collection) -> str:
@@ -406,7 +406,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         return redirect(reverse("admin:cctv_footagefile_changelist", query=span))
 
     @action(description=gettext_lazy("Check again"), permissions=["steer"])
-    def look_again_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+    def restart_all(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         call_for_each(
             request,
             queryset,
@@ -416,7 +416,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @action(
         description=gettext_lazy("Check again"),
-        url_path="again",
+        url_path="restart",
         icon="refresh",
         permissions=["steer"],
         dialog=confirm_dialog(
@@ -425,7 +425,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
             gettext_lazy("Check again"),
         ),
     )
-    def look_again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+    def restart(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
         call_service(
             request,

@@ -219,16 +219,16 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
         "error",
     )
     readonly_fields = ("gallery_state",)
-    actions_detail = ("use",)
+    actions_detail = ("activate",)
 
-    def has_use_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_activate_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")
 
     @action(
         description=gettext_lazy("Use this gallery"),
-        url_path="use",
+        url_path="activate",
         icon="settings_backup_restore",
-        permissions=["use"],
+        permissions=["activate"],
         dialog={
             "title": gettext_lazy("Use this gallery?"),
             "description": gettext_lazy("Attendance of the class is taken with this gallery until the next training."),
@@ -236,7 +236,7 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
             "form_submit_text": gettext_lazy("Use it"),
         },
     )
-    def use(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+    def activate(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
         call_service(request, lambda: services.activate_gallery(gallery=gallery), _("This gallery is now in use."))
         return redirect_to_change(request, Gallery, object_id)

@@ -165,9 +165,9 @@ def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     except FileNotFoundError:
         messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
         return redirect("admin:academics_student_import")
-    given = {field: request.GET[field] for field in FIELDS if field in request.GET}
+    chosen = {field: request.GET[field] for field in FIELDS if field in request.GET}
     form = ColumnsForm(
-        given or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
+        chosen or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
     )
     course_id = request.GET.get("default_class", "")
     course = courses_for(request.user).filter(pk=course_id).first() if course_id.isdecimal() else None

@@ -83,8 +83,8 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def new_password(self) -> str | None:
         """The password or private key to store; None keeps the current one."""
-        given = self.cleaned_data.get("private_key") or self.cleaned_data.get("password")
-        return given or ("" if self.cleaned_data.get("forget_password") else None)
+        secret = self.cleaned_data.get("private_key") or self.cleaned_data.get("password")
+        return secret or ("" if self.cleaned_data.get("forget_password") else None)
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]

@@ -162,12 +162,12 @@ class LectureSeriesAdmin(RegistrarAdmin):
             return redirect("admin:academics_lectureseries_changelist")
         series = list(chosen)
         plans = plan_all(series)
-        shown = [_preview_context(one, steps) for one, steps in zip(series, plans, strict=True)]
+        previews = [_preview_context(row, steps) for row, steps in zip(series, plans, strict=True)]
         context = {
             "title": _("Preview of the timetable"),
-            "plans": [plan for plan in shown if plan["writes"] or len(plans) == 1],
-            "writes": sum(plan["writes"] for plan in shown),
-            "settled": sum(not plan["writes"] for plan in shown) if len(plans) > 1 else 0,
+            "plans": [plan for plan in previews if plan["writes"] or len(plans) == 1],
+            "writes": sum(plan["writes"] for plan in previews),
+            "settled": sum(not plan["writes"] for plan in previews) if len(plans) > 1 else 0,
         }
         return TemplateResponse(
             request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}

@@ -101,7 +101,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user), pk=pk)
     form = StatusForm(request.POST)
     wanted = request.POST.getlist("shown" if request.POST.get("which") == "shown" else "records")
-    records = [int(one) for one in wanted if one.isdecimal() and len(one) < 19]
+    records = [int(pk) for pk in wanted if pk.isdecimal() and len(pk) < 19]
     show = request.POST.get("show", "")
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))

@@ -132,7 +132,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
     recordings = list(
         recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk")
     )
-    collected = any(one.collected for one in recordings)
+    collected = any(recording.collected for recording in recordings)
     context = {
         "lecture": lecture,
         "form": form,

@@ -91,14 +91,14 @@ def _upload_refused(request: StaffRequest, lecture: Lecture, sentence: str, stat
 def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
     recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report", "uploaded_by")
     recording = get_object_or_404(recordings, pk=pk)
-    told = progress_of(recording)
+    progress = progress_of(recording)
     context = {
         "recording": recording,
         "lecture": recording.lecture,
-        "progress": told,
+        "progress": progress,
         "provisional": recording.provisional,
         "clips": recording.clips.select_related("footage_file").order_by("recording_start"),
-        "recognised_students": with_faces(request.user, told["recognised_students"]),
+        "recognised_students": with_faces(request.user, progress["recognised_students"]),
         "in_work": recording.state in OPEN_STATES,
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
@@ -112,21 +112,21 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def recording_progress(request: StaffRequest, pk: UUID) -> HttpResponse:
-    """Asked by everybody who watches, all the time: who may see it is asked each time, how far it is every two
-    seconds."""
+    """The progress as JSON. Every watching page polls it, so it is computed once in two seconds for all of them, but
+    permission is checked each time."""
     recordings = recordings_for(request.user).filter(pk=pk)
     found = recordings.values_list("run", "state").first()
     if found is None:
         raise Http404
     run, state = found
 
-    def told() -> tuple[str, str]:
-        now = progress_of(get_object_or_404(recordings.select_related("lecture__course")))
-        return progress_etag(now), json.dumps(
-            now | {"recognised_students": with_faces(request.user, now["recognised_students"])}
+    def compute() -> tuple[str, str]:
+        progress = progress_of(get_object_or_404(recordings.select_related("lecture__course")))
+        return progress_etag(progress), json.dumps(
+            progress | {"recognised_students": with_faces(request.user, progress["recognised_students"])}
         )
 
-    tag, body = coalesce(f"progress-{pk}-{run}-{state}-{get_language()}", told)
+    tag, body = coalesce(f"progress-{pk}-{run}-{state}-{get_language()}", compute)
     answer = HttpResponse(
         body, content_type="application/json", headers={"Cache-Control": "no-store", "ETag": f'"{tag}"'}
     )

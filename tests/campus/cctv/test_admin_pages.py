@@ -217,7 +217,7 @@ def test_a_missing_collection_is_listed_and_restarted(office: Client):
         lecture=lecture, state="missing", note=Message("cam1: nothing."), next_check_at=now, deadline_at=now
     )
     assert "cam1: nothing." in office.get(reverse("admin:cctv_collection_changelist")).content.decode()
-    assert "Checking for footage again." in press(office, "cctv_collection_look_again", row.pk)
+    assert "Checking for footage again." in press(office, "cctv_collection_restart", row.pk)
     row.refresh_from_db()
     assert row.state == Collection.State.COLLECTING
     footage_file = factories.footage_file(factories.camera("C 1"), lecture.starts_at, path="other room.mp4")

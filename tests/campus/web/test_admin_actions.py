@@ -205,10 +205,10 @@ def test_one_goes_back_to_an_earlier_gallery(campus: Campus, registrar: Client, 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"gallery")
         galleries.append(row)
-    assert "gallery is now in use" in press(registrar, "biometrics_gallery_use", galleries[0].pk)
+    assert "gallery is now in use" in press(registrar, "biometrics_gallery_activate", galleries[0].pk)
     assert Gallery.objects.get(active=True) == galleries[0]
     Path(settings.MEDIA_ROOT, galleries[1].path).unlink()
-    assert "has no file any more" in press(registrar, "biometrics_gallery_use", galleries[1].pk)
+    assert "has no file any more" in press(registrar, "biometrics_gallery_activate", galleries[1].pk)
     assert Gallery.objects.get(active=True) == galleries[0]
 
 

@@ -211,6 +211,6 @@ def test_the_admin_sends_a_trial_message_and_tries_again(world: World) -> None:
             ).status_code
             == 200
         )
-    assert boss.post(reverse("admin:outbox_delivery_again", args=[message.pk]), SENT).status_code == 302
+    assert boss.post(reverse("admin:outbox_delivery_retry", args=[message.pk]), SENT).status_code == 302
     message.refresh_from_db()
     assert (message.state, message.tries) == ("queued", 0)

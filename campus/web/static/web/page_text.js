@@ -1,8 +1,8 @@
 // Reads the translated sentences of a page from its template and fills in {names}; formats sizes.
 // eslint-disable-next-line no-unused-vars
 const sentencesFrom = (template) => {
-  const sentences = new Map([...template.content.querySelectorAll("[data-word]")].map((one) => [one.dataset.word, one.textContent]));
-  return (word, values = {}) => sentences.get(word).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const sentences = new Map([...template.content.querySelectorAll("[data-sentence]")].map((node) => [node.dataset.sentence, node.textContent]));
+  return (key, values = {}) => sentences.get(key).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 };
 
 // eslint-disable-next-line no-unused-vars

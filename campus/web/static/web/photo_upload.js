@@ -14,8 +14,8 @@ if (drop) {
   let sending = false;
 
   const updateSummary = () => {
-    const words = { "%n": counts.done, "%m": counts.all, "%r": counts.refused };
-    find("summary").textContent = drop.dataset.count.replace(/%[nmr]/g, (name) => words[name]);
+    const values = { "%n": counts.done, "%m": counts.all, "%r": counts.refused };
+    find("summary").textContent = drop.dataset.count.replace(/%[nmr]/g, (name) => values[name]);
   };
 
   const addLine = (path) => {
@@ -66,7 +66,7 @@ if (drop) {
         const answer = await response.json();
         showProblem(answer.error);
         batch.forEach(({ item, path, file }) => {
-          const n = answer.rows.findIndex((one) => one.path === path || one.path === file.name);
+          const n = answer.rows.findIndex((row) => row.path === path || row.path === file.name);
           const row = n < 0 ? undefined : answer.rows.splice(n, 1)[0];
           if (row?.id) {
             setState(item, "pending", drop.dataset.waits, row.student);
@@ -130,9 +130,9 @@ if (drop) {
     const reader = entry.createReader();
     const found = [];
     for (;;) {
-      const some = await new Promise((yes, no) => reader.readEntries(yes, no)); // a hundred at a time
-      if (!some.length) return found;
-      for (const one of some) found.push(...(await filesIn(one)));
+      const batch = await new Promise((yes, no) => reader.readEntries(yes, no)); // a hundred at a time
+      if (!batch.length) return found;
+      for (const child of batch) found.push(...(await filesIn(child)));
     }
   };
 

@@ -15,7 +15,7 @@ const clock = (seconds) => {
 
 const startPolling = (card, first) => {
   const find = (name) => card.querySelector(`[data-${name}]`);
-  const say = sentencesFrom(card.querySelector("template[data-words]"));
+  const say = sentencesFrom(card.querySelector("template[data-sentences]"));
   const timeLeft = (seconds) => {
     if (seconds === null) return "";
     return seconds < 90 ? say("seconds", { n: Math.max(1, Math.round(seconds)) }) : say("minutes", { n: Math.round(seconds / 60) });
@@ -112,14 +112,14 @@ const replaceContent = async () => {
   const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const loaded = [...document.scripts].map((one) => one.src);
-  const scripts = [...page.querySelectorAll("script[src]")].map((one) => one.src);
+  const loaded = [...document.scripts].map((script) => script.src);
+  const scripts = [...page.querySelectorAll("script[src]")].map((script) => script.src);
   const old = document.querySelector("main");
-  const held = old.contains(document.activeElement);
+  const hadFocus = old.contains(document.activeElement);
   const main = document.adoptNode(page.querySelector("main"));
   const label = main.querySelector("[data-state-label]");
   old.replaceWith(main);
-  if (held) main.focus({ preventScroll: true });
+  if (hadFocus) main.focus({ preventScroll: true });
   for (const src of scripts) {
     if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // scripts inserted by a parser never run
   }

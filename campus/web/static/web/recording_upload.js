@@ -7,7 +7,7 @@ if (form && window.tus) {
   const MAX_RETRY_DELAY_MS = 20000;
   const RETRY_STATUSES = [0, 409, 423, 429, 502, 503, 504]; // responses after which the same request is sent again
   const section = form.parentElement;
-  const say = sentencesFrom(section.querySelector("template[data-words]"));
+  const say = sentencesFrom(section.querySelector("template[data-sentences]"));
   const blank = section.querySelector("template[data-line]");
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector(".drop");
@@ -99,7 +99,7 @@ if (form && window.tus) {
       if (this.state !== "reading") return;
       this.upload = this.createUpload(earlier);
       if (earlier) this.bar.value = earlier.offset / earlier.size;
-      this.setState("ready", earlier ? say("here", { sent: formatSize(earlier.offset), size: formatSize(earlier.size) }) : say("ready"));
+      this.setState("ready", earlier ? say("resuming", { sent: formatSize(earlier.offset), size: formatSize(earlier.size) }) : say("ready"));
     }
 
     createUpload(earlier) {
@@ -159,7 +159,7 @@ if (form && window.tus) {
         this.retryDelay = Math.min(2 * this.retryDelay, MAX_RETRY_DELAY_MS);
         return;
       }
-      let sentence = recording ? say("twice") : say("refused", { status });
+      let sentence = recording ? say("duplicate") : say("refused", { status });
       try {
         sentence = JSON.parse(answer.getBody()).detail || sentence;
       } catch {
@@ -204,12 +204,12 @@ if (form && window.tus) {
 
   // One file is read at a time, MAX_PARALLEL_UPLOADS are sent.
   const startNext = () => {
-    if (!files.some((one) => one.state === "reading")) {
-      const chosen = files.find((one) => one.state === "chosen");
+    if (!files.some((item) => item.state === "reading")) {
+      const chosen = files.find((item) => item.state === "chosen");
       if (chosen) chosen.check();
     }
-    while (started && files.filter((one) => ["sending", "lost"].includes(one.state)).length < MAX_PARALLEL_UPLOADS) {
-      const ready = files.find((one) => one.state === "ready");
+    while (started && files.filter((item) => ["sending", "lost"].includes(item.state)).length < MAX_PARALLEL_UPLOADS) {
+      const ready = files.find((item) => item.state === "ready");
       if (!ready) break;
       ready.send();
     }
@@ -219,12 +219,12 @@ if (form && window.tus) {
   const addFiles = (chosen) => {
     problem.textContent = "";
     for (const file of chosen) {
-      const known = files.some((one) => one.file.name === file.name && one.file.size === file.size && one.file.lastModified === file.lastModified);
-      if (known) continue;
-      const one = new FileUpload(file);
-      files.push(one);
-      one.state = "chosen";
-      one.find("state").textContent = say("waiting");
+      const isKnown = files.some((item) => item.file.name === file.name && item.file.size === file.size && item.file.lastModified === file.lastModified);
+      if (isKnown) continue;
+      const upload = new FileUpload(file);
+      files.push(upload);
+      upload.state = "chosen";
+      upload.find("state").textContent = say("waiting");
     }
     input.value = "";
     startNext();
@@ -259,13 +259,13 @@ if (form && window.tus) {
   });
 
   window.addEventListener("online", () => {
-    files.filter((one) => one.state === "lost").forEach((one) => {
-      clearTimeout(one.timer);
-      one.upload.start();
+    files.filter((item) => item.state === "lost").forEach((item) => {
+      clearTimeout(item.timer);
+      item.upload.start();
     });
   });
   window.addEventListener("beforeunload", (event) => {
-    if (files.some((one) => ["sending", "lost"].includes(one.state))) event.preventDefault();
+    if (files.some((item) => ["sending", "lost"].includes(item.state))) event.preventDefault();
   });
 
   section.querySelectorAll("[data-unfinished]").forEach((row) => {
