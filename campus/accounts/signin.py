@@ -15,8 +15,8 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from campus.accounts.emails import notify_recovery_code_used
 from campus.accounts.services import redeem_recovery_code, verify_two_factor_code
+from campus.accounts.signals import recovery_code_used
 from campus.common.errors import UserError
 
 MAX_ATTEMPTS = 10
@@ -102,7 +102,7 @@ def verify_login_code(*, user: User, code: str) -> None:
         if not redeem_recovery_code(user=user, code=code):
             limit.add_attempt()
             raise UserError("This code is wrong or was used already. Wait for the next one.")
-        notify_recovery_code_used(user=user)
+        recovery_code_used.send(User, user=user)
     limit.reset()
 
 

@@ -27,11 +27,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.i18n import set_language
 
 from campus.accounts import services
-from campus.accounts.emails import notify_recovery_codes_replaced
 from campus.accounts.roles import role_of
 from campus.accounts.selectors import count_recovery_codes, has_two_factor, language_of, tokens_for
 from campus.accounts.signin import pending_login, start_pending_login, verify_login_code
 from campus.common.errors import UserError
+from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
 

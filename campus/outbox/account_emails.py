@@ -1,5 +1,6 @@
 """E-mails to users about their own accounts."""
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -12,8 +13,8 @@ from campus.accounts.selectors import count_recovery_codes, use_language_of
 from campus.outbox.services import queue_email
 
 
-def notify_recovery_code_used(*, user: User) -> None:
-    """Tell users that a recovery code was used: if it was not them, somebody else has the password and the code."""
+def notify_recovery_code_used(*, user: User, **_signal: Any) -> None:
+    """Receiver of `recovery_code_used`: if it was not the user, somebody else has the password and a code."""
     with use_language_of(user):
         _send(user, _("A recovery code of your account was used"), "recovery_code_used")
 
