@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
+from recognition.media.file_kind import PHOTO_SUFFIXES
 
 
 def photos_by_person(folder: Path, first: int | None = None) -> dict[str, list[Path]]:

@@ -3,8 +3,10 @@
 Times are in seconds from the start of the recording, boxes in pixels of the upright picture.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +18,28 @@ Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 FacePosition = tuple[float, Box]  # when and where a face was
 
 
+class ClockRun(NamedTuple):
+    """A stretch of a file with one clock: it begins at second `start` of the recording, at `raw_start` of its own clock,
+    at byte `position`."""
+
+    start: float
+    raw_start: float
+    position: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
-    """What a recording is, read from its headers. A photo is a recording of one frame.
+    """What a recording is, as a reading of all its packets shows. A photo is a recording of one frame.
 
-    `width` and `height` are in pixels as shown, that is after `rotation` (clockwise: 0, 90, 180 or 270 degrees).
-    `fps` is the average frame rate, `duration` is in seconds; both are 0 for a photo.
-    `started_at` is the time that the camera wrote into the file, where it wrote one.
+    `width` and `height` are in pixels as shown: with square pixels, after `rotation` (clockwise: 0, 90, 180 or 270
+    degrees); `is_mirrored`: after that, left and right are swapped. `fps` is the average frame rate, `duration` is in
+    seconds to the end of the last picture; both are 0 for a photo. `claimed_duration` is what the header says, where
+    that is longer. `started_at` is the time that the camera wrote into the file, where it wrote one.
+
+    `stream` is the index of the video stream, and `other_streams` are those of the others. `runs` are the file's
+    clocks, more than one where they start again or jump; `gaps` are when it has no pictures. `counts_pictures`: times
+    between key frames are nonsense or missing, so pictures are counted. `preroll` is how many seconds before a moment
+    the decoding has to begin, in a file whose key frames are no whole pictures; else 0.
     """
 
     container: str
@@ -34,6 +51,34 @@ class VideoInfo:
     duration: float
     started_at: datetime | None = None
     is_photo: bool = False
+    is_mirrored: bool = False
+    claimed_duration: float = 0.0
+    stream: int = 0
+    other_streams: tuple[int, ...] = ()
+    runs: tuple[ClockRun, ...] = ()
+    gaps: tuple[Interval, ...] = ()
+    counts_pictures: bool = False
+    preroll: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The values as JSON can hold them."""
+        started = self.started_at and self.started_at.isoformat()
+        return asdict(self) | {"started_at": started}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "VideoInfo":
+        """What `to_json` gave."""
+        started = values.get("started_at")
+        own = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        return cls(
+            **own
+            | {
+                "started_at": started and datetime.fromisoformat(started),
+                "other_streams": tuple(values.get("other_streams", ())),
+                "runs": tuple(ClockRun(*run) for run in values.get("runs", ())),
+                "gaps": tuple((start, end) for start, end in values.get("gaps", ())),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
 from campus.common.keys import match_key
+from recognition.media.file_kind import PHOTO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif"}
 JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
 MAX_FILES = 20_000
 MAX_UNPACKED_BYTES = 32 * 1024**3
@@ -192,7 +192,7 @@ def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
 
 def refusal_reason(path: PurePosixPath, size: int) -> Message:
     if path.suffix.lower() not in PHOTO_SUFFIXES:
-        return Message("It is no photo. Photos are JPEG, PNG, WebP or HEIC files.")
+        return Message("It is no photo. Use a usual kind, such as JPEG, PNG, WebP, HEIC or AVIF.")
     if len(path.parts) < 2:
         return Message("It lies in no student's folder.")
     if size > settings.MAX_PHOTO_BYTES:

@@ -1,7 +1,6 @@
 """What fetching a footage file writes: its progress, its end, or that it is tried again later."""
 
 import logging
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -65,10 +64,9 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
     A file that this source or this room has already is not stored twice.
     """
     name = footage_file_path(footage_file, footage_file.path)
-    started = info.started_at and info.started_at.isoformat()
     facts = {
         "sha256": sha256,
-        "info": asdict(info) | {"started_at": started},
+        "info": info.to_json(),
         "fetched_bytes": footage_file.size,
         "retry_count": 0,
         "retry_at": None,

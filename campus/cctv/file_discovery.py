@@ -15,33 +15,13 @@ from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.keys import match_key
+from recognition.media.file_kind import VIDEO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
 
 QUIET_PERIOD = timedelta(minutes=2)  # a file that was not changed for so long is no longer being written
 MAX_ASSUMED_DURATION = timedelta(hours=4)  # of a file whose end nothing tells
 MAX_UNREADABLE_FILES = 200  # of one scan, kept for a person to assign
 BATCH_SIZE = 500
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".avi",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".mpg",
-        ".mpeg",
-        ".webm",
-        ".flv",
-        ".asf",
-        ".wmv",
-        ".dav",
-        ".264",
-        ".265",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +108,8 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
     readable: list[ParsedFile] = []
     unreadable: list[ParsedFile] = []
     for file in files:
-        if not _is_storable(file.path):
+        suffix = file_suffix(file.path)
+        if not _is_storable(file.path) or (suffix and suffix not in VIDEO_SUFFIXES):
             continue
         fields = pattern.match(file.path, source.tzinfo)
         if fields is None:
@@ -147,7 +128,7 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
         )
         if camera and starts:
             readable.append(parsed)
-        elif file_suffix(file.path) in VIDEO_SUFFIXES:
+        elif suffix:
             parsed.needs_assignment = not label or starts is None
             unreadable.append(parsed)
     readable.sort(key=lambda parsed: (parsed.camera.pk, parsed.starts_at, parsed.file.path))  # type: ignore[union-attr]

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -94,7 +93,7 @@ def save_recorded_file(
         ends_at=ends_at,
         state=FootageFile.State.STORED,
         sha256=sha256,
-        info=asdict(info),
+        info=info.to_json(),
         fetched_at=timezone.now(),
         note=_gap_before(camera, starts_at, ends_at),
     )

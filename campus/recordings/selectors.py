@@ -1,11 +1,8 @@
 """Which recordings a user may see, and what is known of one."""
 
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from django.db.models import F, QuerySet, Sum
 
@@ -36,9 +33,7 @@ def uploads_for(user: AnyUser) -> QuerySet[Upload]:
 
 def video_info(row: Recording | FootageFile) -> VideoInfo:
     """What the file is, as it was probed when it arrived."""
-    values: dict[str, Any] = {field.name: row.info[field.name] for field in fields(VideoInfo)}
-    started = values.pop("started_at")
-    return VideoInfo(**values, started_at=datetime.fromisoformat(started) if started else None)
+    return VideoInfo.from_json(row.info)
 
 
 def segment_length(segment: Segment) -> float:

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -170,12 +169,11 @@ def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Seq
     """Finish the ingest: create the segments and request them, all with one embedder. False if this attempt lost its
     lease.
     """
-    started = info.started_at and info.started_at.isoformat()
     with transaction.atomic():
         planned = jobs.finish(
             recording,
             Recording.State.PROCESSING,
-            info=asdict(info) | {"started_at": started},
+            info=info.to_json(),
             duration=info.duration,
             embedder=embedder_in_use(recording.lecture.course),
             planned_at=timezone.now(),

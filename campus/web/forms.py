@@ -14,6 +14,7 @@ from campus.academics.models import Lecture, Room
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
+from recognition.media.file_kind import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 
 class LocalDateTimeInput(forms.DateTimeInput):
@@ -97,7 +98,9 @@ class UploadForm(forms.Form):
             "required": gettext_lazy("Choose a video or a photo first."),
             "max_length": gettext_lazy("The file name is longer than 255 characters. Rename the file."),
         },
-        widget=forms.FileInput(attrs={"accept": "video/*,image/*,.mkv,.mts,.m2ts,.ts,.avi,.heic,.heif"}),
+        widget=forms.FileInput(
+            attrs={"accept": ",".join(["video/*", "image/*", *sorted(VIDEO_SUFFIXES | PHOTO_SUFFIXES)])}
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Read one photograph upright: JPEG, PNG, WebP or HEIC, found by content."""
+"""Read one photograph upright, whatever its kind: found by content, not by name."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,18 +12,9 @@ from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 
 pillow_heif.register_heif_opener()
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
+DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 MAX_PIXELS = 64_000_000  # a phone's largest usual photo has 50 million
-
-
-def is_photo(head: bytes) -> bool:
-    """Whether a file that begins with `head` (16 bytes or more) is a photograph of one of the known formats."""
-    return (
-        head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
-        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS)
-    )
 
 
 def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uint8], str, datetime | None]:
@@ -46,14 +37,25 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
                 )
             image_format = (image.format or "").lower()
             taken = _taken(image.getexif())
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.array(upright), image_format, taken
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in DEEP_GREY_MODES:
+                upright = _as_8_bit(upright)
+            return np.array(upright.convert("RGB")), image_format, taken
     except Image.DecompressionBombError as error:
         raise RecordingOutOfLimits("The photo is absurdly large. Make it smaller and try again.") from error
     except FileNotFoundError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise UnreadableRecording("The photo is damaged or incomplete. Copy it again, or take another one.") from error
+
+
+def _as_8_bit(image: Image.Image) -> Image.Image:
+    """A grey image of more than 8 bits, from its darkest to its brightest point: cameras fill 10, 12 or 16 of them."""
+    values = np.asarray(image, np.float32)
+    low, high = float(values.min()), float(values.max())
+    if high <= 255 and low >= 0:
+        low, high = 0.0, 255.0
+    return Image.fromarray(((values - low) * (255 / max(high - low, 1.0))).astype(np.uint8))
 
 
 def _taken(exif: Image.Exif) -> datetime | None:

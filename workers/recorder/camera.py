@@ -15,7 +15,7 @@ from urllib.parse import quote
 import av
 
 from campus.common.errors import UserError
-from recognition.media.video import CODECS
+from recognition.media.container import CODECS
 from recognition.messages import Message
 from workers.recorder.relay import Relay
 

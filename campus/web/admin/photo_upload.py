@@ -24,11 +24,12 @@ from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto, PhotoImport
-from campus.biometrics.photo_import import PHOTO_SUFFIXES, ImportedFile, ImportResult
+from campus.biometrics.photo_import import ImportedFile, ImportResult
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.common.errors import UserError
 from campus.web.admin.base import render_badge, render_change_link, signed_in_user
+from recognition.media.file_kind import PHOTO_SUFFIXES
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
 MAX_VERDICTS_PER_REQUEST = 200

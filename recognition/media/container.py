@@ -1,0 +1,197 @@
+"""Open a video file, and read its packets.
+
+Every file is taken for hostile. Its container is found by its first bytes, from a short list without playlists, and
+forced on FFmpeg; FFmpeg gets the bytes of an open file and may open nothing else; sizes and rates are checked before
+pictures are decoded.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+from av.stream import Discard, Disposition
+
+from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.media.file_kind import reader_for
+from recognition.media.photo import MAX_PIXELS
+
+CODECS = tuple(
+    "h264 hevc mpeg4 mjpeg vp8 vp9 av1 libdav1d mpeg2video prores h263 mpeg1video msmpeg4 msmpeg4v2 wmv1 wmv2 wmv3 vc1 "
+    "flv dvvideo dnxhd".split(" ")
+)
+BEFORE_START = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
+MAX_UNREADABLE_PLACES = 100  # that are passed over in one reading
+RATE_PACKETS = 100  # enough to measure a frame rate
+# Between key frames only pictures that others are built on are decoded; all of them where they have to be counted.
+REFERENCES_ONLY, ALL_PICTURES = "NONREF", "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in
+    the file."""
+
+    pixels: int = 7680 * 4320
+    photo_pixels: int = MAX_PIXELS
+    fps: float = 240.0
+    duration: float = 12 * 3600.0
+    streams: int = 64
+
+
+LIMITS = Limits()
+
+
+@contextmanager
+def open_video(path: Path, limits: Limits = LIMITS, stream_index: int | None = None) -> Iterator[tuple[Any, Any]]:
+    """The file as (container, its video stream): the one with that index, else the largest.
+
+    FFmpeg reads from our file object, so it needs no protocol: none is allowed to it, no second file, and no reader but
+    the one that fits the content. The limit on pixels holds for the decoder too, whatever a picture claims later on.
+    Raises UnreadableRecording, and RecordingOutOfLimits for what the header claims.
+    """
+    reader = reader_for(path)
+    pixels = {"max_pixels": str(limits.pixels)}
+    confined = {"protocol_whitelist": "", "format_whitelist": reader, "codec_whitelist": ",".join(CODECS)}
+    try:
+        with (
+            path.open("rb") as file,
+            av.open(
+                file,
+                format=reader,
+                options=pixels,
+                container_options=confined,
+                buffer_size=1 << 18,
+                metadata_errors="replace",
+            ) as container,
+        ):
+            streams = _known_streams(container, limits)
+            stream = next((stream for stream in streams if stream.index == stream_index), streams[0])
+            _check_size(stream, limits)
+            stream.codec_context.options = pixels
+            stream.codec_context.thread_type = "AUTO"
+            stream.codec_context.thread_count = min(os.cpu_count() or 1, 4)  # each thread holds a picture
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = Discard.all
+            yield container, stream
+    except av.FFmpegError as error:
+        raise UnreadableRecording(
+            "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it "
+            "again."
+        ) from error
+
+
+def video_streams(path: Path, limits: Limits = LIMITS) -> list[int]:
+    """The indices of the video streams that can be read, the largest picture first. Raises as `open_video`."""
+    with open_video(path, limits) as (container, _stream):
+        return [stream.index for stream in _known_streams(container, limits)]
+
+
+def _known_streams(container: Any, limits: Limits) -> list[Any]:
+    """The video streams whose coding is on the list, the largest first."""
+    if len(container.streams) > limits.streams:
+        raise RecordingOutOfLimits(
+            "The file has {n} streams; at most {most} are read. Export the video alone.",
+            n=len(container.streams),
+            most=limits.streams,
+        )
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        raise UnreadableRecording(
+            "The file has no video in it, only sound or other data. Choose the recording with the picture."
+        )
+    known = [stream for stream in streams if stream.codec_context is not None and stream.codec_context.name in CODECS]
+    if not known:
+        raise UnreadableRecording("The video's coding is not known here. Convert it to H.264 in MP4.")
+    return sorted(known, key=lambda stream: -stream.codec_context.width * stream.codec_context.height)
+
+
+def _check_size(stream: Any, limits: Limits) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if not width * height:  # FFmpeg makes it so where it found more in the pictures themselves
+        raise RecordingOutOfLimits("The video's pictures have no sensible size. Convert it to a usual size.")
+    if width * height > limits.pixels:
+        raise RecordingOutOfLimits(
+            "The video's pictures are {width} x {height} pixels large; at most {most:.1f} million pixels are read. "
+            "Convert it to a usual size.",
+            width=width,
+            height=height,
+            most=limits.pixels / 1e6,
+        )
+
+
+def packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's packets from here on; places that can't be read are passed over."""
+    for _ in range(MAX_UNREADABLE_PLACES):
+        try:
+            yield from (packet for packet in container.demux(stream) if packet.size)
+            return
+        except av.FFmpegError:
+            continue
+
+
+def decode(stream: Any, packet: Any) -> list[Any]:
+    """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a fresh
+    start."""
+    try:
+        pictures = stream.codec_context.decode(packet)
+    except av.FFmpegError:
+        pictures = []
+    if packet is None:
+        stream.codec_context.flush_buffers()
+    return [picture for picture in pictures if not picture.is_corrupt]
+
+
+def raw_time(item: Any, stream: Any) -> float | None:
+    """Seconds by the file's own clock, which may begin anywhere, of a packet or picture; None without one."""
+    ticks = item.pts if item.pts is not None else item.dts
+    return None if ticks is None else float(ticks * stream.time_base)
+
+
+def seek(container: Any, stream: Any, raw: float) -> None:
+    """Go to a key frame at or before that time of the file's own clock, as near as the container knows; to the
+    beginning if it knows none."""
+    for time in (raw, _first_raw_time(stream) + BEFORE_START):
+        try:
+            container.seek(math.floor(time / stream.time_base), stream=stream)
+            return
+        except av.FFmpegError:
+            continue
+    container.seek(0)
+
+
+def rewind(container: Any, stream: Any) -> None:
+    """Go to the beginning."""
+    seek(container, stream, _first_raw_time(stream) + BEFORE_START)
+
+
+def seek_byte(container: Any, stream: Any, position: int) -> bool:
+    """Go to a byte of the file; whether the container can."""
+    try:
+        container.seek(position, stream=stream, unsupported_byte_offset=True)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _first_raw_time(stream: Any) -> float:
+    return float((stream.start_time or 0) * stream.time_base)
+
+
+def frame_rate(container: Any, stream: Any, max_fps: float) -> float:
+    """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if
+    unknown."""
+    claimed = float(stream.average_rate or stream.guessed_rate or 0)
+    if claimed <= max_fps:
+        return claimed
+    rewind(container, stream)
+    times = [raw_time(packet, stream) for packet in islice(packets(container, stream), RATE_PACKETS)]
+    known = [time for time in times if time is not None]
+    span = max(known, default=0.0) - min(known, default=0.0)
+    return (len(known) - 1) / span if span else 0.0
