@@ -154,7 +154,7 @@ def take_attendance(
             known=", ".join(FPIR_BY_STRICTNESS),
         )
     recording = Path(recording)
-    info = probe(recording)
+    info = choose_stream(recording, probe(recording), detector)
     if gallery is not None and not isinstance(gallery, Gallery):
         gallery = Gallery.load(Path(gallery))
     if not isinstance(embedder, Embedder):

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,8 @@ from recognition.embedding.averaging import embed_crops, embed_enrolment_crop, e
 from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
 from recognition.media.prefetch import prefetch
-from recognition.media.video import sample_frames
+from recognition.media.video import probe, sample_frames
+from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.messages import Message
 from recognition.tracking.tracker import Observation, OpenTrack, Tracker
 from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
@@ -26,6 +29,7 @@ from recognition.vectors import Floats
 SAMPLE_EVERY_SECONDS = 2.0
 MAX_CROPS_PER_TRACK = 3
 PREFETCHED_FRAMES = 4
+STREAM_SAMPLES = 6  # pictures of each video stream by which one is chosen
 MIN_FACE_SCORE = 0.8  # of the detector; half of what it finds below this is no face
 MAX_PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
 MIN_PHOTO_FACE = 32  # pixels
@@ -74,6 +78,35 @@ def process_segment(
         light=statistics.light,
         motion=statistics.motion,
     )
+
+
+def choose_stream(path: Path, info: VideoInfo, detector: Detector | None = None) -> VideoInfo:
+    """What the recording is by the video stream in which most faces are found; `info` is by its largest one.
+
+    Lecture capture puts slides and camera into one file, and the slides are often the larger. STREAM_SAMPLES pictures of
+    each stream are searched; a recording with one stream comes back as it is. Raises UnreadableRecording when the file
+    can't be opened.
+    """
+    if not info.other_streams:
+        return info
+    detector = detector or Detector()
+    candidates = [info]
+    for index in info.other_streams:
+        with suppress(RecognitionError):  # a stream that can't be read is none to choose
+            candidates.append(probe(path, stream=index))
+    return max(candidates, key=lambda candidate: _count_faces(path, candidate, detector))
+
+
+def _count_faces(path: Path, info: VideoInfo, detector: Detector) -> int:
+    count = 0
+    for number in range(STREAM_SAMPLES):
+        time = info.duration * (number + 0.5) / STREAM_SAMPLES
+        segment = Segment(number, time, min(time + SAMPLE_EVERY_SECONDS, info.duration))
+        with suppress(UnreadableRecording):
+            for frame in islice(sample_frames(path, info, segment, SAMPLE_EVERY_SECONDS), 1):
+                faces = detector.detect([frame.image])[0]
+                count += sum(face.score >= MIN_FACE_SCORE for face in faces)
+    return count
 
 
 def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:

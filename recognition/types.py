@@ -19,8 +19,8 @@ FacePosition = tuple[float, Box]  # when and where a face was
 
 
 class ClockRun(NamedTuple):
-    """A stretch of a file with one clock: it begins at second `start` of the recording, at `raw_start` of its own clock,
-    at byte `position`."""
+    """A stretch of a file with one clock. It begins at second `start` of the recording, `raw_start` of its own clock,
+    and byte `position`."""
 
     start: float
     raw_start: float

@@ -16,6 +16,9 @@ from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
 from recognition.media.file_kind import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
+# Browsers take few of the suffixes for videos or photos.
+UPLOAD_TYPES = ",".join(["video/*", "image/*", *sorted(VIDEO_SUFFIXES | PHOTO_SUFFIXES)])
+
 
 class LocalDateTimeInput(forms.DateTimeInput):
     input_type = "datetime-local"
@@ -98,9 +101,7 @@ class UploadForm(forms.Form):
             "required": gettext_lazy("Choose a video or a photo first."),
             "max_length": gettext_lazy("The file name is longer than 255 characters. Rename the file."),
         },
-        widget=forms.FileInput(
-            attrs={"accept": ",".join(["video/*", "image/*", *sorted(VIDEO_SUFFIXES | PHOTO_SUFFIXES)])}
-        ),
+        widget=forms.FileInput(attrs={"accept": UPLOAD_TYPES}),
     )
 
 

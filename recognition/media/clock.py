@@ -5,11 +5,12 @@ be nonsense between key frames; some files have none. One reading of all packets
 result is a list of runs: stretches of the file in which the recording's time is the file's own plus a constant.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from recognition.media.container import packets, raw_time
+from recognition.media.container import VideoFile
 from recognition.types import ClockRun, Interval, VideoInfo
 
 DEFAULT_FPS = 25.0  # of a file that does not say
@@ -47,32 +48,33 @@ class Timeline:
     key_times: tuple[float, ...]
 
 
-def read_timeline(container: Any, stream: Any, reader: str, fps: float) -> Timeline:
-    """Read the packets from where the container stands, which is its beginning."""
+def read_timeline(video: VideoFile, fps: float) -> Timeline:
+    """Read all packets of the file, without decoding them."""
+    video.rewind()
     picture_seconds = 1 / (fps or DEFAULT_FPS)
-    groups = _read_groups(packets(container, stream), stream, picture_seconds)
+    groups = _read_groups(video, picture_seconds)
     if not groups:
         return Timeline(runs=(), duration=0.0, gaps=(), counts_pictures=False, longest_group=0.0, key_times=())
     counts_pictures = not all(group.is_timed for group in groups) or _share_of_nonsense(groups) > MAX_NONSENSE_SHARE
-    max_pause = float("inf") if reader in MEANT_CLOCKS else MAX_PAUSE_SECONDS
+    max_pause = float("inf") if video.reader in MEANT_CLOCKS else MAX_PAUSE_SECONDS
     groups = _without_outliers(groups, max_pause)
-    start = groups[0].key - _zero(container, stream, groups[0])
+    start = groups[0].key - _zero(video, groups[0])
     runs = [ClockRun(start, groups[0].key, 0)]
     starts = [start]
     gaps: list[Interval] = []
     if start > GAP_SECONDS:
         gaps.append((0.0, start))
-    for group, following in zip(groups, groups[1:], strict=False):
+    for group, following in pairwise(groups):
         counted_end = starts[-1] + group.packets * picture_seconds
-        last_seen = (
-            counted_end if counts_pictures else starts[-1] + min(group.end, max(following.key, group.key)) - group.key
-        )
+        timed_end = starts[-1] + group.end - group.key
         step = following.key - group.key
         if 0 < step <= group.packets * picture_seconds + max_pause:
+            last_seen = counted_end if counts_pictures else min(timed_end, starts[-1] + step)
             starts.append(starts[-1] + step)
         else:
-            starts.append(max(counted_end if counts_pictures else starts[-1] + group.end - group.key, starts[-1]))
-            runs.append(ClockRun(starts[-1], following.key, following.position))
+            last_seen = counted_end if counts_pictures else timed_end
+            starts.append(last_seen)
+            runs.append(ClockRun(last_seen, following.key, following.position))
         if starts[-1] - last_seen > GAP_SECONDS:
             gaps.append((last_seen, starts[-1]))
     last = groups[-1]
@@ -88,17 +90,15 @@ def read_timeline(container: Any, stream: Any, reader: str, fps: float) -> Timel
     )
 
 
-def _read_groups(all_packets: Iterable[Any], stream: Any, picture_seconds: float) -> list[Group]:
+def _read_groups(video: VideoFile, picture_seconds: float) -> list[Group]:
     groups: list[Group] = []
     latest = -picture_seconds
-    for packet in all_packets:
-        time = raw_time(packet, stream)
+    for packet in video.packets():
+        time = video.raw_time(packet)
         is_timed = time is not None
         time = latest + picture_seconds if time is None else time
         latest = time
-        end = time + max(
-            float((packet.duration or 0) * stream.time_base), picture_seconds if not packet.duration else 0.0
-        )
+        end = time + (float(packet.duration * video.stream.time_base) if packet.duration else picture_seconds)
         if packet.is_keyframe or not groups:
             groups.append(Group(key=time, position=packet.pos or 0, is_timed=is_timed, low=time, high=time, end=end))
         group = groups[-1]
@@ -110,7 +110,7 @@ def _read_groups(all_packets: Iterable[Any], stream: Any, picture_seconds: float
 
 def _share_of_nonsense(groups: list[Group]) -> float:
     """The share of groups that have pictures long before their key frame, or long after the next one."""
-    followed = list(zip(groups, groups[1:], strict=False))
+    followed = list(pairwise(groups))
     nonsense = sum(
         group.low < group.key - REORDERING_SECONDS
         or (following.key > group.key and group.high > following.key + REORDERING_SECONDS)
@@ -122,7 +122,7 @@ def _share_of_nonsense(groups: list[Group]) -> float:
 def _without_outliers(groups: list[Group], max_pause: float) -> list[Group]:
     """Leave out a group whose clock is nonsense between two that agree: a damaged place, not another clock."""
     kept = groups[:1]
-    for group, following in zip(groups[1:], groups[2:], strict=False):
+    for group, following in pairwise(groups[1:]):
         agree = 0 < following.key - kept[-1].key <= max_pause
         if agree and not kept[-1].key < group.key < following.key:
             continue
@@ -130,43 +130,36 @@ def _without_outliers(groups: list[Group], max_pause: float) -> list[Group]:
     return kept + groups[1:][-1:]
 
 
-def _zero(container: Any, stream: Any, first: Group) -> float:
+def _zero(video: VideoFile, first: Group) -> float:
     """Where the recording begins by the file's own clock: with the first of its streams, so that a picture that begins
     later than the sound does so here too."""
     starts = [
         float(other.start_time * other.time_base)
-        for other in container.streams
+        for other in video.container.streams
         if other.start_time is not None and other.type in ("video", "audio")
     ]
     plausible = [start for start in [*starts, first.low] if first.low - MAX_PAUSE_SECONDS <= start <= first.low]
     return min(plausible)
 
 
-class Clock:
-    """Tells the time of packets, in the order in which they are read."""
+def timed_packets(video: VideoFile, info: VideoInfo, run: int = 0) -> Iterator[tuple[float, Any]]:
+    """The packets from here on, which is somewhere in that run, with their times.
 
-    def __init__(self, stream: Any, info: VideoInfo, run: int = 0) -> None:
-        self.stream, self.info, self.run = stream, info, run
-        self.picture_seconds = 1 / (info.fps or DEFAULT_FPS)
-        self.time: float | None = None
-
-    def set_times(self, all_packets: Iterable[Any]) -> Iterator[tuple[float, Any]]:
-        """The packets with their times. Their time stamps are set to it too, and so are those of the pictures that they
-        become."""
-        for packet in all_packets:
-            runs = self.info.runs
-            while self.run + 1 < len(runs) and (packet.pos or 0) >= runs[self.run + 1].position:
-                self.run += 1
-            raw = raw_time(packet, self.stream)
-            is_counted = raw is None or (self.info.counts_pictures and self.time is not None and not packet.is_keyframe)
-            if is_counted:
-                self.time = -self.picture_seconds if self.time is None else self.time
-                self.time += self.picture_seconds
-            else:
-                self.time = raw - runs[self.run].raw_start + runs[self.run].start
-            ticks = round(self.time / self.stream.time_base)
-            if packet.pts is not None:
-                packet.pts = ticks
-            else:
-                packet.dts = ticks
-            yield self.time, packet
+    Their time stamps are set to it too, and so are those of the pictures that they become.
+    """
+    picture_seconds = 1 / (info.fps or DEFAULT_FPS)
+    time: float | None = None
+    for packet in video.packets():
+        while run + 1 < len(info.runs) and (packet.pos or 0) >= info.runs[run + 1].position:
+            run += 1
+        raw = video.raw_time(packet)
+        if raw is None or (info.counts_pictures and time is not None and not packet.is_keyframe):
+            time = 0.0 if time is None else time + picture_seconds
+        else:
+            time = raw - info.runs[run].raw_start + info.runs[run].start
+        ticks = round(time / video.stream.time_base)
+        if packet.pts is not None:
+            packet.pts = ticks
+        else:
+            packet.dts = ticks
+        yield time, packet

@@ -8,11 +8,12 @@ pictures are decoded.
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import av
 from av.stream import Discard, Disposition
@@ -21,9 +22,28 @@ from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media.file_kind import reader_for
 from recognition.media.photo import MAX_PIXELS
 
-CODECS = tuple(
-    "h264 hevc mpeg4 mjpeg vp8 vp9 av1 libdav1d mpeg2video prores h263 mpeg1video msmpeg4 msmpeg4v2 wmv1 wmv2 wmv3 vc1 "
-    "flv dvvideo dnxhd".split(" ")
+CODECS = (
+    "h264",
+    "hevc",
+    "mpeg4",
+    "mjpeg",
+    "vp8",
+    "vp9",
+    "av1",
+    "libdav1d",
+    "mpeg2video",
+    "prores",
+    "h263",
+    "mpeg1video",
+    "msmpeg4",
+    "msmpeg4v2",
+    "wmv1",
+    "wmv2",
+    "wmv3",
+    "vc1",
+    "flv",
+    "dvvideo",
+    "dnxhd",
 )
 BEFORE_START = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 MAX_UNREADABLE_PLACES = 100  # that are passed over in one reading
@@ -47,50 +67,137 @@ class Limits:
 LIMITS = Limits()
 
 
-@contextmanager
-def open_video(path: Path, limits: Limits = LIMITS, stream_index: int | None = None) -> Iterator[tuple[Any, Any]]:
-    """The file as (container, its video stream): the one with that index, else the largest.
+class VideoFile:
+    """An open file and one of its video streams: the one with that index, else the largest. A context manager.
 
     FFmpeg reads from our file object, so it needs no protocol: none is allowed to it, no second file, and no reader but
     the one that fits the content. The limit on pixels holds for the decoder too, whatever a picture claims later on.
-    Raises UnreadableRecording, and RecordingOutOfLimits for what the header claims.
+    Entering it raises UnreadableRecording, and RecordingOutOfLimits for what the header claims.
     """
-    reader = reader_for(path)
-    pixels = {"max_pixels": str(limits.pixels)}
-    confined = {"protocol_whitelist": "", "format_whitelist": reader, "codec_whitelist": ",".join(CODECS)}
-    try:
-        with (
-            path.open("rb") as file,
-            av.open(
-                file,
-                format=reader,
-                options=pixels,
-                container_options=confined,
-                buffer_size=1 << 18,
-                metadata_errors="replace",
-            ) as container,
-        ):
-            streams = _known_streams(container, limits)
-            stream = next((stream for stream in streams if stream.index == stream_index), streams[0])
-            _check_size(stream, limits)
-            stream.codec_context.options = pixels
-            stream.codec_context.thread_type = "AUTO"
-            stream.codec_context.thread_count = min(os.cpu_count() or 1, 4)  # each thread holds a picture
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
-            yield container, stream
-    except av.FFmpegError as error:
-        raise UnreadableRecording(
-            "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it "
-            "again."
-        ) from error
+
+    container: Any
+    stream: Any
+    reader: str  # FFmpeg's name of the container's kind
+
+    def __init__(self, path: Path, limits: Limits = LIMITS, stream_index: int | None = None) -> None:
+        self.path, self.limits, self.stream_index = path, limits, stream_index
+        self._opened = ExitStack()
+        self._decoded_pictures = ALL_PICTURES
+
+    def __enter__(self) -> Self:
+        self.reader = reader_for(self.path)
+        try:
+            self._open()
+        except av.FFmpegError as error:
+            raise _cannot_be_opened() from error
+        except BaseException:
+            self._opened.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+        if isinstance(error, av.FFmpegError):
+            raise _cannot_be_opened() from error
+
+    def _open(self) -> None:
+        self._opened.close()
+        pixels = {"max_pixels": str(self.limits.pixels)}
+        confined = {"protocol_whitelist": "", "format_whitelist": self.reader, "codec_whitelist": ",".join(CODECS)}
+        file = self._opened.enter_context(self.path.open("rb"))
+        container = av.open(
+            file,
+            format=self.reader,
+            options=pixels,
+            container_options=confined,
+            buffer_size=1 << 18,
+            metadata_errors="replace",
+        )
+        self.container = self._opened.enter_context(container)
+        streams = _known_streams(container, self.limits)
+        self.stream = next((stream for stream in streams if stream.index == self.stream_index), streams[0])
+        self.other_streams = tuple(stream.index for stream in streams if stream is not self.stream)
+        _check_size(self.stream, self.limits)
+        self.stream.codec_context.options = pixels
+        self.stream.codec_context.skip_frame = self._decoded_pictures
+        self.stream.codec_context.thread_type = "AUTO"
+        self.stream.codec_context.thread_count = min(os.cpu_count() or 1, 4)  # each thread holds a picture
+        for other in self.container.streams:
+            if other is not self.stream:
+                other.discard = Discard.all
+
+    def limit_decoding(self, pictures: str) -> None:
+        """Decode only such pictures: ALL_PICTURES or REFERENCES_ONLY."""
+        self._decoded_pictures = self.stream.codec_context.skip_frame = pictures
+
+    def packets(self) -> Iterator[Any]:
+        """The stream's packets from here on; places that can't be read are passed over."""
+        for _ in range(MAX_UNREADABLE_PLACES):
+            try:
+                yield from (packet for packet in self.container.demux(self.stream) if packet.size)
+                return
+            except av.FFmpegError:
+                continue
+
+    def decode(self, packet: Any) -> list[Any]:
+        """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a
+        fresh start."""
+        try:
+            pictures = self.stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            pictures = []
+        if packet is None:
+            self.stream.codec_context.flush_buffers()
+        return [picture for picture in pictures if not picture.is_corrupt]
+
+    def raw_time(self, item: Any) -> float | None:
+        """Seconds by the file's own clock, which may begin anywhere, of a packet or picture; None without one."""
+        ticks = item.pts if item.pts is not None else item.dts
+        return None if ticks is None else float(ticks * self.stream.time_base)
+
+    def seek(self, raw: float) -> None:
+        """Go to a key frame at or before that time of the file's own clock, as near as the container knows; to the
+        beginning if it knows none."""
+        try:
+            self.container.seek(math.floor(raw / self.stream.time_base), stream=self.stream)
+        except av.FFmpegError:
+            self.rewind()
+
+    def seek_byte(self, position: int) -> bool:
+        """Go to a byte of the file; whether the container can."""
+        try:
+            self.container.seek(position, stream=self.stream, unsupported_byte_offset=True)
+        except av.FFmpegError:
+            return False
+        return True
+
+    def rewind(self) -> None:
+        """Go to the beginning."""
+        first = (self.stream.start_time or 0) + math.floor(BEFORE_START / self.stream.time_base)
+        try:
+            self.container.seek(first, stream=self.stream)
+        except av.FFmpegError:
+            self._open()  # some containers can only be read from end to end
+
+    def frame_rate(self) -> float:
+        """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if
+        unknown."""
+        claimed = float(self.stream.average_rate or self.stream.guessed_rate or 0)
+        if claimed <= self.limits.fps:
+            return claimed
+        self.rewind()
+        times = [self.raw_time(packet) for packet in islice(self.packets(), RATE_PACKETS)]
+        known = [time for time in times if time is not None]
+        span = max(known, default=0.0) - min(known, default=0.0)
+        return (len(known) - 1) / span if span else 0.0
 
 
-def video_streams(path: Path, limits: Limits = LIMITS) -> list[int]:
-    """The indices of the video streams that can be read, the largest picture first. Raises as `open_video`."""
-    with open_video(path, limits) as (container, _stream):
-        return [stream.index for stream in _known_streams(container, limits)]
+def _cannot_be_opened() -> UnreadableRecording:
+    return UnreadableRecording(
+        "The video can't be opened: it is damaged, or its recording or copying was cut short. Copy or export it again."
+    )
 
 
 def _known_streams(container: Any, limits: Limits) -> list[Any]:
@@ -124,74 +231,3 @@ def _check_size(stream: Any, limits: Limits) -> None:
             height=height,
             most=limits.pixels / 1e6,
         )
-
-
-def packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's packets from here on; places that can't be read are passed over."""
-    for _ in range(MAX_UNREADABLE_PLACES):
-        try:
-            yield from (packet for packet in container.demux(stream) if packet.size)
-            return
-        except av.FFmpegError:
-            continue
-
-
-def decode(stream: Any, packet: Any) -> list[Any]:
-    """The pictures that come out when `packet` goes in, without damaged ones; None brings out what is left, for a fresh
-    start."""
-    try:
-        pictures = stream.codec_context.decode(packet)
-    except av.FFmpegError:
-        pictures = []
-    if packet is None:
-        stream.codec_context.flush_buffers()
-    return [picture for picture in pictures if not picture.is_corrupt]
-
-
-def raw_time(item: Any, stream: Any) -> float | None:
-    """Seconds by the file's own clock, which may begin anywhere, of a packet or picture; None without one."""
-    ticks = item.pts if item.pts is not None else item.dts
-    return None if ticks is None else float(ticks * stream.time_base)
-
-
-def seek(container: Any, stream: Any, raw: float) -> None:
-    """Go to a key frame at or before that time of the file's own clock, as near as the container knows; to the
-    beginning if it knows none."""
-    for time in (raw, _first_raw_time(stream) + BEFORE_START):
-        try:
-            container.seek(math.floor(time / stream.time_base), stream=stream)
-            return
-        except av.FFmpegError:
-            continue
-    container.seek(0)
-
-
-def rewind(container: Any, stream: Any) -> None:
-    """Go to the beginning."""
-    seek(container, stream, _first_raw_time(stream) + BEFORE_START)
-
-
-def seek_byte(container: Any, stream: Any, position: int) -> bool:
-    """Go to a byte of the file; whether the container can."""
-    try:
-        container.seek(position, stream=stream, unsupported_byte_offset=True)
-    except av.FFmpegError:
-        return False
-    return True
-
-
-def _first_raw_time(stream: Any) -> float:
-    return float((stream.start_time or 0) * stream.time_base)
-
-
-def frame_rate(container: Any, stream: Any, max_fps: float) -> float:
-    """Pictures a second as the header has it; measured where that is absurd, as it may be in a live recording; 0 if
-    unknown."""
-    claimed = float(stream.average_rate or stream.guessed_rate or 0)
-    if claimed <= max_fps:
-        return claimed
-    rewind(container, stream)
-    times = [raw_time(packet, stream) for packet in islice(packets(container, stream), RATE_PACKETS)]
-    known = [time for time in times if time is not None]
-    span = max(known, default=0.0) - min(known, default=0.0)
-    return (len(known) - 1) / span if span else 0.0

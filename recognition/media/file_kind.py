@@ -7,6 +7,7 @@ from recognition.messages import Message
 
 PHOTO = "photo"
 HEAD_BYTES = 4096
+SHORTEST_TEXT_BYTES = 16  # fewer letters may be anything
 TAIL_BYTES = 1 << 16  # where a zip file lists what is in it
 
 # What files that can be read are called. The content decides; these are for lists of files that are elsewhere.
@@ -166,7 +167,7 @@ def reader_for(path: Path) -> str:
     if kind := _name_of_other(path, head):
         raise UnreadableRecording("This is {kind}. Choose a video or a photo.", kind=kind)
     raise UnreadableRecording(
-        "The file is no video or photo of a known kind. Use a usual one, such as MP4, MOV, MKV, AVI, TS, MPG, JPEG or PNG."
+        "The file is no video or photo of a known kind. Use a usual one, such as MP4, MKV, AVI, TS, JPEG or PNG."
     )
 
 
@@ -217,8 +218,6 @@ def _name_of_other(path: Path, head: bytes) -> Message | None:
         text = head[:-3].decode()  # its last letter may be cut in two
     except UnicodeDecodeError:
         return None
-    return (
-        Message("a text file")
-        if (len(head) > 16 and text.isprintable()) or ("\n" in text and "\0" not in text)
-        else None
-    )
+    is_text = "\0" not in text and (text.isprintable() or "\n" in text)
+    is_text = "\0" not in text and (text.isprintable() or "\n" in text)
+    return Message("a text file") if is_text and len(head) > SHORTEST_TEXT_BYTES else None

@@ -12,7 +12,7 @@ from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 
 pillow_heif.register_heif_opener()
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
 DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 MAX_PIXELS = 64_000_000  # a phone's largest usual photo has 50 million
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from recognition.media.clock import DEFAULT_FPS
-from recognition.media.container import ALL_PICTURES, REFERENCES_ONLY, decode, raw_time
+from recognition.media.container import ALL_PICTURES, REFERENCES_ONLY, VideoFile
 from recognition.types import Segment, VideoInfo
 
 NEAR_FACTOR = 1.25  # key frames up to this times `every` apart are close enough to decode nothing else
@@ -21,15 +21,15 @@ class Sampler:
     key frames are no whole pictures, all that is read is one group.
     """
 
-    def __init__(self, stream: Any, info: VideoInfo, segment: Segment, every: float) -> None:
-        self.stream, self.segment, self.every = stream, segment, every
+    def __init__(self, video: VideoFile, info: VideoInfo, segment: Segment, every: float) -> None:
+        self.video, self.segment, self.every = video, segment, every
         self.has_whole_key_frames = not info.preroll
         self.counts_pictures, self.picture_seconds = info.counts_pictures, 1 / (info.fps or DEFAULT_FPS)
         self.key = 0.0  # time of the present group's key frame
         self.decoded_pictures = 0  # of the present group
         self.latest: tuple[float, Any] | None = None  # the picture of a far group that waits for the next one's time
         self.was_reached = self.was_tried = self.was_decoded = False  # any packet of the segment
-        stream.codec_context.skip_frame = ALL_PICTURES if info.counts_pictures else REFERENCES_ONLY
+        video.limit_decoding(ALL_PICTURES if info.counts_pictures else REFERENCES_ONLY)
 
     @property
     def found_nothing(self) -> bool:
@@ -39,7 +39,7 @@ class Sampler:
         group: list[tuple[float, Any]] = []  # the packets of a group that may yet be near
         is_far = False
         for time, packet in timed_packets:
-            end = time + float((packet.duration or 0) * self.stream.time_base)
+            end = time + float((packet.duration or 0) * self.video.stream.time_base)
             self.was_reached = self.was_reached or (end > self.segment.start and time < self.segment.end)
             if packet.is_keyframe and (self.has_whole_key_frames or not (group or is_far)):
                 yield from self._close(group, is_far, time)
@@ -89,10 +89,10 @@ class Sampler:
 
     def _decode(self, time: float, packet: Any) -> list[tuple[float, Any]]:
         timed = []
-        for picture in decode(self.stream, packet):
+        for picture in self.video.decode(packet):
             shown_at = self.key + self.decoded_pictures * self.picture_seconds
             if not self.counts_pictures:
-                shown_at = raw_time(picture, self.stream) or 0.0
+                shown_at = self.video.raw_time(picture) or 0.0
             self.decoded_pictures += 1
             timed.append((shown_at, picture))
         self.was_tried = self.was_tried or (packet is not None and self._holds(time))

@@ -7,7 +7,8 @@ import cv2
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
-from recognition.media.video import MOMENT, sample_frames
+from recognition.media.sampler import MOMENT
+from recognition.media.video import sample_frames
 from recognition.types import Segment, VideoInfo
 
 MAX_SIDE_PX = 1920  # pixels at most

@@ -1,8 +1,8 @@
 """Read recordings: what a file is, segments that start on key frames, and a frame every few seconds."""
 
 import math
-from collections.abc import Iterator, Sequence
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import dropwhile, pairwise
@@ -12,12 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
-from recognition.media import container as files
-from recognition.media.clock import Clock, Timeline, read_timeline
-from recognition.media.container import LIMITS, Limits, decode, open_video
+from recognition.media.clock import Timeline, read_timeline, timed_packets
+from recognition.media.container import BEFORE_START, LIMITS, Limits, VideoFile
 from recognition.media.file_kind import PHOTO, reader_for
 from recognition.media.photo import read_photo
 from recognition.media.sampler import MOMENT, Sampler
@@ -42,8 +42,8 @@ def probe(path: Path, limits: Limits = LIMITS, stream: int | None = None) -> Vid
     reader = reader_for(path)
     if reader == PHOTO:
         return _probe_photo(path, limits)
-    with open_video(path, limits, stream) as (container, video):
-        fps, claimed = files.frame_rate(container, video, limits.fps), _claimed_duration(container, video)
+    with VideoFile(path, limits, stream) as video:
+        fps, claimed = video.frame_rate(), _claimed_duration(video)
         if fps > limits.fps:
             raise RecordingOutOfLimits(
                 "The video claims {fps:.0f} pictures a second; at most {most:.0f} are read. Convert it to an ordinary "
@@ -51,8 +51,7 @@ def probe(path: Path, limits: Limits = LIMITS, stream: int | None = None) -> Vid
                 fps=fps,
                 most=limits.fps,
             )
-        files.rewind(container, video)
-        timeline = read_timeline(container, video, reader, fps)
+        timeline = read_timeline(video, fps)
         if timeline.duration > limits.duration:
             raise RecordingOutOfLimits(
                 "The video lasts {hours:.0f} hours; at most {most:.0f} are read. Cut it into parts.",
@@ -61,22 +60,22 @@ def probe(path: Path, limits: Limits = LIMITS, stream: int | None = None) -> Vid
             )
         info = VideoInfo(
             container=reader,
-            codec=video.codec.canonical_name,
+            codec=video.stream.codec.canonical_name,
             width=0,
             height=0,
             rotation=0,
             fps=fps,
             duration=timeline.duration,
-            started_at=_started_at(container),
+            started_at=_started_at(video),
             claimed_duration=claimed if claimed > timeline.duration + CLAIM_TOLERANCE_SECONDS else 0.0,
-            stream=video.index,
-            other_streams=tuple(index for index in files.video_streams(path, limits) if index != video.index),
+            stream=video.stream.index,
+            other_streams=video.other_streams,
             runs=timeline.runs,
             gaps=timeline.gaps,
             counts_pictures=timeline.counts_pictures,
         )
-        info = replace(info, preroll=_preroll(container, video, info, timeline))
-        return _with_orientation(info, video, _first_picture(container, video))
+        info = replace(info, preroll=_preroll(video, info, timeline))
+        return _with_orientation(info, video.stream, _first_picture(video))
 
 
 def _probe_photo(path: Path, limits: Limits) -> VideoInfo:
@@ -104,9 +103,8 @@ def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Se
     """
     if info.is_photo:
         return [Segment(0, 0.0, 0.0)]
-    with open_video(path, stream_index=info.stream) as (container, video):
-        files.rewind(container, video)
-        key_times = read_timeline(container, video, info.container, info.fps).key_times
+    with VideoFile(path, stream_index=info.stream) as video:
+        key_times = read_timeline(video, info.fps).key_times
     cuts = _cuts(info.duration, seconds, key_times)
     return [Segment(index, *ends) for index, ends in enumerate(pairwise([*cuts, info.duration]))]
 
@@ -124,9 +122,9 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
     if info.is_photo:
         yield Frame(0.0, read_photo(path)[0])
         return
-    with open_video(path, stream_index=info.stream) as (container, video):
+    with VideoFile(path, stream_index=info.stream) as video:
         sampler = Sampler(video, info, segment, every)
-        for time, picture in sampler.pictures(_from_key_frame(container, video, info, segment.start)):
+        for time, picture in sampler.pictures(_from_key_frame(video, info, segment.start)):
             yield Frame(time, _upright(picture, info))
         if sampler.found_nothing:
             raise UnreadableRecording(
@@ -137,67 +135,67 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
             )
 
 
-def _packets_from(container: Any, video: Any, info: VideoInfo, time: float) -> Iterator[tuple[float, Any]]:
+def _packets_from(video: VideoFile, info: VideoInfo, time: float) -> Iterator[tuple[float, Any]]:
     """The packets with their times, from a key frame at or before `time` as far as the container knows."""
     run = max(bisect_right([run.start for run in info.runs], time + MOMENT) - 1, 0)
-    if info.counts_pictures or not (run == 0 or files.seek_byte(container, video, info.runs[run].position)):
-        files.rewind(container, video)
+    if info.counts_pictures or not (run == 0 or video.seek_byte(info.runs[run].position)):
+        video.rewind()
         run = 0
     elif run == 0:
         first = info.runs[0]
-        files.seek(container, video, time - first.start + first.raw_start)
-    return Clock(video, info, run).set_times(files.packets(container, video))
+        video.seek(time - first.start + first.raw_start)
+    return timed_packets(video, info, run)
 
 
-def _from_key_frame(container: Any, video: Any, info: VideoInfo, start: float) -> Iterator[tuple[float, Any]]:
+def _from_key_frame(video: VideoFile, info: VideoInfo, start: float) -> Iterator[tuple[float, Any]]:
     """The packets from the last key frame at or before `start` on, or all if there is none."""
     start -= info.preroll
     key = None
     for place in (start, start - 10, -math.inf):  # where a file has no index, seeking may end too late
-        place = max(place, files.BEFORE_START)
-        for time, packet in _packets_from(container, video, info, place):
+        place = max(place, BEFORE_START)
+        for time, packet in _packets_from(video, info, place):
             if time > start + MOMENT:
                 break
             if packet.is_keyframe:
                 key = time
         if key is not None:
             break
-    timed = _packets_from(container, video, info, place)
+    timed = _packets_from(video, info, place)
     if key is None:
         return timed
     return dropwhile(lambda item: not (item[1].is_keyframe and item[0] == key), timed)
 
 
-def _first_picture(container: Any, video: Any) -> Any:
-    files.rewind(container, video)
-    for packet in files.packets(container, video):
-        if pictures := decode(video, packet):
-            decode(video, None)
+def _first_picture(video: VideoFile) -> Any:
+    video.rewind()
+    for packet in video.packets():
+        if pictures := video.decode(packet):
+            video.decode(None)
             return pictures[0]
-    if pictures := decode(video, None):
+    if pictures := video.decode(None):
         return pictures[0]
     raise UnreadableRecording("The video has no picture in it that can be decoded. Record or export it again.")
 
 
-def _preroll(container: Any, video: Any, info: VideoInfo, timeline: Timeline) -> float:
+def _preroll(video: VideoFile, info: VideoInfo, timeline: Timeline) -> float:
     """How long before a moment decoding has to begin. Not 0 where what is marked as key frames are points of an intra
     refresh, from which pictures become whole bit by bit."""
     later = timeline.key_times[1:]
-    if video.codec.canonical_name not in ("h264", "hevc") or not later:
+    if video.stream.codec.canonical_name not in ("h264", "hevc") or not later:
         return 0.0
     for time in later[:KEY_FRAMES_TRIED]:
-        packets = _packets_from(container, video, info, time)
+        packets = _packets_from(video, info, time)
         packet = next((packet for found, packet in packets if packet.is_keyframe and found >= time - MOMENT), None)
-        pictures = [*decode(video, packet), *decode(video, None)] if packet is not None else []
-        if any(picture.pict_type.name == "I" for picture in pictures):
+        pictures = [*video.decode(packet), *video.decode(None)] if packet is not None else []
+        if any(picture.pict_type == PictureType.I for picture in pictures):
             return 0.0
     return min(PREROLL_GROUPS * timeline.longest_group, MAX_PREROLL_SECONDS)
 
 
-def _with_orientation(info: VideoInfo, video: Any, picture: Any) -> VideoInfo:
+def _with_orientation(info: VideoInfo, stream: Any, picture: Any) -> VideoInfo:
     """Sizes, turning and mirroring as a player shows the pictures."""
     width, height = picture.width, picture.height
-    aspect = float(video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio or 1)
+    aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
     if 1 < aspect <= MAX_PIXEL_ASPECT:
         width = round(width * aspect)
     elif 1 / MAX_PIXEL_ASPECT <= aspect < 1:
@@ -245,16 +243,16 @@ def _cuts(duration: float, seconds: float, key_times: Sequence[float]) -> list[f
     return cuts
 
 
-def _claimed_duration(container: Any, video: Any) -> float:
+def _claimed_duration(video: VideoFile) -> float:
     """Seconds by the header; 0 where it does not say."""
-    if video.duration:
-        return float(video.duration * video.time_base)
-    return (container.duration or 0) / 1e6
+    if video.stream.duration:
+        return float(video.stream.duration * video.stream.time_base)
+    return (video.container.duration or 0) / 1e6
 
 
-def _started_at(container: Any) -> datetime | None:
+def _started_at(video: VideoFile) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(container.metadata.get("creation_time", ""))
+        moment = datetime.fromisoformat(video.container.metadata.get("creation_time", ""))
     except ValueError:
         return None
     is_set = moment.tzinfo is not None and moment.year > 1970  # a camera without a clock writes 1904 or 1970

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
-from recognition.media import video
+from recognition.media import container, video
+from recognition.media.container import VideoFile
 from recognition.types import Segment
 from tests.recognition import video_files
 
@@ -34,14 +35,14 @@ def overwrite(path: Path, start: float, end: float) -> Path:
     ("content", "says"),
     [
         (b"", "empty"),
-        (b"Dear all, please find attached the recording of the lecture.\n" * 100, "no video or photo"),
-        (b"%PDF-1.7\n" + b"x" * 5000, "no video or photo"),
-        (b"\x00" * 5000, "no video or photo"),
+        (b"Dear all, please find attached the recording of the lecture.\n" * 100, "a text file"),
+        (b"%PDF-1.7\n" + b"x" * 5000, "a PDF document"),
+        (b"\x00" * 5000, "nothing but zeros"),
         (b"G", "no video or photo"),
-        (PLAYLIST.format("file:///etc/passwd").encode(), "no video or photo"),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", "no video or photo"),
+        (PLAYLIST.format("file:///etc/passwd").encode(), "a playlist"),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", "a playlist"),
         (b"XBIN\x1a" + b"x" * 5000, "no video or photo"),
-        (b"GIF89a" + b"x" * 5000, "no video or photo"),
+        (b"GIF89a" + b"x" * 5000, "photo is damaged"),
         (b"\x00\x00\x00\x18ftypisom" + b"x" * 5000, "damaged"),
         (b"\x1a\x45\xdf\xa3" + b"x" * 5000, "damaged"),
         (b"RIFF\x00\x10\x00\x00AVI " + b"x" * 5000, "no video in it"),
@@ -68,9 +69,10 @@ def test_no_other_file_can_be_reached_even_by_a_playlist(tmp_path, monkeypatch, 
     other = video_files.video(tmp_path / "other.ts", container="mpegts", seconds=1)
     path = tmp_path / "lecture.mp4"
     path.write_text(PLAYLIST.format(other.name) if kind == "hls" else f"ffconcat version 1.0\nfile {other.name}\n")
-    with av.open(str(path), format=kind) as container:
-        assert container.streams.video, "FFmpeg alone follows it"
-    monkeypatch.setattr(video, "_kind", lambda path: kind)
+    with av.open(str(path), format=kind) as opened:
+        assert opened.streams.video, "FFmpeg alone follows it"
+    monkeypatch.setattr(container, "reader_for", lambda path: kind)
+    monkeypatch.setattr(video, "reader_for", lambda path: kind)
     with pytest.raises(UnreadableRecording):
         video.probe(path)
 
@@ -86,11 +88,10 @@ def test_cut_short_after_the_index_the_parts_that_are_there_are_read(tmp_path):
     path = video_files.video(tmp_path / "recording.mp4", seconds=30, container_options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     info = video.probe(path)
-    assert info.duration == pytest.approx(30)
-    first, *_, last = video.plan_segments(path, info, 5.0)
+    assert info.duration == pytest.approx(17, abs=2)
+    assert info.claimed_duration == pytest.approx(30)
+    first, *_ = video.plan_segments(path, info, 5.0)
     assert numbers(path, first) == [0, 10, 20, 30, 40]
-    with pytest.raises(UnreadableRecording, match="and 30 s: that part of the recording is damaged or missing"):
-        numbers(path, last)
 
 
 @pytest.mark.parametrize("container", ["matroska", "mpegts", "avi"])
@@ -178,7 +179,7 @@ def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, contain
     path.write_bytes(
         data.replace(struct.pack(">BHH", 8, 120, 160), struct.pack(">BHH", 8, side, side))
     )  # in the pictures too
-    monkeypatch.setattr(video, "_decode", lambda stream, packet: pytest.fail("decoded"))
+    monkeypatch.setattr(VideoFile, "decode", lambda file, packet: pytest.fail("decoded"))
     with pytest.raises(RecordingOutOfLimits, match="no sensible size"):
         video.probe(path)
 
