@@ -17,7 +17,7 @@ from campus.cctv.models import FootageFile, Source
 from campus.common import jobs, upload_limits
 from tests.campus import factories
 from tests.recognition.video_files import video
-from tests.workers.test_egress_guard import answering
+from tests.servers.scripted_http import scripted_http_server
 from workers import fetch
 from workers.leased_task import run_attempt
 
@@ -368,7 +368,7 @@ class TestHostileServer:
                 while True:
                     request.wfile.write(bytes(65536))
 
-        with answering(answer) as port:
+        with scripted_http_server(answer) as port:
             footage_file = fetched(self.footage_file(port, 1000))
         assert footage_file.state == FootageFile.State.RETRY
         assert "more bytes than it announced" in str(footage_file.error)
@@ -379,7 +379,7 @@ class TestHostileServer:
             request.wfile.write(b"film")
 
     def test_no_length(self, nvr: Path) -> None:
-        with answering(self.send_film) as port:
+        with scripted_http_server(self.send_film) as port:
             footage_file = fetched(self.footage_file(port, 4))
         assert footage_file.state == FootageFile.State.FAILED
         assert "might never end" in str(footage_file.error)
@@ -394,7 +394,7 @@ class TestHostileServer:
                     request.wfile.write(b"x")
 
         try:
-            with answering(answer) as port:
+            with scripted_http_server(answer) as port:
                 footage_file = fetched(self.footage_file(port, 1000))
         finally:
             over.set()
@@ -432,7 +432,7 @@ class TestHostileServer:
                 self.head(request, content_length=len(film))
                 request.wfile.write(film)
 
-        with answering(answer) as port:
+        with scripted_http_server(answer) as port:
             footage_file = fetched(self.footage_file(port, len(film)))
             assert "broke" in str(footage_file.error)
             kept = footage_file.fetched_bytes
@@ -449,7 +449,7 @@ class TestHostileServer:
                 self.head(request, content_length=4, content_range=f"bytes 0-3/{len(film)}")
                 request.wfile.write(b"evil")
 
-        with answering(answer) as port:
+        with scripted_http_server(answer) as port:
             footage_file = self.footage_file(port, len(film))
             partial_file_path(footage_file).parent.mkdir(exist_ok=True)
             partial_file_path(footage_file).write_bytes(film[:1000])

@@ -27,6 +27,7 @@ from tests.servers.stores import FileServer, file_servers  # noqa: F401
 from tests.servers.wsgidav import DigestDav, DigestWeb
 from workers.source_listing import list_files, open_store
 from workers.stores import FileBeingWritten, StoreNotFound, StoreUnavailable
+from workers.stores.base import is_plain_name
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +263,13 @@ class TestFolder:
                 list_files(factories.source(address=str(address)))
         with pytest.raises(UserError, match="Is it mounted"):
             list_files(factories.source(address=str(folder / "nowhere")))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\nb", "a\0b", "\u202egpj.mp4", "\udc80.mp4"])
+def test_a_name_that_is_no_plain_one_is_none(name: str) -> None:
+    assert not is_plain_name(name)
+
+
+@pytest.mark.parametrize("name", ["090000.mp4", "Hörsaal 1.mkv", "講堂.mp4", "...mp4", "~a b'\"%20.mp4"])
+def test_any_plain_name_will_do(name: str) -> None:
+    assert is_plain_name(name)

@@ -1,8 +1,12 @@
-"""When a picture was taken, by our clock: arithmetic without a camera."""
+"""When a picture was taken, by our clock; and a camera that says nothing, or sends us elsewhere."""
+
+import socket
+import threading
 
 import pytest
 
-from workers.recorder.camera import MAX_JUMP_SECONDS, WINDOW_SECONDS, WallClock
+from workers.recorder import camera as cameras
+from workers.recorder.camera import MAX_JUMP_SECONDS, WINDOW_SECONDS, CameraError, Target, WallClock, describe_stream
 
 NOW = 1_795_000_000.0
 
@@ -49,3 +53,30 @@ def test_a_stream_whose_time_leaps_is_noticed(leap: float) -> None:
     for second in range(60):
         received(clock, second, 0.1)
     assert clock.has_jumped(60.0 + leap, NOW + 60.1)
+
+
+def test_one_that_takes_the_call_and_says_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(cameras, "OPEN_TIMEOUT_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(CameraError, match="sends nothing"):
+        describe_stream(Target(address="127.0.0.1", port=deaf.getsockname()[1], path="/lecture"))
+
+
+def test_a_camera_that_leads_elsewhere_is_not_followed() -> None:
+    """FFmpeg would go there."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, socket.create_server(("127.0.0.1", 0)) as camera:
+
+        def answer() -> None:
+            caller, _ = camera.accept()
+            with caller:
+                caller.recv(4096)
+                to = f"rtsp://127.0.0.1:{elsewhere.getsockname()[1]}/"
+                caller.sendall(f"RTSP/1.0 302 Found\r\nCSeq: 1\r\nLoc\ration: {to}\r\n\r\n".encode())
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(CameraError, match="another address"):
+            describe_stream(Target(address="127.0.0.1", port=camera.getsockname()[1], path="/lecture"))
+        thread.join()
+        elsewhere.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
