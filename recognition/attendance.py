@@ -18,7 +18,7 @@ from recognition.inference import Runtime
 from recognition.media.video import plan_segments, probe
 from recognition.messages import Message
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photo, process_segment
+from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photo, choose_stream, process_segment
 from recognition.types import Crop, Interval, Presence, SegmentResult, UnknownPerson, VideoInfo
 from recognition.vectors import Floats
 
@@ -154,6 +154,7 @@ def take_attendance(
             known=", ".join(FPIR_BY_STRICTNESS),
         )
     recording = Path(recording)
+    detector = Detector(DetectorSettings(min_face=min_face), runtime)
     info = choose_stream(recording, probe(recording), detector)
     if gallery is not None and not isinstance(gallery, Gallery):
         gallery = Gallery.load(Path(gallery))
@@ -162,7 +163,6 @@ def take_attendance(
     if people is not None:
         gallery = enrol_people(people, embedder=embedder, runtime=runtime)
     assert gallery is not None  # noqa: S101
-    detector = Detector(DetectorSettings(min_face=min_face), runtime)
     results: list[SegmentResult] = []
     for segment in plan_segments(recording, info):
 

@@ -16,11 +16,11 @@ from recognition.detection.quality import assess_face, judge_enrolment_photo
 from recognition.detection.search_schedule import find_faces
 from recognition.embedding import Embedder
 from recognition.embedding.averaging import embed_crops, embed_enrolment_crop, embed_single_crops
+from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
 from recognition.media.prefetch import prefetch
 from recognition.media.video import probe, sample_frames
-from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.messages import Message
 from recognition.tracking.tracker import Observation, OpenTrack, Tracker
 from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
@@ -83,9 +83,9 @@ def process_segment(
 def choose_stream(path: Path, info: VideoInfo, detector: Detector | None = None) -> VideoInfo:
     """What the recording is by the video stream in which most faces are found; `info` is by its largest one.
 
-    Lecture capture puts slides and camera into one file, and the slides are often the larger. STREAM_SAMPLES pictures of
-    each stream are searched; a recording with one stream comes back as it is. Raises UnreadableRecording when the file
-    can't be opened.
+    Lecture capture puts slides and camera into one file, and the slides are often the larger. STREAM_SAMPLES pictures
+    of each stream are searched; a recording with one stream comes back as it is. Raises UnreadableRecording when the
+    file can't be opened.
     """
     if not info.other_streams:
         return info

@@ -33,6 +33,7 @@ from campus.common.storage import media_path
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
+from workers import vision
 from workers.leased_task import describe_unexpected_error, leased_task
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def fetch(footage_file: FootageFile) -> None:
         with open_partial_file(footage_file, path) as file:
             tag = download(footage_file, file)
             sha256 = verify_download(footage_file, file, tag)
-            info = probe(path)
+            info = vision.choose_stream(path, probe(path))
             if info.is_photo:
                 raise NotFetchable("The file is a picture, not a video.")
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):

@@ -16,6 +16,7 @@ from campus.recordings.selectors import video_info
 from campus.recordings.services import plan_recording, start_due_votes
 from campus.recordings.uploads import verify_upload
 from recognition.errors import Cancelled, RecognitionError
+from workers import vision
 from workers.leased_task import leased_task
 
 
@@ -35,7 +36,7 @@ def ingest(recording: Recording) -> None:
         plan_collected_recording(recording)
         return
     path = Path(recording.file.path)
-    info = probe(path)
+    info = vision.choose_stream(path, probe(path))
     plan_recording(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
 
 

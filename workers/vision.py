@@ -5,6 +5,7 @@ Models are loaded once in each child, when it first needs them, not before the f
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -32,6 +33,15 @@ def detector() -> "Detector":
     from recognition.detection.detector import Detector, DetectorSettings
 
     return Detector(DetectorSettings(min_face=settings.MIN_FACE_PIXELS), _runtime())
+
+
+def choose_stream(path: Path, info: "VideoInfo") -> "VideoInfo":
+    """The recording by its video stream with people in it; nothing is loaded for a recording with one stream."""
+    if not info.other_streams:
+        return info
+    from recognition.pipeline import choose_stream
+
+    return choose_stream(path, info, detector())
 
 
 def _runtime() -> "Runtime":

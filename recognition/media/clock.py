@@ -57,7 +57,7 @@ def read_timeline(video: VideoFile, fps: float) -> Timeline:
         return Timeline(runs=(), duration=0.0, gaps=(), counts_pictures=False, longest_group=0.0, key_times=())
     counts_pictures = not all(group.is_timed for group in groups) or _share_of_nonsense(groups) > MAX_NONSENSE_SHARE
     max_pause = float("inf") if video.reader in MEANT_CLOCKS else MAX_PAUSE_SECONDS
-    groups = _without_outliers(groups, max_pause)
+    groups = _without_outliers(groups, picture_seconds, max_pause)
     start = groups[0].key - _zero(video, groups[0])
     runs = [ClockRun(start, groups[0].key, 0)]
     starts = [start]
@@ -119,11 +119,12 @@ def _share_of_nonsense(groups: list[Group]) -> float:
     return nonsense / max(len(followed), 1)
 
 
-def _without_outliers(groups: list[Group], max_pause: float) -> list[Group]:
+def _without_outliers(groups: list[Group], picture_seconds: float, max_pause: float) -> list[Group]:
     """Leave out a group whose clock is nonsense between two that agree: a damaged place, not another clock."""
     kept = groups[:1]
     for group, following in pairwise(groups[1:]):
-        agree = 0 < following.key - kept[-1].key <= max_pause
+        counted = (kept[-1].packets + group.packets) * picture_seconds
+        agree = counted / 2 < following.key - kept[-1].key <= counted + max_pause
         if agree and not kept[-1].key < group.key < following.key:
             continue
         kept.append(group)

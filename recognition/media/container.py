@@ -7,7 +7,7 @@ pictures are decoded.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -45,6 +45,10 @@ CODECS = (
     "dvvideo",
     "dnxhd",
 )
+# How much of a file is read to learn what is in it: the usual few seconds, or more where a camera began later than the
+# sound.
+USUAL_ANALYSIS: Mapping[str, str] = {}
+LONG_ANALYSIS = {"analyzeduration": "600000000", "probesize": "200000000"}  # microseconds and bytes
 BEFORE_START = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 MAX_UNREADABLE_PLACES = 100  # that are passed over in one reading
 RATE_PACKETS = 100  # enough to measure a frame rate
@@ -102,7 +106,7 @@ class VideoFile:
         if isinstance(error, av.FFmpegError):
             raise _cannot_be_opened() from error
 
-    def _open(self) -> None:
+    def _open(self, analysis: Mapping[str, str] = USUAL_ANALYSIS) -> None:
         self._opened.close()
         pixels = {"max_pixels": str(self.limits.pixels)}
         confined = {"protocol_whitelist": "", "format_whitelist": self.reader, "codec_whitelist": ",".join(CODECS)}
@@ -111,11 +115,15 @@ class VideoFile:
             file,
             format=self.reader,
             options=pixels,
-            container_options=confined,
+            container_options={**confined, **analysis},
             buffer_size=1 << 18,
             metadata_errors="replace",
         )
         self.container = self._opened.enter_context(container)
+        videos = container.streams.video
+        if analysis is not LONG_ANALYSIS and not any(one.codec_context and one.codec_context.width for one in videos):
+            self._open(LONG_ANALYSIS)
+            return
         streams = _known_streams(container, self.limits)
         self.stream = next((stream for stream in streams if stream.index == self.stream_index), streams[0])
         self.other_streams = tuple(stream.index for stream in streams if stream is not self.stream)

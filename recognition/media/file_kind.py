@@ -97,6 +97,7 @@ VIDEO_SIGNATURES = {
     b"\0\0\x01\xb3": "mpegvideo",
 }
 START_CODES = (b"\0\0\0\x01", b"\0\0\x01")
+FIRST_UNITS = 8
 PACK_START = b"\0\0\x01\xba"  # of an MPEG program stream; recorders put a head of their own before it
 TRANSPORT_PACKET_SIZES = (188, 192, 204)
 
@@ -183,22 +184,19 @@ def _video_reader(head: bytes) -> str:
     for size in TRANSPORT_PACKET_SIZES:
         if len(head) > 2 * size and any(set(head[i::size]) == {ord("G")} for i in range(size)):
             return "mpegts"
-    if reader := _elementary_stream_reader(head):
-        return reader
-    return "mpeg" if PACK_START in head else ""
+    if head.startswith(PACK_START):
+        return "mpeg"
+    return _elementary_stream_reader(head) or ("mpeg" if PACK_START in head else "")
 
 
 def _elementary_stream_reader(head: bytes) -> str:
-    """For H.264 or H.265 as it comes out of a camera, without a container: it begins with a parameter set or a
-    delimiter."""
-    for code in START_CODES:
-        if head.startswith(code):
-            unit = head[len(code) : len(code) + 2]
-            if len(unit) == 2 and unit[0] & 0x9F in (7, 9):
-                return "h264"
-            if unit in (b"\x40\x01", b"\x42\x01", b"\x46\x01"):
-                return "hevc"
-    return ""
+    """For H.264 or H.265 as it comes out of a camera, without a container: the first units are parameter sets."""
+    if not head.startswith(START_CODES):
+        return ""
+    units = [unit[:1] for unit in head.split(b"\0\0\x01")[1:FIRST_UNITS] if unit]
+    if b"\x67" in units or b"\x27" in units or b"\x47" in units:
+        return "h264"
+    return "hevc" if b"\x42" in units else ""
 
 
 def _name_of_other(path: Path, head: bytes) -> Message | None:

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media import photo, video
+from recognition.media.container import Limits
 from recognition.types import Segment
 from tests.recognition import video_files
 
@@ -102,7 +103,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
     with pytest.raises(RecordingOutOfLimits, match="9000 x 8000 pixels"):
         photo.read_photo(path)
     with pytest.raises(RecordingOutOfLimits, match="160 x 120"):
-        video.probe(saved(tmp_path / "small.jpg"), video.Limits(photo_pixels=10_000))
+        video.probe(saved(tmp_path / "small.jpg"), Limits(photo_pixels=10_000))
 
 
 def test_real_photos(shared_data):

@@ -9,7 +9,7 @@ import pytest
 
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
 from recognition.media import container, video
-from recognition.media.container import VideoFile
+from recognition.media.container import Limits, VideoFile
 from recognition.types import Segment
 from tests.recognition import video_files
 
@@ -211,7 +211,7 @@ def test_a_picture_larger_than_the_header_said_is_not_decoded(tmp_path):
 def test_limits(tmp_path, made, limits, says):
     path = video_files.video(tmp_path / "recording.mp4", **made)
     with pytest.raises(RecordingOutOfLimits, match=says):
-        video.probe(path, video.Limits(**limits))
+        video.probe(path, Limits(**limits))
 
 
 def test_an_absurd_rate_in_the_header_alone_does_not_matter(tmp_path):
