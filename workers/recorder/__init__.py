@@ -1,1 +1,1 @@
-"""Records the cameras (RTSP) of the rooms in which a lecture runs: `python -m workers.recorder`."""
+"""Records the RTSP cameras of rooms while a lecture is in them: `python -m workers.recorder`."""

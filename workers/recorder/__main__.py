@@ -1,4 +1,4 @@
-"""`python -m workers.recorder`: records until it is told to stop.
+"""`python -m workers.recorder`: records until SIGINT or SIGTERM.
 
 Several may run; each camera is recorded by one of them.
 """

@@ -1,7 +1,7 @@
-"""The way from FFmpeg to a camera: a port of this machine that leads to one address and nowhere else.
+"""A relay from FFmpeg to a camera: a port of this machine that leads to one address and nowhere else.
 
-FFmpeg looks names up by itself and follows a camera that sends it elsewhere. So it is given this port, and only the
-address that the guard found is called. TLS ends here as well, with the name checked.
+FFmpeg resolves names itself, and follows a camera that redirects it. So it is given this port, and the relay connects
+to the address that was checked. TLS ends here too, after the certificate's name was checked.
 """
 
 import select
@@ -12,19 +12,19 @@ from contextlib import suppress
 from typing import Self
 
 CONNECT_SECONDS = 10.0
-MAX_SETUP_BYTES = 256 * 1024  # more than any camera says of itself before the pictures come
+MAX_SETUP_BYTES = 256 * 1024  # of all responses before the first picture; no camera needs as much
+CHUNK_BYTES = 64 * 1024  # at least one TLS record, so that nothing is left where `select` cannot see it
 
 
 class Relay:
-    """One connection to a camera, open from the start of a `with` block to its end, or until `close` is called by any
-    thread.
+    """One connection to a camera, open during a `with` block or until any thread calls `close`.
 
-    `port` is where FFmpeg finds it. `received`: the camera said something. `redirected`: it sent us elsewhere, which is
-    not followed. Raises OSError where the camera cannot be reached; ssl.SSLError is one.
+    `port` is the one for FFmpeg. `has_received`: the camera has sent something. `was_redirected`: it has sent a
+    redirect, which is not followed. Raises OSError if the camera cannot be reached; ssl.SSLError is a subclass.
     """
 
     def __init__(self, address: str, port: int, tls_name: str = "") -> None:
-        self.received = self.redirected = False
+        self.has_received = self.was_redirected = False
         self.camera = socket.create_connection((address, port), CONNECT_SECONDS)
         try:
             if tls_name:
@@ -35,7 +35,7 @@ class Relay:
             raise
         self.listener.settimeout(CONNECT_SECONDS)
         self.port: int = self.listener.getsockname()[1]
-        self.ends = [self.camera]
+        self.connections = [self.camera]
         self.thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def __enter__(self) -> Self:
@@ -47,37 +47,36 @@ class Relay:
         self.thread.join()
 
     def close(self) -> None:
-        """Whoever reads from the camera is told at once that this is the end."""
-        for end in (self.listener, *self.ends):
+        """Break all connections. Whoever reads from the camera gets the end of the stream at once."""
+        for connection in (self.listener, *self.connections):
             with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
         with self.camera, self.listener, suppress(OSError):
             ffmpeg, _ = self.listener.accept()
-            self.ends.append(ffmpeg)
+            self.connections.append(ffmpeg)
             with ffmpeg:
-                self._carry(ffmpeg)
+                self._forward(ffmpeg)
 
-    def _carry(self, ffmpeg: socket.socket) -> None:
-        said = bytearray()
-        playing = False
+    def _forward(self, ffmpeg: socket.socket) -> None:
+        setup_responses = bytearray()
+        is_playing = False
         while True:
-            ready = select.select([self.camera, ffmpeg], [], [])[0]
-            if ffmpeg in ready:
-                asked = ffmpeg.recv(1 << 16)
-                playing = playing or asked.startswith(b"PLAY ")
-                self.camera.sendall(asked)
-                if not asked:
+            readable = select.select([self.camera, ffmpeg], [], [])[0]
+            if ffmpeg in readable:
+                request = ffmpeg.recv(CHUNK_BYTES)
+                is_playing = is_playing or request.startswith(b"PLAY ")
+                self.camera.sendall(request)
+                if not request:
                     return
-            if self.camera in ready:
-                # As much as one TLS record has is read at once, so that nothing waits where `select` does not see it.
-                answer = self.camera.recv(1 << 16)
-                self.received = self.received or bool(answer)
-                if not playing:
-                    # FFmpeg takes a redirect until it asks for the pictures, and reads over returns wherever they are.
-                    said += answer.replace(b"\r", b"").lower()
-                    self.redirected = b"\nlocation:" in said
-                if not answer or self.redirected or len(said) > MAX_SETUP_BYTES:
+            if self.camera in readable:
+                response = self.camera.recv(CHUNK_BYTES)
+                self.has_received = self.has_received or bool(response)
+                if not is_playing:
+                    # FFmpeg follows redirects until it asks for the pictures, and ignores carriage returns anywhere.
+                    setup_responses += response.replace(b"\r", b"").lower()
+                    self.was_redirected = b"\nlocation:" in setup_responses
+                if not response or self.was_redirected or len(setup_responses) > MAX_SETUP_BYTES:
                     return
-                ffmpeg.sendall(answer)
+                ffmpeg.sendall(response)

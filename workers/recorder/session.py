@@ -1,4 +1,4 @@
-"""One camera, recorded by a thread until it is told to stop, however often the connection breaks."""
+"""A thread that records one camera until it is stopped, however often the connection breaks."""
 
 import logging
 import threading
@@ -24,21 +24,24 @@ log = logging.getLogger(__name__)
 PARTIAL_SUFFIX = ".part"  # a file that is being written
 RETRY_PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # changed settings start a new session
 REFUSED_PAUSE_SECONDS = 600.0  # after a wrong password, since many cameras lock out whoever tries it often
-UNQUOTED_CHARACTERS = "/:@!$&'()*+,;=~"  # in a path
+PATH_SAFE_CHARACTERS = "/:@!$&'()*+,;=~"  # are not percent-encoded
+QUERY_SAFE_CHARACTERS = PATH_SAFE_CHARACTERS + "?%"
 
 
 def target_for(camera: Camera) -> Target:
-    """Where the camera's stream is. Its label is what comes after the source's address, like `Streaming/Channels/101`.
+    """The camera's stream: the source's address followed by the camera's label, such as `Streaming/Channels/101`.
 
-    Raises UserError, also where we may not go there.
+    Raises UserError, also if the address is not allowed.
     """
     source = camera.source
     address = allowed_address(source)
-    path = quote(address.path, safe=UNQUOTED_CHARACTERS)
+    path = quote(address.path, safe=PATH_SAFE_CHARACTERS)
     if camera.label:
-        path = f"{path.rstrip('/')}/{quote(camera.label.lstrip('/'), safe=UNQUOTED_CHARACTERS + '?%')}"
+        label = quote(camera.label.lstrip("/"), safe=QUERY_SAFE_CHARACTERS)
+        path = f"{path.rstrip('/')}/{label}"
     if address.query:
-        path += ("&" if "?" in path else "?") + quote(address.query, safe=UNQUOTED_CHARACTERS + "?%")
+        separator = "&" if "?" in path else "?"
+        path += separator + quote(address.query, safe=QUERY_SAFE_CHARACTERS)
     tls_name = address.host if address.scheme == "rtsps" else ""
     return Target(
         address=address.ips[0],
@@ -51,33 +54,35 @@ def target_for(camera: Camera) -> Target:
 
 
 def describe_cameras(source: Source) -> Message:
-    """What each camera of a source sends, or why nothing, a line each.
+    """What each camera of a source sends, or why nothing, one line for each.
 
-    Raises UserError where there is none, or no address for them.
+    Raises UserError if the source has no camera or its address is not allowed.
     """
     allowed_address(source)
     lines: list[Message] = []
     for camera in source.cameras.select_related("room"):
         try:
-            what: str | Message = describe_stream(target_for(camera))
+            description: str | Message = describe_stream(target_for(camera))
         except CameraError as error:
-            what = error.message
-        lines.append(Message("{camera} ({room}): {what}", camera=camera, room=camera.room, what=what))
+            description = error.message
+        lines.append(Message("{camera} ({room}): {what}", camera=camera, room=camera.room, what=description))
     if not lines:
         raise UserError("The source has no camera yet.")
     return join_messages(lines, "\n")
 
 
 class Session:
-    """`problem` is why nothing comes at the moment, empty while it records. `ahead`: by how many seconds the camera's
-    own clock is fast, once it has said so.
+    """One camera's recording thread.
+
+    `problem`: why nothing is being recorded; empty while something is. `clock_ahead`: by how many seconds the camera's
+    own clock is fast; None until it has reported its time.
     """
 
     def __init__(self, camera: Camera, folder: Path, on_file_closed: Callable[[], None]) -> None:
         self.camera, self.folder, self.on_file_closed = camera, folder, on_file_closed
         self.connection_settings = connection_settings(camera)
         self.problem = Message()
-        self.ahead: float | None = None
+        self.clock_ahead: float | None = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name=f"camera {camera.pk}", daemon=True)
         self.thread.start()
@@ -85,13 +90,12 @@ class Session:
     def run(self) -> None:
         failures, logged = 0, Message()
         while not self.stopping.is_set():
-            max_bytes = self.camera.source.max_file_gib * 1024**3
             sink = RecordingSink(
-                new_file=self.new_file,
-                done=self.done,
-                clock=self.clock,
-                seconds=settings.RECORDER_FILE_SECONDS,
-                max_bytes=max_bytes,
+                choose_path=self.choose_path,
+                on_file_closed=self.rename_closed_file,
+                on_clock_measured=self.save_clock,
+                file_seconds=settings.RECORDER_FILE_SECONDS,
+                max_file_bytes=self.camera.source.max_file_gib * 1024**3,
             )
             pause = RETRY_PAUSES_SECONDS[min(failures, len(RETRY_PAUSES_SECONDS) - 1)]
             try:
@@ -103,28 +107,28 @@ class Session:
                 self.problem, pause = error.message, RETRY_PAUSES_SECONDS[-1]
             except Exception as error:
                 self.problem = describe_unexpected_error(error)
-                # Without what led to it: FFmpeg's errors have the address with the password.
+                # Without the causes: FFmpeg's errors contain the address with the password.
                 log.error("camera %s: %s", self.camera.pk, "".join(traceback.format_exception(error, chain=False)))
             if self.problem and self.problem != logged:
                 log.warning("camera %s: %s", self.camera.pk, self.problem)
             logged = self.problem
-            failures = 0 if sink.received else failures + 1
+            failures = 0 if sink.has_received else failures + 1
             self.stopping.wait(pause)
 
-    def new_file(self, starts: float) -> Path:
-        self.problem = Message()
+    def choose_path(self, starts: float) -> Path:
+        self.problem = Message()  # a file starts, so the camera is being recorded
         return self.folder / f"{self.camera.pk}-{starts * 1000:.0f}{PARTIAL_SUFFIX}"
 
-    def clock(self, ahead: float) -> None:
-        self.ahead = ahead
+    def save_clock(self, ahead: float) -> None:
+        self.clock_ahead = ahead
 
-    def done(self, path: Path, starts: float, ends: float) -> None:
-        with suppress(FileNotFoundError):  # another recorder has taken it over, since this one was silent for too long
+    def rename_closed_file(self, path: Path, starts: float, ends: float) -> None:
+        with suppress(FileNotFoundError):  # this recorder lost its lease, and another one has taken the file over
             path.rename(path.with_name(f"{self.camera.pk}-{starts * 1000:.0f}-{ends * 1000:.0f}.mp4"))
         self.on_file_closed()
 
 
 def connection_settings(camera: Camera) -> tuple[Any, ...]:
-    """What a session has to begin anew for when a person changes it."""
+    """The settings whose change requires a new session."""
     source = camera.source
     return (camera.label, source.address, source.username, source.secret, source.max_file_gib)

@@ -1,4 +1,4 @@
-"""Cameras are recorded while a lecture runs: a real RTSP server shows a film whose pictures say what time it is."""
+"""Cameras are recorded during lectures: a real RTSP server plays a film whose pictures show the time."""
 
 import subprocess
 import threading
@@ -32,28 +32,33 @@ from workers.recorder.supervisor import Supervisor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RATE = 10
-SECONDS = 20  # of the film
+PICTURES_PER_SECOND = 10
+FILM_SECONDS = 20
 SECRET = "Zimt&Zucker@7%"
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    return video_files.video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=SECONDS, rate=RATE, gop=RATE // 2)
+    return video_files.video(
+        tmp_path_factory.mktemp("film") / "film.mp4",
+        seconds=FILM_SECONDS,
+        rate=PICTURES_PER_SECOND,
+        gop=PICTURES_PER_SECOND // 2,
+    )
 
 
 @pytest.fixture(autouse=True)
-def impatient(settings, monkeypatch) -> None:
+def short_intervals(settings, monkeypatch) -> None:
     settings.BROKER_URL = "memory://"
     settings.SOURCE_NETWORKS = ["127.0.0.0/8"]
     settings.RECORDER_FILE_SECONDS = 1.0
-    monkeypatch.setattr(cameras, "SETTLE_SECONDS", 1.5)
+    monkeypatch.setattr(cameras, "CLOCK_SETTLE_SECONDS", 1.5)
     monkeypatch.setattr(sessions, "RETRY_PAUSES_SECONDS", (0.2,))
     monkeypatch.setattr(supervisors, "UPDATE_INTERVAL_SECONDS", 0.2)
 
 
 def camera_of(address: str, **fields: Any) -> Camera:
-    """A camera in a room in which a lecture began ten seconds ago; it lasts two minutes."""
+    """A camera in a room where a two-minute lecture began ten seconds ago."""
     began = timezone.now() - timedelta(seconds=10)
     factories.lecture(factories.course(students=1), room="B 12", starts_at=began, ends_at=began + timedelta(minutes=2))
     source = Source.objects.create(name="Hall", kind=Source.Kind.RTSP, address=address, **fields)
@@ -66,8 +71,8 @@ def camera_at(server: RtspCamera, password: str = "") -> Camera:
     )
 
 
-class Running:
-    """Supervisors in threads of their own, as the processes that they are in earnest."""
+class RunningSupervisors:
+    """Supervisors, each in a thread; in production each is a process."""
 
     def __init__(self) -> None:
         self.all: list[tuple[Supervisor, threading.Thread]] = []
@@ -94,8 +99,8 @@ class Running:
 
 
 @pytest.fixture
-def recorder() -> Iterator[Running]:
-    running = Running()
+def recorder() -> Iterator[RunningSupervisors]:
+    running = RunningSupervisors()
     yield running
     running.stop()
 
@@ -104,43 +109,41 @@ def footage_files() -> list[FootageFile]:
     return list(FootageFile.objects.order_by("starts_at"))
 
 
-def number_at(moment: datetime) -> float:
-    """Which picture of the film the camera shows at that moment."""
-    return moment.timestamp() * RATE % (SECONDS * RATE)
+def picture_number_at(moment: datetime) -> float:
+    """The number of the film's picture that the camera shows at that moment."""
+    return moment.timestamp() * PICTURES_PER_SECOND % (FILM_SECONDS * PICTURES_PER_SECOND)
 
 
-def first_number(footage_file: FootageFile) -> int:
+def first_picture_number(footage_file: FootageFile) -> int:
     path = Path(footage_file.file.path)
     frame = next(iter(sample_frames(path, probe(path), Segment(0, 0.0, 1.0), every=1.0)))
     return video_files.number_of(frame.image)
 
 
-def assert_right(footage_file: FootageFile) -> None:
-    """It begins with a key frame, at the time by our clock that the picture shows."""
+def assert_valid(footage_file: FootageFile) -> None:
+    """It begins with a key frame, and its start is the time by our clock that this picture shows."""
     assert footage_file.state == FootageFile.State.STORED
     assert footage_file.ends_at
     assert footage_file.starts_at
     with av.open(footage_file.file.path) as container:
         assert next(container.demux(video=0)).is_keyframe
-    off = (first_number(footage_file) - number_at(footage_file.starts_at) + RATE * SECONDS / 2) % (
-        RATE * SECONDS
-    ) - RATE * SECONDS / 2
-    assert abs(off) / RATE < 0.5
+    film_pictures = PICTURES_PER_SECOND * FILM_SECONDS  # the film is repeated, so numbers are compared modulo this
+    difference = first_picture_number(footage_file) - picture_number_at(footage_file.starts_at)
+    error = (difference + film_pictures / 2) % film_pictures - film_pictures / 2
+    assert abs(error) / PICTURES_PER_SECOND < 0.5
     assert (footage_file.ends_at - footage_file.starts_at).total_seconds() == pytest.approx(
         footage_file.info["duration"], abs=0.3
     )
 
 
-def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
-    rtsp_camera, recorder: Running, film: Path
-) -> None:
+def test_a_lecture_is_recorded_without_encoding_again(rtsp_camera, recorder: RunningSupervisors, film: Path) -> None:
     camera = camera_at(rtsp_camera(film, password=SECRET), password=SECRET)
     recorder.start()
     wait_until(lambda: len(footage_files()) >= 3, "three footage files")
     recorder.stop()
     found = footage_files()
     for footage_file in found:
-        assert_right(footage_file)
+        assert_valid(footage_file)
     for before, after in pairwise(found):
         assert (after.starts_at, str(after.note)) == (before.ends_at, "")
     assert str(found[0].note).startswith("Nothing could be recorded from")  # the lecture had begun
@@ -150,7 +153,7 @@ def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
         others = [bytes(packet) for packet in container.demux(video=0) if packet.size and not packet.is_keyframe]
     assert others
     assert set(others) <= coded
-    # The lecture has what there is so far; and nothing is left over.
+    # The lecture has the footage so far, and no file is left over.
     recording = Recording.objects.get(camera=camera)
     assert recording.provisional
     assert not list(recorder.all[0][0].folder.iterdir())
@@ -159,30 +162,31 @@ def test_a_lecture_is_recorded_in_footage_files_as_the_camera_coded_it(
     assert camera.source.measured_clock_offset == pytest.approx(0.0, abs=0.5)
 
 
-def test_a_camera_that_comes_back_leaves_a_gap_that_is_said(rtsp_camera, recorder: Running, film: Path) -> None:
+def test_a_gap_is_noted_after_a_camera_returns(rtsp_camera, recorder: RunningSupervisors, film: Path) -> None:
     server = rtsp_camera(film)
     camera = camera_at(server)
     recorder.start()
     wait_until(footage_files, "a footage file")
     server.kill()
-    wait_until(lambda: Source.objects.get().error, "the problem is told")
+    wait_until(lambda: Source.objects.get().error, "the problem is reported")
     assert str(camera) in str(Source.objects.get().error)
     wait_until(
-        lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2), "it is away for two seconds"
+        lambda: timezone.now() - footage_files()[-1].ends_at > timedelta(seconds=2),
+        "the camera has been away for two seconds",
     )
-    back = timezone.now()
+    returned_at = timezone.now()
     server.start()
-    after = wait_until(lambda: FootageFile.objects.filter(starts_at__gt=back).first(), "a footage file after it")
-    assert_right(after)
-    before = FootageFile.objects.filter(starts_at__lt=back).latest("ends_at")
-    assert before.ends_at < back
+    after = wait_until(lambda: FootageFile.objects.filter(starts_at__gt=returned_at).first(), "a footage file after it")
+    assert_valid(after)
+    before = FootageFile.objects.filter(starts_at__lt=returned_at).latest("ends_at")
+    assert before.ends_at < returned_at
     assert f"{timezone.localtime(before.ends_at):%H:%M:%S}" in str(after.note)
     assert f"{timezone.localtime(after.starts_at):%H:%M:%S}" in str(after.note)
     wait_until(lambda: not Source.objects.get().error, "the problem is over")
 
 
-def test_two_recorders_record_once_and_one_takes_over_from_the_other(
-    rtsp_camera, recorder: Running, film: Path
+def test_a_camera_is_recorded_by_one_of_two_recorders_which_take_over_from_each_other(
+    rtsp_camera, recorder: RunningSupervisors, film: Path
 ) -> None:
     camera_at(rtsp_camera(film))
     first, second = recorder.start(), recorder.start()
@@ -190,22 +194,24 @@ def test_two_recorders_record_once_and_one_takes_over_from_the_other(
     busy, idle = (first, second) if first.sessions else (second, first)
     assert not idle.sessions
     busy.stop()
-    stopped = wait_until(lambda: idle.sessions and footage_files(), "the other has taken it")
-    wait_until(lambda: len(footage_files()) > len(stopped) + 1, "it records")
+    files_so_far = wait_until(lambda: idle.sessions and footage_files(), "the other recorder has taken over")
+    wait_until(lambda: len(footage_files()) > len(files_so_far) + 1, "the other recorder records")
     recorder.stop()
     found = footage_files()
     for footage_file in found:
-        assert_right(footage_file)
+        assert_valid(footage_file)
     for before, after in pairwise(found):
         assert before.ends_at <= after.starts_at
 
 
-def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path, tmp_path: Path, settings) -> None:
+def test_files_of_a_killed_recorder_are_taken_over(
+    recorder: RunningSupervisors, film: Path, tmp_path: Path, settings
+) -> None:
     camera = camera_of("rtsp://127.0.0.1:9")
     began = timezone.now() - timedelta(seconds=30)
     folder = Path(settings.MEDIA_ROOT, "live")
     folder.mkdir()
-    left = folder / f"{camera.pk}-{began.timestamp() * 1000:.0f}.part"
+    left_file = folder / f"{camera.pk}-{began.timestamp() * 1000:.0f}.part"
     unfinished = tmp_path / "unfinished"
     with (
         av.open(str(film)) as source,
@@ -218,7 +224,7 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
                 packet.stream = stream
                 out.mux_one(packet)
         file.flush()
-        left.write_bytes(unfinished.read_bytes()[:-1000])
+        left_file.write_bytes(unfinished.read_bytes()[:-1000])
     recorder.start()
     (footage_file,) = wait_until(footage_files, "a footage file")
     assert abs(footage_file.starts_at - began) < timedelta(milliseconds=1)
@@ -227,29 +233,31 @@ def test_what_a_killed_recorder_left_is_taken_over(recorder: Running, film: Path
         < (footage_file.ends_at - footage_file.starts_at).total_seconds()
         == pytest.approx(footage_file.info["duration"], abs=0.01)
     )
-    assert not left.exists()
+    assert not left_file.exists()
 
 
-def test_a_camera_that_sends_nothing(rtsp_camera, recorder: Running, film: Path, monkeypatch) -> None:
+def test_a_silent_camera_is_reported_until_it_sends_again(
+    rtsp_camera, recorder: RunningSupervisors, film: Path, monkeypatch
+) -> None:
     monkeypatch.setattr(cameras, "READ_TIMEOUT_SECONDS", 1.5)
     server = rtsp_camera(film)
     camera_at(server)
     recorder.start()
     wait_until(lambda: footage_files(), "a footage file")
     server.tell("mute")
-    wait_until(lambda: "sends nothing" in str(Source.objects.get().error), "it is told")
+    wait_until(lambda: "sends nothing" in str(Source.objects.get().error), "the problem is reported")
     for footage_file in footage_files():
-        assert_right(footage_file)
+        assert_valid(footage_file)
     server.tell("play")
-    wait_until(lambda: not Source.objects.get().error, "it goes on")
+    wait_until(lambda: not Source.objects.get().error, "the problem is over")
 
 
-def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
-    rtsp_camera, recorder: Running, film: Path, caplog
+def test_a_wrong_password_is_reported_and_written_nowhere(
+    rtsp_camera, recorder: RunningSupervisors, film: Path, caplog
 ) -> None:
     camera = camera_at(rtsp_camera(film, password="another"), password=SECRET)
     recorder.start()
-    wait_until(lambda: Source.objects.get().error, "it is told")
+    wait_until(lambda: Source.objects.get().error, "the problem is reported")
     source = Source.objects.get()
     assert str(source.error) == f"{camera}: The camera refuses the user name or the password. Correct them."
     for place in (caplog.text, str(source.error), source.error_detail, source.secret):
@@ -257,29 +265,29 @@ def test_a_wrong_password_is_a_sentence_and_no_secret_is_anywhere(
         assert "Zimt" not in place
         assert "rtsp://" not in place
     assert not footage_files()
-    # Corrected, it is tried at once.
+    # The corrected password is tried at once.
     Source.objects.update(secret=encrypt("another"))
     wait_until(footage_files, "a footage file")
 
 
-def test_what_ffmpeg_says_of_the_password_is_not_logged(recorder: Running, monkeypatch, caplog) -> None:
-    def full(*_: object) -> None:
+def test_the_password_in_errors_of_ffmpeg_is_not_logged(recorder: RunningSupervisors, monkeypatch, caplog) -> None:
+    def fail_on_full_disk(*_: object) -> None:
         try:
             raise av.InvalidDataError(1, "broken", f"rtsp://viewer:{SECRET}@127.0.0.1/")
         finally:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sessions, "record", full)
+    monkeypatch.setattr(sessions, "record", fail_on_full_disk)
     camera_of("rtsp://127.0.0.1:8554")
     recorder.start()
-    wait_until(lambda: "The disk is full" in str(Source.objects.get().error), "it is told")
+    wait_until(lambda: "The disk is full" in str(Source.objects.get().error), "the problem is reported")
     wait_until(lambda: "No space left" in caplog.text, "the cause is logged")
     assert SECRET not in caplog.text
 
 
-def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path, tmp_path: Path, monkeypatch) -> None:
+def test_an_encrypted_camera_needs_a_trusted_certificate(rtsp_camera, film: Path, tmp_path: Path, monkeypatch) -> None:
     certificate = tmp_path / "camera.pem"
-    made = [
+    new_certificate = [
         "openssl",
         "req",
         "-x509",
@@ -291,7 +299,9 @@ def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path
         "-addext",
         "subjectAltName=DNS:localhost",
     ]
-    subprocess.run([*made, "-keyout", tmp_path / "key.pem", "-out", certificate], check=True, capture_output=True)
+    subprocess.run(
+        [*new_certificate, "-keyout", tmp_path / "key.pem", "-out", certificate], check=True, capture_output=True
+    )
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(certificate.read_bytes())
     certificate.write_bytes(certificate.read_bytes() + (tmp_path / "key.pem").read_bytes())
@@ -303,7 +313,7 @@ def test_an_encrypted_camera_has_to_show_its_certificate(rtsp_camera, film: Path
     assert describe_stream(sessions.target_for(camera)) == "h264, 160 x 120"
 
 
-def test_a_camera_is_called_by_nothing_but_its_name() -> None:
+def test_a_camera_label_cannot_inject_headers() -> None:
     camera = camera_of("rtsp://127.0.0.1:8554/cam?unit=1")
     camera.label = "realmonitor?channel=1\r\nX-Header: 1"
     target = sessions.target_for(camera)
@@ -311,7 +321,7 @@ def test_a_camera_is_called_by_nothing_but_its_name() -> None:
     assert target.path == "/cam/realmonitor?channel=1%0D%0AX-Header:%201&unit=1"
 
 
-def test_a_test_tells_what_each_camera_sends(rtsp_camera, film: Path) -> None:
+def test_testing_a_source_describes_each_camera(rtsp_camera, film: Path) -> None:
     source = camera_at(rtsp_camera(film, password=SECRET), password=SECRET).source
     Camera.objects.create(source=source, label="hall", room=Room.objects.get())
     hall, lecture = sorted(str(describe_cameras(source)).splitlines())
