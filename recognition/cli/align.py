@@ -1,5 +1,4 @@
-"""`align`: a folder of people's photos to a folder of face crops, with the words and the outputs of FaceNet's
-align_dataset_mtcnn.py.
+"""`align`: crop the faces of a folder of people, with the options and output of FaceNet's align_dataset_mtcnn.py.
 
 Faces are found by Rollcall's own detector, at the settings of that tool.
 """
@@ -24,7 +23,7 @@ from recognition.media.photo import read_photo
 from recognition.people_folder import photos_by_person
 from recognition.types import Face
 
-SETTINGS = DetectorSettings(min_face=20, thresholds=(0.6, 0.7, 0.7), factor=0.709)
+ORIGINAL_SETTINGS = DetectorSettings(min_face=20, thresholds=(0.6, 0.7, 0.7), factor=0.709)
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -62,52 +61,54 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(options: argparse.Namespace) -> int:
     out: Path = options.output_dir
     out.mkdir(parents=True, exist_ok=True)
-    words = {name: value for name, value in vars(options).items() if name != "run"}
-    (out / "revision_info.txt").write_text("".join(f"{name}: {value}\n" for name, value in words.items()))
-    photos = [(person, photo) for person, photos in photos_by_person(options.input_dir).items() for photo in photos]
-    order = random.Random()  # noqa: S311 - to spread work, not to hide it
+    settings = {name: value for name, value in vars(options).items() if name != "run"}
+    (out / "revision_info.txt").write_text("".join(f"{name}: {value}\n" for name, value in settings.items()))
+    photos = [(person, path) for person, paths in photos_by_person(options.input_dir).items() for path in paths]
+    rng = random.Random()  # noqa: S311 - to spread work, not to hide it
     if options.random_order:
-        order.shuffle(photos)
-    aligned = 0
-    with (out / f"bounding_boxes_{order.randrange(99999):05d}.txt").open("w") as boxes:
+        rng.shuffle(photos)
+    crop_count = 0
+    with (out / f"bounding_boxes_{rng.randrange(99999):05d}.txt").open("w") as box_file:
         for person, photo in tqdm(photos, desc="Aligning", unit="photo"):
-            aligned += _align(photo, out / person / f"{photo.stem}.png", options, boxes)
+            crop_count += _align(photo, out / person / f"{photo.stem}.png", options, box_file)
     print(f"Total number of images: {len(photos)}")
-    print(f"Number of successfully aligned images: {aligned}")
+    print(f"Number of successfully aligned images: {crop_count}")
     return 0
 
 
-def _align(photo: Path, target: Path, options: argparse.Namespace, boxes: TextIO) -> int:
-    """Write the crops of one photo and a line for each; their number."""
-    many: bool = options.detect_multiple_faces
-    if (target.with_stem(f"{target.stem}_0") if many else target).exists():
+def _align(photo: Path, target: Path, options: argparse.Namespace, box_file: TextIO) -> int:
+    """Write the crops of one photo, and a line with the box of each; returns their number."""
+    all_faces: bool = options.detect_multiple_faces
+    first_target = target.with_stem(f"{target.stem}_0") if all_faces else target
+    if first_target.exists():
         return 0
     try:
         image = read_photo(photo)[0]
     except (RecognitionError, OSError) as error:
         tqdm.write(f"{photo}: {error}", file=sys.stderr)
         return 0
-    faces = Detector(SETTINGS).detect([image])[0]
-    chosen = faces if many else [most_central(faces, image.shape)] if faces else []
-    results = (crop_with_margin(image, face, options.image_size, options.margin) for face in chosen)
+    faces = Detector(ORIGINAL_SETTINGS).detect([image])[0]
+    if faces and not all_faces:
+        faces = [most_central_face(faces, image.shape)]
+    results = (crop_with_margin(image, face, options.image_size, options.margin) for face in faces)
     crops = [result for result in results if result]
     if not crops:
         tqdm.write(f'Unable to align "{photo}"', file=sys.stderr)
-        print(target, file=boxes)
+        print(target, file=box_file)
     for index, (crop, box) in enumerate(crops):
-        path = target.with_stem(f"{target.stem}_{index}") if many else target
+        path = target.with_stem(f"{target.stem}_{index}") if all_faces else target
         with atomic_write(path) as beside:
             Image.fromarray(crop).save(beside)
-        print(path, *box, file=boxes)
+        print(path, *box, file=box_file)
     return len(crops)
 
 
-def most_central(faces: list[Face], shape: tuple[int, ...]) -> Face:
-    """The largest face, with some extra weight on the centre of an image (height, width, 3)."""
+def most_central_face(faces: list[Face], shape: tuple[int, ...]) -> Face:
+    """The largest face, with some extra weight on the centre of an image of `shape` (height, width, 3)."""
 
     def weight(face: Face) -> float:
         size: NDArray[np.float32] = face.box[2:] - face.box[:2]
-        away = (face.box[:2] + face.box[2:]) / 2 - np.array([shape[1], shape[0]]) / 2
-        return float(np.prod(size) - 2 * (away**2).sum())
+        offset = (face.box[:2] + face.box[2:]) / 2 - np.array([shape[1], shape[0]]) / 2
+        return float(np.prod(size) - 2 * (offset**2).sum())
 
     return max(faces, key=weight)

@@ -1,4 +1,4 @@
-"""`classifier`: train a classifier on aligned faces, or try one, with the words of FaceNet's classifier.py."""
+"""`classifier`: train or test a classifier of aligned faces, with the options and output of FaceNet's classifier.py."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ Photos = Mapping[str, Sequence[Path]]
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "classifier", help="train or try a classifier of aligned faces, as FaceNet's classifier.py does"
+        "classifier", help="train or test a classifier of aligned faces, as FaceNet's classifier.py does"
     )
     parser.add_argument("mode", choices=["TRAIN", "CLASSIFY"])
     parser.add_argument(
@@ -90,45 +90,47 @@ def run(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     photos: Photos = photos_by_person(options.data_dir)
     if options.use_split_dataset:
-        photos = split(photos, options.min_nrof_images_per_class, options.nrof_train_images_per_class, options.seed)
+        photos = select_training_photos(
+            photos, options.min_nrof_images_per_class, options.nrof_train_images_per_class, options.seed
+        )
         if not photos:
             raise NoEnrolment(
                 "Nobody in {data_dir} has {min_nrof_images_per_class} images. Lower --min_nrof_images_per_class.",
                 data_dir=options.data_dir,
                 min_nrof_images_per_class=options.min_nrof_images_per_class,
             )
-    embedder = _embedder(options.model)
-    read, vectors = _embedded(photos, embedder, options)
-    people = list(dict.fromkeys(person for person, _ in read))
+    embedder = _load_embedder(options.model)
+    embedded, vectors = _embed_photos(photos, embedder, options)
+    people = list(dict.fromkeys(person for person, _ in embedded))
     for person in sorted(set(photos) - set(people)):
         print(f"{person} has no image that can be used, and is left out.", file=sys.stderr)
-    rows = {person: [i for i, (whose, _) in enumerate(read) if whose == person] for person in people}
+    rows = {person: [i for i, (owner, _) in enumerate(embedded) if owner == person] for person in people}
     print("Training classifier")
-    known = train_classifier(
-        {name(person): vectors[mine] for person, mine in rows.items()},
+    classifier = train_classifier(
+        {display_name(person): vectors[indices] for person, indices in rows.items()},
         embedder.id,
         embedder.version,
-        [f"{person}/{photo.name}" for person, photo in read],
+        [f"{person}/{photo.name}" for person, photo in embedded],
     )
-    known.save(options.classifier_filename)
+    classifier.save(options.classifier_filename)
     print(f'Saved classifier model to file "{options.classifier_filename}"')
     return 0
 
 
 def _classify(options: argparse.Namespace) -> int:
-    known = Classifier.load(options.classifier_filename)
-    names = known.about.names
+    classifier = Classifier.load(options.classifier_filename)
+    names = classifier.about.names
     print(f'Loaded classifier model from file "{options.classifier_filename}"')
     folder = options.test_data_dir or options.data_dir
     photos: Photos = photos_by_person(folder)
-    for person in [person for person in photos if name(person) not in names]:
-        print(f"{person} is nobody whom the classifier knows, and is left out.", file=sys.stderr)
-    photos = {person: mine for person, mine in photos.items() if name(person) in names}
+    for person in [person for person in photos if display_name(person) not in names]:
+        print(f"{person} is unknown to the classifier, and is left out.", file=sys.stderr)
+    photos = {person: paths for person, paths in photos.items() if display_name(person) in names}
     if options.use_split_dataset:
-        trained = set(known.about.trained)
+        trained = set(classifier.about.trained)
         photos = {
-            person: [photo for photo in mine if f"{person}/{photo.name}" not in trained]
-            for person, mine in photos.items()
+            person: [path for path in paths if f"{person}/{path.name}" not in trained]
+            for person, paths in photos.items()
         }
     if not any(photos.values()):
         more = "; it was trained on all of them" if options.use_split_dataset else ""
@@ -137,82 +139,81 @@ def _classify(options: argparse.Namespace) -> int:
             folder=folder,
             more=more,
         )
-    embedder = _embedder(options.model)
-    if (embedder.id, embedder.version) != (known.about.embedder, known.about.version):
+    embedder = _load_embedder(options.model)
+    if (embedder.id, embedder.version) != (classifier.about.embedder, classifier.about.version):
         raise GalleryMismatch(
             "The classifier was trained with {embedder} (version {version}), and {model} is {id} "
             "(version {model_version}). Give the model that it was trained with, or train again.",
-            embedder=known.about.embedder,
-            version=known.about.version,
+            embedder=classifier.about.embedder,
+            version=classifier.about.version,
             model=options.model,
             id=embedder.id,
             model_version=embedder.version,
         )
-    read, vectors = _embedded(photos, embedder, options)
-    if not read:
+    embedded, vectors = _embed_photos(photos, embedder, options)
+    if not embedded:
         raise NoEnrolment("None of the images in {folder} can be read.", folder=folder)
     print("Testing classifier")
-    probabilities = known.probabilities(vectors)
+    probabilities = classifier.probabilities(vectors)
     best = probabilities.argmax(axis=1)
     for i, k in enumerate(best):
         print(f"{i:4d}  {names[k]}: {probabilities[i, k]:.3f}")
-    right = sum(names[k] == name(person) for (person, _), k in zip(read, best, strict=True))
-    print(f"Accuracy: {right / len(read):.3f}")
+    correct_count = sum(names[k] == display_name(person) for (person, _), k in zip(embedded, best, strict=True))
+    print(f"Accuracy: {correct_count / len(embedded):.3f}")
     return 0
 
 
-def name(person: str) -> str:
-    """What a folder's person is called, as in the original."""
+def display_name(person: str) -> str:
+    """The name of the person in a folder, as the original writes it."""
     return person.replace("_", " ")
 
 
-def split(photos: Photos, least: int, count: int, seed: int) -> dict[str, list[Path]]:
-    """`count` images to train on of each person who has at least `least`.
+def select_training_photos(photos: Photos, min_count: int, count: int, seed: int) -> dict[str, list[Path]]:
+    """`count` images to train on, of each person who has at least `min_count`.
 
-    The choice hangs on the names of the folder and its images alone, neither on the order of a listing nor on other
-    people.
+    The choice depends on the seed, the folder's name and its images alone, not on the other people.
     """
-    chosen = {}
-    for person, mine in photos.items():
-        if len(mine) >= least:
-            order = np.random.default_rng([abs(seed), zlib.crc32(person.encode())]).permutation(len(mine))
-            chosen[person] = [mine[i] for i in sorted(order[:count])]
-    return chosen
+    selected = {}
+    for person, paths in photos.items():
+        if len(paths) >= min_count:
+            order = np.random.default_rng([abs(seed), zlib.crc32(person.encode())]).permutation(len(paths))
+            selected[person] = [paths[i] for i in sorted(order[:count])]
+    return selected
 
 
-def _embedder(model: str) -> Embedder:
+def _load_embedder(model: str) -> Embedder:
     print("Loading feature extraction model")
     if Path(model).exists():
         return facenet.build_embedder(facenet_files.read(Path(model)), chosen_runtime())[0]
     return load_chosen_embedder(model)
 
 
-def _embedded(
+def _embed_photos(
     photos: Photos, embedder: Embedder, options: argparse.Namespace
 ) -> tuple[list[tuple[str, Path]], NDArray[np.float32]]:
-    """The images that can be read, with their people, and their unit vectors (n, d); says which can't be."""
-    pairs = [(person, photo) for person, mine in photos.items() for photo in mine]
+    """The (person, image) pairs that can be read, and their unit vectors (n, d). Prints which can't be read."""
+    pairs = [(person, path) for person, paths in photos.items() for path in paths]
     print(f"Number of classes: {len(photos)}")
     print(f"Number of images: {len(pairs)}")
-    read: list[tuple[str, Path]] = []
+    embedded: list[tuple[str, Path]] = []
     vectors = [np.empty((0, embedder.dimension), np.float32)]
     with tqdm(total=len(pairs), desc="Calculating features", unit="image") as bar:
         for start in range(0, len(pairs), options.batch_size):
             crops = []
             for person, photo in pairs[start : start + options.batch_size]:
                 try:
-                    crops.append(crop(photo, options.image_size, embedder.crop_size))
-                    read.append((person, photo))
+                    crops.append(crop_middle(photo, options.image_size, embedder.crop_size))
+                    embedded.append((person, photo))
                 except (RecognitionError, OSError) as error:
                     tqdm.write(f"{photo}: {error}", file=sys.stderr)
                 bar.update()
             if crops:
                 vectors.append(embedder.embed(np.stack(crops)))
-    return read, np.concatenate(vectors)
+    return embedded, np.concatenate(vectors)
 
 
-def crop(photo: Path, image_size: int, crop_size: int) -> NDArray[np.uint8]:
-    """The middle of an image, a square of at most `image_size`, as (chip_size, chip_size, 3)."""
+def crop_middle(photo: Path, image_size: int, crop_size: int) -> NDArray[np.uint8]:
+    """The middle of an image, a square of at most `image_size` pixels, scaled to (crop_size, crop_size, 3) uint8."""
     image = read_photo(photo)[0]
     height, width = image.shape[:2]
     side = min(image_size, height, width)

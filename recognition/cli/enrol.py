@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def enrol_with_progress(people: Path, photos_per_person: int | None, embedder: Embedder) -> Gallery:
-    """`enrol_people` with a progress bar; says which photos can't be used."""
+    """`enrol_people` with a progress bar. Prints which photos can't be used, and why."""
     total = sum(map(len, photos_by_person(people, photos_per_person).values())) if people.is_dir() else 0
     with tqdm(total=total, desc="Enrolling", unit="photo") as bar:
 

@@ -1,4 +1,4 @@
-"""Models as the commands load them: with the installed weights, and run as the environment says."""
+"""How the commands load models: with the installed weights, and with the runtime that the environment sets."""
 
 from pathlib import Path
 
@@ -13,5 +13,5 @@ def chosen_runtime() -> Runtime:
 
 
 def load_chosen_embedder(id: str, weights: Path | None = None) -> Embedder:
-    """The embedder with `weights`, or else with those in the weights folder."""
+    """Load the embedder with `weights`, or else with those in the weights folder."""
     return load_embedder(id, weights or WeightsFolder(weights_folder()).file_of(id), chosen_runtime())

@@ -1,4 +1,4 @@
-"""Types of options: what they can't be is told by argparse in a sentence."""
+"""Types of command-line options. Each raises ArgumentTypeError, whose sentence argparse prints."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From a detected face to a face crop: an aligned crop of fixed size, as the embedders were trained on."""
+"""Face crops: aligned pictures of detected faces, of fixed size, like those on which the embedders were trained."""
 
 from zlib import crc32
 
@@ -9,84 +9,94 @@ from PIL import Image
 
 from recognition.types import Face
 
-DISTANCE = 5  # times smaller
-NOISE = 12.0  # standard deviation in grey levels
-# Degrees, factor, shares of the side to the right and down.
-VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
+DISTANT_SHRINK_FACTOR = 5  # of a face crop, to the size of a face at the other end of a room
+DISTANT_NOISE_STD = 12.0  # of the sensor's noise there, in grey levels (0..255)
+# Rotation in degrees, scale, and shift to the right and down in sides of the crop.
+JITTER_VIEWS = ((4, 1.05, 0.02, 0.013), (-4, 0.95, -0.02, -0.013), (3, 0.94, 0.013, -0.02), (-3, 1.06, -0.013, 0.02))
 
 
 def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The 2 x 3 matrix of the rotation, uniform scale and shift that takes points `source` (n, 2) nearest to `target`
-    (n, 2).
+    """The similarity transform (2, 3) that takes the points `source` (n, 2) nearest to the points `target` (n, 2).
 
-    Least squares without mirroring (Umeyama, "Least-squares estimation of transformation parameters between two point
-    patterns", 1991), solved in closed form for two dimensions.
+    It consists of rotation, uniform scale and shift, in pixels. Least squares without mirroring (Umeyama,
+    "Least-squares estimation of transformation parameters between two point patterns", 1991), solved in closed form for
+    two dimensions.
     """
     a, b = source.astype(np.float64), target.astype(np.float64)
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     a, b = a - mean_a, b - mean_b
-    energy = max(float((a**2).sum()), 1e-12)
-    cos = float((a * b).sum()) / energy
-    sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / energy
-    turn = np.array([[cos, -sin], [sin, cos]])
-    return np.hstack([turn, (mean_b - turn @ mean_a)[:, None]])
+    variance = max(float((a**2).sum()), 1e-12)
+    scaled_cos = float((a * b).sum()) / variance
+    scaled_sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / variance
+    rotation = np.array([[scaled_cos, -scaled_sin], [scaled_sin, scaled_cos]])
+    shift = mean_b - rotation @ mean_a
+    return np.hstack([rotation, shift[:, None]])
 
 
 def align_face(image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    """The face of `image` (h, w, 3) with its five points moved to `targets` (5, 2), as (size, size, 3); black outside
-    the image.
+    """The face crop (size, size, 3) uint8 of a face in `image` (height, width, 3) uint8 RGB.
 
-    A face much larger than the face crop is shrunk by area first, so that nothing aliases.
+    The face's five points are moved to `targets` (5, 2), pixels of the crop; outside the image the crop is black. A
+    face much larger than the crop is shrunk by area first, so that nothing aliases.
     """
     matrix = estimate_similarity(face.points, targets)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     shrink = int(1 / scale) if 0 < scale < 0.5 else 1
     if shrink > 1:
-        reach = size / scale
-        x, y = (int(v) for v in np.maximum(face.points.mean(axis=0) - reach, 0))
-        part = image[y : int(y + 2 * reach) + 1, x : int(x + 2 * reach) + 1]
-        part = part[: part.shape[0] // shrink * shrink, : part.shape[1] // shrink * shrink]
-        if part.size:
-            image = cv2.resize(part, (part.shape[1] // shrink, part.shape[0] // shrink), interpolation=cv2.INTER_AREA)
+        # A square around the face, twice as wide as the crop, whose sides are divisible by the factor.
+        half_side = size / scale
+        x, y = (int(corner) for corner in np.maximum(face.points.mean(axis=0) - half_side, 0))
+        square = image[y : int(y + 2 * half_side) + 1, x : int(x + 2 * half_side) + 1]
+        height, width = square.shape[0] // shrink, square.shape[1] // shrink
+        square = square[: height * shrink, : width * shrink]
+        if square.size:
+            image = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
             points = (face.points - np.array([x, y], np.float32) + 0.5) / shrink - 0.5
             matrix = estimate_similarity(np.asarray(points, np.float32), targets)
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
 def jitter_crop(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The face crop (s, s, 3) and what it would be had its points been found a little elsewhere: four times turned,
-    scaled and moved.
+    """The face crop (s, s, 3) uint8, and four variants of it, as if its points had been found a little elsewhere.
 
-    Their mean says more of a face of which there is one look only (dlib's `num_jitters`).
+    Of a face that was observed only once, the mean embedding of these says more than that of the crop alone (as dlib's
+    `num_jitters`).
     """
     side = crop.shape[0]
-    result = [crop]
-    for angle, scale, right, down in VIEWS:
+    views = [crop]
+    for angle, scale, right, down in JITTER_VIEWS:
         matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
         matrix[:, 2] += (right * side, down * side)
-        result.append(np.asarray(cv2.warpAffine(crop, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8))
-    return result
+        view = cv2.warpAffine(crop, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+        views.append(np.asarray(view, np.uint8))
+    return views
 
 
 def simulate_distance(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The face crop (s, s, 3) as a camera at the other end of a room would see it, twice: about as small as the
-    smallest face that is looked for, each time with another noise of the sensor."""
-    rng = np.random.default_rng(crc32(crop.tobytes()))  # the same for the same face crop, and another for each
-    side = crop.shape[0] // DISTANCE
+    """The face crop (s, s, 3) uint8 as a camera at the other end of a room would see it, twice.
+
+    The face is then about as small as the smallest one that is searched for. The two differ in the sensor's noise,
+    which depends on the crop alone: the same crop gives the same result.
+    """
+    rng = np.random.default_rng(crc32(crop.tobytes()))
+    side = crop.shape[0] // DISTANT_SHRINK_FACTOR
     small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
-    noisy = [np.asarray(np.clip(small + rng.normal(0, NOISE, (side, side, 1)), 0, 255), np.uint8) for _ in range(2)]
-    return [np.asarray(cv2.resize(seen, crop.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8) for seen in noisy]
+    distant = []
+    for _ in range(2):
+        noise = rng.normal(0, DISTANT_NOISE_STD, (side, side, 1))
+        noisy = np.asarray(np.clip(small + noise, 0, 255), np.uint8)
+        distant.append(np.asarray(cv2.resize(noisy, crop.shape[:2], interpolation=cv2.INTER_LINEAR), np.uint8))
+    return distant
 
 
 def crop_with_margin(
     image: NDArray[np.uint8], face: Face, size: int, margin: int
 ) -> tuple[NDArray[np.uint8], list[int]] | None:
-    """The face's box with `margin` / 2 pixels of `image` (h, w, 3) on each side, clipped, and stretched to (size, size,
-    3).
+    """The face's box with `margin` / 2 pixels of `image` (height, width, 3) on each side, stretched to (size, size, 3).
 
-    With it the corners x1, y1, x2, y2 in whole pixels; None where nothing of the box lies in the image. The crop of the
-    FaceNet tools (davidsandberg/facenet, `align_dataset_mtcnn.py`), on which their models were trained: neither turned
-    nor square.
+    The second value are the corners x1, y1, x2, y2 of what was cropped, in whole pixels of the image. None if nothing
+    of the box lies in the image. This is the crop of the FaceNet tools (davidsandberg/facenet,
+    `align_dataset_mtcnn.py`), on which their models were trained: it is neither rotated nor square.
     """
     height, width = image.shape[:2]
     corners = [*np.maximum(face.box[:2] - margin / 2, 0), *np.minimum(face.box[2:] + margin / 2, (width, height))]

@@ -1,4 +1,4 @@
-"""Finding faces: the MTCNN cascade (Zhang et al., "Joint Face Detection and Alignment Using Multi-task Cascaded
+"""Face detection: the MTCNN cascade (Zhang et al., "Joint Face Detection and Alignment Using Multi-task Cascaded
 Convolutional Networks", 2016) over several frames at once.
 
 The weights are those that the `mtcnn` package ships. The order of operations, the roundings and the constants are those
@@ -27,15 +27,15 @@ from recognition.types import Face
 if TYPE_CHECKING:
     import keras
 
-PNET_CELL_PX = 12  # a P-Net cell sees 12 x 12 pixels, and cells lie 2 pixels apart
-PNET_STRIDE_PX = 2
+PNET_CELL_PX = 12  # side of the square that a cell of P-Net sees
+PNET_STRIDE_PX = 2  # between two cells
 RNET_CROP_PX = 24
 ONET_CROP_PX = 48
 NMS_IOU = 0.7
 PNET_LEVEL_NMS_IOU = 0.5
 
 HALVING_SCALES = [0.5**n for n in range(6)]
-# Where to search for a face that was found a moment before: how far aside (x, y) and how large, in sides of its box.
+# Where to search for a face that was found a moment before: offset (x, y) and size, in sides of its box.
 CANDIDATE_OFFSETS = np.array(
     [(0, 0, 1), (-0.25, 0, 1), (0.25, 0, 1), (0, -0.25, 1), (0, 0.25, 1), (0, 0, 0.8), (0, 0, 1.25)], np.float32
 )
@@ -46,8 +46,11 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
-    """`min_face`: height in pixels of the smallest face to find. `thresholds`: the score (0..1) that a face needs after
-    each network. `factor`: the scale of each pyramid level in comparison with the one before."""
+    """What the cascade finds.
+
+    `min_face` is the height in pixels of the smallest face. `thresholds` are the scores (0..1) that a face needs after
+    each network. `factor` is the scale of each level of the pyramid relative to the one before.
+    """
 
     min_face: int = 24
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
@@ -95,8 +98,11 @@ def _build_network(
 
 @cache
 def _networks(runtime: Runtime) -> tuple[Network, Network, Network]:
-    """P-Net, R-Net and O-Net: 4 numbers of box regression, O-Net's 10 of landmarks, and the logit of the probability of
-    a face."""
+    """P-Net, R-Net and O-Net.
+
+    Their outputs are 4 numbers of box regression, from O-Net 10 of landmarks, and the logit of the probability of a
+    face.
+    """
     pnet = _build_network("pnet", None, [(10, 3, (2, "same")), (16, 3, None), (32, 3, None)], 0, [4, 1])
     rnet = _build_network(
         "rnet", RNET_CROP_PX, [(28, 3, (3, "same")), (48, 3, (3, "valid")), (64, 2, None)], 128, [4, 1]
@@ -122,8 +128,10 @@ def pyramid_scales(height: int, width: int, settings: DetectorSettings, min_face
 
 
 def _pyramid(image: Image, scales: Iterable[float]) -> list[Image]:
-    """The image at each scale. Each level is shrunk from the one before, by so little that bilinear sampling does not
-    alias."""
+    """The image at each scale.
+
+    Each level is shrunk from the one before, by so little that bilinear sampling does not alias.
+    """
     height, width = image.shape[:2]
     result = []
     for scale in scales:
@@ -134,8 +142,10 @@ def _pyramid(image: Image, scales: Iterable[float]) -> list[Image]:
 
 
 def _nms(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
-    """The indices that survive greedy non-maximum suppression by intersection over union, best score first. Corners are
-    inclusive pixels."""
+    """The indices that survive greedy non-maximum suppression by intersection over union, best score first.
+
+    Corners are inclusive pixels.
+    """
     if not len(boxes):
         return np.empty(0, np.intp)
     corners = boxes[:, :4].astype(np.float64)
@@ -158,10 +168,12 @@ def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
 
 
 def _candidates_around(boxes: Floats) -> Floats:
-    """Candidates (n x len(CANDIDATE_OFFSETS), 4) for faces that were at `boxes` (n, 4) a moment ago: same place, aside,
-    smaller, larger."""
-    middle, side = (boxes[:, :2] + boxes[:, 2:4]) / 2, (boxes[:, 2:4] - boxes[:, :2]).max(axis=1)
-    shifted = middle[:, None] + side[:, None, None] * CANDIDATE_OFFSETS[None, :, :2]
+    """Candidates (n x len(CANDIDATE_OFFSETS), 4) for faces that were at `boxes` (n, 4) a moment ago.
+
+    They are in the same place, shifted, smaller and larger.
+    """
+    centre, side = (boxes[:, :2] + boxes[:, 2:4]) / 2, (boxes[:, 2:4] - boxes[:, :2]).max(axis=1)
+    shifted = centre[:, None] + side[:, None, None] * CANDIDATE_OFFSETS[None, :, :2]
     half = side[:, None, None] * CANDIDATE_OFFSETS[None, :, 2:] / 2
     return np.trunc(np.concatenate([shifted - half, shifted + half], axis=2)).reshape(-1, 4)
 
@@ -238,7 +250,7 @@ class Detector:
     def detect(self, images: Sequence[Image], min_face: int | None = None) -> list[list[Face]]:
         """The faces in each image, best score first.
 
-        `images` are uint8 RGB of one shape (height, width, 3). `min_face`: pixels, in place of that of the settings.
+        `images` are uint8 RGB of one shape (height, width, 3). `min_face` overrides that of the settings, in pixels.
         """
         height, width = images[0].shape[:2] if len(images) else (0, 0)
         scales = pyramid_scales(height, width, self.settings, min_face)
@@ -253,9 +265,10 @@ class Detector:
         return self._classify(pyramids, all_scales, refined[kept], frame_index[kept])
 
     def detect_near(self, images: Sequence[Image], boxes: Sequence[Floats]) -> list[list[Face]]:
-        """The faces in each image at or near `boxes`, (n, 4) for each image: where faces were a moment before or after.
+        """The faces in each image at or near `boxes`, where faces were a moment before or after; best score first.
 
-        As `detect`, without the search through the whole image, which takes most of its time.
+        `images` are as for `detect`, `boxes` are (n, 4) float32 for each image. The whole image is not searched, which
+        takes most of the time of `detect`.
         """
         if not len(images):
             return []

@@ -26,8 +26,10 @@ TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103
 
 
 def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
-    """The embedder with the weights of the package face_recognition_models, or of a copy of its file. Raises
-    WeightsMissing."""
+    """The embedder with the weights of the package face_recognition_models, or with those of a copy of its file.
+
+    Raises WeightsMissing.
+    """
     network = build(dlib_file.read(weights or packaged_weights()))
     return Embedder(
         id=ID, version="1", crop_size=CROP_SIZE, dimension=128, targets=TARGETS, network=compile_model(network, runtime)
@@ -35,8 +37,10 @@ def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedde
 
 
 def packaged_weights() -> Path:
-    """The file in the package face_recognition_models, which is not imported: that prints, and needs a setuptools of
-    long ago."""
+    """The file in the package face_recognition_models. Raises WeightsMissing.
+
+    The package is not imported: that prints something, and needs a setuptools of long ago.
+    """
     package = importlib.util.find_spec("face_recognition_models")
     if package is None or package.origin is None:
         raise WeightsMissing(
@@ -46,8 +50,7 @@ def packaged_weights() -> Path:
 
 
 def build(weights: dlib_file.Weights) -> "keras.Model":
-    """The network: RGB face crops (n, 150, 150, 3) uint8 to (n, 128), as dlib's `compute_face_descriptor` gives
-    them."""
+    """The network: RGB face crops (n, 150, 150, 3) uint8 to (n, 128), as dlib's `compute_face_descriptor`."""
     from keras import Input, Model, layers, ops
 
     convolutions = iter(weights.convolutions)

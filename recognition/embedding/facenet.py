@@ -46,8 +46,10 @@ def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -
 
 
 def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Embedder, Weights]:
-    """The embedder, and those of the weights that it uses: their hash is its version. Raises WeightsMissing when some
-    are missing."""
+    """The embedder, and those of the weights that it uses. Their hash is its version.
+
+    Raises WeightsMissing if some are missing.
+    """
     used: dict[str, Array] = {}
 
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
@@ -117,11 +119,11 @@ def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":
         return apply(layer, x, kernel.transpose(2, 3, 1, 0) * scale, shift)
 
     def branch(x: KerasTensor, name: str, *steps: tuple[int, Size], stride: int = 1) -> KerasTensor:
-        """Convolutions (filters, size) one after the other; the last one has the stride. A single one has no number in
-        its name."""
+        """Convolutions (filters, size) one after the other, of which the last has the stride."""
         for index, (filters, size) in enumerate(steps):
-            last = index == len(steps) - 1
-            x = convolution(x, name if len(steps) == 1 else f"{name}.{index}", filters, size, stride if last else 1)
+            is_last = index == len(steps) - 1
+            layer_name = name if len(steps) == 1 else f"{name}.{index}"
+            x = convolution(x, layer_name, filters, size, stride if is_last else 1)
         return x
 
     def residual(x: KerasTensor, name: str, branches: list[KerasTensor], factor: float) -> KerasTensor:

@@ -31,19 +31,23 @@ from recognition.types import Interval
 if TYPE_CHECKING:
     from pandas import ExcelWriter
 
-STILL = "E7E6E6"
+STATIC_FACE_COLOUR = "E7E6E6"
+TIMELINE_COLOUR = "5B9BD5"
 
 PICTURE_PX = 72
-TIMELINE_COLUMNS = 120
-STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+PICTURE_MARGIN_PX = 3
+MAX_PICTURES_PER_UNKNOWN = 3
+MAX_TIMELINE_COLUMNS = 120
+TIMELINE_STEP_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentRow:
-    """One student in one recording. `intervals` are in seconds of the recording, `share` and `confidence` in 0..1.
+    """One student in one recording.
 
-    `status` is what people read, `status_code` a key of STATUS_COLOURS; `source` says who decided it, `picture` is the
-    best look as JPEG or PNG bytes.
+    `intervals` are (start, end) in seconds of the recording, `seconds` is their sum; `share` and `confidence` are in
+    0..1. `status` is what people read, `status_code` a key of STATUS_COLOURS, and `source` who decided it. `picture` is
+    the best face crop as JPEG or PNG bytes.
     """
 
     number: str
@@ -60,8 +64,11 @@ class StudentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownRow:
-    """Somebody on no roster: when, in seconds of the recording, and at most three pictures. `is_static`: no living
-    person, but a portrait, a poster or a screen."""
+    """Somebody who is not on the roster.
+
+    `intervals` are in seconds of the recording; `pictures` are at most three, as JPEG or PNG bytes. `is_static`: not a
+    living person, but a portrait, a poster or a screen.
+    """
 
     intervals: tuple[Interval, ...]
     seconds: float
@@ -71,11 +78,11 @@ class UnknownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LectureReport:
-    """What one recording says of a lecture.
+    """What one recording says about a lecture.
 
     `duration` is in seconds (0 for a photo). `started_at` is the local time, without zone, of the recording's first
-    frame; times are shown from 0:00:00 where it is None. `coverage` is the share of the recording that could be looked
-    at (0..1). `details` are further lines of the summary, `statuses` what it
+    frame; if it is None, times are shown from 0:00:00. `coverage` is the share of the recording that could be processed
+    (0..1). `threshold` and `margin` are cosines. `details` are further lines of the summary, `statuses` those that it
     counts.
     """
 
@@ -95,17 +102,16 @@ class LectureReport:
 
 
 def write_lecture_workbook(path: Path, report: LectureReport, translate: Translate = str) -> None:
-    """Write the workbook of one recording: sheets Attendance, Timeline, Unknown and Summary. Replaces `path` as a
-    whole.
+    """Write the workbook of one recording, with the sheets Attendance, Timeline, Unknown and Summary.
 
-    `translate` is for headings and the sheets' names. Raises OSError when the disk is full or the folder cannot be
-    written; `path` is then as it was before.
+    `translate` translates headings and the sheets' names. `path` is replaced as a whole. Raises OSError if the disk is
+    full or the folder cannot be written; `path` is then as it was before.
     """
     buffer = io.BytesIO()
     with open_workbook(buffer) as writer:
-        _attendance(writer, report, translate)
-        _timeline(writer, report, translate)
-        _unknown(writer, report, translate)
+        _add_attendance(writer, report, translate)
+        _add_timeline(writer, report, translate)
+        _add_unknown(writer, report, translate)
         counts = Counter(student.status for student in report.students)
         add_summary(
             writer,
@@ -123,12 +129,12 @@ def write_lecture_workbook(path: Path, report: LectureReport, translate: Transla
                 (translate("Model"), report.embedder, GENERAL_FORMAT),
                 (translate("Threshold"), report.threshold, "0.000"),
                 (translate("Margin"), report.margin, "0.000"),
-                *((what, value, GENERAL_FORMAT) for what, value in report.details),
+                *((label, value, GENERAL_FORMAT) for label, value in report.details),
                 (translate("On the roster"), len(report.students), GENERAL_FORMAT),
                 *((status, counts[status], GENERAL_FORMAT) for status in report.statuses),
                 (translate("Unknown people"), sum(not person.is_static for person in report.unknown), GENERAL_FORMAT),
                 (
-                    translate("Still faces, not counted"),
+                    translate("Static faces, not counted"),
                     sum(person.is_static for person in report.unknown),
                     GENERAL_FORMAT,
                 ),
@@ -138,7 +144,7 @@ def write_lecture_workbook(path: Path, report: LectureReport, translate: Transla
     save_workbook(path, buffer, report.course)
 
 
-def _attendance(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
+def _add_attendance(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     clock = _clock_format(report)
     formats = {
         translate("Number"): GENERAL_FORMAT,
@@ -171,19 +177,25 @@ def _attendance(writer: "ExcelWriter", report: LectureReport, translate: Transla
     for row, student in enumerate(report.students, start=2):
         fill_cell(sheet.cell(row, 3), STATUS_COLOURS.get(student.status_code))
         if student.picture:
-            _picture(sheet, row, len(formats), student.picture)
+            _add_picture(sheet, row, len(formats), student.picture)
 
 
-def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
-    step = next((step for step in STEPS if report.duration <= step * TIMELINE_COLUMNS), STEPS[-1])
-    edges = [index * step for index in range(max(1, -int(-report.duration // step)))]
-    labels = [_label(report, edge, step) for edge in edges]
-    seen = [
-        [1 if _overlaps(student.intervals, edge, edge + step) else None for edge in edges]
+def _add_timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
+    step = next(
+        (step for step in TIMELINE_STEP_SECONDS if report.duration <= step * MAX_TIMELINE_COLUMNS),
+        TIMELINE_STEP_SECONDS[-1],
+    )
+    column_count = max(1, -int(-report.duration // step))
+    starts = [index * step for index in range(column_count)]
+    labels = [_timeline_label(report, start, step) for start in starts]
+    marks_by_student = [
+        [1 if _overlaps(student.intervals, start, start + step) else None for start in starts]
         for student in report.students
     ]
-    rows = [[student.number, student.name, *marks] for student, marks in zip(report.students, seen, strict=True)]
-    # The 1 is there for formulas and filters; the format hides it behind the colour.
+    rows = [
+        [student.number, student.name, *marks] for student, marks in zip(report.students, marks_by_student, strict=True)
+    ]
+    # Formulas and filters need the 1; the format hides it behind the colour.
     sheet = add_table(
         writer,
         translate("Timeline"),
@@ -192,21 +204,21 @@ def _timeline(writer: "ExcelWriter", report: LectureReport, translate: Translate
         dict.fromkeys(labels, ";;;"),
         fixed=2,
     )
-    for column in range(3, 3 + len(edges)):
+    for column in range(3, 3 + len(starts)):
         sheet.column_dimensions[get_column_letter(column)].width = 2.6
         sheet.cell(1, column).alignment = Alignment(text_rotation=90, vertical="bottom", horizontal="center")
     sheet.row_dimensions[1].height = 52
-    for row, marks in enumerate(seen, start=2):
+    for row, marks in enumerate(marks_by_student, start=2):
         for column, mark in enumerate(marks, start=3):
-            fill_cell(sheet.cell(row, column), "5B9BD5" if mark else None)
+            fill_cell(sheet.cell(row, column), TIMELINE_COLOUR if mark else None)
 
 
-def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
+def _add_unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     people = sorted(report.unknown, key=lambda person: person.is_static)
-    living = sum(not person.is_static for person in people)
+    living_count = sum(not person.is_static for person in people)
     rows = [
         [
-            translate("Still face {n} (portrait, poster or screen)").format(n=index - living)
+            translate("Static face {n} (portrait, poster or screen)").format(n=index - living_count)
             if person.is_static
             else translate("Unknown {n}").format(n=index),
             *_first_and_last(report, person.intervals),
@@ -224,41 +236,40 @@ def _unknown(writer: "ExcelWriter", report: LectureReport, translate: Translate)
         translate("Last seen"): clock,
         translate("Minutes"): "0.0",
     }
-    pictures = [translate("Picture {n}").format(n=n) for n in range(1, 4)]
-    sheet = add_table(writer, translate("Unknown"), [*formats, *pictures], rows, formats)
+    picture_columns = [translate("Picture {n}").format(n=n) for n in range(1, MAX_PICTURES_PER_UNKNOWN + 1)]
+    sheet = add_table(writer, translate("Unknown"), [*formats, *picture_columns], rows, formats)
     for row, person in enumerate(people, start=2):
-        fill_cell(sheet.cell(row, 1), STILL if person.is_static else None)
-        for column, picture in enumerate(person.pictures[:3], start=5):
-            _picture(sheet, row, column, picture)
-    for column in range(5, 8):
+        fill_cell(sheet.cell(row, 1), STATIC_FACE_COLOUR if person.is_static else None)
+        for column, picture in enumerate(person.pictures[:MAX_PICTURES_PER_UNKNOWN], start=len(formats) + 1):
+            _add_picture(sheet, row, column, picture)
+    for column in range(len(formats) + 1, len(formats) + len(picture_columns) + 1):
         sheet.column_dimensions[get_column_letter(column)].width = PICTURE_PX / 7 + 2
 
 
-def _picture(sheet: Worksheet, row: int, column: int, picture: bytes) -> None:
-    """Anchored by both corners, so that the picture is sorted and hidden with its row."""
+def _add_picture(sheet: Worksheet, row: int, column: int, picture: bytes) -> None:
+    """Put a picture into a cell. It is anchored by two corners, so it is sorted and hidden with its row."""
     image = Image(io.BytesIO(picture))
     scale = PICTURE_PX / max(image.width, image.height)
-    edge = pixels_to_EMU(3)
-    start = AnchorMarker(column - 1, edge, row - 1, edge)
-    end = AnchorMarker(
-        column - 1,
-        edge + pixels_to_EMU(round(image.width * scale)),
-        row - 1,
-        edge + pixels_to_EMU(round(image.height * scale)),
-    )
+    margin = pixels_to_EMU(PICTURE_MARGIN_PX)
+    right = margin + pixels_to_EMU(round(image.width * scale))
+    bottom = margin + pixels_to_EMU(round(image.height * scale))
+    start = AnchorMarker(column - 1, margin, row - 1, margin)
+    end = AnchorMarker(column - 1, right, row - 1, bottom)
     image.anchor = TwoCellAnchor("twoCell", start, end)
     sheet.add_image(image)
-    sheet.row_dimensions[row].height = (PICTURE_PX + 6) * 0.75
+    sheet.row_dimensions[row].height = (PICTURE_PX + 2 * PICTURE_MARGIN_PX) * 0.75  # points
 
 
 def _first_and_last(report: LectureReport, intervals: Sequence[Interval]) -> tuple[Value, Value]:
     if not intervals:
         return None, None
-    return _moment(report, min(start for start, _ in intervals)), _moment(report, max(end for _, end in intervals))
+    first = min(start for start, _ in intervals)
+    last = max(end for _, end in intervals)
+    return _clock_value(report, first), _clock_value(report, last)
 
 
-def _moment(report: LectureReport, seconds: float) -> Value:
-    """A clock time, or the fraction of a day that Excel takes for a length of time."""
+def _clock_value(report: LectureReport, seconds: float) -> Value:
+    """A time of the recording as local time, or as the fraction of a day by which Excel expresses a duration."""
     return seconds / 86400 if report.started_at is None else report.started_at + timedelta(seconds=round(seconds))
 
 
@@ -266,12 +277,17 @@ def _clock_format(report: LectureReport) -> str:
     return "[h]:mm:ss" if report.started_at is None else "hh:mm:ss"
 
 
-def _label(report: LectureReport, seconds: int, step: int) -> str:
+def _timeline_label(report: LectureReport, seconds: int, step: int) -> str:
     if report.started_at is not None:
-        return f"{report.started_at + timedelta(seconds=seconds):{'%H:%M:%S' if step < 60 else '%H:%M'}}"
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if report.duration >= 3600 else f"{rest // 60:02}:{rest % 60:02}"
+        moment = report.started_at + timedelta(seconds=seconds)
+        return moment.strftime("%H:%M:%S" if step < 60 else "%H:%M")
+    minutes, second = divmod(seconds, 60)
+    if report.duration < 3600:
+        return f"{minutes:02}:{second:02}"
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}"
 
 
 def _overlaps(intervals: Sequence[Interval], start: float, end: float) -> bool:
+    """Whether an interval, which may be a single moment, lies partly in [start, end)."""
     return any(first < end and (last > start or first == last >= start) for first, last in intervals)

@@ -1,7 +1,7 @@
 """Tables in an Excel workbook.
 
-The same rows always give the same bytes: nothing of the moment of writing goes into the file. Text from outside stays
-text: it never becomes a formula, an error value or a broken file.
+The same rows always give the same bytes: the time of writing does not go into the file. Text from outside stays text:
+it never becomes a formula or an error value, and never breaks the file.
 """
 
 import io
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pandas import ExcelWriter
 
 Value = str | float | datetime | None
-# What a heading is in the reader's language; `str` leaves it English.
+# A heading in the reader's language; `str` leaves it in English.
 Translate = Callable[[str], str]
 
 # By status code.
@@ -36,15 +36,16 @@ STATUS_COLOURS = {
     "excused": "DDEBF7",
     "absent": "FFC7CE",
 }
-GENERAL_FORMAT = "General"  # how Excel calls a value as it comes
-EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001  (Excel knows no time zones)
-# What XML cannot hold: control characters, half of a surrogate pair, two non-characters.
-ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-CELL_LIMIT = 32767
+GENERAL_FORMAT = "General"  # Excel's own choice
+WRITTEN_AT = datetime(2000, 1, 1)  # noqa: DTZ001  (Excel knows no time zones)
+# Control characters, halves of surrogate pairs, and two non-characters.
+ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+MAX_CELL_CHARACTERS = 32767
 
 
 def open_workbook(buffer: io.BytesIO) -> "ExcelWriter":
-    """A workbook to write tables into. Pandas takes 30 MB, and most processes never write one."""
+    """A workbook to write tables into."""
+    # Pandas takes 30 MB of memory, and most processes never write a workbook.
     from pandas import ExcelWriter
 
     return ExcelWriter(buffer, engine="openpyxl")
@@ -58,8 +59,11 @@ def add_table(
     formats: dict[str, str],
     fixed: int = 0,
 ) -> Worksheet:
-    """A sheet with a filtered header in its first row, columns as wide as their text. The header stays in view, and so
-    do the `fixed` first columns."""
+    """Add a sheet with a table.
+
+    `formats` are Excel's number formats by column. The first row is the header, with filters. It stays in view, and so
+    do the first `fixed` columns. Columns are as wide as their text.
+    """
     from pandas import DataFrame
 
     frame = DataFrame(
@@ -74,7 +78,7 @@ def add_table(
             _as_text(cell)
             cell.alignment = Alignment(vertical="center")
         for cell in cells[1:]:
-            cell.number_format = formats.get(column, "General")
+            cell.number_format = formats.get(column, GENERAL_FORMAT)
         longest = max(len(str(cell.value)) for cell in cells if isinstance(cell.value, str))
         sheet.column_dimensions[cells[0].column_letter].width = min(max(longest + 4, 10), 60)
     for cell in sheet[1]:
@@ -90,24 +94,26 @@ def add_table(
 
 
 def add_summary(writer: "ExcelWriter", rows: Iterable[tuple[str, Value, str]], translate: Translate) -> None:
-    """The sheet Summary: what, its value, and the format that Excel shows it in."""
+    """Add the sheet Summary. Each row is a label, its value, and the value's number format."""
     rows = list(rows)
     sheet = add_table(
         writer, translate("Summary"), [translate("What"), translate("Value")], [row[:2] for row in rows], {}
     )
-    for cell, (_what, _value, format) in zip(sheet["B"][1:], rows, strict=True):
+    for cell, (_label, _value, number_format) in zip(sheet["B"][1:], rows, strict=True):
         cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True)
-        cell.number_format = format
+        cell.number_format = number_format
 
 
 def clean_text(text: str) -> str:
     """Text as a cell can hold it: without characters that XML forbids, cut to Excel's limit."""
-    return ILLEGAL.sub("", text)[:CELL_LIMIT]
+    return ILLEGAL_IN_XML.sub("", text)[:MAX_CELL_CHARACTERS]
 
 
 def _as_text(cell: Cell) -> None:
-    """openpyxl takes "=..." for a formula and "#N/A" for an error; quotePrefix keeps it text when somebody edits the
-    cell."""
+    """Keep text as text: openpyxl takes "=..." for a formula and "#N/A" for an error.
+
+    quotePrefix keeps it when somebody edits the cell.
+    """
     if isinstance(cell.value, str):
         cell.data_type = "s"
         cell.quotePrefix = cell.value.lstrip()[:1] in {"=", "+", "-", "@"}
@@ -119,10 +125,13 @@ def fill_cell(cell: Cell, colour: str | None) -> None:
 
 
 def save_workbook(path: Path, buffer: io.BytesIO, title: str) -> None:
-    """Write the workbook beside `path` without the times that openpyxl and zip put into it, then rename it into
-    place."""
-    properties = DocumentProperties(creator="Rollcall", title=clean_text(title), created=EPOCH, modified=EPOCH)
+    """Write the workbook, whole or not at all, without the times that openpyxl and zip put into it.
+
+    Raises OSError.
+    """
+    title = clean_text(title)
+    properties = DocumentProperties(creator="Rollcall", title=title, created=WRITTEN_AT, modified=WRITTEN_AT)
     with atomic_write(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
         for name in source.namelist():
             content = tostring(properties.to_tree()) if name == "docProps/core.xml" else source.read(name)
-            target.writestr(zipfile.ZipInfo(name, EPOCH.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
+            target.writestr(zipfile.ZipInfo(name, WRITTEN_AT.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)

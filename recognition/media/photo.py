@@ -12,7 +12,7 @@ from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 
 pillow_heif.register_heif_opener()
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
 DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 MAX_PIXELS = 64_000_000  # a phone's largest usual photo has 50 million
 
@@ -25,7 +25,7 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
     RecordingOutOfLimits for one of more than `max_pixels`, which is not decoded.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=PHOTO_FORMATS) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise RecordingOutOfLimits(
@@ -36,11 +36,11 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
                     most=max_pixels / 1e6,
                 )
             image_format = (image.format or "").lower()
-            taken = _taken(image.getexif())
+            taken_at = _taken_at(image.getexif())
             upright = ImageOps.exif_transpose(image)
             if upright.mode in DEEP_GREY_MODES:
                 upright = _as_8_bit(upright)
-            return np.array(upright.convert("RGB")), image_format, taken
+            return np.array(upright.convert("RGB")), image_format, taken_at
     except Image.DecompressionBombError as error:
         raise RecordingOutOfLimits("The photo is absurdly large. Make it smaller and try again.") from error
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def _as_8_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values - low) * (255 / max(high - low, 1.0))).astype(np.uint8))
 
 
-def _taken(exif: Image.Exif) -> datetime | None:
+def _taken_at(exif: Image.Exif) -> datetime | None:
     """When the camera says that it took the photo; without the zone that newer cameras write, the moment is not
     known."""
     details = exif.get_ifd(ExifTags.IFD.Exif)

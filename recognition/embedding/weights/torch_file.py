@@ -1,9 +1,9 @@
-"""Reads the tensors of a PyTorch weights file (.pt, zip or legacy format), in NumPy alone.
+"""Read the tensors of a PyTorch weights file (.pt, zip or legacy format), with NumPy alone.
 
-Both formats keep a pickle that says which tensors there are, and their numbers beside it. A pickle can name any
-function and have it called, so that reading one is safe only where it can name nothing of use: here it may say four
-names, each of which stands for something that only takes notes, and any other name ends the reading. Then the notes are
-checked against the numbers that are really there, before an array is made of them.
+Both formats consist of a pickle that describes the tensors, and of the tensors' numbers beside it. A pickle can name
+any function and have it called, so reading one is safe only if it can name nothing that does harm. Here four names are
+allowed, each of which stands for something that only records what it is given; any other name ends the reading. What
+was recorded is then checked against the numbers in the file, before an array is made of them.
 """
 
 import math
@@ -31,8 +31,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tensor:
-    """Which part of which storage (a run of numbers in the file) a tensor is; `offset` and `strides` count numbers, not
-    bytes."""
+    """Which part of which storage (a run of numbers in the file) a tensor is.
+
+    `offset` and `strides` count numbers, not bytes.
+    """
 
     storage: tuple[str, str]  # NumPy's type, key
     offset: int
@@ -43,18 +45,17 @@ class _Tensor:
         dtype, key = self.storage
         numbers = np.frombuffer(storages[key], dtype)
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
-        inside = last < numbers.size and math.prod(self.shape) <= numbers.size
-        if not inside or any(
-            type(number) is not int or number < 0 for number in (self.offset, *self.shape, *self.strides)
-        ):
+        is_inside = last < numbers.size and math.prod(self.shape) <= numbers.size
+        layout = (self.offset, *self.shape, *self.strides)
+        if not is_inside or any(type(number) is not int or number < 0 for number in layout):
             raise ValueError("a tensor lies outside its storage")
         strides = [stride * numbers.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides, writeable=False)
 
 
-# The class in C would reserve memory for as many memo entries as a hostile file asks for; the one in Python keeps them
-# in a dict.
-class _Notes(pickle._Unpickler):
+# The unpickler in C would reserve memory for as many memo entries as a hostile file asks for; the one in Python keeps
+# them in a dict.
+class _RestrictedUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module, name:
             case "collections", "OrderedDict":
@@ -70,13 +71,15 @@ class _Notes(pickle._Unpickler):
         raise pickle.UnpicklingError(f"a weights file has no use for {module}.{name}")
 
     def persistent_load(self, pid: Any) -> tuple[str, str]:
-        _kind, dtype, key, *_place = pid
+        _kind, dtype, key, *_device = pid
         return dtype, key
 
 
 def read(path: Path) -> dict[str, Array]:
-    """The tensors of a saved `state_dict`, by name, read-only. Raises WeightsMissing when the file can't be read or is
-    something else."""
+    """The tensors of a saved `state_dict`, by name, as read-only arrays.
+
+    Raises WeightsMissing if the file can't be read or is something else.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise WeightsMissing(
@@ -91,15 +94,15 @@ def read(path: Path) -> dict[str, Array]:
             "The weights {path} can't be read ({strerror}). {remedy}", path=path, strerror=error.strerror, remedy=REMEDY
         ) from error
     try:
-        notes, storages = _zip(file) if zipfile.is_zipfile(file) else _legacy(file)
-        return {name: tensor.array(storages) for name, tensor in notes.items()}
+        tensors, storages = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+        return {name: tensor.array(storages) for name, tensor in tensors.items()}
     except Exception as error:  # what a damaged pickle raises can't be foreseen
         raise WeightsMissing(
             "The weights {path} are damaged or are no PyTorch weights file. {remedy}", path=path, remedy=REMEDY
         ) from error
 
 
-def _zip(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
+def _read_zip(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
     with zipfile.ZipFile(file) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("PyTorch compresses nothing")
@@ -108,17 +111,17 @@ def _zip(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
         storages = {
             name.removeprefix(folder): archive.read(name) for name in archive.namelist() if name.startswith(folder)
         }
-        return _Notes(BytesIO(archive.read(pickled))).load(), storages
+        return _RestrictedUnpickler(BytesIO(archive.read(pickled))).load(), storages
 
 
-def _legacy(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
+def _read_legacy(file: IO[bytes]) -> tuple[dict[str, _Tensor], dict[str, bytes]]:
     file.seek(0)
-    magic, _protocol, _system, notes, keys = (_Notes(file).load() for _ in range(5))
+    magic, _protocol, _system, tensors, keys = (_RestrictedUnpickler(file).load() for _ in range(5))
     if magic != LEGACY_MAGIC:
         raise ValueError("the first number is another")
-    dtypes = {key: np.dtype(dtype) for dtype, key in (tensor.storage for tensor in notes.values())}
+    dtypes = {key: np.dtype(dtype) for dtype, key in (tensor.storage for tensor in tensors.values())}
     storages = {}
     for key in keys:
         count = int.from_bytes(file.read(8), "little")
         storages[key] = file.read(count * dtypes[key].itemsize)
-    return notes, storages
+    return tensors, storages

@@ -406,7 +406,7 @@ def test_workbook_and_register_mark_it_and_count_it_neither_way(photo: Recording
     ] == "To be confirmed"
     assert [row[0] for row in workbook["Unknown"].iter_rows(values_only=True)][1:] == [
         "Unknown 1",
-        "Still face 1 (portrait, poster or screen)",
+        "Static face 1 (portrait, poster or screen)",
     ]
     register = load_workbook(Path(settings.REPORTS_DIR, write_register_report(course=photo.lecture.course).file_name))[
         "Register"

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from recognition.__main__ import main
-from recognition.cli.align import most_central
+from recognition.cli.align import most_central_face
 from recognition.types import Face
 
 
@@ -86,7 +86,7 @@ def test_of_several_faces_the_large_one_near_the_centre_counts() -> None:
         return Face(np.array([x, y, x + side, y + side], np.float32), 1.0, np.zeros((5, 2), np.float32))
 
     centre, corner, small = face(450, 250, 100), face(0, 0, 140), face(480, 280, 40)
-    assert most_central([corner, centre, small], (600, 1000, 3)) is centre
+    assert most_central_face([corner, centre, small], (600, 1000, 3)) is centre
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from recognition.__main__ import main
-from recognition.cli.classifier import crop, split
+from recognition.cli.classifier import crop_middle, select_training_photos
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.identification import classifier
 from recognition.identification.classifier import Classifier
@@ -77,7 +77,7 @@ def test_names_come_from_the_file_not_from_the_folders(aligned: Path, trained: P
     ]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "A_Stranger is nobody whom the classifier knows" in said.err
+    assert "A_Stranger is unknown to the classifier" in said.err
     assert "Number of images: 8\n" in said.out
     assert said.out.endswith("Accuracy: 1.000\n")
     assert set(re.findall(r"^ +\d+  (.+):", said.out, re.MULTILINE)) == {"Tony Blair"}
@@ -85,12 +85,14 @@ def test_names_come_from_the_file_not_from_the_folders(aligned: Path, trained: P
 
 def test_the_split_hangs_on_names_alone(aligned: Path) -> None:
     photos = photos_by_person(aligned)
-    first = split(photos, 6, 5, 666)
+    first = select_training_photos(photos, 6, 5, 666)
     assert [len(mine) for mine in first.values()] == [5, 5, 5]
-    assert split(dict(reversed(photos.items())), 6, 5, 666) == first
-    assert split({"Tony_Blair": photos["Tony_Blair"]}, 6, 5, 666) == {"Tony_Blair": first["Tony_Blair"]}
-    assert split(photos, 6, 5, 667) != first
-    assert split(photos, 9, 5, 666) == {}
+    assert select_training_photos(dict(reversed(photos.items())), 6, 5, 666) == first
+    assert select_training_photos({"Tony_Blair": photos["Tony_Blair"]}, 6, 5, 666) == {
+        "Tony_Blair": first["Tony_Blair"]
+    }
+    assert select_training_photos(photos, 6, 5, 667) != first
+    assert select_training_photos(photos, 9, 5, 666) == {}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_a_larger_image_is_cut_to_its_middle_and_a_smaller_one_enlarged(tmp_path
     image = np.zeros((182, 200, 3), np.uint8)
     image[11:171, 20:180] = 255
     Image.fromarray(image).save(tmp_path / "large.png")
-    assert (crop(tmp_path / "large.png", 160, 160) == 255).all()
+    assert (crop_middle(tmp_path / "large.png", 160, 160) == 255).all()
     Image.fromarray(image[11:91, 20:100]).save(tmp_path / "small.png")
-    assert (crop(tmp_path / "small.png", 160, 150) == 255).all()
-    assert crop(tmp_path / "small.png", 160, 150).shape == (150, 150, 3)
+    assert (crop_middle(tmp_path / "small.png", 160, 150) == 255).all()
+    assert crop_middle(tmp_path / "small.png", 160, 150).shape == (150, 150, 3)
