@@ -183,9 +183,9 @@ def main() -> int:
     }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "ERROR")
 
-    from deploy.local import prepare
+    from deploy.local import prepare_database
 
-    prepare()
+    prepare_database()
     from campus.attendance.models import AttendanceRecord
 
     if not AttendanceRecord.objects.exists():

@@ -35,11 +35,11 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
     import openpyxl
 
     from demo import __main__ as demo
-    from deploy.local import Processes, prepare
+    from deploy.local import Processes, prepare_database
 
     with Processes(var) as processes:
-        processes.redis()
-        prepare()
+        processes.start_redis()
+        prepare_database()
         from campus.common.jobs import QUEUES
 
         for name in ("worker", "second"):
@@ -58,7 +58,7 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
                 name,
             ]
             processes.start(name, command)
-        processes.scheduler()
+        processes.start_scheduler()
         recording = demo.upload(demo.enrol(people, enrol), video)
         lecture = recording.lecture
         lecture.starts_at, lecture.ends_at = LECTURE, LECTURE + timedelta(hours=1)

@@ -72,11 +72,11 @@ def send(var: Path, size: int) -> int:
     path = var / "lecture.mp4"
     sha256 = make(path, size)
 
-    from deploy.local import Processes, free_port, prepare
+    from deploy.local import Processes, free_port, prepare_database
 
     with Processes(var) as processes:
-        processes.redis()
-        prepare()
+        processes.start_redis()
+        prepare_database()
         from django.contrib.auth.models import User
         from django.utils import timezone
         from tusclient.client import TusClient
@@ -98,7 +98,7 @@ def send(var: Path, size: int) -> int:
                     return True
                 return False
 
-            processes.until(answers, "web")
+            processes.wait_until(answers, "web")
             return processes.children["web"].pid
 
         lecturer = User.objects.create_user("lecturer")

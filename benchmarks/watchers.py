@@ -86,19 +86,19 @@ def main() -> int:
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")
 
     from demo import __main__ as demo
-    from deploy.local import Processes, free_port, prepare
+    from deploy.local import Processes, free_port, prepare_database
 
     with Processes(var) as processes:
-        processes.redis()
-        prepare()
+        processes.start_redis()
+        prepare_database()
         from django.contrib.auth.models import User
         from django.test import Client
         from django.urls import reverse
 
         from campus.recordings.selectors import OPEN_STATES
 
-        processes.worker()
-        processes.scheduler()
+        processes.start_worker()
+        processes.start_scheduler()
         port = free_port()
         processes.start("web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB])
         course = demo.enrol(given.people, given.enrol)

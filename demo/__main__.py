@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from deploy.local import ROOT, LocalError, Processes, prepare
+from deploy.local import ROOT, LocalError, Processes, prepare_database
 
 if TYPE_CHECKING:
     from campus.academics.models import Course
@@ -98,7 +98,7 @@ def watch(recording: "Recording", processes: Processes) -> None:
                 bar.desc, bar.n = shown
                 bar.refresh()
     if recording.state != recording.State.DONE:
-        raise DemoError(f"{recording.error} The log is {processes.log('worker')}.")
+        raise DemoError(f"{recording.error} The log is {processes.log_path('worker')}.")
 
 
 def result(recording: "Recording") -> dict[str, Any]:
@@ -188,17 +188,17 @@ def main() -> int:
             for path in VAR.iterdir():
                 if path.name not in {"lock", "log"}:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            processes.redis()
-            prepare()
-            processes.worker()
-            processes.scheduler()
+            processes.start_redis()
+            prepare_database()
+            processes.start_worker()
+            processes.start_scheduler()
             logging.getLogger("campus").setLevel(logging.WARNING)  # here only: the children write their logs
             from campus.common.errors import UserError
 
             try:
                 return 0 if run(given, processes) else 1
             except UserError as error:
-                raise DemoError(f"{error} The log is {processes.log('worker')}.") from error
+                raise DemoError(f"{error} The log is {processes.log_path('worker')}.") from error
     except (DemoError, LocalError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

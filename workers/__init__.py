@@ -1,4 +1,4 @@
-"""The workers: `celery -A workers worker`, `celery -A workers beat`."""
+"""The Celery workers and their scheduler: `celery -A workers worker`, `celery -A workers beat`."""
 
 from workers.celery import app
 

@@ -1,4 +1,4 @@
-"""All segments of a recording are processed: vote, and write the attendance and the workbook."""
+"""Votes once all segments of a recording are processed, and writes the attendance and the workbook."""
 
 from campus.attendance.finalize import finalize_recording
 from campus.common import jobs

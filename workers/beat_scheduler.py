@@ -1,6 +1,6 @@
-"""The scheduler of periodic tasks.
+"""The scheduler of periodic tasks, whose rows people edit in the admin.
 
-Their rows are edited in the admin. Several schedulers may run; one of them sends each slot.
+Several schedulers may run: each task is sent once a time, by one of them.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Entry(ModelEntry):
-    """A row. `Scheduler.apply_entry` alone writes when it ran, so Celery's own saving is switched off."""
+    """A row. Only `Scheduler.apply_entry` saves when it ran, so Celery's own saving is switched off."""
 
     def save(self) -> None:
         pass
@@ -27,23 +27,23 @@ class Scheduler(DatabaseScheduler):
     Entry = Entry
 
     def setup_schedule(self) -> None:
-        """Create missing rows and delete those of other versions.
+        """Create missing rows, and delete those of tasks that no longer exist.
 
-        People's schedules are kept; that of the sweeper is a setting.
+        Schedules that people chose are kept; that of the sweeper is a setting.
         """
         entries = self.app.conf.beat_schedule
         PeriodicTask.objects.exclude(name__in=entries).delete()
-        kept = set(PeriodicTask.objects.exclude(name=SWEEP.name).values_list("name", flat=True))
-        for name in kept:
+        editable = set(PeriodicTask.objects.exclude(name=SWEEP.name).values_list("name", flat=True))
+        for name in editable:
             PeriodicTask.objects.filter(name=name).update(task=entries[name]["task"], **entries[name]["options"])
-        self.update_from_dict({name: entry for name, entry in entries.items() if name not in kept})
+        self.update_from_dict({name: entry for name, entry in entries.items() if name not in editable})
 
     def enabled_models_qs(self) -> Any:
-        """All enabled rows, also those due at another hour: what an outage held up is sent at once."""
+        """All enabled rows, also those due at another hour, so that a task missed in an outage is sent at once."""
         return PeriodicTask.objects.enabled()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Send the task, unless another scheduler has: the one whose UPDATE changes the row sends it."""
+        """Send the task if it is this scheduler's UPDATE that changes the row; otherwise another one has sent it."""
         row = PeriodicTask.objects.filter(pk=entry.model.pk, enabled=True).first()
         if row is None or (row.last_run_at and not row.schedule.is_due(row.last_run_at).is_due):
             return

@@ -1,4 +1,4 @@
-"""The Celery application: queues, time limits and schedule, as the registries of the campus list them."""
+"""The Celery application. Its queues, time limits and schedule come from the registries of the campus."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ from django.conf import settings  # noqa: E402
 from campus.common.jobs import MAINTENANCE_QUEUE, QUEUES, SOFT_TIME_LIMIT_SECONDS, TIME_LIMIT_SECONDS  # noqa: E402
 from campus.common.periodic_tasks import PERIODIC_JOBS  # noqa: E402
 
-# Redis delivers a message again if it is not acknowledged within this time. No task may run that long, so a message
-# that comes back was held by a worker that died.
+# Redis delivers a message again if it is not acknowledged within this time. No task may run that long, so only the
+# messages of dead workers are delivered again.
 VISIBILITY_TIMEOUT_SECONDS = 2 * TIME_LIMIT_SECONDS
-# Long, because a machine whose clock is wrong would silently drop messages that expire soon.
+# Long, because a machine with a wrong clock would silently drop messages that expire soon.
 PERIODIC_TASK_EXPIRY_SECONDS = 3600
 
 app = Celery(
@@ -46,8 +46,7 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
-    # A message is acknowledged when its task has ended, not when it starts; that of a killed worker goes back to the
-    # queue.
+    # A message is acknowledged when its task ends, not when it starts, so that of a killed worker returns to the queue.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
@@ -63,7 +62,7 @@ app.conf.update(
     result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS},
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # A task goes on while the broker is away: its result is in the database.
+    # A task continues while the broker is away: its result goes into the database.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_max_tasks_per_child=200,
     worker_soft_shutdown_timeout=30,
@@ -82,9 +81,9 @@ app.conf.update(
 
 @setup_logging.connect
 def keep_django_logging(**_: Any) -> None:
-    """Celery leaves the logging of the settings alone if this signal has a receiver.
+    """Keep the logging of Django's settings, which Celery does if this signal has a receiver.
 
-    Only silence a line for each message.
+    Celery's line for each message is silenced.
     """
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -92,7 +91,7 @@ def keep_django_logging(**_: Any) -> None:
 
 @celeryd_init.connect
 def limit_threads(options: dict[str, Any], **_: Any) -> None:
-    """Give each child its share of the cores, before the children are forked and load their models."""
+    """Give each child process its share of the cores, before the children are forked and load their models."""
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // int(options.get("concurrency") or cores)))
     for name in ("ROLLCALL_THREADS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

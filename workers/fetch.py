@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 9 * 60  # of one task; the next one goes on from there
 PROGRESS_INTERVAL_SECONDS = 5
-STALL_SECONDS = 60  # a server has to send STALL_BYTES in this time, or what its rate limit allows
+STALL_SECONDS = 60  # a server has to send STALL_BYTES in this time, or a quarter of what its rate limit allows
 STALL_BYTES = 1024 * 1024
-# What encryption, packaging and the protocol may add to the bytes of a file.
+# Encryption, framing and the protocol may add so much to the bytes of a file.
 OVERHEAD_FACTOR, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024
 SHORT_DELAY, LONG_DELAY = timedelta(minutes=2), timedelta(hours=1)
 
@@ -60,7 +60,7 @@ class RetryLater(UserError):
 
 
 class NotFetchable(UserError):
-    """Trying again is of no use."""
+    """The fetch cannot succeed, so it is not tried again."""
 
 
 def continue_or_fetch_next(footage_file: FootageFile) -> None:
@@ -76,7 +76,10 @@ def continue_or_fetch_next(footage_file: FootageFile) -> None:
 
 @leased_task(jobs.FETCH, after=continue_or_fetch_next)
 def fetch(footage_file: FootageFile) -> None:
-    """Any UserError but NotFetchable and those of the file itself leads to another try."""
+    """Fetch one slice of a footage file.
+
+    The file fails for good if it is NotFetchable or cannot be used. Any other UserError leads to a retry.
+    """
     from recognition.media.video import probe
 
     path = partial_file_path(footage_file)
@@ -100,25 +103,25 @@ def fetch(footage_file: FootageFile) -> None:
 
 @contextmanager
 def open_partial_file(footage_file: FootageFile, path: Path) -> Iterator[IO[bytes]]:
-    """The file with the bytes so far, locked for this attempt.
+    """The file with the bytes that have been fetched so far, locked for this attempt.
 
-    It is cut to the bytes that the row knows of. If it has fewer, `fetched_bytes` is corrected.
+    It is truncated to the length in the row. If it is shorter, `fetched_bytes` is corrected.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o640), "r+b") as file:  # noqa: PTH123
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise jobs.Postponed from error  # an attempt that lost its lease has not noticed that yet
+            raise jobs.Postponed from error  # another attempt has lost its lease, but has not noticed yet
         footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(file.fileno()).st_size)
         file.truncate(footage_file.fetched_bytes)
         yield file
 
 
 def download(footage_file: FootageFile, file: IO[bytes]) -> str:
-    """Append the missing bytes to the file; returns the remote file's tag.
+    """Append the missing bytes to the file, and return the remote file's tag.
 
-    Raises Postponed at the end of a slice, Cancelled, NotFetchable, and other UserErrors if it should be tried again.
+    Raises Postponed at the end of a slice, Cancelled, NotFetchable, and other UserErrors for a retry.
     """
     from workers.source_listing import open_store
     from workers.stores import FileBeingWritten, StoreNotFound
@@ -143,9 +146,7 @@ def download(footage_file: FootageFile, file: IO[bytes]) -> str:
 
 
 def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
-    """Check that the file is the one that was discovered, has an end, and fits onto the disk and within its source's
-    limits.
-    """
+    """Check that the file has not changed, has a known size, and fits on the disk and into its source's limits."""
     source = footage_file.source
     max_bytes = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
     if remote.size is None:
@@ -172,9 +173,7 @@ def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
 
 
 def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard") -> None:
-    """Append the chunks until the file is complete, and save the progress regularly, once the bytes are safe on the
-    disk.
-    """
+    """Append the chunks until the file is complete. Progress is saved regularly, once the bytes are on the disk."""
     started = last_saved = time.monotonic()
     fetched = fetched_at_deadline = footage_file.fetched_bytes
     limiter = RateLimiter(footage_file.source)
@@ -206,7 +205,7 @@ def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[b
 
 @contextmanager
 def retry_on_disk_errors() -> Iterator[None]:
-    """Our own disk is not the server's fault: wait until there is room again."""
+    """Retry much later if our own disk fails, for example because it is full."""
     try:
         yield
     except OSError as error:
@@ -222,16 +221,19 @@ def save_progress(footage_file: FootageFile, file: IO[bytes], fetched_bytes: int
 
 
 class RateLimiter:
-    """Keeps a fetch to its share of the source's rate limit, which all its fetches at the time divide among them."""
+    """Keeps a fetch to its share of the source's rate limit, which is divided among the source's active fetches."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.due = time.monotonic()  # when the bytes so far may have come, at the allowed rate
+        self.due = time.monotonic()  # when the bytes so far are due at the allowed rate
         self.update_rate()
 
     def update_rate(self) -> None:
         limit = self.source.max_kib_per_second
-        self.bytes_per_second = limit * 1024 / max(1, active_fetch_count(self.source)) if limit else math.inf
+        if limit:
+            self.bytes_per_second = limit * 1024 / max(1, active_fetch_count(self.source))
+        else:
+            self.bytes_per_second = math.inf
 
     @property
     def min_bytes(self) -> float:
@@ -239,20 +241,20 @@ class RateLimiter:
         return min(STALL_BYTES, self.bytes_per_second * STALL_SECONDS / 4)
 
     def pause_after(self, count: int) -> float:
-        """How many seconds to wait after having received so many bytes."""
+        """How many seconds to wait after this many bytes were received."""
         now = time.monotonic()
         self.due = max(self.due, now) + count / self.bytes_per_second
         return self.due - now
 
 
 def verify_download(footage_file: FootageFile, file: IO[bytes], tag: str) -> str:
-    """The SHA-256 of the file. Raises RetryLater if the store's MD5 is another one.
+    """The SHA-256 of the file. Raises RetryLater if the store's tag is an MD5 that differs.
 
-    A tag may only look like an MD5. So bytes that arrive twice alike are accepted.
+    A tag may only look like an MD5, so a file that arrives a second time with the same bytes is accepted.
     """
     sha256 = hash_file(file, "sha256")
-    tag_is_md5 = footage_file.source.kind == Source.Kind.S3 and re.fullmatch("[0-9a-f]{32}", tag)
-    if tag_is_md5 and hash_file(file, "md5") != tag and footage_file.sha256 != sha256:
+    tag_may_be_md5 = footage_file.source.kind == Source.Kind.S3 and re.fullmatch("[0-9a-f]{32}", tag)
+    if tag_may_be_md5 and hash_file(file, "md5") != tag and footage_file.sha256 != sha256:
         restart_fetch(
             footage_file=footage_file, size=footage_file.size, modified=footage_file.modified_at, sha256=sha256
         )

@@ -1,4 +1,4 @@
-"""Probe an uploaded or collected recording, and plan its segments."""
+"""Probes an uploaded or collected recording, and plans its segments."""
 
 from pathlib import Path
 
@@ -41,9 +41,9 @@ def ingest(recording: Recording) -> None:
 
 
 def plan_collected_recording(recording: Recording) -> None:
-    """Lay the footage files of one camera over the lecture.
+    """Place the footage files of the recording's camera on the lecture's timeline.
 
-    If none is left, because they were discarded or belong to another lecture now, the recording is deleted.
+    If no file is left, because they were discarded or now belong to another lecture, the recording is deleted.
     """
     from recognition.media.video import plan_segments
 
@@ -56,13 +56,13 @@ def plan_collected_recording(recording: Recording) -> None:
                 return
         raise jobs.Postponed
     file_segments = {}
-    for footage_file in (clip_plan.footage_file for clip_plan in clip_plans):
+    for clip_plan in clip_plans:
+        footage_file = clip_plan.footage_file
+        path, info = Path(footage_file.file.path), video_info(footage_file)
         try:
-            file_segments[footage_file] = plan_segments(
-                Path(footage_file.file.path), video_info(footage_file), settings.SEGMENT_SECONDS
-            )
+            file_segments[footage_file] = plan_segments(path, info, settings.SEGMENT_SECONDS)
         except RecognitionError as error:
             fail_unreadable_file(footage_file=footage_file, why=error.message)
-            raise jobs.Postponed from error
+            raise jobs.Postponed from error  # the next attempt does without this file
     if not save_recording_clips(recording=recording, clip_plans=clip_plans, file_segments=file_segments):
         raise Cancelled("More footage has arrived in the meantime.")

@@ -1,4 +1,4 @@
-"""Celery tasks that work on one leased row: claim it, renew the lease meanwhile, and record how the attempt ended."""
+"""Celery tasks that work on one leased row: they claim it, renew its lease while they run, and save how they ended."""
 
 import logging
 import threading
@@ -35,9 +35,9 @@ RowFunction = Callable[[Any], None]
 
 
 def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowFunction], RowFunction]:
-    """Make a function that works on a claimed row the Celery task of this job.
+    """Decorator for a function of a claimed row: it becomes the Celery task of this job.
 
-    `after` is called with the row when the attempt is over, whether it succeeded or not.
+    `after` is called with the row after each attempt, whether it succeeded or not.
     """
 
     def register(function: RowFunction) -> RowFunction:
@@ -48,7 +48,7 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
                 return
             row = job.claim(pk, owner=uuid4().hex)
             if row is None:
-                return  # another worker has the row, or the job is done: the message was repeated
+                return  # the message was repeated: another worker has the row, or the job is done
             try:
                 run_attempt(job, function, row)
             finally:
@@ -61,7 +61,7 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
 
 
 def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> None:
-    """Call the function with a claimed row. Whatever it raises ends up in the row, and in the log."""
+    """Call the function with a claimed row. What it raises is saved in the row and logged."""
     started = time.monotonic()
     try:
         with hold_lease(row):
@@ -82,7 +82,7 @@ def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> None:
 
 
 def describe_unexpected_error(error: Exception) -> Message:
-    """A sentence for people about an error that nobody expected."""
+    """A sentence for people about an error that the code does not expect."""
     if isinstance(error, SoftTimeLimitExceeded):
         return Message("This took longer than {n} minutes and was stopped.", n=SOFT_TIME_LIMIT_SECONDS // 60)
     if isinstance(error, OSError) and disk_full(error):
@@ -99,9 +99,9 @@ def describe_unexpected_error(error: Exception) -> Message:
 
 @contextmanager
 def hold_lease(row: LeasedJob) -> Iterator[None]:
-    """Renew the lease from a thread, because TensorFlow may load and compile for longer than a lease lasts.
+    """Renew the lease from a thread, because loading and compiling a model may take longer than a lease lasts.
 
-    The thread dies with the process. It also stops after the time limit, at which Celery kills a task that hangs.
+    The thread ends with the process. It also ends after the time limit, when Celery kills a task that hangs.
     """
     finished = threading.Event()
 

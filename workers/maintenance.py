@@ -1,4 +1,4 @@
-"""Periodic maintenance: publish lost jobs again, fail those that were tried too often, and delete what is expired."""
+"""Periodic maintenance: publishes lost jobs again, fails those tried too often, and deletes what has expired."""
 
 import logging
 import time
@@ -64,19 +64,18 @@ def republish_lost_jobs(connection: Connection) -> None:
 
 
 def lost_rows(job: Job, connection: Connection) -> Iterator[Any]:
-    """The ids of the rows that no worker holds and no message is under way for."""
+    """The ids of the waiting rows that no worker holds and whose message is lost."""
     now = timezone.now()
     lost = Q(published_at=None) | Q(published_at__lt=F("lease_until"))
     if not count_messages(job.queue, connection):
-        # The queue is empty, so all messages were delivered. A row that has waited for longer than a delivery takes is
-        # lost.
+        # The queue is empty, so all its messages were delivered. The messages of rows that still wait are lost.
         lost |= Q(published_at__lt=now - timedelta(seconds=settings.SWEEP_SECONDS))
     rows = job.waiting().filter(not_leased(), lost, attempts__lt=settings.MAX_ATTEMPTS)
     return rows.values_list("pk", flat=True).iterator()
 
 
 def count_messages(queue: str, connection: Connection) -> int:
-    """How many messages wait in a queue."""
+    """The number of messages in a queue."""
     try:
         channel: Any = connection.default_channel
         return int(channel.queue_declare(queue, passive=True).message_count)
@@ -86,11 +85,12 @@ def count_messages(queue: str, connection: Connection) -> int:
 
 @app.task(name=periodic_tasks.CLEAN_UP.task)
 def clean_up() -> None:
-    """Delete what is expired: tracks that no vote needs any more (they hold embeddings of bystanders), old galleries,
-    uploads that broke off, snapshots and sessions. Also measure how right the clocks of the cameras are.
+    """Delete what has expired, and measure the clocks of the cameras.
+
+    Tracks go as soon as no vote needs them, because they contain embeddings of bystanders.
     """
-    oldest = time.time() - LEFTOVER_RETENTION_SECONDS
-    delete_old_tracks(oldest)
+    expired_before = time.time() - LEFTOVER_RETENTION_SECONDS
+    delete_old_tracks(expired_before)
     delete_expired_galleries()
     finish_complete_uploads()
     delete_expired_uploads()
@@ -102,14 +102,14 @@ def clean_up() -> None:
     delete_expired_footage_files()
     delete_expired_alarms()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
-        if path.is_file() and path.stat().st_mtime < oldest:
+        if path.is_file() and path.stat().st_mtime < expired_before:
             path.unlink(missing_ok=True)
 
 
-def delete_old_tracks(oldest: float) -> None:
-    """Delete the tracks of recordings that are counted, if nothing was written to their folder since `oldest`."""
+def delete_old_tracks(expired_before: float) -> None:
+    """Delete the tracks of finished recordings whose folders were last written to before `expired_before`."""
     needs_tracks = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
     needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
-    for folder in media_files("tracks", "*"):
-        if folder.name not in needed and folder.stat().st_mtime < oldest:
+    for folder in media_files("tracks"):
+        if folder.name not in needed and folder.stat().st_mtime < expired_before:
             delete_tracks(recording_id=folder.name)

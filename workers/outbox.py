@@ -1,4 +1,4 @@
-"""E-mails and webhooks leave the house: one attempt to send one message."""
+"""Sends e-mails and webhooks: a task is one attempt to send one message."""
 
 from campus.common import jobs
 from campus.outbox import services

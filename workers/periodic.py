@@ -1,4 +1,4 @@
-"""Periodic tasks that only call the campus. Each may run twice, late, or not at all for a while without harm."""
+"""Periodic tasks that only call the campus. Each may safely run twice, late, or not at all for a while."""
 
 from campus.attendance.weekly_notifications import notify_week
 from campus.cctv import alarms, collection

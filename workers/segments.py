@@ -1,4 +1,4 @@
-"""Process one segment: find and follow its faces, and store the tracks in a file of this attempt."""
+"""Processes one segment: detects and tracks its faces, and saves the tracks in a file of this attempt."""
 
 import time
 from dataclasses import replace

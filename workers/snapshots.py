@@ -1,4 +1,4 @@
-"""The whole picture at a moment of a recording, for who looks at the evidence."""
+"""Saves the whole frame of a recording at one moment, as evidence."""
 
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import finish_snapshot
@@ -11,5 +11,5 @@ from workers.leased_task import leased_task
 def take_snapshot(snapshot: Snapshot) -> None:
     from recognition.media.snapshot import read_snapshot
 
-    path, info, begins = footage_at(snapshot.recording, snapshot.time)
-    finish_snapshot(snapshot=snapshot, jpeg=read_snapshot(path, info, snapshot.time - begins))
+    path, info, video_starts = footage_at(snapshot.recording, snapshot.time)
+    finish_snapshot(snapshot=snapshot, jpeg=read_snapshot(path, info, snapshot.time - video_starts))

@@ -1,4 +1,4 @@
-"""Connect to a source, and list its files within limits. Nothing is fetched here."""
+"""Connects to a source and lists its files, within limits. Nothing is fetched here."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from workers.egress_guard import EgressGuard, guard_egress
 from workers.stores import Entry, Store, StoreUnavailable, store_class
 
 LISTING_SECONDS = 300
-LISTING_MAX_BYTES = 16 * 1024 * 1024  # of all lists together
+LISTING_MAX_BYTES = 16 * 1024 * 1024  # of all folders together
 MAX_FILES = 50_000
 MAX_FOLDERS = 5_000
 MAX_DEPTH = 12
 MAX_PATH_LENGTH = 1000
 MAX_FILE_BYTES = 2**60
 
-# Errors that the store's library has nothing to do with.
-NOT_OF_THE_STORE = (UserError, RecognitionError, jobs.Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
+# Errors that do not come from the store's library.
+OTHER_ERRORS = (UserError, RecognitionError, jobs.Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
 
 Days = tuple[date, date]
 
@@ -38,10 +38,10 @@ Days = tuple[date, date]
 def open_store(
     source: Source, *, seconds: float, max_bytes: int, learn_host_key: bool = False
 ) -> Iterator[tuple[Store, EgressGuard]]:
-    """The source's store, and the guard that limits what it may receive and connect to: see `workers.egress_guard`.
+    """The source's store, and the guard that limits its connections: see `workers.egress_guard`.
 
-    `learn_host_key`: an SFTP server whose key is not known yet may show one, which is stored with the source.
-    Whatever the store's library raises becomes StoreUnavailable. Raises UserError if the guard refuses, or the source
+    `learn_host_key`: trust the key that an SFTP server shows if the source has none yet, and save it with the source.
+    Errors of the store's library become StoreUnavailable. Raises UserError if the address is not allowed, or the source
     lacks something.
     """
     address = allowed_address(source)
@@ -54,22 +54,21 @@ def open_store(
                 yield store, guard
             if guard.was_cut:
                 raise StoreUnavailable(guard.reason)
-        except NOT_OF_THE_STORE:
+        except OTHER_ERRORS:
             raise
         except Exception as error:
-            raise (StoreUnavailable(guard.reason) if guard.reason else cls.translate_error(error)) from error
+            if guard.reason:
+                raise StoreUnavailable(guard.reason) from error
+            raise cls.translate_error(error) from error
 
 
 def list_files(source: Source, days: Days | None = None, *, learn_host_key: bool = False) -> list[RemoteFile]:
-    """The files of a source. With `days`, the first and the last in its time zone, only those that its pattern dates
-    there.
+    """The files of a source; with `days`, the first and the last in its time zone, only those that may be of them.
 
-    Raises UserError, also if there are too many files or folders.
+    A file whose name has no date may be of any day. Raises UserError, also if there are too many files or folders.
     """
-    with open_store(source, seconds=LISTING_SECONDS, max_bytes=LISTING_MAX_BYTES, learn_host_key=learn_host_key) as (
-        store,
-        guard,
-    ):
+    opened = open_store(source, seconds=LISTING_SECONDS, max_bytes=LISTING_MAX_BYTES, learn_host_key=learn_host_key)
+    with opened as (store, guard):
         return list(_walk(source, store, guard, days))
 
 
@@ -95,9 +94,10 @@ def _walk(source: Source, store: Store, guard: EgressGuard, days: Days | None) -
                     folder_count += 1
                 continue
             fields = pattern.match(entry.path, zone)
-            starts = fields.starts.astimezone(zone).date() if fields and fields.starts else None
-            if days is None or (fields and (starts is None or days[0] <= starts <= days[1])):
-                yield _remote_file(store.stat(entry.path) if entry.size is None and fields else entry)
+            day = fields.starts.astimezone(zone).date() if fields and fields.starts else None
+            if days is None or (fields and (day is None or days[0] <= day <= days[1])):
+                lacks_size = entry.size is None and fields
+                yield _remote_file(store.stat(entry.path) if lacks_size else entry)
 
 
 def _remote_file(entry: Entry) -> RemoteFile:

@@ -1,4 +1,4 @@
-"""List the files of a source, and test whether it can be reached."""
+"""Lists the files of a source, and tests whether it can be reached."""
 
 from django.utils import timezone
 

@@ -1,4 +1,4 @@
-"""Import enrolment photos from a zip, check them, and train the gallery of a class."""
+"""Imports enrolment photos from a zip, checks photos, and trains the gallery of a class."""
 
 import logging
 from pathlib import Path
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 @leased_task(jobs.IMPORT_PHOTOS)
 def import_photos(row: PhotoImport) -> None:
     if not process_photo_import(row=row):
-        raise jobs.Postponed  # a large zip: the next attempt goes on
+        raise jobs.Postponed  # a large zip: the next attempt continues
 
 
 @leased_task(jobs.CHECK_PHOTO)
@@ -65,8 +65,9 @@ def request_votes(gallery: Gallery) -> None:
 
 @leased_task(jobs.TRAIN, after=request_votes)
 def train(row: Gallery) -> None:
-    """Each photo that this embedder has not seen is saved as soon as it is embedded, so that another attempt goes on
-    from there.
+    """Embed the photos that this embedder has not seen, and train the gallery from all photos.
+
+    Each embedding is saved at once, so that another attempt continues from there.
     """
     for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
         save_photo_verdict(photo=photo, result=embed_photo(photo, row.embedder), embedder=row.embedder)
@@ -95,13 +96,13 @@ def suspect_photos(
     trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]]
 ) -> dict[str, list[dict[str, str]]]:
     """By student, the photos that look mislabelled, each with the other student who is nearest to it; all as ids."""
-    found = {}
+    suspects = {}
     for student, rows in trained.report["suspect_photos"].items():
         photos = list(people[student])
         scores = trained.scores(np.stack([people[student][photos[row]] for row in rows]))
         scores[:, trained.labels.index(student)] = -1
-        found[student] = [
-            {"photo": photos[row], "nearest": trained.labels[k]}
-            for row, k in zip(rows, scores.argmax(axis=1), strict=True)
+        suspects[student] = [
+            {"photo": photos[row], "nearest": trained.labels[nearest]}
+            for row, nearest in zip(rows, scores.argmax(axis=1), strict=True)
         ]
-    return found
+    return suspects

@@ -1,6 +1,6 @@
 """The recognition library as the workers use it.
 
-Models are loaded once in each child, when it first needs them, not before the fork.
+Each child process loads the models once, when it first needs them: not before the fork.
 """
 
 from collections.abc import Sequence

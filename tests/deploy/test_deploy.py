@@ -1,4 +1,4 @@
-"""What a campus copies from deploy/ names things that are there, and its programs accept it."""
+"""The files in deploy/ name commands and settings that exist, and the programs that read them accept them."""
 
 import importlib.util
 import os
@@ -57,7 +57,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_name_what_is_there(command: list[str]) -> None:
+def test_commands_exist(command: list[str]) -> None:
     if command[1] == "manage.py":
         assert command[2] in get_commands()
         return
@@ -85,12 +85,12 @@ def test_every_queue_has_a_worker_in_each_profile_and_with_systemd(compose: dict
     assert set().union(*(queues(command) for unit in UNITS for command in unit_commands(unit))) == QUEUES
 
 
-def test_there_is_one_scheduler(compose: dict[str, Any]) -> None:
+def test_one_scheduler_runs(compose: dict[str, Any]) -> None:
     assert sum("beat" in service.get("command", []) for service in compose["services"].values()) == 1
     assert sum("beat" in command for unit in UNITS for command in unit_commands(unit)) == 1
 
 
-def test_cameras_are_recorded(compose: dict[str, Any]) -> None:
+def test_a_recorder_runs(compose: dict[str, Any]) -> None:
     recorder = ["-m", "workers.recorder"]
     assert any(
         service.get("command", [])[1:] == recorder and "profiles" not in service
@@ -99,19 +99,19 @@ def test_cameras_are_recorded(compose: dict[str, Any]) -> None:
     assert any(command[1:] == recorder for unit in UNITS for command in unit_commands(unit))
 
 
-def test_what_is_started_is_wanted_by_the_target() -> None:
+def test_the_target_starts_every_unit() -> None:
     wanted = re.findall(r"^Wants=(.*)$", (DEPLOY / "systemd" / "rollcall.target").read_text(), re.MULTILINE)
     assert sorted(" ".join(wanted).split()) == [unit.name for unit in UNITS]
 
 
-def test_services_can_be_asked_how_they_are_and_given_time_to_stop(compose: dict[str, Any]) -> None:
+def test_services_have_health_checks_and_time_to_stop(compose: dict[str, Any]) -> None:
     for name in ("web", "worker", "collector", "vision-cpu", "vision-gpu", "redis", "postgres"):
         assert compose["services"][name]["healthcheck"]["test"]
     for name in ("web", "worker", "collector", "recorder", "vision-cpu", "vision-gpu", "postgres"):
         assert compose["services"][name]["stop_grace_period"] == "60s"
 
 
-def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
+def test_no_secret_is_in_the_files(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         secret = {name for name in service.get("environment", {}) if re.search("PASSWORD|SECRET|TOKEN", name)}
         assert all(name.endswith("_FILE") for name in secret)
@@ -119,7 +119,7 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
     assert re.search(r"^ROLLCALL_SECRET_KEY=$", example, re.MULTILINE)
 
 
-def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
+def test_every_setting_is_explained_and_every_explained_setting_is_read() -> None:
     sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
     read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {
         "ROLLCALL_PRECISION",
@@ -133,17 +133,17 @@ def test_every_setting_is_explained_and_every_explained_one_is_read() -> None:
     ]
     assert sorted(name for _, name in explained) == sorted(read)
     for number, name in explained:
-        assert re.match(r"# \S", example[number - 1]), f"{name} has no line that says what it means"
+        assert re.match(r"# \S", example[number - 1]), f"{name} has no line that explains it"
 
 
-def test_the_gpu_has_the_same_tensorflow() -> None:
+def test_the_gpu_image_has_the_same_tensorflow() -> None:
     version = re.search(r"^tensorflow-cpu==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert version
     assert f"tensorflow[and-cuda]=={version[1]}\n" in (ROOT / "requirements-gpu.txt").read_text()
 
 
 @pytest.mark.parametrize("image", ["Dockerfile", "Dockerfile.gpu"])
-def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_path: Path) -> None:
+def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alone(image: str, tmp_path: Path) -> None:
     text = (DEPLOY / image).read_text()
     assert re.search(r"^USER 10001$", text, re.MULTILINE)
     copied = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for name in line.split()}
@@ -154,8 +154,12 @@ def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_p
             shutil.copytree(ROOT / name, tmp_path / "program" / name)
         else:
             shutil.copy(ROOT / name, tmp_path / "program")
+    program_files = sorted((tmp_path / "program").rglob("*"))
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "campus.settings.prod",
+        "DJANGO_SUPERUSER_PASSWORD": "a-password-of-the-test",
+        "HOME": str(tmp_path / "var"),
+        "PYTHONDONTWRITEBYTECODE": "1",  # in the image, these files cannot be written, and are not needed
         "ROLLCALL_SECRET_KEY": "k" * 50,
         "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
         "ROLLCALL_REPORTS_DIR": str(tmp_path / "var" / "Reports"),
@@ -164,6 +168,9 @@ def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_p
     for command in (
         ["manage.py", "check", "--deploy"],
         ["-c", "import campus.wsgi, workers; workers.app.loader.import_default_modules()"],
+        ["manage.py", "migrate", "--noinput"],
+        ["manage.py", "createsuperuser", "--noinput", "--username", "registrar", "--email", "registrar@example.org"],
+        ["-m", "recognition", "weights", "list"],
     ):
         done = subprocess.run(
             [sys.executable, *command],
@@ -174,9 +181,10 @@ def test_an_image_holds_all_that_the_program_needs_and_no_more(image: str, tmp_p
             check=False,
         )
         assert done.returncode == 0, done.stderr
+    assert sorted((tmp_path / "program").rglob("*")) == program_files, "in the image, the program's folder is read-only"
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_accepts_the_images() -> None:
     command = [Path(sys.executable).with_name("hadolint"), DEPLOY / "Dockerfile", DEPLOY / "Dockerfile.gpu"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -189,9 +197,9 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         (tmp_path / path.name).write_text(path.read_text().replace("/opt/rollcall/.venv/bin/python", sys.executable))
     units = [str(tmp_path / path.name) for path in (DEPLOY / "systemd").iterdir()]
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
-    ours = [line for line in done.stderr.splitlines() if "rollcall" in line]
+    lines_about_units = [line for line in done.stderr.splitlines() if "rollcall" in line]
     assert done.returncode == 0, done.stderr
-    assert ours == []
+    assert lines_about_units == []
 
 
 def test_nginx_accepts_the_site(tmp_path: Path) -> None:

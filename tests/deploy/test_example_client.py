@@ -1,4 +1,4 @@
-"""The example client against a running server: what it shows to people who copy it must work."""
+"""The example client against a running server, since people copy it."""
 
 import importlib.util
 import subprocess
@@ -36,7 +36,7 @@ def example() -> ModuleType:
 
 @pytest.fixture
 def server(transactional_db, live_server, settings):
-    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there: the tests do the workers' part
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nothing listens there: the tests do the workers' part
     jobs.producer.cache_clear()
     yield live_server.url
     jobs.producer.cache_clear()
@@ -51,7 +51,7 @@ def rollcall(example: ModuleType, server: str, world: World) -> Any:
     return example.Rollcall(server, token(world.own))
 
 
-def do_the_workers_part(recording: Recording) -> None:
+def process_as_workers_would(recording: Recording) -> None:
     Recording.objects.filter(pk=recording.pk).update(state=Recording.State.DONE, coverage=1.0)
     recording.refresh_from_db()
     recount_lecture(lecture=recording.lecture)
@@ -87,14 +87,14 @@ def test_from_the_file_to_the_workbook(
 
     news = rollcall.follow(recording)
     assert next(news).state == "uploaded"
-    do_the_workers_part(row)
+    process_as_workers_would(row)
     assert [told.state for told in news] == ["done"]
     recording = rollcall.recording(recording.id)
     assert rollcall.workbook(recording, tmp_path).read_bytes()[:2] == b"PK"
     assert {record.status for record in rollcall.attendance(lecture)} == {"absent"}
 
 
-def test_a_decision_on_what_has_changed_meanwhile_is_refused(example, rollcall, world: World):
+def test_an_override_of_a_changed_record_is_refused(example, rollcall, world: World):
     record = rollcall.record(world.record.pk)
     assert rollcall.decide(record, "excused", "Doctor's note").status == "excused"
     with pytest.raises(example.Problem, match="412"):
@@ -104,7 +104,7 @@ def test_a_decision_on_what_has_changed_meanwhile_is_refused(example, rollcall, 
     assert "Choose one of" in refused.value.detail
 
 
-def test_lists_go_on_to_their_end(rollcall, world: World):
+def test_lists_are_read_to_their_end(rollcall, world: World):
     ids = [row["id"] for row in rollcall.each("attendance/", limit=1)]
     assert ids == sorted(ids)
     assert len(ids) == 2
@@ -120,7 +120,7 @@ def test_the_token_stays_with_its_server(rollcall):
         rollcall.open("GET", "https://elsewhere.example/api/v1/me/")
 
 
-def test_the_command_says_what_is_wrong(server: str, world: World, tmp_path: Path):
+def test_the_command_reports_what_is_wrong(server: str, world: World, tmp_path: Path):
     command = [sys.executable, str(FILE), server, "MA202", "2026-12-01T09:00+01:00", "lecture.mp4"]
     run = subprocess.run(
         command, env={"ROLLCALL_TOKEN": token(world.own)}, cwd=tmp_path, capture_output=True, text=True, check=False

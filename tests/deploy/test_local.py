@@ -1,4 +1,4 @@
-"""`make run`: everything starts with one command, and nothing of it is left when it ends, however it ends."""
+"""`make run`: everything starts with one command, and no process is left, however it ends."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from tests.waiting import DEADLINE_SECONDS, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+def process_tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
     with suppress(FileNotFoundError, ProcessLookupError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *(member for child in children for member in family(int(child)))]
+        return [pid, *(member for child in children for member in process_tree(int(child)))]
     return []
 
 
-def alive(pids: list[int]) -> list[int]:
+def living(pids: list[int]) -> list[int]:
     def running(pid: int) -> bool:
         with suppress(FileNotFoundError, ProcessLookupError):
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -54,17 +54,17 @@ class Rollcall:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
-    def said(self) -> str:
+    def output_text(self) -> str:
         return self.output.read_text()
 
-    def ready(self) -> "Rollcall":
+    def wait_until_ready(self) -> "Rollcall":
         wait_until(
-            lambda: "Ctrl-C stops it" in self.said() or self.process.poll() is not None,
+            lambda: "Ctrl-C stops it" in self.output_text() or self.process.poll() is not None,
             "the web application is announced",
         )
-        assert self.process.poll() is None, self.said()
-        # The worker forks its children when it is ready; the scheduler, Redis and the web server are one family each.
-        wait_until(lambda: len(family(self.process.pid)) >= 8, "all processes are there")
+        assert self.process.poll() is None, self.output_text()
+        # The worker forks its children when it is ready.
+        wait_until(lambda: len(process_tree(self.process.pid)) >= 8, "all processes are there")
         return self
 
     def url(self, path: str) -> str:
@@ -82,68 +82,68 @@ def port() -> int:
 def start(tmp_path: Path, port: int) -> Iterator[Callable[[], Rollcall]]:
     started: list[Rollcall] = []
 
-    def one() -> Rollcall:
+    def start_one() -> Rollcall:
         started.append(Rollcall(tmp_path, port))
         return started[-1]
 
-    yield one
+    yield start_one
     for rollcall in started:
-        for pid in alive(family(rollcall.process.pid)):
+        for pid in living(process_tree(rollcall.process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         rollcall.process.wait()
 
 
-def test_the_first_start_gives_a_login_that_works_and_the_second_gives_none(start: Callable[[], Rollcall]) -> None:
-    rollcall = start().ready()
-    found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.said())
-    assert found, rollcall.said()
+def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().wait_until_ready()
+    found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.output_text())
+    assert found, rollcall.output_text()
     body = json.dumps({"username": found[1], "password": found[2]}).encode()
     request = urllib.request.Request(rollcall.url("/api/v1/token/"), body, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:  # noqa: S310
         assert json.load(answer)["token"]
     assert found[2] not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
-    everybody = family(rollcall.process.pid)
+    pids_before = process_tree(rollcall.process.pid)
     rollcall.process.send_signal(signal.SIGINT)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 0
-    assert alive(everybody) == []
+    assert living(pids_before) == []
 
-    again = start().ready()
-    assert "password" not in again.said()
+    again = start().wait_until_ready()
+    assert "password" not in again.output_text()
     again.process.send_signal(signal.SIGTERM)
     assert again.process.wait(DEADLINE_SECONDS) == 0
 
 
 def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None:
-    rollcall = start().ready()
-    everybody = family(rollcall.process.pid)
+    rollcall = start().wait_until_ready()
+    pids_before = process_tree(rollcall.process.pid)
     rollcall.process.kill()
     rollcall.process.wait()
-    wait_until(lambda: alive(everybody) == [], "the children are gone")
+    wait_until(lambda: living(pids_before) == [], "the children are gone")
 
 
-def test_a_second_one_in_the_same_folder_is_refused(start: Callable[[], Rollcall]) -> None:
-    rollcall = start().ready()
+def test_a_second_start_in_the_same_folder_is_refused(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().wait_until_ready()
     second = start()
     assert second.process.wait(DEADLINE_SECONDS) == 1
-    assert "is running in" in second.said()
+    assert "is running in" in second.output_text()
     assert rollcall.process.poll() is None
 
 
-def test_a_child_that_dies_stops_all_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
-    rollcall = start().ready()
-    everybody = family(rollcall.process.pid)
-    redis = next(pid for pid in everybody if "redis" in Path(f"/proc/{pid}/comm").read_text())
+def test_a_dead_child_stops_everything_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
+    rollcall = start().wait_until_ready()
+    pids_before = process_tree(rollcall.process.pid)
+    redis = next(pid for pid in pids_before if "redis" in Path(f"/proc/{pid}/comm").read_text())
     os.kill(redis, signal.SIGKILL)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 1
-    assert "The redis process stopped" in rollcall.said()
-    assert str(rollcall.var / "log" / "redis.log") in rollcall.said()
-    assert alive(everybody) == []
+    assert "The redis process stopped" in rollcall.output_text()
+    assert str(rollcall.var / "log" / "redis.log") in rollcall.output_text()
+    assert living(pids_before) == []
 
 
-def test_a_taken_port_is_said_and_nothing_is_left(start: Callable[[], Rollcall], port: int) -> None:
+def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[[], Rollcall], port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         rollcall = start()
         assert rollcall.process.wait(DEADLINE_SECONDS) == 1
-    assert f"Port {port} is in use" in rollcall.said()
-    assert "Traceback" not in rollcall.said()
+    assert f"Port {port} is in use" in rollcall.output_text()
+    assert "Traceback" not in rollcall.output_text()

@@ -1,4 +1,4 @@
-"""What an earlier version left in var/ is not touched, and how to begin anew is said."""
+"""Data of an earlier version in var/ is left alone, and people are told how to start afresh."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_data_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_data_of_an_earlier_version_is_refused_with_instructions(tmp_path: Path) -> None:
     var = tmp_path / "var"
     var.mkdir()
     with sqlite3.connect(var / "rollcall.sqlite3") as database:

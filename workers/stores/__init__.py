@@ -1,7 +1,7 @@
-"""The stores that footage is fetched from, each through its implementation for fsspec, and all of them alike.
+"""The stores that footage is fetched from, one class for each protocol, all with the interface of `Store`.
 
-The libraries get what they need from the source alone: nothing from the environment, no keys of ours, no proxy. What
-they connect to, and how much they may receive, is limited by `workers.egress_guard`.
+Their libraries are configured by the source alone: not by environment variables, keys of this machine, or a proxy.
+`workers.egress_guard` limits what they may connect to and receive.
 """
 
 from campus.cctv.models import Source
@@ -15,7 +15,7 @@ __all__ = ["Entry", "FileBeingWritten", "Store", "StoreNotFound", "StoreUnavaila
 def store_class(kind: str) -> type[Store]:
     """The class for a kind of source. Raises UserError for cameras, which have no files.
 
-    Each kind's library is imported when it is first needed: all of them together take 30 MB.
+    The library of a kind is imported when it is first needed: all together take 30 MB of memory.
     """
     match kind:
         case Source.Kind.FOLDER:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 256 * 1024
 CONNECT_SECONDS, READ_SECONDS = 20, 30
 
-# Their messages at lower levels may hold headers with passwords.
+# Their messages at lower levels may contain headers with passwords.
 for library in (
     "paramiko",
     "smbprotocol",
@@ -35,7 +35,7 @@ for library in (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A folder or a file of a store. `size` is None if only asking for the file itself tells it.
+    """A folder or a file of a store. `size` is None if a list does not have it, but `Store.stat` does.
 
     `tag` stays the same as long as the bytes do; in S3 it is often their MD5.
     """
@@ -48,13 +48,13 @@ class Entry:
 
 
 class Store:
-    """A store.
+    """The interface of all stores. Paths are relative to the source's address.
 
-    Paths are relative to the source's address. Errors are raised as its library has them: see `translate_error`.
+    Errors of the store's library are raised unchanged; `translate_error` turns them into ours.
     """
 
     open_options: dict[str, Any] = {}
-    host_key = ""  # that the server has shown, if it has one
+    host_key = ""  # the one that the server has shown, for protocols that have it
 
     fs: Any
     root: str
@@ -64,11 +64,11 @@ class Store:
         raise NotImplementedError
 
     def full_path(self, path: str) -> str:
-        """The path as the filesystem knows it."""
+        """The path in the filesystem `fs`."""
         return f"{self.root}/{path}" if path else self.root or "/"
 
     def list_folder(self, folder: str) -> Iterator[Entry]:
-        """What is in a folder, without names that `is_plain_name` refuses."""
+        """The entries of a folder, without those whose names `is_plain_name` refuses."""
         for info in self.fs.ls(self.full_path(folder), detail=True):
             name = self.name_of(info)
             if is_plain_name(name) and info["type"] in ("file", "directory"):
@@ -82,7 +82,7 @@ class Store:
         return entry_from_info(path, self.fs.info(self.full_path(path)))
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        """The bytes from `offset` on, a few at a time, until the server says that this is the end."""
+        """The bytes from `offset` on, in chunks, until the server ends the file."""
         with self.fs.open(self.full_path(path), "rb", **self.open_options) as file:
             file.seek(offset)
             while chunk := file.read(CHUNK_BYTES):
@@ -98,12 +98,12 @@ class Store:
 
     @classmethod
     def translate_error(cls, error: Exception) -> StoreUnavailable:
-        """The error of this store's library, with its causes, as one of `workers.stores.errors`."""
-        meanings = {cls.classify_error(cause) for cause in with_causes(error)}
-        for meaning in BY_PRECEDENCE:
-            if meaning in meanings:
-                return meaning()
-        log.warning("An answer of a server could not be understood", exc_info=error)
+        """The error in `workers.stores.errors` for an error of this store's library, with its causes."""
+        found_classes = {cls.classify_error(cause) for cause in with_causes(error)}
+        for error_class in BY_PRECEDENCE:
+            if error_class in found_classes:
+                return error_class()
+        log.warning("A server's response could not be understood", exc_info=error)
         return StoreUnavailable(
             Message("The server's answer could not be understood ({kind}).", kind=type(error).__name__)
         )
@@ -114,12 +114,12 @@ def join_path(folder: str, name: str) -> str:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether the name is one part of a path and can be shown. A server may send anything."""
+    """Whether the name is a single part of a path, and printable. A server may send anything."""
     return name not in ("", ".", "..") and not {"/", "\\"} & set(name) and name.isprintable()
 
 
 def entry_from_info(path: str, info: dict[str, Any]) -> Entry:
-    """From what fsspec's implementations return; each has its own keys."""
+    """An entry from what fsspec's implementations return, each with keys of its own."""
     times = (info.get(key) for key in ("mtime", "modified", "LastModified", "Last-Modified", "modify"))
     size = info.get("size")
     return Entry(
@@ -132,17 +132,18 @@ def entry_from_info(path: str, info: dict[str, Any]) -> Entry:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """A time in UTC, to the second, from whatever a server sends; None if it is no time."""
+    """The time in UTC, to the second, from whatever a server sends; None if it is not a time."""
     try:
         match value:
             case datetime():
-                at = value
+                time = value
             case int() | float():
-                at = datetime.fromtimestamp(value, UTC)
+                time = datetime.fromtimestamp(value, UTC)
             case str() if value[:14].isdigit():
-                at = datetime.strptime(value[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - FTP's are UTC
+                time = datetime.strptime(value[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007 - FTP's are UTC
             case _:
-                at = parsedate_to_datetime(str(value))
+                time = parsedate_to_datetime(str(value))
     except (ValueError, OverflowError, OSError):
         return None
-    return (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)).replace(microsecond=0)
+    utc = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    return utc.replace(microsecond=0)

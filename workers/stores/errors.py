@@ -1,16 +1,13 @@
 """What can go wrong with a store, each with a sentence for people.
 
-A server's own words are left out: they may hold anything.
+A server's own words are left out, since they may contain anything.
 """
 
-import logging
 import ssl
 from collections.abc import Iterator
 
 from campus.common.errors import UserError
 from recognition.messages import Message
-
-log = logging.getLogger(__name__)
 
 
 class StoreUnavailable(UserError):
@@ -54,14 +51,14 @@ class StoreNotFound(StoreUnavailable):
 
 
 class FileBeingWritten(UserError):
-    """Somebody has the file open to write into it."""
+    """Another process has the file open for writing."""
 
     def __init__(self) -> None:
         super().__init__("The file is still being written.")
 
 
 ErrorClass = type[StoreUnavailable]
-# An error may have several causes: the first of these that is among them is what people are told.
+# An error may have several causes: people are shown the first of these that is among them.
 BY_PRECEDENCE: tuple[ErrorClass, ...] = (
     HostKeyChanged,
     CertificateNotTrusted,

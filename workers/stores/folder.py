@@ -1,4 +1,4 @@
-"""A folder of this machine, or one that is mounted (NFS, SMB)."""
+"""A folder of this machine, or a mounted one (NFS, SMB)."""
 
 import errno
 import fcntl
@@ -15,7 +15,7 @@ from workers.stores.errors import ErrorClass, FileBeingWritten, StoreNotFound, c
 
 
 class Folder(Store):
-    """A folder of this machine, or one that is mounted. Links are not followed."""
+    """A folder of this machine, or a mounted one. Links are not followed."""
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         self.root = address.path.rstrip("/")
@@ -32,9 +32,7 @@ class Folder(Store):
         return self._entry(path, self._resolve(path).lstat())
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        """Raises FileBeingWritten while another process has the file open for writing, as far as the file system can
-        tell.
-        """
+        """Raises FileBeingWritten if another process has the file open for writing and the file system can tell."""
         # O_NONBLOCK, because opening a named pipe would wait for ever.
         with open(os.open(self._resolve(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:  # noqa: PTH123
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

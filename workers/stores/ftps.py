@@ -12,6 +12,7 @@ from campus.cctv.models import Source
 from workers.stores.base import CHUNK_BYTES, READ_SECONDS, Entry, Store, parse_time
 from workers.stores.errors import AccessRefused, ErrorClass, StoreNotFound, classify_system_error
 
+REPLY_CODE_LENGTH = 4  # with the space after it
 ERRORS_BY_REPLY_CODE: dict[str, ErrorClass] = {"530": AccessRefused, "550": StoreNotFound}
 
 
@@ -34,13 +35,11 @@ class Ftps(Store):
         ftp = self.fs.ftp
         ftp.voidcmd("TYPE I")
         try:
-            size, modified = (
-                ftp.size(self.full_path(path)),
-                parse_time(ftp.sendcmd(f"MDTM {self.full_path(path)}")[4:].strip()),
-            )
+            size = ftp.size(self.full_path(path))
+            reply = ftp.sendcmd(f"MDTM {self.full_path(path)}")
         except ftplib.error_perm as error:
             raise FileNotFoundError(path) from error
-        return Entry(path=path, size=size, modified=modified)
+        return Entry(path=path, size=size, modified=parse_time(reply[REPLY_CODE_LENGTH:].strip()))
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         ftp = self.fs.ftp
@@ -70,9 +69,9 @@ class CertifiedFtpFileSystem(FTPFileSystem):
 
 
 class SessionReusingFtp(ftplib.FTP_TLS):
-    """Data connections resume the TLS session of the commands.
+    """Data connections resume the TLS session of the control connection.
 
-    Many servers require it, so that nobody else can take the data.
+    Many servers require this, so that nobody else can connect to the data port.
     """
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> Any:

@@ -15,31 +15,37 @@ from workers.stores.errors import ConnectionBroken, ErrorClass, StoreTimedOut
 from workers.stores.web import classify_http_error, classify_status
 
 DEBIAN_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+AMAZON_SUFFIX = ".amazonaws.com"
+DEFAULT_REGION = "us-east-1"
 
 
 def ca_bundle() -> str | bool:
-    """The certificate authorities that this machine trusts, as for all other kinds of sources. botocore would bring its
-    own.
-    """
-    return ssl.get_default_verify_paths().cafile or (str(DEBIAN_CA_BUNDLE) if DEBIAN_CA_BUNDLE.exists() else True)
+    """The certificate authorities that this machine trusts, as for all other kinds of sources; botocore has its own."""
+    system_bundle = ssl.get_default_verify_paths().cafile
+    if not system_bundle and DEBIAN_CA_BUNDLE.exists():
+        system_bundle = str(DEBIAN_CA_BUNDLE)
+    return system_bundle or True
+
+
+def region_of(address: Address) -> str:
+    """The region in the address's `?region=`, else that of an Amazon host, else the usual one."""
+    host = address.host.removesuffix(AMAZON_SUFFIX)
+    amazon_region = host.rpartition(".")[2] if host != address.host else "s3"
+    if amazon_region == "s3":
+        amazon_region = DEFAULT_REGION
+    return address.query.removeprefix("region=") or amazon_region
 
 
 class S3(Store):
-    """S3 and compatible servers: `https://server/bucket/prefix`, with `?region=` if the server has one of its own."""
+    """S3 and compatible servers: `https://server/bucket/prefix`, with `?region=` if it is not the usual one."""
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
-        amazon = (
-            address.host.removesuffix(".amazonaws.com").rpartition(".")[2]
-            if address.host.endswith(".amazonaws.com")
-            else "s3"
-        )
-        region = address.query.removeprefix("region=") or (amazon if amazon != "s3" else "us-east-1")
         fs = S3FileSystem(
             key=source.username or None,
             secret=password or None,
             anon=not source.username,
             endpoint_url=address.origin,
-            client_kwargs={"region_name": region, "verify": ca_bundle()},
+            client_kwargs={"region_name": region_of(address), "verify": ca_bundle()},
             config_kwargs={
                 "s3": {"addressing_style": "path"},
                 "connect_timeout": CONNECT_SECONDS,
@@ -55,10 +61,9 @@ class S3(Store):
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
         bucket, key, _version = self.fs.split_path(self.full_path(path))
-        answer = self.fs.call_s3(
-            "get_object", Bucket=bucket, Key=key, **({"Range": f"bytes={offset}-"} if offset else {})
-        )
-        while chunk := sync(self.fs.loop, answer["Body"].read, CHUNK_BYTES):
+        byte_range = {"Range": f"bytes={offset}-"} if offset else {}
+        response = self.fs.call_s3("get_object", Bucket=bucket, Key=key, **byte_range)
+        while chunk := sync(self.fs.loop, response["Body"].read, CHUNK_BYTES):
             yield chunk
 
     def close(self) -> None:

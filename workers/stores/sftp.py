@@ -1,4 +1,4 @@
-"""SFTP, by Paramiko, with one host key."""
+"""SFTP, by Paramiko, with a pinned host key."""
 
 import base64
 import errno
@@ -25,14 +25,11 @@ from workers.stores.errors import (
 )
 
 REQUEST_BYTES = 32 * 1024
-WINDOW_BYTES = 16 * CHUNK_BYTES  # of the requests that are under way at once
+WINDOW_BYTES = 16 * CHUNK_BYTES  # requested at once
 
 
 class Sftp(Store):
-    """SFTP.
-
-    The server must show the host key of the source. `host_key` is the server's, in the form that a source stores.
-    """
+    """SFTP. The server must show the host key of the source; `host_key` is the one it shows, as a source stores it."""
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         if not source.host_key and not learn_host_key:
@@ -46,13 +43,12 @@ class Sftp(Store):
             size = file.stat().st_size
             while offset < size:
                 window = range(offset, min(offset + WINDOW_BYTES, size), REQUEST_BYTES)
-                for at, data in zip(
-                    window, file.readv([(at, min(REQUEST_BYTES, size - at)) for at in window]), strict=True
-                ):
+                requests = [(start, min(REQUEST_BYTES, size - start)) for start in window]
+                for (_start, length), data in zip(requests, file.readv(requests), strict=True):
                     yield data
                     offset += len(data)
-                    if len(data) < min(REQUEST_BYTES, size - at):
-                        return
+                    if len(data) < length:
+                        return  # the file has become shorter
 
     def close(self) -> None:
         self.fs.client.close()
@@ -72,33 +68,32 @@ class Sftp(Store):
 
 
 class PinnedSftp(SFTPFileSystem):
-    """fsspec's own class accepts any host key, and logs in with the keys and agents of whoever runs it."""
+    """fsspec's own class accepts any host key, and logs in with the keys and agents of the user that runs it."""
 
     cachable = False
 
     def __init__(self, address: Address, username: str, password: str, host_key: str, *, learn: bool) -> None:
-        self.pinned, self.port, self.learn = host_key, address.port, learn
+        self.pinned_host_key, self.port, self.learn = host_key, address.port, learn
         self.login = (username, password)
         super().__init__(address.host)
 
     def _connect(self) -> None:
         self.client = paramiko.SSHClient()
-        policy = LearnFirstHostKey(wanted=self.learn and not self.pinned)
+        policy = LearnFirstHostKey(allowed=self.learn and not self.pinned_host_key)
         self.client.set_missing_host_key_policy(policy)
-        if self.pinned:
-            kind, _space, blob = self.pinned.partition(" ")
-            key = paramiko.PKey.from_type_string(kind, base64.b64decode(blob.split()[0]))
-            self.client.get_host_keys().add(
-                self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}", kind, key
-            )
+        if self.pinned_host_key:
+            kind, _space, encoded = self.pinned_host_key.partition(" ")
+            key = paramiko.PKey.from_type_string(kind, base64.b64decode(encoded.split()[0]))
+            known_host = self.host if self.port == paramiko.config.SSH_PORT else f"[{self.host}]:{self.port}"
+            self.client.get_host_keys().add(known_host, kind, key)
         username, password = self.login
-        own = private_key(password) if password.startswith(PRIVATE_KEY_PREFIX) else None
+        client_key = parse_private_key(password) if password.startswith(PRIVATE_KEY_PREFIX) else None
         self.client.connect(
             self.host,
             self.port,
             username,
-            None if own else password,
-            pkey=own,
+            None if client_key else password,
+            pkey=client_key,
             timeout=CONNECT_SECONDS,
             banner_timeout=CONNECT_SECONDS,
             auth_timeout=READ_SECONDS,
@@ -108,10 +103,10 @@ class PinnedSftp(SFTPFileSystem):
         self.ftp = self.client.open_sftp()
         if channel := self.ftp.get_channel():
             channel.settimeout(READ_SECONDS)
-        self.host_key = policy.key or self.pinned
+        self.host_key = policy.key or self.pinned_host_key
 
 
-def private_key(text: str) -> paramiko.PKey:
+def parse_private_key(text: str) -> paramiko.PKey:
     """Parse what `campus.cctv.credentials` stores. Each of Paramiko's classes reads its own type of key only."""
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException):
@@ -122,14 +117,14 @@ def private_key(text: str) -> paramiko.PKey:
 class LearnFirstHostKey(paramiko.MissingHostKeyPolicy):
     """Accept an unknown key only if the source has none yet and a person is testing it."""
 
-    def __init__(self, *, wanted: bool) -> None:
-        self.wanted, self.key = wanted, ""
+    def __init__(self, *, allowed: bool) -> None:
+        self.allowed, self.key = allowed, ""
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        if not self.wanted:
+        if not self.allowed:
             raise WrongHostKey
         self.key = f"{key.get_name()} {key.get_base64()}"
 
 
 class WrongHostKey(paramiko.SSHException):
-    """The server's key is of another type than the one that is known."""
+    """The server has shown a key of another type than the known one."""

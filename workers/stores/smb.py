@@ -20,7 +20,7 @@ STATUS_LOGON_FAILURE = 0xC000006D
 class Smb(Store):
     """A Windows share: the first part of the path is the share's name."""
 
-    # Others may read and delete the file meanwhile, but not write into it.
+    # Other clients may read and delete the file meanwhile, but not write into it.
     open_options = {"share_access": "rd"}
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
@@ -35,7 +35,7 @@ class Smb(Store):
                 skip_instance_cache=True,
             )
         except Exception:
-            self.close()  # otherwise the failed session would be used again
+            self.close()  # otherwise smbclient would use the failed session again
             raise
         self.fs, self.root = fs, address.path.rstrip("/")
 

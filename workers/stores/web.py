@@ -1,4 +1,4 @@
-"""Web servers with a list of files."""
+"""Web servers that list their files."""
 
 import re
 import ssl
@@ -22,7 +22,7 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 
 class Web(Store):
-    """A web server's list of files: the links of an HTML page. Each file is asked for its size."""
+    """A web server that lists its files: the links of an HTML page. The size of each file takes a request."""
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         fs = HTTPFileSystem(
@@ -47,14 +47,12 @@ class Web(Store):
         base = self.full_path(folder).rstrip("/") + "/"
         for url in self._links(base):
             name = unquote(url.removeprefix(base).rstrip("/"))
-            # Links that lead up or away, or that sort the page ("?C=N;O=D"), are not files.
+            # Links to other folders or servers, or that sort the list ("?C=N;O=D"), are not files.
             if url.startswith(base) and is_plain_name(name) and not {"?", "#"} & set(url):
                 yield Entry(path=join_path(folder, name), is_folder=url.endswith("/"))
 
     def _links(self, url: str) -> set[str]:
-        """The links of a page. fsspec would read a page of any length, with expressions that a hostile page can make
-        slow.
-        """
+        """The links of a page. fsspec would read a page of any size, with patterns that a hostile page makes slow."""
         page = bytearray()
         with self.fs.open(url, "rb", block_size=0) as file:
             while chunk := file.read(CHUNK_BYTES):
@@ -67,17 +65,16 @@ class Web(Store):
         return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 
     def read(self, path: str, offset: int) -> Iterator[bytes]:
-        with self.fs.open(
-            self.full_path(path), "rb", block_size=0, headers={"Range": f"bytes={offset}-"} if offset else {}
-        ) as file:
-            partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
-            if partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        with self.fs.open(self.full_path(path), "rb", block_size=0, headers=headers) as file:
+            is_partial = file.r.status == HTTPStatus.PARTIAL_CONTENT
+            if is_partial and not file.r.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 raise UserError("The server sent another part of the file than was asked for.")
-            skip = 0 if partial else offset  # a server without range requests sends the whole file
+            skipped_bytes = 0 if is_partial else offset  # a server without range requests sends the whole file
             while chunk := file.read(CHUNK_BYTES):
-                if rest := chunk[skip:]:
+                if rest := chunk[skipped_bytes:]:
                     yield rest
-                skip = max(0, skip - len(chunk))
+                skipped_bytes = max(0, skipped_bytes - len(chunk))
 
     def close(self) -> None:
         if self.fs._session:
@@ -92,12 +89,11 @@ def classify_http_error(error: BaseException) -> ErrorClass | None:
     """What an error of aiohttp means."""
     if isinstance(error, aiohttp.ClientResponseError):
         return classify_status(error.status)
-    known = classify_system_error(
-        error
-    )  # first: some of aiohttp's classes are also Python's, as for certificates and timeouts
-    if known is None and isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
+    # First, because some of aiohttp's classes are also Python's: those for certificates and timeouts.
+    system_error = classify_system_error(error)
+    if system_error is None and isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
         return ConnectionBroken
-    return known
+    return system_error
 
 
 def classify_status(status: int | None) -> ErrorClass | None:

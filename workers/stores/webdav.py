@@ -17,7 +17,7 @@ from workers.stores.web import Web, classify_http_error, classify_status
 
 
 class WebDav(Web):
-    """WebDAV. Its lists have the size and time of each file; files are read like those of any web server."""
+    """WebDAV. Its lists have the size and time of each file; a file is read as from any web server."""
 
     def __init__(self, address: Address, source: Source, password: str, *, learn_host_key: bool = False) -> None:
         super().__init__(address, source, password)
