@@ -1,11 +1,12 @@
-# make demo   attendance of a lecture, start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
-# make run    the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
-# make test   all tests on all cores (TESTS=tests/recognition for some)
-# make lint   style, types and who imports whom
-# make bench  Rollcall against the public peers (ONLY=facenet for one row, LECTURE=... for a composed lecture at hand, SHARED=... for the data)
-# make bench-accuracy  how right it is, against the peers' rules (LECTURES=... for a folder of composed lectures at hand)
-# make messages  the sentences to translate into campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
-# make clean  away with .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
+# make demo            attendance of a lecture, from start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
+# make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
+# make test            all tests on all cores (TESTS=tests/recognition for some)
+# make lint            style, types, and imports between layers
+# make bench           speed, compared with public peers
+#                      (ONLY=facenet for one row, LECTURE=... for a lecture that is composed already, SHARED=... for the data)
+# make bench-accuracy  accuracy, compared with the peers' rules (LECTURES=... for a folder of lectures that are composed already)
+# make messages        collects the sentences to translate in campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
+# make clean           deletes .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -63,7 +64,7 @@ $(SCRIPTS): tools/fetch_scripts.py
 	.venv/bin/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 
-# facenet-pytorch asks for a PyTorch of 2024, but runs with this one.
+# facenet-pytorch requires a PyTorch of 2024, but works with this one.
 .venv-peers/ready: benchmarks/requirements-peers.txt tools/make_venv.py
 	$(PYTHON) tools/make_venv.py .venv-peers
 	.venv-peers/bin/python -m pip install --quiet -r benchmarks/requirements-peers.txt
