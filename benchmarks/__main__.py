@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import parts, recording
 from benchmarks.parts import Bench
-from benchmarks.versus import PEERS, REPOSITORY, Peers, Row, table
+from benchmarks.versus import PEERS, REPOSITORY, Peers, Row, format_table
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ROWS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -26,9 +26,9 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "cascade-facenet-pytorch": lambda bench: [parts.facenet_pytorch(bench)],
     "facenet": lambda bench: [parts.facenet(bench)],
     "dlib": lambda bench: [parts.dlib(bench)],
-    "recording": recording.against_the_peers,
-    "growth-length": recording.by_length,
-    "growth-class": recording.by_class,
+    "recording": recording.compare_with_peers,
+    "growth-length": recording.measure_by_length,
+    "growth-class": recording.measure_by_class_size,
 }
 ORDER = [
     "cascade-mtcnn",
@@ -98,7 +98,7 @@ def main() -> int:
             file.write_text(json.dumps(about | {"rows": ordered}, indent=1) + "\n")
             print(f"{name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr)
     subprocess.run([PEERS, "-m", "benchmarks.plot", file, file.with_suffix(".png")], check=True, cwd=REPOSITORY)
-    print(table(ordered))
+    print(format_table(ordered))
     return 0 if all(row["met"] for row in ordered) else 1
 
 

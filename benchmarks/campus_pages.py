@@ -1,9 +1,9 @@
 """How fast the pages are at the size of a faculty: `python -m benchmarks.campus_pages [--json FILE]`.
 
-Fills a database once (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows), one of its own in
-var/bench/campus or the empty one that ROLLCALL_DATABASE_URL names, then asks every page, list and form that has an
-address as somebody who may see it, and prints milliseconds on the server (median and worst), queries and size. Exits
-with 1 when a median is over 200 ms.
+Fills a database once (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows): its own in
+var/bench/campus, or the empty one that ROLLCALL_DATABASE_URL names. Then requests every page, list and form as somebody
+who may see it, and prints milliseconds on the server (median and worst), queries and size. Exits with 1 if a median is
+over 200 ms.
 """
 
 import argparse
@@ -21,9 +21,10 @@ import numpy as np
 
 from benchmarks.versus import REPOSITORY
 
-COURSES, STUDENTS, LECTURES, HELD, SEATS = 200, 10_000, 100, 30, 50  # the last three of a class
-MOST = 200  # milliseconds
-FILES = ("/xlsx/", "/pdf/")  # are made when they are asked for, and may take longer than a page
+COURSES, STUDENTS = 200, 10_000
+LECTURES, LECTURES_HELD, SEATS = 100, 30, 50  # of a class
+MAX_MEDIAN_MS = 200
+FILE_PATHS = ("/xlsx/", "/pdf/")  # made on request, and may take longer than a page
 BATCH = 5000
 
 
@@ -38,8 +39,8 @@ class Page:
     kilobytes: float
 
 
-def fill() -> None:
-    """The rows, the same at every call."""
+def fill_database() -> None:
+    """Fill the database, always with the same rows."""
     from django.contrib.auth.models import User
     from django.utils import timezone
 
@@ -47,7 +48,7 @@ def fill() -> None:
     from campus.attendance.models import AttendanceRecord, Status
 
     rng = np.random.default_rng(0)
-    first = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=HELD)
+    first = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=LECTURES_HELD)
     User.objects.create_superuser("registrar", password=None)
     lecturer = User.objects.create_user("lecturer")
     students = Student.objects.bulk_create(
@@ -88,14 +89,14 @@ def fill() -> None:
             confidence=0 if status == Status.ABSENT else 0.9,
         )
         for number, lecture in enumerate(lectures)
-        if number % LECTURES < HELD
+        if number % LECTURES < LECTURES_HELD
         for student in rosters[number // LECTURES]
     )
     AttendanceRecord.objects.bulk_create(rows, BATCH)
 
 
-def addresses() -> Iterator[tuple[str, str]]:
-    """Who asks for what."""
+def page_addresses() -> Iterator[tuple[str, str]]:
+    """The user and the address of each page."""
     from django.contrib import admin
     from django.urls import reverse
 
@@ -142,7 +143,7 @@ def addresses() -> Iterator[tuple[str, str]]:
     yield "registrar", reverse("admin:academics_course_delete", args=[course.pk])
 
 
-def measured(who: str, address: str, rounds: int) -> Page:
+def measure_page(who: str, address: str, rounds: int) -> Page:
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
@@ -152,7 +153,7 @@ def measured(who: str, address: str, rounds: int) -> Page:
     client.force_login(User.objects.get(username=who))
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(address)
-    asked = len(queries)  # before the next request empties the log
+    query_count = len(queries)  # before the next request empties the log
     size = len(b"".join(answer) if answer.streaming else answer.content)
     seconds = []
     for _ in range(rounds):
@@ -165,7 +166,7 @@ def measured(who: str, address: str, rounds: int) -> Page:
         status=answer.status_code,
         median=statistics.median(seconds),
         worst=max(seconds),
-        queries=asked,
+        queries=query_count,
         kilobytes=size / 1024,
     )
 
@@ -190,12 +191,12 @@ def main() -> int:
 
     if not AttendanceRecord.objects.exists():
         began = time.monotonic()
-        fill()
+        fill_database()
         print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
     print(f"{'who':10} {'median':>8} {'worst':>8} {'queries':>8} {'KB':>7}  page")
     pages = []
-    for who, address in addresses():
-        page = measured(who, address, given.rounds)
+    for who, address in page_addresses():
+        page = measure_page(who, address, given.rounds)
         pages.append(page)
         note = "" if page.status == 200 else f"  status {page.status}"
         print(
@@ -206,7 +207,11 @@ def main() -> int:
     if given.json:
         given.json.write_text(json.dumps([asdict(page) for page in pages], indent=1) + "\n")
     return (
-        0 if all(page.status == 200 and (page.median <= MOST or page.address.endswith(FILES)) for page in pages) else 1
+        0
+        if all(
+            page.status == 200 and (page.median <= MAX_MEDIAN_MS or page.address.endswith(FILE_PATHS)) for page in pages
+        )
+        else 1
     )
 
 

@@ -15,8 +15,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 # Before anything imports TensorFlow: it is measured at its best, and the product's own choice of precision is not in
 # question here.
@@ -102,7 +104,7 @@ def jax(model: Any, mixed: bool = False) -> Run:
 
 
 def engines() -> dict[str, Callable[[Any], Run]]:
-    """Those of Keras's backend, the one in float32 first."""
+    """The engines of Keras's backend, with the one in float32 first."""
     import keras
 
     if keras.backend.backend() == "torch":
@@ -111,15 +113,15 @@ def engines() -> dict[str, Callable[[Any], Run]]:
         return {"JAX": jax, "JAX, bfloat16": lambda model: jax(model, mixed=True)}
     import tensorflow as tf
 
-    found: dict[str, Callable[[Any], Run]] = {
+    available: dict[str, Callable[[Any], Run]] = {
         "TensorFlow graph": tensorflow,
         "TensorFlow XLA": lambda model: tensorflow(model, jit=True),
         "TensorFlow graph, mixed precision": lambda model: tensorflow(model, mixed=True),
     }
     if not tf.config.list_physical_devices("GPU"):
-        found["OpenVINO, float32"] = lambda model: openvino(model, "f32")
-        found["OpenVINO, bfloat16"] = lambda model: openvino(model, "bf16")
-    return found
+        available["OpenVINO, float32"] = lambda model: openvino(model, "f32")
+        available["OpenVINO, bfloat16"] = lambda model: openvino(model, "bf16")
+    return available
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,7 +137,8 @@ class Result:
 
 
 class Engine:
-    """Stands for `compiled`: every network in batches of powers of two, so that few shapes are met, and timed."""
+    """Takes the place of `compile_model`. Every network is timed, and runs in batches of powers of two, so that few
+    shapes are compiled."""
 
     def __init__(self, build: Callable[[Any], Run]) -> None:
         self.build = build
@@ -148,20 +151,22 @@ class Engine:
             if not len(batch):
                 return [output[:0] for output in infer(np.zeros((1, *batch.shape[1:]), batch.dtype))]
             began = time.perf_counter()
-            parts, at = [], 0
-            while at < len(batch):
-                size = min(256, 1 << (len(batch) - at).bit_length() - 1)
-                parts.append(infer(batch[at : at + size]))
-                at += size
+            parts, start = [], 0
+            while start < len(batch):
+                size = min(256, 1 << (len(batch) - start).bit_length() - 1)
+                parts.append(infer(batch[start : start + size]))
+                start += size
             self.seconds[name] += time.perf_counter() - began
             return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
         return run
 
 
-def weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Weights for FaceNet that keep activations at about the size of the input (He); the engines agree or not whatever
-    they are."""
+def random_weight(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Random weights for FaceNet that keep activations at about the size of the input (He et al., 2015).
+
+    Speed and agreement of the engines do not depend on trained weights.
+    """
     rng = np.random.default_rng(sum(name.encode()))
     if name.endswith(("running_var", "bn.weight")):
         return np.ones(shape, np.float32)
@@ -182,26 +187,26 @@ def median_seconds(work: Callable[[], object], rounds: int) -> float:
     return statistics.median(once() for _ in range(rounds))
 
 
-def measured(
+def measure_engine(
     name: str, engine: Engine, given: argparse.Namespace, frames: Sequence[NDArray[np.uint8]]
 ) -> tuple[Result, dict[str, Any]]:
-    """One engine's figures, and what it answered, to be compared."""
-    setattr(detector, "compile_model", engine)  # noqa: B010 - a replacement
-    detector._networks.cache_clear()
+    """One engine's figures, and its results for comparison."""
     cascade = detector.Detector(detector.DetectorSettings(min_face=given.min_face))
     result = Result(engine=name)
     answers: dict[str, Any] = {}
-    answers["faces"] = cascade.detect(frames)
+    detector._networks.cache_clear()
+    with mock.patch.object(detector, "compile_model", engine):
+        cascade.detect(frames)  # compiles, and keeps the networks
     answers["faces"] = cascade.detect(frames)
     engine.seconds.clear()
     began = time.perf_counter()
     for _ in range(given.rounds):
         cascade.detect(frames)
-    looked = given.rounds * len(frames)
-    result.frames_a_second = looked / (time.perf_counter() - began)
-    result.milliseconds = {network: 1000 * seconds / looked for network, seconds in engine.seconds.items()}
+    frame_count = given.rounds * len(frames)
+    result.frames_a_second = frame_count / (time.perf_counter() - began)
+    result.milliseconds = {network: 1000 * seconds / frame_count for network, seconds in engine.seconds.items()}
     models: dict[str, Callable[[], Any]] = {
-        "facenet": lambda: facenet.build(weight),
+        "facenet": lambda: facenet.build(random_weight),
         "dlib": lambda: dlib_resnet.build(dlib_file.read(given.dlib or dlib_resnet.packaged_weights())),
     }
     crops = np.random.default_rng(0).integers(0, 256, (given.faces, 20, 20, 3), np.uint8)
@@ -209,27 +214,27 @@ def measured(
         size = 160 if network == "facenet" else 150
         batch = np.stack([cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR) for crop in crops])
         run = engine(build())
-        seconds = median_seconds(lambda run=run, batch=batch: run(batch), given.rounds)  # type: ignore[misc]
+        seconds = median_seconds(partial(run, batch), given.rounds)
         result.milliseconds[network], result.faces_a_second[network] = 1000 * seconds, given.faces / seconds
         answers[network] = run(batch)[0]
     return result, answers
 
 
 def compare(result: Result, answers: dict[str, Any], first: dict[str, Any]) -> None:
-    """How many of the first engine's faces are found too, and the least cosine of the embeddings."""
-    from benchmarks.versus import cosines, found_too
+    """Add the share of the first engine's faces that are found, and the smallest cosine of the embeddings."""
+    from benchmarks.versus import cosines, count_matches
 
     def boxes(faces: Iterable[Any]) -> list[NDArray[np.float32]]:
         return [np.array([face.box for face in frame], np.float32).reshape(-1, 4) for frame in faces]
 
-    hits, total = found_too(boxes(first["faces"]), boxes(answers["faces"]), 0.9)
-    result.agreement = {"faces": hits / max(total, 1)}
+    matches, total = count_matches(boxes(first["faces"]), boxes(answers["faces"]), 0.9)
+    result.agreement = {"faces": matches / max(total, 1)}
     result.agreement |= {
         network: float(cosines(answers[network], first[network]).min()) for network in ("dlib", "facenet")
     }
 
 
-def pictures(video: Path, count: int) -> list[NDArray[np.uint8]]:
+def read_frames(video: Path, count: int) -> list[NDArray[np.uint8]]:
     capture = cv2.VideoCapture(str(video))
     frames: list[NDArray[np.uint8]] = []
     while len(frames) < count and (read := capture.read())[0]:
@@ -252,7 +257,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    frames = pictures(given.video, given.frames)
+    frames = read_frames(given.video, given.frames)
     results: list[Result] = []
     first: dict[str, Any] = {}
     networks = [*NAMES.values(), "dlib", "facenet"]
@@ -265,7 +270,7 @@ def main() -> None:
     for number, (name, build) in enumerate(engines().items()):
         if number and given.only and given.only not in name:
             continue
-        result, answers = measured(name, Engine(build), given, frames)
+        result, answers = measure_engine(name, Engine(build), given, frames)
         first = first or answers
         compare(result, answers, first)
         results.append(result)

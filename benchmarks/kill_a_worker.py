@@ -1,9 +1,9 @@
 """Two workers share a recording, one is killed in the middle: `python -m benchmarks.kill_a_worker VIDEO PEOPLE [--enrol
 10]`.
 
-Takes attendance twice through real Redis, database and workers with real models: once in peace, once with a SIGKILL for
-the second worker and its children while both are at a segment. Exits with 0 when both runs end with the same students,
-the same intervals, and the same cells and pictures in the workbook.
+Takes attendance twice with a real Redis, database, workers and models: once undisturbed, once with a SIGKILL for the
+second worker and its children while both process a segment. Exits with 0 if both runs end with the same students, the
+same intervals, and the same cells and pictures in the workbook.
 """
 
 import argparse
@@ -19,10 +19,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-LECTURE = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=1)
+LECTURE_STARTS_AT = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
-def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
+def run_once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
     """One run, in a process of its own, with a database and folders of its own."""
     var = Path(tempfile.mkdtemp())
     os.environ |= {
@@ -61,17 +61,17 @@ def once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str]:
         processes.start_scheduler()
         recording = demo.upload(demo.enrol(people, enrol), video)
         lecture = recording.lecture
-        lecture.starts_at, lecture.ends_at = LECTURE, LECTURE + timedelta(hours=1)
+        lecture.starts_at, lecture.ends_at = LECTURE_STARTS_AT, LECTURE_STARTS_AT + timedelta(hours=1)
         lecture.save()
         while recording.state in ("uploaded", "processing", "aggregating"):
-            at_work = [segment for segment in recording.segments.all() if segment.is_running]
-            if kill and len(at_work) == 2 and min(segment.progress for segment in at_work) > 0.25:
+            running = [segment for segment in recording.segments.all() if segment.is_running]
+            if kill and len(running) == 2 and min(segment.progress for segment in running) > 0.25:
                 second = processes.children.pop("second")
                 os.killpg(second.pid, signal.SIGKILL)
                 second.wait()
                 print(
-                    "killed while both were at",
-                    [(segment.index, round(segment.progress, 2)) for segment in at_work],
+                    "killed while both processed",
+                    [(segment.index, round(segment.progress, 2)) for segment in running],
                     file=sys.stderr,
                 )
                 kill = False
@@ -99,13 +99,13 @@ def main() -> int:
     parser.add_argument("video", type=Path)
     parser.add_argument("people", type=Path)
     parser.add_argument("--enrol", type=int, default=10)
-    parser.add_argument("--run", choices=["peace", "kill"], help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=["undisturbed", "kill"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
-        print(json.dumps(once(given.video, given.people, given.enrol, given.run == "kill")))
+        print(json.dumps(run_once(given.video, given.people, given.enrol, given.run == "kill")))
         return 0
     outcomes = []
-    for run in ("peace", "kill"):
+    for run in ("undisturbed", "kill"):
         command = [
             sys.executable,
             "-m",

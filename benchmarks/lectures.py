@@ -1,4 +1,4 @@
-"""Composed lectures with known attendance: made once and kept, put end to end, enrolled, scored."""
+"""Composed lectures with known attendance, and galleries for them."""
 
 import json
 import subprocess
@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parts import Bench
-from recognition.embedding import Embedder
-from recognition.identification import gallery
+from recognition import Embedder, Gallery, check_enrolment_photo, train_gallery
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import check_enrolment_photo
 from recognition.vectors import normalise
 
 Floats = NDArray[np.float32]
@@ -32,17 +30,17 @@ class Truth:
     enrol: int
 
     @classmethod
-    def of(cls, lecture: Path) -> "Truth":
+    def load(cls, lecture: Path) -> "Truth":
         known = json.loads(lecture.with_suffix(".json").read_text())
         return cls(tuple(known["roster"]), frozenset(known["present"]), known["enrol_photos"])
 
-    def right(self, present: set[str]) -> int:
-        """How many of the roster are marked rightly."""
+    def count_right(self, present: set[str]) -> int:
+        """How many of the roster have the right status when these are marked present."""
         return sum((label in present) == (label in self.present) for label in self.roster)
 
 
-def composed(bench: Bench, name: str, *arguments: str) -> Path:
-    """The lecture `name` of the cache; composed first where it isn't there, which for ten minutes takes twenty."""
+def compose_lecture(bench: Bench, name: str, *arguments: str) -> Path:
+    """The lecture `name`, composed unless it is in the cache. Ten minutes of it take twenty to compose."""
     video = bench.cache / f"{name}.mp4"
     if not video.exists():
         bench.cache.mkdir(parents=True, exist_ok=True)
@@ -62,8 +60,8 @@ def composed(bench: Bench, name: str, *arguments: str) -> Path:
     return video
 
 
-def end_to_end(source: Path, out: Path, times: int = 1, seconds: float | None = None) -> Path:
-    """The first `seconds` of a recording, `times` one after the other, without encoding anything anew."""
+def concatenate_recording(source: Path, out: Path, times: int = 1, seconds: float | None = None) -> Path:
+    """The first `seconds` of a recording, `times` one after the other, without encoding it again."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(out), "w") as target:
         stream, shift = None, 0
@@ -87,16 +85,16 @@ def end_to_end(source: Path, out: Path, times: int = 1, seconds: float | None = 
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
-    """A class's gallery, and each photo's raw embedding for rules that compare with photos."""
+class EnrolledClass:
+    """A class's gallery, and each photo's label and raw embedding, for rules that compare with photos."""
 
-    gallery: gallery.Gallery
+    gallery: Gallery
     labels: tuple[str, ...]
     photos: Floats
 
 
-def enrolled(people: Path, truth: Truth, embedder: Embedder) -> Enrolled:
-    """The first photos of everybody on the roster."""
+def enrol_class(people: Path, truth: Truth, embedder: Embedder) -> EnrolledClass:
+    """Enrol the first photos of everybody on the roster."""
     import cv2
 
     folders = photos_by_person(people, truth.enrol)
@@ -111,44 +109,53 @@ def enrolled(people: Path, truth: Truth, embedder: Embedder) -> Enrolled:
                 crops.append(
                     cv2.cvtColor(cv2.imdecode(np.frombuffer(photo.crop, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
                 )
-    return Enrolled(gallery.train_gallery(known, embedder.id), tuple(labels), embedder.network(np.stack(crops))[0])
+    return EnrolledClass(train_gallery(known, embedder.id), tuple(labels), embedder.network(np.stack(crops))[0])
 
 
-def widened(trained: gallery.Gallery, students: int) -> gallery.Gallery:
-    """The gallery with synthetic students added up to `students`, who are spread as its own are."""
+def widen_gallery(trained: Gallery, students: int) -> Gallery:
+    """The gallery with synthetic students added up to `students`, distributed like its own."""
     own = trained.templates
-    more = max(students - len(own), 0)
-    new = own.mean(axis=0) + own.std(axis=0) * np.random.default_rng(0).standard_normal((more, own.shape[1]))
-    labels = (*trained.labels, *(f"synthetic {i}" for i in range(more)))
-    templates = normalise(new.astype(np.float32))
-    # An SVM points to its student, as far as the usual one of the class does.
+    added = max(students - len(own), 0)
+    noise = np.random.default_rng(0).standard_normal((added, own.shape[1]))
+    synthetic = own.mean(axis=0) + own.std(axis=0) * noise
+    labels = (*trained.labels, *(f"synthetic {i}" for i in range(added)))
+    templates = normalise(synthetic.astype(np.float32))
+    # The weights of a synthetic student's SVM point to the template, with the mean length of the class's own.
     weights = templates * np.linalg.norm(trained.coef, axis=1).mean()
     return replace(
         trained,
         labels=labels,
         templates=np.concatenate([own, templates]),
         coef=np.concatenate([trained.coef, weights]),
-        intercept=np.append(trained.intercept, np.full(more, trained.intercept.mean())).astype(np.float32),
+        intercept=np.append(trained.intercept, np.full(added, trained.intercept.mean())).astype(np.float32),
     )
 
 
-def nearest(vectors: Floats, known: Floats, labels: Sequence[str], within: float = 0.6) -> list[str | None]:
-    """Whose photo is nearest to each vector (n, d), or nobody's when it is farther than `within`: the rule of
-    `face_recognition`."""
+def nearest_labels(
+    vectors: Floats, known: Floats, labels: Sequence[str], max_distance: float = 0.6
+) -> list[str | None]:
+    """The label of the photo nearest to each vector (n, d), None if it is farther than `max_distance`.
+
+    This is the rule of `face_recognition`.
+    """
     if not len(vectors):
         return []
-    squares = (vectors**2).sum(axis=1)[:, None] + (known**2).sum(axis=1)[None] - 2 * vectors @ known.T
-    best = squares.argmin(axis=1)
-    return [labels[column] if squares[row, column] <= within**2 else None for row, column in enumerate(best)]
+    squared_distances = (vectors**2).sum(axis=1)[:, None] + (known**2).sum(axis=1)[None] - 2 * vectors @ known.T
+    best = squared_distances.argmin(axis=1)
+    return [
+        labels[column] if squared_distances[row, column] <= max_distance**2 else None for row, column in enumerate(best)
+    ]
 
 
-def majorities(seen: Sequence[Sequence[str | None]]) -> Mapping[str, set[str]]:
-    """Who is present, from the names of each sample's faces, by several rules: the name of the rule -> labels."""
+def present_by_rule(seen: Sequence[Sequence[str | None]]) -> Mapping[str, set[str]]:
+    """Who is present by several rules, from the labels of each sample's faces: the rule's name -> labels."""
     counts = Counter(label for labels in seen for label in set(labels) if label)
-    least = {
+    min_counts = {
         "in any sample": 1,
         "in 3 samples": 3,
         "in 10 % of them": 0.1 * len(seen),
         "in half of them": 0.5 * len(seen),
     }
-    return {rule: {label for label, count in counts.items() if count >= bound} for rule, bound in least.items()}
+    return {
+        rule: {label for label, count in counts.items() if count >= min_count} for rule, min_count in min_counts.items()
+    }

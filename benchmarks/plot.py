@@ -1,5 +1,4 @@
-"""The picture of the benchmark's results, with Matplotlib, which the peers' environment has: `python -m benchmarks.plot
-JSON PNG`."""
+"""Plot the benchmark's results: `python -m benchmarks.plot JSON PNG`. Matplotlib is in the peers' environment."""
 
 import json
 import sys
@@ -16,15 +15,15 @@ MEGABYTE = 2**20
 
 def ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
     rows = [row for row in rows if row["ratio"] is not None][::-1]
-    places = range(len(rows))
+    positions = range(len(rows))
     axes.barh(
-        places, [row["ratio"] for row in rows], color=["tab:green" if row["met"] else "tab:orange" for row in rows]
+        positions, [row["ratio"] for row in rows], color=["tab:green" if row["met"] else "tab:orange" for row in rows]
     )
-    for place, row in zip(places, rows, strict=True):
+    for position, row in zip(positions, rows, strict=True):
         if row["target"] is not None:
-            axes.plot([row["target"]] * 2, [place - 0.4, place + 0.4], color="black")
-        axes.text(row["ratio"], place, f" {row['ratio']:.1f}", va="center")
-    axes.set_yticks(places, [row["name"] for row in rows])
+            axes.plot([row["target"]] * 2, [position - 0.4, position + 0.4], color="black")
+        axes.text(row["ratio"], position, f" {row['ratio']:.1f}", va="center")
+    axes.set_yticks(positions, [row["name"] for row in rows])
     axes.set_xlabel("times as fast as the peer (black: the target)")
     axes.margins(x=0.15)
 
@@ -37,7 +36,7 @@ def growth(axes: Any, points: list[dict[str, Any]], x: list[float], label: str) 
     axes.set_ylim(bottom=0)
     beside = axes.twinx()
     beside.plot(x, [point["peak"] / MEGABYTE for point in points], "s--", color="tab:red")
-    beside.set_ylabel("most memory, MB", color="tab:red")
+    beside.set_ylabel("peak memory, MB", color="tab:red")
     beside.set_ylim(0, 1600)
 
 

@@ -77,17 +77,17 @@ class Clock:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             result = self.run(stage, lambda: function(*args, **kwargs))
-            return self.items(stage, result) if isinstance(result, Iterator) else result
+            return self.timed_items(stage, result) if isinstance(result, Iterator) else result
 
         return call
 
-    def items(self, stage: str, made: Iterator[Any]) -> Iterator[Any]:
+    def timed_items(self, stage: str, made: Iterator[Any]) -> Iterator[Any]:
         end = object()
         while (item := self.run(stage, lambda: next(made, end))) is not end:
             yield item
 
 
-def replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+def replace_attribute(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Change what a dotted name stands for, in its module or class."""
     parts = name.split(".")
     for split in range(len(parts) - 1, 0, -1):
@@ -105,7 +105,7 @@ def replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]
     sys.exit(f"There is no {name} any more. Say in {__file__} what that stage is made of now.")
 
 
-def hook(clock: Clock) -> None:
+def add_timers(clock: Clock) -> None:
     """Time all stages. Networks are found by what they are compiled from."""
 
     def compiler(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,13 +114,13 @@ def hook(clock: Clock) -> None:
         )
 
     for name in COMPILERS:
-        replace(name, compiler)
+        replace_attribute(name, compiler)
     for stage, names in STAGES.items():
         for name in names:
-            replace(name, functools.partial(clock.timed, stage))
+            replace_attribute(name, functools.partial(clock.timed, stage))
 
 
-def report(title: str, clock: Clock, seconds: float, frames: int) -> None:
+def print_report(title: str, clock: Clock, seconds: float, frames: int) -> None:
     print(
         f"\n{title}: {frames} frames, {1000 * seconds / frames:.1f} ms a frame\n\n| stage | ms a frame | share "
         "|\n|---|---|---|"
@@ -140,11 +140,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=4, help="frames a call of the cascade (%(default)s)")
     given = parser.parse_args()
     clock = Clock()
-    hook(clock)
-    from recognition.detection.detector import Detector, DetectorSettings
-    from recognition.embedding import load_embedder
-    from recognition.media.video import plan_segments, probe, sample_frames
-    from recognition.pipeline import SAMPLE_EVERY_SECONDS, process_segment
+    add_timers(clock)
+    from recognition import Detector, DetectorSettings, load_embedder, plan_segments, probe, process_segment
+    from recognition.media.video import sample_frames
+    from recognition.pipeline import SAMPLE_EVERY_SECONDS
 
     sample_every = given.every or SAMPLE_EVERY_SECONDS
     detector = Detector(DetectorSettings(min_face=given.min_face or DetectorSettings().min_face))
@@ -170,7 +169,7 @@ def main() -> None:
         clock.seconds.clear()
         start = time.perf_counter()
         work()
-        report(
+        print_report(
             f"{title}, {info.width} x {info.height}, faces from {detector.settings.min_face} px",
             clock,
             time.perf_counter() - start,

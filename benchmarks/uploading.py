@@ -1,10 +1,10 @@
-"""A large recording on its way here: `python -m benchmarks.uploading [--gigabytes 4] [--folder FOLDER]`.
+"""Upload of a large recording: `python -m benchmarks.uploading [--gigabytes 4] [--folder FOLDER]`.
 
-Starts the web server as a campus runs it, and sends a file of that size with tuspy in the pieces that the page sends;
-in the middle the server is killed, started again, and the upload goes on. Prints megabytes a second, the longest answer
-(a proxy in between gives up after 60 s by default), how long a worker needs for the SHA-256, and the memory of the
-server's processes before and at most. FOLDER has to have room for the file twice. ROLLCALL_DATABASE_URL names the
-database (default: SQLite).
+Starts the web server as a campus runs it, and uploads a file of that size with tuspy in the chunks that the page sends.
+In the middle the server is killed and started again, and the upload resumes. Prints MB per second, the longest response
+(a proxy gives up after 60 s by default), how long a worker needs for the SHA-256, and the memory of the server's
+processes before and at its peak. FOLDER needs room for the file twice. ROLLCALL_DATABASE_URL names the database
+(default: SQLite).
 """
 
 import argparse
@@ -22,34 +22,34 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.watchers import WEB
+from benchmarks.watchers import GUNICORN_OPTIONS
 
-PIECE = 16 * 1024 * 1024  # as recording_upload.js
-MARK = 1024 * 1024
+UPLOAD_CHUNK_BYTES = 16 * 1024 * 1024  # as recording_upload.js
+MIB = 1024 * 1024
 
 
-def make(path: Path, size: int) -> str:
-    """A file that has a number at every megabyte and takes no room for the rest; its SHA-256."""
-    digest, blank = hashlib.sha256(), bytes(MARK - 8)
+def make_file(path: Path, size: int) -> str:
+    """Write a sparse file with a number at the start of every MiB; returns its SHA-256."""
+    digest, blank = hashlib.sha256(), bytes(MIB - 8)
     with path.open("wb") as file:
-        for at in range(0, size, MARK):
-            number = at.to_bytes(8, "big")
-            file.seek(at)
+        for offset in range(0, size, MIB):
+            number = offset.to_bytes(8, "big")
+            file.seek(offset)
             file.write(number)
             digest.update(number + blank)
         file.truncate(size)
     return digest.hexdigest()
 
 
-def resident(leader: int) -> int:
-    """Bytes of memory that a process and its children hold for themselves."""
-    found = 0
+def resident_bytes(leader: int) -> int:
+    """Bytes of private memory that a process and its children hold."""
+    total = 0
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):
-            told = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            if leader in (int(told["Pid"]), int(told["PPid"])):
-                found += int(told["RssAnon"].split()[0]) * 1024
-    return found
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            if leader in (int(fields["Pid"]), int(fields["PPid"])):
+                total += int(fields["RssAnon"].split()[0]) * 1024
+    return total
 
 
 def main() -> int:
@@ -57,12 +57,12 @@ def main() -> int:
     parser.add_argument("--gigabytes", type=float, default=4.0)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
-    size = round(given.gigabytes * 1024) * MARK
+    size = round(given.gigabytes * 1024) * MIB
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        return send(Path(folder), size)
+        return measure_upload(Path(folder), size)
 
 
-def send(var: Path, size: int) -> int:
+def measure_upload(var: Path, size: int) -> int:
     os.environ |= {
         "ROLLCALL_DATA_DIR": str(var),
         "ROLLCALL_REPORTS_DIR": str(var / "Reports"),
@@ -70,7 +70,7 @@ def send(var: Path, size: int) -> int:
     }
     os.environ.setdefault("ROLLCALL_LOG_LEVEL", "WARNING")
     path = var / "lecture.mp4"
-    sha256 = make(path, size)
+    sha256 = make_file(path, size)
 
     from deploy.local import Processes, free_port, prepare_database
 
@@ -90,7 +90,8 @@ def send(var: Path, size: int) -> int:
 
         def serve() -> int:
             processes.start(
-                "web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB]
+                "web",
+                [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *GUNICORN_OPTIONS],
             )
 
             def answers() -> bool:
@@ -110,43 +111,41 @@ def send(var: Path, size: int) -> int:
         client = TusClient(f"http://127.0.0.1:{port}/api/v1/uploads/", headers={"Authorization": f"Bearer {secret}"})
 
         leader = serve()
-        before, most, over = resident(leader), 0, threading.Event()
+        memory_before, peak_memory = resident_bytes(leader), 0
+        finished = threading.Event()
 
-        def look() -> None:
-            nonlocal most
-            while not over.wait(0.2):
-                most = max(most, resident(leader))
+        def watch_memory() -> None:
+            nonlocal peak_memory
+            while not finished.wait(0.2):
+                peak_memory = max(peak_memory, resident_bytes(leader))
 
-        looking = threading.Thread(target=look)
-        looking.start()
-        told = {"lecture": str(lecture.pk), "filename": path.name, "sha256": sha256}
-        uploader = client.uploader(str(path), metadata=told, chunk_size=PIECE)
-        seconds = list(pieces(uploader, size // 2))
+        watcher = threading.Thread(target=watch_memory)
+        watcher.start()
+        metadata = {"lecture": str(lecture.pk), "filename": path.name, "sha256": sha256}
+        uploader = client.uploader(str(path), metadata=metadata, chunk_size=UPLOAD_CHUNK_BYTES)
+        seconds = list(upload_chunks(uploader, size // 2))
         os.killpg(leader, signal.SIGKILL)
         processes.children["web"].wait()
         leader = serve()
-        uploader = client.uploader(str(path), url=uploader.url, chunk_size=PIECE)
-        here = uploader.offset
-        seconds += pieces(uploader, size)
-        over.set()
-        looking.join()
+        uploader = client.uploader(str(path), url=uploader.url, chunk_size=UPLOAD_CHUNK_BYTES)
+        resumed_at = uploader.offset
+        seconds += upload_chunks(uploader, size)
+        finished.set()
+        watcher.join()
         recording = Recording.objects.get()
         began = time.perf_counter()
         verify_upload(recording=recording)
         verified = time.perf_counter() - began
-    print(
-        f"{size / MARK / 1024:.1f} GB, the server killed at {here / size:.0%}: {size / MARK / sum(seconds):.0f} MB/s, ",
-        end="",
-    )
-    print(
-        f"longest answer {max(seconds):.2f} s, the last one {seconds[-1]:.2f} s, SHA-256 by a worker {verified:.1f} s,"
-    )
-    print(f"memory of the web server {before / MARK:.0f} MB before, {most / MARK:.0f} MB at most")
+    speed = size / MIB / sum(seconds)
+    print(f"{size / MIB / 1024:.1f} GB, the server killed at {resumed_at / size:.0%}: {speed:.0f} MB/s,")
+    print(f"slowest response {max(seconds):.2f} s, the last one {seconds[-1]:.2f} s,")
+    print(f"SHA-256 by a worker {verified:.1f} s,")
+    print(f"memory of the web server {memory_before / MIB:.0f} MB before, {peak_memory / MIB:.0f} MB at its peak")
     return 0
 
 
-def pieces(uploader: Any, until: int) -> Iterator[float]:
-    """Send so many bytes; the seconds of each answer."""
+def upload_chunks(uploader: Any, until: int) -> Iterator[float]:
+    """Upload up to the offset `until`; yields the seconds of each response."""
     while uploader.offset < until:
         began = time.perf_counter()
         uploader.upload_chunk()

@@ -1,4 +1,4 @@
-"""Rows of the benchmark's table: ours and a peer in turns, medians, and what has to hold."""
+"""Rows of the benchmark's table: Rollcall and a peer measured alternately, medians, and checks."""
 
 import json
 import os
@@ -20,33 +20,34 @@ PEERS = REPOSITORY / ".venv-peers" / "bin" / "python"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Something besides speed: it holds when `value` is at least `least`, or at most `most`."""
+    """A condition besides speed: `value` must be at least `min_value` and at most `max_value`, where they are given."""
 
     name: str
     value: float
-    least: float | None = None
-    most: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
 
     @property
     def met(self) -> bool:
-        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+        is_too_small = self.min_value is not None and self.value < self.min_value
+        is_too_large = self.max_value is not None and self.value > self.max_value
+        return not is_too_small and not is_too_large
 
     def __str__(self) -> str:
-        bound = (
-            f" (at least {self.least:g})"
-            if self.least is not None
-            else f" (at most {self.most:g})"
-            if self.most is not None
-            else ""
-        )
+        bound = ""
+        if self.min_value is not None:
+            bound = f" (at least {self.min_value:g})"
+        elif self.max_value is not None:
+            bound = f" (at most {self.max_value:g})"
         return f"{self.name} {self.value:.6g}{bound}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table. `ours` and `peer` are what each reached in each round, in `unit`, the more the better.
+    """One line of the table.
 
-    Without a peer, `target` is for `ours` itself. `points` are what a plot shows.
+    `ours` and `peer` are what each reached in each round, in `unit`; more is better. `target` is the wanted ratio of
+    the medians, or without a peer the wanted median of `ours`. `points` are for the plot.
     """
 
     name: str
@@ -77,13 +78,12 @@ class Row:
         return asdict(self) | medians | {"ratio": self.ratio, "met": self.met, "checks": checks}
 
 
-def table(rows: Iterable[dict[str, Any]]) -> str:
+def format_table(rows: Iterable[dict[str, Any]]) -> str:
     """Rows, as `Row.as_json` gives them, as a Markdown table."""
     lines = ["| what | ours | peer | ratio | target | met |", "|---|---|---|---|---|---|"]
     for row in rows:
         checks = [
-            str(Check(name=check["name"], value=check["value"], least=check["least"], most=check["most"]))
-            for check in row["checks"]
+            str(Check(**{name: value for name, value in check.items() if name != "met"})) for check in row["checks"]
         ]
         ours = f"{row['ours_median']:.3g} {row['unit']}"
         peer, ratio = ("", "") if row["ratio"] is None else (f"{row['peer_median']:.3g}", f"{row['ratio']:.2f} x")
@@ -94,13 +94,14 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
 
 
 class Peers:
-    """The peers' process. It waits for its next call in a read, and so takes nothing from the other side."""
+    """The peers' process. Between calls it waits in a read, so it takes no processor time from the other side."""
 
     def __enter__(self) -> Self:
         if not PEERS.exists():
             raise SystemExit("The peers are not installed. Run: make .venv-peers/ready")
         self.folder = tempfile.TemporaryDirectory(prefix="rollcall-bench-")
-        environment = {"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3"}  # the peers' own defaults, not ours
+        # Otherwise without our environment: the peers run with their own defaults.
+        environment = {"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3"}
         self.process = subprocess.Popen(
             [PEERS, "-W", "ignore", "-m", "benchmarks.peers"],
             cwd=REPOSITORY,
@@ -122,7 +123,7 @@ class Peers:
     def file(self, name: str) -> Path:
         return Path(self.folder.name, name)
 
-    def hand_over(self, name: str, array: NDArray[Any]) -> Path:
+    def save_array(self, name: str, array: NDArray[Any]) -> Path:
         path = self.file(f"{name}.npy")
         np.save(path, array)
         return path
@@ -141,10 +142,10 @@ class Peers:
         return dict(json.loads(answer))
 
 
-def in_turns(
+def measure_alternately(
     rounds: int, ours: Callable[[int], float], peer: Callable[[int], float]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What each side reaches in each round; who begins changes from round to round."""
+    """What each side reaches in each round, in which they take turns to begin."""
     reached: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
         for side in (0, 1) if number % 2 == 0 else (1, 0):
@@ -152,15 +153,17 @@ def in_turns(
     return tuple(reached[0]), tuple(reached[1])
 
 
-def found_too(
-    wanted: Sequence[NDArray[np.float32]], got: Sequence[NDArray[np.float32]], least: float = 0.5
+def count_matches(
+    expected: Sequence[NDArray[np.float32]], detected: Sequence[NDArray[np.float32]], min_iou: float = 0.5
 ) -> tuple[int, int]:
-    """How many of the `wanted` boxes (n, 4) of each frame some box of `got` overlaps by `least` (IoU), and how many
-    there are."""
+    """How many of the expected boxes (n, 4) of all frames a detected one overlaps by `min_iou`; the number of all."""
     from recognition.boxes import iou
 
-    hits = sum(int((iou(a, b).max(axis=1, initial=0) >= least).sum()) for a, b in zip(wanted, got, strict=True))
-    return hits, sum(len(boxes) for boxes in wanted)
+    matches = 0
+    for expected_boxes, detected_boxes in zip(expected, detected, strict=True):
+        best = iou(expected_boxes, detected_boxes).max(axis=1, initial=0)
+        matches += int((best >= min_iou).sum())
+    return matches, sum(len(boxes) for boxes in expected)
 
 
 def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,10 @@
-"""Many people watch one recording in work: `python -m benchmarks.watchers VIDEO PEOPLE [--watchers 100] [--enrol 10]`.
+"""Many people watch a recording's progress: `python -m benchmarks.watchers VIDEO PEOPLE [--watchers 100] [--enrol 10]`.
 
-Starts Redis, a worker, the scheduler and the web server as a campus runs it, uploads the recording, and lets so many
-watchers ask for its progress as the page does, each with a login and a connection of its own, until it is done: every
-two seconds, less often while there is nothing new. Prints requests a second, how many had nothing new, and the median,
-95th percentile and worst of their answers in milliseconds; exits with 1 when the 95th percentile is over 100 ms or one
-failed. ROLLCALL_DATABASE_URL names the database (default: SQLite).
+Starts Redis, a worker, the scheduler and the web server as a campus runs it, and uploads the recording. Until it is
+done, watchers request its progress as the page does, each with a login and a connection of its own: every two seconds,
+less often while nothing changes. Prints requests per second, how many had nothing new, and the median, 95th percentile
+and worst response time; exits with 1 if the 95th percentile is over 100 ms or a request failed. ROLLCALL_DATABASE_URL
+names the database (default: SQLite).
 """
 
 import argparse
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-EVERY, QUIET = 2.0, 6.0  # seconds, as recording_progress.js
-MOST = 100  # milliseconds
-WEB = ["--workers", "3", "--threads", "4"]  # as deploy/ does
+POLL_SECONDS, MAX_POLL_SECONDS = 2.0, 6.0  # as recording_progress.js
+MAX_P95_MS = 100
+GUNICORN_OPTIONS = ["--workers", "3", "--threads", "4"]  # as deploy/ does
 
 
 @dataclass(kw_only=True)
@@ -29,45 +29,45 @@ class Watcher:
     port: int
     path: str
     cookie: str
-    over: threading.Event
+    finished: threading.Event
     seconds: list[float] = field(default_factory=list)
     unchanged: int = 0
     failures: list[str] = field(default_factory=list)
 
     def watch(self, first: float) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        tag, wait = "", EVERY
-        self.over.wait(first)
-        while not self.over.is_set():
+        tag, wait = "", POLL_SECONDS
+        self.finished.wait(first)
+        while not self.finished.is_set():
             headers = {"Host": "localhost", "Cookie": self.cookie} | ({"If-None-Match": tag} if tag else {})
             began = time.perf_counter()
             try:
-                answer = self.ask(connection, headers)
+                response = self.request(connection, headers)
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
             else:
                 self.seconds.append(time.perf_counter() - began)
-                if answer.status == http.HTTPStatus.NOT_MODIFIED:
+                if response.status == http.HTTPStatus.NOT_MODIFIED:
                     self.unchanged += 1
-                    wait = min(1.5 * wait, QUIET)
+                    wait = min(1.5 * wait, MAX_POLL_SECONDS)
                 else:
-                    tag, wait = answer.headers.get("ETag", ""), EVERY
-                    if answer.status != http.HTTPStatus.OK:
-                        self.failures.append(str(answer.status))
-            self.over.wait(wait)
+                    tag, wait = response.headers.get("ETag", ""), POLL_SECONDS
+                    if response.status != http.HTTPStatus.OK:
+                        self.failures.append(str(response.status))
+            self.finished.wait(wait)
         connection.close()
 
-    def ask(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> http.client.HTTPResponse:
-        """Once more on a new connection where the server has closed the old one meanwhile, as a browser does."""
+    def request(self, connection: http.client.HTTPConnection, headers: dict[str, str]) -> http.client.HTTPResponse:
+        """Send a request; if the server has closed the connection meanwhile, on a new one, as a browser does."""
         try:
             connection.request("GET", self.path, headers=headers)
-            answer = connection.getresponse()
+            response = connection.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             connection.close()
             connection.request("GET", self.path, headers=headers)
-            answer = connection.getresponse()
-        answer.read()
-        return answer
+            response = connection.getresponse()
+        response.read()
+        return response
 
 
 def main() -> int:
@@ -100,7 +100,9 @@ def main() -> int:
         processes.start_worker()
         processes.start_scheduler()
         port = free_port()
-        processes.start("web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *WEB])
+        processes.start(
+            "web", [sys.executable, "-m", "gunicorn", "campus.wsgi", "--bind", f"127.0.0.1:{port}", *GUNICORN_OPTIONS]
+        )
         course = demo.enrol(given.people, given.enrol)
         while not course.galleries.filter(active=True).exists():
             processes.check()
@@ -114,10 +116,10 @@ def main() -> int:
             cookies.append("; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items()))
         recording = demo.upload(course, given.video)
         path = reverse("recording-progress", args=[recording.pk])
-        over = threading.Event()
-        watchers = [Watcher(port=port, path=path, cookie=cookie, over=over) for cookie in cookies]
+        finished = threading.Event()
+        watchers = [Watcher(port=port, path=path, cookie=cookie, finished=finished) for cookie in cookies]
         threads = [
-            threading.Thread(target=watcher.watch, args=(EVERY * n / len(watchers),))
+            threading.Thread(target=watcher.watch, args=(POLL_SECONDS * n / len(watchers),))
             for n, watcher in enumerate(watchers)
         ]
         began = time.monotonic()
@@ -128,23 +130,23 @@ def main() -> int:
             time.sleep(0.5)
             recording.refresh_from_db()
         took = time.monotonic() - began
-        over.set()
+        finished.set()
         for thread in threads:
             thread.join()
-    asked = 1000 * np.concatenate([watcher.seconds for watcher in watchers])
+    milliseconds = 1000 * np.concatenate([watcher.seconds for watcher in watchers])
     failures = [failure for watcher in watchers for failure in watcher.failures]
     unchanged = sum(watcher.unchanged for watcher in watchers)
-    middle, high = np.quantile(asked, [0.5, 0.95])
+    middle, high = np.quantile(milliseconds, [0.5, 0.95])
     print(
-        f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: {len(asked) / took:.0f} "
-        "requests a second,"
+        f"{given.watchers} watchers for {took:.0f} s, the recording then {recording.state}: "
+        f"{len(milliseconds) / took:.0f} requests per second,"
     )
     print(
-        f"{unchanged / len(asked):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst "
-        f"{asked.max():.0f} ms,"
+        f"{unchanged / len(milliseconds):.0%} with nothing new, median {middle:.0f} ms, p95 {high:.0f} ms, worst "
+        f"{milliseconds.max():.0f} ms,"
     )
     print(f"{len(failures)} failed {sorted(set(failures))}")
-    return 0 if high <= MOST and not failures else 1
+    return 0 if high <= MAX_P95_MS and not failures else 1
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ def test_the_ratio_is_of_the_medians():
     [
         (row(), True),
         (row(target=10.5), False),
-        (row(checks=(Check(name="recall", value=0.98, least=0.98),)), True),
-        (row(checks=(Check(name="recall", value=0.97, least=0.98),)), False),
-        (row(checks=(Check(name="memory", value=1.6, most=1.5),)), False),
+        (row(checks=(Check(name="recall", value=0.98, min_value=0.98),)), True),
+        (row(checks=(Check(name="recall", value=0.97, min_value=0.98),)), False),
+        (row(checks=(Check(name="memory", value=1.6, max_value=1.5),)), False),
         (row(checks=(Check(name="only told", value=0.0),)), True),
         (row(peer=(), target=20.0), True),
         (row(peer=(), target=21.0), False),
@@ -43,10 +43,13 @@ def test_a_row_is_met_when_the_target_and_all_checks_are(given, met):
 def test_the_table_shows_what_the_json_holds():
     rows = json.loads(
         json.dumps(
-            [row(checks=(Check(name="recall", value=0.97, least=0.98),)).as_json(), row(peer=(), target=20.0).as_json()]
+            [
+                row(checks=(Check(name="recall", value=0.97, min_value=0.98),)).as_json(),
+                row(peer=(), target=20.0).as_json(),
+            ]
         )
     )
-    assert versus.table(rows).splitlines()[2:] == [
+    assert versus.format_table(rows).splitlines()[2:] == [
         "| what; recall 0.97 (at least 0.98) | 20 frames/s | 2 | 10.00 x | 8 x | no |",
         "| what | 20 frames/s |  |  | 20 | yes |",
     ]
@@ -54,7 +57,7 @@ def test_the_table_shows_what_the_json_holds():
 
 def test_both_sides_begin_in_turn():
     calls = []
-    ours, peer = versus.in_turns(
+    ours, peer = versus.measure_alternately(
         3, lambda i: calls.append(("ours", i)) or i, lambda i: calls.append(("peer", i)) or 10 * i
     )
     assert (ours, peer) == ((0, 1, 2), (0, 10, 20))
@@ -64,20 +67,20 @@ def test_both_sides_begin_in_turn():
 def test_a_face_is_found_too_when_half_of_both_boxes_is_common():
     wanted = [np.array([[0, 0, 10, 10], [50, 50, 60, 60]], np.float32), np.empty((0, 4), np.float32)]
     got = [np.array([[0, 0, 10, 14], [58, 58, 68, 68]], np.float32), np.array([[0, 0, 5, 5]], np.float32)]
-    assert versus.found_too(wanted, got) == (1, 2)
-    assert versus.found_too(wanted, [box[:0] for box in got]) == (0, 2)
+    assert versus.count_matches(wanted, got) == (1, 2)
+    assert versus.count_matches(wanted, [box[:0] for box in got]) == (0, 2)
 
 
 def test_the_peers_nearest_photo_within_the_limit_wins():
     known = np.array([[0, 0], [1, 0]], np.float32)
     faces = np.array([[0.1, 0], [0.9, 0.1], [0.5, 0.7]], np.float32)
-    assert lectures.nearest(faces, known, ["a", "b"]) == ["a", "b", None]
-    assert lectures.nearest(faces[:0], known, ["a", "b"]) == []
+    assert lectures.nearest_labels(faces, known, ["a", "b"]) == ["a", "b", None]
+    assert lectures.nearest_labels(faces[:0], known, ["a", "b"]) == []
 
 
 def test_the_peers_majorities():
     samples = [["a", "a", None], ["a", "b"], ["a"], [], *[[]] * 6]
-    assert lectures.majorities(samples) == {
+    assert lectures.present_by_rule(samples) == {
         "in any sample": {"a", "b"},
         "in 3 samples": {"a"},
         "in 10 % of them": {"a", "b"},
@@ -87,22 +90,26 @@ def test_the_peers_majorities():
 
 def test_absent_and_present_both_count_as_right():
     truth = lectures.Truth(("a", "b", "c"), frozenset({"a", "b"}), 10)
-    assert (truth.right({"a", "b"}), truth.right({"a", "c", "stranger"}), truth.right(set())) == (3, 1, 1)
+    assert (truth.count_right({"a", "b"}), truth.count_right({"a", "c", "stranger"}), truth.count_right(set())) == (
+        3,
+        1,
+        1,
+    )
 
 
 def test_a_recording_put_end_to_end_plays_that_often(tmp_path):
     once = video(tmp_path / "one.mp4", seconds=4, rate=10, gop=10, b_frames=2)
-    with av.open(str(lectures.end_to_end(once, tmp_path / "three.mp4", times=3))) as container:
+    with av.open(str(lectures.concatenate_recording(once, tmp_path / "three.mp4", times=3))) as container:
         times = [frame.time for frame in container.decode(video=0)]
     assert len(times) == 120
     assert np.allclose(np.diff(times), 0.1, atol=0.02)
-    with av.open(str(lectures.end_to_end(once, tmp_path / "part.mp4", seconds=2))) as container:
+    with av.open(str(lectures.concatenate_recording(once, tmp_path / "part.mp4", seconds=2))) as container:
         assert sum(1 for _ in container.decode(video=0)) == 20
 
 
 def test_a_gallery_grows_by_people_like_its_own_and_keeps_those(tmp_path):
     small = gallery_of_class(12)
-    large = lectures.widened(small, 500)
+    large = lectures.widen_gallery(small, 500)
     assert (len(large.labels), len(set(large.labels)), large.labels[:12]) == (500, 500, small.labels)
     assert np.array_equal(large.templates[:12], small.templates)
     assert np.allclose(np.linalg.norm(large.templates, axis=1), 1, atol=1e-5)
@@ -112,8 +119,8 @@ def test_a_gallery_grows_by_people_like_its_own_and_keeps_those(tmp_path):
 
 
 def test_off_the_line():
-    assert recording.off_the_line([1, 10, 60], [3, 21, 121]) < 1e-9
-    assert recording.off_the_line([1, 10, 60], [3, 21, 240]) > 0.2
+    assert recording.max_line_deviation([1, 10, 60], [3, 21, 121]) < 1e-9
+    assert recording.max_line_deviation([1, 10, 60], [3, 21, 240]) > 0.2
 
 
 def test_a_stage_is_timed_without_the_stages_within_it():
@@ -140,9 +147,9 @@ def test_a_stage_is_timed_without_the_stages_within_it():
 
 def test_every_stage_of_the_profile_still_exists():
     for name in [*profile.COMPILERS, *(name for names in profile.STAGES.values() for name in names)]:
-        profile.replace(name, lambda original: original)
+        profile.replace_attribute(name, lambda original: original)
     with pytest.raises(SystemExit, match=r"There is no recognition\.detection\.detector\._gone any more"):
-        profile.replace("recognition.detection.detector._gone", lambda original: original)
+        profile.replace_attribute("recognition.detection.detector._gone", lambda original: original)
 
 
 def test_every_row_has_its_place():
