@@ -143,21 +143,27 @@ def _zero(video: VideoFile, first: Group) -> float:
     return min(plausible)
 
 
+def runs_of(video: VideoFile, info: VideoInfo) -> tuple[ClockRun, ...]:
+    """The file's clocks; one that begins with the stream where `info` is not from `probe`."""
+    return info.runs or (ClockRun(0.0, video.first_raw_time, 0),)
+
+
 def timed_packets(video: VideoFile, info: VideoInfo, run: int = 0) -> Iterator[tuple[float, Any]]:
     """The packets from here on, which is somewhere in that run, with their times.
 
     Their time stamps are set to it too, and so are those of the pictures that they become.
     """
     picture_seconds = 1 / (info.fps or DEFAULT_FPS)
+    runs = runs_of(video, info)
     time: float | None = None
     for packet in video.packets():
-        while run + 1 < len(info.runs) and (packet.pos or 0) >= info.runs[run + 1].position:
+        while run + 1 < len(runs) and (packet.pos or 0) >= runs[run + 1].position:
             run += 1
         raw = video.raw_time(packet)
         if raw is None or (info.counts_pictures and time is not None and not packet.is_keyframe):
             time = 0.0 if time is None else time + picture_seconds
         else:
-            time = raw - info.runs[run].raw_start + info.runs[run].start
+            time = raw - runs[run].raw_start + runs[run].start
         ticks = round(time / video.stream.time_base)
         if packet.pts is not None:
             packet.pts = ticks

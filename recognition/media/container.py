@@ -181,9 +181,14 @@ class VideoFile:
             return False
         return True
 
+    @property
+    def first_raw_time(self) -> float:
+        """When the stream begins, by the file's own clock."""
+        return float((self.stream.start_time or 0) * self.stream.time_base)
+
     def rewind(self) -> None:
         """Go to the beginning."""
-        first = (self.stream.start_time or 0) + math.floor(BEFORE_START / self.stream.time_base)
+        first = math.floor((self.first_raw_time + BEFORE_START) / self.stream.time_base)
         try:
             self.container.seek(first, stream=self.stream)
         except av.FFmpegError:

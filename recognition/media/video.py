@@ -16,7 +16,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
-from recognition.media.clock import Timeline, read_timeline, timed_packets
+from recognition.media.clock import Timeline, read_timeline, runs_of, timed_packets
 from recognition.media.container import BEFORE_START, LIMITS, Limits, VideoFile
 from recognition.media.file_kind import PHOTO, reader_for
 from recognition.media.photo import read_photo
@@ -137,12 +137,13 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
 
 def _packets_from(video: VideoFile, info: VideoInfo, time: float) -> Iterator[tuple[float, Any]]:
     """The packets with their times, from a key frame at or before `time` as far as the container knows."""
-    run = max(bisect_right([run.start for run in info.runs], time + MOMENT) - 1, 0)
-    if info.counts_pictures or not (run == 0 or video.seek_byte(info.runs[run].position)):
+    runs = runs_of(video, info)
+    run = max(bisect_right([run.start for run in runs], time + MOMENT) - 1, 0)
+    if info.counts_pictures or not (run == 0 or video.seek_byte(runs[run].position)):
         video.rewind()
         run = 0
     elif run == 0:
-        first = info.runs[0]
+        first = runs[0]
         video.seek(time - first.start + first.raw_start)
     return timed_packets(video, info, run)
 

@@ -148,7 +148,7 @@ def people(shared_data: Path, tmp_path: Path) -> Path:
     [
         ("none.mp4", None, "There is no file"),
         ("empty.mp4", b"", "empty"),
-        ("text.mp4", b"this is no video\n" * 100, "no video or photo"),
+        ("text.mp4", b"this is no video\n" * 100, "a text file"),
         ("cut.jpg", b"\xff\xd8\xff\xe0" + b"\0" * 100, "damaged"),
     ],
 )
