@@ -1,4 +1,4 @@
-"""A real Redis and real worker processes for the tests that break them."""
+"""A real Redis and real worker processes, for tests that kill them."""
 
 import json
 import os
@@ -36,7 +36,7 @@ LEASE_SECONDS = 6
 
 
 class Redis:
-    """A Redis server of its own, which can be stopped and started again."""
+    """A Redis server that can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         with socket.socket() as free:
@@ -76,7 +76,7 @@ class Redis:
 
 
 class Worker:
-    """A worker process with its children; `kill` takes all of them at once, as a power cut would."""
+    """A worker process with its children; `kill` kills all of them at once, as a power cut would."""
 
     def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool) -> None:
         command = [
@@ -147,13 +147,13 @@ class Campus:
         for person in range(students):
             student = factories.student(name=f"Student {person}", number=f"{course.code}-{person}")
             factories.enrol(course, student)
-            for look in range(4):
-                content = json.dumps({"person": person, "look": 1000 + look}).encode()
+            for variation in range(4):
+                content = json.dumps({"person": person, "variation": 1000 + variation}).encode()
                 add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         return factories.lecture(course)
 
-    def record(self, lecture: Lecture, segments: list[list[int]], **told: Any) -> Recording:
-        content = json.dumps({"segments": segments, **told}).encode()
+    def upload(self, lecture: Lecture, segments: list[list[int]], **script: Any) -> Recording:
+        content = json.dumps({"segments": segments, **script}).encode()
         return create_recording(
             lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None
         )
@@ -163,13 +163,15 @@ class Campus:
         folder.mkdir()
         return folder
 
-    def ended(self, recording: Recording) -> Recording:
+    def wait_until_ended(self, recording: Recording) -> Recording:
         """The recording once it is done, failed or cancelled."""
         assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), (
             "a worker did not start"
         )
-        over = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
-        wait_until(lambda: Recording.objects.filter(pk=recording.pk, state__in=over).exists(), "the recording ends")
+        final_states = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
+        wait_until(
+            lambda: Recording.objects.filter(pk=recording.pk, state__in=final_states).exists(), "the recording ends"
+        )
         recording.refresh_from_db()
         return recording
 
@@ -177,13 +179,13 @@ class Campus:
         return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()}" for worker in self.workers)
 
 
-def outcome(lecture: Lecture) -> list[tuple[str, str, float, float]]:
-    """What a lecture's records say, as plain values that can be compared between runs."""
+def attendance_rows(lecture: Lecture) -> list[tuple[str, str, float, float]]:
+    """A lecture's attendance as plain values that can be compared between runs."""
     rows = AttendanceRecord.objects.filter(lecture=lecture).order_by("student__name")
     return [(row.student.name, row.status, round(row.seconds, 3), round(row.share, 3)) for row in rows]
 
 
-def sheet(recording: Recording, folder: Path) -> list[tuple[Any, ...]]:
+def workbook_rows(recording: Recording, folder: Path) -> list[tuple[Any, ...]]:
     """The rows of the workbook's first sheet, without the student numbers, which differ from class to class."""
     from openpyxl import load_workbook
 

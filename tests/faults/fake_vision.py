@@ -1,8 +1,8 @@
-"""A stand-in for the vision: "videos" and "photos" are JSON that says who is in them, and what shall go wrong.
+"""A stand-in for the models: "videos" and "photos" are JSON that says who is in them, and what goes wrong.
 
 A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "gate": folder, "deaf":
-bool}; a photo is {"person": n}. With a gate, the worker of each segment writes its process id to <gate>/<index>-<pid>
-and waits for <gate>/open; one that is deaf does not notice meanwhile that its work is not wanted any more.
+bool}; a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
+<gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled.
 """
 
 import io
@@ -25,10 +25,10 @@ from recognition.types import Crop, EnrolmentPhoto, Segment, SegmentResult, Trac
 EMBEDDER = "dlib-resnet-v1"
 
 
-def face(person: int, look: int, embedder: str = EMBEDDER) -> NDArray[np.float32]:
-    """A unit vector; another look of the same person is close, another person is far, and so is another embedder's."""
-    someone, moment = np.random.default_rng([person, *embedder.encode()]), np.random.default_rng([person, look])
-    vector = someone.standard_normal(128) + 0.02 * moment.standard_normal(128)
+def face(person: int, variation: int, embedder: str = EMBEDDER) -> NDArray[np.float32]:
+    """A unit vector, close to other variations of the same person, far from other people's and other embedders'."""
+    identity, noise = np.random.default_rng([person, *embedder.encode()]), np.random.default_rng([person, variation])
+    vector = identity.standard_normal(128) + 0.02 * noise.standard_normal(128)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
@@ -80,17 +80,17 @@ def process_segment(
     sample_every: float = 2.0,
     on_progress: Callable[[float], None],
 ) -> SegmentResult:
-    told = script(path)
+    commands = script(path)
     on_progress(0.0)
-    if gate := told.get("gate"):
+    if gate := commands.get("gate"):
         Path(gate, f"{segment.index}-{os.getpid()}").touch()
         while not Path(gate, "open").exists():
             time.sleep(0.02)
-            if not told.get("deaf"):
+            if not commands.get("deaf"):
                 on_progress(0.5)
-    if segment.index in told.get("crash", []):
+    if segment.index in commands.get("crash", []):
         os.kill(os.getpid(), signal.SIGKILL)
-    if segment.index in told.get("fail", []):
+    if segment.index in commands.get("fail", []):
         raise UnreadableRecording("That part is damaged.")
     times = np.arange(segment.start, segment.end, 2.0)
     tracks = tuple(
@@ -98,14 +98,14 @@ def process_segment(
             segment=segment.index,
             times=times,
             boxes=np.tile(np.array([100.0 * person, 0, 100.0 * person + 50, 60], np.float32), (len(times), 1)),
-            embeddings=np.stack([face(person, 100 * segment.index + look, embedder.id) for look in range(3)]),
+            embeddings=np.stack([face(person, 100 * segment.index + variation, embedder.id) for variation in range(3)]),
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
             crops=tuple(
                 Crop(time=float(times[i]), quality=0.9 - 0.1 * i, jpeg=picture(person, segment.index, i))
                 for i in range(3)
             ),
         )
-        for person in told["segments"][int(segment.start // 60)]
+        for person in commands["segments"][int(segment.start // 60)]
     )
     return SegmentResult(embedder=embedder.id, frames=len(times), faces=len(times) * len(tracks), tracks=tracks)
 
@@ -113,8 +113,8 @@ def process_segment(
 def check_enrolment_photo(
     path: Path, embedder: Embedder, detector: object = None, *, strict: bool = True
 ) -> EnrolmentPhoto:
-    told = script(path)
-    vector = face(told["person"], told["look"], embedder.id)
+    photo = script(path)
+    vector = face(photo["person"], photo["variation"], embedder.id)
     return EnrolmentPhoto(
         verdict="accepted",
         reason=Message(),
@@ -122,5 +122,5 @@ def check_enrolment_photo(
         sharpness=0.9,
         quality=0.9,
         embedding=vector,
-        crop=picture(told["person"], 0, 0),
+        crop=picture(photo["person"], 0, 0),
     )

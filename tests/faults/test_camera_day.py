@@ -1,6 +1,6 @@
-"""A day of a campus with cameras, with nothing replaced: an SFTP server, an S3 server, a folder and an RTSP camera,
-real workers and models, and recordings with known attendance. Hours pass by moving the appointments in the database;
-lectures last 42 seconds.
+"""A day of a campus with cameras: an SFTP server, an S3 server, a folder and an RTSP camera, real workers and models,
+and recordings with known attendance. Nothing is replaced. Lectures last 42 seconds, and hours pass by moving the due
+times in the database.
 """
 
 import json
@@ -46,7 +46,7 @@ PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}-{end:%H%M%S}*.mp4"
 
 
 class Film:
-    """A recording of which it is known who is in it, and the footage files that a recorder would have cut it into."""
+    """A recording with known attendance, and the footage files that a network video recorder would make of it."""
 
     def __init__(self, shared_data: Path, folder: Path, seed: int) -> None:
         self.path = folder / f"film-{seed}.mp4"
@@ -85,7 +85,7 @@ class Film:
         self.truth = json.loads(self.path.with_suffix(".json").read_text())
 
     def footage_file(self, number: int, camera: str) -> bytes:
-        """As a camera's recorder would have written it."""
+        """As a network video recorder would have written it."""
         out = self.path.with_name(f"{self.path.stem}-{number}-{camera}.mp4")
         begin, end = (SECONDS / FOOTAGE_FILES * part for part in (number, number + 1))
         with av.open(str(self.path)) as source, av.open(str(out), "w") as target:
@@ -206,22 +206,22 @@ def path_of(camera: str, lecture: Lecture, number: int, copy: str = "") -> str:
 
 
 def hours_pass(hours: float) -> None:
-    """All that was to happen until then is due."""
+    """Move all due times back, so that everything of these hours is due."""
     ago = timedelta(hours=hours)
     Collection.objects.update(next_check_at=F("next_check_at") - ago, deadline_at=F("deadline_at") - ago)
     Source.objects.exclude(next_scan_at=None).update(next_scan_at=F("next_scan_at") - ago)
     FootageFile.objects.exclude(retry_at=None).update(retry_at=F("retry_at") - ago)
 
 
-def found(lecture: Lecture) -> set[str]:
-    """Who was there."""
+def attendees(lecture: Lecture) -> set[str]:
+    """The names of the students who attended."""
     records = AttendanceRecord.objects.filter(lecture=lecture).select_related("student")
     assert "to_confirm" not in {record.status for record in records}
     return {record.student.name for record in records if record.status != "absent"}
 
 
 def state(lecture: Lecture) -> str:
-    """Of its footage; "counted" once the attendance is counted for good as well."""
+    """The state of its footage; "counted" once the attendance is final as well."""
     row = Collection.objects.filter(lecture=lecture).first()
     open_ = Recording.objects.filter(lecture=lecture).exclude(state=Recording.State.DONE, provisional=False)
     done = (
@@ -234,10 +234,10 @@ def state(lecture: Lecture) -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> None:
-    """The appointments of the next hours come, one after the other, until it is so; but no deadline does."""
+    """Wait until the condition holds, while due times come up one after the other, but no deadline does."""
     last = time.monotonic()
 
-    def so() -> bool:
+    def is_fulfilled() -> bool:
         nonlocal last
         if time.monotonic() - last > 4:
             ago = timedelta(minutes=10)
@@ -248,7 +248,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
         return bool(condition())
 
     try:
-        wait_until(so, what, DEADLINE_SECONDS)
+        wait_until(is_fulfilled, what, DEADLINE_SECONDS)
     except AssertionError:
         for row in Collection.objects.select_related("lecture"):
             print(
@@ -271,7 +271,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
         raise
 
 
-def test_every_lecture_with_footage_gets_its_report_by_itself(
+def test_every_lecture_with_footage_gets_its_report_without_people(
     processes: Callable[..., None],
     redis_server: Redis,
     file_servers: Callable[..., Any],
@@ -308,11 +308,11 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         whole = films[1].footage_file(number, "lab")
         in_folder(path_of("lab", short, number), whole if number != 1 else whole[: len(whole) // 2])
     in_folder(path_of("lab", double, 1, copy=" (1)"), films[2].footage_file(1, "lab"))
-    # Of the wrong room: nobody has a lecture in the laboratory then.
-    nobody = Lecture(
+    # No lecture is in the laboratory at this time.
+    unscheduled = Lecture(
         course=course, room=lab, starts_at=missing.starts_at - 6 * hour, ends_at=missing.ends_at - 6 * hour
     )
-    in_folder(path_of("lab", nobody, 0), films[0].footage_file(0, "lab"))
+    in_folder(path_of("lab", unscheduled, 0), films[0].footage_file(0, "lab"))
 
     often = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name=COLLECT_FOOTAGE.name, task=COLLECT_FOOTAGE.task, interval=often)
@@ -343,20 +343,20 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         str(tmp_path / "beat"),
     )
 
-    wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.STORED).count() >= 4, "some files are here")
+    wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.STORED).count() >= 4, "some files are fetched")
     redis_server.stop()
     redis_server.start()
-    wait_for(lambda: state(both) == state(double) == "counted", "what is all there is counted")
+    wait_for(lambda: state(both) == state(double) == "counted", "complete footage is counted")
     assert state(late) == "collecting"
-    assert found(late) == films[1].present, "the provisional result"
+    assert attendees(late) == films[1].present, "the provisional result"
     sftp.put(path_of("door", late, FOOTAGE_FILES - 1), films[1].footage_file(FOOTAGE_FILES - 1, "door"))
-    wait_for(lambda: state(late) == "counted", "what came late is counted")
+    wait_for(lambda: state(late) == "counted", "late footage is counted")
     wait_for(lambda: state(now) == "counted", "the camera was recorded and counted")
     assert Collection.objects.get(lecture=missing).state == Collection.State.COLLECTING
     hours_pass(30)
     wait_for(lambda: (state(short), state(missing)) == ("counted", "missing"), "the deadline is over")
 
-    assert {one.pk: found(one) for one in truth} == {one.pk: present for one, present in truth.items()}
+    assert {one.pk: attendees(one) for one in truth} == {one.pk: present for one, present in truth.items()}
     for one in truth:
         report = Report.objects.get(lecture=one)
         rows = load_workbook(tmp_path / "reports" / report.file_name)["Attendance"].iter_rows(
@@ -364,7 +364,7 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         )
         assert {row[1] for row in rows if row[2] not in ("Absent", None)} >= truth[one]
     assert not AttendanceRecord.objects.filter(lecture=missing).exists()
-    # Nothing twice.
+    # Nothing was processed twice.
     assert Counter(Recording.objects.values_list("lecture", flat=True)) == {
         both.pk: 2,
         late.pk: 2,
@@ -373,14 +373,14 @@ def test_every_lecture_with_footage_gets_its_report_by_itself(
         now.pk: 1,
     }
     assert FootageFile.objects.filter(state=FootageFile.State.DUPLICATE).count() == 1
-    unplaced = FootageFile.objects.get(path=path_of("lab", nobody, 0))
+    unplaced = FootageFile.objects.get(path=path_of("lab", unscheduled, 0))
     assert (unplaced.state, str(unplaced.note)) == (FootageFile.State.DISCOVERED, "No lecture is in Lab then.")
     damaged = FootageFile.objects.get(path=path_of("lab", short, 1))
     assert damaged.state == FootageFile.State.FAILED
     assert damaged.error
     written = Counter(Delivery.objects.filter(to="lecturer@example.org").values_list("event", flat=True))
     assert written["attendance.counted"] == len(truth)
-    letters = Delivery.objects.filter(to="registrar@example.org", event="footage.missing")
-    assert any("missing" in letter.subject for letter in letters)
+    emails = Delivery.objects.filter(to="registrar@example.org", event="footage.missing")
+    assert any("missing" in email.subject for email in emails)
     secrets = (sftp.password, s3.password, camera.password)
     assert not any(secret in log.read_text() for log in tmp_path.glob("*.log") for secret in secrets)

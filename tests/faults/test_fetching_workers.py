@@ -1,4 +1,4 @@
-"""Footage is fetched by real workers from real servers, which are killed in the middle of it."""
+"""Real workers fetch footage from real servers, and are killed while they do."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ CONTENT = json.dumps({"segments": [[0]]}).encode() + b" " * 1_000_000
 
 
 @pytest.mark.parametrize("kind", [OpenSsh, Moto], ids=lambda kind: kind.__name__)
-def test_a_killed_worker_and_another_one(
+def test_another_worker_resumes_the_fetch_of_a_killed_one(
     campus: Campus,
     file_servers: Callable[[type[FileServer]], Any],  # noqa: F811
     kind: type[FileServer],
@@ -46,22 +46,22 @@ def test_a_killed_worker_and_another_one(
     factories.camera(source_=source, label="cam1")
     first = campus.worker(concurrency=1)
     jobs.SCAN_SOURCE.publish([source.pk])
-    footage_file = wait_until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is seen")
+    footage_file = wait_until(lambda: FootageFile.objects.filter(path=PATH).first(), "the file is discovered")
     wait_until(
-        lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the look is over"
+        lambda: Source.objects.filter(pk=source.pk, state=Source.State.IDLE, error="").exists(), "the scan is over"
     )
     assert footage_file.size == len(CONTENT)
 
     FootageFile.objects.filter(pk=footage_file.pk).update(state=FootageFile.State.FETCHING)
     jobs.FETCH.publish([footage_file.pk])
     part = partial_file_path(footage_file)
-    wait_until(lambda: part.exists() and part.stat().st_size > 100_000, "some of it is here")
+    wait_until(lambda: part.exists() and part.stat().st_size > 100_000, "a part is fetched")
     first.kill()
     assert not FootageFile.objects.get(pk=footage_file.pk).file
     campus.worker(concurrency=2)
     wait_until(
         lambda: FootageFile.objects.filter(pk=footage_file.pk, state=FootageFile.State.STORED).exists(),
-        "the file is here",
+        "the file is fetched",
     )
     footage_file.refresh_from_db()
     assert footage_file.sha256 == hashlib.sha256(CONTENT).hexdigest()

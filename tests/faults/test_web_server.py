@@ -1,4 +1,4 @@
-"""Uploads outlive the web server: a tus client that knows nothing of it goes on where it stopped."""
+"""Uploads survive the web server: an ordinary tus client resumes where it stopped."""
 
 import hashlib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SHA256 = hashlib.sha256(FILE).hexdigest()
 
 @pytest.fixture
 def web(transactional_db: None, tmp_path: Path, settings) -> Iterator[WebServer]:
-    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nothing listens there
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.REPORTS_DIR = tmp_path / "reports"
     server = WebServer(tmp_path)
@@ -30,15 +30,15 @@ def web(transactional_db: None, tmp_path: Path, settings) -> Iterator[WebServer]
     server.kill()
 
 
-def test_a_killed_server_costs_nothing_that_was_sent(web: WebServer, tmp_path: Path):
-    who = factories.user()
-    lecture = factories.lecture(factories.course(lecturers=(who,)))
-    _token, secret = create_token(user=who, name="uploads", scope="write", days=1)
+def test_nothing_that_was_uploaded_is_lost_with_a_killed_server(web: WebServer, tmp_path: Path):
+    user = factories.user()
+    lecture = factories.lecture(factories.course(lecturers=(user,)))
+    _token, secret = create_token(user=user, name="uploads", scope="write", days=1)
     path = tmp_path / "lecture.mp4"
     path.write_bytes(FILE)
     client = TusClient(f"{web.url}/api/v1/uploads/", headers={"Authorization": f"Bearer {secret}"})
-    told = {"lecture": str(lecture.pk), "filename": path.name, "sha256": SHA256}
-    uploader = client.uploader(str(path), metadata=told, chunk_size=1024 * 1024, upload_checksum=True)
+    metadata = {"lecture": str(lecture.pk), "filename": path.name, "sha256": SHA256}
+    uploader = client.uploader(str(path), metadata=metadata, chunk_size=1024 * 1024, upload_checksum=True)
     uploader.upload(stop_at=5 * 1024 * 1024)
     web.kill()
     with pytest.raises((TusCommunicationError, TusUploadFailed)):
@@ -49,5 +49,5 @@ def test_a_killed_server_costs_nothing_that_was_sent(web: WebServer, tmp_path: P
     assert again.offset == 5 * 1024 * 1024
     again.upload()
     recording = Recording.objects.get()
-    assert (recording.sha256, recording.uploaded_by) == (SHA256, who)
+    assert (recording.sha256, recording.uploaded_by) == (SHA256, user)
     assert Path(recording.file.path).read_bytes() == FILE

@@ -1,4 +1,4 @@
-"""What happens to a recording when workers, messages and Redis fail. Nothing may be lost or doubled."""
+"""Recordings while workers, messages and Redis fail: nothing may be lost or done twice."""
 
 import json
 import signal
@@ -14,21 +14,20 @@ from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
-from tests.faults.conftest import Campus, Worker, outcome, sheet
+from tests.faults.conftest import Campus, Worker, attendance_rows, workbook_rows
 from tests.waiting import wait_until
 
-# Who is in which minute: person 0 always, 1 comes in the middle, 2 leaves early, 7 is a stranger; student 3 never
-# comes.
+# Who is in each minute: person 0 always, 1 comes late, 2 leaves early, 7 is a stranger; student 3 is absent.
 SEGMENTS = [[0, 2], [0, 2, 7], [0, 1, 7], [0, 1], [0, 1], [0, 1]]
 EXPECTED = ["present", "late", "left_early", "absent"]
 
 
 def statuses(lecture: Any) -> list[str]:
-    return [row[1] for row in outcome(lecture)]
+    return [row[1] for row in attendance_rows(lecture)]
 
 
-def at_work(gate: Path) -> dict[int, list[int]]:
-    """Which segments wait at the gate, and the processes that wait there."""
+def processes_at_gate(gate: Path) -> dict[int, list[int]]:
+    """The segments that wait at the gate, with the ids of the processes that wait there."""
     found: dict[int, list[int]] = {}
     for path in gate.glob("*-*"):
         index, pid = path.name.split("-")
@@ -36,41 +35,41 @@ def at_work(gate: Path) -> dict[int, list[int]]:
     return found
 
 
-def both_at_work(gate: Path, workers: list[Worker]) -> bool:
-    pids = [pid for each in at_work(gate).values() for pid in each]
+def are_all_at_gate(gate: Path, workers: list[Worker]) -> bool:
+    pids = [pid for each in processes_at_gate(gate).values() for pid in each]
     return all(any(worker.has(pid) for pid in pids) for worker in workers)
 
 
-def undisturbed(campus: Campus) -> tuple[Any, Any]:
+def run_undisturbed(campus: Campus) -> tuple[Any, Any]:
     lecture = campus.lecture(4)
-    recording = campus.ended(campus.record(lecture, SEGMENTS))
+    recording = campus.wait_until_ended(campus.upload(lecture, SEGMENTS))
     assert recording.state == "done", recording.error
     assert statuses(lecture) == EXPECTED
-    return outcome(lecture), sheet(recording, campus.folder)
+    return attendance_rows(lecture), workbook_rows(recording, campus.folder)
 
 
 def test_a_killed_worker_loses_nothing(campus: Campus) -> None:
     workers = [campus.worker(concurrency=1), campus.worker(concurrency=1)]
-    expected = undisturbed(campus)
+    expected = run_undisturbed(campus)
     lecture, gate = campus.lecture(4), campus.gate()
-    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
-    wait_until(lambda: both_at_work(gate, workers), "two workers are at segments of one recording")
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
+    wait_until(lambda: are_all_at_gate(gate, workers), "two workers are at segments of one recording")
     workers[1].kill()
     (gate / "open").touch()
-    recording = campus.ended(recording)
-    assert (outcome(lecture), sheet(recording, campus.folder)) == expected
+    recording = campus.wait_until_ended(recording)
+    assert (attendance_rows(lecture), workbook_rows(recording, campus.folder)) == expected
     assert recording.coverage == 1
     assert sum(recording.segments.values_list("attempts", flat=True)) == len(SEGMENTS) + 1
     assert not Path(campus.folder, "var/media/tracks", str(recording.pk)).exists(), "tracks of bystanders are not kept"
 
 
-def test_every_message_comes_three_times(campus: Campus) -> None:
+def test_repeated_messages_change_nothing(campus: Campus) -> None:
     campus.environment["FAULT_MESSAGES"] = "3"
     campus.worker()
     lecture = campus.lecture(4)
-    recording = campus.record(lecture, SEGMENTS)
+    recording = campus.upload(lecture, SEGMENTS)
     jobs.INGEST.publish([recording.pk, recording.pk])
-    recording = campus.ended(recording)
+    recording = campus.wait_until_ended(recording)
     wait_until(
         lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0,
         "all messages are delivered",
@@ -83,36 +82,36 @@ def test_every_message_comes_three_times(campus: Campus) -> None:
 
 def test_lost_messages_are_sent_again(campus: Campus) -> None:
     lecture, gate = campus.lecture(4), campus.gate()
-    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
     campus.redis.client.flushall()  # the ingest and all checks of photos
     campus.worker(concurrency=1)
-    wait_until(lambda: at_work(gate), "a segment is at work")
+    wait_until(lambda: processes_at_gate(gate), "a segment is at work")
     campus.redis.client.flushall()  # the other segments
     (gate / "open").touch()
-    assert campus.ended(recording).state == "done"
+    assert campus.wait_until_ended(recording).state == "done"
     assert statuses(lecture) == EXPECTED
 
 
-def test_redis_is_away_for_a_while(campus: Campus) -> None:
+def test_an_outage_of_redis_loses_nothing(campus: Campus) -> None:
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
-    recording = campus.record(lecture, SEGMENTS, gate=str(gate))
-    wait_until(lambda: len(at_work(gate)) == 2, "two segments are at work")
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
+    wait_until(lambda: len(processes_at_gate(gate)) == 2, "two segments are at work")
     campus.redis.stop()
-    second = campus.record(lecture, SEGMENTS, again=True)  # an upload goes on without Redis
+    second = campus.upload(lecture, SEGMENTS, again=True)  # uploads work without Redis
     assert second.published_at is None
     (gate / "open").touch()
     wait_until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without Redis")
     campus.redis.start()
-    assert campus.ended(recording).state == "done"
-    assert campus.ended(second).state == "done"
+    assert campus.wait_until_ended(recording).state == "done"
+    assert campus.wait_until_ended(second).state == "done"
     assert statuses(lecture) == EXPECTED
 
 
-def test_a_segment_that_always_kills_its_worker_leaves_a_gap(campus: Campus) -> None:
+def test_a_segment_that_always_kills_its_worker_fails_alone(campus: Campus) -> None:
     campus.worker()
     lecture = campus.lecture(4)
-    recording = campus.ended(campus.record(lecture, SEGMENTS, crash=[3]))
+    recording = campus.wait_until_ended(campus.upload(lecture, SEGMENTS, crash=[3]))
     assert recording.state == "done"
     assert recording.coverage == pytest.approx(5 / 6)
     assert "0:03:00 to 0:04:00" in str(recording.error)
@@ -124,46 +123,46 @@ def test_a_segment_that_always_kills_its_worker_leaves_a_gap(campus: Campus) -> 
 def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None:
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
-    recording = campus.record(lecture, SEGMENTS, gate=str(gate))  # nobody ever opens
-    wait_until(lambda: len(at_work(gate)) == 2, "both children are at it")
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))  # the gate stays closed
+    wait_until(lambda: len(processes_at_gate(gate)) == 2, "both children are at work")
     cancel_recording(recording=recording, user=None)
-    assert campus.ended(campus.record(lecture, SEGMENTS)).state == "done"
-    assert campus.ended(recording).state == "cancelled"
+    assert campus.wait_until_ended(campus.upload(lecture, SEGMENTS)).state == "done"
+    assert campus.wait_until_ended(recording).state == "cancelled"
     assert not recording.sightings.exists()
     (gate / "open").touch()
     restart_recording(recording=recording, user=None)
-    assert campus.ended(recording).state == "done"
+    assert campus.wait_until_ended(recording).state == "done"
     assert recording.run == 2
 
 
 def test_a_zombie_changes_nothing(campus: Campus) -> None:
     zombie = campus.worker(concurrency=1, beat=False)
     lecture, gate = campus.lecture(1), campus.gate()
-    recording = campus.record(lecture, [[0]], gate=str(gate), deaf=True)
-    wait_until(lambda: at_work(gate), "the worker is at it")
+    recording = campus.upload(lecture, [[0]], gate=str(gate), deaf=True)
+    wait_until(lambda: processes_at_gate(gate), "the worker is at work")
     zombie.signal(signal.SIGSTOP)
     campus.worker(concurrency=1)
-    wait_until(lambda: len(at_work(gate)[0]) == 2, "another worker took over when the lease was over")
+    wait_until(lambda: len(processes_at_gate(gate)[0]) == 2, "another worker takes over when the lease ends")
     (gate / "open").touch()
-    recording = campus.ended(recording)
-    before = list(Segment.objects.filter(recording=recording).values()), outcome(lecture)
+    recording = campus.wait_until_ended(recording)
+    before = list(Segment.objects.filter(recording=recording).values()), attendance_rows(lecture)
     assert before[0][0]["attempts"] == 2
     zombie.signal(signal.SIGCONT)
     wait_until(lambda: f"recognise {before[0][0]['id']}:" in zombie.log.read_text(), "the zombie has finished")
-    assert (list(Segment.objects.filter(recording=recording).values()), outcome(lecture)) == before
+    assert (list(Segment.objects.filter(recording=recording).values()), attendance_rows(lecture)) == before
     assert not list(Path(campus.folder, "var/media/tracks").glob("*/*")), "the zombie's tracks are gone"
 
 
-def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
+def test_failures_are_reported_and_can_be_retried(campus: Campus) -> None:
     campus.worker()
     lecture = campus.lecture(4)
-    broken = campus.record(lecture, SEGMENTS, fail=[0, 1, 2, 3])
-    other = campus.record(campus.lecture(0), SEGMENTS)
-    noise = campus.record(lecture, SEGMENTS)
+    broken = campus.upload(lecture, SEGMENTS, fail=[0, 1, 2, 3])
+    other = campus.upload(campus.lecture(0), SEGMENTS)
+    noise = campus.upload(lecture, SEGMENTS)
     Path(noise.file.path).write_bytes(b"\0" * 100)
     restart_recording(recording=noise, user=None)
 
-    broken = campus.ended(broken)
+    broken = campus.wait_until_ended(broken)
     assert broken.state == "failed"
     assert "Only 33% of the recording could be looked at" in str(broken.error)
     assert "0:00:00 to 0:04:00" in str(broken.error)
@@ -171,11 +170,11 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
     assert progress_of(broken)["segments"][0]["error"] == "That part is damaged."
     Path(broken.file.path).write_bytes(json.dumps({"segments": SEGMENTS}).encode())
     retry_recording(recording=broken, user=None)
-    assert campus.ended(broken).state == "done"
+    assert campus.wait_until_ended(broken).state == "done"
     assert list(broken.segments.order_by("index").values_list("attempts", flat=True)) == [1] * 6
     assert statuses(lecture) == EXPECTED
 
-    other = campus.ended(other)
+    other = campus.wait_until_ended(other)
     assert other.state == "failed"
     assert "no usable photos" in str(other.error)
     assert Path(other.file.path).exists(), "the upload is kept"
@@ -183,12 +182,12 @@ def test_failures_are_told_and_can_be_repaired(campus: Campus) -> None:
 
     student = factories.student()
     factories.enrol(other.lecture.course, student)
-    content = json.dumps({"person": 0, "look": 1000}).encode()
+    content = json.dumps({"person": 0, "variation": 1000}).encode()
     add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
     restart_recording(recording=other, user=None)
-    assert campus.ended(other).state == "done"
+    assert campus.wait_until_ended(other).state == "done"
     assert statuses(other.lecture) == ["present"]
 
-    noise = campus.ended(noise)
+    noise = campus.wait_until_ended(noise)
     assert (noise.state, str(noise.error)) == ("failed", "This is no video. Upload another file.")
     assert Recording.objects.filter(lecture=lecture, state="done").count() == 1

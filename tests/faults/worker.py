@@ -1,4 +1,4 @@
-"""The real worker with a stand-in for the vision: `celery -A tests.faults.worker worker`.
+"""The real worker with a stand-in for the models: `celery -A tests.faults.worker worker`.
 
 With FAULT_MESSAGES=3 in the environment it sends every message three times.
 """

@@ -1,4 +1,4 @@
-"""A class whose faces are learnt: the training is real, the faces are those of the stand-in for the vision."""
+"""Classes with trained galleries: the training is real, the faces are those of `tests.faults.fake_vision`."""
 
 import json
 from pathlib import Path
@@ -16,8 +16,8 @@ from workers.training import train
 
 
 def add_photos(student: Any, person: int) -> None:
-    for look in range(4):
-        content = json.dumps({"person": person, "look": 1000 + look}).encode()
+    for variation in range(4):
+        content = json.dumps({"person": person, "variation": 1000 + variation}).encode()
         photo = add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         save_photo_verdict(
             photo=photo,
@@ -26,14 +26,14 @@ def add_photos(student: Any, person: int) -> None:
         )
 
 
-def trained(course: Any) -> Gallery:
+def train_gallery(course: Any) -> Gallery:
     row = jobs.TRAIN.claim(request_training(course=course).pk, "trainer")
     run_attempt(jobs.TRAIN, train, row)
     row.refresh_from_db()
     return row
 
 
-def class_of(people: int) -> Any:
+def create_class(people: int) -> Any:
     course = factories.course()
     for person in range(people):
         student = factories.student(name=f"Student {person}")

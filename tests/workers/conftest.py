@@ -1,4 +1,4 @@
-"""Folders of each test's own."""
+"""Every test has its own folders."""
 
 from pathlib import Path
 

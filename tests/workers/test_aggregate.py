@@ -1,4 +1,4 @@
-"""The vote: real voting, gallery and workbook on made-up tracks. All of it is written, or nothing."""
+"""The vote, with real voting, gallery and workbook on artificial tracks: it writes everything or nothing."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from recognition.messages import Message
 from recognition.tracking.result_file import load_segment_result, save_segment_result
 from tests.campus import factories
 from tests.faults import fake_vision
-from tests.workers.classroom import class_of, trained
+from tests.workers.classroom import create_class, train_gallery
 from workers import vision
 from workers.aggregate import aggregate
 from workers.leased_task import run_attempt
@@ -36,12 +36,12 @@ AGGREGATE = jobs.AGGREGATE
 
 @pytest.fixture(autouse=True)
 def no_broker(settings) -> None:
-    """The messages are lost; the tests do the work themselves."""
+    """Messages are lost; the tests run the jobs themselves."""
     settings.BROKER_URL = "memory://"
 
 
-def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = ()) -> Recording:
-    """A recording whose segments are all over: who is in which."""
+def create_processed_recording(course: Any, segments: list[list[int]], failed: tuple[int, ...] = ()) -> Recording:
+    """A recording whose segments have been processed; `segments` says who is in each."""
     recording = factories.planned(factories.lecture(course), segments=len(segments))
     script = Path(recording.file.path)
     script.write_text(json.dumps({"segments": segments}))
@@ -64,14 +64,14 @@ def looked_at(course: Any, segments: list[list[int]], failed: tuple[int, ...] = 
     return recording
 
 
-def vote(recording: Recording, owner: str = "me") -> Recording:
+def run_vote(recording: Recording, owner: str = "me") -> Recording:
     run_attempt(AGGREGATE, aggregate, AGGREGATE.claim(recording.pk, owner))
     recording.refresh_from_db()
     return recording
 
 
-def written(recording: Recording) -> Any:
-    """Everything that a vote writes, without the keys that a repetition may change."""
+def written_rows(recording: Recording) -> Any:
+    """Everything that a vote writes, without the columns that another vote may change."""
     drop = ("id", "updated_at")
     tables = (
         Sighting.objects.filter(recording=recording).order_by("student_id"),
@@ -84,11 +84,11 @@ def written(recording: Recording) -> Any:
     return rows, crops, reports
 
 
-def test_the_vote_writes_rows_pictures_and_workbook(settings) -> None:
-    course = class_of(3)
-    gallery = trained(course)
+def test_a_vote_writes_rows_crops_and_workbook(settings) -> None:
+    course = create_class(3)
+    gallery = train_gallery(course)
     assert (gallery.state, gallery.active, gallery.students, gallery.photos) == ("ready", True, 3, 12)
-    recording = vote(looked_at(course, [[0, 1], [0, 9], [0, 9]]))
+    recording = run_vote(create_processed_recording(course, [[0, 1], [0, 9], [0, 9]]))
     assert (recording.state, recording.coverage, str(recording.error), recording.gallery) == ("done", 1, "", gallery)
     records = AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student__name")
     assert [record.status for record in records] == ["present", "left_early", "absent"]
@@ -97,28 +97,30 @@ def test_the_vote_writes_rows_pictures_and_workbook(settings) -> None:
     assert not tracks_folder(recording).exists()
 
 
-def test_voting_again_gives_the_same(settings) -> None:
-    course = class_of(2)
-    trained(course)
-    recording = looked_at(course, [[0], [0, 9]], failed=())
+def test_voting_again_gives_the_same_result(settings) -> None:
+    course = create_class(2)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0], [0, 9]], failed=())
     kept = {path.name: path.read_bytes() for path in tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
-    first = written(vote(recording))
+    first = written_rows(run_vote(recording))
     for name, content in kept.items():
         tracks_folder(recording).mkdir(exist_ok=True)
         (tracks_folder(recording) / name).write_bytes(content)
     for pk, result in results.items():
         Segment.objects.filter(pk=pk).update(result=result)
     Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
-    assert written(vote(recording, "again")) == first
+    assert written_rows(run_vote(recording, "again")) == first
 
 
 @pytest.mark.parametrize("step", ["save_attendance", "write_recording_report"])
-def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    course = class_of(2)
-    trained(course)
-    recording = looked_at(course, [[0], [0, 9]])
-    nothing = written(recording)
+def test_a_crashed_vote_leaves_nothing_and_the_next_attempt_completes(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    course = create_class(2)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0], [0, 9]])
+    nothing = written_rows(recording)
     with monkeypatch.context() as broken:
         real = getattr(finalize, step)
 
@@ -127,18 +129,18 @@ def test_a_crash_leaves_nothing_and_the_next_attempt_everything(monkeypatch: pyt
             raise OSError(28, "No space left on device")
 
         broken.setattr(finalize, step, crash)
-        assert vote(recording, "first").state == "aggregating"
+        assert run_vote(recording, "first").state == "aggregating"
     assert "The disk is full" in str(recording.error)
-    assert (written(recording)[0], written(recording)[2]) == (nothing[0], nothing[2])
-    assert vote(recording, "second").state == "done"
+    assert (written_rows(recording)[0], written_rows(recording)[2]) == (nothing[0], nothing[2])
+    assert run_vote(recording, "second").state == "done"
     assert str(recording.error) == ""
     assert recording.sightings.count() == 2
 
 
-def test_of_two_that_count_at_once_the_one_without_lease_writes_nothing() -> None:
-    course = class_of(1)
-    trained(course)
-    recording = looked_at(course, [[0]])
+def test_a_vote_without_lease_writes_nothing() -> None:
+    course = create_class(1)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0]])
     zombie = AGGREGATE.claim(recording.pk, "zombie")
     Recording.objects.filter(pk=recording.pk).update(lease_until=None)
     holder = AGGREGATE.claim(recording.pk, "holder")
@@ -146,46 +148,46 @@ def test_of_two_that_count_at_once_the_one_without_lease_writes_nothing() -> Non
         aggregate(zombie)
     assert not recording.sightings.exists()
     aggregate(holder)
-    after = written(recording)
+    after = written_rows(recording)
     with pytest.raises(RecognitionError):
         aggregate(zombie)
-    assert written(recording) == after
+    assert written_rows(recording) == after
 
 
-def test_gaps_are_named_and_their_tracks_kept_for_a_retry() -> None:
-    course = class_of(1)
-    trained(course)
-    recording = vote(looked_at(course, [[0], [0], [0], [0]], failed=(1, 2)))
+def test_failed_segments_are_reported_and_tracks_kept_for_a_retry() -> None:
+    course = create_class(1)
+    train_gallery(course)
+    recording = run_vote(create_processed_recording(course, [[0], [0], [0], [0]], failed=(1, 2)))
     assert recording.state == "done"
     assert recording.coverage == 0.5
     assert str(recording.error) == "These segments could not be processed: 0:01:00 to 0:03:00. That part is damaged."
     assert tracks_folder(recording).exists()
 
 
-def test_too_little_to_look_at_is_a_failure() -> None:
-    course = class_of(1)
-    trained(course)
-    recording = vote(looked_at(course, [[0], [0], [0]], failed=(1, 2)))
+def test_a_vote_fails_with_too_few_segments() -> None:
+    course = create_class(1)
+    train_gallery(course)
+    recording = run_vote(create_processed_recording(course, [[0], [0], [0]], failed=(1, 2)))
     assert recording.state == "failed"
     assert str(recording.error).startswith("Only 33% of the recording could be looked at.")
     assert not AttendanceRecord.objects.filter(lecture=recording.lecture).exists()
 
 
-def test_the_vote_waits_for_a_training_without_losing_attempts() -> None:
-    course = class_of(1)
-    recording = looked_at(course, [[0]])
+def test_waiting_for_a_training_costs_no_attempts() -> None:
+    course = create_class(1)
+    recording = create_processed_recording(course, [[0]])
     row = AGGREGATE.claim(recording.pk, "early")
     with pytest.raises(jobs.Postponed):
         aggregate(row)
     Recording.objects.filter(pk=recording.pk).update(lease_until=None, attempts=0)
-    assert course.galleries.get().state == "queued", "it asks for the training itself"
-    trained(course)
-    assert vote(recording).state == "done"
+    assert course.galleries.get().state == "queued", "the vote requests the training itself"
+    train_gallery(course)
+    assert run_vote(recording).state == "done"
 
 
-def test_a_training_that_fails_is_told() -> None:
-    course = class_of(1)
-    recording = looked_at(course, [[0]])
+def test_a_failed_training_is_reported() -> None:
+    course = create_class(1)
+    recording = create_processed_recording(course, [[0]])
     Recording.objects.filter(pk=recording.pk).update(planned_at=recording.created_at)
     FacePhoto.objects.update(state="rejected")
     photo = factories.photo(course.students.get(), state="pending")
@@ -194,37 +196,37 @@ def test_a_training_that_fails_is_told() -> None:
     run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(gallery.pk, "trainer"))
     gallery.refresh_from_db()
     assert gallery.state == "failed"
-    recording = vote(recording)
+    recording = run_vote(recording)
     assert (recording.state, str(recording.error)) == ("failed", str(gallery.error))
     assert "usable enrolment photo" in str(gallery.error)
 
 
-def test_a_damaged_gallery_is_made_again(settings) -> None:
-    course = class_of(1)
-    gallery = trained(course)
+def test_a_damaged_gallery_is_trained_again(settings) -> None:
+    course = create_class(1)
+    gallery = train_gallery(course)
     Path(settings.MEDIA_ROOT, gallery.path).write_bytes(b"broken")
-    recording = vote(looked_at(course, [[0]]))
+    recording = run_vote(create_processed_recording(course, [[0]]))
     assert recording.state == "aggregating"
     gallery.refresh_from_db()
     assert (gallery.active, gallery.state) == (False, "failed")
     run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(course.galleries.get(state="queued").pk, "trainer"))
-    assert vote(recording, "again").state == "done"
+    assert run_vote(recording, "again").state == "done"
 
 
-def test_nobody_enrolled_that_day_is_told() -> None:
-    course = class_of(0)
-    recording = vote(looked_at(course, [[0]]))
+def test_a_day_without_enrolled_students_is_reported() -> None:
+    course = create_class(0)
+    recording = run_vote(create_processed_recording(course, [[0]]))
     assert recording.state == "failed"
     assert "Nobody is enrolled" in str(recording.error)
 
 
-def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() -> None:
-    course = class_of(3)
-    trained(course)
-    recording = looked_at(course, [[0, 1, 9], [0, 1, 9]])
+def test_overrides_of_faces_hold_in_the_next_vote() -> None:
+    course = create_class(3)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0, 1, 9], [0, 1, 9]])
     tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
-    vote(recording)
+    run_vote(recording)
     first, _, third = course.students.order_by("name")
     user = factories.registrar()
     name_unknown_person(person=recording.unknown_people.get(), student=third, user=user)
@@ -238,35 +240,35 @@ def test_what_people_said_of_faces_is_followed_when_attendance_is_taken_again() 
     for pk, result in results.items():
         Segment.objects.filter(pk=pk).update(result=result)
     Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
-    vote(recording, "again")
+    run_vote(recording, "again")
     assert [record.status for record in records.all()] == ["absent", "present", "present"]
     assert recording.unknown_people.get(override__isnull=False).student_id == third.pk
     assert recording.unknown_people.filter(override=None).count() == 1
 
 
-def test_whom_a_part_alone_shows_is_told_before_the_vote() -> None:
-    course = class_of(3)
-    recording = looked_at(course, [[0, 1, 9], [2]])
+def test_students_of_one_segment_are_previewed_before_the_vote() -> None:
+    course = create_class(3)
+    recording = create_processed_recording(course, [[0, 1, 9], [2]])
     result = load_segment_result(media_path(recording.segments.get(index=0).result))
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
-        "nobody has learnt the faces yet"
+        "there is no gallery yet"
     )
-    gallery = trained(course)
+    gallery = train_gallery(course)
     students = course.students.order_by("name").values_list("pk", flat=True)
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == list(students[:2])
     media_path(gallery.path).write_bytes(b"damaged")
     assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
-        "the work goes on; the vote will say what is wrong"
+        "recognition goes on; the vote will report the problem"
     )
 
 
-def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    course = class_of(3)
-    trained(course)
-    recording = looked_at(course, [[0, 9], [0, 9]])
+def test_an_override_during_a_vote_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = create_class(3)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0, 9], [0, 9]])
     tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
-    vote(recording)
+    run_vote(recording)
     for path, content in tracks.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
@@ -275,15 +277,14 @@ def test_who_is_named_while_the_vote_is_on_is_not_forgotten(monkeypatch: pytest.
     Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
     third = course.students.order_by("name").last()
 
-    def named_meanwhile(*given: Any, **more: Any) -> Any:
+    def save_after_override(*args: Any, **kwargs: Any) -> Any:
         name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())
-        return save_attendance(*given, **more)
+        return save_attendance(*args, **kwargs)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(finalize, "save_attendance", named_meanwhile)
-        # The transaction that is rolled back takes the stand-in for the other person's decision with it, so that it is
-        # made again.
-        assert vote(recording, "first").state == "aggregating"
+        meanwhile.setattr(finalize, "save_attendance", save_after_override)
+        # The override was written in the same transaction, which is rolled back, so it is repeated below.
+        assert run_vote(recording, "first").state == "aggregating"
     name_unknown_person(person=recording.unknown_people.get(), student=third, user=factories.registrar())
-    assert vote(recording, "second").state == "done"
+    assert run_vote(recording, "second").state == "done"
     assert recording.lecture.records.get(student=third).status == "present"

@@ -1,4 +1,4 @@
-"""When periodic tasks run: rows that people edit, one message a slot, nothing lost in an outage, summer time."""
+"""When periodic tasks run: as people edit them, once a time, also after an outage and when summer time ends."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from workers.celery import app
 pytestmark = pytest.mark.django_db
 
 
-class Recording(Scheduler):
+class RecordingScheduler(Scheduler):
     """A scheduler that sends nothing, and remembers what it would have sent."""
 
     fails = False
@@ -42,10 +42,10 @@ class Recording(Scheduler):
     def schedule_changed(self) -> bool:
         return False
 
-    def pass_by(self, *, anew: bool = True) -> list[str]:
-        """Send what is due, by the rows as they are now; returns what was."""
+    def run_due(self, *, reload: bool = True) -> list[str]:
+        """Send the tasks that are due, by the rows as they are now; returns their names."""
         self.sent.clear()
-        if anew:
+        if reload:
             self._schedule, self._heap = self.all_as_schedule(), None
         for _ in range(20):
             if self.tick():
@@ -55,21 +55,21 @@ class Recording(Scheduler):
 
 @pytest.fixture(autouse=True)
 def same_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test's own, in whose transaction all is."""
+    """Keep the connection of the test, which has a transaction."""
     monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
 
 
 @pytest.fixture
-def schedulers() -> tuple[Recording, Recording]:
-    return Recording(), Recording()
+def schedulers() -> tuple[RecordingScheduler, RecordingScheduler]:
+    return RecordingScheduler(), RecordingScheduler()
 
 
-def long_ago(**ago: float) -> None:
+def set_last_run(**ago: float) -> None:
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(**ago))
 
 
-def test_the_rows_are_made_once_and_stay_as_people_left_them(settings) -> None:
-    Recording()
+def test_rows_are_created_once_and_keep_what_people_set(settings) -> None:
+    RecordingScheduler()
     names = set(PeriodicTask.objects.values_list("name", flat=True))
     assert names == {job.name for job in PERIODIC_JOBS}
     assert set(PeriodicTask.objects.values_list("queue", "expire_seconds")) == {("maintenance", 3600)}
@@ -77,54 +77,58 @@ def test_the_rows_are_made_once_and_stay_as_people_left_them(settings) -> None:
     schedule_at(task=PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name), at=time(18, 45), days=[6, 2])
     PeriodicTask.objects.filter(name=CHECK_ALARMS.name).update(enabled=False)
     PeriodicTask.objects.create(name="of an older version", task="x", interval=IntervalSchedule.objects.first())
-    Recording()
+    RecordingScheduler()
     assert set(PeriodicTask.objects.values_list("name", flat=True)) == names
     assert interval_minutes(PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name)) == 7
     assert scheduled_time(PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)) == (time(18, 45), [2, 6])
     assert not PeriodicTask.objects.get(name=CHECK_ALARMS.name).enabled
 
 
-def test_each_slot_is_sent_once_by_two_schedulers(schedulers: tuple[Recording, Recording]) -> None:
+def test_two_schedulers_send_each_task_once(schedulers: tuple[RecordingScheduler, RecordingScheduler]) -> None:
     one, other = schedulers
-    long_ago(days=2)
+    set_last_run(days=2)
     names = {job.name for job in PERIODIC_JOBS}
     for scheduler in schedulers:
         scheduler._schedule, scheduler._heap = scheduler.all_as_schedule(), None
-    sent = one.pass_by(anew=False) + other.pass_by(anew=False)
+    sent = one.run_due(reload=False) + other.run_due(reload=False)
     assert sorted(sent) == sorted(names)
-    assert one.pass_by() + other.pass_by() == []
+    assert one.run_due() + other.run_due() == []
     assert set(PeriodicTask.objects.values_list("total_run_count", flat=True)) == {1}
 
 
-def test_one_goes_on_where_the_other_stopped(schedulers: tuple[Recording, Recording]) -> None:
+def test_one_scheduler_continues_where_the_other_stopped(
+    schedulers: tuple[RecordingScheduler, RecordingScheduler],
+) -> None:
     one, other = schedulers
     for turn in range(3):
         PeriodicTask.objects.filter(name=COLLECT_FOOTAGE.name).update(
             last_run_at=timezone.now() - timedelta(seconds=61 + turn)
         )
         scheduler = (one, other)[turn % 2]
-        assert COLLECT_FOOTAGE.name in scheduler.pass_by()
+        assert COLLECT_FOOTAGE.name in scheduler.run_due()
 
 
-def test_what_could_not_be_sent_is_sent_later(schedulers: tuple[Recording, Recording]) -> None:
+def test_a_task_that_could_not_be_sent_is_sent_later(schedulers: tuple[RecordingScheduler, RecordingScheduler]) -> None:
     one, _other = schedulers
-    long_ago(days=8)
+    set_last_run(days=8)
     one.fails = True
-    assert one.pass_by() == []
+    assert one.run_due() == []
     assert (
         PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7)).count() == 6
     )
     one.fails = False
-    assert SEND_WEEKLY_REGISTERS.name in one.pass_by()
+    assert SEND_WEEKLY_REGISTERS.name in one.run_due()
 
 
-def test_a_week_s_slot_that_an_outage_held_up_is_due_whatever_the_hour(schedulers: tuple[Recording, Recording]) -> None:
+def test_a_weekly_task_missed_in_an_outage_is_sent_at_once(
+    schedulers: tuple[RecordingScheduler, RecordingScheduler],
+) -> None:
     one, _other = schedulers
     task = PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)
-    there = timezone.now() + timedelta(hours=11)
-    schedule_at(task=task, at=time(there.hour, 0), days=[there.weekday()])
-    long_ago(days=8)
-    assert SEND_WEEKLY_REGISTERS.name in one.pass_by()
+    scheduled = timezone.now() + timedelta(hours=11)
+    schedule_at(task=task, at=time(scheduled.hour, 0), days=[scheduled.weekday()])
+    set_last_run(days=8)
+    assert SEND_WEEKLY_REGISTERS.name in one.run_due()
 
 
 @pytest.mark.parametrize(
@@ -134,9 +138,9 @@ def test_a_week_s_slot_that_an_outage_held_up_is_due_whatever_the_hour(scheduler
         (datetime(2026, 10, 24, 4, 30, tzinfo=UTC), datetime(2026, 10, 25, 5, 30, tzinfo=UTC)),
     ],
 )
-def test_half_past_six_is_half_past_six_on_the_wall(settings, last: datetime, due: datetime) -> None:
+def test_a_time_of_day_is_local_time(settings, last: datetime, due: datetime) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    Recording()
+    RecordingScheduler()
     task = PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name)
     schedule_at(task=task, at=time(6, 30), days=range(7))
     for now, expected in ((due - timedelta(seconds=5), False), (due, True)):
@@ -146,9 +150,9 @@ def test_half_past_six_is_half_past_six_on_the_wall(settings, last: datetime, du
 
 
 @pytest.mark.parametrize("hour", [0, 1])
-def test_a_pause_is_as_long_in_the_night_of_the_change(settings, hour: int) -> None:
+def test_an_interval_is_unchanged_when_summer_time_ends(settings, hour: int) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    Recording()
+    RecordingScheduler()
     task = PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name)
     last = datetime(2026, 10, 25, hour, 59, 30, tzinfo=UTC)
     schedule = task.schedule

@@ -1,5 +1,5 @@
-"""Lectures whose footage comes in footage files, from two cameras, in any order: real workers' code, voting, gallery
-and workbooks on made-up tracks.
+"""Lectures whose footage files come from two cameras in any order, with real voting, galleries and workbooks on
+artificial tracks.
 """
 
 import json
@@ -34,7 +34,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.services import restart_recording, start_due_votes, tracks_folder
 from tests.campus import factories
 from tests.faults import fake_vision
-from tests.workers.classroom import class_of, trained
+from tests.workers.classroom import create_class, train_gallery
 from workers.aggregate import aggregate
 from workers.ingest import ingest
 from workers.leased_task import run_attempt
@@ -45,7 +45,7 @@ from workers.vision import embedder
 pytestmark = pytest.mark.django_db(transaction=True)
 
 START = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
-MINUTES = 6  # so late is who comes after one, and early who leaves before the last
+MINUTES = 6  # so students are late after the first minute, and leave early before the last
 JOBS = {jobs.INGEST: ingest, jobs.RECOGNISE: recognise, jobs.AGGREGATE: aggregate}
 STRANGER = 9
 
@@ -56,7 +56,7 @@ def minute(n: float) -> datetime:
 
 @pytest.fixture(autouse=True)
 def vision(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A stand-in for the models; the messages are lost, and the tests do the work themselves."""
+    """A stand-in for the models. Messages are lost; the tests run the jobs themselves."""
     settings.BROKER_URL = "memory://"
     monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
     monkeypatch.setitem(sys.modules, "recognition.media.video", fake_vision)
@@ -68,10 +68,10 @@ def vision(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def course() -> Course:
-    course = class_of(6)
+    course = create_class(6)
     course.lecturers.add(factories.user(email="lecturer@example.org"))
     RegisterPolicy.objects.create(course=course, mail_lecturers=True)
-    trained(course)
+    train_gallery(course)
     return course
 
 
@@ -86,15 +86,15 @@ def cameras() -> tuple[Camera, Camera]:
 
 
 def footage_file(camera: Camera, start: float, *minutes: list[int], **script: Any) -> FootageFile:
-    """Who is in each minute of a footage file."""
+    """A footage file; `minutes` says who is in each."""
     content = json.dumps({"segments": minutes, **script}).encode()
     return factories.footage_file(camera, minute(start), len(minutes), content=content)
 
 
-def work() -> None:
-    """Let workers do all that waits."""
+def run_all_jobs() -> None:
+    """Run all jobs until none waits."""
     for owner in count():
-        assert owner < 100, "it never ends"
+        assert owner < 100, "there is no end of jobs"
         waiting = [(task, pk) for task in JOBS for pk in task.waiting().values_list("pk", flat=True)]
         if not waiting:
             return
@@ -104,17 +104,17 @@ def work() -> None:
         start_due_votes()
 
 
-def arrives(*footage_files: FootageFile) -> None:
-    for one in footage_files:
-        update_lectures_shown_by(footage_file=one)
-        work()
+def add_footage(*footage_files: FootageFile) -> None:
+    for arrived in footage_files:
+        update_lectures_shown_by(footage_file=arrived)
+        run_all_jobs()
 
 
 def statuses(lecture: Lecture) -> list[str]:
     return [record.status for record in lecture.records.order_by("student__name")]
 
 
-def told() -> int:
+def count_notifications() -> int:
     return Delivery.objects.filter(event="attendance.counted").count()
 
 
@@ -130,21 +130,21 @@ def test_two_cameras_in_any_order_make_one_result(
     lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any, seed: int
 ) -> None:
     left, right = cameras
-    before = [[5], [5]]  # somebody of the lecture before, in a footage file that spans both
+    before = [[5], [5]]  # somebody of the previous lecture, in a footage file that shows both
     footage: list[Any] = [
         (left, -2, *before, *LEFT[:2]),
         (left, 2, *LEFT[2:4]),
         (left, 4, *LEFT[4:]),
         (right, 0, *RIGHT[:3]),
-        (right, 2, *RIGHT[2:5]),  # begins before the one before is over
-        (right, 5, RIGHT[5], [5]),  # goes on after the lecture
+        (right, 2, *RIGHT[2:5]),  # overlaps the previous one
+        (right, 5, RIGHT[5], [5]),  # ends after the lecture
     ]
     random.Random(seed).shuffle(footage)  # noqa: S311
     for one in footage[:-1]:
-        arrives(footage_file(*one))
-    assert (told(), Report.objects.exists()) == (0, False), "not before all of it is here"
+        add_footage(footage_file(*one))
+    assert (count_notifications(), Report.objects.exists()) == (0, False), "not before all footage has arrived"
     last = footage_file(*footage[-1])
-    arrives(last, last)
+    add_footage(last, last)
     assert statuses(lecture) == EXPECTED
     assert {one.provisional for one in lecture.recordings.all()} == {False}
     assert {str(one.error) for one in lecture.recordings.all()} == {""}
@@ -161,16 +161,18 @@ def test_two_cameras_in_any_order_make_one_result(
         "Present",
         "Absent",
     ]
-    assert told() == 1
+    assert count_notifications() == 1
     assert lecture.recordings.filter(unknown_people__isnull=False).count() == 1
     assert not any(tracks_folder(one).exists() for one in lecture.recordings.all())
 
 
-def test_the_result_is_provisional_while_footage_files_come(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_the_result_is_provisional_until_all_footage_has_arrived(
+    lecture: Lecture, cameras: tuple[Camera, Camera]
+) -> None:
     left, right = cameras
-    arrives(footage_file(left, 0, *LEFT[:2]))
+    add_footage(footage_file(left, 0, *LEFT[:2]))
     assert statuses(lecture) == ["present", "absent", "present", "absent", "present", "absent"], (
-        "nobody has left a lecture that goes on"
+        "nobody has left a lecture that is not over"
     )
     so_far = provisional_result(lecture)
     assert so_far
@@ -179,16 +181,16 @@ def test_the_result_is_provisional_while_footage_files_come(lecture: Lecture, ca
     with pytest.raises(UserError, match="More footage"):
         sign_off_lecture(lecture=lecture, user=factories.registrar())
     assert tracks_folder(lecture.recordings.get()).exists()
-    arrives(footage_file(right, 0, *RIGHT), footage_file(left, 2, *LEFT[2:]))
+    add_footage(footage_file(right, 0, *RIGHT), footage_file(left, 2, *LEFT[2:]))
     assert provisional_result(lecture) is None
     assert build_register(lecture.course).lectures == (lecture,)
     sign_off_lecture(lecture=lecture, user=factories.registrar())
 
 
-def test_tracks_are_kept_as_long_as_more_is_awaited(
+def test_tracks_are_kept_while_more_footage_is_awaited(
     lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
 ) -> None:
-    arrives(footage_file(cameras[0], 0, *LEFT[:2]))
+    add_footage(footage_file(cameras[0], 0, *LEFT[:2]))
     recording = lecture.recordings.get()
     monkeypatch.setattr("workers.maintenance.LEFTOVER_RETENTION_SECONDS", -1)
     clean_up()
@@ -196,33 +198,31 @@ def test_tracks_are_kept_as_long_as_more_is_awaited(
     assert tracks_folder(recording).exists()
 
 
-def test_nobody_is_late_because_footage_begins_late_or_gone_because_it_ends_early(
-    lecture: Lecture, cameras: tuple[Camera, Camera]
-) -> None:
+def test_missing_footage_makes_nobody_late_or_gone(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, _ = cameras
-    arrives(footage_file(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
+    add_footage(footage_file(left, 2, [0, 1], [0, 1, 2], [0, 2]))  # minutes 2 to 5 of 6
     accept_partial_footage(lecture=lecture, user=factories.registrar())
-    work()
+    run_all_jobs()
     assert statuses(lecture) == ["present", "left_early", "late", "absent", "absent", "absent"]
     recording = lecture.recordings.get()
     assert str(recording.error) == "There is no footage of 0:00:00 to 0:02:00, 0:05:00 to 0:06:00."
     assert recording.coverage == pytest.approx(0.5)
     assert lecture.records.get(student__name="Student 0").share == pytest.approx(1, abs=0.05), (
-        "of what could be watched"
+        "of the time with footage"
     )
-    assert told() == 1
+    assert count_notifications() == 1
     with pytest.raises(UserError, match="No more footage"):
         accept_partial_footage(lecture=lecture, user=factories.registrar())
 
 
-def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
+def test_late_footage_starts_a_new_vote_that_keeps_overrides(
     lecture: Lecture, cameras: tuple[Camera, Camera], settings: Any
 ) -> None:
     left, right = cameras
     user = factories.registrar()
-    arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT[:3]))
+    add_footage(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT[:3]))
     complete_lecture(lecture=lecture)
-    work()
+    run_all_jobs()
     report = Report.objects.get()
     students = {student.name: student for student in lecture.course.students.all()}
     set_override(record=lecture.records.get(student=students["Student 4"]), status="excused", reason="ill", user=user)
@@ -230,107 +230,105 @@ def test_a_late_footage_file_starts_a_new_vote_that_keeps_what_people_decided(
     name_unknown_person(person=stranger, student=students["Student 5"], user=user)
     seen_by_the_right_camera = lecture.records.get(student=students["Student 3"])
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
-        "who may have stayed has not left"
+        "a student who may have stayed has not left"
     )
     assert seen_by_the_right_camera.last_seen < minute(3)
 
     late = footage_file(right, 3, *RIGHT[3:])
-    arrives(late)
+    add_footage(late)
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"]
     seen_by_the_right_camera.refresh_from_db()
     assert seen_by_the_right_camera.last_seen > minute(5)
     assert Report.objects.get().pk == report.pk
-    assert told() == 1, "nobody is told twice"
+    assert count_notifications() == 1, "nobody is notified twice"
     assert Path(settings.REPORTS_DIR, report.file_name).stat().st_mtime_ns > 0
     for recording in lecture.recordings.all():
         restart_recording(recording=recording, user=user)
-    work()
+    run_all_jobs()
     assert statuses(lecture) == ["present", "late", "left_early", "present", "excused", "late"], (
-        "all of it looked at again"
+        "after everything was processed again"
     )
-    assert told() == 1
+    assert count_notifications() == 1
 
 
-def test_a_footage_file_of_two_lectures_counts_for_each_what_is_its_own(
-    course: Course, cameras: tuple[Camera, Camera]
-) -> None:
+def test_a_footage_file_of_two_lectures_is_divided_between_them(course: Course, cameras: tuple[Camera, Camera]) -> None:
     Camera.objects.exclude(pk=cameras[0].pk).delete()
     first = factories.lecture(course, starts_at=START, ends_at=minute(3), room="B 12")
     second = factories.lecture(course, starts_at=minute(3), ends_at=minute(6), room="B 12")
-    arrives(footage_file(cameras[0], 0, [0], [0]), footage_file(cameras[0], 2, [0], [1], [1], [1]))
+    add_footage(footage_file(cameras[0], 0, [0], [0]), footage_file(cameras[0], 2, [0], [1], [1], [1]))
     assert statuses(first) == ["present", *["absent"] * 5]
     assert statuses(second) == ["absent", "present", *["absent"] * 4]
-    assert (Report.objects.count(), told()) == (2, 2)
+    assert (Report.objects.count(), count_notifications()) == (2, 2)
 
 
-def test_damaged_footage_is_done_without(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_damaged_footage_is_left_out(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
     broken = factories.footage_file(right, minute(0), MINUTES, content=b"no video")
     half = footage_file(left, 0, *LEFT)
-    arrives(broken, half)
+    add_footage(broken, half)
     broken.refresh_from_db()
     assert (broken.state, str(broken.error)) == ("failed", "This is no video. Upload another file.")
     assert not lecture.recordings.filter(camera=right).exists()
     complete_lecture(lecture=lecture)
-    work()
+    run_all_jobs()
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
-    assert (Report.objects.count(), told()) == (1, 1)
+    assert (Report.objects.count(), count_notifications()) == (1, 1)
 
 
-def test_where_one_camera_fails_the_others_result_is_told(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_if_one_camera_fails_the_result_of_the_other_counts(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
-    arrives(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT, fail=list(range(6))))
+    add_footage(footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT, fail=list(range(6))))
     assert lecture.recordings.get(camera=right).state == "failed"
     finish_collected_lectures()
     finish_collected_lectures()
-    assert (Report.objects.count(), told()) == (1, 1)
+    assert (Report.objects.count(), count_notifications()) == (1, 1)
     assert statuses(lecture)[1] == "late"
 
 
-def test_discarded_footage_is_counted_out_again(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_discarded_footage_no_longer_counts(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     left, right = cameras
     one, other = footage_file(left, 0, *LEFT), footage_file(right, 0, *RIGHT)
-    arrives(one, other)
+    add_footage(one, other)
     assert statuses(lecture) == EXPECTED
     user = factories.registrar()
     set_override(record=lecture.records.get(student__name="Student 5"), status="excused", reason="ill", user=user)
     discard_footage_file(footage_file=other, user=user)
-    work()
+    run_all_jobs()
     assert lecture.recordings.get().camera == left
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "excused"]
     discard_footage_file(footage_file=one, user=user)
-    work()
+    run_all_jobs()
     assert not Recording.objects.exists()
-    assert statuses(lecture) == ["excused"], "nothing but what a person said is left"
+    assert statuses(lecture) == ["excused"], "only the override is left"
 
 
-def test_a_lecture_that_is_cancelled_or_moves_is_followed(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
+def test_results_follow_a_cancelled_or_moved_lecture(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:
     Camera.objects.exclude(pk=cameras[0].pk).delete()
-    arrives(footage_file(cameras[0], 0, *LEFT), footage_file(cameras[0], 6, [5], [5], [5], [5], [5], [5]))
+    add_footage(footage_file(cameras[0], 0, *LEFT), footage_file(cameras[0], 6, [5], [5], [5], [5], [5], [5]))
     assert statuses(lecture) == ["left_early", "late", "left_early", "absent", "present", "absent"]
     Lecture.objects.filter(pk=lecture.pk).update(starts_at=minute(6), ends_at=minute(12))
     lecture.refresh_from_db()
     update_recordings_of(lecture=lecture)
-    work()
+    run_all_jobs()
     assert statuses(lecture) == ["absent"] * 5 + ["present"]
     Lecture.objects.filter(pk=lecture.pk).update(cancelled=True)
     update_recordings_of(lecture=lecture)
-    work()
+    run_all_jobs()
     assert statuses(lecture) == []
 
 
-def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from_the_right_file(
+def test_times_are_of_the_lecture_and_snapshots_of_the_right_file(
     lecture: Lecture, cameras: tuple[Camera, Camera], monkeypatch: Any
 ) -> None:
-    arrives(footage_file(cameras[0], -1, [5], *LEFT[:3]), footage_file(cameras[0], 3, *LEFT[3:]))
+    add_footage(footage_file(cameras[0], -1, [5], *LEFT[:3]), footage_file(cameras[0], 3, *LEFT[3:]))
     recording = lecture.recordings.get()
     sighting = recording.sightings.get(student__name="Student 1")
     assert sighting.intervals[0][0] == pytest.approx(120, abs=2), "in the seconds of the lecture"
     assert all(120 <= crop["time"] < 360 for crop in sighting.crops)
-    asked = []
+    requests = []
 
     def picture(path: Path, info: Any, time: float) -> bytes:
-        asked.append((path, time))
+        requests.append((path, time))
         return b"jpeg"
 
     monkeypatch.setitem(sys.modules, "recognition.media.snapshot", SimpleNamespace(read_snapshot=picture))
@@ -340,5 +338,5 @@ def test_what_the_camera_showed_is_kept_with_its_segments_and_pictures_come_from
     run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     request_snapshot(recording=recording, time=10.0)
     last = recording.clips.order_by("recording_start").last()
-    assert asked == [(Path(last.footage_file.file.path), 20.0)]
+    assert requests == [(Path(last.footage_file.file.path), 20.0)]
     assert Segment.objects.filter(recording=recording, state="done").count() == 6

@@ -1,6 +1,4 @@
-"""While a source is talked to, this process reaches its one server and nobody else, whatever a library or the server
-wants.
-"""
+"""While a source is in use, this process connects to its server alone, whatever a library or the server tries."""
 
 import asyncio
 import socket
@@ -20,35 +18,38 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def to(port: int, host: str = "nvr.example") -> Address:
+def address_of(port: int, host: str = "nvr.example") -> Address:
     return Address(scheme="http", path="/", host=host, port=port, ips=("127.0.0.1",))
 
 
 class TestAddress:
-    def test_the_name_leads_where_the_guard_saw_it_lead(self, listener: socket.socket) -> None:
+    def test_the_name_resolves_to_the_checked_address(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with guard_egress(to(port), seconds=30, max_bytes=1000):
+        with guard_egress(address_of(port), seconds=30, max_bytes=1000):
             for host in ("nvr.example", "NVR.example", "127.0.0.1"):
                 with socket.create_connection((host, port)) as connection:
                     assert connection.getpeername() == ("127.0.0.1", port)
 
     @pytest.mark.parametrize("host", ["127.0.0.2", "::1", "localhost", "2130706433", "other.example", ""])
-    def test_nobody_else_is_reached(self, listener: socket.socket, host: str) -> None:
+    def test_other_hosts_are_refused(self, listener: socket.socket, host: str) -> None:
         port = listener.getsockname()[1]
         with (
-            guard_egress(to(port), seconds=30, max_bytes=1000) as guard,
+            guard_egress(address_of(port), seconds=30, max_bytes=1000) as guard,
             pytest.raises(OSError, match=r"elsewhere|not the source"),
         ):
             socket.create_connection((host, port), timeout=1)
         assert "sends us elsewhere" in str(guard.reason)
 
-    def test_nor_another_port_of_the_server(self, listener: socket.socket) -> None:
-        with guard_egress(to(1), seconds=30, max_bytes=1000), pytest.raises(ConnectionRefusedError, match="elsewhere"):
+    def test_other_ports_of_the_server_are_refused(self, listener: socket.socket) -> None:
+        with (
+            guard_egress(address_of(1), seconds=30, max_bytes=1000),
+            pytest.raises(ConnectionRefusedError, match="elsewhere"),
+        ):
             socket.create_connection(("nvr.example", listener.getsockname()[1]))
 
-    def test_nor_by_another_way_to_connect(self, listener: socket.socket) -> None:
+    def test_every_way_to_connect_is_guarded(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with guard_egress(to(1), seconds=30, max_bytes=1000):
+        with guard_egress(address_of(1), seconds=30, max_bytes=1000):
             with socket.socket() as plain, pytest.raises(ConnectionRefusedError):
                 plain.connect_ex(("127.0.0.1", port))
             with socket.socket() as plain, pytest.raises(ConnectionRefusedError):
@@ -56,25 +57,25 @@ class TestAddress:
             with pytest.raises(OSError, match="elsewhere"):
                 asyncio.run(asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5))
 
-    def test_afterwards_all_is_as_before(self, listener: socket.socket) -> None:
+    def test_afterwards_connections_are_free_again(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with guard_egress(to(1), seconds=30, max_bytes=1000):
+        with guard_egress(address_of(1), seconds=30, max_bytes=1000):
             pass
         with socket.create_connection(("localhost", port)):
             pass
 
 
-class TestBounds:
-    def test_what_takes_too_long_is_cut(self, listener: socket.socket) -> None:
+class TestLimits:
+    def test_a_silent_connection_is_broken(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
         with (
-            guard_egress(to(port), seconds=0.2, max_bytes=1000) as guard,
+            guard_egress(address_of(port), seconds=0.2, max_bytes=1000) as guard,
             socket.create_connection(("nvr.example", port)) as connection,
         ):
-            assert connection.recv(1) == b""  # it would wait for ever
+            assert connection.recv(1) == b""  # without the guard, it would wait for ever
         assert "too slowly" in str(guard.reason)
 
-    def test_what_brings_too_much_is_cut(self, listener: socket.socket) -> None:
+    def test_a_connection_that_receives_too_much_is_broken(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
 
         def flood() -> None:
@@ -86,7 +87,7 @@ class TestBounds:
         thread.start()
         address = ("nvr.example", port)
         with (
-            guard_egress(to(port), seconds=30, max_bytes=100_000) as guard,
+            guard_egress(address_of(port), seconds=30, max_bytes=100_000) as guard,
             socket.create_connection(address) as connection,
             suppress(ConnectionError),
         ):
@@ -94,9 +95,9 @@ class TestBounds:
                 pass
         assert "more than is taken" in str(guard.reason)
 
-    def test_connections_that_are_left_are_broken(self, listener: socket.socket) -> None:
+    def test_connections_left_open_are_broken(self, listener: socket.socket) -> None:
         port = listener.getsockname()[1]
-        with guard_egress(to(port), seconds=30, max_bytes=1000):
+        with guard_egress(address_of(port), seconds=30, max_bytes=1000):
             left = socket.create_connection(("nvr.example", port))
         with left:
             assert left.recv(1) == b""

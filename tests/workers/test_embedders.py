@@ -1,4 +1,4 @@
-"""A class changes its face model: the old gallery serves until the new one is there, and no recording mixes the two."""
+"""A class changes its face model: the old gallery stays in use until the new one is ready; no recording mixes them."""
 
 import sys
 from pathlib import Path
@@ -16,8 +16,8 @@ from campus.recordings.services import plan_recording, start_due_votes
 from recognition import types
 from tests.campus import factories
 from tests.faults import fake_vision
-from tests.workers.classroom import class_of, trained
-from tests.workers.test_aggregate import looked_at, vote
+from tests.workers.classroom import create_class, train_gallery
+from tests.workers.test_aggregate import create_processed_recording, run_vote
 from workers import vision
 from workers.leased_task import run_attempt
 from workers.segments import recognise
@@ -30,7 +30,7 @@ OLD, NEW = "dlib-resnet-v1", "facenet-20180402"
 
 @pytest.fixture(autouse=True)
 def two_embedders(settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Only one embedder has weights here, so that the networks are stand-ins; everything else is real."""
+    """The networks are stand-ins, since only one embedder has weights in the tests; everything else is real."""
     settings.BROKER_URL = "memory://"
     monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
     monkeypatch.setattr("recognition.pipeline", fake_vision, raising=False)
@@ -40,34 +40,34 @@ def two_embedders(settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     vision.embedder.cache_clear()
 
 
-def change(course: Any, embedder: str = NEW) -> Gallery:
+def change_embedder(course: Any, embedder: str = NEW) -> Gallery:
     course.embedder = embedder
     course.save()
     return request_training(course=course)
 
 
-def train_now(gallery: Gallery) -> Gallery:
+def run_training(gallery: Gallery) -> Gallery:
     run_attempt(jobs.TRAIN, train, jobs.TRAIN.claim(gallery.pk, f"trainer {gallery.pk}"))
     gallery.refresh_from_db()
     return gallery
 
 
-def plan(recording: Recording, parts: int = 2) -> Recording:
+def plan(recording: Recording, segment_count: int = 2) -> Recording:
     info = fake_vision.probe(Path(recording.file.path))
-    segments = [types.Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(parts)]
+    segments = [types.Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(segment_count)]
     assert plan_recording(recording=jobs.INGEST.claim(recording.pk, "planner"), info=info, segments=segments)
     recording.refresh_from_db()
     return recording
 
 
-def recognise_one(recording: Recording, index: int) -> None:
+def recognise_segment(recording: Recording, index: int) -> None:
     segment = recording.segments.get(index=index)
     run_attempt(jobs.RECOGNISE, recognise, jobs.RECOGNISE.claim(segment.pk, f"worker {index}"))
     start_due_votes(recording_id=recording.pk)
     recording.refresh_from_db()
 
 
-def uploaded(course: Any) -> Recording:
+def upload_recording(course: Any) -> Recording:
     return factories.recording(factories.lecture(course), content=b'{"segments": [[0, 9], [0, 9]]}')
 
 
@@ -78,93 +78,93 @@ def statuses(recording: Recording) -> list[str]:
 
 
 def test_the_old_gallery_stays_until_the_new_one_is_ready() -> None:
-    course = class_of(2)
-    old = trained(course)
-    new = change(course)
+    course = create_class(2)
+    old = train_gallery(course)
+    new = change_embedder(course)
     assert (new.embedder, embedder_in_use(course), active_gallery(course)) == (NEW, OLD, old)
     verdicts = list(FacePhoto.objects.order_by("pk").values("state", "reason", "crop", "quality"))
-    new = train_now(new)
+    new = run_training(new)
     assert (new.state, new.active, embedder_in_use(course)) == ("ready", True, NEW)
     assert list(FacePhoto.objects.order_by("pk").values("state", "reason", "crop", "quality")) == verdicts
     assert Embedding.objects.filter(embedder=NEW).count() == Embedding.objects.filter(embedder=OLD).count() == 8
-    assert vote(looked_at(course, [[0], [0]])).state == "failed", (
-        "tracks that are another embedder's are never compared"
+    assert run_vote(create_processed_recording(course, [[0], [0]])).state == "failed", (
+        "tracks of another embedder are never compared"
     )
 
 
-def test_a_training_that_fails_leaves_the_old_gallery_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_training_leaves_the_old_gallery_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     from recognition.errors import WeightsMissing
 
-    course = class_of(1)
-    old = trained(course)
+    course = create_class(1)
+    old = train_gallery(course)
 
     def missing(*_: Any) -> None:
         raise WeightsMissing("The weights of FaceNet are not here.")
 
     monkeypatch.setattr("recognition.embedding.load_embedder", missing)
-    new = train_now(change(course))
+    new = run_training(change_embedder(course))
     assert (new.state, str(new.error)) == ("failed", "The weights of FaceNet are not here.")
     assert active_gallery(course) == old
-    recording = plan(uploaded(course))
+    recording = plan(upload_recording(course))
     assert recording.embedder == OLD
 
 
-def test_all_parts_of_a_recording_have_the_embedder_that_it_was_planned_with() -> None:
-    course = class_of(2)
-    old = trained(course)
-    recording = plan(uploaded(course))
-    recognise_one(recording, 0)
-    train_now(change(course))
-    recognise_one(recording, 1)
-    recording = vote(recording)
+def test_all_segments_use_the_embedder_of_the_plan() -> None:
+    course = create_class(2)
+    old = train_gallery(course)
+    recording = plan(upload_recording(course))
+    recognise_segment(recording, 0)
+    run_training(change_embedder(course))
+    recognise_segment(recording, 1)
+    recording = run_vote(recording)
     assert (recording.state, recording.embedder, recording.gallery) == ("done", OLD, old), (
         "the older gallery of that embedder"
     )
     assert statuses(recording) == ["present", "absent"]
-    after = plan(uploaded(course))
+    after = plan(upload_recording(course))
     for index in (0, 1):
-        recognise_one(after, index)
-    after = vote(after)
+        recognise_segment(after, index)
+    after = run_vote(after)
     assert (after.embedder, after.gallery.embedder, statuses(after)) == (NEW, NEW, ["present", "absent"])
 
 
-def test_a_recording_that_began_with_an_embedder_without_gallery_is_recognised_again() -> None:
-    course = class_of(2)
-    recording = plan(uploaded(course))
+def test_a_recording_whose_embedder_has_no_gallery_is_recognised_again() -> None:
+    course = create_class(2)
+    recording = plan(upload_recording(course))
     for index in (0, 1):
-        recognise_one(recording, index)
+        recognise_segment(recording, index)
     assert (recording.state, recording.embedder) == ("aggregating", OLD)
-    train_now(change(course))
-    recording = vote(recording)
+    run_training(change_embedder(course))
+    recording = run_vote(recording)
     assert (recording.state, recording.run, recording.segments.count()) == ("uploaded", 2, 0)
     recording = plan(recording)
     for index in (0, 1):
-        recognise_one(recording, index)
-    recording = vote(recording, "again")
+        recognise_segment(recording, index)
+    recording = run_vote(recording, "again")
     assert (recording.state, recording.embedder, statuses(recording)) == ("done", NEW, ["present", "absent"])
 
 
-def test_the_training_that_was_asked_for_last_wins_however_slow_the_first_is() -> None:
-    course = class_of(1)
+def test_the_latest_requested_training_wins() -> None:
+    course = create_class(1)
     slow = jobs.TRAIN.claim(request_training(course=course).pk, "slow")
-    new = train_now(change(course))
+    new = run_training(change_embedder(course))
     run_attempt(jobs.TRAIN, train, slow)
     slow.refresh_from_db()
     assert (slow.state, slow.active, active_gallery(course)) == ("ready", False, new)
 
 
-def test_a_training_that_waits_takes_the_embedder_that_is_wanted_now() -> None:
-    course = class_of(1)
+def test_a_waiting_training_uses_the_current_embedder() -> None:
+    course = create_class(1)
     waiting = request_training(course=course)
-    assert change(course) == waiting
-    assert train_now(waiting).embedder == NEW
+    assert change_embedder(course) == waiting
+    assert run_training(waiting).embedder == NEW
 
 
-def test_a_verdict_is_given_once_and_every_embedder_gets_its_vector() -> None:
-    course = class_of(1)
-    photo = factories.photo(course.students.get(), content=b'{"person": 0, "look": 7}', state="pending")
+def test_a_photo_is_judged_once_and_embedded_by_every_embedder() -> None:
+    course = create_class(1)
+    photo = factories.photo(course.students.get(), content=b'{"person": 0, "variation": 7}', state="pending")
     run_attempt(jobs.CHECK_PHOTO, check_photo, jobs.CHECK_PHOTO.claim(photo.pk, "checker"))
-    train_now(change(course))
+    run_training(change_embedder(course))
     photo.refresh_from_db()
     assert photo.state == "accepted"
     assert set(photo.embeddings.values_list("embedder", flat=True)) == {OLD, NEW}

@@ -1,4 +1,4 @@
-"""A recording that came in footage files is compared with its sender's SHA-256 before anything is done with it."""
+"""An uploaded recording is compared with its sender's SHA-256 before it is processed."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from workers.leased_task import run_attempt
 pytestmark = pytest.mark.django_db
 
 
-def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
+def upload_and_ingest(lecture: Lecture, content: bytes, sha256: str) -> Recording:
     upload = create_upload(lecture=lecture, user=factories.user(), name="lecture.mp4", size=len(content), sha256=sha256)
     append_to_upload(upload=upload, offset=0, body=io.BytesIO(content), length=len(content))
     recording = finish_upload(upload=upload)
@@ -27,16 +27,16 @@ def sent(lecture: Lecture, content: bytes, sha256: str) -> Recording:
     return recording
 
 
-def test_the_file_that_was_announced_and_no_other(tmp_path: Path, settings) -> None:
+def test_an_upload_that_differs_from_its_sha256_fails(tmp_path: Path, settings) -> None:
     settings.BROKER_URL = "memory://"
     content = video_files.video(tmp_path / "lecture.mp4", seconds=2).read_bytes()
     sha256, lecture = hashlib.sha256(content).hexdigest(), factories.lecture(factories.course(students=1))
     factories.photo(lecture.course.students.get())
-    damaged = sent(lecture, content[:-1] + b"?", sha256)
+    damaged = upload_and_ingest(lecture, content[:-1] + b"?", sha256)
     assert (damaged.state, damaged.sha256, damaged.segments.count()) == ("failed", "", 0)
     assert "Upload it again" in str(damaged.error)
-    again = sent(lecture, content, sha256)
+    again = upload_and_ingest(lecture, content, sha256)
     assert (again.state, again.sha256, str(again.error)) == ("processing", sha256, "")
-    twice = sent(lecture, content, "")
-    assert twice.state == "failed"
-    assert "already here" in str(twice.error)
+    repeated = upload_and_ingest(lecture, content, "")
+    assert repeated.state == "failed"
+    assert "already here" in str(repeated.error)

@@ -1,4 +1,4 @@
-"""Claim, renew, finish: one holder at a time, and who lost the lease changes nothing."""
+"""Claim, renew, finish: one attempt at a time holds a row, and one that lost its lease changes nothing."""
 
 import threading
 from datetime import timedelta
@@ -35,7 +35,7 @@ def test_one_holder_at_a_time(segment: Segment) -> None:
     assert RECOGNISE.claim(segment.pk, "second") is None
 
 
-def test_an_expired_lease_is_free_and_its_holder_can_do_nothing_more(segment: Segment) -> None:
+def test_an_expired_lease_can_be_claimed_and_its_former_holder_changes_nothing(segment: Segment) -> None:
     zombie = RECOGNISE.claim(segment.pk, "zombie")
     expire(segment)
     holder = RECOGNISE.claim(segment.pk, "holder")
@@ -45,13 +45,13 @@ def test_an_expired_lease_is_free_and_its_holder_can_do_nothing_more(segment: Se
     segment.refresh_from_db()
     assert (segment.state, segment.result, segment.lease_owner, segment.attempts) == ("pending", "", "holder", 2)
     assert jobs.finish(holder, Segment.State.DONE, result="holder")
-    assert not jobs.finish(holder, Segment.State.FAILED), "a message that comes twice"
+    assert not jobs.finish(holder, Segment.State.FAILED), "a repeated message"
     assert RECOGNISE.claim(segment.pk, "late") is None
     segment.refresh_from_db()
     assert (segment.state, segment.result) == ("done", "holder")
 
 
-def test_renewing_keeps_others_away(segment: Segment) -> None:
+def test_a_renewed_lease_cannot_be_claimed(segment: Segment) -> None:
     holder = RECOGNISE.claim(segment.pk, "holder")
     expire(segment)
     assert jobs.renew(holder)
@@ -59,11 +59,11 @@ def test_renewing_keeps_others_away(segment: Segment) -> None:
 
 
 @pytest.mark.parametrize("pk", ["0", "999999"])
-def test_a_message_for_no_row_is_nothing(db: None, pk: str) -> None:
+def test_a_message_without_a_row_is_ignored(db: None, pk: str) -> None:
     assert RECOGNISE.claim(pk, "anybody") is None
 
 
-def test_a_row_is_given_up_after_its_attempts(segment: Segment, settings) -> None:
+def test_a_job_fails_after_its_last_attempt(segment: Segment, settings) -> None:
     for number in range(settings.MAX_ATTEMPTS):
         assert RECOGNISE.claim(segment.pk, f"attempt {number}")
         fail_exhausted_jobs()
@@ -77,7 +77,7 @@ def test_a_row_is_given_up_after_its_attempts(segment: Segment, settings) -> Non
     assert str(segment.error).startswith(f"This was tried {settings.MAX_ATTEMPTS} times and given up.")
 
 
-def run(segment: Segment, error: BaseException) -> Segment:
+def run_failing_attempt(segment: Segment, error: BaseException) -> Segment:
     row = RECOGNISE.claim(segment.pk, "me")
 
     def job(_: Segment) -> None:
@@ -89,13 +89,13 @@ def run(segment: Segment, error: BaseException) -> Segment:
 
 
 @pytest.mark.parametrize("error", [UnreadableRecording("That part is damaged."), UserError("That part is damaged.")])
-def test_what_another_attempt_cannot_help_fails_at_once(segment: Segment, error: Exception) -> None:
-    assert (run(segment, error).state, str(segment.error)) == ("failed", "That part is damaged.")
+def test_permanent_errors_fail_at_once(segment: Segment, error: Exception) -> None:
+    assert (run_failing_attempt(segment, error).state, str(segment.error)) == ("failed", "That part is damaged.")
     assert "Traceback" in segment.error_detail
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (OSError(28, "No space left on device"), str(DISK_FULL)),
         (SoftTimeLimitExceeded(), "longer than 14 minutes"),
@@ -104,29 +104,29 @@ def test_what_another_attempt_cannot_help_fails_at_once(segment: Segment, error:
         (ValueError("/secret/path"), "An unexpected error (ValueError)"),
     ],
 )
-def test_what_may_pass_is_tried_again_and_told_in_a_sentence(
-    segment: Segment, settings, error: Exception, told: str
+def test_other_errors_are_retried_and_reported_in_a_sentence(
+    segment: Segment, settings, error: Exception, message: str
 ) -> None:
     for number in range(1, settings.MAX_ATTEMPTS + 1):
-        assert run(segment, error).attempts == number
-        assert told in str(segment.error)
-        assert segment.published_at is None, "the sweeper asks again"
+        assert run_failing_attempt(segment, error).attempts == number
+        assert message in str(segment.error)
+        assert segment.published_at is None, "the sweeper publishes it again"
         assert segment.lease_until is None
         assert segment.state == ("failed" if number == settings.MAX_ATTEMPTS else "pending")
     assert "secret" not in str(segment.error)
 
 
-def test_what_is_not_wanted_any_more_leaves_the_row_alone(segment: Segment) -> None:
-    assert (run(segment, Cancelled("stop")).state, str(segment.error)) == ("pending", "")
+def test_a_cancelled_job_leaves_the_row_unchanged(segment: Segment) -> None:
+    assert (run_failing_attempt(segment, Cancelled("stop")).state, str(segment.error)) == ("pending", "")
 
 
-def test_what_cannot_be_done_yet_costs_no_attempt(segment: Segment) -> None:
-    row = run(segment, jobs.Postponed())
+def test_a_postponed_job_costs_no_attempt(segment: Segment) -> None:
+    row = run_failing_attempt(segment, jobs.Postponed())
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_long_silent_job_keeps_its_lease(settings) -> None:
+def test_a_long_job_keeps_its_lease(settings) -> None:
     settings.LEASE_SECONDS = 1
     row = RECOGNISE.claim(factories.planned(segments=1).segments.get().pk, "me")
     seen = row.lease_until
@@ -142,7 +142,7 @@ def test_a_long_silent_job_keeps_its_lease(settings) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stuck_job_is_not_held_for_ever(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stuck_job_loses_its_lease(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.LEASE_SECONDS = 0
     monkeypatch.setattr(leased_task, "TIME_LIMIT_SECONDS", 0.2)
     row = RECOGNISE.claim(factories.planned(segments=1).segments.get().pk, "me")
@@ -161,7 +161,7 @@ def test_messages_of_another_version_are_dropped(segment: Segment) -> None:
     assert segment.attempts == 0
 
 
-def test_limits_fit_together() -> None:
+def test_time_limits_are_consistent() -> None:
     from workers.celery import VISIBILITY_TIMEOUT_SECONDS, app
 
     assert jobs.SOFT_TIME_LIMIT_SECONDS < jobs.TIME_LIMIT_SECONDS < VISIBILITY_TIMEOUT_SECONDS / 1.5, (

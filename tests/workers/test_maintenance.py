@@ -1,4 +1,4 @@
-"""What is thrown away, and what is not."""
+"""What the maintenance deletes, and what it keeps."""
 
 import os
 import time
@@ -17,7 +17,7 @@ def age(path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_old_tracks_and_broken_uploads_go_work_in_progress_stays(settings) -> None:
+def test_old_tracks_and_broken_uploads_are_deleted_and_work_in_progress_is_kept(settings) -> None:
     done, fresh, busy = (factories.planned(state=state) for state in ("done", "done", "processing"))
     for recording in (done, fresh, busy):
         tracks_folder(recording).mkdir(parents=True)

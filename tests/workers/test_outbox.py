@@ -1,4 +1,4 @@
-"""A message from the row to the receiver, with the worker that dies and the message that comes twice."""
+"""Deliveries are sent once, although workers die and messages are repeated."""
 
 from datetime import timedelta
 
@@ -22,48 +22,48 @@ def deliver(version: int, pk: str) -> None:
 
 
 @pytest.fixture
-def letter() -> Delivery:
+def delivery() -> Delivery:
     services.queue_email(to="ada@example.org", event="attendance.absent", key="k", subject="Absent", body="Dear Ada")
     return Delivery.objects.get()
 
 
-def test_a_message_that_comes_twice_sends_once(letter: Delivery) -> None:
+def test_a_repeated_message_sends_once(delivery: Delivery) -> None:
     for _ in range(2):
-        deliver(jobs.MESSAGE_VERSION, str(letter.pk))
-    letter.refresh_from_db()
-    assert (letter.state, len(mail.outbox)) == ("sent", 1)
+        deliver(jobs.MESSAGE_VERSION, str(delivery.pk))
+    delivery.refresh_from_db()
+    assert (delivery.state, len(mail.outbox)) == ("sent", 1)
 
 
-def test_a_worker_that_dies_is_replaced_and_not_for_ever(letter: Delivery, settings) -> None:
+def test_a_delivery_whose_workers_die_fails_in_the_end(delivery: Delivery, settings) -> None:
     for _ in range(settings.MAX_ATTEMPTS):
-        assert jobs.DELIVER.claim(letter.pk, owner="dies")
+        assert jobs.DELIVER.claim(delivery.pk, owner="dies")
         Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     fail_exhausted_jobs()
-    letter.refresh_from_db()
-    assert letter.state == "failed"
-    assert "given up" in str(letter.error)
+    delivery.refresh_from_db()
+    assert delivery.state == "failed"
+    assert "given up" in str(delivery.error)
 
 
-def test_what_waits_is_woken_when_it_is_due(letter: Delivery) -> None:
+def test_a_waiting_delivery_is_sent_when_it_is_due(delivery: Delivery) -> None:
     Delivery.objects.update(state="waiting", tries=1, due_at=timezone.now() + timedelta(minutes=1))
     wake_deliveries()
-    deliver(jobs.MESSAGE_VERSION, str(letter.pk))
+    deliver(jobs.MESSAGE_VERSION, str(delivery.pk))
     assert mail.outbox == []
     Delivery.objects.update(due_at=timezone.now())
     wake_deliveries()
-    deliver(jobs.MESSAGE_VERSION, str(letter.pk))
+    deliver(jobs.MESSAGE_VERSION, str(delivery.pk))
     assert len(mail.outbox) == 1
 
 
-def test_an_error_that_nobody_expected_is_tried_again(letter: Delivery, monkeypatch) -> None:
+def test_an_unexpected_error_is_retried(delivery: Delivery, monkeypatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
         patch.setattr("campus.outbox.services.send", broken)
-        deliver(jobs.MESSAGE_VERSION, str(letter.pk))
-    letter.refresh_from_db()
-    assert (letter.state, letter.lease_owner) == ("queued", "")
-    assert "a bug" in letter.error_detail
-    deliver(jobs.MESSAGE_VERSION, str(letter.pk))
+        deliver(jobs.MESSAGE_VERSION, str(delivery.pk))
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.lease_owner) == ("queued", "")
+    assert "a bug" in delivery.error_detail
+    deliver(jobs.MESSAGE_VERSION, str(delivery.pk))
     assert len(mail.outbox) == 1

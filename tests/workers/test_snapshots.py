@@ -1,4 +1,4 @@
-"""A whole picture is cut out of the recording once somebody looks for it."""
+"""Snapshots are taken from the recording when somebody requests them."""
 
 import io
 from pathlib import Path
@@ -34,30 +34,30 @@ def recording(tmp_path: Path, settings) -> Recording:
     return row
 
 
-def cut(snapshot: Snapshot) -> Snapshot:
+def run_snapshot(snapshot: Snapshot) -> Snapshot:
     run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     snapshot.refresh_from_db()
     return snapshot
 
 
-def test_the_picture_of_the_moment(recording: Recording, settings) -> None:
-    snapshot = cut(request_snapshot(recording=recording, time=2.0))
+def test_a_snapshot_shows_its_moment(recording: Recording, settings) -> None:
+    snapshot = run_snapshot(request_snapshot(recording=recording, time=2.0))
     assert (snapshot.state, str(snapshot.error)) == ("ready", "")
     picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
     assert video_files.number_of(picture) == 20
     assert request_snapshot(recording=recording, time=2.0).pk == snapshot.pk
 
 
-def test_a_moment_without_a_picture_says_so(recording: Recording) -> None:
-    snapshot = cut(request_snapshot(recording=recording, time=100.0))
+def test_a_moment_without_a_picture_fails(recording: Recording) -> None:
+    snapshot = run_snapshot(request_snapshot(recording=recording, time=100.0))
     assert snapshot.state == "failed"
     assert snapshot.error
 
 
-def test_pictures_of_the_room_are_not_kept_for_ever(recording: Recording, settings) -> None:
-    old, new = (cut(request_snapshot(recording=recording, time=time)) for time in (1.0, 2.0))
+def test_snapshots_expire(recording: Recording, settings) -> None:
+    old, new = (run_snapshot(request_snapshot(recording=recording, time=time)) for time in (1.0, 2.0))
     Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOT_RETENTION)
     clean_up()
     assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
     assert list(Snapshot.objects.all()) == [new]
-    assert cut(request_snapshot(recording=recording, time=1.0)).state == "ready"
+    assert run_snapshot(request_snapshot(recording=recording, time=1.0)).state == "ready"

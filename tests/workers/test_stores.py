@@ -1,4 +1,4 @@
-"""Footage is fetched from real servers: listed, read from any byte, refused in words, and never from anybody else."""
+"""Stores with real servers: files are listed and read from any byte, errors are sentences, other hosts are refused."""
 
 import base64
 import os
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 
 KINDS = [OpenSsh, Samba, PyFtpd, Nginx, NginxDav, DigestWeb, DigestDav, Moto]
 PATTERN = "{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4"
-CONTENT = bytes(range(256)) * 9001  # longer than what is read at once
+CONTENT = bytes(range(256)) * 9001  # longer than one chunk
 Servers = Callable[[type[FileServer]], Any]
 
 
@@ -44,16 +44,16 @@ def loopback(settings: Any) -> None:
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def server(request: pytest.FixtureRequest, file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: F811
-    return trusted(file_servers(request.param), monkeypatch)
+    return trust_certificate(file_servers(request.param), monkeypatch)
 
 
-def trusted(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def trust_certificate(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     if (server.folder / "cert.pem").exists():
         monkeypatch.setenv("SSL_CERT_FILE", str(server.folder / "cert.pem"))
     return server
 
 
-def source_of(server: FileServer, **fields: Any) -> Source:
+def create_source(server: FileServer, **fields: Any) -> Source:
     """A source in the database, with the server's host key."""
     known = {"host_key": server.host_key} if isinstance(server, OpenSsh) else {}
     return factories.source(**{"pattern": PATTERN, "secret": encrypt(server.password)} | server.fields | known | fields)
@@ -69,7 +69,7 @@ def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
     server.put("cam 1/20261124/090000.mp4", b"tomorrow")
     server.put("Zoë's #1 100%/20261123/100000.mp4", b"odd")
     server.put("notes.txt", b"no footage")
-    source = source_of(server)
+    source = create_source(server)
     day = datetime(2026, 11, 23, tzinfo=UTC).date()
     files = {file.path: file for file in list_files(source, (day, day))}
     assert files.keys() == {"cam 1/20261123/090000.mp4", "Zoë's #1 100%/20261123/100000.mp4"}
@@ -81,25 +81,25 @@ def test_a_store_is_listed_and_read_from_any_byte(server: FileServer) -> None:
     assert read(source, file.path) == CONTENT
     assert read(source, file.path, offset=1_234_567) == CONTENT[1_234_567:]
     assert read(source, "Zoë's #1 100%/20261123/100000.mp4", offset=1) == b"dd"
-    # Whoever looks at a source before its pattern is right sees everything.
+    # Without days, all files are listed, also those that do not fit the pattern.
     assert {"notes.txt", "cam 1/20261124/090000.mp4"} < {file.path for file in list_files(source)}
-    # A look at the file says the same as the list: else each would pass for a changed one.
+    # `stat` agrees with the list; otherwise every file would count as changed.
     with open_store(source, seconds=30, max_bytes=1_000_000) as (store, _guard):
         now = store.stat(file.path)
         assert (now.size, now.modified) == (file.size, file.modified)
 
 
-def test_what_is_wrong_is_said_in_words(server: FileServer) -> None:
+def test_errors_are_sentences(server: FileServer) -> None:
     server.put("here.mp4", b"here")
     with pytest.raises(StoreUnavailable, match="password is wrong"):
-        list_files(source_of(server, secret=encrypt("not the password")))
+        list_files(create_source(server, secret=encrypt("not the password")))
     with (
         pytest.raises(StoreNotFound),
-        open_store(source_of(server), seconds=30, max_bytes=1_000_000) as (store, _guard),
+        open_store(create_source(server), seconds=30, max_bytes=1_000_000) as (store, _guard),
     ):
         store.stat("nowhere.mp4")
-    source = source_of(server)
-    source.address = source.address.replace(f":{server.port}", ":1025")  # where nobody listens
+    source = create_source(server)
+    source.address = source.address.replace(f":{server.port}", ":1025")  # nothing listens there
     with pytest.raises(StoreUnavailable, match="refused, or it broke") as refused:
         list_files(source)
     assert not isinstance(refused.value, StoreNotFound)
@@ -108,23 +108,23 @@ def test_what_is_wrong_is_said_in_words(server: FileServer) -> None:
 def test_the_password_is_in_no_log_and_no_error(server: FileServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     server.put("here.mp4", b"here")
-    source = source_of(server)
+    source = create_source(server)
     list_files(source)
     with pytest.raises(StoreUnavailable) as missing:
         read(source, "nowhere.mp4")
-    said = caplog.text + str(missing.getrepr(style="long"))
+    output = caplog.text + str(missing.getrepr(style="long"))
     basic = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
-    assert not [secret for secret in (server.password, quote(server.password), basic) if secret in said]
+    assert not [secret for secret in (server.password, quote(server.password), basic) if secret in output]
 
 
 @pytest.mark.parametrize("kind", [PyFtpd, Nginx, NginxDav], ids=lambda kind: kind.__name__)
-def test_a_certificate_that_nobody_vouches_for_is_refused(kind: type[FileServer], file_servers: Servers) -> None:  # noqa: F811
+def test_an_untrusted_certificate_is_refused(kind: type[FileServer], file_servers: Servers) -> None:  # noqa: F811
     with pytest.raises(StoreUnavailable, match="certificate"):
-        list_files(source_of(file_servers(kind)))
+        list_files(create_source(file_servers(kind)))
 
 
 class TestHostKey:
-    """Of SFTP: taken over by a test that somebody looks at, and then the only one."""
+    """SFTP: the first test saves the host key, and from then on no other is accepted."""
 
     @pytest.fixture
     def server(self, tmp_path: Path, file_servers: Servers) -> Iterator[OpenSsh]:  # noqa: F811
@@ -132,8 +132,8 @@ class TestHostKey:
         with OpenSsh(tmp_path / "sshd") as server:
             yield server
 
-    def test_it_is_taken_over_once(self, server: OpenSsh) -> None:
-        source = source_of(server, host_key="")
+    def test_the_first_test_saves_it(self, server: OpenSsh) -> None:
+        source = create_source(server, host_key="")
         with pytest.raises(UserError, match="Test the source"):
             list_files(source)
         list_files(source, learn_host_key=True)
@@ -142,8 +142,8 @@ class TestHostKey:
         list_files(source)
 
     @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
-    def test_another_one_gets_no_password(self, server: OpenSsh, kind: str) -> None:
-        source = source_of(server)
+    def test_a_server_with_another_key_gets_no_password(self, server: OpenSsh, kind: str) -> None:
+        source = create_source(server)
         server.stop()
         server.new_host_key(kind)
         server.start()
@@ -154,12 +154,12 @@ class TestHostKey:
 
 
 @pytest.mark.parametrize(("kind", "form"), [("ed25519", "RFC4716"), ("ecdsa", "PKCS8"), ("rsa", "PEM")])
-def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: Path, kind: str, form: str) -> None:  # noqa: F811
+def test_a_private_key_instead_of_a_password(file_servers: Servers, tmp_path: Path, kind: str, form: str) -> None:  # noqa: F811
     server = file_servers(OpenSsh)
     server.put("here.mp4", b"here")
     file = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-m", form, "-N", "", "-f", file], check=True)
-    source = source_of(server)
+    source = create_source(server)
     save_source(source=source, password=file.read_text())
     with pytest.raises(StoreUnavailable, match="refuses us"):
         list_files(source)
@@ -167,7 +167,7 @@ def test_a_private_key_in_place_of_a_password(file_servers: Servers, tmp_path: P
     assert "here.mp4" in {found.path for found in list_files(source)}
 
 
-def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
+def test_unusable_private_keys_are_refused(tmp_path: Path) -> None:
     source, file = factories.source(kind="sftp", address="sftp://nvr.example.org/"), tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", file], check=True)
     for text, reason in (
@@ -184,32 +184,32 @@ def test_a_private_key_that_is_of_no_use_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "webdav"])
-def test_a_name_that_no_web_server_knows(kind: str) -> None:
+def test_a_user_name_with_a_colon_is_refused(kind: str) -> None:
     with pytest.raises(UserError, match="no user name with a colon"):
         list_files(factories.source(kind=kind, address="http://127.0.0.1/", username="a:b", pattern=PATTERN))
 
 
-def test_a_redirect_to_elsewhere_is_not_followed(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    server = trusted(file_servers(Nginx), monkeypatch)
-    source = source_of(server)
+def test_a_redirect_to_another_host_is_refused(file_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    server = trust_certificate(file_servers(Nginx), monkeypatch)
+    source = create_source(server)
     source.address = source.address.replace("/list", "/away")
     with pytest.raises(StoreUnavailable, match=r"sends us elsewhere \(to 169\.254\.169\.254:80\)"):
         list_files(source)
 
 
-def test_a_windows_share_says_who_writes(file_servers: Servers) -> None:  # noqa: F811
+def test_a_file_open_for_writing_on_a_windows_share_is_not_read(file_servers: Servers) -> None:  # noqa: F811
     import smbclient
 
     server = file_servers(Samba)
     server.put("busy.mp4", b"busy")
     config = server.folder / "smb.conf"
-    assert "read only = yes" in config.read_text()  # so another one writes, beside Samba
+    assert "read only = yes" in config.read_text()  # so the writer has to be a process beside Samba
     share = {"username": server.username, "password": server.password, "port": server.port}
     with (
         smbclient.open_file(r"\\localhost\recordings\busy.mp4", "rb", share_access="", **share),
         pytest.raises(FileBeingWritten),
     ):
-        read(source_of(server), "busy.mp4")
+        read(create_source(server), "busy.mp4")
 
 
 class TestFolder:
@@ -220,7 +220,7 @@ class TestFolder:
         settings.SOURCE_FOLDERS = [str(tmp_path / "cctv")]
         return folder
 
-    def test_links_and_pipes_are_passed_over(self, folder: Path, tmp_path: Path) -> None:
+    def test_links_and_pipes_are_ignored(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "secret.mp4").write_bytes(b"not ours")
         day = folder / "cam1" / "20261123"
         (day / "090000.mp4").write_bytes(b"film")
@@ -243,8 +243,8 @@ class TestFolder:
                 read(source, "now.mp4")
         assert read(source, "now.mp4") == b"film"
 
-    def test_a_writer_is_not_kept_waiting(self, folder: Path) -> None:
-        """Whoever wants to write while we read may do so at once."""
+    def test_reading_does_not_block_writers(self, folder: Path) -> None:
+        """Another process can open the file for writing while it is read."""
         file = folder / "now.mp4"
         file.write_bytes(CONTENT)
         with open_store(factories.source(address=str(folder)), seconds=30, max_bytes=0) as (store, _guard):
@@ -255,7 +255,7 @@ class TestFolder:
             writer.join(10)
             assert not writer.is_alive()
 
-    def test_a_folder_that_is_not_listed_is_refused(self, folder: Path, tmp_path: Path) -> None:
+    def test_only_listed_folders_are_allowed(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "other").mkdir()
         (folder / "way out").symlink_to(tmp_path / "other")
         for address in (tmp_path / "other", folder / ".." / "other", folder / "way out", Path("cctv")):

@@ -1,7 +1,7 @@
-"""A day of the timetable with the real looks and fetches: some files late, one missing, one double, one cut off, one of
-the wrong room.
+"""A day of the timetable with real scans and fetches: files that are late, missing, double, truncated, of the wrong
+room.
 
-Every message comes twice, and some are lost.
+Every message is delivered twice, and some are lost.
 """
 
 import os
@@ -31,13 +31,13 @@ RUN = (jobs.SCAN_SOURCE, jobs.FETCH, jobs.INGEST)
 
 
 class Day:
-    """The clock, the messages that wait, and a folder that a recorder writes into."""
+    """A clock, the waiting messages, and the folder of a network video recorder."""
 
     def __init__(self, folder: Path, films: dict[int, Path]) -> None:
         self.now = STARTS
         self.folder, self.films = folder, films
         self.messages: list[tuple[jobs.Job, str]] = []
-        self.lost = 0
+        self.lost_count = 0
 
     def publish(self, job: jobs.Job, pks: Iterable[object]) -> int:
         sent = list(pks)
@@ -46,7 +46,7 @@ class Day:
         return len(sent)
 
     def record(self, room: str, starts: datetime, *, seconds: int = 60, take: int = 0, name: str = "") -> None:
-        """A footage file of a minute; cut off it has fewer `seconds`. What another `take` shows has other bytes."""
+        """Write a footage file of a minute; a truncated one has fewer `seconds`. Each `take` has other bytes."""
         path = self.folder / room / (name or f"{starts:%Y%m%d-%H%M%S}.mp4")
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(
@@ -58,8 +58,8 @@ class Day:
         stamp = (starts + MINUTE).timestamp()
         os.utime(path, (stamp, stamp))
 
-    def minute(self) -> None:
-        """The clock strikes: the beat's tasks run, then the workers, until nothing waits."""
+    def pass_minute(self) -> None:
+        """A minute passes: the periodic tasks run, then the workers, until no message waits."""
         self.now += MINUTE
         collect_footage()
         while self.messages:
@@ -68,11 +68,11 @@ class Day:
                 for _ in range(2):
                     app.tasks[job.task](jobs.MESSAGE_VERSION, pk)
 
-    def lose(self) -> None:
-        """The broker restarts: what waited is gone. The sweeper asks again."""
+    def lose_messages(self) -> None:
+        """The broker restarts and loses its messages. The sweeper publishes them again."""
         self.now += MINUTE
         collect_footage()
-        self.lost += len(self.messages)
+        self.lost_count += len(self.messages)
         self.messages.clear()
         for job in RUN:
             self.publish(job, job.waiting().values_list("pk", flat=True))
@@ -108,11 +108,11 @@ def lecture(room: str, starts: datetime, minutes: int = 4) -> Lecture:
     return factories.lecture(course, room=room, starts_at=starts, ends_at=starts + minutes * MINUTE)
 
 
-def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_twice(day: Day) -> None:
+def test_every_lecture_gets_its_footage_once_and_missing_footage_is_reported(day: Day) -> None:
     whole, late, missing = (lecture(room, STARTS) for room in ("A1", "B2", "C3"))
     next_one = lecture("A1", whole.ends_at)  # no pause between them
     day.now = STARTS - timedelta(hours=1)
-    day.minute()
+    day.pass_minute()
     for minute in range(9):
         # Footage files begin at half minutes: the middle one shows both lectures. The last but one is cut off.
         day.record("A1", STARTS + (minute - 0.5) * MINUTE, seconds=25 if minute == 7 else 60)
@@ -126,10 +126,10 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
         day.record("B2", STARTS + minute * MINUTE)
     day.record("C3", STARTS + timedelta(hours=3))
     day.now = next_one.ends_at + 3 * MINUTE
-    day.lose()
+    day.lose_messages()
     for _ in range(4):
-        day.minute()
-    assert day.lost, "something was lost on the way"
+        day.pass_minute()
+    assert day.lost_count, "messages were lost"
     states = {row.lecture_id: row.state for row in Collection.objects.all()}
     assert states[whole.pk] == Collection.State.COMPLETE
     assert {states[late.pk], states[missing.pk]} == {Collection.State.COLLECTING}
@@ -152,18 +152,18 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     day.record("B2", STARTS + 2 * MINUTE)
     for _ in range(6):
         day.now += 10 * MINUTE
-        day.minute()
+        day.pass_minute()
     assert Collection.objects.get(lecture=late).state == Collection.State.COMPLETE
     assert late.recordings.get().clips.count() == 4
     assert not Delivery.objects.filter(event="footage.missing").exists()
 
     day.now = STARTS + timedelta(hours=26)
     for _ in range(3):
-        day.minute()
+        day.pass_minute()
     assert Collection.objects.get(lecture=missing).state == Collection.State.MISSING
     assert Collection.objects.get(lecture=next_one).state == Collection.State.COMPLETE
-    letters = Delivery.objects.filter(event="footage.missing")
-    assert sorted(letters.values_list("to", flat=True)) == ["A1-09@example.org", "C3-09@example.org"]
+    emails = Delivery.objects.filter(event="footage.missing")
+    assert sorted(emails.values_list("to", flat=True)) == ["A1-09@example.org", "C3-09@example.org"]
     assert "09:06:55 to 09:07:30" in str(Collection.objects.get(lecture=next_one).note)
     assert Lecture.objects.filter(recordings__isnull=False).distinct().count() == 3
     assert not {recording.provisional for one in (whole, late, next_one) for recording in one.recordings.all()} - {
@@ -171,11 +171,11 @@ def test_every_lecture_gets_its_footage_the_missing_one_a_message_and_nothing_tw
     }
     kept = list((day.folder.parent / "media" / "footage").glob("*"))
     assert len(kept) == FootageFile.objects.filter(state=FootageFile.State.STORED).count(), (
-        "no bytes are left that belong to nothing"
+        "no file is left that belongs to nothing"
     )
 
 
-def test_a_store_that_goes_away_is_told_and_its_files_come_when_it_is_back(day: Day) -> None:
+def test_an_unreachable_store_is_reported_and_its_files_are_fetched_later(day: Day) -> None:
     one = lecture("A1", STARTS)
     for minute in range(4):
         day.record("A1", STARTS + minute * MINUTE)
@@ -183,13 +183,13 @@ def test_a_store_that_goes_away_is_told_and_its_files_come_when_it_is_back(day: 
     shutil.move(day.folder, away)
     day.now = one.ends_at + 4 * MINUTE
     for _ in range(5):
-        day.minute()
+        day.pass_minute()
     source = Source.objects.get()
     assert source.error
     assert source.failed_scans > 1
     shutil.move(away, day.folder)
     for _ in range(8):
         day.now += 10 * MINUTE
-        day.minute()
+        day.pass_minute()
     assert Collection.objects.get(lecture=one).state == Collection.State.COMPLETE
     assert str(Source.objects.get().error) == ""

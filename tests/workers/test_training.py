@@ -1,4 +1,4 @@
-"""What a training writes down, and how sure the vote with it is."""
+"""What a training saves, and which strictness the vote uses."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +12,8 @@ from campus.biometrics.services import delete_photo, move_photo
 from recognition.identification import gallery as galleries
 from recognition.identification.vote import VotePolicy
 from tests.campus import factories
-from tests.workers.classroom import add_photos, class_of, trained
-from tests.workers.test_aggregate import looked_at, vote
+from tests.workers.classroom import add_photos, create_class, train_gallery
+from tests.workers.test_aggregate import create_processed_recording, run_vote
 from workers import maintenance
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,32 +24,32 @@ def no_broker(settings) -> None:
     settings.BROKER_URL = "memory://"
 
 
-def test_a_mislabelled_photo_is_named_with_whom_it_looks_like() -> None:
-    course = class_of(3)
+def test_a_mislabelled_photo_is_reported_with_the_student_it_resembles() -> None:
+    course = create_class(3)
     ann, bob, _ = course.students.order_by("pk")
     wrong = bob.photos.first()
     move_photo(photo=wrong, student=ann)
-    gallery = trained(course)
+    gallery = train_gallery(course)
     assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
 
 
-def test_a_training_knows_what_it_was_made_of_and_the_sweeper_asks_for_the_next(
+def test_the_sweeper_requests_a_training_when_photos_have_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    course = class_of(2)
-    assert trained(course).photos_digest == photos_digest(course)
+    course = create_class(2)
+    assert train_gallery(course).photos_digest == photos_digest(course)
     assert not needs_training(course)
     monkeypatch.setattr(maintenance, "republish_lost_jobs", lambda connection: None)
     monkeypatch.setattr("campus.biometrics.services.TRAINING_DELAY", timedelta(0))
     maintenance.sweep()
-    assert not course.galleries.filter(state="queued").exists(), "nothing is new"
+    assert not course.galleries.filter(state="queued").exists(), "nothing has changed"
     delete_photo(photo=FacePhoto.objects.filter(student__courses=course).first())
     maintenance.sweep()
     assert course.galleries.filter(state="queued").count() == 1
 
 
-def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
-    course, elsewhere = class_of(2), class_of(0)
+def test_students_of_other_classes_serve_as_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    course, elsewhere = create_class(2), create_class(0)
     student = factories.student()
     factories.enrol(elsewhere, student)
     add_photos(student, 7)
@@ -61,31 +61,31 @@ def test_students_of_other_classes_are_the_strangers(monkeypatch: pytest.MonkeyP
         return real(*args, **kwargs)
 
     monkeypatch.setattr("recognition.identification.gallery.train_gallery", train)
-    gallery = trained(course)
+    gallery = train_gallery(course)
     assert gallery.state == "ready"
     assert given[0].shape == (1, 128)
     assert gallery.students == 2
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
-def test_the_class_chooses_how_sure_the_vote_is(monkeypatch: pytest.MonkeyPatch, strictness: str) -> None:
-    course = class_of(1)
+def test_the_vote_uses_the_strictness_of_the_class(monkeypatch: pytest.MonkeyPatch, strictness: str) -> None:
+    course = create_class(1)
     course.strictness = strictness
     course.save()
-    trained(course)
-    asked: list[str] = []
+    train_gallery(course)
+    used: list[str] = []
     monkeypatch.setattr(
         "recognition.identification.vote.VotePolicy",
-        lambda **kwargs: asked.append(kwargs["strictness"]) or VotePolicy(**kwargs),
+        lambda **kwargs: used.append(kwargs["strictness"]) or VotePolicy(**kwargs),
     )
-    recording = vote(looked_at(course, [[0], [0]]))
-    assert (recording.state, recording.strictness, asked) == ("done", strictness, [strictness])
+    recording = run_vote(create_processed_recording(course, [[0], [0]]))
+    assert (recording.state, recording.strictness, used) == ("done", strictness, [strictness])
 
 
-def test_a_photo_whose_file_is_gone_does_not_stop_a_training() -> None:
-    course = class_of(2)
+def test_a_photo_without_file_does_not_stop_a_training() -> None:
+    course = create_class(2)
     photo = factories.photo(course.students.first())
     Path(photo.file.path).unlink()
-    gallery = trained(course)
+    gallery = train_gallery(course)
     assert (gallery.state, gallery.photos) == ("ready", 8)
     assert FacePhoto.objects.get(pk=photo.pk).embeddings.get().vector is None

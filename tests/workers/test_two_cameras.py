@@ -1,5 +1,5 @@
-"""One composed lecture with known attendance, filmed by two cameras that see a part of the room each, in footage files
-that overlap and come in another order: real models, nothing replaced.
+"""A composed lecture with known attendance, from two cameras that each see a part of the room, in footage files that
+overlap and arrive in another order. Everything is real, the models included.
 """
 
 import json
@@ -49,7 +49,7 @@ RIGHT = [(0.35, 1, 7, 24), (0.35, 1, 0, 7)]
 
 @pytest.fixture(scope="module")
 def film(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, Any]]:
-    """The pictures, and the truth."""
+    """The pictures, and the true attendance."""
     folder = tmp_path_factory.mktemp("film")
     names = sorted(path.name for path in (shared_data / "people").iterdir() if path.is_dir())[:PEOPLE]
     (folder / "names.txt").write_text("\n".join(names))
@@ -84,8 +84,8 @@ def film(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[l
     return pictures, json.loads((folder / "film.json").read_text())
 
 
-def filmed(pictures: list[Any], view: tuple[float, float, int, int], path: Path) -> bytes:
-    """What a camera kept: a part of the room, for a while."""
+def encode_view(pictures: list[Any], view: tuple[float, float, int, int], path: Path) -> bytes:
+    """The video of a camera: a part of the room, for some seconds."""
     left, right, begin, end = view
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "18"})
@@ -103,8 +103,8 @@ def filmed(pictures: list[Any], view: tuple[float, float, int, int], path: Path)
     return path.read_bytes()
 
 
-def work() -> None:
-    """Let workers do all that waits."""
+def run_all_jobs() -> None:
+    """Run all jobs until none waits."""
     while waiting := [(task, pk) for task in JOBS for pk in task.waiting().values_list("pk", flat=True)]:
         for task, pk in waiting:
             if row := task.claim(pk, "worker"):
@@ -112,12 +112,12 @@ def work() -> None:
         start_due_votes()
 
 
-def expected(truth: dict[str, Any]) -> dict[str, str]:
+def expected_statuses(truth: dict[str, Any]) -> dict[str, str]:
     special = {name: status for status in ("late", "left_early", "absent") for name in truth[status]}
     return {name: special.get(name, "present") for name in truth["roster"]}
 
 
-def test_two_cameras_see_the_truth_together(
+def test_two_cameras_together_give_the_true_attendance(
     film: tuple[list[Any], dict[str, Any]], shared_data: Path, tmp_path: Path, settings: Any
 ) -> None:
     settings.BROKER_URL = "memory://"
@@ -132,14 +132,14 @@ def test_two_cameras_see_the_truth_together(
             add_photo(student=student, file=ContentFile(photo.read_bytes()), name=photo.name)
     lecture = factories.lecture(course, starts_at=START, ends_at=START + timedelta(seconds=SECONDS), room="B 12")
     left, right = factories.camera("B 12"), factories.camera("B 12")
-    work()
+    run_all_jobs()
     assert not FacePhoto.objects.filter(state="pending").exists()
     request_training(course=course)
-    work()
+    run_all_jobs()
 
-    def arrives(camera: Camera, view: tuple[float, float, int, int]) -> None:
+    def add_footage(camera: Camera, view: tuple[float, float, int, int]) -> None:
         path = tmp_path / f"{camera.pk}-{view[2]}.mp4"
-        content = filmed(pictures, view, path)
+        content = encode_view(pictures, view, path)
         info = probe(path)
         footage_file = factories.footage_file(
             camera,
@@ -149,23 +149,25 @@ def test_two_cameras_see_the_truth_together(
             info=asdict(info) | {"started_at": None},
         )
         update_lectures_shown_by(footage_file=footage_file)
-        work()
+        run_all_jobs()
 
     for camera, view in [(left, LEFT[0]), (right, RIGHT[0]), (left, LEFT[1]), (right, RIGHT[1])]:
-        arrives(camera, view)
+        add_footage(camera, view)
         assert lecture.recordings.filter(provisional=True).count() == lecture.recordings.count()
     assert not Report.objects.exists()
-    arrives(left, LEFT[2])
-    assert {record.student.name: record.status for record in lecture.records.select_related("student")} == expected(
-        truth
-    )
+    add_footage(left, LEFT[2])
+    assert {
+        record.student.name: record.status for record in lecture.records.select_related("student")
+    } == expected_statuses(truth)
     seen_by = {
         camera: set(camera.recordings.get().sightings.filter(present=True).values_list("student", flat=True))
         for camera in (left, right)
     }
-    assert seen_by[left] - seen_by[right], "neither camera sees all"
+    assert seen_by[left] - seen_by[right], "neither camera sees everybody"
     assert seen_by[right] - seen_by[left]
     assert Report.objects.filter(lecture=lecture, recording=None).count() == Report.objects.count() == 1
     segments = [segment for recording in lecture.recordings.all() for segment in recording.segments.all()]
     assert {segment.state for segment in segments} == {"done"}
-    assert all(segment.light > 0.1 and segment.motion > 0.001 for segment in segments), "a living picture"
+    assert all(segment.light > 0.1 and segment.motion > 0.001 for segment in segments), (
+        "the picture is neither black nor frozen"
+    )

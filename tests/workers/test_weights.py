@@ -1,4 +1,4 @@
-"""A model whose weights are missing is said to everybody whom it concerns, and costs nothing but time."""
+"""Missing weights are reported to everybody concerned, and cost nothing but time."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,13 +34,13 @@ def no_weights(settings, tmp_path: Path) -> Iterator[None]:
     vision.embedder.cache_clear()
 
 
-def done(job: jobs.Job, work: Callable[[Any], None], pk: object) -> None:
+def run_job(job: jobs.Job, work: Callable[[Any], None], pk: object) -> None:
     run_attempt(job, work, job.claim(str(pk), "owner"))
 
 
-def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_is_checked_once_the_weights_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     photo = factories.photo(state=FacePhoto.Verdict.PENDING)
-    done(jobs.CHECK_PHOTO, check_photo, photo.pk)
+    run_job(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()
     assert (photo.state, photo.attempts, photo.is_running) == (FacePhoto.Verdict.PENDING, 0, False)
     monkeypatch.setattr(
@@ -48,18 +48,18 @@ def test_a_photo_waits_and_is_looked_at_when_the_weights_are_there(monkeypatch: 
         "embed_photo",
         lambda photo, embedder: EnrolmentPhoto(verdict="rejected", reason=Message("No face was found.")),
     )
-    done(jobs.CHECK_PHOTO, check_photo, photo.pk)
+    run_job(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()
     assert str(photo.reason) == "No face was found."
 
 
-def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
+def test_a_training_fails_with_instructions_and_keeps_the_photos() -> None:
     student = factories.student()
     course = factories.course()
     factories.enrol(course, student)
     photo = factories.photo(student)
     gallery = request_training(course=course)
-    done(jobs.TRAIN, train, gallery.pk)
+    run_job(jobs.TRAIN, train, gallery.pk)
     gallery.refresh_from_db()
     photo.refresh_from_db()
     assert gallery.state == Gallery.State.FAILED
@@ -67,12 +67,12 @@ def test_a_training_fails_with_what_to_do_and_the_photos_stay() -> None:
     assert photo.state == FacePhoto.Verdict.ACCEPTED
 
 
-def test_a_recording_fails_with_what_to_do_and_the_upload_stays() -> None:
+def test_a_recording_fails_with_instructions_and_keeps_the_upload() -> None:
     recording = factories.planned(segments=1)
     Image.new("RGB", (64, 64)).save(recording.file.path, "JPEG")
-    done(jobs.RECOGNISE, recognise, recording.segments.get().pk)
+    run_job(jobs.RECOGNISE, recognise, recording.segments.get().pk)
     start_due_votes(recording_id=recording.pk)
-    done(jobs.AGGREGATE, aggregate, recording.pk)
+    run_job(jobs.AGGREGATE, aggregate, recording.pk)
     recording.refresh_from_db()
     assert recording.state == Recording.State.FAILED
     assert "weights" in str(recording.error).lower()
