@@ -87,7 +87,7 @@ def run_once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str
                 digest.update(picture._data())
         outcome = {
             "state": recording.state,
-            "students": json.dumps(demo.result(recording)),
+            "students": json.dumps(demo.result_of(recording)),
             "workbook": digest.hexdigest(),
         }
     shutil.rmtree(var)

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from campus.recordings.models import Recording
 
 VAR = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var")) / "demo"
-CODE = "DEMO"
+COURSE_CODE = "DEMO"
 
 
 class DemoError(Exception):
     """The demo cannot go on. The message is a sentence."""
 
 
-def options() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--video", type=Path, help="a recording or photo of your own")
     parser.add_argument(
@@ -51,7 +51,7 @@ def options() -> argparse.Namespace:
 
 
 def enrol(people: Path, first: int | None) -> "Course":
-    """The demo class with its students and their photos."""
+    """Create the demo class with its students and their photos, and request its training."""
     from django.core.files import File
 
     from campus.academics.models import Course
@@ -59,7 +59,7 @@ def enrol(people: Path, first: int | None) -> "Course":
     from campus.biometrics.services import add_photo, request_training
     from recognition.people_folder import photos_by_person
 
-    course = Course.objects.create(code=CODE, name="Rollcall's demo")
+    course = Course.objects.create(code=COURSE_CODE, name="Rollcall's demo")
     for number, (name, photos) in enumerate(photos_by_person(people, first).items(), start=1):
         student = enrol_student(number=f"D{number:03}", name=name, course=course)
         for path in photos:
@@ -70,6 +70,7 @@ def enrol(people: Path, first: int | None) -> "Course":
 
 
 def upload(course: "Course", video: Path) -> "Recording":
+    """Upload the recording for a new lecture of the class."""
     from django.core.files import File
     from django.utils import timezone
 
@@ -83,7 +84,7 @@ def upload(course: "Course", video: Path) -> "Recording":
 
 
 def watch(recording: "Recording", processes: Processes) -> None:
-    """Show a progress bar until the attendance is there."""
+    """Show a progress bar until the recording is processed."""
     from campus.recordings.progress import progress_of
     from campus.recordings.selectors import OPEN_STATES
 
@@ -101,8 +102,8 @@ def watch(recording: "Recording", processes: Processes) -> None:
         raise DemoError(f"{recording.error} The log is {processes.log_path('worker')}.")
 
 
-def result(recording: "Recording") -> dict[str, Any]:
-    """What `python -m recognition attend --json` writes."""
+def result_of(recording: "Recording") -> dict[str, Any]:
+    """The same values that `python -m recognition attend --json` writes."""
     return {
         "duration": recording.duration,
         "students": {
@@ -120,6 +121,7 @@ def result(recording: "Recording") -> dict[str, Any]:
 
 
 def show(recording: "Recording") -> None:
+    """Print the rejected photos and the attendance."""
     from campus.biometrics.models import FacePhoto
     from campus.recordings.selectors import format_clock
 
@@ -145,7 +147,7 @@ def show(recording: "Recording") -> None:
 
 
 def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
-    """Say how many students have the status that they should have; whether that is all, and the strangers too."""
+    """Print how many students have the right status. Returns whether all have, and all strangers are unknown people."""
     statuses = {
         record.student.name: record.get_status_display()
         for record in recording.lecture.records.select_related("student")
@@ -157,29 +159,29 @@ def compare(recording: "Recording", truth: dict[str, Any]) -> bool:
     return not wrong and unknown == strangers
 
 
-def run(given: argparse.Namespace, processes: Processes) -> bool:
+def run(options: argparse.Namespace, processes: Processes) -> bool:
     from django.conf import settings
 
     from demo import lecture
 
-    people, video = given.people or VAR / "people", given.video or VAR / "lecture.mp4"
-    if not given.video:
+    people, video = options.people or VAR / "people", options.video or VAR / "lecture.mp4"
+    if not options.video:
         lecture.write_photos(people)
-    course = enrol(people, given.enrol)
-    if not given.video:
+    course = enrol(people, options.enrol)
+    if not options.video:
         lecture.write_video(video)
     recording = upload(course, video)
     watch(recording, processes)
     show(recording)
-    if given.json:
-        given.json.write_text(json.dumps(result(recording), indent=1))
-    right = True if given.video else compare(recording, lecture.truth())
+    if options.json:
+        options.json.write_text(json.dumps(result_of(recording), indent=1))
+    right = True if options.video else compare(recording, lecture.truth())
     print(f"\nThe workbook is {settings.REPORTS_DIR / recording.report.file_name}")
     return right
 
 
 def main() -> int:
-    given = options()
+    options = parse_options()
     os.environ |= {"ROLLCALL_DATA_DIR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
     os.environ.pop("ROLLCALL_REDIS_URL", None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "campus.settings.dev"
@@ -196,7 +198,7 @@ def main() -> int:
             from campus.common.errors import UserError
 
             try:
-                return 0 if run(given, processes) else 1
+                return 0 if run(options, processes) else 1
             except UserError as error:
                 raise DemoError(f"{error} The log is {processes.log_path('worker')}.") from error
     except (DemoError, LocalError, OSError) as error:

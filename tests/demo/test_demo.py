@@ -42,7 +42,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_photo_and_people_of_ones_own(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lecture, "SECONDS", 1)
+    monkeypatch.setattr(lecture, "DURATION_SECONDS", 1)
     lecture.write_video(tmp_path / "lecture.mp4")
     with av.open(str(tmp_path / "lecture.mp4")) as container:
         next(container.decode(video=0)).to_image().save(tmp_path / "room.png")

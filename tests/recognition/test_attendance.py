@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("library")
     roster = {name: ROSTER[name] for name in ("Amara Obi", "Bo Lindqvist")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lecture, "SECONDS", 8)
+        patch.setattr(lecture, "DURATION_SECONDS", 8)
         patch.setattr(lecture, "SEATS", {name: lecture.SEATS[name] for name in ("Amara Obi", "a stranger")})
         patch.setattr(lecture, "ROSTER", roster)
         lecture.write_video(folder / "lecture.mp4")

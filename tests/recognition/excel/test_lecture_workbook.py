@@ -11,7 +11,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
@@ -233,6 +233,7 @@ def test_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
     assert cell.quotePrefix == (text.strip()[0] in "=+-@")
 
 
+@settings(deadline=None)  # pandas writes a workbook each time
 @given(st.text(alphabet=st.characters(exclude_categories=())))
 def test_every_text_can_be_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("text") / "report.xlsx"
