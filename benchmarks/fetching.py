@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-MOST = 200.0  # MB
+MAX_MEMORY_MB = 200.0  # MB
 GIB = 1024**3
 FILE = "cam1/090000.mp4"
 
@@ -135,7 +135,7 @@ def main() -> int:
             f"{found['busy']:.1f} s of a core for each GB, at most {found['peak']:.0f} MB of memory",
             flush=True,
         )
-    return 0 if worst <= MOST else 1
+    return 0 if worst <= MAX_MEMORY_MB else 1
 
 
 if __name__ == "__main__":

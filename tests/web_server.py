@@ -15,7 +15,7 @@ from django.db import connection
 from deploy.local import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 class WebServer:
@@ -45,7 +45,7 @@ class WebServer:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
                 return

@@ -19,7 +19,7 @@ from campus.common.errors import UserError
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 5000
 MAX_REPEATS = 400
-LONGEST = timedelta(hours=24)
+MAX_ENTRY_DURATION = timedelta(hours=24)
 YEARS = range(2000, 2100)
 # Of these every rule has a next day, so that looking for it always ends.
 RULE_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"}
@@ -151,7 +151,7 @@ def _when(event: Any) -> tuple[datetime, timedelta]:
     ends_at, length = _moment(event, "dtend"), getattr(event.get("duration"), "dt", None)
     if ends_at is not None:
         length = ends_at - starts_at
-    if not isinstance(length, timedelta) or not timedelta() < length <= LONGEST:
+    if not isinstance(length, timedelta) or not timedelta() < length <= MAX_ENTRY_DURATION:
         raise UserError("It has no end, ends before it starts, or lasts longer than a day.")
     return starts_at, length
 

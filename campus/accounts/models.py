@@ -71,7 +71,7 @@ class Preferences(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences")
     language = models.CharField(
-        max_length=10, blank=True, help_text=_("Of the pages and the letters; empty: as the browser asks.")
+        max_length=10, blank=True, help_text=_("Of the pages and the e-mails; empty: as the browser asks.")
     )
 
     def __str__(self) -> str:

@@ -19,8 +19,8 @@ from campus.attendance.models import (
     Status,
     UnknownPerson,
 )
-from campus.attendance.punctuality import judge_punctuality, limit_scale
 from campus.attendance.selectors import evidence_by_student, watched_intervals
+from campus.attendance.status_rules import limit_scale, status_from_times
 from campus.common.intervals import merge_intervals
 from campus.common.storage import media_files, write_media
 from campus.recordings.models import Recording
@@ -139,7 +139,7 @@ def _propose_record(
     if to_confirm or (counted and seconds >= min_seconds):
         first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
         proposal["machine_status"] = (
-            Status.TO_CONFIRM if to_confirm else judge_punctuality(lecture.course, first, last, duration, unwatched)
+            Status.TO_CONFIRM if to_confirm else status_from_times(lecture.course, first, last, duration, unwatched)
         )
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)

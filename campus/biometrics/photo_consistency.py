@@ -26,11 +26,11 @@ def vectors_of(rows: "list[Embedding]") -> Floats:
 def check_consistency(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, embedder: str) -> tuple[str, Message]:
     """The verdict and the reason for a photo that is usable by itself; both empty where nothing speaks against it."""
     if twin := _find_duplicate(photo, crop):
-        name, alike = twin
+        name, similarity = twin
         return FacePhoto.Verdict.REJECTED, Message(
-            "It is the same picture as {name} (likeness {alike:.2f} of 1); use one of another moment.",
+            "It is the same picture as {name} (likeness {similarity:.2f} of 1); use one of another moment.",
             name=name,
-            alike=alike,
+            similarity=similarity,
         )
     if result.embedding is None:
         return "", Message()
@@ -61,15 +61,15 @@ def _find_duplicate(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
     )
     if not others:
         return None
-    mine = _thumbnail_vector(crop)
+    vector = _thumbnail_vector(crop)
     for other in others:
         try:
             with other.crop.open("rb") as file:
-                alike = float(mine @ _thumbnail_vector(file.read()))
+                similarity = float(vector @ _thumbnail_vector(file.read()))
         except OSError:
             continue
-        if alike >= DUPLICATE_SIMILARITY:
-            return other.original_name, alike
+        if similarity >= DUPLICATE_SIMILARITY:
+            return other.original_name, similarity
     return None
 
 
@@ -104,8 +104,8 @@ def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> t
     best = int(scores.argmax())
     name = next(iter(list(groups.values())[best])).photo.student.name
     if own:
-        mine = float(normalise(vectors_of(own).mean(axis=0)) @ vector)
-        return (name, float(scores[best]), mine) if scores[best] > mine else None
+        own_score = float(normalise(vectors_of(own).mean(axis=0)) @ vector)
+        return (name, float(scores[best]), own_score) if scores[best] > own_score else None
     near = float(
         prior_impostor_model(embedder).threshold(MAX_COUNTED_OBSERVATIONS, DOUBTFUL_FALSE_MATCH_RATE, len(groups))
     )

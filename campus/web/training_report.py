@@ -56,7 +56,7 @@ class TrainingReport:
     gallery: Gallery
     rates: list[Rate]
     plot: SafeString
-    alike: list[tuple[Face, Face, float]]
+    similar_pairs: list[tuple[Face, Face, float]]
     suspects: list[Suspect]
     few: list[Face]
     without: list[Face]
@@ -83,7 +83,7 @@ class TrainingReport:
             gallery=gallery,
             rates=rates,
             plot=draw_similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
-            alike=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
+            similar_pairs=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
             suspects=[
                 Suspect(
                     address=reverse("admin:biometrics_facephoto_change", args=[photo.pk]),

@@ -28,7 +28,7 @@ from typing import IO, Any, TypeVar, cast
 
 FOOTAGE_FILE = 8 * 1024 * 1024  # bytes of a file that are sent at a time
 TRIES = 5
-PATIENCE = 60  # seconds
+TIMEOUT_SECONDS = 60  # seconds
 OVER = ("done", "failed", "cancelled")
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class Rollcall:
         headers = {"Authorization": f"Bearer {self.token}"} | given
         request = urllib.request.Request(address, body, headers, method=method)  # noqa: S310
         try:
-            return cast(HTTPResponse, self.opener.open(request, timeout=PATIENCE))
+            return cast(HTTPResponse, self.opener.open(request, timeout=TIMEOUT_SECONDS))
         except urllib.error.HTTPError as error:
             with error:
                 raise _problem(error) from None

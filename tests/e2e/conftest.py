@@ -18,10 +18,10 @@ from tests.campus.conftest import own_folders, video_bytes, world
 
 __all__ = ["own_folders", "video_bytes", "world"]
 
-PATIENCE = 60.0  # seconds until something that should happen is taken for not happening
+TIMEOUT_SECONDS = 60.0  # seconds until something that should happen is taken for not happening
 WIDE, NARROW = ViewportSize(width=1280, height=1000), ViewportSize(width=390, height=844)
 SERIOUS = ("serious", "critical")
-expect.set_options(timeout=PATIENCE * 1000)
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def address(transactional_db, nobody_works, live_server) -> str:
 @pytest.fixture
 def context(chromium: Browser, address: str) -> Iterator[BrowserContext]:
     context = chromium.new_context(base_url=address, locale="en-GB", viewport=WIDE, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE * 1000)
+    context.set_default_timeout(TIMEOUT_SECONDS * 1000)
     yield context
     context.close()
 
@@ -102,7 +102,7 @@ def sees(page: Page, *texts: str) -> None:
 
 def until(page: Page, condition: Callable[[], object]) -> None:
     """Ask the database until it is so, while the page goes on."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         page.wait_for_timeout(50)

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import REPOSITORY
 
 STUDENTS, ENROL = 30, 10
-PATIENCE = 120_000  # milliseconds for what workers do
+WORK_TIMEOUT_MS = 120_000  # milliseconds for what workers do
 UPLOAD_SPEED = 500_000  # bytes a second, so that it isn't over before the server has stopped
 
 
@@ -138,7 +138,7 @@ def registrar_prepares(page: Page, root: str, roster: tuple[Path, Path]) -> None
     page.goto(f"{root}/admin/biometrics/facephoto/zip/")
     page.set_input_files("[name=file]", roster[1])
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator("body")).to_contain_text(f"{STUDENTS * ENROL} added, 0 skipped", timeout=PATIENCE)
+    expect(page.locator("body")).to_contain_text(f"{STUDENTS * ENROL} added, 0 skipped", timeout=WORK_TIMEOUT_MS)
 
 
 def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
@@ -154,20 +154,20 @@ def lecturer_uploads(page: Page, server: Server, video: Path) -> None:
     network.send("Network.emulateNetworkConditions", slow)
     page.get_by_role("button", name="Upload and take attendance").click()
     sent = page.locator(".upload progress")
-    expect(page.locator(".upload [data-state]")).to_have_text(re.compile(r"\([2-5]\d %\)"), timeout=PATIENCE)
+    expect(page.locator(".upload [data-state]")).to_have_text(re.compile(r"\([2-5]\d %\)"), timeout=WORK_TIMEOUT_MS)
     server.stop()
-    expect(page.locator(".upload")).to_contain_text("Connection lost", timeout=PATIENCE)
+    expect(page.locator(".upload")).to_contain_text("Connection lost", timeout=WORK_TIMEOUT_MS)
     assert float(sent.get_attribute("value")) < 1
     server.start()
     network.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
-    page.wait_for_url("**/recordings/**", timeout=PATIENCE)
+    page.wait_for_url("**/recordings/**", timeout=WORK_TIMEOUT_MS)
 
 
 def lecturer_watches(page: Page) -> None:
     """Until it is done, without a reload."""
     loads = []
     page.on("load", lambda page: loads.append(page.url))
-    expect(page.get_by_role("heading", name="Attendance")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="Attendance")).to_be_visible(timeout=WORK_TIMEOUT_MS)
     assert not loads
 
 

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             name='Preferences',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('language', models.CharField(blank=True, help_text='Of the pages and the letters; empty: as the browser asks.', max_length=10)),
+                ('language', models.CharField(blank=True, help_text='Of the pages and the e-mails; empty: as the browser asks.', max_length=10)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='preferences', to=settings.AUTH_USER_MODEL)),
             ],
         ),

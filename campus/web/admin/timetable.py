@@ -167,7 +167,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
             "title": _("Preview of the timetable"),
             "plans": [plan for plan in previews if plan["writes"] or len(plans) == 1],
             "writes": sum(plan["writes"] for plan in previews),
-            "settled": sum(not plan["writes"] for plan in previews) if len(plans) > 1 else 0,
+            "unchanged": sum(not plan["writes"] for plan in previews) if len(plans) > 1 else 0,
         }
         return TemplateResponse(
             request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}

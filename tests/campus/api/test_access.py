@@ -185,20 +185,20 @@ class TestPhotos(Matrix):
     never = ("put",)
 
 
-class Kept(Matrix):
+class SharedMatrix(Matrix):
     everybodys = True
     registrars = [("patch", "", {}, 200), ("delete", "", None, 204)]
     never = ("put",)
 
 
-class TestRooms(Kept):
+class TestRooms(SharedMatrix):
     path = "rooms"
 
     def row(self, world: World) -> Any:
         return Room.objects.get_or_create(name="C 3")[0]
 
 
-class TestHolidays(Kept):
+class TestHolidays(SharedMatrix):
     path = "holidays"
 
     def row(self, world: World) -> Any:
@@ -351,7 +351,7 @@ class TestGalleries(Matrix):
         assert response.json()["state"] == "queued"
 
 
-class TestStatuses(Kept):
+class TestStatuses(SharedMatrix):
     path, lists = "statuses", False
     registrars = [("patch", "", {"points": 1}, 200), ("delete", "", None, 400)]  # it is always there
 
@@ -402,7 +402,9 @@ class TestDeliveries(Matrix):
 
 def test_every_endpoint_has_its_matrix():
     matrices = {
-        matrix.path: matrix for matrix in (*Matrix.__subclasses__(), *Kept.__subclasses__()) if hasattr(matrix, "path")
+        matrix.path: matrix
+        for matrix in (*Matrix.__subclasses__(), *SharedMatrix.__subclasses__())
+        if hasattr(matrix, "path")
     }
     assert {prefix for prefix, _, _ in router.registry} == set(matrices)
     for prefix, viewset, _ in router.registry:

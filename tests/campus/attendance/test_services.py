@@ -12,9 +12,9 @@ from campus.academics.models import Enrolment, Lecture
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture, save_attendance
-from campus.attendance.punctuality import judge_punctuality
 from campus.attendance.reports import refresh_report, write_recording_report, write_register_report
 from campus.attendance.services import delete_recording
+from campus.attendance.status_rules import status_from_times
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
 from campus.common.storage import media_path
@@ -136,7 +136,7 @@ def test_a_photo_says_present(lecture: Lecture) -> None:
     ],
 )
 def test_statuses_follow_from_the_class_rules(first: float, last: float, duration: float, status: str) -> None:
-    assert judge_punctuality(factories.course(), first, last, duration) == status
+    assert status_from_times(factories.course(), first, last, duration) == status
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_nobody_is_late_or_gone_for_want_of_footage(
     first: float, last: float, unwatched: list[tuple[float, float]], status: str
 ) -> None:
     holes = [(start * MINUTE, end * MINUTE) for start, end in unwatched]
-    assert judge_punctuality(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
+    assert status_from_times(factories.course(), first * MINUTE, last * MINUTE, 90 * MINUTE, holes) == status
 
 
 def test_a_deleted_recording_is_counted_out(

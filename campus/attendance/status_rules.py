@@ -18,7 +18,7 @@ def limit_scale(duration: float) -> float:
     return min(duration / FULL_LECTURE_SECONDS, 1.0)
 
 
-def judge_punctuality(
+def status_from_times(
     course: Course, first: float, last: float, duration: float, unwatched: Sequence[Interval] = ()
 ) -> Status:
     """Present, late or left early, for a student seen from second `first` to second `last` of a recording of `duration`
