@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.utils import translation
 
 # How long an example takes says nothing of the code on a machine that is busy.
 hypothesis.settings.register_profile("tests", deadline=None)
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])
         items[:] = asks
+
+
+@pytest.fixture(autouse=True)
+def default_language() -> None:
+    """What a test before this one said in German does not go on here."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
