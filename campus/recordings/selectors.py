@@ -42,12 +42,14 @@ def segment_length(segment: Segment) -> float:
 
 
 def processed_share(recording: Recording) -> float:
-    """The share (0 to 1) of the available recording that could be processed."""
+    """The share (0 to 1) of the recording that could be processed; of the length that its file claims to have, where
+    less can be read."""
     segments = list(recording.segments.all())
     if not segments:
         return 0.0
     done = sum(segment_length(segment) for segment in segments if segment.state == Segment.State.DONE)
-    return done / sum(segment_length(segment) for segment in segments)
+    planned = sum(segment_length(segment) for segment in segments)
+    return done / max(planned, float(recording.info.get("claimed_duration", 0.0)))
 
 
 def coverage(recording: Recording) -> float:
@@ -71,11 +73,29 @@ def describe_gaps(recording: Recording) -> Message:
     if failed:
         times = _describe_intervals(merge_intervals((segment.start, segment.end) for segment in failed))
         messages += [Message("These segments could not be processed: {times}.", times=times), failed[0].error]
+    if not recording.collected and recording.info:
+        messages += _describe_file_gaps(video_info(recording))
     if recording.collected and not recording.provisional:
         covered = [(clip.recording_start, clip.recording_end) for clip in recording.clips.order_by("recording_start")]
         if missing := find_gaps(covered, recording.duration):
             messages.append(Message("There is no footage of {times}.", times=_describe_intervals(missing)))
     return join_messages(messages)
+
+
+def _describe_file_gaps(info: VideoInfo) -> list[Message]:
+    messages = []
+    if info.claimed_duration:
+        messages.append(
+            Message(
+                "The file claims to last {claimed}, but only {readable} of it can be read: it was cut short.",
+                claimed=format_clock(info.claimed_duration),
+                readable=format_clock(info.duration),
+            )
+        )
+    if info.gaps:
+        times = _describe_intervals(list(info.gaps))
+        messages.append(Message("The recording has no pictures of {times}.", times=times))
+    return messages
 
 
 def _describe_intervals(intervals: list[Interval]) -> Message:

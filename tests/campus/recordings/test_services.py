@@ -16,7 +16,7 @@ from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
-from campus.recordings.selectors import describe_gaps, video_info
+from campus.recordings.selectors import describe_gaps, processed_share, video_info
 from campus.recordings.services import (
     cancel_recording,
     create_recording,
@@ -291,6 +291,18 @@ def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:
     photo = factories.planned(segments=1, duration=0)
     photo.segments.update(end=0, progress=0.5)
     assert progress_of(photo)["share"] == pytest.approx(0.475)
+
+
+def test_a_file_that_was_cut_short_and_one_with_a_pause_say_so() -> None:
+    recording = factories.planned()
+    recording.segments.update(state=Segment.State.DONE)
+    assert (str(describe_gaps(recording)), processed_share(recording)) == ("", 1.0)
+    recording.info |= {"claimed_duration": 240.0, "gaps": [[30.0, 90.0]]}
+    assert str(describe_gaps(recording)) == (
+        "The file claims to last 0:04:00, but only 0:02:00 of it can be read: it was cut short. "
+        "The recording has no pictures of 0:00:30 to 0:01:30."
+    )
+    assert processed_share(recording) == 0.5
 
 
 def test_neighbouring_gaps_are_one() -> None:
