@@ -13,12 +13,12 @@ class AttendanceConfig(AppConfig):
 
 def create_default_statuses(using: str, **_: Any) -> None:
     """Give a new institution the statuses that most institutions use."""
-    from campus.attendance.statuses import BUILT_IN_STATUSES, Status
+    from campus.attendance.statuses import BUILT_IN_STATUSES, MACHINE_ONLY
 
     rows = apps.get_model("attendance", "AttendanceStatus").objects.using(using)
     if rows.exists():
         return
-    settable = {code: values for code, values in BUILT_IN_STATUSES.items() if code != Status.TO_CONFIRM}
+    settable = {code: values for code, values in BUILT_IN_STATUSES.items() if code not in MACHINE_ONLY}
     for position, (code, (letter, points, is_counted, moodle_acronym)) in enumerate(settable.items(), start=1):
         rows.create(
             code=code,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
+    STATUS_CODE_LENGTH,
     AttendanceStatus,
     Status,
     override_choices,
@@ -50,6 +51,9 @@ class Sighting(models.Model):
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
     present = models.BooleanField()
     to_confirm = models.BooleanField(_("to be confirmed"), default=False)
+    recognisable = models.BooleanField(
+        _("recognisable"), default=True, help_text=_("Whether the gallery knew the student's face.")
+    )
     intervals = models.JSONField(default=list)
     seconds = models.FloatField(default=0)
     share = models.FloatField(default=0)
@@ -150,14 +154,19 @@ class UnknownPerson(models.Model):
 
 
 class AttendanceRecord(models.Model):
-    """A student in a lecture. The machine writes only `machine_status`, people write only `override_status`."""
+    """A student in a lecture. The machine writes only `machine_status`, people write only `override_status`.
+
+    `machine_status` is empty where no recording counts.
+    """
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="records", verbose_name=_("lecture"))
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="records", verbose_name=_("student"))
     machine_status = models.CharField(
-        _("proposed by the machine"), max_length=10, choices=Status.choices, default=Status.ABSENT
+        _("proposed by the machine"), max_length=STATUS_CODE_LENGTH, choices=Status.choices, blank=True
     )
-    override_status = models.CharField(_("set by a person"), max_length=10, choices=override_choices, blank=True)
+    override_status = models.CharField(
+        _("set by a person"), max_length=STATUS_CODE_LENGTH, choices=override_choices, blank=True
+    )
     first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
     last_seen = models.DateTimeField(_("last seen"), null=True, blank=True)
     seconds = models.FloatField(_("seconds seen"), default=0)
@@ -173,7 +182,8 @@ class AttendanceRecord(models.Model):
             models.UniqueConstraint(fields=["lecture", "student"], name="unique_record_of_student_in_lecture"),
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="machine_status_is_not_excused"),
             models.CheckConstraint(
-                condition=~Q(override_status="to_confirm"), name="override_status_is_not_to_confirm"
+                condition=~Q(override_status__in=["to_confirm", "not_recognisable"]),
+                name="override_status_is_not_the_machines",
             ),
         ]
         # The dashboard counts the records that wait for a person: few among all records of a faculty.
@@ -224,14 +234,18 @@ class AttendanceChange(models.Model):
         CLEARED = "cleared", _("name removed from a face")
         SIGNED = "signed", _("signed off")
         REOPENED = "reopened", _("reopened")
+        ACCEPTED = "accepted", _("recording accepted")
+        PLACED = "placed", _("recording's start set")
+        MOVED = "moved", _("recording moved")
+        REMOVED = "removed", _("recording removed")
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))
     record = models.ForeignKey(
         AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes"
     )
     kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices, default=ChangeKind.STATUS)
-    old_status = models.CharField(_("before"), max_length=10, choices=status_choices, blank=True)
-    new_status = models.CharField(_("after"), max_length=10, choices=status_choices, blank=True)
+    old_status = models.CharField(_("before"), max_length=STATUS_CODE_LENGTH, choices=status_choices, blank=True)
+    new_status = models.CharField(_("after"), max_length=STATUS_CODE_LENGTH, choices=status_choices, blank=True)
     about = models.CharField(_("about"), max_length=300, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

@@ -22,12 +22,15 @@ class Status(models.TextChoices):
     LATE = "late", _("Late")
     LEFT_EARLY = "left_early", _("Left early")
     TO_CONFIRM = "to_confirm", _("To be confirmed")
+    NOT_RECOGNISABLE = "not_recognisable", _("Not recognisable")
     EXCUSED = "excused", _("Excused")
     ABSENT = "absent", _("Absent")
 
 
-# The built-in statuses that a person may set. Only the machine leaves a status open.
-BUILT_IN_OVERRIDES = [(value, label) for value, label in Status.choices if value != Status.TO_CONFIRM]
+STATUS_CODE_LENGTH = 16
+# Only the machine leaves a status open: it is not certain, or it could not know the student or see the lecture.
+MACHINE_ONLY = {Status.TO_CONFIRM, Status.NOT_RECOGNISABLE}
+BUILT_IN_OVERRIDES = [(value, label) for value, label in Status.choices if value not in MACHINE_ONLY]
 ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 
@@ -59,6 +62,7 @@ BUILT_IN_STATUSES = {
     Status.LATE: ("L", 1, True, "L"),
     Status.LEFT_EARLY: ("LE", 1, True, "L"),
     Status.TO_CONFIRM: ("?", 0, False, ""),
+    Status.NOT_RECOGNISABLE: ("NR", 0, False, ""),
     Status.EXCUSED: ("E", 1, False, "E"),
     Status.ABSENT: ("A", 0, True, "A"),
 }
@@ -72,7 +76,7 @@ class AttendanceStatus(models.Model):
 
     code = models.SlugField(
         _("code"),
-        max_length=10,
+        max_length=STATUS_CODE_LENGTH,
         unique=True,
         help_text=_("Stored with each record. It cannot be changed later, so choose a plain word."),
     )
@@ -104,7 +108,9 @@ class AttendanceStatus(models.Model):
         ordering = ["position", "code"]
         constraints = [
             models.CheckConstraint(condition=Q(points__gte=0), name="status_points_are_not_negative"),
-            models.CheckConstraint(condition=~Q(code="to_confirm"), name="status_code_is_not_to_confirm"),
+            models.CheckConstraint(
+                condition=~Q(code__in=["to_confirm", "not_recognisable"]), name="status_code_is_not_the_machines"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,9 +132,9 @@ class AttendanceStatus(models.Model):
         return changed or records.objects.filter(override_status=self.code).exists()
 
     def clean(self) -> None:
-        if self.code == Status.TO_CONFIRM:
+        if self.code in MACHINE_ONLY:
             raise ValidationError(
-                {"code": _("“to be confirmed” is reserved for what the machine leaves open. Choose another code.")}
+                {"code": _("This code is reserved for what the machine leaves open. Choose another.")}
             )
         if not self.is_built_in and not self.name.strip():
             raise ValidationError({"name": _("Give the status a name.")})
@@ -162,7 +168,7 @@ def _cached_rows() -> tuple[AttendanceStatus, ...]:
 
 
 def status_definitions() -> dict[str, StatusDefinition]:
-    """All statuses by their codes, in the institution's order; "to be confirmed" comes last."""
+    """All statuses by their codes, in the institution's order; those of the machine alone come last."""
     definitions = {
         row.code: StatusDefinition(
             code=row.code,
@@ -196,7 +202,7 @@ def status_choices() -> list[tuple[str, str]]:
 
 def override_choices() -> list[tuple[str, str]]:
     """The statuses that a person may set, as choices."""
-    return [(code, label) for code, label in status_choices() if code != Status.TO_CONFIRM]
+    return [(code, label) for code, label in status_choices() if code not in MACHINE_ONLY]
 
 
 def status_label(code: str) -> str:

@@ -23,8 +23,8 @@ def recording_path(recording: "Recording", name: str) -> str:
 class Recording(jobs.LeasedJob):
     """A video of a lecture, or a photo of the classroom, which is a recording of one frame.
 
-    uploaded --ingest--> processing --last segment--> aggregating --vote--> done; failed or cancelled from any of the
-    first three.
+    uploaded --ingest--> processing --last segment--> aggregating --vote--> done, or needs_review --a person accepts
+    it--> done; failed or cancelled from any of the first three.
 
     A collected recording is what one camera saw of the lecture. It has no file of its own but clips of footage files,
     its second 0 is the start of the lecture, and it returns from done to processing when another footage file arrives.
@@ -34,9 +34,16 @@ class Recording(jobs.LeasedJob):
         UPLOADED = "uploaded", _("waiting")
         PROCESSING = "processing", _("looking for faces")
         AGGREGATING = "aggregating", _("counting")
+        NEEDS_REVIEW = "needs_review", _("to be checked")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
+
+    class OffsetSource(models.TextChoices):
+        ASSUMED = "assumed", _("assumed: nothing says when it began")
+        CAMERA = "camera", _("by the camera's clock, which is written in the file")
+        FILE_NAME = "file_name", _("by the file's name")
+        PERSON = "person", _("set by a person")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("lecture"))
@@ -61,7 +68,26 @@ class Recording(jobs.LeasedJob):
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
+    offset = models.FloatField(
+        _("starts at second"), default=0, help_text=_("Of the lecture. Negative: it begins before the lecture.")
+    )
+    offset_source = models.CharField(
+        max_length=10, choices=OffsetSource.choices, default=OffsetSource.ASSUMED, editable=False
+    )
+
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.UPLOADED, editable=False)
+    held = models.BooleanField(
+        _("held back"), default=False, editable=False, help_text=_("Does not count until a person has checked it.")
+    )
+    review_reasons = models.JSONField(
+        _("why it is to be checked"),
+        default=list,
+        editable=False,
+        help_text=_("Of each reason: its code, and the message."),
+    )
+    accepted_reasons = models.JSONField(
+        default=list, editable=False, help_text=_("The codes of the reasons that a person has checked and accepted.")
+    )
     run = models.PositiveIntegerField(
         _("run"), default=1, editable=False, help_text=_("Increases each time attendance is taken again.")
     )

@@ -23,8 +23,8 @@ class Migration(migrations.Migration):
             name='AttendanceRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('machine_status', models.CharField(choices=[('present', 'Present'), ('late', 'Late'), ('left_early', 'Left early'), ('to_confirm', 'To be confirmed'), ('excused', 'Excused'), ('absent', 'Absent')], default='absent', max_length=10, verbose_name='proposed by the machine')),
-                ('override_status', models.CharField(blank=True, choices=campus.attendance.statuses.override_choices, max_length=10, verbose_name='set by a person')),
+                ('machine_status', models.CharField(blank=True, choices=[('present', 'Present'), ('late', 'Late'), ('left_early', 'Left early'), ('to_confirm', 'To be confirmed'), ('not_recognisable', 'Not recognisable'), ('excused', 'Excused'), ('absent', 'Absent')], max_length=16, verbose_name='proposed by the machine')),
+                ('override_status', models.CharField(blank=True, choices=campus.attendance.statuses.override_choices, max_length=16, verbose_name='set by a person')),
                 ('first_seen', models.DateTimeField(blank=True, null=True, verbose_name='first seen')),
                 ('last_seen', models.DateTimeField(blank=True, null=True, verbose_name='last seen')),
                 ('seconds', models.FloatField(default=0, verbose_name='seconds seen')),
@@ -44,9 +44,9 @@ class Migration(migrations.Migration):
             name='AttendanceChange',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened')], default='status', max_length=10, verbose_name='kind')),
-                ('old_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=10, verbose_name='before')),
-                ('new_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=10, verbose_name='after')),
+                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('removed', 'recording removed')], default='status', max_length=10, verbose_name='kind')),
+                ('old_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='before')),
+                ('new_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='after')),
                 ('about', models.CharField(blank=True, max_length=300, verbose_name='about')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('user_name', models.CharField(help_text='As it was then, in case the account is deleted.', max_length=150, verbose_name='by')),
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
             name='AttendanceStatus',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(help_text='Stored with each record. It cannot be changed later, so choose a plain word.', max_length=10, unique=True, verbose_name='code')),
+                ('code', models.SlugField(help_text='Stored with each record. It cannot be changed later, so choose a plain word.', max_length=16, unique=True, verbose_name='code')),
                 ('name', models.CharField(blank=True, max_length=40, verbose_name='name')),
                 ('letter', models.CharField(help_text='In the register: one to three letters.', max_length=3, unique=True, verbose_name='letter')),
                 ('points', models.DecimalField(decimal_places=2, max_digits=5, validators=[django.core.validators.MinValueValidator(0)], verbose_name='points')),
@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'status',
                 'verbose_name_plural': 'statuses',
                 'ordering': ['position', 'code'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('points__gte', 0)), name='status_points_are_not_negative'), models.CheckConstraint(condition=models.Q(('code', 'to_confirm'), _negated=True), name='status_code_is_not_to_confirm')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('points__gte', 0)), name='status_points_are_not_negative'), models.CheckConstraint(condition=models.Q(('code__in', ['to_confirm', 'not_recognisable']), _negated=True), name='status_code_is_not_the_machines')],
             },
         ),
         migrations.CreateModel(
@@ -137,6 +137,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('present', models.BooleanField()),
                 ('to_confirm', models.BooleanField(default=False, verbose_name='to be confirmed')),
+                ('recognisable', models.BooleanField(default=True, help_text="Whether the gallery knew the student's face.", verbose_name='recognisable')),
                 ('intervals', models.JSONField(default=list)),
                 ('seconds', models.FloatField(default=0)),
                 ('share', models.FloatField(default=0)),
@@ -211,7 +212,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='attendancerecord',
-            constraint=models.CheckConstraint(condition=models.Q(('override_status', 'to_confirm'), _negated=True), name='override_status_is_not_to_confirm'),
+            constraint=models.CheckConstraint(condition=models.Q(('override_status__in', ['to_confirm', 'not_recognisable']), _negated=True), name='override_status_is_not_the_machines'),
         ),
         migrations.AddConstraint(
             model_name='faceoverride',
