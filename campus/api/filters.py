@@ -14,7 +14,14 @@ from campus.academics.models import Course, Enrolment, Lecture, LectureSeries, S
 from campus.academics.selectors import courses_for
 from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Sighting, UnknownPerson
+from campus.attendance.models import (
+    EFFECTIVE_STATUS,
+    AttendanceChange,
+    AttendanceRecord,
+    Report,
+    Sighting,
+    UnknownPerson,
+)
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
@@ -186,7 +193,7 @@ class RecordFilter(filters.FilterSet):
                     )
                 }
             )
-        return queryset.filter(Q(override_status=value) | Q(override_status="", machine_status=value))
+        return queryset.alias(effective_status=EFFECTIVE_STATUS).filter(effective_status=value)
 
     def filter_overridden(
         self, queryset: QuerySet[AttendanceRecord], name: str, value: bool

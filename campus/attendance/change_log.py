@@ -2,6 +2,8 @@
 why.
 """
 
+from uuid import UUID, uuid4
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 
@@ -36,15 +38,21 @@ def log_change(
     *,
     record: AttendanceRecord | None = None,
     old_status: str = "",
+    old_override: str = "",
+    batch: UUID | None = None,
     about: str = "",
     reason: str = "",
 ) -> None:
-    """Log a change after it was made: the new status is the record's status now."""
+    """Log a change after it was made: the new status is the record's status now. What one action changes shares a
+    `batch`.
+    """
     AttendanceChange.objects.create(
         lecture=lecture,
         record=record,
         kind=kind,
         old_status=old_status,
+        old_override=old_override,
+        batch=batch or uuid4(),
         new_status=record.status if record else "",
         about=about[:MAX_TEXT_LENGTH],
         reason=reason.strip()[:MAX_TEXT_LENGTH],

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.register import Register, lecture_labels
+from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
@@ -17,6 +18,8 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 def lecture_csv(lecture: Lecture) -> bytes:
     """The lecture, one line a student."""
+    roll = lecture_roll(lecture)
+    sources = status_sources(lecture, roll)
     rows = [
         (
             record.student.number,
@@ -27,9 +30,9 @@ def lecture_csv(lecture: Lecture) -> bytes:
             f"{record.seconds / 60:.1f}",
             f"{record.share:.2f}",
             f"{record.confidence:.2f}",
-            _("a person") if record.override_status else _("machine"),
+            sources[record.student_id],
         )
-        for record in lecture.records.select_related("student").order_by("student__name", "student__number")
+        for record in roll
     ]
     header = (
         _("Number"),

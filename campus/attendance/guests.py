@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture, Student
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Sighting
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse, FaceOverride, Sighting
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
 from campus.biometrics.services import delete_photo, move_photo
@@ -32,6 +32,7 @@ def merge_guest(*, guest: Student, student: Student, user: User) -> None:
             move_photo(photo=photo, student=student)
     lectures = _merge_sightings(guest, student)
     FaceOverride.objects.filter(student=guest).update(student=student)
+    Excuse.objects.filter(student=guest).update(student=student)
     _merge_records(guest, student, user)
     for lecture in Lecture.objects.filter(pk__in=lectures):
         recount_lecture(lecture=lecture)

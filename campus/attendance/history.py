@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.accounts.roles import AnyUser
-from campus.attendance.models import AttendanceRecord, RegisterPolicy
-from campus.attendance.register import EFFECTIVE_STATUS, Tally, in_days, max_lecture_points, tally_statuses
-from campus.attendance.selectors import records_for
+from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord, RegisterPolicy
+from campus.attendance.register import Tally, in_days, max_lecture_points, tally_statuses
+from campus.attendance.selectors import held_lectures, records_for
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
 # The Monday of a week, and the share of the possible points that was reached, 0..1.
@@ -60,7 +60,7 @@ def student_history(
     """The student in each class that the user may see, ordered by the classes' codes; the lectures by time."""
     definitions = status_definitions()
     records = records_for(user).filter(
-        in_days(since, until, "lecture__starts_at"), student=student, lecture__cancelled=False
+        in_days(since, until, "lecture__starts_at"), student=student, lecture__in=held_lectures()
     )
     by_course: dict[int, list[StudentLecture]] = {}
     courses: dict[int, Course] = {}

@@ -7,7 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting, UnknownPerson
+from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
+from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.selectors import evidence_by_student
 from campus.attendance.statuses import meaning_of, status_choices
 from campus.biometrics.selectors import acceptance_threshold
@@ -25,7 +26,8 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     recordings = [recording] if recording else list(done.select_related("gallery").order_by("original_name", "pk"))
     duration = max(recording.duration for recording in recordings)
     evidence = evidence_by_student(lecture, recording)
-    records = lecture.records.select_related("student").order_by("student__name", "student__number")
+    roll = lecture_roll(lecture)
+    sources = status_sources(lecture, roll)
     # The first recording stands for all in what they share: the strictness, and the gallery they were compared with.
     gallery = recordings[0].gallery
     strictness = recordings[0].strictness
@@ -40,7 +42,10 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         threshold=acceptance_threshold(gallery, strictness) if gallery else None,
         margin=gallery.margin if gallery else None,
         coverage=max(recording.coverage for recording in recordings),
-        students=tuple(_student_row(record, evidence.get(record.student_id, []), duration) for record in records),
+        students=tuple(
+            _student_row(record, sources[record.student_id], evidence.get(record.student_id, []), duration)
+            for record in roll
+        ),
         unknown=tuple(
             UnknownRow(
                 intervals=tuple((start, end) for start, end in person.intervals),
@@ -55,7 +60,9 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     )
 
 
-def _student_row(record: AttendanceRecord, evidence: list[Sighting | UnknownPerson], duration: float) -> StudentRow:
+def _student_row(
+    record: AttendanceRecord, source: str, evidence: list[Sighting | UnknownPerson], duration: float
+) -> StudentRow:
     intervals = merge_intervals((start, end) for row in evidence for start, end in row.intervals)
     seconds = sum(end - start for start, end in intervals)
     pictures = _read_pictures([crop for row in evidence for crop in row.crops])
@@ -68,7 +75,7 @@ def _student_row(record: AttendanceRecord, evidence: list[Sighting | UnknownPers
         # A photo has no duration; its sightings say how much of it they cover.
         share=min(seconds / duration, 1.0) if duration else max((row.share for row in evidence), default=0.0),
         confidence=max((row.confidence for row in evidence), default=0.0),
-        source=_source(record),
+        source=source,
         picture=next(pictures, None),
         status_code=meaning_of(record.status),
     )
@@ -87,14 +94,6 @@ def _details(lecture: Lecture, recordings: list[Recording]) -> list[tuple[str, s
         if names:
             details.append((_("No usable photos of"), ", ".join(names)))
     return details
-
-
-def _source(record: AttendanceRecord) -> str:
-    """Who says so: the machine, or the person who set the status."""
-    if not record.override_status:
-        return _("machine")
-    change = record.changes.filter(kind=AttendanceChange.ChangeKind.STATUS).first()
-    return change.user_name if change else _("machine")
 
 
 def _read_pictures(crops: list[dict[str, str]]) -> Iterator[bytes]:

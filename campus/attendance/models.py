@@ -3,16 +3,20 @@ to them.
 """
 
 import uuid
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce, TruncDate
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
+    EXCUSABLE,
     STATUS_CODE_LENGTH,
     AttendanceStatus,
     Status,
@@ -21,12 +25,14 @@ from campus.attendance.statuses import (
     status_label,
 )
 from campus.common import jobs
+from campus.common.file_names import file_suffix
 from campus.recordings.models import Recording
 
 __all__ = [
     "AttendanceChange",
     "AttendanceRecord",
     "AttendanceStatus",
+    "Excuse",
     "FaceOverride",
     "RegisterPolicy",
     "Report",
@@ -137,10 +143,11 @@ class UnknownPerson(models.Model):
     def __str__(self) -> str:
         return f"unknown person {self.index + 1} in {self.recording}"
 
-    # Constants in place of Sighting's fields, for unknown people whom a person has named: a person is certain.
+    # Constants in place of Sighting's fields, for unknown people whom a person has named: a person is certain, and the
+    # machine has no say in it.
     present = True
     to_confirm = False
-    confidence = 1.0
+    confidence = 0.0
 
     @property
     def student_id(self) -> int | None:
@@ -151,6 +158,68 @@ class UnknownPerson(models.Model):
     def share(self) -> float:
         duration = self.recording.duration
         return min(self.seconds / duration, 1.0) if duration else 1.0
+
+
+def excuse_document_path(excuse: "Excuse", name: str) -> str:
+    """Names from outside are data, never paths: the stored name is the row's UUID."""
+    return f"excuses/{excuse.id}{file_suffix(name)}"
+
+
+class Excuse(models.Model):
+    """A student is excused from one day to another, both included: in one class, or in all where `course` is empty.
+
+    Nothing is copied to the lectures: each record looks for the excuse that covers it. An excuse that was withdrawn is
+    kept, and excuses nobody.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="excuses", verbose_name=_("student"))
+    course = models.ForeignKey(
+        Course, null=True, blank=True, on_delete=models.CASCADE, related_name="excuses", verbose_name=_("class")
+    )
+    first_day = models.DateField(_("from"))
+    last_day = models.DateField(_("to"))
+    reason = models.CharField(_("reason"), max_length=300)
+    document = models.FileField(_("document"), upload_to=excuse_document_path, blank=True)
+    document_name = models.CharField(max_length=255, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    user_name = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_by = models.CharField(max_length=150, blank=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("excuse")
+        verbose_name_plural = _("excuses")
+        ordering = ["-first_day", "-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(last_day__gte=F("first_day")),
+                name="excuse_ends_after_it_starts",
+                violation_error_message=_("The excuse ends before it starts."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.student}: {self.reason}"
+
+
+def covering_excuses(course: Any, day: Any) -> models.QuerySet[Excuse]:
+    """The excuses that cover lectures of a class on a day, the oldest first. The arguments are values, or expressions
+    of an outer query.
+    """
+    excuses = Excuse.objects.filter(first_day__lte=day, last_day__gte=day, withdrawn_at=None)
+    return excuses.filter(Q(course=None) | Q(course=course)).order_by("created_at", "pk")
+
+
+class RecordManager(models.Manager["AttendanceRecord"]):
+    """Records come with the reason of the excuse that covers them, so that nobody has to think of excuses."""
+
+    def get_queryset(self) -> models.QuerySet["AttendanceRecord"]:
+        day = TruncDate(ExpressionWrapper(OuterRef("lecture__starts_at"), output_field=DateTimeField()))
+        excuses = covering_excuses(OuterRef("lecture__course"), day).filter(student=OuterRef("student"))
+        reason = Coalesce(Subquery(excuses.values("reason")[:1]), Value(""))
+        return super().get_queryset().annotate(excuse_reason=reason)
 
 
 class AttendanceRecord(models.Model):
@@ -173,6 +242,8 @@ class AttendanceRecord(models.Model):
     share = models.FloatField(_("share of the lecture"), default=0)
     confidence = models.FloatField(_("confidence"), default=0)
     updated_at = models.DateTimeField(_("changed at"), auto_now=True)
+
+    objects = RecordManager()
 
     class Meta:
         verbose_name = _("attendance record")
@@ -200,11 +271,30 @@ class AttendanceRecord(models.Model):
 
     @property
     def status(self) -> str:
-        """The status that counts: a person's override, or else the machine's proposal."""
+        """The status that counts: a person's override, or else the machine's proposal, unless the student is excused
+        and did not attend. Empty: nothing is known yet.
+        """
+        if not self.override_status and self.machine_status in EXCUSABLE and self.excuse_reason:
+            return Status.EXCUSED.value
         return self.override_status or self.machine_status
+
+    @cached_property
+    def excuse_reason(self) -> str:
+        """The reason of the excuse that covers the lecture; empty without one. Queries have it already."""
+        day = timezone.localtime(self.lecture.starts_at).date()
+        excuse = covering_excuses(self.lecture.course_id, day).filter(student=self.student_id).first()
+        return excuse.reason if excuse else ""
 
     def get_status_display(self) -> str:
         return status_label(self.status)
+
+
+# AttendanceRecord.status as a database expression.
+EFFECTIVE_STATUS = Case(
+    When(~Q(override_status=""), then=F("override_status")),
+    When(~Q(excuse_reason="") & Q(machine_status__in=EXCUSABLE), then=Value(Status.EXCUSED.value)),
+    default=F("machine_status"),
+)
 
 
 class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
@@ -222,7 +312,8 @@ class AttendanceChange(models.Model):
     lecture exists.
 
     `record` is the record whose status changed, from `old_status` to `new_status`; `about` says which face it was
-    about.
+    about. What one action changed has one `batch`, also where it is taken back. `old_override` is the record's override
+    before.
     """
 
     class ChangeKind(models.TextChoices):
@@ -234,6 +325,7 @@ class AttendanceChange(models.Model):
         CLEARED = "cleared", _("name removed from a face")
         SIGNED = "signed", _("signed off")
         REOPENED = "reopened", _("reopened")
+        UNDONE = "undone", _("taken back")
         ACCEPTED = "accepted", _("recording accepted")
         PLACED = "placed", _("recording's start set")
         MOVED = "moved", _("recording moved")
@@ -244,6 +336,8 @@ class AttendanceChange(models.Model):
         AttendanceRecord, null=True, blank=True, on_delete=models.CASCADE, related_name="changes"
     )
     kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices, default=ChangeKind.STATUS)
+    batch = models.UUIDField(default=uuid.uuid4, db_index=True)
+    old_override = models.CharField(max_length=STATUS_CODE_LENGTH, blank=True)
     old_status = models.CharField(_("before"), max_length=STATUS_CODE_LENGTH, choices=status_choices, blank=True)
     new_status = models.CharField(_("after"), max_length=STATUS_CODE_LENGTH, choices=status_choices, blank=True)
     about = models.CharField(_("about"), max_length=300, blank=True)

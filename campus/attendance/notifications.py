@@ -42,7 +42,7 @@ def _notify_counted(lecture: Lecture, *, key: str, unknown_count: int) -> None:
     queue_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
     if not policy_for(lecture.course).mail_lecturers:
         return
-    counts = Counter(record.status for record in lecture.records.all())
+    counts = Counter(record.status for record in lecture.records.all() if record.status)
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with use_language_of(user):
             context = _email_context(lecture) | {

@@ -18,8 +18,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff
 from campus.attendance.notifications import notify_signed_off
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports
-from campus.attendance.selectors import records_for
-from campus.attendance.statuses import override_choices
+from campus.attendance.roll import lecture_roll, write_overrides
 from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN_STATES
@@ -37,23 +36,8 @@ def set_overrides(
 
     Raises UserError for an unknown status.
     """
-    known = [code for code, _label in override_choices()]
-    if status and status not in known:
-        raise UserError(
-            "“{status}” is not a status that a person can set. Choose one of: {known}.",
-            status=status,
-            known=", ".join(known),
-        )
     lecture = lock_lecture(lecture.pk, user)
-    changed = []
-    differing = records_for(user).filter(lecture=lecture, pk__in=records).exclude(override_status=status)
-    for record in differing.select_related("student").order_by("student__name", "pk"):
-        old_status = record.status
-        record.override_status = status
-        record.save(update_fields=["override_status", "updated_at"])
-        log_change(lecture, user, ChangeKind.STATUS, record=record, old_status=old_status, reason=reason)
-        changed.append(record)
-    return changed
+    return write_overrides(lecture, dict.fromkeys(records, status), user=user, reason=reason)
 
 
 def set_override(*, record: AttendanceRecord, status: str, reason: str, user: User) -> AttendanceRecord:
@@ -77,16 +61,26 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
     lecture = lock_lecture(lecture.pk, user)
     if SignOff.objects.filter(lecture=lecture).exists():
         raise UserError("This lecture is signed off already.")
-    records = list(lecture.records.all())
-    if not records:
-        raise UserError("There is no attendance to sign off yet. Upload a recording first.")
+    if lecture.cancelled:
+        raise UserError("This lecture is cancelled, so there is no attendance to sign off.")
+    roll = lecture_roll(lecture)
+    if not any(record.machine_status or record.override_status for record in roll):
+        raise UserError("There is no attendance to sign off yet. Mark the students, or upload a recording, first.")
     if lecture.recordings.filter(state__in=OPEN_STATES).exists():
         raise UserError("A recording is still being processed. Wait until it is done, or cancel it, then sign off.")
     if lecture.recordings.filter(provisional=True).exists():
         raise UserError(
             "More footage of this lecture is expected. Wait for it, or accept what has arrived, then sign off."
         )
-    if to_confirm := sum(record.status == Status.TO_CONFIRM for record in records):
+    if unmarked := sum(not record.status for record in roll):
+        raise UserError(
+            Message.with_count(
+                "{n} student has no status yet. Mark this student first.",
+                "{n} students have no status yet. Mark them, or all others as present or absent, first.",
+                n=unmarked,
+            )
+        )
+    if to_confirm := sum(record.status == Status.TO_CONFIRM for record in roll):
         raise UserError(
             Message.with_count(
                 "{n} student is still to be confirmed. Confirm this student first.",

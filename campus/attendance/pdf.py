@@ -14,6 +14,7 @@ from campus.academics.models import Lecture
 from campus.attendance.models import SignOff
 from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterRow
+from campus.attendance.roll import lecture_roll
 from campus.attendance.statuses import meaning_of, status_definitions
 from recognition.excel.tables import STATUS_COLOURS, clean_text
 
@@ -126,7 +127,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
     widths = (NUMBER_WIDTH, 68.0, 30.0, 20.0, 20.0, document.epw - NUMBER_WIDTH - 138.0)
     names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
     document.add_header_row(widths, names)
-    for record in lecture.records.select_related("student").order_by("student__name", "student__number"):
+    for record in lecture_roll(lecture):
         if document.will_page_break(ROW_HEIGHT):
             document.add_page()
             document.add_header_row(widths, names)
@@ -138,7 +139,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             *times,
             f"{record.seconds / 60:.0f}",
         )
-        colours = ("", "", STATUS_COLOURS[meaning_of(record.status)], "", "", "")
+        colours = ("", "", STATUS_COLOURS.get(meaning_of(record.status), ""), "", "", "")
         for width, cell, colour in zip(widths, cells, colours, strict=True):
             document.add_cell(width, cell, colour=colour)
         document.ln(ROW_HEIGHT)

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
-from campus.attendance.models import AttendanceRecord
+from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord
 from campus.attendance.policy import policy_for
+from campus.attendance.selectors import held_lectures
 from campus.attendance.statuses import StatusDefinition, status_definitions
-
-# AttendanceRecord.status as a database expression.
-EFFECTIVE_STATUS = Case(When(override_status="", then=F("machine_status")), default=F("override_status"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +113,8 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
     definitions = status_definitions()
     lecture_points = max_lecture_points(definitions.values())
     required_share = policy_for(course).required_percent / 100
-    held = Lecture.objects.filter(in_days(since, until), course=course, cancelled=False, records__isnull=False)
-    held = held.exclude(recordings__provisional=True)
-    lectures = tuple(held.distinct().order_by("starts_at"))
+    held = held_lectures().filter(in_days(since, until), course=course).exclude(recordings__provisional=True)
+    lectures = tuple(held.order_by("starts_at"))
     column_of = {lecture.pk: column for column, lecture in enumerate(lectures)}
     by_student: dict[int, list[StatusDefinition | None]] = {}
     records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()

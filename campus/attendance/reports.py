@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from campus.academics.models import Course, Lecture
 from campus.attendance.csv_files import moodle_marks
 from campus.attendance.lecture_report import build_lecture_report
-from campus.attendance.models import Report
+from campus.attendance.models import Excuse, Report
 from campus.attendance.policy import policy_for
 from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
@@ -67,12 +68,18 @@ def refresh_lecture_reports(*, lecture: Lecture) -> None:
 
 
 def refresh_report(*, report: Report) -> Report:
-    """The report, up to date: its workbook is written again if the records have changed since, or if the file is
-    missing.
+    """The report, up to date: its workbook is written again if the records or the students' excuses have changed
+    since, or if the file is missing.
     """
     if report.lecture is None:
         return write_register_report(course=report.course)
-    changed = report.lecture.records.filter(updated_at__gt=report.created_at).exists()
+    changed = (
+        report.lecture.records.filter(updated_at__gt=report.created_at).exists()
+        or Excuse.objects.filter(
+            Q(created_at__gt=report.created_at) | Q(withdrawn_at__gt=report.created_at),
+            student__records__lecture=report.lecture,
+        ).exists()
+    )
     if not changed and report_path(report.file_name).exists():
         return report
     if report.recording:

@@ -4,20 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
+    Excuse,
     FaceOverride,
     Report,
     Sighting,
     SignOff,
     Snapshot,
     UnknownPerson,
+    covering_excuses,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.common.intervals import merge_intervals
@@ -50,6 +53,12 @@ def reports_for(user: AnyUser) -> QuerySet[Report]:
     return Report.objects.filter(course__in=courses_for(user))
 
 
+def held_lectures() -> QuerySet[Lecture]:
+    """The lectures that took place and have attendance: a recording or a person has said something about a student."""
+    said = AttendanceRecord.objects.filter(~Q(machine_status="", override_status=""), lecture=OuterRef("pk"))
+    return Lecture.objects.filter(Exists(said), cancelled=False)
+
+
 def can_edit_until_sign_off(user: AnyUser, lecture: Lecture) -> bool:
     """Whether the user may change the lecture's result as long as it is not signed off."""
     return not is_auditor(user) and courses_for(user).filter(pk=lecture.course_id).exists()
@@ -80,6 +89,25 @@ def evidence_by_student(
         if person.student_id is not None:
             evidence.setdefault(person.student_id, []).append(person)
     return evidence
+
+
+def excuses_for(user: AnyUser) -> QuerySet[Excuse]:
+    """Those for the user's classes, and those for all classes of the user's students. Withdrawn ones too."""
+    everywhere = Q(course=None, student__in=students_for(user))
+    return Excuse.objects.filter(everywhere | Q(course__in=courses_for(user)))
+
+
+def excuse_reasons(lecture: Lecture) -> dict[int, str]:
+    """Why students are excused from the lecture, by their ids."""
+    day = timezone.localtime(lecture.starts_at).date()
+    return dict(covering_excuses(lecture.course_id, day).reverse().values_list("student", "reason"))
+
+
+def staff_who_named(lecture: Lecture) -> dict[int, str]:
+    """Of each student whom the machine did not recognise but a person found among the unknown people, who that was."""
+    recognised = Sighting.objects.filter(recording__lecture=lecture, present=True).values("student")
+    named = UnknownPerson.objects.filter(recording__lecture=lecture, override__student__isnull=False)
+    return dict(named.exclude(override__student__in=recognised).values_list("override__student", "override__user_name"))
 
 
 def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:

@@ -31,6 +31,8 @@ STATUS_CODE_LENGTH = 16
 # Only the machine leaves a status open: it is not certain, or it could not know the student or see the lecture.
 MACHINE_ONLY = {Status.TO_CONFIRM, Status.NOT_RECOGNISABLE}
 BUILT_IN_OVERRIDES = [(value, label) for value, label in Status.choices if value not in MACHINE_ONLY]
+# What the machine may say of a student who is excused then: it did not see him or her.
+EXCUSABLE = ("", Status.ABSENT.value, Status.NOT_RECOGNISABLE.value)
 ATTENDED = {Status.PRESENT, Status.LATE, Status.LEFT_EARLY}
 
 
@@ -213,12 +215,12 @@ def status_label(code: str) -> str:
     return definition.label if definition else code
 
 
-def meaning_of(code: str) -> Status:
-    """The built-in status that `code` counts as.
+def meaning_of(code: str) -> str:
+    """The built-in status that `code` counts as; empty where it is, because nothing is known yet.
 
     `EXCUSED` where its row was deleted, so that nobody counts as absent by accident.
     """
-    if code in BUILT_IN_STATUSES:
-        return Status(code)
+    if not code or code in BUILT_IN_STATUSES:
+        return code
     definition = status_definitions().get(code)
-    return Status(definition.meaning) if definition else Status.EXCUSED
+    return definition.meaning if definition else Status.EXCUSED.value

@@ -10,12 +10,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Course, Lecture, Student
+from campus.academics.models import Course, Student
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.attendance.models import RegisterPolicy
 from campus.attendance.policy import split_addresses
 from campus.attendance.register import Register, RegisterRow, build_register, in_days
 from campus.attendance.reports import write_register_report
+from campus.attendance.selectors import held_lectures
 from campus.outbox.models import Delivery
 from campus.outbox.services import queue_email, queue_event
 
@@ -72,7 +73,7 @@ def notify_week() -> None:
     Repeating it in the same week sends nothing twice.
     """
     week = Week.last()
-    held = Lecture.objects.filter(in_days(week.monday, week.sunday), cancelled=False, records__isnull=False)
+    held = held_lectures().filter(in_days(week.monday, week.sunday))
     policies = (
         RegisterPolicy.objects.filter(course__lectures__in=held)
         .select_related("course")

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.models import Status
-from campus.attendance.selectors import records_for
+from campus.attendance.selectors import held_lectures, records_for
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
@@ -102,11 +102,10 @@ def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
 
 
 def _lectures_without_recording(user: User, now: datetime) -> list[Todo]:
-    over = lectures_for(user).filter(
-        ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False, recordings=None, records=None
-    )
+    over = lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False, recordings=None)
+    over = over.exclude(pk__in=held_lectures())
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
-        Todo(lecture, _("No recording yet."), reverse("lecture", args=[lecture.pk]))
+        Todo(lecture, _("No recording and no roll yet."), reverse("lecture", args=[lecture.pk]))
         for lecture in over.select_related("course").order_by("-starts_at", "pk")[:MAX_TODOS_OF_A_KIND]
     ]

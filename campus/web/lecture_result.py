@@ -55,7 +55,7 @@ class StudentResult:
 
     @property
     def css_class(self) -> str:
-        return statuses.meaning_of(self.record.status).value
+        return statuses.meaning_of(self.record.status)
 
     @property
     def needs_check(self) -> bool:
@@ -143,7 +143,7 @@ def build_lecture_result(
             for record in to_confirm
         ],
         counts=[
-            (statuses.meaning_of(code).value, label, count_by_status[code])
+            (statuses.meaning_of(code), label, count_by_status[code])
             for code, label in statuses.status_choices()
             if count_by_status[code]
         ],

@@ -61,7 +61,7 @@ def build_timeline(
                 Line(
                     name=record.student.name,
                     address=address,
-                    status=statuses.meaning_of(record.status).value,
+                    status=statuses.meaning_of(record.status),
                     bars=bars,
                 )
             )

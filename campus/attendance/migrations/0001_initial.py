@@ -1,3 +1,4 @@
+import campus.attendance.models
 import campus.attendance.policy
 import campus.attendance.statuses
 import campus.common.messages
@@ -44,7 +45,9 @@ class Migration(migrations.Migration):
             name='AttendanceChange',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('removed', 'recording removed')], default='status', max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('undone', 'taken back'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('removed', 'recording removed')], default='status', max_length=10, verbose_name='kind')),
+                ('batch', models.UUIDField(db_index=True, default=uuid.uuid4)),
+                ('old_override', models.CharField(blank=True, max_length=16)),
                 ('old_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='before')),
                 ('new_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='after')),
                 ('about', models.CharField(blank=True, max_length=300, verbose_name='about')),
@@ -79,6 +82,29 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'statuses',
                 'ordering': ['position', 'code'],
                 'constraints': [models.CheckConstraint(condition=models.Q(('points__gte', 0)), name='status_points_are_not_negative'), models.CheckConstraint(condition=models.Q(('code__in', ['to_confirm', 'not_recognisable']), _negated=True), name='status_code_is_not_the_machines')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Excuse',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('first_day', models.DateField(verbose_name='from')),
+                ('last_day', models.DateField(verbose_name='to')),
+                ('reason', models.CharField(max_length=300, verbose_name='reason')),
+                ('document', models.FileField(blank=True, upload_to=campus.attendance.models.excuse_document_path, verbose_name='document')),
+                ('document_name', models.CharField(blank=True, max_length=255)),
+                ('user_name', models.CharField(max_length=150)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('withdrawn_by', models.CharField(blank=True, max_length=150)),
+                ('withdrawn_at', models.DateTimeField(null=True)),
+                ('course', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='excuses', to='academics.course', verbose_name='class')),
+                ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='excuses', to='academics.student', verbose_name='student')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'excuse',
+                'verbose_name_plural': 'excuses',
+                'ordering': ['-first_day', '-created_at'],
             },
         ),
         migrations.CreateModel(
@@ -213,6 +239,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='attendancerecord',
             constraint=models.CheckConstraint(condition=models.Q(('override_status__in', ['to_confirm', 'not_recognisable']), _negated=True), name='override_status_is_not_the_machines'),
+        ),
+        migrations.AddConstraint(
+            model_name='excuse',
+            constraint=models.CheckConstraint(condition=models.Q(('last_day__gte', models.F('first_day'))), name='excuse_ends_after_it_starts', violation_error_message='The excuse ends before it starts.'),
         ),
         migrations.AddConstraint(
             model_name='faceoverride',

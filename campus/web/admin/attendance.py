@@ -90,7 +90,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"))
     def current(self, record: AttendanceRecord) -> SafeString:
-        return render_badge(record.get_status_display(), STATUS_VARIANTS[statuses.meaning_of(record.status)])
+        return render_badge(record.get_status_display(), STATUS_VARIANTS.get(statuses.meaning_of(record.status), ""))
 
     @display(description=gettext_lazy("Share of the lecture"), ordering="share")
     def share_percent(self, record: AttendanceRecord) -> str:

@@ -47,7 +47,7 @@ def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusFo
         "record": record,
         "lecture": lecture,
         "form": form,
-        "css_class": statuses.meaning_of(record.status).value,
+        "css_class": statuses.meaning_of(record.status),
         "evidences": evidence_for(record),
         "enrolment_faces": enrolment_face_urls(request.user, [record.student_id]).get(record.student_id, []),
         "can_edit": can_edit_result(request.user, lecture),
