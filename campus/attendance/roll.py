@@ -174,6 +174,7 @@ def marked_by(lecture: Lecture) -> dict[int, str]:
     }
 
 
-def count_set_by_hand(lecture: Lecture, records: Collection[int], status: str) -> int:
-    """How many of the records, by their ids, have another status that a person has set."""
-    return lecture.records.filter(pk__in=records).exclude(override_status__in=("", status)).count()
+def students_marked_otherwise(lecture: Lecture, students: Collection[int], status: str) -> set[int]:
+    """Those of the students, by their ids, whom a person has marked with another status."""
+    marked = lecture.records.filter(student__in=students).exclude(override_status__in=("", status))
+    return set(marked.values_list("student", flat=True))

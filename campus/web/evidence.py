@@ -12,7 +12,8 @@ from campus.attendance.models import AttendanceRecord, Snapshot, Status, Unknown
 from campus.attendance.selectors import evidence_by_student, records_for
 from campus.attendance.snapshots import request_snapshot
 from campus.recordings.models import Recording
-from campus.web.lecture_result import Appearance, Picture, crop_pictures, denied_students, enrolment_face_urls
+from campus.web.faces import Appearance, Picture, crop_pictures, enrolment_face_urls
+from campus.web.lecture_result import denied_students
 from campus.web.templatetags.rollcall import clock
 
 

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from campus.web.views import account, attendance, calendars, classes, documents, health, media, recordings, students
+from campus.web.views import (
+    account,
+    attendance,
+    calendars,
+    classes,
+    documents,
+    health,
+    media,
+    recordings,
+    roll,
+    students,
+)
 
 urlpatterns = [
     path("", classes.home, name="home"),
@@ -35,6 +46,9 @@ urlpatterns = [
     path("recordings/<uuid:pk>/", recordings.recording, name="recording"),
     path("recordings/<uuid:pk>/progress/", recordings.recording_progress, name="recording-progress"),
     path("recordings/<uuid:pk>/<str:action>/", recordings.run_action, name="recording-action"),
+    path("lectures/<int:pk>/roll/", roll.mark, name="roll"),
+    path("lectures/<int:pk>/roll/others/", roll.mark_others, name="roll-others"),
+    path("lectures/<int:pk>/roll/undo/", roll.undo, name="roll-undo"),
     path("lectures/<int:pk>/statuses/", attendance.set_statuses, name="set-statuses"),
     path("lectures/<int:pk>/accept-partial-footage/", attendance.accept_partial_footage, name="accept-partial-footage"),
     path("lectures/<int:pk>/sign-off/", attendance.sign_off, name="sign-off"),

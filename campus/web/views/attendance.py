@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for, students_for
-from campus.attendance import face_overrides, overrides, statuses
-from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
+from campus.attendance import face_overrides, overrides, roll
+from campus.attendance.models import AttendanceRecord, SignOff, Snapshot, Status, UnknownPerson
 from campus.attendance.selectors import (
     can_edit_result,
     changes_for,
@@ -27,8 +27,9 @@ from campus.attendance.selectors import (
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates_for, evidence_for
+from campus.web.faces import enrolment_face_urls
 from campus.web.forms import StatusForm
-from campus.web.lecture_result import FILTERS, enrolment_face_urls
+from campus.web.roll_table import FILTERS, RollRow
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
@@ -43,11 +44,14 @@ def _redirect_to_result(lecture_id: int, place: str = "result", show: str = "") 
 
 def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusForm) -> HttpResponse:
     lecture = record.lecture
+    is_not_seen = record.machine_status == Status.ABSENT
     context = {
         "record": record,
+        "row": RollRow(record=record, is_signed_off=SignOff.objects.filter(lecture=lecture).exists()),
+        "detected": _("Not seen") if is_not_seen else record.get_machine_status_display(),
+        "marked_by": roll.marked_by(lecture).get(record.pk) or _("a person"),
         "lecture": lecture,
         "form": form,
-        "css_class": statuses.meaning_of(record.status),
         "evidences": evidence_for(record),
         "enrolment_faces": enrolment_face_urls(request.user, [record.student_id]).get(record.student_id, []),
         "can_edit": can_edit_result(request.user, lecture),
@@ -97,19 +101,31 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
 @require_POST
 @login_required
 def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
-    """The status of the students that were picked, or of all that the page showed."""
-    lecture = get_object_or_404(lectures_for(request.user), pk=pk)
+    """The status of the students that were picked, or of all that the page showed.
+
+    Asks first where a person has marked some of them otherwise.
+    """
+    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = StatusForm(request.POST)
-    wanted = request.POST.getlist("shown" if request.POST.get("which") == "shown" else "records")
-    records = [int(pk) for pk in wanted if pk.isdecimal() and len(pk) < 19]
+    wanted = request.POST.getlist("shown" if request.POST.get("which") == "shown" else "students")
+    students = {int(pk) for pk in wanted if pk.isdecimal() and len(pk) < 19}
     show = request.POST.get("show", "")
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    elif not records:
+    elif not students:
         messages.error(request, _("No students selected. Tick them first."))
     else:
+        status, reason = form.cleaned_data["status"], form.cleaned_data["reason"]
+        marked = roll.students_marked_otherwise(lecture, students, status)
+        by_hand = request.POST.get("by_hand")
+        if marked and by_hand is None:
+            context = {"lecture": lecture, "students": students, "marked": len(marked), "show": show}
+            return render(request, "web/roll_confirm.html", context | {"status": status, "reason": reason})
+        chosen = students - marked if by_hand == "keep" else students
         try:
-            changed = overrides.set_overrides(lecture=lecture, records=records, user=request.user, **form.cleaned_data)
+            changed = roll.mark_students(
+                lecture=lecture, statuses=dict.fromkeys(chosen, status), user=request.user, reason=reason
+            )
         except UserError as error:
             messages.error(request, str(error))
         else:

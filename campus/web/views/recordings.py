@@ -27,8 +27,9 @@ from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
 from campus.recordings.selectors import OPEN_STATES, recordings_for
 from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
+from campus.web.faces import enrolment_face_urls
 from campus.web.forms import UploadForm
-from campus.web.lecture_result import build_lecture_result, enrolment_face_urls
+from campus.web.lecture_result import build_lecture_result
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
