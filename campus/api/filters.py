@@ -1,6 +1,6 @@
 """Filters of lists."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -12,12 +12,12 @@ from rest_framework.exceptions import ValidationError
 
 from campus.academics.models import Course, Enrolment, Lecture, LectureSeries, Student
 from campus.academics.selectors import courses_for
-from campus.api.serializers.common import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.attendance import statuses
 from campus.attendance.models import (
     EFFECTIVE_STATUS,
     AttendanceChange,
     AttendanceRecord,
+    Excuse,
     Report,
     Sighting,
     UnknownPerson,
@@ -26,6 +26,7 @@ from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
+from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 
@@ -199,6 +200,19 @@ class RecordFilter(filters.FilterSet):
         self, queryset: QuerySet[AttendanceRecord], name: str, value: bool
     ) -> QuerySet[AttendanceRecord]:
         return queryset.exclude(override_status="") if value else queryset.filter(override_status="")
+
+
+class ExcuseFilter(filters.FilterSet):
+    student = IdFilter("student")
+    course = IdFilter("course")
+    day = filters.DateFilter(method="filter_day", label="that cover the day, and are not withdrawn")
+
+    class Meta:
+        model = Excuse
+        fields: list[str] = []
+
+    def filter_day(self, queryset: QuerySet[Excuse], name: str, value: date) -> QuerySet[Excuse]:
+        return queryset.filter(first_day__lte=value, last_day__gte=value, withdrawn_at=None)
 
 
 class ChangeFilter(filters.FilterSet):

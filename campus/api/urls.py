@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from campus.api.exception_handler import NotFoundView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
-from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, StatusViewSet
+from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, ExcuseViewSet, StatusViewSet
 from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
@@ -38,6 +38,7 @@ router.register("attendance", AttendanceViewSet, "api-attendance")
 router.register("sightings", SightingViewSet, "api-sighting")
 router.register("snapshots", SnapshotViewSet, "api-snapshot")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
+router.register("excuses", ExcuseViewSet, "api-excuse")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
 router.register("photo-imports", PhotoImportViewSet, "api-photoimport")

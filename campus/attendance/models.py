@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
+from campus.attendance.excuse_models import Excuse, covering_excuses
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
     EXCUSABLE,
@@ -25,7 +26,6 @@ from campus.attendance.statuses import (
     status_label,
 )
 from campus.common import jobs
-from campus.common.file_names import file_suffix
 from campus.recordings.models import Recording
 
 __all__ = [
@@ -158,58 +158,6 @@ class UnknownPerson(models.Model):
     def share(self) -> float:
         duration = self.recording.duration
         return min(self.seconds / duration, 1.0) if duration else 1.0
-
-
-def excuse_document_path(excuse: "Excuse", name: str) -> str:
-    """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"excuses/{excuse.id}{file_suffix(name)}"
-
-
-class Excuse(models.Model):
-    """A student is excused from one day to another, both included: in one class, or in all where `course` is empty.
-
-    Nothing is copied to the lectures: each record looks for the excuse that covers it. An excuse that was withdrawn is
-    kept, and excuses nobody.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="excuses", verbose_name=_("student"))
-    course = models.ForeignKey(
-        Course, null=True, blank=True, on_delete=models.CASCADE, related_name="excuses", verbose_name=_("class")
-    )
-    first_day = models.DateField(_("from"))
-    last_day = models.DateField(_("to"))
-    reason = models.CharField(_("reason"), max_length=300)
-    document = models.FileField(_("document"), upload_to=excuse_document_path, blank=True)
-    document_name = models.CharField(max_length=255, blank=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    user_name = models.CharField(max_length=150)
-    created_at = models.DateTimeField(auto_now_add=True)
-    withdrawn_by = models.CharField(max_length=150, blank=True)
-    withdrawn_at = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name = _("excuse")
-        verbose_name_plural = _("excuses")
-        ordering = ["-first_day", "-created_at"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(last_day__gte=F("first_day")),
-                name="excuse_ends_after_it_starts",
-                violation_error_message=_("The excuse ends before it starts."),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.student}: {self.reason}"
-
-
-def covering_excuses(course: Any, day: Any) -> models.QuerySet[Excuse]:
-    """The excuses that cover lectures of a class on a day, the oldest first. The arguments are values, or expressions
-    of an outer query.
-    """
-    excuses = Excuse.objects.filter(first_day__lte=day, last_day__gte=day, withdrawn_at=None)
-    return excuses.filter(Q(course=None) | Q(course=course)).order_by("created_at", "pk")
 
 
 class RecordManager(models.Manager["AttendanceRecord"]):

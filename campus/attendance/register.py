@@ -13,7 +13,7 @@ from campus.academics.models import Course, Lecture, Student
 from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord
 from campus.attendance.policy import policy_for
 from campus.attendance.selectors import held_lectures
-from campus.attendance.statuses import StatusDefinition, status_definitions
+from campus.attendance.statuses import Status, StatusDefinition, status_definitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +38,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterRow:
-    """One student: the status in each lecture of the register, None where the student was not on its roster."""
+    """One student: the status in each lecture of the register, None where there is none; `reasons` says why the
+    student is excused, by the lecture's place in the register.
+    """
 
     student: Student
     statuses: tuple[StatusDefinition | None, ...]
+    reasons: dict[int, str]
     tally: Tally
     is_below: bool
 
@@ -118,15 +121,26 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
     column_of = {lecture.pk: column for column, lecture in enumerate(lectures)}
     by_student: dict[int, list[StatusDefinition | None]] = {}
     records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()
-    for student, lecture, code in records.values_list("student", "lecture", EFFECTIVE_STATUS):
-        by_student.setdefault(student, [None] * len(lectures))[column_of[lecture]] = definitions.get(code)
+    reasons: dict[int, dict[int, str]] = {}
+    values = records.values_list("student", "lecture", "override_status", "excuse_reason", EFFECTIVE_STATUS)
+    for student, lecture, override, reason, code in values:
+        column = column_of[lecture]
+        by_student.setdefault(student, [None] * len(lectures))[column] = definitions.get(code)
+        if code == Status.EXCUSED and not override:
+            reasons.setdefault(student, {})[column] = reason
     students = Student.objects.filter(pk__in=records.values("student")).order_by("name", "number")
     rows = []
     for student in students:
         tally = tally_statuses(by_student[student.pk], lecture_points)
         is_below = tally.share is not None and tally.share < required_share
         rows.append(
-            RegisterRow(student=student, statuses=tuple(by_student[student.pk]), tally=tally, is_below=is_below)
+            RegisterRow(
+                student=student,
+                statuses=tuple(by_student[student.pk]),
+                reasons=reasons.get(student.pk, {}),
+                tally=tally,
+                is_below=is_below,
+            )
         )
     return Register(
         course=course,

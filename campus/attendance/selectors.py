@@ -10,6 +10,7 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
+from campus.attendance.excuse_models import covering_excuses
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
@@ -20,7 +21,6 @@ from campus.attendance.models import (
     SignOff,
     Snapshot,
     UnknownPerson,
-    covering_excuses,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.common.intervals import merge_intervals

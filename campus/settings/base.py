@@ -220,6 +220,7 @@ CREDENTIALS_KEYS: list[str] = env.list("ROLLCALL_CREDENTIALS_KEYS", default=[])
 
 # Limits on uploads and fetched files.
 MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)
+MAX_DOCUMENT_BYTES = 10 * 1024**2  # of an excuse
 MAX_PHOTO_BYTES = env.int("ROLLCALL_MAX_PHOTO_BYTES", default=40 * 1024**2)
 
 LOGGING = {

@@ -1,19 +1,21 @@
 """The forms of the staff's pages."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Lecture, Room
+from campus.academics.models import Course, Lecture, Room, Student
 from campus.academics.selectors import courses_for
-from campus.accounts.roles import AnyUser
+from campus.accounts.roles import AnyUser, is_registrar
 from campus.attendance import statuses
+from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from recognition.media.file_kind import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 # Browsers take few of the suffixes for videos or photos.
@@ -25,6 +27,23 @@ class LocalDateTimeInput(forms.DateTimeInput):
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class DayInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class DayField(forms.DateField):
+    widget = DayInput
+
+    def to_python(self, value: Any) -> date | None:
+        day = super().to_python(value)
+        if day and not FIRST_DAY <= day <= LAST_DAY:
+            raise forms.ValidationError(OUT_OF_RANGE)
+        return day
 
 
 class RoomInput(forms.TextInput):
@@ -90,6 +109,46 @@ class LectureChangeForm(forms.Form):
         required=False,
         help_text=gettext_lazy("The lecture does not take place; calendars show it as cancelled."),
     )
+
+
+class ExcuseForm(forms.Form):
+    """An excuse for one of `students`, in one of `courses`; in all classes for registrars."""
+
+    student = forms.ModelChoiceField(Student.objects.none(), label=gettext_lazy("Student"))
+    course = forms.ModelChoiceField(
+        Course.objects.none(), label=gettext_lazy("Class"), required=False, empty_label=gettext_lazy("All classes")
+    )
+    first_day = DayField(label=gettext_lazy("From"))
+    last_day = DayField(label=gettext_lazy("To, this day included"))
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=300,
+        help_text=gettext_lazy("Everyone who can see the student's attendance can read it."),
+    )
+    document = forms.FileField(
+        label=gettext_lazy("Document"),
+        required=False,
+        max_length=255,
+        help_text=gettext_lazy("Optional: a PDF, or a picture as JPEG or PNG, of at most 10 MB."),
+        widget=forms.FileInput(attrs={"accept": ".pdf,.jpg,.jpeg,.png"}),
+    )
+
+    def __init__(
+        self, *args: Any, user: AnyUser, students: QuerySet[Student], courses: QuerySet[Course], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["student"].queryset = students.order_by("name", "number")  # type: ignore[attr-defined]
+        self.fields["course"].queryset = courses.order_by("code")  # type: ignore[attr-defined]
+        self.fields["course"].required = not is_registrar(user)
+        if not is_registrar(user):
+            self.fields["course"].empty_label = None  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        first_day, last_day = self.cleaned_data.get("first_day"), self.cleaned_data.get("last_day")
+        if first_day and last_day and last_day < first_day:
+            self.add_error("last_day", _("The excuse ends before it starts. Set a later day."))
+        return cleaned
 
 
 class UploadForm(forms.Form):

@@ -13,12 +13,16 @@ EMPTY = "<td></td>"
 
 def render_register_rows(lines: Iterable[RegisterRow]) -> Iterator[tuple[RegisterRow, SafeString]]:
     """Each line with the cells of its statuses."""
-    cells: dict[StatusDefinition, str] = {}
+    cells: dict[tuple[StatusDefinition | None, str], str] = {(None, ""): EMPTY}
     for line in lines:
-        for status in line.statuses:
-            if status and status not in cells:
-                cells[status] = format_html(
-                    '<td class="{}"><abbr title="{}">{}</abbr></td>', status.meaning, status.label, status.letter
+        keys = [(status, line.reasons.get(n, "")) for n, status in enumerate(line.statuses)]
+        for status, reason in keys:
+            if status and (status, reason) not in cells:
+                cells[status, reason] = format_html(
+                    '<td class="{}"><abbr title="{}">{}</abbr></td>',
+                    status.meaning,
+                    f"{status.label}: {reason}" if reason else status.label,
+                    status.letter,
                 )
         # Each part was escaped above.
-        yield line, mark_safe("".join(cells[status] if status else EMPTY for status in line.statuses))  # noqa: S308
+        yield line, mark_safe("".join(cells[key] for key in keys))  # noqa: S308

@@ -12,21 +12,15 @@ from campus.academics.models import Course
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord
+from campus.web.forms import DayField
 from campus.web.term_plot import LINES
 
 TERM = timedelta(weeks=20)
 
 
-class DayInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
-
 class TermForm(forms.Form):
-    since = forms.DateField(label=_("From"), required=False, widget=DayInput)
-    until = forms.DateField(label=_("To"), required=False, widget=DayInput)
+    since = DayField(label=_("From"), required=False)
+    until = DayField(label=_("To"), required=False)
 
     def clean(self) -> dict[str, Any]:
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")

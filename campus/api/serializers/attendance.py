@@ -6,17 +6,19 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
-from campus.api.serializers.common import OwnRecordingField, OwnStudentField
+from campus.api.serializers.common import DayField, OwnCourseField, OwnRecordingField, OwnStudentField
 from campus.attendance.history import WeekShare
 from campus.attendance.models import (
     AttendanceChange,
     AttendanceRecord,
     AttendanceStatus,
+    Excuse,
     Report,
     Sighting,
     Snapshot,
     UnknownPerson,
 )
+from campus.attendance.statuses import STATUS_CODE_LENGTH
 
 
 class StatusDefinitionWriteSerializer(serializers.ModelSerializer[AttendanceStatus]):
@@ -41,11 +43,13 @@ class StatusDefinitionSerializer(serializers.Serializer[Any]):
 class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
     student = StudentSerializer()
     status = serializers.CharField(
-        help_text="the status that counts: the override, or else the machine's proposal; a code of /statuses/"
+        help_text="the status that counts: the override, or else the machine's proposal, or excused where the student"
+        " did not attend and an excuse covers the lecture; a code of /statuses/; empty while nothing is known"
     )
     override_status = serializers.CharField(
         allow_blank=True, help_text="the status that a person set; empty if none was set"
     )
+    excuse_reason = serializers.CharField(help_text="of the excuse that covers the lecture; empty without one")
 
     class Meta:
         model = AttendanceRecord
@@ -56,6 +60,7 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
             "status",
             "machine_status",
             "override_status",
+            "excuse_reason",
             "first_seen",
             "last_seen",
             "seconds",
@@ -68,7 +73,7 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
 
 class OverrideSerializer(ReasonSerializer):
     status = serializers.CharField(
-        max_length=10,
+        max_length=STATUS_CODE_LENGTH,
         allow_blank=True,
         help_text="a code of /statuses/ other than “to confirm”; empty: back to the machine's proposal",
     )
@@ -80,6 +85,60 @@ class BulkOverrideSerializer(OverrideSerializer):
         max_length=5000,
         help_text="ids of attendance records",
     )
+
+
+class MarkSerializer(serializers.Serializer[Any]):
+    student = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    status = serializers.CharField(
+        max_length=STATUS_CODE_LENGTH, allow_blank=True, help_text="as for an override of one record"
+    )
+
+
+class RollSerializer(ReasonSerializer):
+    marks = MarkSerializer(many=True, max_length=5000, help_text="each student at most once")
+
+    def validate_marks(self, marks: list[dict[str, Any]]) -> dict[int, str]:
+        statuses = {mark["student"]: mark["status"] for mark in marks}
+        if len(statuses) < len(marks):
+            raise serializers.ValidationError(_("A student is in the list twice."))
+        return statuses
+
+
+class ExcuseSerializer(serializers.ModelSerializer[Excuse]):
+    class Meta:
+        model = Excuse
+        fields = [
+            "id",
+            "student",
+            "course",
+            "first_day",
+            "last_day",
+            "reason",
+            "document_name",
+            "user_name",
+            "created_at",
+            "withdrawn_by",
+            "withdrawn_at",
+        ]
+        read_only_fields = fields
+
+
+class NewExcuseSerializer(serializers.Serializer[Any]):
+    student = OwnStudentField()
+    course = OwnCourseField(
+        allow_null=True, default=None, help_text="empty: all classes, which only a registrar can excuse from"
+    )
+    first_day = DayField()
+    last_day = DayField(help_text="included")
+    reason = serializers.CharField(max_length=300)
+    document = serializers.FileField(
+        default=None, max_length=255, allow_empty_file=True, help_text="a PDF, or a JPEG or PNG picture"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["last_day"] < attrs["first_day"]:
+            raise serializers.ValidationError({"last_day": _("The excuse ends before it starts. Set a later day.")})
+        return attrs
 
 
 class AttendanceChangeSerializer(serializers.ModelSerializer[AttendanceChange]):

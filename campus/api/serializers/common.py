@@ -5,18 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from campus.academics.models import Course, Lecture, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
+from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
-
-# Beyond these, arithmetic with dates and time zones overflows, and nobody means such a day.
-FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 31)
-OUT_OF_RANGE = _("Choose a day between 1970 and 2199.")
 
 
 @extend_schema_field(int)

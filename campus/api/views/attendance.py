@@ -2,9 +2,12 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +17,8 @@ from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
-from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus
+from campus.attendance.excuses import create_excuse, withdraw_excuse
+from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus, Excuse
 from campus.attendance.overrides import (
     accept_partial_footage,
     reopen_lecture,
@@ -22,9 +26,11 @@ from campus.attendance.overrides import (
     set_overrides,
     sign_off_lecture,
 )
-from campus.attendance.selectors import changes_for, records_for
+from campus.attendance.roll import mark_students, undo_last_change
+from campus.attendance.selectors import changes_for, excuses_for, records_for
 from campus.attendance.services import delete_status, save_status
 from campus.attendance.statuses import status_definitions
+from campus.common.file_responses import picture_response
 
 
 class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
@@ -101,6 +107,48 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
         )
 
 
+class ExcuseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Excuse]):
+    """Excuses for several days. They apply to every lecture in them, also to those that are over."""
+
+    serializer_class = serializers.ExcuseSerializer
+    parser_classes = [MultiPartParser, JSONParser]
+    filterset_class = filters.ExcuseFilter
+    ordering_fields = ["first_day", "created_at"]
+    ordering = ["-first_day", "-created_at"]
+
+    def get_queryset(self) -> QuerySet[Excuse]:
+        return excuses_for(self.request.user)
+
+    @extend_schema(
+        request={
+            "multipart/form-data": serializers.NewExcuseSerializer,
+            "application/json": serializers.NewExcuseSerializer,
+        },
+        responses={201: serializers.ExcuseSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Excuse a student. Lectures that the student attended nevertheless count as attended."""
+        serializer = serializers.NewExcuseSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        excuse = create_excuse(user=request_user(request), **serializer.validated_data)
+        return self.respond_with(excuse, status.HTTP_201_CREATED)
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Withdraw an excuse. It is kept, with who withdrew it, and excuses nobody any more."""
+        withdraw_excuse(excuse=self.get_object_for_update(), user=request_user(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses={(200, "*/*"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def document(self, request: Request, pk: str) -> FileResponse:
+        """The document itself."""
+        excuse = self.get_object()
+        if not excuse.document:
+            raise Http404
+        return picture_response(str(excuse.document.name), download_name=excuse.document_name)
+
+
 class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceChange]):
     """The log: every change that a person made to a lecture's result."""
 
@@ -126,6 +174,30 @@ class LectureResultActions(Endpoint[Lecture]):
         override = serializers.BulkOverrideSerializer(data=request.data)
         override.is_valid(raise_exception=True)
         changed = set_overrides(lecture=lecture, user=request_user(request), **override.validated_data)
+        return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
+
+    @extend_schema(request=serializers.RollSerializer, responses=serializers.AttendanceRecordSerializer(many=True))
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def roll(self, request: Request, pk: str) -> Response:
+        """Set the statuses of students, with or without a recording. Returns the records that changed."""
+        lecture = self.get_object()
+        serializer = serializers.RollSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changed = mark_students(
+            lecture=lecture,
+            statuses=serializer.validated_data["marks"],
+            reason=serializer.validated_data["reason"],
+            user=request_user(request),
+        )
+        return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
+
+    @extend_schema(request=None, responses=serializers.AttendanceRecordSerializer(many=True))
+    @action(detail=True, methods=["post"], url_path="roll/undo", pagination_class=None)
+    def undo_roll(self, request: Request, pk: str) -> Response:
+        """Take back the last change of statuses, if it was made within the last hour. Returns the records that
+        changed.
+        """
+        changed = undo_last_change(lecture=self.get_object(), user=request_user(request))
         return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
 
     @extend_schema(request=None, responses=LectureSerializer)

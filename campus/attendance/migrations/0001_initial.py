@@ -1,4 +1,4 @@
-import campus.attendance.models
+import campus.attendance.excuse_models
 import campus.attendance.policy
 import campus.attendance.statuses
 import campus.common.messages
@@ -91,12 +91,12 @@ class Migration(migrations.Migration):
                 ('first_day', models.DateField(verbose_name='from')),
                 ('last_day', models.DateField(verbose_name='to')),
                 ('reason', models.CharField(max_length=300, verbose_name='reason')),
-                ('document', models.FileField(blank=True, upload_to=campus.attendance.models.excuse_document_path, verbose_name='document')),
+                ('document', models.FileField(blank=True, upload_to=campus.attendance.excuse_models.excuse_document_path, verbose_name='document')),
                 ('document_name', models.CharField(blank=True, max_length=255)),
                 ('user_name', models.CharField(max_length=150)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('withdrawn_by', models.CharField(blank=True, max_length=150)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
+                ('withdrawn_by', models.CharField(blank=True, editable=False, max_length=150)),
+                ('withdrawn_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('course', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='excuses', to='academics.course', verbose_name='class')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='excuses', to='academics.student', verbose_name='student')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),

@@ -9,7 +9,9 @@ from django.views.decorators.http import require_safe
 
 from campus.academics.models import Enrolment
 from campus.academics.selectors import courses_for, students_for
+from campus.attendance.excuses import can_withdraw
 from campus.attendance.history import course_histories, student_history
+from campus.attendance.selectors import excuses_for
 from campus.web.term_forms import CompareForm, TermForm
 from campus.web.term_plot import draw_term_plot
 from campus.web.views import StaffRequest
@@ -38,7 +40,15 @@ def student(request: StaffRequest, pk: int) -> HttpResponse:
     form = TermForm(request.GET)
     classes = student_history(request.user, student, **form.term)
     plot = draw_term_plot({item.course.code: item.weeks for item in classes if len(item.weeks) > 1})
-    return render(request, "web/student.html", {"student": student, "classes": classes, "plot": plot, "form": form})
+    excuses = excuses_for(request.user).filter(student=student).select_related("course")
+    context = {
+        "student": student,
+        "classes": classes,
+        "plot": plot,
+        "form": form,
+        "excuses": [(excuse, can_withdraw(request.user, excuse)) for excuse in excuses],
+    }
+    return render(request, "web/student.html", context)
 
 
 @require_safe
