@@ -88,6 +88,12 @@ class Recording(jobs.LeasedJob):
     accepted_reasons = models.JSONField(
         default=list, editable=False, help_text=_("The codes of the reasons that a person has checked and accepted.")
     )
+    dismissed = models.BooleanField(
+        _("dismissed"),
+        default=False,
+        editable=False,
+        help_text=_("Failed, cancelled or with gaps, and nobody has to act on it."),
+    )
     run = models.PositiveIntegerField(
         _("run"), default=1, editable=False, help_text=_("Increases each time attendance is taken again.")
     )

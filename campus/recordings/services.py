@@ -96,6 +96,16 @@ def cancel_recording(*, recording: Recording, user: User | None) -> None:
     log.info("recording %s: cancelled by user %s", recording.pk, user and user.pk)
 
 
+def dismiss_recording(*, recording: Recording, user: User | None) -> None:
+    """Take a recording that failed, was cancelled or has gaps off the lists of what is to do. Raises UserError for one
+    that still needs work or a decision.
+    """
+    states = (Recording.State.FAILED, Recording.State.CANCELLED, Recording.State.DONE)
+    if not Recording.objects.filter(pk=recording.pk, state__in=states).update(dismissed=True):
+        raise UserError("Only a recording that failed, was cancelled or has gaps can be dismissed.")
+    log.info("recording %s: dismissed by user %s", recording.pk, user and user.pk)
+
+
 def retry_recording(*, recording: Recording, user: User | None) -> None:
     """Process the failed segments again, and vote again. Raises UserError if nothing failed."""
     with transaction.atomic():
@@ -112,6 +122,7 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
         again.update(**UNPROCESSED)
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.PROCESSING if planned else Recording.State.UPLOADED,
+            dismissed=False,
             error="",
             error_detail="",
             planned_at=timezone.now(),
@@ -137,6 +148,7 @@ def restart_recording(*, recording: Recording, user: User | None) -> None:
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.UPLOADED,
             run=recording.run + 1,
+            dismissed=False,
             coverage=0,
             error="",
             error_detail="",

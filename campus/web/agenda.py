@@ -27,11 +27,12 @@ TODO_PERIOD = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """Something to do about a lecture, and the page where it is done."""
+    """Something to do about a lecture, and the page where it is done; `dismiss_url` where it can be dismissed."""
 
     lecture: Lecture
     text: str
     url: str
+    dismiss_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,31 @@ def agenda_for(user: User) -> Agenda:
 def _failed_recordings(user: User) -> list[Todo]:
     failed = (
         recordings_for(user)
-        .filter(state=Recording.State.FAILED)
+        .filter(
+            state__in=(Recording.State.FAILED, Recording.State.CANCELLED), dismissed=False, lecture__cancelled=False
+        )
         .select_related("lecture__course")
         .order_by("-created_at", "pk")
     )
     return [
         Todo(
             recording.lecture,
-            _("%(file)s failed: %(why)s") % {"file": recording.original_name, "why": recording.error},
+            _describe_failure(recording),
             reverse("recording", args=[recording.pk]),
+            reverse("recording-action", args=[recording.pk, "dismiss"]),
         )
         for recording in failed.filter(created_at__gte=timezone.now() - TODO_PERIOD)[:MAX_TODOS_OF_A_KIND]
     ]
 
 
+def _describe_failure(recording: Recording) -> str:
+    if recording.state == Recording.State.CANCELLED:
+        return _("%(file)s was cancelled.") % {"file": recording.original_name}
+    return _("%(file)s failed: %(why)s") % {"file": recording.original_name, "why": recording.error}
+
+
 def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
-    recent = lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now)
+    recent = lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now, cancelled=False)
     lectures = (
         with_to_confirm_count(user, recent)
         .filter(to_confirm__gt=0)
@@ -102,10 +112,14 @@ def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
 
 
 def _lectures_without_recording(user: User, now: datetime) -> list[Todo]:
-    over = lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False, recordings=None)
-    over = over.exclude(pk__in=held_lectures())
+    over = lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False)
+    over = over.exclude(pk__in=held_lectures()).exclude(recordings__dismissed=False)
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
-        Todo(lecture, _("No recording and no roll yet."), reverse("lecture", args=[lecture.pk]))
+        Todo(
+            lecture,
+            _("No attendance yet: take the roll, or upload a recording."),
+            reverse("lecture", args=[lecture.pk]),
+        )
         for lecture in over.select_related("course").order_by("-starts_at", "pk")[:MAX_TODOS_OF_A_KIND]
     ]

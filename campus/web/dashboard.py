@@ -18,7 +18,7 @@ from campus.academics.models import Course, Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
-from campus.attendance.selectors import records_for, unknown_people_for
+from campus.attendance.selectors import held_lectures, records_for, unknown_people_for
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for, photos_for
 from campus.cctv.models import Collection, FootageFile
@@ -37,8 +37,11 @@ WORKER_REPLY_SECONDS = 0.7
 
 @dataclass(frozen=True)
 class Link:
+    """`dismiss_url` is where it can be taken off the list."""
+
     text: str
     url: str
+    dismiss_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +125,11 @@ def _todays_lectures(user: AnyUser) -> list[TodaysLecture]:
         .filter(starts_at__gte=start, starts_at__lt=start + timedelta(days=1))
         .select_related("course", "room")
         .prefetch_related("recordings")
-        .annotate(to_confirm=Exists(to_confirm), signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))))
+        .annotate(
+            to_confirm=Exists(to_confirm),
+            signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
+            held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
+        )
         .order_by("starts_at", "course__code")
     )
     todays = []
@@ -135,23 +142,23 @@ def _todays_lectures(user: AnyUser) -> list[TodaysLecture]:
 
 def _lecture_state(lecture: Any) -> tuple[str, str]:
     """The state of a lecture in a few words, and the variant of its badge."""
-    states = {recording.state for recording in lecture.recordings.all()}
+    states = {recording.state for recording in lecture.recordings.all() if not recording.dismissed}
     now = timezone.now()
     if lecture.cancelled:
         return _("cancelled"), ""
     if lecture.signed:
         return _("signed off"), "success"
-    if states & {Recording.State.FAILED, Recording.State.CANCELLED} and Recording.State.DONE not in states:
-        return _("recording failed"), "danger"
     if states & set(OPEN_STATES):
         return _("in progress"), "info"
     if lecture.to_confirm:
         return _("to confirm"), "warning"
-    if states:
+    if lecture.held:
         return _("attendance taken"), "success"
+    if states & {Recording.State.FAILED, Recording.State.CANCELLED}:
+        return _("recording failed"), "danger"
     if lecture.starts_at > now:
         return _("upcoming"), ""
-    return (_("now"), "info") if lecture.ends_at > now else (_("no recording yet"), "warning")
+    return (_("now"), "info") if lecture.ends_at > now else (_("no attendance yet"), "warning")
 
 
 def _recordings_in_progress(recordings: QuerySet[Recording]) -> list[RecordingInProgress]:
@@ -179,6 +186,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
     to_confirm = records_for(user).filter(
         lecture__starts_at__gte=since,
         lecture__sign_off=None,
+        lecture__cancelled=False,
         machine_status=Status.TO_CONFIRM,
         override_status="",
     )
@@ -191,6 +199,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
     unknown_people = unknown_people_for(user).filter(
         recording__lecture__starts_at__gte=since,
         recording__lecture__sign_off=None,
+        recording__lecture__cancelled=False,
         is_static=False,
         override=None,
     )
@@ -201,17 +210,25 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         text=lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n),
     )
     finished = recordings_for(user).filter(
-        created_at__gte=since, state__in=(Recording.State.DONE, Recording.State.FAILED)
+        created_at__gte=since,
+        lecture__cancelled=False,
+        dismissed=False,
+        state__in=(Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED),
     )
     failed_segments = Count("segments", filter=Q(segments__state=Segment.State.FAILED))
     failed = finished.annotate(failed_segments=failed_segments).filter(
-        Q(state=Recording.State.FAILED) | Q(failed_segments__gt=0)
+        ~Q(state=Recording.State.DONE) | Q(failed_segments__gt=0)
     )
     yield _todo(
         failed.select_related("lecture__course").order_by("-created_at"),
         "admin:recordings_recording_change",
         icon="videocam_off",
-        text=lambda n: ngettext("%(n)d recording with failed segments", "%(n)d recordings with failed segments", n),
+        text=lambda n: ngettext(
+            "%(n)d recording that failed, was cancelled or has gaps",
+            "%(n)d recordings that failed, were cancelled or have gaps",
+            n,
+        ),
+        dismiss=lambda recording: reverse("recording-action", args=[recording.pk, "dismiss"]),
     )
 
 
@@ -298,11 +315,17 @@ def _todo_by_lecture(rows: QuerySet[Any], path: str, *, icon: str, text: Callabl
 
 
 def _todo(
-    rows: QuerySet[Any], url_name: str, *, icon: str, text: Callable[[int], str], name: Callable[[Any], str] = str
+    rows: QuerySet[Any],
+    url_name: str,
+    *,
+    icon: str,
+    text: Callable[[int], str],
+    name: Callable[[Any], str] = str,
+    dismiss: Callable[[Any], str] = lambda _row: "",
 ) -> Todo | None:
     """The rows, each with a link to its page."""
     n = rows.count()
-    links = [Link(name(row), reverse(url_name, args=[row.pk])) for row in rows[:MAX_LINKS_PER_TODO]]
+    links = [Link(name(row), reverse(url_name, args=[row.pk]), dismiss(row)) for row in rows[:MAX_LINKS_PER_TODO]]
     return Todo(text=text(n) % {"n": n}, icon=icon, links=links, more=n - len(links)) if n else None
 
 

@@ -22,7 +22,13 @@ from campus.common.upload_limits import check_announced_size, discard_partial_up
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_of
 from campus.recordings.selectors import recordings_for
-from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
+from campus.recordings.services import (
+    cancel_recording,
+    create_recording,
+    dismiss_recording,
+    restart_recording,
+    retry_recording,
+)
 
 
 class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Recording]):
@@ -79,6 +85,12 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop processing. The file is kept."""
         return self._call_service(cancel_recording)
+
+    @extend_schema(request=None, responses=serializers.RecordingSerializer)
+    @action(detail=True, methods=["post"])
+    def dismiss(self, request: Request, pk: str) -> Response:
+        """Take a recording that failed, was cancelled or has gaps off the lists of what is to do."""
+        return self._call_service(dismiss_recording)
 
     @extend_schema(request=None, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"])

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ('held', models.BooleanField(default=False, editable=False, help_text='Does not count until a person has checked it.', verbose_name='held back')),
                 ('review_reasons', models.JSONField(default=list, editable=False, help_text='Of each reason: its code, and the message.', verbose_name='why it is to be checked')),
                 ('accepted_reasons', models.JSONField(default=list, editable=False, help_text='The codes of the reasons that a person has checked and accepted.')),
+                ('dismissed', models.BooleanField(default=False, editable=False, help_text='Failed, cancelled or with gaps, and nobody has to act on it.', verbose_name='dismissed')),
                 ('run', models.PositiveIntegerField(default=1, editable=False, help_text='Increases each time attendance is taken again.', verbose_name='run')),
                 ('info', models.JSONField(default=dict, editable=False, verbose_name='what the file is')),
                 ('duration', models.FloatField(default=0, editable=False, verbose_name='duration in seconds')),

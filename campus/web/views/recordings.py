@@ -26,7 +26,13 @@ from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announce
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
 from campus.recordings.selectors import OPEN_STATES, recordings_for
-from campus.recordings.services import cancel_recording, create_recording, restart_recording, retry_recording
+from campus.recordings.services import (
+    cancel_recording,
+    create_recording,
+    dismiss_recording,
+    restart_recording,
+    retry_recording,
+)
 from campus.web.faces import enrolment_face_urls
 from campus.web.forms import UploadForm
 from campus.web.lecture_result import build_lecture_result
@@ -143,8 +149,11 @@ def with_faces(user: User, students: list[dict[str, Any]]) -> list[dict[str, Any
 ACTIONS: dict[str, tuple[Callable[..., object], str]] = {
     "cancel": (cancel_recording, gettext_noop("Cancelled. The file is kept; attendance can be taken from it again.")),
     "retry": (retry_recording, gettext_noop("The failed segments are being processed again.")),
+    "dismiss": (dismiss_recording, gettext_noop("Dismissed. The recording stays on its lecture's page.")),
     "restart": (restart_recording, gettext_noop("Attendance is being taken again. Statuses set by hand are kept.")),
 }
+# Where the form may be, other than on the recording's page.
+LISTS = {"home": "home", "dashboard": "admin:index"}
 SIGNED_OFF = gettext_lazy("This lecture is signed off. Ask a registrar to change it.")
 
 
@@ -164,4 +173,6 @@ def run_action(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, gettext(sentence))
+    if request.POST.get("list") in LISTS:
+        return redirect(LISTS[request.POST["list"]])
     return redirect("recording", pk)
