@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from campus.academics.models import Course, Enrolment, Lecture, Room, Student
 from campus.accounts.roles import Role
 from campus.accounts.services import set_role
+from campus.attendance.models import Excuse
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.models import Camera, FootageFile, Source
@@ -125,6 +126,14 @@ def photo(student_: Student | None = None, *, content: bytes | None = None, **fi
     row.file.save("photo.jpg", ContentFile(content), save=False)
     row.save(force_insert=True)
     return row
+
+
+def excuse(student_: Student, **fields: Any) -> Excuse:
+    """An excuse for the day of the first lecture, in all classes."""
+    day = STARTS.date()
+    return Excuse.objects.create(
+        student=student_, **{"first_day": day, "last_day": day, "reason": "ill", "user_name": "registrar"} | fields
+    )
 
 
 def gallery(course_: Course | None = None, **fields: Any) -> Gallery:

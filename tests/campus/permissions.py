@@ -16,6 +16,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
@@ -139,6 +140,7 @@ def things(world: World) -> dict[str, object]:
         ).pk,
         "holiday holidays": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
         "reports report": world.report.pk,
+        "excuses": factories.excuse(world.student, course=world.course, document=ContentFile(b"%PDF-", "a.pdf")).pk,
         "galleries gallery": world.gallery.pk,
         "face crops sightings": world.sighting.pk,
         "unknown unknown-people": world.unknown.pk,

@@ -13,6 +13,7 @@ from campus.attendance.models import AttendanceChange, Snapshot
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.selectors import (
     changes_for,
+    excuses_for,
     records_for,
     reports_for,
     sightings_for,
@@ -37,12 +38,14 @@ SELECTORS: list[Callable[[Any], Any]] = [
     galleries_for,
     snapshots_for,
     changes_for,
+    excuses_for,
 ]
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_each_sees_what_is_his_or_hers(world: World, selector: Callable[[Any], Any]) -> None:
     Snapshot.objects.create(recording=world.recording, time=5)
+    factories.excuse(world.student)
     AttendanceChange.objects.create(
         lecture=world.lecture, record=world.record, old_status="absent", new_status="late", user_name="own"
     )

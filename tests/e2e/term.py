@@ -89,6 +89,9 @@ def lived_in(world: World) -> Recording:
             )
             for n, student in enumerate(everybody)
         )
+    days = {"first_day": (now - timedelta(weeks=5)).date(), "last_day": now.date()}
+    for student in everybody[1:4]:
+        factories.excuse(student, course=world.course, reason="Conference of the students' union in Kraków", **days)
     SignOff.objects.create(lecture=lecture, user=world.own, user_name="own")
     record = AttendanceRecord.objects.get(lecture=world.lecture, student=everybody[0])
     AttendanceChange.objects.create(

@@ -78,7 +78,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     there, absent = recording.lecture.course.students.order_by("pk")
     count(recording, str(there.pk), str(absent.pk))
     sees(page, "Attendance", "1 present")
-    face = page.locator(".people .face img")
+    face = page.locator(".roll .face img")
     expect(face).to_have_count(1)
     expect(face).to_have_js_property("naturalWidth", 40)
 

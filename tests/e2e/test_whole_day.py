@@ -173,7 +173,7 @@ def lecturer_watches(page: Page) -> None:
 
 def shown(page: Page) -> dict[str, str]:
     """Name -> status, as the lecture's page has them."""
-    people = page.locator(".people li").all()
+    people = page.locator(".roll li").all()
     return {
         one.locator(".name").inner_text().rsplit(maxsplit=1)[0]: one.locator(".status")
         .inner_text()
@@ -196,7 +196,7 @@ def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
     of it."""
     there = {name.replace("_", " ") for name in truth["present"]}
     page.get_by_role("navigation", name="You are here").get_by_role("link").last.click()
-    expect(page.locator(".people li")).to_have_count(STUDENTS)
+    expect(page.locator(".roll li")).to_have_count(STUDENTS)
     statuses = shown(page)
     assert {name for name, status in statuses.items() if status not in ("Absent", "To be confirmed")} == there
     assert page.locator(".stranger").count() >= len(truth["strangers"])

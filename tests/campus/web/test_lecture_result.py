@@ -157,7 +157,7 @@ def test_the_result(lecturer: Client, world: World, name: str):
     assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in text
     assert reverse("report", args=[world.report.pk]) in text
     assert "1 present" in text
-    assert "1 absent" in text
+    assert "1 not seen" in text
 
 
 def test_names_cannot_write_the_page(lecturer: Client, world: World):

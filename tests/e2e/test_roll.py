@@ -1,0 +1,100 @@
+"""The camera failed: the roll is taken by hand on a phone, by taps, and by keyboard at a desk."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect
+
+from campus.academics.models import Lecture
+from tests.campus import factories
+from tests.campus.conftest import World
+from tests.e2e.conftest import NARROW, SignIn, sees, until, usable
+
+
+@pytest.fixture
+def lecture(world: World, sign_in: SignIn) -> Lecture:
+    """A lecture of eight students, without a recording."""
+    for n in range(6):
+        factories.enrol(world.course, factories.student(name=f"Zoë Number {n}"))
+    sign_in(world.own)
+    return factories.lecture(world.course)
+
+
+def overrides(lecture: Lecture) -> list[str]:
+    return list(lecture.records.order_by("student__name").values_list("override_status", flat=True))
+
+
+def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
+    page.set_viewport_size(NARROW)
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    rows = page.locator(".roll > li")
+    expect(rows).to_have_count(8)
+    box = rows.first.locator(".mark").first.bounding_box()
+    assert box
+    assert min(box["width"], box["height"]) >= 44, "large enough for a thumb"
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(f"{request.method} {request.resource_type}"))
+    for n, letter in enumerate(["P", "L", "P", "A"]):
+        rows.nth(n).get_by_role("button", name={"P": "Present", "L": "Late", "A": "Absent"}[letter]).click()
+    sees(page, "2 present", "1 late", "1 absent", "4 no status yet", "marked by own")
+    page.get_by_role("button", name="All 4 others present").click()
+    sees(page, "6 present")
+    assert overrides(lecture) == ["present", "late", "present", "absent", *["present"] * 4]
+    expect(rows.last.get_by_role("button", name="Present")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Undo").click()
+    sees(page, "4 no status yet")
+    assert set(requests) == {"POST fetch"}, "the page was not loaded again"
+    page.mouse.wheel(0, 4000)
+    expect(page.locator("#roll-head")).to_be_in_viewport()
+
+
+def test_with_the_keyboard(page: Page, lecture: Lecture):
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    first, second = page.locator(".roll > li").nth(0), page.locator(".roll > li").nth(1)
+    first.get_by_role("button", name="Present").focus()
+    page.keyboard.press("a")
+    expect(first.get_by_role("button", name="Absent")).to_have_attribute("aria-pressed", "true")
+    sees(page, "1 absent")
+    expect(first.get_by_role("button", name="Absent")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(second.get_by_role("button", name="Absent")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("p")
+    sees(page, "1 present")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("e")
+    sees(page, "1 excused", "1 present")
+    until(page, lambda: overrides(lecture)[:2] == ["excused", "present"])
+    usable(page)
+
+
+def test_a_tap_that_is_not_saved_says_so(page: Page, lecture: Lecture):
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    page.context.set_offline(True)
+    button = page.locator(".roll > li").first.get_by_role("button", name="Present")
+    button.click()
+    sees(page, "Not saved: the server cannot be reached.")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.context.set_offline(False)
+    button.click()
+    sees(page, "1 present")
+    expect(page.locator("[data-problem]")).to_be_empty()
+
+
+def test_without_the_script(chromium: Browser, address: str, lecture: Lecture, world: World, sign_in: SignIn):
+    with chromium.new_context(base_url=address, java_script_enabled=False) as context:
+        sign_in(world.own, context)
+        page = context.new_page()
+        page.goto(reverse("lecture", args=[lecture.pk]))
+        page.locator(".roll > li").first.get_by_role("button", name="Late").click()
+        sees(page, "1 late", "marked by own")
+        page.get_by_role("button", name="All 7 others absent").click()
+        sees(page, "7 absent")
+
+
+def test_on_paper_it_is_a_list_to_sign(page: Page, lecture: Lecture):
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    page.emulate_media(media="print")
+    expect(page.locator(".roll > li").first).to_be_visible()
+    expect(page.locator(".sign").first).to_be_visible()
+    for hidden in (".mark", ".top", "#roll-filters", ".together", "[data-upload]"):
+        expect(page.locator(hidden).first).to_be_hidden()
