@@ -221,11 +221,13 @@ class Presence:
     `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part
     of the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first. `to_confirm`: the
     evidence is too weak for `present`, but a person should look at it; never together with `present`. `face_positions`
-    has one time and box for each time that the face was followed.
+    has one time and box for each time that the face was followed. Who is not `recognisable` is unknown to the gallery,
+    and could not have been found.
     """
 
     label: str
     present: bool
+    recognisable: bool = True
     intervals: tuple[Interval, ...] = ()
     seconds: float = 0.0
     share: float = 0.0

@@ -327,6 +327,11 @@ class Lecture(models.Model):
         when = timezone.localtime(self.starts_at)
         return f"{self.course.code} {when:%Y-%m-%d %H:%M}" + (f" {self.title}" if self.title else "")
 
+    @property
+    def length(self) -> float:
+        """In seconds."""
+        return (self.ends_at - self.starts_at).total_seconds()
+
 
 class CalendarLink(models.Model):
     """A private address that calendar programs read somebody's lectures from. It shows what its owner may see at that

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance.collected_lectures import finish_collected_lecture
-from campus.attendance.notifications import notify_recording_counted
 from campus.attendance.proposals import save_attendance
-from campus.attendance.reports import write_recording_report
+from campus.attendance.recording_review import publish_result, recheck_places
 from campus.attendance.selectors import identity_overrides
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
@@ -20,6 +20,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
+from campus.recordings.review import MIN_STRANGERS, ReviewReason, review_recording
 from campus.recordings.selectors import coverage, describe_gaps, processed_share, video_info
 from campus.recordings.services import finish_recording, restart_recording
 from recognition.errors import Cancelled, GalleryMismatch, RecognitionError
@@ -28,6 +29,9 @@ from recognition.types import Attendance, SegmentResult
 log = logging.getLogger(__name__)
 
 MIN_PROCESSED_SHARE = 0.5  # of the recording, for a result that says something
+# A recording of strangers is compared with so many other classes, and so many of them are named.
+MAX_COMPARED_CLASSES = 50
+MAX_FITTING_CLASSES = 3
 
 # `recognition.identification.vote.vote`, called with a strictness in place of a policy. The campus does not import it.
 Vote = Callable[..., Attendance]
@@ -66,6 +70,12 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     attendance = vote(
         results, templates, roster, video_info(recording), strictness=course.strictness, overrides=overrides
     )
+    # What is not complete yet can't be judged.
+    findings = [] if recording.provisional else review_recording(recording, attendance)
+    if any(finding.code == ReviewReason.STRANGERS for finding in findings):
+        fitting_courses = _find_fitting_courses(recording, results, vote)
+    else:
+        fitting_courses = []
     with transaction.atomic():
         # The lecture is locked before its recordings, in the same order as when a footage file arrives.
         Lecture.objects.select_for_update().get(pk=recording.lecture_id)
@@ -75,16 +85,36 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             strictness=course.strictness,
             coverage=coverage(recording),
             error=missing,
+            findings=findings,
+            fitting_courses=fitting_courses,
         ):
             raise Cancelled("The recording was cancelled, or another worker has counted it.")
         save_attendance(recording=recording, attendance=attendance)
         if identity_overrides(recording) != overrides:
             raise jobs.Postponed  # somebody named a face during the vote
-        if recording.collected:
-            finish_collected_lecture(lecture=recording.lecture)
-        else:
-            write_recording_report(recording=recording)
-            notify_recording_counted(recording=recording)
+        publish_result(recording=recording)
+        recheck_places(lecture=recording.lecture)
+
+
+def _find_fitting_courses(recording: Recording, results: list[SegmentResult], vote: Vote) -> list[tuple[int, int]]:
+    """The ids of other classes whose students are in the recording, with how many; the class with most comes first."""
+    day = timezone.localtime(recording.lecture.starts_at).date()
+    same_day = Lecture.objects.filter(course=OuterRef("course"), starts_at__date=day)
+    others = Gallery.objects.filter(active=True, embedder=recording.embedder).exclude(course=recording.lecture.course)
+    found = []
+    for gallery in others.order_by(Exists(same_day).desc(), "-created_at")[:MAX_COMPARED_CLASSES]:
+        try:
+            templates = load_gallery(gallery)
+        except (RecognitionError, OSError) as error:
+            log.warning("gallery %s can't be compared: %s", gallery.pk, error)
+            continue
+        attendance = vote(
+            results, templates, templates.labels, video_info(recording), strictness=recording.lecture.course.strictness
+        )
+        present = sum(presence.present for presence in attendance.presences)
+        if present >= MIN_STRANGERS:
+            found.append((gallery.course_id, present))
+    return sorted(found, key=lambda item: -item[1])[:MAX_FITTING_CLASSES]
 
 
 def preview_present_students(*, recording: Recording, result: SegmentResult, vote: Vote) -> list[int]:

@@ -1,6 +1,7 @@
 """What a lecture's workbook says, gathered from the database."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -9,10 +10,10 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
 from campus.attendance.roll import lecture_roll, status_sources
-from campus.attendance.selectors import evidence_by_student
+from campus.attendance.selectors import evidence_by_student, intervals_in_lecture, watched_recordings
 from campus.attendance.statuses import meaning_of, status_choices
 from campus.biometrics.selectors import acceptance_threshold
-from campus.common.intervals import merge_intervals
+from campus.common.intervals import merge_intervals, total_length
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import LectureReport, StudentRow, UnknownRow
 
@@ -24,7 +25,9 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     """
     done = lecture.recordings.filter(state=Recording.State.DONE)
     recordings = [recording] if recording else list(done.select_related("gallery").order_by("original_name", "pk"))
-    duration = max(recording.duration for recording in recordings)
+    duration = lecture.length if any(recording.duration for recording in recordings) else 0.0
+    watched = [row for row in watched_recordings(lecture) if row.recording in recordings]
+    watched_seconds = total_length(merge_intervals(chain.from_iterable(row.intervals for row in watched)))
     evidence = evidence_by_student(lecture, recording)
     roll = lecture_roll(lecture)
     sources = status_sources(lecture, roll)
@@ -43,17 +46,17 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         margin=gallery.margin if gallery else None,
         coverage=max(recording.coverage for recording in recordings),
         students=tuple(
-            _student_row(record, sources[record.student_id], evidence.get(record.student_id, []), duration)
+            _student_row(record, sources[record.student_id], evidence.get(record.student_id, []), watched_seconds)
             for record in roll
         ),
         unknown=tuple(
             UnknownRow(
-                intervals=tuple((start, end) for start, end in person.intervals),
+                intervals=tuple(intervals_in_lecture(lecture, [person])),
                 seconds=person.seconds,
                 pictures=tuple(_read_pictures(person.crops)),
                 is_static=person.is_static,
             )
-            for person in unknown.order_by("recording__original_name", "recording", "index")
+            for person in unknown.select_related("recording").order_by("recording__original_name", "recording", "index")
         ),
         details=tuple(_details(lecture, recordings)),
         statuses=tuple(label for _code, label in status_choices()),
@@ -61,10 +64,10 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
 
 
 def _student_row(
-    record: AttendanceRecord, source: str, evidence: list[Sighting | UnknownPerson], duration: float
+    record: AttendanceRecord, source: str, evidence: list[Sighting | UnknownPerson], watched_seconds: float
 ) -> StudentRow:
-    intervals = merge_intervals((start, end) for row in evidence for start, end in row.intervals)
-    seconds = sum(end - start for start, end in intervals)
+    intervals = intervals_in_lecture(record.lecture, evidence)
+    seconds = total_length(intervals)
     pictures = _read_pictures([crop for row in evidence for crop in row.crops])
     return StudentRow(
         number=record.student.number,
@@ -73,7 +76,9 @@ def _student_row(
         intervals=tuple(intervals),
         seconds=seconds,
         # A photo has no duration; its sightings say how much of it they cover.
-        share=min(seconds / duration, 1.0) if duration else max((row.share for row in evidence), default=0.0),
+        share=min(seconds / watched_seconds, 1.0)
+        if watched_seconds
+        else max((row.share for row in evidence), default=0.0),
         confidence=max((row.confidence for row in evidence), default=0.0),
         source=source,
         picture=next(pictures, None),

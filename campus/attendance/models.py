@@ -147,6 +147,7 @@ class UnknownPerson(models.Model):
     # machine has no say in it.
     present = True
     to_confirm = False
+    recognisable = True
     confidence = 0.0
 
     @property

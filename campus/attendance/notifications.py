@@ -18,6 +18,7 @@ from campus.attendance.register import RegisterRow, build_register
 from campus.attendance.statuses import Status, meaning_of, status_definitions, status_label
 from campus.outbox.services import queue_email, queue_event
 from campus.recordings.models import Recording
+from campus.recordings.review import review_messages
 
 
 def notify_recording_counted(*, recording: Recording) -> None:
@@ -36,6 +37,26 @@ def notify_lecture_counted(*, lecture: Lecture) -> None:
     """
     unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
     _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
+
+
+def notify_review_needed(*, recording: Recording) -> None:
+    """Notify that a recording was held back, and why. Holding it back again notifies nobody a second time."""
+    lecture, key = recording.lecture, f"review:{recording.pk}"
+    data = {"lecture": lecture.pk, "course": lecture.course.code, "recording": str(recording.pk)}
+    queue_event(course=lecture.course, event="recording.needs_review", key=key, data=data)
+    if not policy_for(lecture.course).mail_lecturers:
+        return
+    for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
+        with use_language_of(user):
+            context = _email_context(lecture) | {
+                "name": user.get_full_name() or user.get_username(),
+                "recording": recording.original_name,
+                "reasons": [str(message) for message in review_messages(recording)],
+                "address": f"{settings.BASE_URL}/recordings/{recording.pk}/" if settings.BASE_URL else "",
+            }
+            subject = _("Please check a recording of %(lecture)s") % {"lecture": lecture}
+            body = render_to_string("attendance/needs_review.txt", context)
+        queue_email(to=user.email, event="recording.needs_review", key=key, subject=subject, body=body)
 
 
 def _notify_counted(lecture: Lecture, *, key: str, unknown_count: int) -> None:

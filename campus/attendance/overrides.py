@@ -21,6 +21,7 @@ from campus.attendance.reports import refresh_lecture_reports
 from campus.attendance.roll import lecture_roll, write_overrides
 from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES
 from recognition.messages import Message
 
@@ -68,6 +69,8 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
         raise UserError("There is no attendance to sign off yet. Mark the students, or upload a recording, first.")
     if lecture.recordings.filter(state__in=OPEN_STATES).exists():
         raise UserError("A recording is still being processed. Wait until it is done, or cancel it, then sign off.")
+    if lecture.recordings.filter(state=Recording.State.NEEDS_REVIEW).exists():
+        raise UserError("A recording is to be checked first. Accept it, move it or remove it, then sign off.")
     if lecture.recordings.filter(provisional=True).exists():
         raise UserError(
             "More footage of this lecture is expected. Wait for it, or accept what has arrived, then sign off."

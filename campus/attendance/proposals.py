@@ -1,11 +1,11 @@
 """The machine's proposals: who was seen in a recording, and the status that follows for each student of the lecture."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
 from django.db import transaction
 
@@ -19,13 +19,21 @@ from campus.attendance.models import (
     Status,
     UnknownPerson,
 )
-from campus.attendance.selectors import evidence_by_student, watched_intervals
+from campus.attendance.selectors import (
+    WatchedRecording,
+    evidence_by_student,
+    intervals_in_lecture,
+    watched_recordings,
+)
 from campus.attendance.status_rules import limit_scale, status_from_times
-from campus.common.intervals import merge_intervals
+from campus.common.intervals import merge_intervals, total_length
 from campus.common.storage import media_files, write_media
 from campus.recordings.models import Recording
+from campus.recordings.review import ReviewReason
 from campus.recordings.selectors import find_gaps
 from recognition.types import Attendance, Crop, Interval
+
+MIN_WATCHED_SHARE = 0.5  # of the lecture, for "absent" of who was not seen
 
 
 @transaction.atomic
@@ -45,6 +53,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             student_id=int(presence.label),
             present=presence.present,
             to_confirm=presence.to_confirm,
+            recognisable=presence.recognisable,
             intervals=[list(interval) for interval in presence.intervals],
             seconds=presence.seconds,
             share=presence.share,
@@ -98,49 +107,75 @@ def delete_unused_crops(recording: Recording) -> None:
 
 @transaction.atomic
 def recount_lecture(*, lecture: Lecture) -> None:
-    """Compute the lecture's records from all its recordings, as if each began with the lecture.
+    """Compute the lecture's records from all its recordings that count, each at its place in the lecture.
 
     People's overrides stay, also those of students who have left the roster; other records of such students are
     deleted.
     """
-    evidence, watched = evidence_by_student(lecture), watched_intervals(lecture)
+    watched = watched_recordings(lecture)
+    evidence = evidence_by_student(lecture)
     students = set(lecture_roster(lecture).values_list("pk", flat=True))
-    for student in sorted(students):
-        proposal = _propose_record(lecture, evidence.get(student, []), watched)
-        AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
+    if watched:
+        for student in sorted(students):
+            proposal = _propose_record(lecture, evidence.get(student, []), watched)
+            AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
+    else:
+        lecture.records.update(machine_status="", **NOT_SEEN)
     lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
 
 
+NOT_SEEN: dict[str, Any] = {"first_seen": None, "last_seen": None, "seconds": 0.0, "share": 0.0, "confidence": 0.0}
+
+
 def _propose_record(
-    lecture: Lecture, evidence: list[Sighting | UnknownPerson], watched: Mapping[UUID, list[Interval]]
+    lecture: Lecture, evidence: list[Sighting | UnknownPerson], watched: Sequence[WatchedRecording]
 ) -> dict[str, object]:
     """What the machine proposes for a student.
 
     Evidence that is to be confirmed counts only where no recording is certain.
     """
-    duration = max((row.recording.duration for row in evidence), default=0.0)
-    counted = [row for row in evidence if row.present] or [row for row in evidence if row.to_confirm]
+    inside = [row for row in evidence if not row.recording.duration or intervals_in_lecture(lecture, [row])]
+    counted = [row for row in inside if row.present] or [row for row in inside if row.to_confirm]
     to_confirm = any(row.to_confirm for row in counted)
-    intervals = merge_intervals(interval for row in counted for interval in row.intervals)
-    seconds = sum(end - start for start, end in intervals)
-    watched_by_any = merge_intervals(chain.from_iterable(watched.values()))
-    watched_seconds = sum(end - start for start, end in watched_by_any) or duration
-    seen_in = {row.recording_id for row in counted} & watched.keys()
-    unwatched = merge_intervals(gap for recording in seen_in for gap in find_gaps(watched[recording], duration))
-    min_seconds = lecture.course.present_seconds * limit_scale(duration)
+    intervals = intervals_in_lecture(lecture, counted)
+    seconds = total_length(intervals)
+    watched_seconds = total_length(merge_intervals(chain.from_iterable(row.intervals for row in watched)))
+    watched_share = watched_seconds / lecture.length
+    min_seconds = lecture.course.present_seconds * limit_scale(watched_seconds)
+    if not (to_confirm or (counted and seconds >= min_seconds)):
+        could_be_seen = any(row.recognisable for row in evidence) and _is_watched_enough(watched, watched_share)
+        return NOT_SEEN | {"machine_status": Status.ABSENT if could_be_seen else Status.NOT_RECOGNISABLE}
     proposal: dict[str, object] = {
-        "machine_status": Status.ABSENT,
-        "first_seen": None,
-        "last_seen": None,
         "seconds": seconds,
-        "share": min(seconds / watched_seconds, 1.0) if duration else max((row.share for row in counted), default=0.0),
-        "confidence": max((row.confidence for row in counted), default=0.0),
+        "share": min(seconds / watched_seconds, 1.0) if intervals else max(row.share for row in counted),
+        "confidence": max(row.confidence for row in counted),
     }
-    if to_confirm or (counted and seconds >= min_seconds):
-        first, last = (intervals[0][0], intervals[-1][1]) if intervals else (0.0, 0.0)
-        proposal["machine_status"] = (
-            Status.TO_CONFIRM if to_confirm else status_from_times(lecture.course, first, last, duration, unwatched)
-        )
+    if intervals:
+        (first, _), (_, last) = intervals[0], intervals[-1]
+        unwatched = _unwatched_intervals(lecture, {row.recording.camera_id for row in counted}, watched)
+        status = status_from_times(lecture.course, first, last, lecture.length, unwatched)
         proposal["first_seen"] = lecture.starts_at + timedelta(seconds=first)
         proposal["last_seen"] = lecture.starts_at + timedelta(seconds=last)
-    return proposal
+    else:  # of photos alone
+        status = Status.PRESENT
+        proposal["first_seen"] = proposal["last_seen"] = lecture.starts_at
+    return proposal | {"machine_status": Status.TO_CONFIRM if to_confirm else status}
+
+
+def _is_watched_enough(watched: Sequence[WatchedRecording], share: float) -> bool:
+    """Whether who was not seen may be said to have been absent: in a photo, or a recording that a person took for the
+    whole lecture, or where at least half of the lecture was watched."""
+    return share >= MIN_WATCHED_SHARE or any(
+        not row.recording.duration or ReviewReason.SHORT in row.recording.accepted_reasons for row in watched
+    )
+
+
+def _unwatched_intervals(
+    lecture: Lecture, views: Collection[int | None], watched: Sequence[WatchedRecording]
+) -> list[Interval]:
+    """When one of the views in which the student was seen shows nothing."""
+    gaps = []
+    for view in views:
+        covered = merge_intervals(chain.from_iterable(row.intervals for row in watched if row.view == view))
+        gaps += find_gaps(covered, lecture.length)
+    return merge_intervals(gaps)

@@ -1,10 +1,12 @@
 """Which attendance and workbooks a user may see, who may change them, and what a lecture's recordings show."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from itertools import chain
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -23,7 +25,7 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
-from campus.common.intervals import merge_intervals
+from campus.common.intervals import merge_intervals, place_intervals
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import recordings_for
 from recognition.types import IdentityOverride, Interval
@@ -74,11 +76,11 @@ def can_edit_result(user: AnyUser, lecture: Lecture) -> bool:
 def evidence_by_student(
     lecture: Lecture, recording: Recording | None = None
 ) -> dict[int, list[Sighting | UnknownPerson]]:
-    """What the lecture's recordings, or the one given, show of each student, by the student's id.
+    """What the lecture's recordings that count, or the one given, show of each student, by the student's id.
 
     The machine's sightings come first, then the unknown people whom a person named.
     """
-    scope = {"recording": recording} if recording else {"recording__lecture": lecture}
+    scope = {"recording": recording} if recording else {"recording__lecture": lecture, "recording__held": False}
     evidence: dict[int, list[Sighting | UnknownPerson]] = {}
     sightings = Sighting.objects.filter(**scope).select_related("recording").defer("face_positions")
     for sighting in sightings.order_by("recording__created_at", "pk"):
@@ -110,14 +112,40 @@ def staff_who_named(lecture: Lecture) -> dict[int, str]:
     return dict(named.exclude(override__student__in=recognised).values_list("override__student", "override__user_name"))
 
 
-def watched_intervals(lecture: Lecture) -> dict[UUID, list[Interval]]:
-    """The intervals of each counted recording that were processed, in its seconds, by the recording's id."""
-    counted = Sighting.objects.filter(recording__lecture=lecture).values("recording")
-    segments = Segment.objects.filter(recording__in=counted, state=Segment.State.DONE, end__gt=F("start"))
-    intervals: dict[UUID, list[Interval]] = {}
-    for recording, start, end in segments.values_list("recording", "start", "end"):
-        intervals.setdefault(recording, []).append((start, end))
-    return {recording: merge_intervals(parts) for recording, parts in intervals.items()}
+def intervals_in_lecture(lecture: Lecture, evidence: Iterable[Sighting | UnknownPerson]) -> list[Interval]:
+    """When the evidence shows somebody, in seconds of the lecture. What lies outside the lecture is left out."""
+    return merge_intervals(
+        chain.from_iterable(place_intervals(row.intervals, row.recording.offset, lecture.length) for row in evidence)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedRecording:
+    """What a recording that counts shows of its lecture, as `intervals` in seconds of the lecture; a photo has none.
+
+    Recordings of one `view` show the same: those of one camera, and all that were uploaded.
+    """
+
+    recording: Recording
+    intervals: list[Interval]
+
+    @property
+    def view(self) -> int | None:
+        return self.recording.camera_id
+
+
+def watched_recordings(lecture: Lecture) -> list[WatchedRecording]:
+    """The lecture's recordings that count, with when each shows the lecture."""
+    counted = Recording.objects.filter(Exists(Sighting.objects.filter(recording=OuterRef("pk"))), lecture=lecture)
+    segments = Segment.objects.filter(state=Segment.State.DONE, end__gt=F("start"))
+    rows = counted.filter(held=False).prefetch_related(Prefetch("segments", segments, to_attr="watched_segments"))
+    return [WatchedRecording(recording=row, intervals=_watched_intervals(lecture, row)) for row in rows]
+
+
+def _watched_intervals(lecture: Lecture, recording: Any) -> list[Interval]:
+    """All of the recording where its segments are not known, because it is being processed again."""
+    processed = [(segment.start, segment.end) for segment in recording.watched_segments]
+    return merge_intervals(place_intervals(processed or [(0.0, recording.duration)], recording.offset, lecture.length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +164,7 @@ def provisional_result(lecture: Lecture) -> ProvisionalResult | None:
     if not lecture.recordings.filter(provisional=True).exists():
         return None
     attended = [meaning_of(record.status) in ATTENDED for record in lecture.records.all()]
-    last_second = max((intervals[-1][1] for intervals in watched_intervals(lecture).values()), default=None)
+    last_second = max((row.intervals[-1][1] for row in watched_recordings(lecture) if row.intervals), default=None)
     return ProvisionalResult(
         present_count=sum(attended),
         student_count=len(attended),

@@ -15,6 +15,7 @@ from campus.cctv.models import Alarm, Camera, Collection, Source
 from campus.cctv.notifications import notify_alarms
 from campus.common import jobs
 from campus.recordings.models import Recording
+from campus.recordings.review import DARK_MAX_BRIGHTNESS, FROZEN_MAX_MOTION
 from recognition.messages import Message, join_messages
 
 MISSED_PERIODS = 2  # scans or lectures without anything, until there is an alarm
@@ -22,8 +23,6 @@ SCAN_GRACE_PERIOD = timedelta(minutes=5)  # for a scan to finish
 MAX_QUEUE_WAIT = timedelta(hours=1)
 SCHEDULER_TIMEOUT = timedelta(minutes=10)  # of the scheduler, which has something to send all the time
 FACELESS_LECTURES = 3  # without a face
-DARK_MAX_BRIGHTNESS = 0.03  # of white: the brightest picture of a camera that sees nothing
-FROZEN_MAX_MOTION = 0.0005  # mean difference of two pictures: less than the noise of any sensor
 ALARM_RETENTION = timedelta(days=60)
 MAX_JUDGED_LECTURE_AGE = timedelta(days=60)  # older lectures say nothing about a source or a camera
 
@@ -147,7 +146,7 @@ def _all_camera_alarms() -> Alarms:
         last = list(
             Recording.objects.filter(
                 camera=camera,
-                state=Recording.State.DONE,
+                state__in=(Recording.State.DONE, Recording.State.NEEDS_REVIEW),
                 provisional=False,
                 lecture__starts_at__gt=timezone.now() - MAX_JUDGED_LECTURE_AGE,
             )

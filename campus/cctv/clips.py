@@ -226,7 +226,8 @@ def complete_lecture(*, lecture: Lecture) -> None:
     provisional = list(Recording.objects.filter(lecture=lecture, provisional=True).values_list("pk", flat=True))
     Recording.objects.filter(pk__in=provisional).update(provisional=False)
     processed = Recording.objects.filter(
-        pk__in=provisional, state__in=(Recording.State.DONE, Recording.State.AGGREGATING)
+        pk__in=provisional,
+        state__in=(Recording.State.DONE, Recording.State.NEEDS_REVIEW, Recording.State.AGGREGATING),
     )
     processed_pks = list(processed.values_list("pk", flat=True))
     processed.update(state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS)

@@ -1,4 +1,4 @@
-"""Arithmetic with intervals of presence."""
+"""Arithmetic with intervals of time, in seconds."""
 
 from collections.abc import Iterable
 
@@ -14,3 +14,14 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             union.append((start, end))
     return union
+
+
+def place_intervals(intervals: Iterable[Interval], offset: float, length: float) -> list[Interval]:
+    """The intervals later by `offset`, as far as they lie in [0, length]. What only touches it is left out."""
+    placed = ((max(start + offset, 0.0), min(end + offset, length)) for start, end in intervals)
+    return [(start, end) for start, end in placed if start < end]
+
+
+def total_length(intervals: Iterable[Interval]) -> float:
+    """The sum of the intervals' lengths."""
+    return sum(end - start for start, end in intervals)

@@ -85,6 +85,11 @@ class Recording(jobs.LeasedJob):
         editable=False,
         help_text=_("Of each reason: its code, and the message."),
     )
+    fitting_courses = models.JSONField(
+        default=list,
+        editable=False,
+        help_text=_("Of strangers: the ids of classes that they fit, and how many students of each are seen."),
+    )
     accepted_reasons = models.JSONField(
         default=list, editable=False, help_text=_("The codes of the reasons that a person has checked and accepted.")
     )

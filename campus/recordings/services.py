@@ -23,6 +23,8 @@ from campus.common.file_names import sanitize_file_name
 from campus.common.storage import delete_media_folder, media_path
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
+from campus.recordings.placement import guess_offset
+from campus.recordings.review import Finding
 from campus.recordings.selectors import OPEN_STATES
 from recognition import types
 from recognition.messages import Message
@@ -178,15 +180,20 @@ def tracks_folder(recording: Recording) -> Path:
 
 
 def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Sequence[types.Segment]) -> bool:
-    """Finish the ingest: create the segments and request them, all with one embedder. False if this attempt lost its
-    lease.
+    """Finish the ingest: place the recording in its lecture, create the segments and request them, all with one
+    embedder. False if this attempt lost its lease.
     """
+    offset, source = recording.offset, recording.offset_source
+    if source != Recording.OffsetSource.PERSON:
+        offset, source = guess_offset(recording.lecture, info, recording.original_name)
     with transaction.atomic():
         planned = jobs.finish(
             recording,
             Recording.State.PROCESSING,
             info=info.to_json(),
             duration=info.duration,
+            offset=offset,
+            offset_source=source,
             embedder=embedder_in_use(recording.lecture.course),
             planned_at=timezone.now(),
             attempts=0,
@@ -256,21 +263,33 @@ def request_waiting_votes(*, course: Course) -> None:
 
 
 def finish_recording(
-    *, recording: Recording, gallery: Gallery, strictness: str, coverage: float, error: Message
+    *,
+    recording: Recording,
+    gallery: Gallery,
+    strictness: str,
+    coverage: float,
+    error: Message,
+    findings: Sequence[Finding] = (),
+    fitting_courses: Sequence[tuple[int, int]] = (),
 ) -> bool:
     """The vote with this gallery and strictness is over; `error` names the gaps. False if this attempt lost its lease.
 
-    Call it in the transaction that writes the attendance. The tracks are deleted after the commit, unless more footage
-    is expected, or there are gaps: then a retry of failed segments, or late footage, may still need them.
+    A recording with findings that no person has accepted is held back. Call this in the transaction that writes the
+    attendance. The tracks are deleted after the commit, unless more footage is expected, or there are gaps: then a
+    retry of failed segments, or late footage, may still need them.
     """
+    held = any(finding.code not in recording.accepted_reasons for finding in findings)
     facts = {
         "gallery": gallery,
         "strictness": strictness,
         "coverage": coverage,
         "error": error,
+        "held": held,
+        "review_reasons": [finding.to_json() for finding in findings],
+        "fitting_courses": list(fitting_courses),
         "finished_at": timezone.now(),
     }
-    counted = jobs.finish(recording, Recording.State.DONE, **facts)
+    counted = jobs.finish(recording, Recording.State.NEEDS_REVIEW if held else Recording.State.DONE, **facts)
     for name, value in facts.items():
         setattr(recording, name, value)
     if counted and not error and not recording.provisional:

@@ -70,11 +70,12 @@ def request_frames(appearance: Appearance) -> list[Frame]:
     frames = []
     for crop in appearance.crops:
         snapshot = request_snapshot(recording=recording, time=float(crop["time"]))
-        frames.append(_frame(snapshot, recording, crop.get("box")))
+        frames.append(build_frame(snapshot, recording, crop.get("box")))
     return frames
 
 
-def _frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None) -> Frame:
+def build_frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None = None) -> Frame:
+    """The frame of a snapshot, with the box of a face in pixels where there is one."""
     svg_box = None
     if box:
         x1, y1, x2, y2 = box

@@ -164,6 +164,15 @@ class UploadForm(forms.Form):
     )
 
 
+class PlaceForm(forms.Form):
+    """When a recording began, by the clock on the wall."""
+
+    began = forms.TimeField(
+        label=gettext_lazy("The recording began at"),
+        widget=forms.TimeInput(format="%H:%M:%S", attrs={"type": "time", "step": 1}),
+    )
+
+
 class StatusForm(forms.Form):
     status = forms.ChoiceField(
         choices=lambda: [("", _("As detected")), *statuses.override_choices()],

@@ -11,7 +11,7 @@ from django.utils.formats import time_format
 from campus.academics.models import Lecture
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
-from campus.common.intervals import merge_intervals
+from campus.attendance.selectors import intervals_in_lecture
 from recognition.types import Interval
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # seconds
@@ -44,16 +44,12 @@ class Timeline:
 def build_timeline(
     lecture: Lecture, records: Sequence[AttendanceRecord], shown: Mapping[int, Sequence[Sighting | UnknownPerson]]
 ) -> Timeline | None:
-    """The students who were seen, in the order of the records. None for photos, or if nobody was seen."""
-    duration = max((row.recording.duration for rows in shown.values() for row in rows), default=0.0)
-    if not duration:
-        return None
+    """The students who were seen, in the order of the records. None if nobody was seen in it."""
+    duration = lecture.length
     step = next((step for step in STEPS if duration / step <= TICKS), STEPS[-1])
     lines = []
     for record in records:
-        intervals = merge_intervals(
-            (start, end) for row in shown.get(record.student_id, []) for start, end in row.intervals
-        )
+        intervals = intervals_in_lecture(lecture, shown.get(record.student_id, []))
         if intervals:
             address = reverse("record", args=[record.pk])
             bars = [_bar(lecture, interval, duration) for interval in intervals]

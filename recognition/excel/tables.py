@@ -33,6 +33,7 @@ STATUS_COLOURS = {
     "late": "FFEB9C",
     "left_early": "FCE4D6",
     "to_confirm": "E4DFEC",
+    "not_recognisable": "EDEDED",
     "excused": "DDEBF7",
     "absent": "FFC7CE",
 }

@@ -65,10 +65,10 @@ def vote(
 ) -> Attendance:
     """The attendance that the segments' tracks show, for every label of the roster.
 
-    The results may come in any order. Labels that the gallery doesn't know are absent. Students of the gallery who are
-    not on the roster still keep a face from being taken for somebody else. A face whose identity was overridden takes
-    no part: it comes back among the unknown people with the override's key, and nobody of the same moments is taken for
-    that student. Of several overrides of one face the last one counts.
+    The results may come in any order. Labels that the gallery doesn't know are not recognisable. Students of the
+    gallery who are not on the roster still keep a face from being taken for somebody else. A face whose identity was
+    overridden takes no part: it comes back among the unknown people with the override's key, and nobody of the same
+    moments is taken for that student. Of several overrides of one face the last one counts.
 
     Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
@@ -98,7 +98,7 @@ def vote(
     for label in roster:
         own = matches.get(label, [])
         if sum(len(person.times) for person, _ in own) < min_samples:
-            presences.append(Presence(label=label, present=False))
+            presences.append(Presence(label=label, present=False, recognisable=label in gallery.labels))
         else:
             is_certain = label in certain_labels
             presences.append(_presence(label, own, timing, gallery, policy.strictness, is_certain=is_certain))

@@ -106,6 +106,7 @@ def world(db) -> World:
     sighting = Sighting.objects.create(
         recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen
     )
+    Sighting.objects.create(recording=recording, student=course.students.exclude(pk=student.pk).get(), present=False)
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
     recount_lecture(lecture=lecture)
     return World(

@@ -9,13 +9,16 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
 from campus.academics.models import Course, Enrolment, Lecture, Room, Student
+from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import Role
 from campus.accounts.services import set_role
-from campus.attendance.models import Excuse
+from campus.attendance.models import Excuse, Sighting
+from campus.attendance.proposals import recount_lecture
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.models import Camera, FootageFile, Source
 from campus.recordings.models import Recording, Segment
+from campus.recordings.review import ReviewReason
 
 STARTS = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 _number = count(1)
@@ -95,7 +98,8 @@ INFO = {
 
 
 def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any) -> Recording:
-    """A recording that is being worked on: `segments` segments of a minute, all waiting."""
+    """A recording that is being worked on: `segments` segments of a minute, all waiting. A person has said that it is
+    as long as it should be."""
     lecture_ = lecture_ or lecture()
     info = INFO | {"duration": 60.0 * segments}
     plan: dict[str, Any] = {
@@ -103,11 +107,22 @@ def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any
         "info": info,
         "duration": 60.0 * segments,
         "embedder": embedder_in_use(lecture_.course),
+        "accepted_reasons": [ReviewReason.SHORT],
     }
     row = recording(lecture_, **plan | fields)
     Segment.objects.bulk_create(
         Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments)
     )
+    return row
+
+
+def records(lecture_: Lecture, **fields: Any) -> Recording:
+    """The lecture is counted by a new recording, in which nobody is seen."""
+    row = planned(lecture_, **{"state": Recording.State.DONE} | fields)
+    row.segments.update(state=Segment.State.DONE)
+    students = lecture_roster(lecture_)
+    Sighting.objects.bulk_create(Sighting(recording=row, student=student, present=False) for student in students)
+    recount_lecture(lecture=lecture_)
     return row
 
 

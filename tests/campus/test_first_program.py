@@ -13,9 +13,7 @@ import pytest
 from django.conf import settings
 from PIL import Image
 
-from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report
-from campus.recordings.models import Recording
 from recognition.embedding import load_embedder
 from recognition.identification.gallery import train_gallery
 from recognition.media.video import probe
@@ -74,8 +72,7 @@ def test_the_workbook_has_a_header_numbers_this_class_only_and_a_name_of_its_own
     factories.course(students=4)
     names = []
     for _ in range(2):
-        recording = factories.planned(lecture, state=Recording.State.DONE, coverage=1.0)
-        recount_lecture(lecture=lecture)
+        recording = factories.records(lecture, coverage=1.0)
         names.append(write_recording_report(recording=recording).file_name)
     assert len(set(names)) == 2
     rows = list(openpyxl.load_workbook(settings.REPORTS_DIR / names[0])["Attendance"].iter_rows(values_only=True))

@@ -10,7 +10,6 @@ from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import Role, role_of
 from campus.attendance.history import student_history
 from campus.attendance.models import AttendanceChange, Snapshot
-from campus.attendance.proposals import recount_lecture
 from campus.attendance.selectors import (
     changes_for,
     excuses_for,
@@ -79,7 +78,7 @@ def test_a_student_of_two_classes_is_seen_once(world: World) -> None:
 
 def test_a_students_history_has_the_own_classes_only(world: World) -> None:
     factories.enrol(world.foreign.course, world.student)
-    recount_lecture(lecture=world.foreign)
+    factories.records(world.foreign)
     assert [one.course.code for one in student_history(world.own, world.student)] == ["CS101"]
     assert [one.course.code for one in student_history(world.other, world.student)] == ["MA202"]
     assert {one.course.code for one in student_history(world.registrar, world.student)} == {"CS101", "MA202"}

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('uploaded', 'waiting'), ('processing', 'looking for faces'), ('aggregating', 'counting'), ('needs_review', 'to be checked'), ('done', 'done'), ('failed', 'failed'), ('cancelled', 'cancelled')], default='uploaded', editable=False, max_length=12, verbose_name='state')),
                 ('held', models.BooleanField(default=False, editable=False, help_text='Does not count until a person has checked it.', verbose_name='held back')),
                 ('review_reasons', models.JSONField(default=list, editable=False, help_text='Of each reason: its code, and the message.', verbose_name='why it is to be checked')),
+                ('fitting_courses', models.JSONField(default=list, editable=False, help_text='Of strangers: the ids of classes that they fit, and how many students of each are seen.')),
                 ('accepted_reasons', models.JSONField(default=list, editable=False, help_text='The codes of the reasons that a person has checked and accepted.')),
                 ('dismissed', models.BooleanField(default=False, editable=False, help_text='Failed, cancelled or with gaps, and nobody has to act on it.', verbose_name='dismissed')),
                 ('run', models.PositiveIntegerField(default=1, editable=False, help_text='Increases each time attendance is taken again.', verbose_name='run')),

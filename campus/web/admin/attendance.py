@@ -35,6 +35,7 @@ STATUS_VARIANTS = {
     Status.LATE: "warning",
     Status.LEFT_EARLY: "warning",
     Status.TO_CONFIRM: "info",
+    Status.NOT_RECOGNISABLE: "info",
     Status.EXCUSED: "info",
     Status.ABSENT: "danger",
 }

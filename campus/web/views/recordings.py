@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
+from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
@@ -34,8 +35,9 @@ from campus.recordings.services import (
     retry_recording,
 )
 from campus.web.faces import enrolment_face_urls
-from campus.web.forms import UploadForm
+from campus.web.forms import PlaceForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
+from campus.web.recording_place import build_place, build_review, offset_of_time, other_lectures
 from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
@@ -109,6 +111,11 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "in_work": recording.state in OPEN_STATES,
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
+        "review": build_review(request.user, recording) if recording.state == Recording.State.NEEDS_REVIEW else None,
+        "place": build_place(recording),
+        "other_lectures": []
+        if recording.collected or recording.state in OPEN_STATES
+        else other_lectures(request.user, recording),
         "result": build_lecture_result(request.user, recording.lecture, recording)
         if recording.state == Recording.State.DONE
         else None,
@@ -175,4 +182,76 @@ def run_action(request: StaffRequest, pk: UUID, action: str) -> HttpResponse:
         messages.success(request, gettext(sentence))
     if request.POST.get("list") in LISTS:
         return redirect(LISTS[request.POST["list"]])
+    return redirect("recording", pk)
+
+
+@require_POST
+@login_required
+def place(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Say when the recording began."""
+    form = PlaceForm(request.POST)
+
+    def work(recording: Recording) -> None:
+        if not form.is_valid():
+            raise UserError("Say when the recording began, as hours, minutes and seconds.")
+        offset = offset_of_time(recording.lecture, form.cleaned_data["began"])
+        place_recording(recording=recording, offset=offset, user=request.user)
+
+    return _change_recording(request, pk, work, gettext("The attendance was counted again with the new start."))
+
+
+@require_POST
+@login_required
+def move(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Say that the recording is of another lecture."""
+    chosen = request.POST.get("lecture", "")
+
+    def work(recording: Recording) -> None:
+        is_number = chosen.isdecimal() and len(chosen) < 19
+        lecture = lectures_for(request.user).filter(pk=int(chosen)).first() if is_number else None
+        if lecture is None:
+            raise UserError("Choose the lecture that the recording is of.")
+        move_recording(recording=recording, lecture=lecture, user=request.user)
+
+    message = gettext("The recording was moved. Attendance is being taken from it for this lecture.")
+    return _change_recording(request, pk, work, message)
+
+
+@require_POST
+@login_required
+def accept(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Say that the recording is right, although something about it is odd."""
+
+    def work(recording: Recording) -> None:
+        accept_recording(recording=recording, user=request.user)
+
+    return _change_recording(request, pk, work, gettext("The recording counts."))
+
+
+@require_POST
+@login_required
+def remove(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Delete the recording."""
+    removed: list[int] = []
+
+    def work(recording: Recording) -> None:
+        remove_recording(recording=recording, user=request.user)
+        removed.append(recording.lecture_id)
+
+    response = _change_recording(
+        request, pk, work, gettext("The recording was removed. Statuses set by hand are kept.")
+    )
+    return redirect("lecture", removed[0]) if removed else response
+
+
+def _change_recording(
+    request: StaffRequest, pk: UUID, work: Callable[[Recording], object], success: str
+) -> HttpResponse:
+    recording = get_object_or_404(recordings_for(request.user).select_related("lecture__course"), pk=pk)
+    try:
+        work(recording)
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, success)
     return redirect("recording", pk)

@@ -281,7 +281,7 @@ def test_the_roster_is_of_the_lecture_day_in_local_time(settings) -> None:
     from django.utils import timezone
 
     with timezone.override("Asia/Tokyo"):
-        recount_lecture(lecture=evening)
+        factories.records(evening)
     assert evening.records.count() == 1
 
 

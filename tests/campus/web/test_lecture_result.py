@@ -295,9 +295,7 @@ def to_confirm(world: World) -> AttendanceRecord:
     """The other student of the class was seen in one look only; a poster hangs on the wall."""
     student = world.course.students.exclude(pk=world.student.pk).get()
     seen = {"intervals": [[0, 118]], "seconds": 118.0, "crops": world.sighting.crops}
-    Sighting.objects.create(
-        recording=world.recording, student=student, present=False, to_confirm=True, confidence=0.6, **seen
-    )
+    Sighting.objects.filter(recording=world.recording, student=student).update(to_confirm=True, confidence=0.6, **seen)
     UnknownPerson.objects.create(recording=world.recording, index=1, is_static=True, **seen)
     factories.photo(student, crop=world.photo.crop.name, quality=0.8)
     factories.photo(student, crop=world.photo.crop.name, quality=0.1, state="rejected")

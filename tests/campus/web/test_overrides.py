@@ -59,7 +59,7 @@ def test_filters(lecturer: Client, world: World, absent: Student) -> None:
 def test_the_times_of_the_class_are_drawn(lecturer: Client, world: World) -> None:
     text = lecture_page(lecturer, world)
     (bar,) = re.findall(r'<rect class="present" x="([\d.]+)%" width="([\d.]+)%"', text)
-    assert (float(bar[0]), float(bar[1])) == (0, pytest.approx(100 * 118 / 120, abs=0.01))
+    assert (float(bar[0]), float(bar[1])) == (0, pytest.approx(100 * 118 / 5400, abs=0.01))
     starts = timezone.localtime(world.lecture.starts_at)
     assert f"{starts:%H}:00:00–{starts:%H}:01:58" in text  # noqa: RUF001  (a range)
 

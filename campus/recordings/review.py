@@ -1,0 +1,182 @@
+"""Whether a recording makes sense as one of its lecture. One that does not waits until a person has checked it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from campus.academics.models import Lecture
+from campus.common.intervals import merge_intervals, place_intervals, total_length
+from campus.common.messages import LocalizedMessage, dump_message, load_message
+from campus.recordings.models import Recording, Segment
+from recognition.messages import Message
+from recognition.types import Attendance
+
+DARK_MAX_BRIGHTNESS = 0.03  # of white: the brightest picture of a camera that sees nothing
+FROZEN_MAX_MOTION = 0.0005  # mean difference of two pictures: less than the noise of any sensor
+MAX_BLIND_SHARE = 0.5  # of the recording, dark or frozen
+EMPTY_SHARE = 0.1  # of the roster: where no more people are seen, hardly anybody is there
+STRANGE_SHARE = 0.2  # of the students whom the gallery knows: where no more are recognised, it may be another class
+STRANGERS_PER_STUDENT = 2  # and there are more strangers than so many for each recognised student
+MIN_STRANGERS = 2
+MIN_LECTURE_SHARE = 0.5  # of the lecture that its recordings should show
+MIN_INSIDE_SHARE = 0.5  # of the recording that should lie within its lecture
+MAX_LENGTH_FACTOR = 1.5  # of the lecture's length
+MAX_OVERRUN_SECONDS = 1200.0
+
+
+class ReviewReason(models.TextChoices):
+    EMPTY = "empty", _("hardly anybody is seen")
+    STRANGERS = "strangers", _("strangers to this class")
+    DARK = "dark", _("too dark")
+    FROZEN = "frozen", _("the picture stands still")
+    SHORT = "short", _("far shorter than the lecture")
+    LONG = "long", _("far longer than the lecture")
+    ELSEWHEN = "elsewhen", _("at another time than the lecture")
+    DUPLICATE = "duplicate", _("the same file as another lecture's")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason why a person should check a recording, in a sentence."""
+
+    code: ReviewReason
+    message: Message
+
+    def to_json(self) -> dict[str, Any]:
+        return {"code": self.code.value, "message": dump_message(self.message)}
+
+
+def review_messages(recording: Recording) -> list[LocalizedMessage]:
+    """Why the recording is to be checked, a sentence for each reason."""
+    return [load_message(reason["message"]) for reason in recording.review_reasons]
+
+
+def review_recording(recording: Recording, attendance: Attendance) -> list[Finding]:
+    """Every reason why a person should check the recording before what was found in it counts."""
+    return [
+        *_review_pictures(recording),
+        *_review_people(attendance),
+        *review_place(recording),
+        *_review_file(recording),
+    ]
+
+
+def review_place(recording: Recording) -> list[Finding]:
+    """What is odd about the length of the recording and its place in the lecture. Nothing is about a photo, or about
+    footage that was collected for the lecture."""
+    lecture = recording.lecture
+    if not recording.duration or recording.collected:
+        return []
+    length, lecture_length = format_minutes(recording.duration), format_minutes(lecture.length)
+    inside = total_length(place_intervals([(0.0, recording.duration)], recording.offset, lecture.length))
+    if inside < MIN_INSIDE_SHARE * min(recording.duration, lecture.length):
+        return [
+            Finding(
+                ReviewReason.ELSEWHEN,
+                Message(
+                    "It was recorded from {begin} to {end}, but the lecture was from {start} to {finish}.",
+                    begin=lecture.starts_at + timedelta(seconds=recording.offset),
+                    end=lecture.starts_at + timedelta(seconds=recording.offset + recording.duration),
+                    start=lecture.starts_at,
+                    finish=lecture.ends_at,
+                ),
+            )
+        ]
+    if _uploaded_length(lecture, recording) < MIN_LECTURE_SHARE * lecture.length:
+        message = Message(
+            "It lasts {length}, but the lecture {lecture_length}.", length=length, lecture_length=lecture_length
+        )
+        return [Finding(ReviewReason.SHORT, message)]
+    longest = max(MAX_LENGTH_FACTOR * lecture.length, lecture.length + MAX_OVERRUN_SECONDS)
+    if recording.offset_source == Recording.OffsetSource.ASSUMED and recording.duration > longest:
+        message = Message(
+            "It lasts {length}, but the lecture only {lecture_length}, and nothing says when it began.",
+            length=length,
+            lecture_length=lecture_length,
+        )
+        return [Finding(ReviewReason.LONG, message)]
+    return []
+
+
+def _uploaded_length(lecture: Lecture, recording: Recording) -> float:
+    """How many seconds of the lecture this recording and all others that were uploaded show together."""
+    others = lecture.recordings.exclude(pk=recording.pk).exclude(file="")
+    others = others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
+    places = [(row.offset, row.duration) for row in (*others, recording)]
+    return total_length(
+        merge_intervals(
+            interval
+            for offset, duration in places
+            for interval in place_intervals([(0.0, duration)], offset, lecture.length)
+        )
+    )
+
+
+def _review_pictures(recording: Recording) -> Iterable[Finding]:
+    segments = list(recording.segments.filter(state=Segment.State.DONE))
+    total = sum(segment.end - segment.start for segment in segments)
+    if not total:  # a photo, in which nothing moves
+        return
+    dark = sum(
+        segment.end - segment.start
+        for segment in segments
+        if segment.light is not None and segment.light < DARK_MAX_BRIGHTNESS
+    )
+    frozen = sum(
+        segment.end - segment.start
+        for segment in segments
+        if segment.motion is not None and segment.motion < FROZEN_MAX_MOTION
+    )
+    if dark > MAX_BLIND_SHARE * total:
+        yield Finding(ReviewReason.DARK, Message("{share} of it is black.", share=f"{dark / total:.0%}"))
+    elif frozen > MAX_BLIND_SHARE * total:
+        message = Message("The picture does not change in {share} of it.", share=f"{frozen / total:.0%}")
+        yield Finding(ReviewReason.FROZEN, message)
+
+
+def _review_people(attendance: Attendance) -> Iterable[Finding]:
+    students = len(attendance.presences)
+    recognisable = sum(presence.recognisable for presence in attendance.presences)
+    recognised = sum(presence.present or presence.to_confirm for presence in attendance.presences)
+    named = sum(bool(person.override_key) for person in attendance.unknown)
+    strangers = sum(not person.is_static and not person.override_key for person in attendance.unknown)
+    people = recognised + named + strangers
+    if people <= EMPTY_SHARE * students:
+        message = Message.with_count(
+            "{people} of the {n} student of the class is seen, and nobody else.",
+            "{people} of the {n} students of the class are seen, and nobody else.",
+            n=students,
+            people=people,
+        )
+        yield Finding(ReviewReason.EMPTY, message)
+    elif (
+        recognised + named <= STRANGE_SHARE * recognisable
+        and strangers >= MIN_STRANGERS
+        and strangers > STRANGERS_PER_STUDENT * (recognised + named)
+    ):
+        message = Message(
+            "{strangers} people are seen who are not of this class, and {recognised} of its students. "
+            "Is this the recording of another class?",
+            strangers=strangers,
+            recognised=recognised + named,
+        )
+        yield Finding(ReviewReason.STRANGERS, message)
+
+
+def _review_file(recording: Recording) -> Iterable[Finding]:
+    same = Recording.objects.filter(~Q(sha256=""), sha256=recording.sha256).exclude(lecture=recording.lecture_id)
+    if same.exists():
+        message = Message("The same file is a recording of another lecture.")
+        yield Finding(ReviewReason.DUPLICATE, message)
+
+
+def format_minutes(seconds: float) -> Message:
+    """A length as people say it."""
+    if seconds < 100:
+        return Message.with_count("{n} second", "{n} seconds", n=round(seconds))
+    return Message.with_count("{n} minute", "{n} minutes", n=round(seconds / 60))
