@@ -241,7 +241,7 @@ class AttendanceRecord(models.Model):
 # AttendanceRecord.status as a database expression.
 EFFECTIVE_STATUS = Case(
     When(~Q(override_status=""), then=F("override_status")),
-    When(~Q(excuse_reason="") & Q(machine_status__in=EXCUSABLE), then=Value(Status.EXCUSED.value)),
+    When(Q(machine_status__in=EXCUSABLE) & ~Q(excuse_reason=""), then=Value(Status.EXCUSED.value)),
     default=F("machine_status"),
 )
 

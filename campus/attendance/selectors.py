@@ -108,8 +108,17 @@ def excuse_reasons(lecture: Lecture) -> dict[int, str]:
 def staff_who_named(lecture: Lecture) -> dict[int, str]:
     """Of each student whom the machine did not recognise but a person found among the unknown people, who that was."""
     recognised = Sighting.objects.filter(recording__lecture=lecture, present=True).values("student")
-    named = UnknownPerson.objects.filter(recording__lecture=lecture, override__student__isnull=False)
-    return dict(named.exclude(override__student__in=recognised).values_list("override__student", "override__user_name"))
+    named = FaceOverride.objects.filter(people__recording__lecture=lecture, student__isnull=False)
+    return {
+        override.student_id: name_of(override)
+        for override in named.exclude(student__in=recognised).select_related("user")
+        if override.student_id
+    }
+
+
+def name_of(change: AttendanceChange | FaceOverride) -> str:
+    """The name of who made the change, or else the user name of that time."""
+    return (change.user and change.user.get_full_name()) or change.user_name
 
 
 def intervals_in_lecture(lecture: Lecture, evidence: Iterable[Sighting | UnknownPerson]) -> list[Interval]:
