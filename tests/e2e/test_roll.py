@@ -77,7 +77,7 @@ def test_a_tap_that_is_not_saved_says_so(page: Page, lecture: Lecture):
     page.context.set_offline(False)
     button.click()
     sees(page, "1 present")
-    expect(page.locator("[data-problem]")).to_be_empty()
+    expect(page.locator("#roll-head [data-problem]")).to_be_empty()
 
 
 def test_without_the_script(chromium: Browser, address: str, lecture: Lecture, world: World, sign_in: SignIn):

@@ -97,7 +97,9 @@ def test_an_unknown_person_gets_a_name(recording: Recording, teacher: User) -> N
     face_overrides.name_unknown_person(person=person, student=second, user=teacher, reason="I know her")
     assert statuses(lecture) == ["present", "present", "absent"]
     record = lecture.records.get(student=second)
-    assert (record.override_status, record.confidence, record.seconds) == ("", 1.0, 3590.0)
+    assert (record.override_status, record.confidence, record.seconds) == ("", 0.0, 3590.0), (
+        "the machine has no confidence in what a person says"
+    )
     change = AttendanceChange.objects.get()
     assert (change.record, change.kind, change.old_status, change.new_status) == (record, "named", "absent", "present")
     assert (change.reason, change.user_name, change.about) == ("I know her", "teacher", "loops.mp4, 0:00:00")

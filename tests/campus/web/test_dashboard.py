@@ -92,11 +92,11 @@ def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) 
     assert 0 < work.percent < 50
     Recording.objects.update(state=Recording.State.FAILED)
     assert state() == "recording failed"
-    Recording.objects.update(state=Recording.State.DONE)
-    assert state() == "attendance taken"
-    AttendanceRecord.objects.create(
-        lecture=lecture, student=lecture.course.students.first(), machine_status="to_confirm"
-    )
+    record = AttendanceRecord.objects.create(lecture=lecture, student=lecture.course.students.first())
+    assert state() == "recording failed", "nobody has said anything about the student"
+    AttendanceRecord.objects.filter(pk=record.pk).update(override_status="late")
+    assert state() == "attendance taken", "by hand"
+    AttendanceRecord.objects.filter(pk=record.pk).update(override_status="", machine_status="to_confirm")
     assert state() == "to confirm"
     SignOff.objects.create(lecture=lecture, user_name="ada")
     assert state() == "signed off"
