@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from campus.common.keys import KeyedModel, MatchKeyField
+from campus.common.keys import KeyedModel, MatchKeyField, NumberKeyField
 
 MAX_SERIES_LENGTH = timedelta(days=731)  # of a series
 WEEKDAYS = [
@@ -99,6 +99,9 @@ class Course(KeyedModel):
     gallery_outdated_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since then a training is due; empty when none is.")
     )
+    roster_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("Since then lectures are due a recount; empty when none is.")
+    )
 
     class Meta:
         verbose_name = _("class")
@@ -116,7 +119,7 @@ class Course(KeyedModel):
 
 class Student(KeyedModel):
     number = models.CharField(_("student number"), max_length=40)
-    number_key = MatchKeyField("number", _("student number"), unique=True)
+    number_key = NumberKeyField("number", _("student number"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     name_key = MatchKeyField("name", _("name"), db_index=True)
     email = models.EmailField(_("e-mail"), blank=True)

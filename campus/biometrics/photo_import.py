@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
-from campus.common.keys import match_key
+from campus.common.keys import match_key, number_key
 from recognition.media.file_kind import PHOTO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
 
@@ -251,6 +251,6 @@ class StudentFinder:
         return here[0]
 
     def candidates(self, folder: str) -> list[Student]:
-        if student := self.by_number.get(match_key(folder)):
+        if student := self.by_number.get(number_key(folder)):
             return [student]
         return self.by_name.get(name_key(folder), [])

@@ -6,9 +6,10 @@ own, because databases differ in how they fold capitals.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.lookups import Contains, IContains, StartsWith
@@ -42,19 +43,42 @@ _PLAIN_CHARACTERS = {
 _LONE_ACUTE_ACCENT = re.compile(r"\s\u0301")  # as NFKC writes one that was typed for an apostrophe
 # Characters without a glyph that are of no category of control and format characters.
 _INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# Joiners between letters of the scripts that have them, as in Persian names.
+_JOINER_IN_WORD = re.compile(r"(?<=[\u0590-\u1fff])[\u200c\u200d](?=[\u0590-\u1fff])")
 
 
-def match_key(text: str) -> str:
+def match_key(text: str, *, ignore_case: bool = True) -> str:
     """What a number, a name or a room is compared by: the same for all that people take for the same text.
 
-    Capitals, Unicode forms, invisible characters, kinds of quotes and dashes, and white space make no difference.
-    Accents do.
+    Capitals, Unicode forms, invisible characters, kinds of quotes, dashes and digits, and white space make no
+    difference. Accents do.
     """
     composed = unicodedata.normalize("NFKC", text)
     visible = "".join(char for char in composed if char.isspace() or not _is_invisible(char))
-    folded = unicodedata.normalize("NFKC", _LONE_ACUTE_ACCENT.sub("'", visible).casefold())
-    plain = " ".join(folded.translate(_PLAIN_CHARACTERS).split())
+    unaccented = _LONE_ACUTE_ACCENT.sub("'", visible)
+    folded = unicodedata.normalize("NFKC", unaccented.casefold() if ignore_case else unaccented)
+    digits = {ord(char): str(unicodedata.decimal(char)) for char in set(folded) if char.isdecimal()}
+    plain = " ".join(folded.translate(_PLAIN_CHARACTERS | digits).split())
     return unicodedata.normalize("NFKC", plain)
+
+
+def number_key(number: str) -> str:
+    """What a student number is compared by: as `match_key`, and spaces make no difference. Capitals do where the
+    institution has set that they do.
+    """
+    return match_key(number, ignore_case=not settings.STUDENT_NUMBERS_CASE_SENSITIVE).replace(" ", "")
+
+
+def remove_invisible(text: str) -> str:
+    """The text as people see it: in NFC, without invisible characters, with single spaces.
+
+    Joiners stay between letters that they join, as in Persian names.
+    """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    joined = {match.start() for match in _JOINER_IN_WORD.finditer(text)}
+    seen = (char for index, char in enumerate(text) if char.isspace() or index in joined or not _is_invisible(char))
+    return unicodedata.normalize("NFC", " ".join("".join(seen).split()))
 
 
 def _is_invisible(char: str) -> bool:
@@ -70,6 +94,8 @@ class MatchKeyField(models.TextField):  # type: ignore[type-arg]
     `filter(name_key__contains=word)`.
     """
 
+    make_key: Callable[[str], str] = staticmethod(match_key)
+
     def __init__(self, source: str, *args: Any, **kwargs: Any) -> None:
         self.source = source
         super().__init__(*args, **{"editable": False} | kwargs)
@@ -84,7 +110,13 @@ class MatchKeyField(models.TextField):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
-        return match_key(value) if isinstance(value, str) else value
+        return self.make_key(value) if isinstance(value, str) else value
+
+
+class NumberKeyField(MatchKeyField):
+    """The key of a student number."""
+
+    make_key = staticmethod(number_key)
 
 
 class _DerivedKey:
@@ -92,7 +124,7 @@ class _DerivedKey:
         self.field = field
 
     def __get__(self, row: models.Model | None, owner: type[models.Model]) -> Any:
-        return self if row is None else match_key(getattr(row, self.field.source))
+        return self if row is None else self.field.make_key(getattr(row, self.field.source))
 
     def __set__(self, row: models.Model, value: object) -> None:
         row.__dict__[self.field.attname] = value  # how Django knows that the column was loaded
@@ -139,7 +171,7 @@ class KeyedManager(models.Manager[Row]):
 
 class KeyedModel(models.Model):
     """A model with keys. Each is written together with its text; where one has to be unique, errors name the text's
-    field.
+    field. Invisible characters are removed from texts before they are checked.
     """
 
     objects: ClassVar[KeyedManager[Self]] = KeyedManager()
@@ -151,6 +183,12 @@ class KeyedModel(models.Model):
         if update_fields is not None:
             update_fields = self.with_match_keys(update_fields)
         super().save(*args, update_fields=update_fields, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        for field in self._meta.concrete_fields:
+            if isinstance(field, models.CharField) and isinstance(text := getattr(self, field.attname), str):
+                setattr(self, field.attname, remove_invisible(text))
+        super().clean_fields(exclude)
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
         sources = {key.name: key.source for key in self.match_key_fields()}

@@ -186,6 +186,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="roll
 # The institution's name, as shown on every page.
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
 UNFOLD = unfold(INSTITUTION)
+# Whether m5001 and M5001 are two students. After a change, `migrate` writes the keys anew.
+STUDENT_NUMBERS_CASE_SENSITIVE = env.bool("ROLLCALL_STUDENT_NUMBERS_CASE_SENSITIVE", default=False)
 
 # The broker: a Redis database of its own, with JSON messages and no results. See campus/common/jobs.py.
 BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")

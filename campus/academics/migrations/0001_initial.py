@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.CharField(max_length=40, verbose_name='student number')),
-                ('number_key', campus.common.keys.MatchKeyField('number', editable=False, unique=True, verbose_name='student number')),
+                ('number_key', campus.common.keys.NumberKeyField('number', editable=False, unique=True, verbose_name='student number')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('name_key', campus.common.keys.MatchKeyField('name', db_index=True, editable=False, verbose_name='name')),
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ('strictness', models.CharField(choices=[('strict', 'Strict'), ('balanced', 'Balanced'), ('lenient', 'Lenient')], default='balanced', help_text="How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient the other way round. It counts from the next recording on.", max_length=10, verbose_name='strictness')),
                 ('embedder', models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)'), ('facenet-20180408', 'FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)')], help_text='What compares the faces of this class. After a change the photos are looked at again, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model')),
                 ('gallery_outdated_at', models.DateTimeField(editable=False, help_text='Since then a training is due; empty when none is.', null=True)),
+                ('roster_changed_at', models.DateTimeField(editable=False, help_text='Since then lectures are due a recount; empty when none is.', null=True)),
                 ('lecturers', models.ManyToManyField(blank=True, help_text='Who may upload for this class and see its attendance.', related_name='courses', to=settings.AUTH_USER_MODEL, verbose_name='lecturers')),
             ],
             options={

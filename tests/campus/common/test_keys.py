@@ -3,13 +3,14 @@
 import unicodedata
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import IntegrityError
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from campus.academics.apps import update_number_keys
 from campus.academics.models import Room, Student
-from campus.common.keys import match_key
+from campus.common.keys import match_key, number_key, remove_invisible
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 IOTA_SUBSCRIPT = "\u0345"  # its capital is a letter of its own, which marks then follow in another order
@@ -28,6 +29,7 @@ IOTA_SUBSCRIPT = "\u0345"  # its capital is a letter of its own, which marks the
         ("Anna-Lena", "Anna\u00ad\u2013\ufeffLena"),
         ("S1", "\u200eS1\u200f"),
         ("Ann\tLee", "Ann  Lee"),
+        ("B 12", "b \u0661\u0662"),
     ],
 )
 def test_same_text_has_same_key(one, other):
@@ -64,6 +66,57 @@ def test_key_of_each_character_is_stable():
         assert {match_key(variant) for variant in variants} == {key}, f"U+{ord(char):04X}"
 
 
+@pytest.mark.parametrize("written", ["m5001", "M 5001", "\u200bm50\u00a001\u200e", "M\u0665\u0660\u0660\u0661"])
+def test_student_numbers_are_the_same_however_they_are_written(written):
+    assert number_key(written) == number_key("M5001") == "m5001"
+
+
+@pytest.mark.django_db
+def test_an_institution_may_tell_capitals_apart_in_student_numbers(settings):
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = True
+    small, capital = (Student.objects.create(number=number, name="Ann") for number in ("m5001", "M5001"))
+    assert Student.objects.get(number_key=" m5001") == small
+    assert Student.objects.get(number_key__in=["M\u0665001"]) == capital
+    assert Student.objects.get(name_key="ANN", pk=small.pk) == small, "names are compared as before"
+
+
+@pytest.mark.django_db
+def test_keys_follow_the_setting_with_the_next_migration(settings):
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = True
+    student = Student.objects.create(number="M5001", name="Ann")
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = False
+    update_number_keys("default")
+    assert Student.objects.get(number_key="m5001") == student
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = True
+    update_number_keys("default")
+    Student.objects.create(number="m5001", name="Bea")
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = False
+    with pytest.raises(ImproperlyConfigured, match=r"M5001 and m5001|m5001 and M5001"):
+        update_number_keys("default")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("\u200b1001\u200e", "1001"),
+        ("Ann\u00a0 Lee\ufeff", "Ann Lee"),
+        ("Lee,\nAnn", "Lee, Ann"),
+        ("Zoe\u0308", "Zoë"),
+        ("An\u200dn", "Ann"),
+        ("\u0639\u0644\u06cc\u200c\u0631\u0636\u0627", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"),
+        ("\u0639\u0644\u06cc\u200c", "\u0639\u0644\u06cc"),
+    ],
+)
+def test_invisible_characters_are_not_stored(text, seen):
+    assert remove_invisible(text) == seen
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Mn"])))  # a mark of its own stands on the space before it
+def test_what_is_stored_has_the_same_key(text):
+    assert match_key(remove_invisible(text)) == match_key(text)
+    assert remove_invisible(remove_invisible(text)) == remove_invisible(text)
+
+
 @pytest.mark.django_db
 class TestStoredKeys:
     """The column follows its text, whichever way that is written."""
@@ -93,6 +146,11 @@ class TestStoredKeys:
         part.name = "BEA"
         part.save()
         assert self.calendar_link_token(student) == "bea"
+
+    def test_invisible_characters_are_removed_when_a_row_is_checked(self):
+        student = Student(number="\u200b1001", name="Ann\u00a0Lee", email="ann@x.org\u200e")
+        student.full_clean()
+        assert (student.number, student.name, student.email) == ("1001", "Ann Lee", "ann@x.org")
 
     def test_lookups_take_the_text_as_people_write_it(self):
         student = Student.objects.create(number="S-Ä1", name="Zoë O’Brien")  # noqa: RUF001
