@@ -15,6 +15,7 @@ from kombu.exceptions import ChannelError
 
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.collected_lectures import finish_collected_lectures
+from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import delete_expired_galleries, request_due_trainings
@@ -38,11 +39,12 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
-    """Fail jobs that were tried too often, start votes and trainings that are due, and publish lost jobs again."""
+    """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
     fail_exhausted_jobs()
     start_due_votes()
     finish_collected_lectures()
     request_due_trainings()
+    recount_changed_rosters()
     with app.connection_for_read() as connection:
         republish_lost_jobs(connection)
 

@@ -1,209 +1,239 @@
-"""Read and write rosters as CSV or Excel tables. A row is a student in a class, or a student without one.
+"""Read the table of a roster from a CSV file or an Excel workbook, as people's programs write them.
 
-Programs name the columns differently: the field of a column is guessed from its header, and the user can change it.
+Encoding, separator, sheet and the row with the headers are guessed, and the user can change them.
 """
 
+import codecs
 import csv
 import io
 import re
-import unicodedata
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
-from django.db.models import QuerySet
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-from campus.academics.models import Student
+from campus.academics.roster_columns import COLUMNS, guess_columns
+from campus.academics.roster_workbooks import MAX_COLUMNS, Workbook
+from campus.common.encodings import guess_encoding
 from campus.common.errors import UserError
+from campus.common.keys import remove_invisible
+from recognition.messages import Message
 
-# What is written, and read back the same.
-COLUMNS = ("number", "name", "email", "guardian_phone", "class", "from", "to")
-# What a column may be, and how it is called elsewhere, in the form that `_key` gives.
-FIELDS = {
-    "number": gettext_lazy("student number"),
-    "name": gettext_lazy("name"),
-    "first_name": gettext_lazy("first name"),
-    "last_name": gettext_lazy("last name"),
-    "email": gettext_lazy("e-mail"),
-    "guardian_phone": gettext_lazy("guardian's phone"),
-    "class": gettext_lazy("class (its code)"),
-    "from": gettext_lazy("enrolled from"),
-    "to": gettext_lazy("enrolled to"),
-}
-ALIASES = {
-    "number": "student number, student id, id number, id, reg no, registration number, matriculation number, "
-    "matrikelnummer, matrikelnr",
-    "name": "full name, student, student name, vollständiger name",
-    "first_name": "first name, firstname, given name, vorname",
-    "last_name": "last name, lastname, surname, family name, nachname, familienname",
-    "email": "e mail, mail, email address, e mail address, e mail adresse",
-    "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
-    "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",
-    "from": "enrolled from, start, start date, von, ab",
-    "to": "enrolled to, until, end, end date, bis",
-}
 MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000
-MAX_COLUMNS = 50
-MAX_UNPACKED_BYTES = 200 * 1024 * 1024
-DAY_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y")
+MAX_HEADER_ROW = 30
+SEPARATORS = ",;\t|"
 # A spreadsheet program takes a cell that starts so for a formula; in CSV an apostrophe before it keeps it text.
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+MAX_DOUBTFUL_TEXTS = 5
+_OTHER_FILES = {
+    b"\xd0\xcf\x11\xe0": Message(
+        "This is an old Excel file (.xls), or a workbook that is protected by a password. Save the roster as .xlsx, "
+        "without a password."
+    ),
+    b"%PDF": Message("This is a PDF file. Save the roster as .xlsx or CSV."),
+    b"{\\rtf": Message("This is a Rich Text file. Save the roster as .xlsx or CSV."),
+    b"\x89PNG": Message("This is a picture. Save the roster as .xlsx or CSV."),
+    b"\xff\xd8\xff": Message("This is a picture. Save the roster as .xlsx or CSV."),
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFormat:
+    """How a file is read. What is None is guessed, or does not apply.
+
+    `header_row` is the number of the row that names the columns, from 1; 0 where none does.
+    """
+
+    encoding: str | None = None
+    separator: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Texts as people read them; `lines` are the rows' numbers in the file, from 1 for the headers. Empty rows are left
-    out.
+    """Texts as people read them. Empty rows are left out; `lines` has the rows' numbers in the file, from 1. Without a
+    row of headers, these are the numbers of the columns.
+
+    `sheets` has the names of a workbook's sheets. `doubtful_texts` has examples of what is garbled if the encoding was
+    guessed wrongly; it is empty where the encoding is sure, or was chosen.
     """
 
     headers: list[str]
     rows: list[list[str]]
     lines: list[int]
+    format: TableFormat
+    sheets: list[str]
+    doubtful_texts: list[str]
 
 
-def cell_text(value: object) -> str:
-    """A cell as people read it: 12345.0 is 12345, no break spaces are spaces, nothing is the empty string."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, datetime):
-        value = value.date()
-    text = unicodedata.normalize("NFC", str(value)).replace("\u00a0", " ").replace("\0", "").strip()
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text
-
-
-def parse_day(text: str) -> date | None:
-    """A date in one of DAY_FORMATS; None for empty text. Raises ValueError with a message for the user."""
-    for day_format in DAY_FORMATS:
-        try:
-            return datetime.strptime(text, day_format).date()  # noqa: DTZ007
-        except ValueError:
-            continue
-    if text:
-        raise ValueError(_("“%(text)s” is not a date. Write dates like 2026-09-30.") % {"text": text})
-    return None
-
-
-def _key(header: str) -> str:
-    return " ".join(re.findall(r"\w+", header.replace("_", " ").casefold()))
-
-
-def guess_columns(headers: Iterable[str]) -> dict[str, int]:
-    """Field → the column that it most likely is, where one is."""
-    names = {_key(name): field for field, aliases in ALIASES.items() for name in (field, *aliases.split(", "))}
-    found: dict[str, int] = {}
-    for index, header in enumerate(headers):
-        if field := names.get(_key(header)):
-            found.setdefault(field, index)
-    return found
-
-
-def read_table(content: bytes) -> Table:
+def read_table(content: bytes, chosen: TableFormat = TableFormat()) -> Table:
     """The table of a CSV file or an Excel workbook. Raises UserError."""
     if len(content) > MAX_BYTES:
         raise UserError("The file is larger than {size} MB. Split it.", size=MAX_BYTES // 1024**2)
-    lines = _workbook_lines(content) if content[:2] == b"PK" else _csv_lines(content)
-    headers = [cell_text(cell)[:100] for cell in next(lines, [])][:MAX_COLUMNS]
+    for start, refusal in _OTHER_FILES.items():
+        if content.startswith(start):
+            raise UserError(refusal)
+    if content.startswith(b"PK\x03\x04"):
+        return _read_workbook(content, chosen)
+    return _read_csv(content, chosen)
+
+
+def _read_workbook(content: bytes, chosen: TableFormat) -> Table:
+    book = Workbook(content)
+    sheet = chosen.sheet
+    if sheet is None or sheet not in book.sheets:
+        sheet = max(book.sheets, key=lambda title: _count_known_columns(islice(book.rows(title), MAX_HEADER_ROW)))
+    return _make_table(book.rows(sheet), TableFormat(sheet=sheet, header_row=chosen.header_row), sheets=book.sheets)
+
+
+def _read_csv(content: bytes, chosen: TableFormat) -> Table:
+    encoding = chosen.encoding or _find_encoding(content)
+    text, doubtful = _decode(content, encoding)
+    text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        raise UserError("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them.")
+    if text.lstrip()[:1] == "<":
+        raise UserError("This is a web page. Open it in your spreadsheet program, and save the roster as .xlsx.")
+    separator = chosen.separator
+    if re.match(rf"sep=[{SEPARATORS}](?:[\r\n]|$)", text, re.IGNORECASE):
+        separator = separator or text[4]
+        text = text[5:].removeprefix("\r").removeprefix("\n")
+    separator = separator or _guess_separator(text)
+    return _make_table(
+        _parse_csv(text, separator),
+        TableFormat(encoding=encoding, separator=separator, header_row=chosen.header_row),
+        doubtful="" if chosen.encoding else doubtful,
+    )
+
+
+def _find_encoding(content: bytes) -> str:
+    """From the mark at the start, or what the bytes can be; guessed where they can be more than one."""
+    if content.startswith(codecs.BOM_UTF8):
+        return "utf-8"
+    if content.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if content.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    if b"\0" in content:
+        # Separators and ends of lines are a byte and a zero.
+        return "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
+    lines = [line for line in content.splitlines() if not line.isascii()]
+    return "utf-8" if 2 * sum(map(_is_utf8, lines)) >= len(lines) else guess_encoding(content)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decode(content: bytes, encoding: str) -> tuple[str, str]:
+    """The text, and what of it may be garbled. Lines in another encoding than UTF-8, as they come from files that were
+    put together, are guessed.
+    """
+    if encoding.startswith("utf-16"):
+        return content.decode(encoding, errors="replace"), ""
+    if encoding != "utf-8":
+        text = content.decode(encoding, errors="replace")
+        return text, text
+    lines = content.splitlines(keepends=True)
+    others = [line for line in lines if not _is_utf8(line)]
+    fallback = guess_encoding(b"".join(others)) if others else encoding
+    text = "".join(line.decode(encoding if _is_utf8(line) else fallback, errors="replace") for line in lines)
+    return text, b"".join(others).decode(fallback, errors="replace")
+
+
+def _guess_separator(text: str) -> str:
+    """The one that makes a table: with known columns, then with rows of the same length."""
+
+    def rate(separator: str) -> tuple[int, float, int]:
+        rows = [row for row in _parse_start(text, separator) if any(row)]
+        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
+        return _count_known_columns(rows), count / len(rows) if width > 1 else 0.0, width
+
+    return max(SEPARATORS, key=rate)
+
+
+def _parse_start(text: str, separator: str) -> Iterator[list[str]]:
+    """The first rows, as far as they can be read."""
+    lines = io.StringIO("".join(islice(io.StringIO(text, newline=""), 2 * MAX_HEADER_ROW)), newline="")
+    try:
+        yield from csv.reader(lines, delimiter=separator, strict=True)
+    except csv.Error:
+        return
+
+
+def _parse_csv(text: str, separator: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UserError(
+            "The CSV file can't be read: {error} (line {line}). Save it again as “CSV UTF-8”.",
+            error=error,
+            line=reader.line_num,
+        ) from error
+
+
+def _count_known_columns(rows: Iterable[list[str]]) -> int:
+    return max((len(guess_columns(row)) for row in rows), default=0)
+
+
+def _guess_header_row(rows: list[list[str]]) -> int:
+    """Of the first rows, the one that names most columns that are known; else the first with two cells, or with any. 0
+    where that one holds a number or an e-mail address, and so is a student.
+    """
+    known = [len(guess_columns(row)) for row in rows]
+    if any(known):
+        return known.index(max(known)) + 1
+    filled = [sum(map(bool, row)) for row in rows]
+    for least in (2, 1):
+        for index, count in enumerate(filled):
+            if count >= least:
+                return 0 if any(cell.isdecimal() or "@" in cell for cell in rows[index]) else index + 1
+    return 1
+
+
+def _make_table(
+    lines: Iterator[list[str]], chosen: TableFormat, *, sheets: list[str] | None = None, doubtful: str = ""
+) -> Table:
+    cleaned = ([_clean_cell(cell) for cell in line[:MAX_COLUMNS]] for line in lines)
+    first = list(islice(cleaned, MAX_HEADER_ROW))
+    header_row = _guess_header_row(first) if chosen.header_row is None else chosen.header_row
+    headers = [cell[:100] for cell in (first[header_row - 1] if 0 < header_row <= len(first) else [])]
     while headers and not headers[-1]:
         headers.pop()
-    table = Table(headers, [], [])
-    for number, line in enumerate(lines, start=2):
-        row = [cell_text(cell) for cell in line][: len(headers)]
-        if not any(row):
+    width = len(headers) if header_row else max(map(len, first), default=0)
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(chain(first, cleaned), start=1):
+        row = line[:width]
+        if number <= header_row or not any(row):
             continue
-        if len(table.rows) == MAX_ROWS:
+        if len(rows) == MAX_ROWS:
             raise UserError("The file has more than {count} rows. Split it.", count=MAX_ROWS)
-        table.rows.append(row + [""] * (len(headers) - len(row)))
-        table.lines.append(number)
-    if not table.rows:
+        rows.append(row + [""] * (width - len(row)))
+        numbers.append(number)
+    if not rows:
         raise UserError(
             "There are no rows in the file. Its first row should name the columns: {columns}.",
             columns=", ".join(COLUMNS),
         )
-    return table
-
-
-def _csv_lines(content: bytes) -> Iterator[list[str]]:
-    """CSV as people's programs write it: comma, semicolon or tab; UTF-8 with or without mark, UTF-16, or Windows'
-    own.
-    """
-    try:
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")
-    if "\0" in text:
-        raise UserError("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them.")
-    first = text.partition("\n")[0]
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-    except csv.Error as error:
-        raise UserError("The CSV file can't be read: {error}. Save it again as “CSV UTF-8”.", error=error) from error
-
-
-def _workbook_lines(content: bytes) -> Iterator[Iterable[object]]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED_BYTES:
-                raise UserError("Unpacked, the workbook is too large. Keep only the roster in it.")
-        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
-        yield from sheet.iter_rows(max_col=MAX_COLUMNS, max_row=2 * MAX_ROWS, values_only=True)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError("This is no Excel workbook, or it is damaged. Save it again as .xlsx.") from error
-
-
-def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
-    """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has
-    none.
-    """
-    yield list(COLUMNS)
-    for student in students.prefetch_related("enrolments__course"):
-        about = [student.number, student.name, student.email, student.guardian_phone]
-        enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
-        for row in enrolments:
-            yield [*about, row.course.code, str(row.valid_from), str(row.valid_to or "")]
-        if not enrolments:
-            yield [*about, "", "", ""]
-
-
-def write_csv(rows: Iterable[list[str]]) -> bytes:
-    content = io.StringIO(newline="")
-    csv.writer(content).writerows(
-        [[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows]
+    foreign = dict.fromkeys(cell for row in rows for cell in row if not cell.isascii()) if doubtful else {}
+    return Table(
+        headers=headers or [str(number) for number in range(1, width + 1)],
+        rows=rows,
+        lines=numbers,
+        format=replace(chosen, header_row=header_row),
+        sheets=sheets or [],
+        doubtful_texts=list(islice((cell for cell in foreign if cell in doubtful), MAX_DOUBTFUL_TEXTS)),
     )
-    return content.getvalue().encode("utf-8-sig")
 
 
-def write_workbook(rows: Iterable[list[str]]) -> bytes:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Roster")
-    sheet.freeze_panes = "A2"
-    for row in rows:
-        cells = []
-        for value in row:
-            cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\ufffd", value))
-            cell.data_type = "s"  # text is never a formula
-            cell.number_format = "@"
-            cells.append(cell)
-        sheet.append(cells)
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
-
-
-def select_fields(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
-    """Field → text of a row, of the columns that were chosen; first and last name are put together."""
-    values = {field: row[index] for field, index in columns.items() if index < len(row)}
-    parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]
-    if parts and "name" not in values:
-        values["name"] = " ".join(part for part in parts if part)
-    return values
+def _clean_cell(text: str) -> str:
+    text = remove_invisible(text)
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text

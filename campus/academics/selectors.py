@@ -1,12 +1,15 @@
 """Which classes, lectures and students a user may see. Every other app filters through these."""
 
-from datetime import date
+from collections.abc import Collection
+from datetime import date, timedelta
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
 from campus.accounts.roles import AnyUser, sees_everything
+
+MAX_BREAK_WITHIN_TERM = timedelta(weeks=6)
 
 
 def courses_for(user: AnyUser) -> QuerySet[Course]:
@@ -40,3 +43,18 @@ def roster(course: Course, day: date) -> QuerySet[Student]:
 def lecture_roster(lecture: Lecture) -> QuerySet[Student]:
     """Who is enrolled on the lecture's day, in the institution's time zone."""
     return roster(lecture.course, timezone.localtime(lecture.starts_at).date())
+
+
+def term_starts(courses: Collection[int]) -> dict[int, date]:
+    """The day of the first lecture of the present term, by the class's id; today where the term has not begun.
+
+    A term is what lies between two breaks without lectures of more than six weeks.
+    """
+    today = timezone.localdate()
+    starts = dict.fromkeys(courses, today)
+    held = Lecture.objects.filter(course__in=courses, starts_at__lte=timezone.now(), cancelled=False)
+    for course, starts_at in held.order_by("-starts_at").values_list("course", "starts_at"):
+        day = timezone.localtime(starts_at).date()
+        if starts[course] - day <= MAX_BREAK_WITHIN_TERM:
+            starts[course] = day
+    return starts

@@ -1,6 +1,6 @@
 """Everything that writes classes, students and lectures."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from django.contrib.auth.models import User
@@ -10,6 +10,7 @@ from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Lecture, Room, Strictness, Student
+from campus.academics.selectors import term_starts
 from campus.academics.series import with_usage
 from campus.common.errors import UserError
 from campus.common.keys import match_key
@@ -106,8 +107,8 @@ def set_strictness(*, course: Course, strictness: str) -> None:
 
 
 def enrol_student(*, number: str, name: str, course: Course | None = None) -> Student:
-    """The student with this number, made where there is none yet, and on the roster of `course` from today. Raises
-    UserError.
+    """The student with this number, made where there is none yet, and on the roster of `course` from the first
+    lecture of its term. Raises UserError.
     """
     with transaction.atomic():
         student = Student.objects.filter(number_key=number).first()
@@ -121,7 +122,8 @@ def enrol_student(*, number: str, name: str, course: Course | None = None) -> St
                 ) from error
             student.save()
         if course is not None:
-            Enrolment.objects.get_or_create(course=course, student=student)
+            start = term_starts([course.pk])[course.pk]
+            Enrolment.objects.get_or_create(course=course, student=student, defaults={"valid_from": start})
     return student
 
 
@@ -132,8 +134,33 @@ def next_guest_number() -> str:
     return f"guest-{max(used, default=0) + 1}"
 
 
+def set_enrolment_starts(*, enrolments: QuerySet[Enrolment], start: date | None) -> int:
+    """Change the first day of enrolments, by default to that of the first lecture of each class's term. Returns how
+    many changed. Raises UserError where one ends before.
+    """
+    rows = list(enrolments.select_related("course", "student"))
+    starts = term_starts({row.course_id for row in rows})
+    changed = []
+    for row in rows:
+        day = start or starts[row.course_id]
+        if row.valid_to and row.valid_to < day:
+            raise UserError("{enrolment} ends before {day}. Choose an earlier day.", enrolment=row, day=day)
+        if row.valid_from != day:
+            row.valid_from = day
+            changed.append(row)
+    Enrolment.objects.bulk_update(changed, ["valid_from"], batch_size=500)
+    mark_rosters_changed(courses=Course.objects.filter(pk__in={row.course_id for row in changed}))
+    return len(changed)
+
+
+def mark_rosters_changed(*, courses: QuerySet[Course]) -> None:
+    """Other students on other days: these classes are due a training, and their lectures follow."""
+    now = timezone.now()
+    courses.order_by().update(gallery_outdated_at=now, roster_changed_at=now)
+
+
 def mark_galleries_outdated(*, courses: QuerySet[Course]) -> None:
-    """Other students, or other photos of them: these classes are due a training once nothing changes any more."""
+    """Other photos of the students: these classes are due a training once nothing changes any more."""
     courses.order_by().update(gallery_outdated_at=timezone.now())
 
 

@@ -106,22 +106,23 @@ def delete_unused_crops(recording: Recording) -> None:
 
 
 @transaction.atomic
-def recount_lecture(*, lecture: Lecture) -> None:
-    """Compute the lecture's records from all its recordings that count, each at its place in the lecture.
+def recount_lecture(*, lecture: Lecture, students: Collection[int] | None = None) -> None:
+    """Compute the lecture's records from all its recordings that count, each at its place in the lecture: those of the
+    whole roster, or of some of its students, by their ids.
 
     People's overrides stay, also those of students who have left the roster; other records of such students are
     deleted.
     """
     watched = watched_recordings(lecture)
     evidence = evidence_by_student(lecture)
-    students = set(lecture_roster(lecture).values_list("pk", flat=True))
+    roster = set(lecture_roster(lecture).values_list("pk", flat=True))
     if watched:
-        for student in sorted(students):
+        for student in sorted(roster if students is None else roster.intersection(students)):
             proposal = _propose_record(lecture, evidence.get(student, []), watched)
             AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
     else:
         lecture.records.update(machine_status="", **NOT_SEEN)
-    lecture.records.exclude(student__in=students).filter(override_status="", changes=None).delete()
+    lecture.records.exclude(student__in=roster).filter(override_status="", changes=None).delete()
 
 
 NOT_SEEN: dict[str, Any] = {"first_seen": None, "last_seen": None, "seconds": 0.0, "share": 0.0, "confidence": 0.0}

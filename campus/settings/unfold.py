@@ -30,6 +30,7 @@ def unfold(institution: str) -> dict[str, Any]:
                     "items": [
                         _item(gettext_lazy("Classes"), "school", "academics_course"),
                         _item(gettext_lazy("Students"), "person", "academics_student"),
+                        _item(gettext_lazy("Enrolments"), "group_add", "academics_enrolment"),
                         _item(gettext_lazy("Lectures"), "calendar_month", "academics_lecture"),
                         _item(gettext_lazy("Timetable"), "event_repeat", "academics_lectureseries"),
                         _item(gettext_lazy("Rooms"), "meeting_room", "academics_room"),

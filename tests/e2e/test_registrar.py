@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from campus.academics.models import Student
+from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import save_photo_verdict
 from campus.cctv.credentials import decrypt
@@ -71,6 +71,39 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     sees(page, "2 students with fewer than 5 usable photos", "There are no lectures today", "broker")
     page.get_by_role("link", name="CS101").click()
     sees(page, "Zoë Åberg (X1) (1)")
+
+
+def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(registrar: Page, tmp_path: Path) -> None:
+    page, course = registrar, Course.objects.get()
+    student = factories.student(number="1234", name="Łukasz Wójcik")
+    factories.enrol(course, student)
+    factories.enrol(course, factories.student())
+    file = tmp_path / "roster.csv"
+    file.write_bytes("Course list\n\nnumber;name;class\n0001234;Łukasz Wójcik;CS101\n".encode("cp1250"))
+    page.goto("/admin/academics/student/import/")
+    page.set_input_files("input[type=file]", file)
+    page.get_by_role("button", name="Preview").click()
+    sees(page, "Check that these are right: Łukasz Wójcik", "1 new number may be of a student who exists already")
+    usable(page)
+
+    page.locator("[name=encoding]").select_option("cp1252")
+    page.get_by_role("button", name="Refresh preview").first.click()
+    sees(page, "£ukasz Wójcik")
+    page.get_by_text("File", exact=True).click()
+    page.locator("[name=encoding]").select_option("cp1250")
+    page.get_by_role("button", name="Refresh preview").first.click()
+
+    page.get_by_label("The file is the complete roster").check()
+    page.get_by_role("button", name="Import").click()
+    sees(page, "Choose for each whether they are the same person")
+    page.get_by_label("The same person: 1234 becomes 0001234").check()
+    page.get_by_role("button", name="Import").click()
+    sees(page, "More than a tenth of a class would leave")
+    page.get_by_label("1 of 2 students leave CS101").check()
+    page.get_by_role("button", name="Import").click()
+    sees(page, "0 new, 1 changed, 1 ended")
+    student.refresh_from_db()
+    assert student.number == "0001234"
 
 
 def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Path) -> None:

@@ -14,11 +14,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.academics.models import Course, Student
-from campus.academics.roster_files import FIELDS, guess_columns, read_table, roster_rows, write_csv, write_workbook
-from campus.academics.roster_import import import_roster, plan_roster
+from campus.academics.roster_columns import FIELDS, guess_columns
+from campus.academics.roster_export import roster_rows, write_csv, write_workbook
+from campus.academics.roster_files import MAX_HEADER_ROW, SEPARATORS, TableFormat, read_table
+from campus.academics.roster_import import import_roster
+from campus.academics.roster_plan import plan_roster
 from campus.api.base import Endpoint
 from campus.api.permissions import CanSeeEverything, IsRegistrar
 from campus.api.views.documents import CSV, file_response
+from campus.common.encodings import ENCODINGS
 from campus.common.file_responses import WORKBOOK_TYPE
 
 FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = {
@@ -28,9 +32,31 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Iterable[list[str]]], bytes]]]] = 
 
 
 class RosterFileSerializer(serializers.Serializer[Any]):
-    file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel; the first row names the columns")
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV or Excel")
+    encoding = serializers.ChoiceField(
+        list(ENCODINGS), required=False, help_text="of a CSV file; confirms the one that was guessed"
+    )
+    separator = serializers.ChoiceField(list(SEPARATORS), required=False, help_text="of a CSV file")
+    sheet = serializers.CharField(required=False, trim_whitespace=False, help_text="of a workbook")
+    header_row = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_HEADER_ROW,
+        help_text="the row that names the columns, from 1; 0 where none does, and columns are named by their numbers",
+    )
+    start = serializers.DateField(
+        required=False,
+        help_text="students who join are enrolled from this day, by default the first lecture of the term; rows with "
+        "a day of their own keep it",
+    )
     complete = serializers.BooleanField(
         default=False, help_text="the file is the whole roster: students who are not in it leave the class"
+    )
+    accept_departures = serializers.BooleanField(default=False, help_text="more than a tenth of the class may leave")
+    same_people = serializers.JSONField(
+        default=dict,
+        help_text="for each new number of `undecided`, the id of the existing student whose number it is now, or null "
+        "for somebody else",
     )
     columns = serializers.JSONField(
         default=dict,
@@ -44,6 +70,32 @@ class RosterFileSerializer(serializers.Serializer[Any]):
                 _("Name columns by their fields: %(fields)s.") % {"fields": ", ".join(FIELDS)}
             )
         return columns
+
+    def validate_same_people(self, people: Any) -> dict[str, int | None]:
+        if not isinstance(people, dict) or not all(pk is None or type(pk) is int for pk in people.values()):
+            raise serializers.ValidationError(_("Give the id of a student, or null, for each number."))
+        return people
+
+
+class TableFormatSerializer(serializers.Serializer[Any]):
+    encoding = serializers.CharField(allow_null=True)
+    separator = serializers.CharField(allow_null=True)
+    sheet = serializers.CharField(allow_null=True)
+    header_row = serializers.IntegerField()
+
+
+class ExistingStudentSerializer(serializers.ModelSerializer[Student]):
+    class Meta:
+        model = Student
+        fields = ("id", "number", "name", "email")
+
+
+class UndecidedNumberSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    number = serializers.CharField(source="student.number")
+    name = serializers.CharField(source="student.name")
+    email = serializers.CharField(source="student.email", allow_blank=True)
+    existing = ExistingStudentSerializer(many=True, help_text="students with this name or e-mail, and other numbers")
 
 
 class RosterStudentSerializer(serializers.Serializer[Any]):
@@ -63,7 +115,21 @@ class RosterErrorSerializer(serializers.Serializer[Any]):
 
 
 class RosterPlanSerializer(serializers.Serializer[Any]):
-    done = serializers.BooleanField(help_text="false for a dry run or if rows have errors; nothing is written then")
+    done = serializers.BooleanField(
+        help_text="false for a dry run, if rows have errors, or while something is to be confirmed; nothing is written "
+        "then"
+    )
+    format = TableFormatSerializer(help_text="how the file was read")
+    doubtful_texts = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="examples of texts in a guessed encoding; send `encoding` to confirm or correct it",
+    )
+    undecided = UndecidedNumberSerializer(
+        many=True, help_text="new numbers that may be of existing students; send `same_people` to decide"
+    )
+    large_departure = serializers.BooleanField(
+        help_text="more than a tenth of the class would leave; send `accept_departures` to confirm"
+    )
     new = RosterStudentSerializer(many=True)
     changed = RosterStudentSerializer(many=True)
     leaving = serializers.ListField(
@@ -85,19 +151,36 @@ class CourseRosterActions(Endpoint[Course]):
     @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
-        """Import the roster of a class, or nothing if any row has errors. Importing a file twice changes nothing."""
+        """Import the roster of a class, or nothing if any row has errors or anything is to be confirmed. Importing a
+        file twice changes nothing.
+        """
         course = self.get_object()
         serializer = RosterFileSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
-        table = read_table(data["file"].read())
+        chosen = {name: data[name] for name in ("encoding", "separator", "sheet", "header_row") if name in data}
+        table = read_table(data["file"].read(), TableFormat(**chosen))
         columns = guess_columns(table.headers) | _columns_by_name(data["columns"], table.headers)
-        plan = plan_roster(table, columns, course)
-        done = not (plan.errors or data["dry_run"])
+        decisions = {"start": data.get("start"), "same_people": data["same_people"]}
+        plan = plan_roster(table, columns, course, **decisions)
+        large_departure = bool(data["complete"] and plan.large_departures)
+        to_confirm = table.doubtful_texts or plan.undecided or (large_departure and not data["accept_departures"])
+        done = not (plan.errors or to_confirm or data["dry_run"])
         if done:
-            plan = import_roster(table=table, columns=columns, course=course, complete=data["complete"])
+            plan = import_roster(
+                table=table,
+                columns=columns,
+                course=course,
+                complete=data["complete"],
+                accept_departures=data["accept_departures"],
+                **decisions,
+            )
         result = {
             "done": done,
+            "format": table.format,
+            "doubtful_texts": table.doubtful_texts,
+            "undecided": plan.undecided,
+            "large_departure": large_departure,
             "new": plan.new,
             "changed": plan.changed,
             "leaving": [enrolment.student.number for enrolment in plan.leaving] if data["complete"] else [],

@@ -1,16 +1,24 @@
-"""Enrolments, shown on the pages of classes and of students."""
+"""Enrolments: a list of their own, and parts of the pages of classes and of students."""
 
 from typing import Any
 
 from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Enrolment
-from campus.web.admin.base import render_change_link
+from campus.academics.services import set_enrolment_starts
+from campus.web.admin.base import RegistrarAdmin, call_service, render_change_link
 
 
 class LinkWidget(forms.Widget):
@@ -55,3 +63,55 @@ class RosterInline(EnrolmentInline):
 class ClassesInline(EnrolmentInline):
     autocomplete_fields = ("course",)
     verbose_name_plural = gettext_lazy("classes")
+
+
+class StartForm(forms.Form):
+    """A first day for the selected enrolments. The hidden fields are those of the list's form, to run the action
+    again.
+    """
+
+    start = forms.DateField(
+        label=gettext_lazy("Enrolled from"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        help_text=gettext_lazy("Empty: from the first lecture of each class's term."),
+    )
+    action = forms.CharField(widget=forms.HiddenInput)
+    select_across = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[ACTION_CHECKBOX_NAME] = forms.Field(widget=forms.MultipleHiddenInput)
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(RegistrarAdmin):
+    form = EnrolmentForm
+    list_display = ("student", "course", "valid_from", "valid_to")
+    list_filter = (("course", RelatedDropdownFilter), "valid_from")
+    list_select_related = ("student", "course")
+    search_fields = ("student__number_key", "student__name_key", "course__code_key")
+    autocomplete_fields = ("student", "course")
+    actions = ("set_starts",)
+
+    @action(description=gettext_lazy("Change the first day"), permissions=["change"])
+    def set_starts(self, request: HttpRequest, queryset: QuerySet[Enrolment]) -> TemplateResponse | None:
+        selected = {
+            "action": "set_starts",
+            "select_across": request.POST.get("select_across", "0"),
+            ACTION_CHECKBOX_NAME: request.POST.getlist(ACTION_CHECKBOX_NAME),
+        }
+        form = StartForm(request.POST if "start" in request.POST else None, initial=selected)
+        if form.is_valid():
+            start = form.cleaned_data["start"]
+            count = call_service(request, lambda: set_enrolment_starts(enrolments=queryset, start=start), "")
+            if count is not None:
+                self.message_user(request, _("First day of enrolments changed: %(n)d.") % {"n": count})
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("First day of %(n)d enrolments") % {"n": queryset.count()},
+            "form": form,
+            "verb": _("Save"),
+        }
+        return TemplateResponse(request, "admin/rollcall/roster_form.html", context)

@@ -5,113 +5,32 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+from django.utils.translation import ngettext
 
-from campus.academics.models import Course
-from campus.academics.roster_files import (
-    COLUMNS,
-    FIELDS,
-    MAX_BYTES,
-    Table,
-    guess_columns,
-    read_table,
-    roster_rows,
-    write_csv,
-    write_workbook,
-)
-from campus.academics.roster_import import RosterPlan, RowChange, import_roster, plan_roster
+from campus.academics.roster_columns import COLUMNS, FIELDS, guess_columns
+from campus.academics.roster_export import roster_rows, write_csv, write_workbook
+from campus.academics.roster_files import TableFormat, read_table
+from campus.academics.roster_import import import_roster
+from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import courses_for, students_for
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
 from campus.web.admin.base import render_badge
+from campus.web.admin.roster_forms import ColumnsForm, ExportForm, FormatForm, ImportForm, RosterForm
 
 MAX_ROWS_PER_TABLE = 100
 UPLOAD_RETENTION = timedelta(days=1)  # files that nobody imports are then deleted
 UPLOAD_FOLDER = "rosters"
-
-
-class RosterForm(forms.Form):
-    file = forms.FileField(
-        label=gettext_lazy("CSV file or Excel workbook"),
-        allow_empty_file=True,
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
-        help_text=gettext_lazy(
-            "The first row holds the column names; one is the student number. You see a preview first."
-        ),
-    )
-    course = forms.ModelChoiceField(
-        Course.objects.none(),
-        label=gettext_lazy("Class"),
-        required=False,
-        empty_label=gettext_lazy("as in the file"),
-        widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("For rows without a class."),
-    )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
-
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if file.size > MAX_BYTES:
-            raise forms.ValidationError(
-                _("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2}
-            )
-        return file
-
-
-class ColumnsForm(forms.Form):
-    """Maps the columns of the file. It is part of the URL, so that what is imported is what was previewed."""
-
-    def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        headers = [
-            (str(index), header or _("column %(n)d") % {"n": index + 1}) for index, header in enumerate(table.headers)
-        ]
-        guessed = guess_columns(table.headers)
-        for field, label in FIELDS.items():
-            self.fields[field] = forms.ChoiceField(
-                label=str(label).capitalize(),
-                choices=[("", _("not in the file")), *headers],
-                required=False,
-                initial=str(guessed.get(field, "")),
-                widget=UnfoldAdminSelectWidget(),
-            )
-
-    def columns(self) -> dict[str, int]:
-        return {field: int(index) for field, index in self.cleaned_data.items() if index}
-
-
-class ExportForm(forms.Form):
-    course = forms.ModelChoiceField(
-        Course.objects.none(),
-        label=gettext_lazy("Class"),
-        required=False,
-        empty_label=gettext_lazy("All students"),
-        widget=UnfoldAdminSelectWidget(),
-    )
-    kind = forms.ChoiceField(
-        label=gettext_lazy("Format"),
-        choices=[("xlsx", gettext_lazy("Excel workbook")), ("csv", "CSV")],
-        widget=UnfoldAdminSelectWidget(),
-    )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
 
 
 def may_import(request: HttpRequest) -> bool:
@@ -157,42 +76,59 @@ def choose_file(request: HttpRequest) -> HttpResponseBase:
 
 
 def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Shows what the import would change; a POST imports, with the columns given in the URL."""
+    """Shows what the import would change; a POST imports, in the format and with the columns given in the URL."""
     if not may_import(request):
         raise PermissionDenied
     try:
-        table = _load(request, pk)
+        content = _load(request, pk)
     except FileNotFoundError:
         messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
         return redirect("admin:academics_student_import")
+    table, problem = read_table(content), ""
+    format_form = FormatForm(request.GET if "format" in request.GET else None, table=table)
+    if format_form.is_valid():
+        try:
+            table = read_table(content, TableFormat(**format_form.cleaned_data))
+        except UserError as error:
+            problem = str(error)
     chosen = {field: request.GET[field] for field in FIELDS if field in request.GET}
     form = ColumnsForm(
         chosen or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
     )
     course_id = request.GET.get("default_class", "")
     course = courses_for(request.user).filter(pk=course_id).first() if course_id.isdecimal() else None
-    plan, problem = None, ""
-    if form.is_valid():
+    plan, decisions = None, None
+    if form.is_valid() and not problem:
         try:
-            if request.method == "POST":
+            plan = plan_roster(table, form.columns(), course)
+            decisions = ImportForm(request.POST if request.method == "POST" else None, plan=plan)
+            if decisions.is_valid():
+                complete = decisions.cleaned_data["complete"]
                 done = import_roster(
-                    table=table, columns=form.columns(), course=course, complete=request.POST.get("complete") == "on"
+                    table=table,
+                    columns=form.columns(),
+                    course=course,
+                    start=decisions.cleaned_data.get("start"),
+                    same_people=decisions.same_people(),
+                    complete=complete,
+                    accept_departures=decisions.cleaned_data["accept_departures"],
                 )
                 default_storage.delete(_stored_name(request, pk))
-                messages.success(request, _success_message(done, request.POST.get("complete") == "on"))
+                messages.success(request, _success_message(done, complete))
                 return redirect("admin:academics_student_changelist")
-            plan = plan_roster(table, form.columns(), course)
         except UserError as error:
             problem = str(error)
     context = {
         **admin.site.each_context(request),
         "title": _("Import a roster"),
+        "format_form": format_form,
         "form": form,
+        "decisions": decisions,
         "course": course,
         "problem": problem,
         "plan": plan,
+        "doubtful_texts": table.doubtful_texts,
         "tables": _preview_tables(plan) if plan else [],
-        "complete": UnfoldBooleanSwitchWidget().render("complete", False, {"id": "id_complete"}),
     }
     return TemplateResponse(request, "admin/rollcall/roster_preview.html", context)
 
@@ -233,12 +169,10 @@ def _store(request: HttpRequest, content: bytes) -> UUID:
     return pk
 
 
-def _load(request: HttpRequest, pk: UUID) -> Table:
+def _load(request: HttpRequest, pk: UUID) -> bytes:
     with default_storage.open(_stored_name(request, pk)) as file:
-        try:
-            return read_table(file.read())
-        except UserError as error:
-            raise Http404(str(error)) from error
+        content: bytes = file.read()
+    return content
 
 
 def _success_message(plan: RosterPlan, complete: bool) -> str:

@@ -211,6 +211,40 @@ def test_a_rosters_columns_are_named_where_they_do_not_say_what_they_are(office:
         assert send(wrong).json()["errors"][0]["pointer"] == "#/columns", wrong
 
 
+def test_a_roster_in_an_old_encoding_is_confirmed_first(office: APIClient, world: World):
+    def send(**fields: str) -> Any:
+        file = SimpleUploadedFile("r.csv", "number;name\r\nN-9;Łukasz Wójcik\r\n".encode("cp1250"))
+        return office.post(
+            f"/api/v1/courses/{world.course.pk}/roster/", {"file": file, **fields}, format="multipart"
+        ).json()
+
+    told = send()
+    assert (told["done"], told["doubtful_texts"]) == (False, ["Łukasz Wójcik"])
+    assert told["format"] == {"encoding": "cp1250", "separator": ";", "sheet": None, "header_row": 1}
+    assert send(encoding="rot13")["errors"][0]["pointer"] == "#/encoding"
+    assert send(encoding="cp1250", start="2026-09-14")["done"]
+    enrolment = world.course.enrolments.get(student__number="N-9")
+    assert (enrolment.student.name, str(enrolment.valid_from)) == ("Łukasz Wójcik", "2026-09-14")
+
+
+def test_a_roster_with_new_numbers_of_existing_people_asks_who_they_are(office: APIClient, world: World):
+    def send(**fields: str) -> Any:
+        file = SimpleUploadedFile("r.csv", f"number;name\nN-9;{world.student.name}\n".encode())
+        return office.post(
+            f"/api/v1/courses/{world.course.pk}/roster/", {"file": file, **fields}, format="multipart"
+        ).json()
+
+    told = send()
+    (question,) = told["undecided"]
+    assert (told["done"], question["number"], question["existing"][0]["id"]) == (False, "N-9", world.student.pk)
+    assert send(same_people="[1]")["errors"][0]["pointer"] == "#/same_people"
+    assert send(same_people='{"N-9": 0}')["errors"][0]["reasons"]
+    assert send(same_people=f'{{"N-9": {world.student.pk}}}')["done"]
+    world.student.refresh_from_db()
+    assert world.student.number == "N-9"
+    assert send()["unchanged"] == 1
+
+
 def test_what_a_training_says(api: APIClient, world: World):
     suspect = {str(world.student.pk): [{"photo": str(world.photo.pk), "nearest": "7"}]}
     rates = {"strict": {"fpir": 0.001, "miss": 0.02, "threshold": 0.9}}

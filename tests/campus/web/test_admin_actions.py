@@ -1,5 +1,6 @@
 """What the registrar's buttons do: each through its service, none by a mere link, every refusal as a sentence."""
 
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
 
-from campus.academics.models import Course
+from campus.academics.models import Course, Enrolment
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_zip import process_photo_import
@@ -244,3 +245,15 @@ def test_a_deleted_photo_leaves_no_file(
             registrar.post(reverse(address, args=[photo.pk if "photo" in address else student.pk]), form)
     assert not FacePhoto.objects.exists()
     assert not [path for path in paths if path.exists()]
+
+
+def test_the_first_day_of_many_enrolments_is_changed_at_once(registrar: Client, campus: Campus) -> None:
+    url = "/admin/academics/enrolment/"
+    selected = {"action": "set_starts", "_selected_action": [row.pk for row in Enrolment.objects.all()]}
+    form = registrar.post(url, selected)
+    assert "First day of 2 enrolments" in form.content.decode()
+    assert registrar.post(url, selected | {"start": "2026-09-14"}).status_code == 302
+    assert set(Enrolment.objects.values_list("valid_from", flat=True)) == {date(2026, 9, 14)}
+    Enrolment.objects.update(valid_to=date(2026, 12, 1))
+    page = registrar.post(url, selected | {"start": "2027-01-01"}, follow=True).content.decode()
+    assert "ends before" in page

@@ -1,0 +1,89 @@
+"""What the columns of a roster are. Programs name them differently: the field of a column is guessed from its header,
+and the user can change it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+# What is written, and read back the same.
+COLUMNS = ("number", "name", "email", "guardian_phone", "class", "from", "to")
+# What a column may be, and how it is called elsewhere, in the form that `_key` gives.
+FIELDS = {
+    "number": gettext_lazy("student number"),
+    "name": gettext_lazy("name"),
+    "first_name": gettext_lazy("first name"),
+    "last_name": gettext_lazy("last name"),
+    "email": gettext_lazy("e-mail"),
+    "guardian_phone": gettext_lazy("guardian's phone"),
+    "class": gettext_lazy("class (its code)"),
+    "from": gettext_lazy("enrolled from"),
+    "to": gettext_lazy("enrolled to"),
+}
+ALIASES = {
+    "number": "student number, student id, id number, id, reg no, registration number, matriculation number, "
+    "matrikelnummer, matrikelnr",
+    "name": "full name, student, student name, vollständiger name",
+    "first_name": "first name, firstname, given name, vorname",
+    "last_name": "last name, lastname, surname, family name, nachname, familienname",
+    "email": "e mail, mail, email address, e mail address, e mail adresse",
+    "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
+    "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",
+    "from": "enrolled from, start, start date, von, ab",
+    "to": "enrolled to, until, end, end date, bis",
+}
+DAY_FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+_DAY_WITH_SLASHES = re.compile(r"(\d\d?)/(\d\d?)/\d{4}")
+
+
+def _key(header: str) -> str:
+    return " ".join(re.findall(r"\w+", header.replace("_", " ").casefold()))
+
+
+_FIELDS_BY_NAME = {_key(name): field for field, aliases in ALIASES.items() for name in (field, *aliases.split(", "))}
+
+
+def guess_columns(headers: Iterable[str]) -> dict[str, int]:
+    """Field → the column that it most likely is, where one is."""
+    found: dict[str, int] = {}
+    for index, header in enumerate(headers):
+        if field := _FIELDS_BY_NAME.get(_key(header)):
+            found.setdefault(field, index)
+    return found
+
+
+def select_fields(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
+    """Field → text of a row, of the columns that were chosen; first and last name are put together."""
+    values = {field: row[index] for field, index in columns.items() if index < len(row)}
+    parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]
+    if parts and "name" not in values:
+        values["name"] = " ".join(part for part in parts if part)
+    return values
+
+
+def is_month_first(days: Iterable[str]) -> bool | None:
+    """Whether dates with slashes begin with the month, as in the USA; None where they can be read both ways."""
+    matches = [match for day in days if (match := _DAY_WITH_SLASHES.fullmatch(day))]
+    if any(int(match[1]) > 12 for match in matches):
+        return False
+    return True if any(int(match[2]) > 12 for match in matches) else None
+
+
+def parse_day(text: str, month_first: bool | None = None) -> date | None:
+    """A date in one of DAY_FORMATS; None for empty text. Raises ValueError with a message for the user."""
+    days: dict[date, None] = {}
+    for day_format in DAY_FORMATS:
+        if day_format != ("%d/%m/%Y" if month_first else "%m/%d/%Y") or month_first is None:
+            with suppress(ValueError):
+                days[datetime.strptime(text, day_format).date()] = None  # noqa: DTZ007
+    if len(days) > 1:
+        raise ValueError(
+            _("“%(text)s” can be two days. Write dates like %(day)s.") % {"text": text, "day": next(iter(days))}
+        )
+    if text and not days:
+        raise ValueError(_("“%(text)s” is not a date. Write dates like 2026-09-30.") % {"text": text})
+    return next(iter(days), None)

@@ -1,0 +1,53 @@
+"""Write rosters as CSV files or Excel workbooks. A row is a student in a class, or a student without one."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from django.db.models import QuerySet
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+from campus.academics.models import Student
+from campus.academics.roster_columns import COLUMNS
+from campus.academics.roster_files import FORMULA_START
+
+
+def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
+    """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has
+    none.
+    """
+    yield list(COLUMNS)
+    for student in students.prefetch_related("enrolments__course"):
+        about = [student.number, student.name, student.email, student.guardian_phone]
+        enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
+        for row in enrolments:
+            yield [*about, row.course.code, str(row.valid_from), str(row.valid_to or "")]
+        if not enrolments:
+            yield [*about, "", "", ""]
+
+
+def write_csv(rows: Iterable[list[str]]) -> bytes:
+    content = io.StringIO(newline="")
+    csv.writer(content).writerows(
+        [[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows]
+    )
+    return content.getvalue().encode("utf-8-sig")
+
+
+def write_workbook(rows: Iterable[list[str]]) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Roster")
+    sheet.freeze_panes = "A2"
+    for row in rows:
+        cells = []
+        for value in row:
+            cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("\ufffd", value))
+            cell.data_type = "s"  # text is never a formula
+            cell.number_format = "@"
+            cells.append(cell)
+        sheet.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()

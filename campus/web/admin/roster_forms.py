@@ -1,0 +1,200 @@
+"""The forms of roster import and export."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, QueryDict
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from campus.academics.models import Course
+from campus.academics.roster_columns import FIELDS, guess_columns
+from campus.academics.roster_files import MAX_BYTES, MAX_HEADER_ROW, Table
+from campus.academics.roster_plan import PossibleNumberChange, RosterPlan
+from campus.academics.selectors import courses_for
+from campus.common.encodings import ENCODINGS
+
+SEPARATOR_NAMES = {
+    ",": gettext_lazy("comma"),
+    ";": gettext_lazy("semicolon"),
+    "\t": gettext_lazy("tab"),
+    "|": gettext_lazy("vertical bar"),
+}
+SAME, OTHER = "same", "other"
+MAX_PAIRS = 200  # those beyond are decided for all
+MAX_CLASSES = 5
+
+
+class RosterForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("CSV file or Excel workbook"),
+        allow_empty_file=True,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
+        help_text=gettext_lazy("One column is the student number. You see a preview first."),
+    )
+    course = forms.ModelChoiceField(
+        Course.objects.none(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("as in the file"),
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy("For rows without a class."),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise forms.ValidationError(
+                _("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2}
+            )
+        return file
+
+
+class FormatForm(forms.Form):
+    """How the file is read. It is part of the URL, so that what is imported is what was previewed."""
+
+    encoding = forms.ChoiceField(
+        label=gettext_lazy("Encoding"), choices=list(ENCODINGS.items()), widget=UnfoldAdminSelectWidget()
+    )
+    separator = forms.ChoiceField(
+        label=gettext_lazy("Separator"), choices=list(SEPARATOR_NAMES.items()), widget=UnfoldAdminSelectWidget()
+    )
+    sheet = forms.ChoiceField(label=gettext_lazy("Sheet"), widget=UnfoldAdminSelectWidget())
+    header_row = forms.IntegerField(
+        label=gettext_lazy("Row with the column names"),
+        min_value=0,
+        max_value=MAX_HEADER_ROW,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=gettext_lazy("0 where there is none."),
+    )
+
+    def __init__(self, data: QueryDict | None, *, table: Table) -> None:
+        super().__init__(data, initial=asdict(table.format))
+        self.fields["sheet"].choices = [(name, name) for name in table.sheets]  # type: ignore[attr-defined]
+        for name, value in self.initial.items():
+            if value is None:
+                del self.fields[name]
+
+
+class ColumnsForm(forms.Form):
+    """Maps the columns of the file."""
+
+    def __init__(self, *args: Any, table: Table, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        headers = [
+            (
+                str(index),
+                header
+                if header and table.format.header_row
+                else _("column %(n)d: %(cell)s") % {"n": index + 1, "cell": table.rows[0][index][:30]},
+            )
+            for index, header in enumerate(table.headers)
+        ]
+        guessed = guess_columns(table.headers)
+        for field, label in FIELDS.items():
+            self.fields[field] = forms.ChoiceField(
+                label=str(label).capitalize(),
+                choices=[("", _("not in the file")), *headers],
+                required=False,
+                initial=str(guessed.get(field, "")),
+                widget=UnfoldAdminSelectWidget(),
+            )
+
+    def columns(self) -> dict[str, int]:
+        return {field: int(index) for field, index in self.cleaned_data.items() if index}
+
+
+class ImportForm(forms.Form):
+    """What a person decides before an import: since when, who leaves, and who has another number now."""
+
+    start = forms.DateField(
+        label=gettext_lazy("Students who join are enrolled from"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+    )
+    complete = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget())
+    accept_departures = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget())
+    all_people = forms.ChoiceField(
+        label=gettext_lazy("For all"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("choose below")),
+            (SAME, gettext_lazy("the same person: change the number")),
+            (OTHER, gettext_lazy("two people")),
+        ],
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def __init__(self, *args: Any, plan: RosterPlan, **kwargs: Any) -> None:
+        """`plan` is without decisions."""
+        super().__init__(*args, **kwargs)
+        self.plan = plan
+        days = [f"{course.code}: {date_format(day)}" for course, day in plan.starts.items()]
+        self.fields["start"].help_text = _(
+            "Empty: from the first lecture of the term (%(days)s). Rows with a day of their own keep it."
+        ) % {"days": ", ".join(days[:MAX_CLASSES])}
+        if not days:
+            del self.fields["start"]
+        for row in plan.undecided[:MAX_PAIRS]:
+            self.fields[f"person_{row.line}"] = forms.ChoiceField(
+                required=False,
+                choices=[
+                    *(
+                        (
+                            str(student.pk),
+                            _("The same person: %(old)s becomes %(new)s")
+                            % {"old": student.number, "new": row.student.number},
+                        )
+                        for student in row.existing
+                    ),
+                    (OTHER, _("Two people")),
+                ],
+                widget=UnfoldAdminRadioSelectWidget(),
+            )
+
+    def pairs(self) -> list[tuple[PossibleNumberChange, forms.BoundField]]:
+        return [(row, self[f"person_{row.line}"]) for row in self.plan.undecided[:MAX_PAIRS]]
+
+    def same_people(self) -> dict[str, int | None]:
+        """What was chosen, for `plan_roster`."""
+        chosen: dict[str, int | None] = {}
+        for row in self.plan.undecided:
+            choice = self.cleaned_data.get(f"person_{row.line}") or self.cleaned_data["all_people"]
+            if choice == SAME and len(row.existing) == 1:
+                choice = str(row.existing[0].pk)
+            if choice not in ("", SAME):
+                chosen[row.student.number] = None if choice == OTHER else int(choice)
+        return chosen
+
+
+class ExportForm(forms.Form):
+    course = forms.ModelChoiceField(
+        Course.objects.none(),
+        label=gettext_lazy("Class"),
+        required=False,
+        empty_label=gettext_lazy("All students"),
+        widget=UnfoldAdminSelectWidget(),
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Format"),
+        choices=[("xlsx", gettext_lazy("Excel workbook")), ("csv", "CSV")],
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
