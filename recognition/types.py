@@ -60,6 +60,16 @@ class VideoInfo:
     counts_pictures: bool = False
     preroll: float = 0.0
 
+    @property
+    def streams(self) -> tuple[int, ...]:
+        """The indexes of all video streams, in the file's order."""
+        return tuple(sorted((self.stream, *self.other_streams)))
+
+    @property
+    def size_before_turning(self) -> tuple[int, int]:
+        """Width and height, with square pixels."""
+        return (self.height, self.width) if self.rotation in (90, 270) else (self.width, self.height)
+
     def to_json(self) -> dict[str, Any]:
         """The values as JSON can hold them."""
         started = self.started_at and self.started_at.isoformat()

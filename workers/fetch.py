@@ -80,14 +80,12 @@ def fetch(footage_file: FootageFile) -> None:
 
     The file fails for good if it is NotFetchable or cannot be used. Any other UserError leads to a retry.
     """
-    from recognition.media.video import probe
-
     path = partial_file_path(footage_file)
     try:
         with open_partial_file(footage_file, path) as file:
             tag = download(footage_file, file)
             sha256 = verify_download(footage_file, file, tag)
-            info = vision.choose_stream(path, probe(path))
+            info = vision.probe(path, footage_file.camera and footage_file.camera.stream)
             if info.is_photo:
                 raise NotFetchable("The file is a picture, not a video.")
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):

@@ -7,9 +7,11 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.attendance.services import delete_recording
+from campus.attendance.snapshots import delete_snapshots_as_counted
 from campus.biometrics.selectors import needs_training
 from campus.biometrics.services import request_training
-from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips
+from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips, save_stream_choice
+from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
@@ -26,9 +28,10 @@ def start_vote_if_complete(recording: Recording) -> None:
 
 @leased_task(jobs.INGEST, after=start_vote_if_complete)
 def ingest(recording: Recording) -> None:
-    from recognition.media.video import plan_segments, probe
+    from recognition.media.video import plan_segments
 
     verify_upload(recording=recording)
+    delete_snapshots_as_counted(recording=recording)
     course = recording.lecture.course
     if needs_training(course):
         request_training(course=course)
@@ -36,7 +39,7 @@ def ingest(recording: Recording) -> None:
         plan_collected_recording(recording)
         return
     path = Path(recording.file.path)
-    info = vision.choose_stream(path, probe(path))
+    info = recording.adjust_picture(vision.probe(path, recording.stream))
     plan_recording(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
 
 
@@ -48,6 +51,10 @@ def plan_collected_recording(recording: Recording) -> None:
     from recognition.media.video import plan_segments
 
     clip_plans = clip_plans_for(recording.lecture).get(recording.camera, [])
+    if recording.camera and recording.camera.stream != recording.stream:
+        for clip_plan in clip_plans:
+            choose_stream_again(clip_plan.footage_file, recording.camera.stream)
+        clip_plans = clip_plans_for(recording.lecture).get(recording.camera, [])
     if not clip_plans:
         with transaction.atomic():
             lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
@@ -66,3 +73,10 @@ def plan_collected_recording(recording: Recording) -> None:
             raise jobs.Postponed from error  # the next attempt does without this file
     if not save_recording_clips(recording=recording, clip_plans=clip_plans, file_segments=file_segments):
         raise Cancelled("More footage has arrived in the meantime.")
+
+
+def choose_stream_again(footage_file: FootageFile, stream: int | None) -> None:
+    """Read another of the file's video streams than when it was fetched, if it has several."""
+    info = video_info(footage_file)
+    if info.other_streams and (stream is None or info.streams[stream - 1 :][:1] != (info.stream,)):
+        save_stream_choice(footage_file=footage_file, info=vision.probe(Path(footage_file.file.path), stream))

@@ -35,8 +35,15 @@ def detector() -> "Detector":
     return Detector(DetectorSettings(min_face=settings.MIN_FACE_PIXELS), _runtime())
 
 
-def choose_stream(path: Path, info: "VideoInfo") -> "VideoInfo":
-    """The recording by its video stream with people in it; nothing is loaded for a recording with one stream."""
+def probe(path: Path, stream: int | None) -> "VideoInfo":
+    """What the recording is by that one of its video streams (1 is the first), or by the one with faces in it if that
+    is None or there is no such stream. The detector is loaded only to choose between several."""
+    from recognition.media.video import probe
+
+    info = probe(path)
+    if stream and stream <= len(info.streams):
+        index = info.streams[stream - 1]
+        return info if index == info.stream else probe(path, stream=index)
     if not info.other_streams:
         return info
     from recognition.pipeline import choose_stream

@@ -333,7 +333,8 @@ class SignOff(models.Model):
 
 
 class Snapshot(jobs.LeasedJob):
-    """A whole frame of a recording, as evidence.
+    """A whole frame of a recording: the one at that time, as it counted, as evidence; or one of a video stream (1 is
+    the first) as it is in the file, from about that time, for people who choose how it is read.
 
     A worker extracts it when somebody asks for it; it can always be extracted again.
     """
@@ -345,12 +346,13 @@ class Snapshot(jobs.LeasedJob):
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="snapshots")
     time = models.FloatField(_("second of the recording"))
+    stream = models.PositiveSmallIntegerField(default=0, help_text="0: the frame as it counted.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     file = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["recording", "time"]
-        constraints = [models.UniqueConstraint(fields=["recording", "time"], name="unique_snapshot_at_time")]
+        constraints = [models.UniqueConstraint(fields=["recording", "time", "stream"], name="unique_snapshot_at_time")]
 
     def __str__(self) -> str:
         return f"{self.time:.1f} s of {self.recording}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -25,9 +25,9 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
-from campus.common.intervals import merge_intervals, place_intervals
-from campus.recordings.models import Recording, Segment
-from campus.recordings.selectors import recordings_for
+from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
+from campus.recordings.models import Recording
+from campus.recordings.selectors import gaps_in_files, processed_intervals, recordings_for
 from recognition.types import IdentityOverride, Interval
 
 
@@ -146,15 +146,16 @@ class WatchedRecording:
 def watched_recordings(lecture: Lecture) -> list[WatchedRecording]:
     """The lecture's recordings that count, with when each shows the lecture."""
     counted = Recording.objects.filter(Exists(Sighting.objects.filter(recording=OuterRef("pk"))), lecture=lecture)
-    segments = Segment.objects.filter(state=Segment.State.DONE, end__gt=F("start"))
-    rows = counted.filter(held=False).prefetch_related(Prefetch("segments", segments, to_attr="watched_segments"))
+    rows = counted.filter(held=False).prefetch_related("segments", "clips__footage_file")
     return [WatchedRecording(recording=row, intervals=_watched_intervals(lecture, row)) for row in rows]
 
 
-def _watched_intervals(lecture: Lecture, recording: Any) -> list[Interval]:
-    """All of the recording where its segments are not known, because it is being processed again."""
-    processed = [(segment.start, segment.end) for segment in recording.watched_segments]
-    return merge_intervals(place_intervals(processed or [(0.0, recording.duration)], recording.offset, lecture.length))
+def _watched_intervals(lecture: Lecture, recording: Recording) -> list[Interval]:
+    """All of the recording but its gaps where its segments are not known, because it is being processed again."""
+    watched = processed_intervals(recording)
+    if not watched:
+        watched = subtract_intervals([(0.0, recording.duration)], gaps_in_files(recording))
+    return merge_intervals(place_intervals(watched, recording.offset, lecture.length))
 
 
 @dataclass(frozen=True, slots=True)

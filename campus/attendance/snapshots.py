@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.attendance.models import Snapshot
@@ -13,10 +14,11 @@ from campus.recordings.models import Recording
 SNAPSHOT_RETENTION = timedelta(days=7)
 
 
-def request_snapshot(*, recording: Recording, time: float) -> Snapshot:
-    """The snapshot of that second of the recording; where there is none yet, a worker is asked for it."""
+def request_snapshot(*, recording: Recording, time: float, stream: int = 0) -> Snapshot:
+    """The snapshot of that second of the recording, or of one of its streams as it is in the file; where there is none
+    yet, a worker is asked for it."""
     with transaction.atomic():
-        snapshot, created = Snapshot.objects.get_or_create(recording=recording, time=time)
+        snapshot, created = Snapshot.objects.get_or_create(recording=recording, time=time, stream=stream)
         if created:
             jobs.SNAPSHOT.request(snapshot.pk)
     return snapshot
@@ -31,9 +33,17 @@ def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:
 
 def delete_expired_snapshots() -> None:
     """Delete snapshots that were requested a while ago. They show the whole room, and can be extracted again."""
-    for snapshot in Snapshot.objects.exclude(state=Snapshot.State.QUEUED).filter(
-        published_at__lt=timezone.now() - SNAPSHOT_RETENTION
-    ):
+    finished = Snapshot.objects.exclude(state=Snapshot.State.QUEUED)
+    _delete(finished.filter(published_at__lt=timezone.now() - SNAPSHOT_RETENTION))
+
+
+def delete_snapshots_as_counted(*, recording: Recording) -> None:
+    """Delete the recording's snapshots whose shape or stream may be another after it is counted again."""
+    _delete(recording.snapshots.filter(stream=0))
+
+
+def _delete(snapshots: QuerySet[Snapshot]) -> None:
+    for snapshot in snapshots:
         snapshot.delete()
         if snapshot.file:
             delete_media(snapshot.file)

@@ -1,7 +1,7 @@
 """Which parts of stored footage files show a lecture, and the recordings, one per camera, that are made of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,8 +13,9 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.lecture_matching import clashing_lecture, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common import jobs
+from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import UNPROCESSED, Clip, Recording, Segment
-from campus.recordings.selectors import GAP_TOLERANCE_SHARE, find_gaps, gap_tolerance
+from campus.recordings.selectors import GAP_TOLERANCE_SHARE, find_gaps, gap_tolerance, video_info
 from recognition import types
 from recognition.messages import Message
 from recognition.types import Interval
@@ -159,6 +160,14 @@ def fail_unreadable_file(*, footage_file: FootageFile, why: Message) -> None:
         update_recordings_of(lecture=lecture)
 
 
+def save_stream_choice(*, footage_file: FootageFile, info: types.VideoInfo) -> None:
+    """Another video stream of the stored file counts from now on; it may be longer or shorter."""
+    FootageFile.objects.filter(pk=footage_file.pk, sha256=footage_file.sha256).update(
+        info=info.to_json(),
+        ends_at=footage_file.starts_at and footage_file.starts_at + timedelta(seconds=info.duration),
+    )
+
+
 @transaction.atomic
 def update_recordings_of(*, lecture: Lecture) -> None:
     """Make each camera's recording of the lecture from the stored footage: create, extend, change or empty it.
@@ -242,27 +251,36 @@ def save_recording_clips(
 ) -> bool:
     """Give the recording these clips and their segments; `file_segments` are the segments of each whole footage file.
 
-    Segments that were processed and still fit are kept. False, and nothing is changed: this attempt lost its lease, or
-    the footage changed meanwhile.
+    Segments that were processed and still fit are kept, unless the camera's picture settings have changed. False, and
+    nothing is changed: this attempt lost its lease, or the footage changed meanwhile.
     """
+    was_changed = recording.camera is not None and not recording.has_same_picture_as(recording.camera)
+    if recording.camera:
+        recording.copy_picture_settings(recording.camera)
     length = lecture_seconds(recording.lecture)
     done = recording.segments.filter(state=Segment.State.DONE).exclude(result="")
     size = sum(
         plan.footage_file.size * (plan.end - plan.start) / plan.footage_file.info["duration"] for plan in clip_plans
     )
+    info = recording.adjust_picture(video_info(clip_plans[0].footage_file))
     with transaction.atomic():
         if not jobs.finish(
             recording,
             Recording.State.PROCESSING,
-            info=clip_plans[0].footage_file.info | {"duration": length},
+            info=replace(info, duration=length).to_json(),
             size=round(size),
             duration=length,
-            embedder=recording.embedder if done.exists() else embedder_in_use(recording.lecture.course),
+            embedder=recording.embedder
+            if done.exists() and not was_changed
+            else embedder_in_use(recording.lecture.course),
             planned_at=timezone.now(),
             attempts=0,
             published_at=None,
+            **{name: getattr(recording, name) for name in PICTURE_FIELDS},
         ):
             return False
+        if was_changed:
+            recording.segments.all().delete()
         clips = _save_clips(recording, clip_plans)
         _save_segments(recording, [(clip, file_segments[clip.footage_file]) for clip in clips])
     return True

@@ -17,6 +17,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
 from campus.common.messages import MessageField
+from campus.common.picture_settings import PictureSettings
 
 MAX_CLOCK_OFFSET_SECONDS = 24 * 3600
 
@@ -176,9 +177,9 @@ class SourceTest(jobs.LeasedJob):
         return f"test of {self.source}"
 
 
-class Camera(models.Model):
-    """A camera of a source, and the room it shows. The label is its name in the paths of files; a source's only camera
-    needs none."""
+class Camera(PictureSettings):
+    """A camera of a source, the room it shows, and how its pictures are read. The label is its name in the paths of
+    files; a source's only camera needs none."""
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="cameras", verbose_name=_("source"))
     label = models.CharField(_("name in paths"), max_length=100, blank=True)

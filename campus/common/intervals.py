@@ -25,3 +25,16 @@ def place_intervals(intervals: Iterable[Interval], offset: float, length: float)
 def total_length(intervals: Iterable[Interval]) -> float:
     """The sum of the intervals' lengths."""
     return sum(end - start for start, end in intervals)
+
+
+def subtract_intervals(intervals: Iterable[Interval], removed: Iterable[Interval]) -> list[Interval]:
+    """What is in one of `intervals` and in none of `removed`, in order."""
+    left = merge_intervals(intervals)
+    for removed_start, removed_end in removed:
+        left = [
+            part
+            for start, end in left
+            for part in ((start, min(end, removed_start)), (max(start, removed_end), end))
+            if part[0] < part[1]
+        ]
+    return left

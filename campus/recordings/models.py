@@ -13,6 +13,7 @@ from campus.biometrics.models import Gallery
 from campus.cctv.models import Camera, FootageFile
 from campus.common import jobs
 from campus.common.file_names import file_suffix
+from campus.common.picture_settings import PictureSettings
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -20,7 +21,7 @@ def recording_path(recording: "Recording", name: str) -> str:
     return f"recordings/{recording.id}{file_suffix(name)}"
 
 
-class Recording(jobs.LeasedJob):
+class Recording(jobs.LeasedJob, PictureSettings):
     """A video of a lecture, or a photo of the classroom, which is a recording of one frame.
 
     uploaded --ingest--> processing --last segment--> aggregating --vote--> done, or needs_review --a person accepts
@@ -28,6 +29,7 @@ class Recording(jobs.LeasedJob):
 
     A collected recording is what one camera saw of the lecture. It has no file of its own but clips of footage files,
     its second 0 is the start of the lecture, and it returns from done to processing when another footage file arrives.
+    Its picture settings are those that its camera had when it was planned.
     """
 
     class State(models.TextChoices):

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet
 
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
-from campus.common.intervals import merge_intervals
+from campus.common.intervals import merge_intervals, subtract_intervals
 from campus.recordings.models import Recording, Segment, Upload
 from recognition.messages import Message, join_messages
 from recognition.types import Interval, VideoInfo
@@ -32,7 +32,7 @@ def uploads_for(user: AnyUser) -> QuerySet[Upload]:
 
 
 def video_info(row: Recording | FootageFile) -> VideoInfo:
-    """What the file is, as it was probed when it arrived."""
+    """What the file is, as it was probed when it arrived; a recording's, with its picture settings."""
     return VideoInfo.from_json(row.info)
 
 
@@ -52,12 +52,35 @@ def processed_share(recording: Recording) -> float:
     return done / max(planned, float(recording.info.get("claimed_duration", 0.0)))
 
 
+def processed_intervals(recording: Recording) -> list[Interval]:
+    """When, in the recording's seconds, it had pictures and they were processed; none of a photo."""
+    done = [
+        (segment.start, segment.end)
+        for segment in recording.segments.all()
+        if segment.state == Segment.State.DONE and segment.end > segment.start
+    ]
+    return subtract_intervals(done, gaps_in_files(recording))
+
+
+def gaps_in_files(recording: Recording) -> list[Interval]:
+    """When, in the recording's seconds, its files have no pictures, such as while the recorder was paused."""
+    if not recording.collected:
+        return list(video_info(recording).gaps) if recording.info else []
+    gaps = []
+    for clip in recording.clips.all():
+        file_start = clip.recording_start - clip.start
+        for start, end in clip.footage_file.info.get("gaps", ()):
+            gaps.append((file_start + max(start, clip.start), file_start + min(end, clip.end)))
+    return [(start, end) for start, end in gaps if start < end]
+
+
 def coverage(recording: Recording) -> float:
     """The share (0 to 1) that was processed: of the recording, or of the whole lecture if its footage is collected."""
-    if not recording.collected:
+    claimed = 0.0 if recording.collected else float(recording.info.get("claimed_duration", 0.0))
+    length = max(recording.duration, claimed)
+    if not length:  # a photo
         return processed_share(recording)
-    done = recording.segments.filter(state=Segment.State.DONE).aggregate(seconds=Sum(F("end") - F("start")))["seconds"]
-    return min((done or 0.0) / recording.duration, 1.0)
+    return min(sum(end - start for start, end in processed_intervals(recording)) / length, 1.0)
 
 
 def format_clock(seconds: float) -> str:
@@ -73,8 +96,17 @@ def describe_gaps(recording: Recording) -> Message:
     if failed:
         times = _describe_intervals(merge_intervals((segment.start, segment.end) for segment in failed))
         messages += [Message("These segments could not be processed: {times}.", times=times), failed[0].error]
-    if not recording.collected and recording.info:
-        messages += _describe_file_gaps(video_info(recording))
+    claimed = float(recording.info.get("claimed_duration", 0.0))
+    if claimed and not recording.collected:
+        messages.append(
+            Message(
+                "The file claims to last {claimed}, but only {readable} of it can be read: it was cut short.",
+                claimed=format_clock(claimed),
+                readable=format_clock(recording.duration),
+            )
+        )
+    if gaps := gaps_in_files(recording):
+        messages.append(Message("The recording has no pictures of {times}.", times=_describe_intervals(gaps)))
     if recording.collected and not recording.provisional:
         covered = [(clip.recording_start, clip.recording_end) for clip in recording.clips.order_by("recording_start")]
         if missing := find_gaps(covered, recording.duration):
@@ -82,19 +114,50 @@ def describe_gaps(recording: Recording) -> Message:
     return join_messages(messages)
 
 
-def _describe_file_gaps(info: VideoInfo) -> list[Message]:
+def describe_reading(recording: Recording) -> list[Message]:
+    """What people should know of how its files were read: which of several streams, and what their clocks did."""
+    if not recording.info:
+        return []
+    if not recording.collected:
+        info = video_info(recording)
+        return [*_describe_stream(recording, info), *_describe_clock(info, (0.0, info.duration), 0.0)]
+    messages = _describe_stream(recording, video_info(recording))
+    for clip in recording.clips.all():
+        info = video_info(clip.footage_file)
+        messages += _describe_clock(info, (clip.start, clip.end), clip.recording_start - clip.start)
+    return messages
+
+
+def used_stream(recording: Recording) -> int:
+    """Which of its video streams was read; 1 is the first. 0 as long as its file was not probed."""
+    info = video_info(recording) if recording.info else None
+    return info.streams.index(info.stream) + 1 if info else 0
+
+
+def _describe_stream(recording: Recording, info: VideoInfo) -> list[Message]:
+    if not info.other_streams:
+        return []
+    used = {"n": used_stream(recording), "all": len(info.streams)}
+    if recording.stream == used["n"]:
+        return [Message("Stream {n} of {all} was used, as somebody chose.", **used)]
+    if recording.segments.filter(faces__gt=0).exists():
+        return [Message("Stream {n} of {all} was used: faces were seen in it.", **used)]
+    return [Message("Stream {n} of {all} was used. No faces were seen in it.", **used)]
+
+
+def _describe_clock(info: VideoInfo, clip: Interval, file_start: float) -> list[Message]:
+    """What the file's clock does in that part of the file, which begins at second `file_start` of the recording."""
     messages = []
-    if info.claimed_duration:
-        messages.append(
-            Message(
-                "The file claims to last {claimed}, but only {readable} of it can be read: it was cut short.",
-                claimed=format_clock(info.claimed_duration),
-                readable=format_clock(info.duration),
-            )
-        )
-    if info.gaps:
-        times = _describe_intervals(list(info.gaps))
-        messages.append(Message("The recording has no pictures of {times}.", times=times))
+    for before, run in pairwise(info.runs):
+        if not clip[0] < run.start < clip[1]:
+            continue
+        time = format_clock(file_start + run.start)
+        if run.raw_start < before.raw_start + run.start - before.start:
+            messages.append(Message("The file's clock starts again at {time}.", time=time))
+        else:
+            messages.append(Message("The file's clock jumps ahead at {time}.", time=time))
+    if info.counts_pictures:
+        messages.append(Message("Times were counted from the pictures, since the file has none that make sense."))
     return messages
 
 
@@ -130,4 +193,5 @@ def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, fl
     clip = earlier.order_by("-recording_start").first()
     if clip is None or second > clip.recording_end:
         raise UserError("There is no footage of that moment.")
-    return Path(clip.footage_file.file.path), video_info(clip.footage_file), clip.recording_start - clip.start
+    info = recording.adjust_picture(video_info(clip.footage_file))
+    return Path(clip.footage_file.file.path), info, clip.recording_start - clip.start

@@ -20,6 +20,7 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
+from campus.common.picture_settings import PICTURE_FIELDS
 from campus.common.storage import delete_media_folder, media_path
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
@@ -161,6 +162,23 @@ def restart_recording(*, recording: Recording, user: User | None) -> None:
         _delete_segments(recording)
         jobs.INGEST.request(recording.pk)
     log.info("recording %s: attendance taken again by user %s", recording.pk, user and user.pk)
+
+
+def change_picture(*, recording: Recording, user: User | None, **changes: object) -> None:
+    """Change the recording's picture settings, and take attendance again from it.
+
+    Raises ValidationError by field, and UserError for a recording that was collected: its camera has the settings.
+    """
+    if recording.collected:
+        raise UserError("This recording comes from a camera. Ask a registrar to change the camera's settings.")
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        for name, value in changes.items():
+            setattr(recording, name, value)
+        recording.clean_fields(exclude={field.name for field in recording._meta.fields} - {*PICTURE_FIELDS})
+        recording.save(update_fields=PICTURE_FIELDS)
+        restart_recording(recording=recording, user=user)
+    log.info("recording %s: picture settings changed by user %s: %s", recording.pk, user and user.pk, changes)
 
 
 def _delete_segments(recording: Recording) -> None:

@@ -51,6 +51,7 @@ def unfold(institution: str) -> dict[str, Any]:
                     "title": gettext_lazy("Cameras"),
                     "items": [
                         _item(gettext_lazy("Sources"), "nest_cam_indoor", "cctv_source"),
+                        _item(gettext_lazy("Cameras"), "videocam", "cctv_camera"),
                         _item(gettext_lazy("Files"), "video_file", "cctv_footagefile"),
                         _item(gettext_lazy("Collections"), "cloud_download", "cctv_collection"),
                         _item(gettext_lazy("Alarms"), "e911_emergency", "cctv_alarm"),

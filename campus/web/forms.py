@@ -16,6 +16,8 @@ from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser, is_registrar
 from campus.attendance import statuses
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
+from campus.common.picture_settings import PICTURE_FIELDS
+from campus.recordings.models import Recording
 from recognition.media.file_kind import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 # Browsers take few of the suffixes for videos or photos.
@@ -171,6 +173,12 @@ class PlaceForm(forms.Form):
         label=gettext_lazy("The recording began at"),
         widget=forms.TimeInput(format="%H:%M:%S", attrs={"type": "time", "step": 1}),
     )
+
+
+class PictureForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Recording
+        fields = PICTURE_FIELDS
 
 
 class StatusForm(forms.Form):

@@ -19,13 +19,13 @@ from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media.clock import Timeline, read_timeline, runs_of, timed_packets
 from recognition.media.container import BEFORE_START, LIMITS, Limits, VideoFile
 from recognition.media.file_kind import PHOTO, reader_for
+from recognition.media.orientation import stretch
 from recognition.media.photo import read_photo
 from recognition.media.sampler import MOMENT, Sampler
 from recognition.types import Frame, Segment, VideoInfo
 
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 MAX_SEGMENT_SECONDS = 1200.0  # so long may a segment be for want of a key frame: decoding up to it again takes longer
-MAX_PIXEL_ASPECT = 4.0  # width to height of a pixel, or the other way round; more is a mistake in the header
 KEY_FRAMES_TRIED = 3  # until they are taken for no whole pictures
 PREROLL_GROUPS = 2  # a periodic intra refresh is complete one group after the point where it was entered
 MAX_PREROLL_SECONDS = 120.0
@@ -120,7 +120,7 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
     What is damaged is left out. Raises UnreadableRecording if nothing of the segment can be read.
     """
     if info.is_photo:
-        yield Frame(0.0, read_photo(path)[0])
+        yield Frame(0.0, _turn(cv2.resize(read_photo(path)[0], info.size_before_turning), info))
         return
     with VideoFile(path, stream_index=info.stream) as video:
         sampler = Sampler(video, info, segment, every)
@@ -195,12 +195,8 @@ def _preroll(video: VideoFile, info: VideoInfo, timeline: Timeline) -> float:
 
 def _with_orientation(info: VideoInfo, stream: Any, picture: Any) -> VideoInfo:
     """Sizes, turning and mirroring as a player shows the pictures."""
-    width, height = picture.width, picture.height
     aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
-    if 1 < aspect <= MAX_PIXEL_ASPECT:
-        width = round(width * aspect)
-    elif 1 / MAX_PIXEL_ASPECT <= aspect < 1:
-        height = round(height / aspect)
+    width, height = stretch(picture.width, picture.height, aspect)
     rotation, is_mirrored = _orientation(picture)
     if rotation in (90, 270):
         width, height = height, width
@@ -221,9 +217,11 @@ def _orientation(picture: Any) -> tuple[int, bool]:
 
 def _upright(picture: Any, info: VideoInfo) -> NDArray[np.uint8]:
     """The picture as RGB in the size and the direction of `info`, whatever the stream changed to in between."""
-    is_turned = info.rotation in (90, 270)
-    width, height = (info.height, info.width) if is_turned else (info.width, info.height)
-    image: NDArray[np.uint8] = np.ascontiguousarray(picture.to_ndarray(format="rgb24", width=width, height=height))
+    width, height = info.size_before_turning
+    return _turn(np.ascontiguousarray(picture.to_ndarray(format="rgb24", width=width, height=height)), info)
+
+
+def _turn(image: Any, info: VideoInfo) -> NDArray[np.uint8]:
     if info.rotation:
         image = cv2.rotate(image, TURNS[info.rotation])
     return cv2.flip(image, 1) if info.is_mirrored else image

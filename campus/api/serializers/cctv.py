@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from campus.api.serializers.common import OwnLectureField
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
+from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import Clip
 
 
@@ -55,7 +56,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 class CameraSerializer(serializers.ModelSerializer[Camera]):
     class Meta:
         model = Camera
-        fields = ["id", "source", "label", "room"]
+        fields = ["id", "source", "label", "room", *PICTURE_FIELDS]
         validators: list[Any] = []  # the model's own validation names the field and the reason
 
 

@@ -6,7 +6,9 @@ from rest_framework import serializers
 
 from campus.api.serializers.common import OwnLectureField
 from campus.attendance.models import Report
+from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import Recording
+from campus.recordings.selectors import describe_reading
 
 
 class RecordingSerializer(serializers.ModelSerializer[Recording]):
@@ -14,6 +16,13 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
     info = serializers.DictField(
         read_only=True, help_text="properties of the file: container, codec, width, height, ..."
     )
+
+    notes = serializers.SerializerMethodField(
+        help_text="sentences on how the files were read: which video stream, what their clocks did"
+    )
+
+    def get_notes(self, recording: Recording) -> list[str]:
+        return [str(note) for note in describe_reading(recording)]
 
     class Meta:
         model = Recording
@@ -31,6 +40,8 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "run",
             "duration",
             "info",
+            *PICTURE_FIELDS,
+            "notes",
             "coverage",
             "error",
             "gallery",
@@ -38,6 +49,12 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "finished_at",
         ]
         read_only_fields = fields
+
+
+class PictureSettingsSerializer(serializers.ModelSerializer[Recording]):
+    class Meta:
+        model = Recording
+        fields = PICTURE_FIELDS
 
 
 class RecordingUploadSerializer(serializers.Serializer[Recording]):

@@ -1,6 +1,7 @@
 """Recordings: upload, progress, retry and deletion."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +25,7 @@ from campus.recordings.progress import progress_of
 from campus.recordings.selectors import recordings_for
 from campus.recordings.services import (
     cancel_recording,
+    change_picture,
     create_recording,
     dismiss_recording,
     restart_recording,
@@ -39,7 +41,11 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     parser_classes = [MultiPartParser]
 
     def get_queryset(self) -> QuerySet[Recording]:
-        return recordings_for(self.request.user).select_related("lecture", "report")
+        return (
+            recordings_for(self.request.user)
+            .select_related("lecture", "report")
+            .prefetch_related("clips__footage_file")
+        )
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -103,6 +109,15 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     def restart(self, request: Request, pk: str) -> Response:
         """Take attendance again from the whole recording. Statuses set by hand are kept."""
         return self._call_service(restart_recording)
+
+    @extend_schema(request=serializers.PictureSettingsSerializer, responses=serializers.RecordingSerializer)
+    @action(detail=True, methods=["post"], url_path="change-picture", parser_classes=[JSONParser, MultiPartParser])
+    def change_picture(self, request: Request, pk: str) -> Response:
+        """Change which video stream of an uploaded recording is read, or the shape, turning or mirroring of its
+        pictures. Attendance is taken again."""
+        serializer = serializers.PictureSettingsSerializer(data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        return self._call_service(partial(change_picture, **serializer.validated_data))
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)

@@ -198,6 +198,7 @@ class Migration(migrations.Migration):
                 ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('time', models.FloatField(verbose_name='second of the recording')),
+                ('stream', models.PositiveSmallIntegerField(default=0, help_text='0: the frame as it counted.')),
                 ('state', models.CharField(choices=[('queued', 'being extracted'), ('ready', 'ready'), ('failed', 'failed')], default='queued', max_length=10)),
                 ('file', models.CharField(blank=True, max_length=200)),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='recordings.recording')),
@@ -270,7 +271,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='snapshot',
-            constraint=models.UniqueConstraint(fields=('recording', 'time'), name='unique_snapshot_at_time'),
+            constraint=models.UniqueConstraint(fields=('recording', 'time', 'stream'), name='unique_snapshot_at_time'),
         ),
         migrations.AddConstraint(
             model_name='unknownperson',

@@ -1,6 +1,7 @@
 import campus.academics.models
 import campus.cctv.models
 import campus.common.messages
+import django.core.validators
 import django.db.models.deletion
 import uuid
 from django.db import migrations, models
@@ -78,6 +79,10 @@ class Migration(migrations.Migration):
             name='Camera',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stream', models.PositiveSmallIntegerField(blank=True, help_text='Of a file with several, such as camera and slides: 1 is the first. Empty: the one with faces.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='video stream')),
+                ('aspect_ratio', models.CharField(blank=True, choices=[(None, 'as the file says'), ('16:9', '16:9'), ('4:3', '4:3'), ('5:4', '5:4')], help_text='Width to height, before turning. Set it if people look too thin or too wide.', max_length=4, verbose_name='shape')),
+                ('rotation', models.PositiveSmallIntegerField(choices=[(0, 'as the file says'), (90, 'to the right'), (180, 'upside down'), (270, 'to the left')], default=0, verbose_name='turned')),
+                ('is_mirrored', models.BooleanField(default=False, help_text="Left and right are swapped, for example in a phone's front camera.", verbose_name='mirrored')),
                 ('label', models.CharField(blank=True, max_length=100, verbose_name='name in paths')),
                 ('room', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cameras', to='academics.room', verbose_name='room')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cameras', to='cctv.source', verbose_name='source')),

@@ -1,5 +1,6 @@
 import campus.common.messages
 import campus.recordings.models
+import django.core.validators
 import django.db.models.deletion
 import uuid
 from django.conf import settings
@@ -27,6 +28,10 @@ class Migration(migrations.Migration):
                 ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
+                ('stream', models.PositiveSmallIntegerField(blank=True, help_text='Of a file with several, such as camera and slides: 1 is the first. Empty: the one with faces.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='video stream')),
+                ('aspect_ratio', models.CharField(blank=True, choices=[(None, 'as the file says'), ('16:9', '16:9'), ('4:3', '4:3'), ('5:4', '5:4')], help_text='Width to height, before turning. Set it if people look too thin or too wide.', max_length=4, verbose_name='shape')),
+                ('rotation', models.PositiveSmallIntegerField(choices=[(0, 'as the file says'), (90, 'to the right'), (180, 'upside down'), (270, 'to the left')], default=0, verbose_name='turned')),
+                ('is_mirrored', models.BooleanField(default=False, help_text="Left and right are swapped, for example in a phone's front camera.", verbose_name='mirrored')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('file', models.FileField(blank=True, max_length=200, upload_to=campus.recordings.models.recording_path)),
                 ('provisional', models.BooleanField(default=False, editable=False, help_text='More footage files may arrive.', verbose_name='provisional')),

@@ -2,6 +2,7 @@
 
 from campus.web.admin import (
     attendance,
+    cameras,
     classes,
     documents,
     enrolments,
@@ -18,6 +19,7 @@ from campus.web.admin import (
 
 __all__ = [
     "attendance",
+    "cameras",
     "classes",
     "documents",
     "enrolments",

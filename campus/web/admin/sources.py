@@ -101,6 +101,7 @@ class CameraInline(TabularInline):
     autocomplete_fields = ("room",)
     extra = 1
     hide_title = True
+    show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
         return super().get_queryset(request).select_related("room", "source")

@@ -20,13 +20,14 @@ from django.views.decorators.http import require_POST, require_safe
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
+from campus.attendance.camera_pictures import request_previews
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
-from campus.recordings.selectors import OPEN_STATES, recordings_for
+from campus.recordings.selectors import OPEN_STATES, describe_reading, recordings_for, used_stream
 from campus.recordings.services import (
     cancel_recording,
     create_recording,
@@ -109,6 +110,9 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "clips": recording.clips.select_related("footage_file").order_by("recording_start"),
         "recognised_students": with_faces(request.user, progress["recognised_students"]),
         "in_work": recording.state in OPEN_STATES,
+        "notes": describe_reading(recording),
+        "previews": request_previews(recording) if recording.info.get("other_streams") else [],
+        "used_stream": used_stream(recording),
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),
         "review": build_review(request.user, recording) if recording.state == Recording.State.NEEDS_REVIEW else None,
