@@ -39,7 +39,8 @@ class VideoInfo:
     `stream` is the index of the video stream, and `other_streams` are those of the others. `runs` are the file's
     clocks, more than one where they start again or jump; `gaps` are when it has no pictures. `counts_pictures`: times
     between key frames are nonsense or missing, so pictures are counted. `preroll` is how many seconds before a moment
-    the decoding has to begin, in a file whose key frames are no whole pictures; else 0.
+    the decoding has to begin, in a file whose key frames are no whole pictures; else 0. `has_unread_pictures`: the
+    photo is an animation or has several pages, of which only the first is looked at.
     """
 
     container: str
@@ -59,6 +60,7 @@ class VideoInfo:
     gaps: tuple[Interval, ...] = ()
     counts_pictures: bool = False
     preroll: float = 0.0
+    has_unread_pictures: bool = False
 
     @property
     def streams(self) -> tuple[int, ...]:

@@ -115,7 +115,7 @@ def describe_gaps(recording: Recording) -> Message:
 
 
 def describe_reading(recording: Recording) -> list[Message]:
-    """What people should know of how its files were read: which of several streams, and what their clocks did."""
+    """What people should know of how its files were read: which streams and pictures, and what their clocks did."""
     if not recording.info:
         return []
     if not recording.collected:
@@ -156,6 +156,8 @@ def _describe_clock(info: VideoInfo, clip: Interval, file_start: float) -> list[
             messages.append(Message("The file's clock starts again at {time}.", time=time))
         else:
             messages.append(Message("The file's clock jumps ahead at {time}.", time=time))
+    if info.has_unread_pictures:
+        messages.append(Message("The file has several pictures. Only the first was looked at."))
     if info.counts_pictures:
         messages.append(Message("Times were counted from the pictures, since the file has none that make sense."))
     return messages

@@ -49,6 +49,8 @@ CODECS = (
 # sound.
 USUAL_ANALYSIS: Mapping[str, str] = {}
 LONG_ANALYSIS = {"analyzeduration": "600000000", "probesize": "200000000"}  # microseconds and bytes
+# H.264 with lengths in place of start codes comes in whole pictures in ASF, but FFmpeg's parser would cut them up.
+READER_OPTIONS: Mapping[str, Mapping[str, str]] = {"asf": {"fflags": "noparse"}}
 BEFORE_START = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 MAX_UNREADABLE_PLACES = 100  # that are passed over in one reading
 RATE_PACKETS = 100  # enough to measure a frame rate
@@ -115,7 +117,7 @@ class VideoFile:
             file,
             format=self.reader,
             options=pixels,
-            container_options={**confined, **analysis},
+            container_options={**confined, **analysis, **READER_OPTIONS.get(self.reader, {})},
             buffer_size=1 << 18,
             metadata_errors="replace",
         )
@@ -228,7 +230,11 @@ def _known_streams(container: Any, limits: Limits) -> list[Any]:
         )
     known = [stream for stream in streams if stream.codec_context is not None and stream.codec_context.name in CODECS]
     if not known:
-        raise UnreadableRecording("The video's coding is not known here. Convert it to H.264 in MP4.")
+        codings = sorted({stream.codec_context.name.upper() for stream in streams if stream.codec_context is not None})
+        raise UnreadableRecording(
+            "The video's coding ({name}) is not read here. Convert it to H.264 in MP4.",
+            name=", ".join(codings) or "?",
+        )
     return sorted(known, key=lambda stream: -stream.codec_context.width * stream.codec_context.height)
 
 

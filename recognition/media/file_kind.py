@@ -9,6 +9,7 @@ PHOTO = "photo"
 HEAD_BYTES = 4096
 SHORTEST_TEXT_BYTES = 16  # fewer letters may be anything
 TAIL_BYTES = 1 << 16  # where a zip file lists what is in it
+JPEG_STREAM_BYTES = 1 << 24  # in which a stream of JPEG pictures has several
 
 # What files that can be read are called. The content decides; these are for lists of files that are elsewhere.
 PHOTO_SUFFIXES = frozenset(
@@ -72,12 +73,18 @@ VIDEO_SUFFIXES = frozenset(
         ".m2v",
         ".mpv",
         ".mxf",
+        ".dv",
+        ".dif",
+        ".ivf",
+        ".mjpg",
+        ".mjpeg",
     ]
 )
 
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+JPEG_START = b"\xff\xd8\xff"
 PHOTO_SIGNATURES = (
-    b"\xff\xd8\xff",
+    JPEG_START,
     b"\x89PNG\r\n\x1a\n",
     b"GIF87a",
     b"GIF89a",
@@ -86,6 +93,7 @@ PHOTO_SIGNATURES = (
     b"\0\0\0\x0cjP  \r\n\x87\n",
     b"\xff\x4f\xff\x51",
 )
+CANON_RAW = b"CR"  # in a TIFF file
 MOV_ATOMS = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 VIDEO_SIGNATURES = {
     b"\x1a\x45\xdf\xa3": "matroska",
@@ -95,9 +103,13 @@ VIDEO_SIGNATURES = {
     b"DHAV": "dhav",
     b"DAHUA": "dhav",
     b"\0\0\x01\xb3": "mpegvideo",
+    b"\x1f\x07\0": "dv",
+    b"DKIF": "ivf",
 }
 START_CODES = (b"\0\0\0\x01", b"\0\0\x01")
 FIRST_UNITS = 8
+NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"  # the end of a picture, and the next one
+MULTI_PICTURE = b"MPF\0"  # in a photo that has more than one, as phones and 3D cameras take it
 PACK_START = b"\0\0\x01\xba"  # of an MPEG program stream; recorders put a head of their own before it
 TRANSPORT_PACKET_SIZES = (188, 192, 204)
 
@@ -113,12 +125,22 @@ OTHER_SIGNATURES = {
     b"ID3": Message("a sound file"),
     b"fLaC": Message("a sound file"),
     b"\xff\xfb": Message("a sound file"),
+    b"\xff\xf3": Message("a sound file"),
+    b"#!AMR": Message("a sound file"),
+    b"MThd": Message("a sound file"),
     b"\xff\xf1": Message("a sound file"),
     b"OggS": Message("an Ogg file"),
     b".RMF": Message("a RealMedia file"),
     b"FWS": Message("a Flash animation"),
     b"CWS": Message("a Flash animation"),
     b"8BPS": Message("a Photoshop file"),
+    b"gimp xcf": Message("a GIMP picture"),
+    b"\xff\x0a": Message("a JPEG XL picture"),
+    b"\0\0\0\x0cJXL ": Message("a JPEG XL picture"),
+    b"<svg": Message("a drawing (SVG)"),
+    b"%!PS": Message("a PostScript document"),
+    b"YUV4MPEG2": Message("an uncompressed video (Y4M)"),
+    b"\xb7\xd8\x00\x20\x37\x49\xda\x11": Message("a recording of Windows Media Center"),
     b"MZ": Message("a program"),
     b"\x7fELF": Message("a program"),
     b"#EXTM3U": Message("a playlist, which only says where a video is"),
@@ -141,7 +163,7 @@ ZIP_CONTENTS = {
 def is_photo(head: bytes) -> bool:
     """Whether a file that begins with `head` (16 bytes or more) is a photograph of a kind that is read."""
     return (
-        head.startswith(PHOTO_SIGNATURES)
+        (head.startswith(PHOTO_SIGNATURES) and head[8:10] != CANON_RAW)
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS)
         or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0" and int.from_bytes(head[14:18], "little") in range(12, 129))
@@ -157,6 +179,8 @@ def reader_for(path: Path) -> str:
         head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadableRecording("The file is empty. Copy or upload it again.")
+    if head.startswith(JPEG_START) and _is_jpeg_stream(path):
+        return "mjpeg"
     if is_photo(head):
         return PHOTO
     if reader := _video_reader(head):
@@ -166,10 +190,17 @@ def reader_for(path: Path) -> str:
             "The file begins with nothing but zeros: it was never written, or not copied. Copy it again."
         )
     if kind := _name_of_other(path, head):
-        raise UnreadableRecording("This is {kind}. Choose a video or a photo.", kind=kind)
+        raise UnreadableRecording("This is {kind}. Choose a usual video or photo, such as MP4 or JPEG.", kind=kind)
     raise UnreadableRecording(
         "The file is no video or photo of a known kind. Use a usual one, such as MP4, MKV, AVI, TS, JPEG or PNG."
     )
+
+
+def _is_jpeg_stream(path: Path) -> bool:
+    """Whether three pictures or more follow each other without a container, as cameras store them."""
+    with path.open("rb") as file:
+        start = file.read(JPEG_STREAM_BYTES)
+    return start.count(NEXT_JPEG) > 1 and MULTI_PICTURE not in start[:TAIL_BYTES]
 
 
 def _video_reader(head: bytes) -> str:
@@ -203,9 +234,9 @@ def _name_of_other(path: Path, head: bytes) -> Message | None:
     for signature, name in OTHER_SIGNATURES.items():
         if head.startswith(signature):
             return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+    if head[8:12] in (b"WAVE", b"AIFF", b"AIFC"):
         return Message("a sound file")
-    if head[4:11] == b"ftypcrx":
+    if head[4:11] == b"ftypcrx" or head[8:10] == CANON_RAW:
         return Message("a raw photo of a camera")
     if head.startswith(b"PK"):
         with path.open("rb") as file:
@@ -217,5 +248,6 @@ def _name_of_other(path: Path, head: bytes) -> Message | None:
     except UnicodeDecodeError:
         return None
     is_text = "\0" not in text and (text.isprintable() or "\n" in text)
-    is_text = "\0" not in text and (text.isprintable() or "\n" in text)
+    if is_text and "<svg" in text:
+        return Message("a drawing (SVG)")
     return Message("a text file") if is_text and len(head) > SHORTEST_TEXT_BYTES else None

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.media.file_kind import PHOTO, reader_for
 
 pillow_heif.register_heif_opener()
 
@@ -41,12 +42,32 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
             if upright.mode in DEEP_GREY_MODES:
                 upright = _as_8_bit(upright)
             return np.array(upright.convert("RGB")), image_format, taken_at
+    except UnidentifiedImageError as error:
+        raise _describe_unreadable(path) from error
     except Image.DecompressionBombError as error:
         raise RecordingOutOfLimits("The photo is absurdly large. Make it smaller and try again.") from error
     except FileNotFoundError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise UnreadableRecording("The photo is damaged or incomplete. Copy it again, or take another one.") from error
+
+
+def _describe_unreadable(path: Path) -> UnreadableRecording:
+    try:
+        if reader_for(path) != PHOTO:
+            return UnreadableRecording("This is a video. Choose a photo.")
+    except UnreadableRecording as error:
+        return error
+    return UnreadableRecording(
+        "The photo is damaged or incomplete, or of a kind that is not read here. Save it as JPEG or PNG, copy it "
+        "again, or take another one."
+    )
+
+
+def has_several_pictures(path: Path) -> bool:
+    """Whether the photo is an animation or has several pages. Phones' photos with a second picture are none."""
+    with Image.open(path, formats=PHOTO_FORMATS) as image:
+        return image.format != "MPO" and getattr(image, "is_animated", False)
 
 
 def _as_8_bit(image: Image.Image) -> Image.Image:

@@ -20,7 +20,7 @@ from recognition.media.clock import Timeline, read_timeline, runs_of, timed_pack
 from recognition.media.container import BEFORE_START, LIMITS, Limits, VideoFile
 from recognition.media.file_kind import PHOTO, reader_for
 from recognition.media.orientation import stretch
-from recognition.media.photo import read_photo
+from recognition.media.photo import has_several_pictures, read_photo
 from recognition.media.sampler import MOMENT, Sampler
 from recognition.types import Frame, Segment, VideoInfo
 
@@ -91,6 +91,7 @@ def _probe_photo(path: Path, limits: Limits) -> VideoInfo:
         duration=0.0,
         started_at=taken_at,
         is_photo=True,
+        has_unread_pictures=has_several_pictures(path),
     )
 
 

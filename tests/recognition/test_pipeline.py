@@ -1,18 +1,23 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.detection.detector import Detector
 from recognition.embedding import Embedder, load_embedder
 from recognition.errors import Cancelled, UnreadableRecording
 from recognition.identification.gallery import train_gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import check_enrolment_photo, process_segment
-from recognition.types import Segment
+from recognition.pipeline import check_enrolment_photo, choose_stream, process_segment
+from recognition.types import Face, Segment
+from tests.recognition import video_files
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +144,23 @@ def test_nobody_in_real_pictures_of_strangers_is_taken_for_a_student(embedder: E
         assert [person.label for person in attendance.presences if person.present] == [], path.name
         faces += len(attendance.unknown)
     assert faces > 150
+
+
+class FacesBySize:
+    """Finds one face in every picture of this width."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        face = Face(np.zeros(4, np.float32), 0.99, np.zeros((5, 2), np.float32))
+        return [[face] if image.shape[1] == self.width else [] for image in images]
+
+
+@pytest.mark.parametrize(("width", "stream"), [(160, 1), (320, 0), (999, 0)], ids=["the smaller", "the larger", "none"])
+def test_of_several_streams_the_one_with_faces_is_read(tmp_path: Path, width: int, stream: int) -> None:
+    slides = video_files.video(tmp_path / "slides.mp4", size=(320, 240))
+    camera = video_files.video(tmp_path / "camera.mp4")
+    path = video_files.with_streams(tmp_path / "capture.mkv", slides, camera)
+    info = choose_stream(path, probe(path), cast(Detector, FacesBySize(width)))
+    assert (info.stream, info.streams) == (stream, (0, 1))

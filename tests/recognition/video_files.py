@@ -6,7 +6,7 @@ Ten blocks across the middle of a picture are its number in black and white; the
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -122,6 +122,31 @@ def video(
         if noise is not None:
             _hiss(out, noise, times[-1])
         out.mux(stream.encode(None))
+    return path
+
+
+def video_of(path: Path, images: Sequence[NDArray[np.uint8]]) -> Path:
+    """A recording of these pictures, ten a second."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for image in images:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        out.mux(stream.encode(None))
+    return path
+
+
+def with_streams(path: Path, *sources: Path) -> Path:
+    """A file with the video streams of the sources, in their order."""
+    with ExitStack() as opened, av.open(str(path), "w") as out:
+        sources_read = [opened.enter_context(av.open(str(source))).streams.video[0] for source in sources]
+        streams = [out.add_stream_from_template(source) for source in sources_read]
+        for source, stream in zip(sources_read, streams, strict=True):
+            for packet in source.container.demux(source):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -93,13 +94,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path, container, stored, a
 )
 def test_every_turn_and_mirror_comes_out_upright(tmp_path, matrix, stored):
     image = np.ascontiguousarray(stored(video_files.picture(5)))
-    path = tmp_path / "phone.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "yuv420p"
-        for _ in range(20):
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        out.mux(stream.encode(None))
+    path = video_files.video_of(tmp_path / "phone.mp4", [image] * 20)
     set_display_matrix(path, *matrix)
     info = video.probe(path)
     assert (info.width, info.height) == (160, 120)
@@ -195,6 +190,44 @@ def test_a_flash_video(tmp_path):
     assert moments(path) == [(n, 10 * n) for n in range(8)]
 
 
+@pytest.mark.parametrize("stored", ["start codes", "lengths"])
+def test_h264_in_asf(tmp_path, stored):
+    source = video_files.video(tmp_path / "source.mp4", seconds=8)
+    path = tmp_path / "recorder.asf"
+    if stored == "start codes":
+        remuxed(source, path, "asf")
+    else:
+        with av.open(str(source)) as read, av.open(str(path), "w", format="asf") as out:
+            stream = out.add_stream_from_template(read.streams.video[0])
+            for packet in read.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    out.mux(packet)
+    assert video.probe(path).container == "asf"
+    assert moments(path) == [(n, 10 * n) for n in range(8)]
+
+
+@pytest.mark.parametrize(("codec", "pixels"), [("mpeg2video", "yuv420p"), ("libx264", "yuv420p")])
+def test_material_exchange_format(tmp_path, codec, pixels):
+    path = tmp_path / "camera.mxf"
+    with av.open(str(path), "w", format="mxf") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, pixels
+        stream.codec_context.gop_size, stream.codec_context.max_b_frames = 25, 0
+        for number in range(200):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(video_files.picture(number), format="rgb24")))
+        out.mux(stream.encode(None))
+    assert video.probe(path).container == "mxf"
+    assert moments(path) == [(n, 25 * n) for n in range(8)]
+
+
+def test_pictures_of_a_camera_without_a_container_are_no_photo(tmp_path):
+    path = video_files.video(tmp_path / "camera.jpg", codec="mjpeg", container="mjpeg", rate=25, seconds=8)
+    info = video.probe(path)
+    assert (info.container, info.is_photo) == ("mjpeg", False)
+    assert len(moments(path)) >= 8
+
+
 def test_a_stream_without_a_container_has_the_usual_25_pictures_a_second(tmp_path):
     source = video_files.video(tmp_path / "source.mp4", seconds=8, rate=25, gop=25)
     path = remuxed(source, tmp_path / "camera.264", "h264")
@@ -205,15 +238,7 @@ def test_a_stream_without_a_container_has_the_usual_25_pictures_a_second(tmp_pat
 def test_of_two_streams_the_largest_unless_another_is_chosen(tmp_path):
     slides = video_files.video(tmp_path / "slides.mp4", times=[n / 10 for n in range(20)], size=(320, 240))
     camera = video_files.video(tmp_path / "camera.mp4", times=[n / 10 for n in range(20)])
-    path = tmp_path / "capture.mkv"
-    with av.open(str(slides)) as one, av.open(str(camera)) as two, av.open(str(path), "w") as out:
-        sources = [source.streams.video[0] for source in (one, two)]
-        streams = [out.add_stream_from_template(source) for source in sources]
-        for source, stream in zip(sources, streams, strict=True):
-            for packet in source.container.demux(source):
-                if packet.size:
-                    packet.stream = stream
-                    out.mux(packet)
+    path = video_files.with_streams(tmp_path / "capture.mkv", slides, camera)
     info = video.probe(path)
     assert (info.width, info.stream, info.other_streams) == (320, 0, (1,))
     assert video.probe(path, stream=1).width == 160
@@ -243,6 +268,24 @@ def test_a_photo_with_two_pictures(tmp_path):
     assert video_files.number_of(read_photo(path)[0]) == 1
 
 
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_colour_photos_of_16_bits(tmp_path, suffix):
+    path = tmp_path / f"camera.{suffix}"
+    cv2.imwrite(str(path), video_files.picture(37)[..., ::-1].astype(np.uint16) * 257)
+    assert video_files.number_of(read_photo(path)[0]) == 37
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "AVIF", "TIFF"])
+def test_of_a_photo_that_moves_it_is_known_that_there_is_more(tmp_path, image_format):
+    first, second = (Image.fromarray(video_files.picture(number)) for number in (1, 2))
+    path = tmp_path / "photo"
+    first.save(path, image_format)
+    assert not video.probe(path).has_unread_pictures
+    first.save(path, image_format, save_all=True, append_images=[second])
+    info = video.probe(path)
+    assert (info.is_photo, info.has_unread_pictures) == (True, True)
+
+
 @pytest.mark.parametrize(("suffix", "depth"), [("png", np.uint16), ("tiff", np.uint16)])
 def test_grey_photos_of_more_than_8_bits(tmp_path, suffix, depth):
     values = np.linspace(0, 4095, 64 * 48).reshape(48, 64).astype(depth)
@@ -260,10 +303,34 @@ def test_grey_photos_of_more_than_8_bits(tmp_path, suffix, depth):
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "This is an Office file"),
         (b"ID3\x04" + bytes(100), "This is a sound file"),
         (b"<!DOCTYPE html><html>", "This is a web page"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "This is a drawing"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "This is a drawing"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(100), "This is a JPEG XL picture"),
+        (b"II*\0\x10\0\0\0CR\x02\0" + bytes(100), "This is a raw photo of a camera"),
+        (b"\0\0\0\x18ftypcrx " + bytes(100), "This is a raw photo of a camera"),
+        (b"FORM\0\0\1\0AIFF" + bytes(100), "This is a sound file"),
+        (b"YUV4MPEG2 W160 H120" + bytes(100), "This is an uncompressed video"),
     ],
 )
 def test_what_is_no_recording_is_called_by_its_name(tmp_path, content, says):
     path = tmp_path / "lecture.mp4"
     path.write_bytes(content)
-    with pytest.raises(UnreadableRecording, match=says):
+    for read in (video.probe, read_photo):
+        with pytest.raises(UnreadableRecording, match=says):
+            read(path)
+
+
+def test_a_video_is_no_damaged_photo(tmp_path):
+    with pytest.raises(UnreadableRecording, match="This is a video"):
+        read_photo(video_files.video(tmp_path / "me.jpg", container="mp4", seconds=1))
+
+
+def test_a_coding_that_is_not_read_is_named(tmp_path):
+    path = tmp_path / "capture.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(video_files.picture(1), format="rgb24")))
+        out.mux(stream.encode(None))
+    with pytest.raises(UnreadableRecording, match="FFV1"):
         video.probe(path)
