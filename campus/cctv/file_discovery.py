@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import combinations, pairwise
+from pathlib import PurePath
 
 from django.utils import timezone
 
@@ -15,7 +16,7 @@ from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.keys import match_key
-from recognition.media.file_kind import VIDEO_SUFFIXES
+from recognition.media.file_kind import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
 
 QUIET_PERIOD = timedelta(minutes=2)  # a file that was not changed for so long is no longer being written
@@ -38,8 +39,8 @@ class RemoteFile:
 class ParsedFile:
     """A file at a source, what its name says (with the camera's clock corrected), and the lectures that it shows.
 
-    `note` says why the file is not used automatically. `needs_assignment` is set where only a person can tell what the
-    file shows; a file of a camera that the source does not have is no such case.
+    `note` says why the file is not used automatically, and `error` why it is never fetched. `needs_assignment` is set
+    where only a person can tell what the file shows; a file of a camera that the source does not have is no such case.
     """
 
     file: RemoteFile
@@ -47,6 +48,7 @@ class ParsedFile:
     starts_at: datetime | None
     ends_at: datetime | None
     note: Message = NO_MESSAGE
+    error: Message = NO_MESSAGE
     needs_assignment: bool = False
     lectures: list[Lecture] = field(default_factory=list)
 
@@ -99,7 +101,8 @@ def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
 def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]:
     """What the files are by their names. Those whose camera or time the name does not tell come last.
 
-    Raises UserError where the source's pattern is wrong.
+    Without files that are no videos, unless their name is that of a lecture's footage: then it is said why they are not
+    fetched. Raises UserError where the source's pattern is wrong.
     """
     pattern = compile_pattern(source.pattern)
     cameras = {match_key(camera.label): camera for camera in source.cameras.select_related("room")}
@@ -107,9 +110,11 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
     clock_offset = timedelta(seconds=source.clock_offset)
     readable: list[ParsedFile] = []
     unreadable: list[ParsedFile] = []
+    other_kinds: list[ParsedFile] = []
     for file in files:
         suffix = file_suffix(file.path)
-        if not _is_storable(file.path) or (suffix and suffix not in VIDEO_SUFFIXES):
+        is_video = not suffix or suffix in VIDEO_SUFFIXES
+        if not _is_storable(file.path):
             continue
         fields = pattern.match(file.path, source.tzinfo)
         if fields is None:
@@ -126,15 +131,27 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
             ends_at=ends and ends - clock_offset,
             note=note,
         )
-        if camera and starts:
+        if not is_video:
+            parsed.error = Message("Files of the kind {suffix} are not read, so it is not fetched.", suffix=suffix)
+            if camera and starts and suffix not in PHOTO_SUFFIXES:
+                other_kinds.append(parsed)
+        elif camera and starts:
             readable.append(parsed)
         elif suffix:
             parsed.needs_assignment = not label or starts is None
             unreadable.append(parsed)
-    readable.sort(key=lambda parsed: (parsed.camera.pk, parsed.starts_at, parsed.file.path))  # type: ignore[union-attr]
-    _estimate_ends(readable)
-    _match_lectures(readable)
-    return readable + unreadable[:MAX_UNREADABLE_FILES]
+    for parsed_files in (readable, other_kinds):
+        parsed_files.sort(key=lambda parsed: (parsed.camera.pk, parsed.starts_at, parsed.file.path))  # type: ignore[union-attr]
+        _estimate_ends(parsed_files)
+        _match_lectures(parsed_files)
+    # A recorder's index or thumbnail lies beside the video.
+    videos = {str(PurePath(parsed.file.path).with_suffix("")) for parsed in readable}
+    unread = [
+        parsed
+        for parsed in other_kinds
+        if parsed.lectures and str(PurePath(parsed.file.path).with_suffix("")) not in videos
+    ]
+    return readable + unread[:MAX_UNREADABLE_FILES] + unreadable[:MAX_UNREADABLE_FILES]
 
 
 def _describe_unreadable(label: str, camera: Camera | None) -> Message:
@@ -206,6 +223,7 @@ def save_discovered_files(source: Source, files: Sequence[ParsedFile], now: date
         file, footage_file = parsed.file, known.get(parsed.file.path)
         fully_written = file.modified is not None and file.modified <= now - QUIET_PERIOD
         listed = {"size": file.size, "modified_at": file.modified}
+        state = FootageFile.State.FAILED if parsed.error else FootageFile.State.DISCOVERED
         meaning = {
             "camera": parsed.camera,
             "starts_at": parsed.starts_at,
@@ -215,18 +233,24 @@ def save_discovered_files(source: Source, files: Sequence[ParsedFile], now: date
         }
         if footage_file is None:
             new[file.path] = FootageFile(
-                source=source, path=file.path, fully_written=fully_written, **listed, **meaning
+                source=source,
+                path=file.path,
+                fully_written=fully_written,
+                state=state,
+                error=parsed.error,
+                **listed,
+                **meaning,
             )
         elif footage_file.state in (FootageFile.State.FETCHING, FootageFile.State.DISCARDED):
             continue  # the fetch checks the size itself; what was discarded stays so
         elif (footage_file.size, footage_file.modified_at) != (file.size, file.modified):
             source.footage_files.filter(pk=footage_file.pk, state=footage_file.state).update(
-                state=FootageFile.State.DISCOVERED,
+                state=state,
                 fully_written=fully_written,
                 fetched_bytes=0,
                 retry_count=0,
                 retry_at=None,
-                error="",
+                error=parsed.error,
                 **listed,
                 **meaning,
             )

@@ -104,7 +104,7 @@ def import_files(*, source: Source, files: Sequence[RemoteFile]) -> list[ParsedF
     """Save the files as footage files, and queue each that shows a lecture, however old. Returns all parsed files."""
     parsed_files = parse_files(source, files)
     now = timezone.now()
-    shown = [parsed for parsed in parsed_files if parsed.lectures and not parsed.note]
+    shown = [parsed for parsed in parsed_files if parsed.lectures and not (parsed.note or parsed.error)]
     with transaction.atomic():
         save_discovered_files(source, parsed_files, now)
         _start_collections({lecture for parsed in shown for lecture in parsed.lectures}, now)

@@ -83,7 +83,9 @@ class FilePreview:
     @property
     def note(self) -> Message:
         """Why it can't be used as it is; empty if it can."""
-        return self.parsed.note if self.parsed else localize(Message("This is not a video."))
+        if self.parsed is None:
+            return localize(Message("This is not a video."))
+        return self.parsed.error or self.parsed.note
 
 
 def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePreview]:
