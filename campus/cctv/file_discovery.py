@@ -23,6 +23,8 @@ QUIET_PERIOD = timedelta(minutes=2)  # a file that was not changed for so long i
 MAX_ASSUMED_DURATION = timedelta(hours=4)  # of a file whose end nothing tells
 MAX_UNREADABLE_FILES = 200  # of one scan, kept for a person to assign
 BATCH_SIZE = 500
+# Of thumbnails, and of files that are still being written.
+NO_FOOTAGE_SUFFIXES = PHOTO_SUFFIXES | {".tmp", ".temp", ".part"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
         )
         if not is_video:
             parsed.error = Message("Files of the kind {suffix} are not read, so it is not fetched.", suffix=suffix)
-            if camera and starts and suffix not in PHOTO_SUFFIXES:
+            if camera and starts and suffix not in NO_FOOTAGE_SUFFIXES:
                 other_kinds.append(parsed)
         elif camera and starts:
             readable.append(parsed)

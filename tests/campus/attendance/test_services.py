@@ -19,6 +19,7 @@ from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
 from campus.common.storage import media_path
 from campus.recordings.models import Recording
+from campus.recordings.selectors import coverage, gaps_in_files
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
 from tests.campus import factories
 from tests.campus.conftest import jpeg
@@ -113,6 +114,35 @@ def test_a_lecture_is_the_union_of_its_recordings(lecture: Lecture, recording: R
     assert (record.seconds, record.share) == (1500, pytest.approx(1500 / 3600))
     assert statuses(lecture) == ["left_early", "left_early", "absent"]
     assert lecture.records.get(student=second).share == 0.5
+
+
+def test_who_came_in_a_pause_of_the_recorder_is_not_late(lecture: Lecture) -> None:
+    first, second, third = lecture.course.students.all()
+    recording = factories.planned(lecture, segments=60)
+    recording.segments.update(state="done")
+    # A pause in the first part of an upload, and at the end.
+    recording.info |= {"gaps": [[300, 1500], [3000, 3600]]}
+    recording.save()
+    write(recording, seen(first, (1510, 2990)), seen(second, (2000, 2990)), seen(third, (0, 2400)))
+    assert statuses(lecture) == ["present", "late", "left_early"]
+    assert coverage(recording) == pytest.approx(0.5)
+    assert lecture.records.get(student=first).share == pytest.approx(1480 / 1800)
+
+
+def test_a_pause_in_collected_footage_is_one_of_the_lecture(lecture: Lecture) -> None:
+    first, *_ = lecture.course.students.all()
+    recording = factories.planned(lecture, segments=60, file="")
+    recording.segments.update(state="done")
+    camera = factories.camera()
+    for start in (0, 1800):
+        file = factories.footage_file(camera, lecture.starts_at + timedelta(seconds=start), 60)
+        file.info |= {"gaps": [[0, 1000], [1700, 2600]]}
+        file.save()
+        recording.clips.create(footage_file=file, start=600, end=2400, recording_start=start)
+    assert gaps_in_files(recording) == [(0, 400), (1100, 1800), (1800, 2200), (2900, 3600)]
+    write(recording, seen(first, (401, 2890)))
+    assert statuses(lecture) == ["present", "absent", "absent"]
+    assert coverage(recording) == pytest.approx((700 + 700) / 3600)
 
 
 def test_a_photo_says_present(lecture: Lecture) -> None:

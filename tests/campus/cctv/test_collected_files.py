@@ -81,6 +81,29 @@ def test_unreadable_names_are_kept_for_assignment(store: Store, clock: Clock) ->
     assert "cam9" in str(notes["cam9/20261116/090000.mp4"])
 
 
+def test_footage_in_a_kind_that_is_not_read_says_so_and_is_never_fetched(
+    store: Store, lecture: Lecture, clock: Clock
+) -> None:
+    Source.objects.update(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}*")
+    clock.now = lecture.ends_at + timedelta(hours=1)
+    for moment, suffix in (
+        (lecture.starts_at, "mp4"),
+        (lecture.starts_at, "idx"),  # an index of the video beside it
+        (lecture.starts_at + QUARTER, "rm"),
+        (lecture.starts_at + QUARTER, "jpg"),
+        (lecture.starts_at + 2 * QUARTER, "mp4.tmp"),
+        (lecture.ends_at + timedelta(hours=9), "rm"),  # of no lecture
+    ):
+        path = store.record(moment)
+        path.rename(path.with_suffix(f".{suffix}"))
+    store.collect_scan_and_fetch()
+    clock.now += timedelta(hours=1)
+    store.collect_scan_and_fetch()
+    files = {file.path.rpartition("/")[2]: file for file in FootageFile.objects.all()}
+    assert {name: file.state for name, file in files.items()} == {"090000.mp4": "stored", "091500.rm": "failed"}
+    assert str(files["091500.rm"].error) == "Files of the kind .rm are not read, so it is not fetched."
+
+
 def test_files_of_old_lectures_are_neither_listed_nor_fetched(store: Store, clock: Clock) -> None:
     lecture = factories.lecture(room="B 12", starts_at=STARTS - timedelta(days=15))
     store.record_lecture(lecture)
