@@ -49,6 +49,7 @@ WORDS = {
     "action": "restart",
     "status": "present",
     "n": 0,
+    "number": 1,
     "uidb64": "x",
     "token": "x",
 }
@@ -122,7 +123,7 @@ def things(world: World) -> dict[str, object]:
         "statuses": "late",
         "room rooms": factories.room("B 12").pk,
         "source sources": camera.source.pk,
-        "cameras": camera.pk,
+        "camera cameras": camera.pk,
         "footagefile footage-files": factories.footage_file(camera, factories.STARTS).pk,
         "collection collections": collection.pk,
         "alarm": Alarm.objects.create(kind=Alarm.Kind.QUEUE, key="queue", text=Message("Work waits.")).pk,

@@ -261,3 +261,16 @@ def test_who_is_to_be_confirmed_is_listed_and_settled(api: APIClient, world: Wor
     url = f"/api/v1/attendance/{record['id']}/"
     assert api.patch(url, {"status": "to_confirm"}, format="json").status_code == 400
     assert api.patch(url, {"status": "present"}, format="json").json()["status"] == "present"
+
+
+def test_how_the_pictures_of_a_recording_are_read(api: APIClient, world: World):
+    recording = world.recording
+    recording.info |= {"other_streams": [1]}
+    recording.save()
+    where = f"/api/v1/recordings/{recording.pk}/"
+    assert api.get(where).json()["notes"] == ["Stream 1 of 2 was used. No faces were seen in it."]
+    refused = api.post(f"{where}change-picture/", {"rotation": 45}, format="json")
+    assert refused.status_code == 400
+    answer = api.post(f"{where}change-picture/", {"stream": 2, "aspect_ratio": "16:9"}, format="json").json()
+    assert (answer["stream"], answer["aspect_ratio"], answer["rotation"]) == (2, "16:9", 0)
+    assert answer["state"] == "uploaded"

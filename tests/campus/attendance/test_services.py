@@ -131,7 +131,9 @@ def test_who_came_in_a_pause_of_the_recorder_is_not_late(lecture: Lecture) -> No
 
 def test_a_pause_in_collected_footage_is_one_of_the_lecture(lecture: Lecture) -> None:
     first, *_ = lecture.course.students.all()
-    recording = factories.planned(lecture, segments=60, file="")
+    recording = factories.planned(lecture, segments=60)
+    recording.file = ""
+    recording.save()
     recording.segments.update(state="done")
     camera = factories.camera()
     for start in (0, 1800):

@@ -136,3 +136,13 @@ def test_lecturers_read_the_collections_of_their_lectures(api: APIClient):
     assert api.post(f"/api/v1/collections/{row.pk}/restart/").status_code == 403
     assert api.get("/api/v1/footage-files/").status_code == 403
     assert not FootageFile.objects.exists()
+
+
+def test_how_the_pictures_of_a_camera_are_read(api: APIClient):
+    camera = factories.camera()
+    where = f"/api/v1/cameras/{camera.pk}/"
+    settings = {"stream": 2, "aspect_ratio": "4:3", "rotation": 90, "is_mirrored": True}
+    assert api.patch(where, settings, format="json").json() == api.get(where).json()
+    assert settings.items() <= api.get(where).json().items()
+    for wrong in ({"stream": 0}, {"aspect_ratio": "4:5"}, {"rotation": 45}):
+        assert api.patch(where, wrong, format="json").status_code == 400

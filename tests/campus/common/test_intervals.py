@@ -1,5 +1,7 @@
 """Intervals are sets of moments."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,4 +28,4 @@ def test_what_is_left_is_in_the_one_and_not_in_the_other(
 def test_a_union_has_all_moments_and_no_neighbours(intervals: list[tuple[float, float]]) -> None:
     union = merge_intervals(intervals)
     assert moments(union) == moments(intervals)
-    assert all(before[1] < after[0] for before, after in zip(union, union[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(union))
