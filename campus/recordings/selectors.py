@@ -123,8 +123,10 @@ def describe_reading(recording: Recording) -> list[Message]:
         return [*_describe_stream(recording, info), *_describe_clock(info, (0.0, info.duration), 0.0)]
     messages = _describe_stream(recording, video_info(recording))
     for clip in recording.clips.all():
-        info = video_info(clip.footage_file)
-        messages += _describe_clock(info, (clip.start, clip.end), clip.recording_start - clip.start)
+        of_clip = _describe_clock(
+            video_info(clip.footage_file), (clip.start, clip.end), clip.recording_start - clip.start
+        )
+        messages += [message for message in of_clip if message not in messages]
     return messages
 
 
