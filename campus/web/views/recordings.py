@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.attendance.camera_pictures import request_previews
+from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
