@@ -247,9 +247,9 @@ def test_a_file_without_times_says_that_its_pictures_were_counted(tmp_path: Path
     source = video_files.video(tmp_path / "source.mp4", seconds=8)
     recording = upload(source)
     assert notes(recording) == []
-    recording.info |= {"counts_pictures": True, "runs": [[0, 0, 0], [60, 3600, 1000]], "has_unread_pictures": True}
+    recording.info |= {"counts_pictures": True, "runs": [[0, 0, 0], [4, 3600, 1000]], "has_unread_pictures": True}
     assert notes(recording) == [
-        "The file's clock jumps ahead at 0:01:00.",
+        "The file's clock jumps ahead at 0:00:04.",
         "The file has several pictures. Only the first was looked at.",
         "Times were counted from the pictures, since the file has none that make sense.",
     ]

@@ -38,6 +38,7 @@ from campus.web.admin.base import (
     redirect_from_dialog,
     render_badge,
     render_change_link,
+    render_link,
 )
 from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
 
@@ -97,11 +98,17 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 class CameraInline(TabularInline):
     model = Camera
     form = PreloadedChoicesForm
-    fields = ("label", "room")
+    fields = ("label", "room", "picture")
+    readonly_fields = ("picture",)
     autocomplete_fields = ("room",)
     extra = 1
     hide_title = True
-    show_change_link = True
+
+    @display(description=gettext_lazy("Picture"))
+    def picture(self, camera: Camera) -> SafeString | str:
+        if camera.pk is None:
+            return "-"
+        return render_link(reverse("admin:cctv_camera_change", args=[camera.pk]), _("Picture settings"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
         return super().get_queryset(request).select_related("room", "source")

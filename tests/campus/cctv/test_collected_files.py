@@ -87,8 +87,8 @@ def test_footage_in_a_kind_that_is_not_read_says_so_and_is_never_fetched(
     Source.objects.update(pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}*")
     clock.now = lecture.ends_at + timedelta(hours=1)
     for moment, suffix in (
-        (lecture.starts_at, "mp4"),
         (lecture.starts_at, "idx"),  # an index of the video beside it
+        (lecture.starts_at, "mp4"),
         (lecture.starts_at + QUARTER, "rm"),
         (lecture.starts_at + QUARTER, "jpg"),
         (lecture.starts_at + 2 * QUARTER, "mp4.tmp"),
