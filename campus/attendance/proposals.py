@@ -164,10 +164,11 @@ def _propose_record(
 
 
 def _is_watched_enough(watched: Sequence[WatchedRecording], share: float) -> bool:
-    """Whether who was not seen may be said to have been absent: in a photo, or a recording that a person took for the
-    whole lecture, or where at least half of the lecture was watched."""
+    """Whether who was not seen may be said to be absent: in a photo, in a recording that a person took for the whole
+    lecture, where at least half of the lecture was watched, and for now where more footage is expected."""
     return share >= MIN_WATCHED_SHARE or any(
-        not row.recording.duration or ReviewReason.SHORT in row.recording.accepted_reasons for row in watched
+        not row.recording.duration or row.recording.provisional or ReviewReason.SHORT in row.recording.accepted_reasons
+        for row in watched
     )
 
 

@@ -60,14 +60,14 @@ def enrol(course: Course, student: Student, **fields: Any) -> Enrolment:
     )
 
 
-def lecture(course_: Course | None = None, **fields: Any) -> Lecture:
-    """A lecture of 90 minutes; each next one of a class is a day later. `room` is one, or the name of one."""
+def lecture(course_: Course | None = None, *, minutes: float = 90, **fields: Any) -> Lecture:
+    """A lecture; each next one of a class is a day later. `room` is one, or the name of one."""
     course_ = course_ or course(students=2)
     if isinstance(fields.get("room"), str):
         fields["room"] = room(fields["room"])
     starts = fields.pop("starts_at", STARTS + timedelta(days=course_.lectures.count()))
     return Lecture.objects.create(
-        course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=90)} | fields
+        course=course_, starts_at=starts, **{"ends_at": starts + timedelta(minutes=minutes)} | fields
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from campus.academics.selectors import lecture_roster
 from campus.accounts.services import create_token
+from campus.attendance.models import Sighting
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report
 from campus.common import jobs
@@ -53,6 +55,8 @@ def rollcall(example: ModuleType, server: str, world: World) -> Any:
 
 def process_as_workers_would(recording: Recording) -> None:
     Recording.objects.filter(pk=recording.pk).update(state=Recording.State.DONE, coverage=1.0)
+    for student in lecture_roster(recording.lecture):
+        Sighting.objects.create(recording=recording, student=student, present=False)
     recording.refresh_from_db()
     recount_lecture(lecture=recording.lecture)
     write_recording_report(recording=recording)

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from campus.attendance import finalize
+from campus.attendance import finalize, recording_review
 from campus.attendance.face_overrides import name_unknown_person, reject_match
 from campus.attendance.finalize import preview_present_students
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
@@ -42,7 +43,7 @@ def no_broker(settings) -> None:
 
 def create_processed_recording(course: Any, segments: list[list[int]], failed: tuple[int, ...] = ()) -> Recording:
     """A recording whose segments have been processed; `segments` says who is in each."""
-    recording = factories.planned(factories.lecture(course), segments=len(segments))
+    recording = factories.planned(factories.lecture(course, minutes=len(segments)), segments=len(segments))
     script = Path(recording.file.path)
     script.write_text(json.dumps({"segments": segments}))
     for segment in recording.segments.all():
@@ -113,22 +114,24 @@ def test_voting_again_gives_the_same_result(settings) -> None:
     assert written_rows(run_vote(recording, "again")) == first
 
 
-@pytest.mark.parametrize("step", ["save_attendance", "write_recording_report"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(finalize, "save_attendance"), (recording_review, "write_recording_report")]
+)
 def test_a_crashed_vote_leaves_nothing_and_the_next_attempt_completes(
-    monkeypatch: pytest.MonkeyPatch, step: str
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
 ) -> None:
     course = create_class(2)
     train_gallery(course)
     recording = create_processed_recording(course, [[0], [0, 9]])
     nothing = written_rows(recording)
     with monkeypatch.context() as broken:
-        real = getattr(finalize, step)
+        real = getattr(module, step)
 
         def crash(**kwargs: Any) -> None:
             real(**kwargs)
             raise OSError(28, "No space left on device")
 
-        broken.setattr(finalize, step, crash)
+        broken.setattr(module, step, crash)
         assert run_vote(recording, "first").state == "aggregating"
     assert "The disk is full" in str(recording.error)
     assert (written_rows(recording)[0], written_rows(recording)[2]) == (nothing[0], nothing[2])
