@@ -2,7 +2,8 @@
 calendar changes nothing.
 """
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.ical import CalendarEntry
+from campus.academics.calendar_reader import CalendarEntry, event_uid
 from campus.academics.models import Course, Lecture, Room
 from campus.academics.series import reason_to_keep, with_usage
 from campus.common.errors import UserError
 from campus.common.keys import match_key
+
+MAX_CODE_WORDS = 4
 
 
 class EntryChange(models.TextChoices):
@@ -55,6 +58,7 @@ def plan_import(
     )
     by_uid = {(lecture.course_id, lecture.uid): lecture for lecture in lectures if lecture.uid}
     by_time = {(lecture.course_id, lecture.starts_at): lecture for lecture in lectures}
+    by_uid |= _find_moved(targets, by_uid, by_time)
     seen: set[tuple[int, object]] = set()
     rows = []
     for entry, course in targets:
@@ -72,6 +76,35 @@ def plan_import(
     return [*rows, *_gone(lectures, rows)]
 
 
+def _find_moved(
+    targets: Iterable[tuple[CalendarEntry, Course | None]],
+    by_uid: dict[tuple[int, str], Lecture],
+    by_time: dict[tuple[int, datetime], Lecture],
+) -> dict[tuple[int, str], Lecture]:
+    """Lectures that were moved in a calendar that gives many events one UID, by class and the UID of their entry.
+
+    Of such a UID, one lecture is no longer in the calendar, and one entry is new.
+    """
+    fresh: defaultdict[tuple[int, str], list[CalendarEntry]] = defaultdict(list)
+    left = {lecture.pk: lecture for lecture in by_uid.values()}
+    for entry, course in targets:
+        if course and entry.starts_at:
+            known = by_uid.get((course.pk, entry.uid)), by_time.get((course.pk, entry.starts_at))
+            found = [lecture for lecture in known if lecture]
+            for lecture in found:
+                left.pop(lecture.pk, None)
+            if not found:
+                fresh[course.pk, event_uid(entry.uid)].append(entry)
+    missing: defaultdict[tuple[int, str], list[Lecture]] = defaultdict(list)
+    for lecture in left.values():
+        missing[lecture.course_id, event_uid(lecture.uid)].append(lecture)
+    return {
+        (course, entries[0].uid): missing[course, uid][0]
+        for (course, uid), entries in fresh.items()
+        if len(entries) == len(missing[course, uid]) == 1
+    }
+
+
 def _gone(lectures: Iterable[Lecture], rows: Iterable[PlannedEntry]) -> Iterator[PlannedEntry]:
     now = timezone.now()
     found = {row.lecture.pk for row in rows if row.lecture}
@@ -80,9 +113,7 @@ def _gone(lectures: Iterable[Lecture], rows: Iterable[PlannedEntry]) -> Iterator
     }
     unread = {row.entry.uid for row in rows if row.entry.problem}
     for lecture in sorted(lectures, key=lambda lecture: lecture.starts_at):
-        from_calendar = (
-            lecture.uid and lecture.course_id in known and not {lecture.uid, lecture.uid.rpartition("/")[0]} & unread
-        )
+        from_calendar = lecture.uid and lecture.course_id in known and event_uid(lecture.uid) not in unread
         if from_calendar and lecture.pk not in found and not lecture.cancelled and lecture.starts_at > now:
             was = CalendarEntry(
                 lecture.uid,
@@ -137,9 +168,14 @@ def _course_of(entry: CalendarEntry, by_code: dict[str, Course]) -> Course | Non
     for code in entry.codes:
         if course := by_code.get(match_key(code)):
             return course
-    words = match_key(entry.summary).split()
-    starts = (" ".join(words[:n]).strip(" :–-,;") for n in range(min(4, len(words)), 0, -1))  # noqa: RUF001
-    return next((by_code[start] for start in starts if start in by_code), None)
+    words = re.split(r"[\s()\[\]/|]+", match_key(entry.summary))
+    found = []
+    for start in range(len(words)):
+        texts = (" ".join(words[start : start + n]).strip(" :–-,;") for n in range(MAX_CODE_WORDS, 0, -1))  # noqa: RUF001
+        found += [by_code[text] for text in texts if text in by_code][:1]
+        if found and not "".join(words[:start]):
+            return found[0]  # the title begins with its code
+    return found[0] if len(set(found)) == 1 else None
 
 
 def _row(
@@ -159,6 +195,7 @@ def _row(
         )
     lecture_at_time = by_time.get((course.pk, entry.starts_at))
     lecture = by_uid.get((course.pk, entry.uid)) or lecture_at_time
+    is_of_other_event = bool(lecture and lecture.uid and event_uid(lecture.uid) != event_uid(entry.uid))
     wanted = {
         "title": _title(entry, course),
         "room": room,
@@ -171,8 +208,8 @@ def _row(
             return PlannedEntry(kind=EntryChange.SAME, entry=entry, remark=_("Cancelled, and never was here."))
         return PlannedEntry(kind=EntryChange.NEW, entry=entry, lecture=Lecture(course=course, uid=entry.uid, **wanted))
     if all(getattr(lecture, name) == value for name, value in wanted.items()):
-        if not lecture.series_id:
-            lecture.uid = lecture.uid or entry.uid  # so that it is found when the other system moves it
+        if not (lecture.series_id or is_of_other_event):
+            lecture.uid = entry.uid  # so that it is found when the other system moves it
         return PlannedEntry(kind=EntryChange.SAME, entry=entry, lecture=lecture)
     if lecture.series_id:
         return PlannedEntry(
@@ -181,7 +218,7 @@ def _row(
             lecture=lecture,
             remark=_("It belongs to a series here. Change the series."),
         )
-    if lecture.uid not in ("", entry.uid):
+    if is_of_other_event:
         return PlannedEntry(
             kind=EntryChange.KEPT,
             entry=entry,

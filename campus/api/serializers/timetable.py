@@ -103,6 +103,12 @@ class CalendarFileSerializer(serializers.Serializer[Any]):
         default=None,
         help_text="the class of all events; without it, each event names its class",
     )
+    until = serializers.DateField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="the last day of the term, up to which events without an end repeat; without it, they are refused",
+    )
     complete = serializers.BooleanField(
         default=False, help_text="the file is the whole calendar: lectures that it no longer has are cancelled"
     )

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from campus.academics.calendar_import import EntryChange, plan_import, save_import
 from campus.academics.calendar_links import calendar_links_for, delete_calendar_link, renew_calendar_link
-from campus.academics.ical import read_calendar
+from campus.academics.calendar_reader import read_calendar
 from campus.academics.models import CalendarLink, Course, Lecture
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrar, request_user
@@ -66,7 +66,8 @@ class LectureImportActions(Endpoint[Lecture]):
         serializer = serializers.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
-        rows = plan_import(read_calendar(data["file"].read()), list(Course.objects.all()), data["course"])
+        entries = read_calendar(data["file"].read(), until=data["until"])
+        rows = plan_import(entries, list(Course.objects.all()), data["course"])
         if not data["dry_run"]:
             save_import(rows, complete=data["complete"])
         plan = {"done": not data["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}

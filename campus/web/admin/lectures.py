@@ -19,10 +19,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
-from campus.academics.ical import CalendarEntry, read_calendar
+from campus.academics.calendar_reader import CalendarEntry, read_calendar
 from campus.academics.models import Course, Lecture
 from campus.academics.services import change_lecture
 from campus.common.errors import UserError
@@ -76,6 +81,12 @@ class CalendarForm(forms.Form):
             "category."
         ),
     )
+    until = forms.DateField(
+        label=gettext_lazy("Last day of the term"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
+        help_text=gettext_lazy("Events that repeat without an end do so up to this day."),
+    )
 
 
 @admin.register(Lecture)
@@ -83,7 +94,7 @@ class LectureAdmin(RegistrarAdmin):
     list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
     list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter), "cancelled")
-    search_fields = ("course__code_key", "course__name", "title", "room__key")
+    search_fields = ("course__code_key", "course__name_key", "title", "room__key")
     list_select_related = ("course", "room")
     autocomplete_fields = ("course", "room")
     inlines = (RecordingInline,)
@@ -172,7 +183,7 @@ class LectureAdmin(RegistrarAdmin):
         if form.is_valid():
             course = form.cleaned_data["course"]
             try:
-                entries = read_calendar(form.cleaned_data["file"].read())
+                entries = read_calendar(form.cleaned_data["file"].read(), until=form.cleaned_data["until"])
             except UserError as error:
                 form.add_error("file", str(error))
             else:
