@@ -32,7 +32,8 @@ class Endpoint(GenericViewSet[Row]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method == "POST" and (key := request.headers.get("Idempotency-Key")) is not None:
+        key = request.headers.get("Idempotency-Key")
+        if request.method == "POST" and key is not None and hasattr(self, "post"):
             # Here, where the viewset has bound the action to the method, no action can be forgotten.
             self.post = partial(answer_once, key, self.post)  # type: ignore[has-type]
 

@@ -5,11 +5,13 @@ A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{en
 - `{camera}` and `{room}` match one or more characters of a folder or file name, `*` any number; case is ignored.
 - `{date}`, `{start}` and `{end}` are times in the format of `strftime`. A field may occur more than once, and `date`
   and `start` together make one time: `{date:%Y-%m-%d}/{start:%H}/{start:%M.%S}.mp4`. `%s` is Unix time in seconds or
-  milliseconds.
+  milliseconds. A number between other characters may lack its zeros: `2-9-2020, 9.21.12pm` fits
+  `{date:%m-%d-%Y}, {start:%I.%M.%S%p}`.
 """
 
 import calendar
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -25,12 +27,20 @@ DIRECTIVES = {
     "d": "0[1-9]|[12][0-9]|3[01]",
     "H": "[01][0-9]|2[0-3]",
     "I": "0[1-9]|1[0-2]",
-    "p": "AM|PM",
+    "p": r"[AP]\.?M\.?",
     "M": "[0-5][0-9]",
     "S": "[0-5][0-9]",
     "f": "[0-9]{6}|[0-9]{3}",
     "s": "[0-9]{13}|[0-9]{10}",
 }
+# Of the same, where other characters show how long the number is.
+SHORT_DIRECTIVES = {
+    "m": "1[0-2]|0?[1-9]",
+    "d": "3[01]|[12][0-9]|0?[1-9]",
+    "H": "2[0-3]|1[0-9]|0?[0-9]",
+    "I": "1[0-2]|0?[1-9]",
+}
+SPACES = "[ \u00a0\u202f]"  # some systems write another space before am and pm
 DEFAULT_FORMATS = {"date": "%Y%m%d", "start": "%H%M%S", "end": "%H%M%S"}
 LABEL_FIELDS = ("camera", "room")
 TOKEN = re.compile(r"\{([a-z]+)(?::([^{}]*))?\}|(\*)|([^{}*])", re.DOTALL)
@@ -71,7 +81,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         """Raises UserError, which says what is wrong with the pattern."""
-        self.text = text.strip().strip("/")
+        self.text = unicodedata.normalize("NFC", text.strip().strip("/"))
         self._tokens = list(_parse(self.text))
         _check(self._tokens)
         slashes = [index for index, token in enumerate(self._tokens) if token.text == "/"]
@@ -87,7 +97,7 @@ class Pattern:
         """
         if not self.text:
             return PathFields()
-        found = self._regexes[-1].fullmatch(path) if len(path) <= MAX_PATH_LENGTH else None
+        found = self._regexes[-1].fullmatch(_to_nfc(path)) if len(path) <= MAX_PATH_LENGTH else None
         if not found:
             return None
         values = found.groupdict()
@@ -111,7 +121,7 @@ class Pattern:
         depth = folder.count("/")
         if depth >= len(self._regexes) - 1 or len(folder) > MAX_PATH_LENGTH:
             return False
-        found = self._regexes[depth].fullmatch(folder)
+        found = self._regexes[depth].fullmatch(_to_nfc(folder))
         if not found:
             return False
         values = _values(found.groupdict(), "start")
@@ -207,7 +217,7 @@ def _compile_regex(tokens: list[Token]) -> re.Pattern[str]:
     seen: set[str] = set()
     parts: list[str] = []
     depth = 0
-    for token in tokens:
+    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         if token.group in seen:
             parts.append(f"(?P={token.group})")
             continue
@@ -216,10 +226,23 @@ def _compile_regex(tokens: list[Token]) -> re.Pattern[str]:
             depth = 1
         if token.group:
             seen.add(token.group)
-            parts.append(f"(?P<{token.group}>{DIRECTIVES.get(token.directive, '[^/]+?')})")
+            is_delimited = not (_may_be_digit(before) or _may_be_digit(after))
+            directives = DIRECTIVES | SHORT_DIRECTIVES if is_delimited else DIRECTIVES
+            parts.append(f"(?P<{token.group}>{directives.get(token.directive, '[^/]+?')})")
+        elif token.is_open_ended:
+            parts.append("[^/]*?")
         else:
-            parts.append("[^/]*?" if token.is_open_ended else re.escape(token.text))
+            parts.append(SPACES if token.text == " " else re.escape(token.text))
     return re.compile("".join(parts) + r"\Z" + ")" * depth, re.IGNORECASE)
+
+
+def _may_be_digit(token: Token | None) -> bool:
+    return token is not None and (token.is_open_ended or token.directive not in ("", "p") or token.text.isdigit())
+
+
+def _to_nfc(path: str) -> str:
+    """Macs write letters and their accents one by one."""
+    return unicodedata.normalize("NFC", path)
 
 
 def _values(values: dict[str, str], name: str) -> dict[str, str]:
@@ -235,7 +258,7 @@ def _to_moment(values: dict[str, str], zone: tzinfo, day: date | None = None, fo
     if "s" in values:
         seconds, milliseconds = int(values["s"][:10]), int(values["s"][10:] or 0)
         return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=milliseconds)
-    hour = int(values["H"]) if "H" in values else int(values["I"]) % 12 + 12 * (values["p"].upper() == "PM")
+    hour = int(values["H"]) if "H" in values else int(values["I"]) % 12 + 12 * values["p"].upper().startswith("P")
     minute, second = int(values.get("M", 0)), int(values.get("S", 0))
     try:
         day = day or date(_year(values), int(values["m"]), int(values["d"]))

@@ -167,6 +167,13 @@ def test_what_somebody_else_changed_is_not_written_over(api: APIClient, office: 
 # Idempotency keys.
 
 
+def test_a_key_makes_no_post_where_there_is_none(api: APIClient, world: World):
+    headers = {"Idempotency-Key": "monday"}
+    api.force_authenticate(world.registrar)
+    for address in (f"students/{world.student.pk}", f"galleries/{world.gallery.pk}", "me"):
+        assert api.post(f"/api/v1/{address}/", {}, format="json", headers=headers).status_code == 405
+
+
 def test_a_repeated_request_is_answered_as_before(api: APIClient, world: World):
     body = NEW | {"course": world.course.pk}
     first = api.post("/api/v1/lectures/", body, format="json", headers={"Idempotency-Key": "monday"})

@@ -1,5 +1,6 @@
 """Cameras, rooms and times read from paths as recorders write them."""
 
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -55,6 +56,28 @@ def berlin(text: str) -> datetime:
         ("/videos/{camera}/{start:%s}.mp4/", "videos/x/1795425600123.mp4", "x", "2026-11-23T10:20:00.123", None),
         ("{start:%Y%m%d_%I%M%p}.mp4", "20261123_1205am.mp4", "", "2026-11-23T00:05:00", None),
         ("{camera}/{camera}-{start:%Y%m%d%H}.mp4", "c-1/c-1-2026112310.mp4", "c-1", "2026-11-23T10:00:00", None),
+        (
+            "{camera} {date:%m-%d-%Y}, {start:%I.%M.%S%p}.mp4",
+            "door 2-9-2020, 9.21.12pm.mp4",
+            "door",
+            "2020-02-09T21:21:12",
+            None,
+        ),
+        (
+            "{camera} {date:%d.%m.%Y} {start:%H.%M.%S}.mp4",
+            "door 9.2.2020 7.05.00.mp4",
+            "door",
+            "2020-02-09T07:05:00",
+            None,
+        ),
+        (
+            "Recording {date:%Y-%m-%d} at {start:%I.%M.%S %p}.mov",
+            "Recording 2026-11-23 at 9.21.12\u202fPM.mov",  # as macOS writes it
+            "",
+            "2026-11-23T21:21:12",
+            None,
+        ),
+        ("{date:%m-%d-%Y}, {start:%I.%M %p}.mp4", "12-31-2020, 12.05 a.m..mp4", "", "2020-12-31T00:05:00", None),
         # Across midnight, and across the hours in which the clocks change.
         (USUAL, "A/20261123/235000-000500.mp4", "A", "2026-11-23T23:50:00", "2026-11-24T00:05:00"),
         (USUAL, "A/20260329/015000-030500.mp4", "A", "2026-03-29T01:50:00", "2026-03-29T03:05:00"),
@@ -65,6 +88,21 @@ def test_a_path_is_read(pattern, path, label, starts, ends):
     fields = compile_pattern(pattern).match(path, BERLIN)
     assert fields is not None
     assert (fields.label, fields.starts, fields.ends) == (label, berlin(starts), ends and berlin(ends))
+
+
+@pytest.mark.parametrize("name", ["1112020", "1-112020", "11-1-2020"])
+def test_numbers_without_a_character_between_them_keep_their_zeros(name):
+    assert compile_pattern("{date:%m%d%Y}/{start:%H%M%S}.mp4").match(f"{name}/101500.mp4", BERLIN) is None
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_word_in_other_bytes_is_the_same_word(form):
+    path = unicodedata.normalize(form, "Hörsäle/Hörsaal 1/20261123/101500-103000.mp4")
+    pattern = compile_pattern(unicodedata.normalize("NFD", f"Hörsäle/{USUAL}"))
+    fields = pattern.match(path, BERLIN)
+    assert fields is not None
+    assert fields.label == "Hörsaal 1"
+    assert pattern.may_contain(path.rsplit("/", 2)[0], date(2026, 11, 23), date(2026, 11, 23))
 
 
 def test_a_file_across_the_repeated_hour_keeps_its_length():

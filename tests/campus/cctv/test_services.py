@@ -1,5 +1,6 @@
 """Sources: passwords, tests, deletion, assignment of their files, and the import of a folder."""
 
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from campus.academics.services import get_or_create_room
 from campus.cctv import credentials
 from campus.cctv.fetching import finish_fetch
-from campus.cctv.file_discovery import RemoteFile
+from campus.cctv.file_discovery import RemoteFile, parse_files
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import (
     awaiting_assignment,
@@ -125,6 +127,18 @@ def test_a_source_test_previews_each_file(nvr: Source, lecture):
     assert "two" in str(rows[path(camera="two")].note)
     assert "pattern" in str(rows["lost+found/old.mp4"].note)
     assert rows["readme.txt"].lectures == []
+
+
+@pytest.mark.parametrize("folder", ["Hörsaal 1", unicodedata.normalize("NFD", "Hörsaal 1"), "HÖRSAAL  1"])
+def test_a_folder_is_its_cameras_however_its_name_is_written(nvr: Source, folder: str):
+    camera = factories.camera("B 13", nvr, label="Hörsaal 1")
+    (parsed,) = parse_files(nvr, [RemoteFile(path(camera=folder), 1000)])
+    assert parsed.camera == camera
+
+
+def test_a_room_is_one_room_however_its_name_is_written():
+    room = get_or_create_room("Hörsaal 2")
+    assert {get_or_create_room(name) for name in ("HÖRSAAL 2", unicodedata.normalize("NFD", "hörsaal  2"))} == {room}
 
 
 def test_a_repeated_source_test_starts_again(nvr: Source):
