@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
+from campus.attendance.student_merge import recount_students_in_doubt
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest
@@ -59,11 +60,12 @@ def embed_photo(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
         )
 
 
-def request_votes(gallery: Gallery) -> None:
+def update_results(gallery: Gallery) -> None:
+    recount_students_in_doubt(course=gallery.course)
     request_waiting_votes(course=gallery.course)
 
 
-@leased_task(jobs.TRAIN, after=request_votes)
+@leased_task(jobs.TRAIN, after=update_results)
 def train(row: Gallery) -> None:
     """Embed the photos that this embedder has not seen, and train the gallery from all photos.
 

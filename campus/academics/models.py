@@ -47,6 +47,7 @@ class Course(KeyedModel):
     code = models.CharField(_("code"), max_length=40)
     code_key = MatchKeyField("code", _("code"), unique=True)
     name = models.CharField(_("name"), max_length=200)
+    name_key = MatchKeyField("name", _("name"))
     coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
     coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
     lecturers = models.ManyToManyField(

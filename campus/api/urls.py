@@ -8,7 +8,7 @@ from rest_framework.routers import SimpleRouter
 from campus.api.exception_handler import NotFoundView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, ExcuseViewSet, StatusViewSet
-from campus.api.views.biometrics import GalleryViewSet, PhotoImportViewSet, PhotoViewSet
+from campus.api.views.biometrics import GalleryViewSet, LookAlikeViewSet, PhotoImportViewSet, PhotoViewSet
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
@@ -42,6 +42,7 @@ router.register("excuses", ExcuseViewSet, "api-excuse")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
 router.register("photo-imports", PhotoImportViewSet, "api-photoimport")
+router.register("look-alikes", LookAlikeViewSet, "api-lookalike")
 router.register("galleries", GalleryViewSet, "api-gallery")
 router.register("statuses", StatusViewSet, "api-status")
 router.register("calendar-links", CalendarLinkViewSet, "api-calendarlink")

@@ -279,6 +279,7 @@ class AttendanceChange(models.Model):
         PLACED = "placed", _("recording's start set")
         MOVED = "moved", _("recording moved")
         REMOVED = "removed", _("recording removed")
+        MERGED = "merged", _("merged with another student")
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))
     record = models.ForeignKey(

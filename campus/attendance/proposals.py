@@ -26,6 +26,7 @@ from campus.attendance.selectors import (
     watched_recordings,
 )
 from campus.attendance.status_rules import limit_scale, status_from_times
+from campus.biometrics.look_alikes import students_in_doubt
 from campus.common.intervals import merge_intervals, total_length
 from campus.common.storage import media_files, write_media
 from campus.recordings.models import Recording
@@ -116,9 +117,10 @@ def recount_lecture(*, lecture: Lecture, students: Collection[int] | None = None
     watched = watched_recordings(lecture)
     evidence = evidence_by_student(lecture)
     roster = set(lecture_roster(lecture).values_list("pk", flat=True))
+    in_doubt = students_in_doubt(lecture.course)
     if watched:
         for student in sorted(roster if students is None else roster.intersection(students)):
-            proposal = _propose_record(lecture, evidence.get(student, []), watched)
+            proposal = _propose_record(lecture, evidence.get(student, []), watched, in_doubt=student in in_doubt)
             AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
     else:
         lecture.records.update(machine_status="", **NOT_SEEN)
@@ -129,22 +131,28 @@ NOT_SEEN: dict[str, Any] = {"first_seen": None, "last_seen": None, "seconds": 0.
 
 
 def _propose_record(
-    lecture: Lecture, evidence: list[Sighting | UnknownPerson], watched: Sequence[WatchedRecording]
+    lecture: Lecture,
+    evidence: list[Sighting | UnknownPerson],
+    watched: Sequence[WatchedRecording],
+    *,
+    in_doubt: bool,
 ) -> dict[str, object]:
     """What the machine proposes for a student.
 
-    Evidence that is to be confirmed counts only where no recording is certain.
+    Evidence that is to be confirmed counts only where no recording is certain. `in_doubt`: the student can't be told
+    from another one.
     """
     inside = [row for row in evidence if not row.recording.duration or intervals_in_lecture(lecture, [row])]
     counted = [row for row in inside if row.present] or [row for row in inside if row.to_confirm]
-    to_confirm = any(row.to_confirm for row in counted)
+    to_confirm = any(row.to_confirm or (in_doubt and isinstance(row, Sighting)) for row in counted)
     intervals = intervals_in_lecture(lecture, counted)
     seconds = total_length(intervals)
     watched_seconds = total_length(merge_intervals(chain.from_iterable(row.intervals for row in watched)))
     watched_share = watched_seconds / lecture.length
     min_seconds = lecture.course.present_seconds * limit_scale(watched_seconds)
     if not (to_confirm or (counted and seconds >= min_seconds)):
-        could_be_seen = any(row.recognisable for row in evidence) and _is_watched_enough(watched, watched_share)
+        is_known = any(row.recognisable for row in evidence) and not in_doubt
+        could_be_seen = is_known and _is_watched_enough(watched, watched_share)
         return NOT_SEEN | {"machine_status": Status.ABSENT if could_be_seen else Status.NOT_RECOGNISABLE}
     proposal: dict[str, object] = {
         "seconds": seconds,

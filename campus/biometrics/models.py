@@ -4,11 +4,12 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
+from campus.biometrics.zip_names import NameEncoding
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.messages import LocalizedMessage, MessageField, load_message
@@ -57,7 +58,9 @@ def zip_path(row: "PhotoImport", name: str) -> str:
 
 
 class PhotoImport(jobs.LeasedJob):
-    """A zip of enrolment photos that a worker takes apart; the zip goes when that is done, the row a week later."""
+    """A zip or folder of enrolment photos. A worker takes the zip apart, and it goes when that is done. The row goes a
+    week later, with the photos that still wait for a person then.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("in progress")
@@ -70,7 +73,15 @@ class PhotoImport(jobs.LeasedJob):
     file = models.FileField(upload_to=zip_path)
     original_name = models.CharField(max_length=255)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
-    total = models.PositiveIntegerField(help_text="Files in the zip.")
+    name_encoding = models.CharField(
+        _("coding of the names"),
+        max_length=20,
+        choices=NameEncoding.choices,
+        blank=True,
+        help_text=_("Empty where all names are in Unicode."),
+    )
+    total = models.PositiveIntegerField(default=0, help_text="Files in it.")
+    processed = models.PositiveIntegerField(default=0, help_text="Files that were looked at.")
     added = models.PositiveIntegerField(default=0)
     skipped = models.JSONField(default=list, help_text="Of each skipped file: its path, whose it is, and why.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -86,9 +97,30 @@ class PhotoImport(jobs.LeasedJob):
         """Of each skipped file: its path, whose it is, and why."""
         return [(path, name, load_message(reason)) for path, name, reason in self.skipped]
 
-    @property
-    def processed(self) -> int:
-        return self.added + len(self.skipped)
+
+def waiting_path(photo: "WaitingPhoto", name: str) -> str:
+    return f"imports/{photo.id}{file_suffix(name)}"
+
+
+class WaitingPhoto(models.Model):
+    """A photo of an import that is kept until a person says whose it is."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    photo_import = models.ForeignKey(PhotoImport, on_delete=models.CASCADE, related_name="waiting")
+    folder = models.TextField(help_text="The folder that it lay in; its own name if it lay in none.")
+    raw_name = models.BinaryField(null=True, help_text="Its path in the zip, where the coding is not certain.")
+    original_name = models.CharField(max_length=255)
+    file = models.FileField(upload_to=waiting_path)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["folder", "original_name"]
+        constraints = [
+            models.UniqueConstraint(fields=["photo_import", "folder", "sha256"], name="a_waiting_photo_once_a_folder")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.original_name}"
 
 
 class Embedding(models.Model):
@@ -103,6 +135,30 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.embedder} of {self.photo_id}"
+
+
+class LookAlike(models.Model):
+    """Two students whose photos look like one person's.
+
+    `decided_at`: when a person said that they are two people; empty until then.
+    """
+
+    first = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="+")
+    similarity = models.FloatField(help_text="The cosine of their templates.")
+    found_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ["-similarity", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["first", "second"], name="a_pair_of_look_alikes_once"),
+            models.CheckConstraint(condition=Q(first__lt=F("second")), name="look_alikes_are_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first}, {self.second}"
 
 
 class Gallery(jobs.LeasedJob):

@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from campus.academics.models import Student
 from campus.biometrics.models import Embedding, FacePhoto
 from campus.biometrics.selectors import USABLE_VERDICTS
 from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, prior_impostor_model
@@ -38,7 +39,7 @@ def check_consistency(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, emb
     if nearest is None:
         return "", Message()
     other, cosine, own = nearest
-    values = {"other": other, "name": photo.student.name, "cosine": cosine}
+    values = {"other": _name(other, photo.student), "name": _name(photo.student, other), "cosine": cosine}
     if own is None:
         reason = Message(
             "The face is very like {other}'s (similarity {cosine:.3f}). Make sure that it is {name}.", **values
@@ -50,6 +51,11 @@ def check_consistency(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, emb
             own=own,
         )
     return FacePhoto.Verdict.WARNING, reason
+
+
+def _name(student: Student, other: Student) -> str:
+    """The name; with the number where the other one has the same name."""
+    return str(student) if student.name_key == other.name_key else student.name
 
 
 def _find_duplicate(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
@@ -80,8 +86,10 @@ def _thumbnail_vector(crop: bytes) -> Floats:
     return normalise(grey - grey.mean())
 
 
-def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> tuple[str, float, float | None] | None:
-    """The student of the same classes who is nearer than the photo's own one: the name, the cosine, and that of the own
+def _nearest_other_student(
+    photo: FacePhoto, vector: Floats, embedder: str
+) -> tuple[Student, float, float | None] | None:
+    """The student of the same classes who is nearer than the photo's own one, the cosine, and that of the own
     one.
 
     A student without other photos is doubtful only where somebody else is as near as strangers hardly ever come.
@@ -102,11 +110,11 @@ def _nearest_other_student(photo: FacePhoto, vector: Floats, embedder: str) -> t
     templates = np.stack([normalise(vectors_of(rows).mean(axis=0)) for rows in groups.values()])
     scores = templates @ vector
     best = int(scores.argmax())
-    name = next(iter(list(groups.values())[best])).photo.student.name
+    nearest = list(groups.values())[best][0].photo.student
     if own:
         own_score = float(normalise(vectors_of(own).mean(axis=0)) @ vector)
-        return (name, float(scores[best]), own_score) if scores[best] > own_score else None
+        return (nearest, float(scores[best]), own_score) if scores[best] > own_score else None
     near = float(
         prior_impostor_model(embedder).threshold(MAX_COUNTED_OBSERVATIONS, DOUBTFUL_FALSE_MATCH_RATE, len(groups))
     )
-    return (name, float(scores[best]), None) if scores[best] >= near else None
+    return (nearest, float(scores[best]), None) if scores[best] >= near else None

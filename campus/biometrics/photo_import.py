@@ -7,9 +7,7 @@ by row.
 import re
 import stat
 import tempfile
-import unicodedata
 import zipfile
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -18,12 +16,12 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.files import File
-from django.db.models import QuerySet
 
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
+from campus.biometrics.photo_finder import StudentFinder
+from campus.biometrics.zip_names import NameEncoding, decode_path, student_folders
 from campus.common.errors import UserError
-from campus.common.keys import match_key, number_key
 from recognition.media.file_kind import PHOTO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
 
@@ -33,6 +31,7 @@ MAX_UNPACKED_BYTES = 32 * 1024**3
 MAX_DIRECTORY_BYTES = 16 * 1024**2
 MAX_COMPRESSION_RATIO = 100
 CHUNK_BYTES = 1024 * 1024
+UTF8_FLAG = 0x800  # of an entry whose name is in UTF-8
 
 EMPTY_IMPORT = Message("There is nothing in it. It should hold a folder for each student, with photos in it.")
 
@@ -43,11 +42,15 @@ class AddPhoto(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFile:
-    """One file: its `path`, the `student` if one was found, and the `photo` that was added, or else the `reason`."""
+    """One file: its `path`, the `student` if one was found, and the `photo` that was added, or else the `reason`.
+
+    `is_waiting`: it was kept until a person says whose it is.
+    """
 
     path: str
     student: Student | None = None
     photo: FacePhoto | None = None
+    is_waiting: bool = False
     reason: Message = NO_MESSAGE
 
     @property
@@ -65,43 +68,70 @@ class ImportResult:
 
     @property
     def skipped(self) -> list[ImportedFile]:
-        return [row for row in self.rows if not row.is_added]
+        return [row for row in self.rows if not (row.is_added or row.is_waiting)]
+
+    @property
+    def waiting(self) -> list[ImportedFile]:
+        return [row for row in self.rows if row.is_waiting]
 
 
 class FileEntry(NamedTuple):
-    """A file of a zip or folder: its path, why it can't be added (empty if it can), and how to open it."""
+    """A file of a zip or folder: its path, why it can't be added (empty if it can), and how to open it.
+
+    `raw_name` has the path's bytes where their coding is not certain.
+    """
 
     path: PurePosixPath
     refusal: Message
     open: Callable[[], AbstractContextManager[IO[bytes]]]
+    raw_name: bytes | None = None
 
 
-def import_entries(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> Iterator[ImportedFile]:
-    """Add each photo to the student whom its folder names: by number, else by name; in `course` only, where one is
-    given.
+def import_entries(
+    entries: Iterable[FileEntry],
+    *,
+    course: Course | None,
+    add: AddPhoto,
+    put_aside: Callable[[FileEntry, "File[Any]"], object] | None = None,
+) -> Iterator[ImportedFile]:
+    """Add each photo to the student whom its folder names; in `course` only, where one is given.
+
+    The others are given to `put_aside`; without it, they are skipped.
     """
-    find = StudentFinder(course)
+    finder = StudentFinder(course)
     for entry in entries:
-        student = None
+        match = finder.match(student_folders(entry.path))
+        student, path = match.student, str(entry.path)
         try:
             if entry.refusal:
                 raise UserError(entry.refusal)
-            student = find(entry.path.parts[:-1])
+            if student is None and put_aside is None:
+                raise UserError(match.reason)
             with entry.open() as content:
-                photo = add(student=student, file=File(content, name=entry.path.name), name=entry.path.name)
+                file = File(content, name=entry.path.name)
+                if student is None and put_aside:
+                    put_aside(entry, file)
+                    yield ImportedFile(path=path, reason=match.reason, is_waiting=True)
+                elif student:
+                    yield ImportedFile(
+                        path=path, student=student, photo=add(student=student, file=file, name=entry.path.name)
+                    )
         except UserError as error:
-            yield ImportedFile(path=str(entry.path), student=student, reason=error.message)
+            yield ImportedFile(path=path, student=student, reason=error.message)
         except (OSError, zipfile.BadZipFile) as error:
-            yield ImportedFile(
-                path=str(entry.path), student=student, reason=Message("The file can't be read: {error}.", error=error)
-            )
-        else:
-            yield ImportedFile(path=str(entry.path), student=student, photo=photo)
+            reason = Message("The file can't be read: {error}.", error=error)
+            yield ImportedFile(path=path, student=student, reason=reason)
 
 
-def import_all(entries: Iterable[FileEntry], *, course: Course | None, add: AddPhoto) -> ImportResult:
+def import_all(
+    entries: Iterable[FileEntry],
+    *,
+    course: Course | None,
+    add: AddPhoto,
+    put_aside: Callable[[FileEntry, "File[Any]"], object] | None = None,
+) -> ImportResult:
     """Add all of them. Raises UserError where there are none."""
-    result = ImportResult(list(import_entries(entries, course=course, add=add)))
+    result = ImportResult(list(import_entries(entries, course=course, add=add, put_aside=put_aside)))
     if not result.rows:
         raise UserError(EMPTY_IMPORT)
     return result
@@ -126,9 +156,10 @@ def file_entries(files: Iterable[tuple[PurePosixPath, "File[Any]"]]) -> Iterator
             yield FileEntry(path, refusal_reason(path, file.size), lambda file=file: nullcontext(file))  # type: ignore[misc]
 
 
-def zip_entries(file: IO[bytes]) -> Iterator[FileEntry]:
-    """The files of a zip, in natural order. Raises UserError where the whole zip is refused, before anything is
-    unpacked.
+def zip_entries(file: IO[bytes], encoding: str = NameEncoding.CP437) -> Iterator[FileEntry]:
+    """The files of a zip, in natural order. Names whose coding the zip does not say are in `encoding`.
+
+    Raises UserError where the whole zip is refused, before anything is unpacked.
     """
     try:
         # zipfile reads the whole list of files into memory, so its size is looked at first.
@@ -153,13 +184,20 @@ def zip_entries(file: IO[bytes]) -> Iterator[FileEntry]:
                 n=MAX_UNPACKED_BYTES // 1024**3,
             )
         for info in infos:
-            path = PurePosixPath(info.filename.replace("\\", "/"))
-            if not info.is_dir() and not is_junk(path):
-                yield FileEntry(path, zip_refusal(info, path), lambda info=info: unpack(archive, info))  # type: ignore[misc]
+            name = info.orig_filename
+            raw_name = None if info.flag_bits & UTF8_FLAG or name.isascii() else name.encode("cp437")
+            path = decode_path(raw_name, encoding) if raw_name else decode_path(name.encode(), NameEncoding.UTF8)
+            if not info.filename.endswith("/") and not is_junk(path):
+                yield FileEntry(
+                    path,
+                    zip_refusal(info, path),
+                    lambda info=info: unpack(archive, info),  # type: ignore[misc]
+                    raw_name,
+                )
 
 
 def zip_refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> Message:
-    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", info.filename):
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", str(path)):
         return Message("Its path leads out of the zip.")
     if stat.S_ISLNK(info.external_attr >> 16):
         return Message("It is a link.")
@@ -193,8 +231,6 @@ def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
 def refusal_reason(path: PurePosixPath, size: int) -> Message:
     if path.suffix.lower() not in PHOTO_SUFFIXES:
         return Message("It is no photo. Use a usual kind, such as JPEG, PNG, WebP, HEIC or AVIF.")
-    if len(path.parts) < 2:
-        return Message("It lies in no student's folder.")
     if size > settings.MAX_PHOTO_BYTES:
         return Message("It is larger than {n} MB.", n=settings.MAX_PHOTO_BYTES // 1024**2)
     return Message()
@@ -207,50 +243,5 @@ def is_junk(path: PurePosixPath) -> bool:
 
 def natural_sort_key(text: str) -> list[tuple[int, str]]:
     """A sorting key that puts photo 2 before photo 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
-
-
-def name_key(text: str) -> str:
-    """A name as folders are compared with it: as its key, without accents, and underscores are spaces."""
-    decomposed = unicodedata.normalize("NFKD", match_key(text.replace("_", " ")))
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
-
-
-class StudentFinder:
-    """Whose folder it is. The folder next to the file counts first, then those above it: a zip may have one around
-    all.
-    """
-
-    def __init__(self, course: Course | None) -> None:
-        self.course = course
-        self.on_roster = None if course is None else set(course.students.values_list("pk", flat=True))
-        self.by_number: dict[str, Student] = {}
-        self.by_name: defaultdict[str, list[Student]] = defaultdict(list)
-        students: QuerySet[Student] = Student.objects.all()
-        for student in students:
-            self.by_number[student.number_key] = student
-            self.by_name[name_key(student.name)].append(student)
-
-    def __call__(self, folders: tuple[str, ...]) -> Student:
-        """Raises UserError: nobody has that number or name, several have it, or the student is not on the roster."""
-        for folder in reversed(folders):
-            if found := self.candidates(folder.strip()):
-                break
-        else:
-            raise UserError("No student has the number or name “{folders}”.", folders=folders[-1])
-        here = [student for student in found if self.on_roster is None or student.pk in self.on_roster]
-        if self.course is not None and not here:
-            raise UserError("{found} is not on the roster of {code}.", found=found[0], code=self.course.code)
-        if len(here) > 1:
-            numbers = ", ".join(student.number for student in here)
-            raise UserError(
-                "Several students are called “{name}”: {numbers}. Name the folder by the student number.",
-                name=here[0].name,
-                numbers=numbers,
-            )
-        return here[0]
-
-    def candidates(self, folder: str) -> list[Student]:
-        if student := self.by_number.get(number_key(folder)):
-            return [student]
-        return self.by_name.get(name_key(folder), [])
+    parts = re.split(r"(\d+)", text)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part) for part in parts]

@@ -1,4 +1,4 @@
-"""Everything that writes photo imports: a request stores the zip, a worker imports its photos."""
+"""Everything that writes imports of zips: a request stores the zip, a worker imports its photos."""
 
 import logging
 import time
@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.biometrics.models import PhotoImport
-from campus.biometrics.photo_import import EMPTY_IMPORT, import_entries, zip_entries
+from campus.biometrics.photo_finder import StudentFinder
+from campus.biometrics.photo_import import EMPTY_IMPORT, FileEntry, import_entries, zip_entries
+from campus.biometrics.photo_waiting import put_photo_aside
 from campus.biometrics.services import add_photo
+from campus.biometrics.zip_names import NameEncoding, guess_name_encoding
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -32,10 +35,13 @@ MAX_ATTEMPT_SECONDS = 600.0  # well within the time limit of a task
 
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
     """Store a zip of `<student number or name>/*.jpg` for a worker. Raises UserError if all of it is refused."""
-    total = sum(1 for _entry in zip_entries(file))
-    if not total:
+    entries = list(zip_entries(file))
+    if not entries:
         raise UserError(EMPTY_IMPORT)
-    row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name), total=total)
+    row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name), total=len(entries))
+    if uncertain := {entry.raw_name for entry in entries if entry.raw_name}:
+        finder = StudentFinder(course)
+        row.name_encoding = guess_name_encoding(uncertain, lambda folders: bool(finder.match(folders).candidates))
     try:
         row.file.save("photos.zip", file, save=False)
     except OSError as error:
@@ -45,7 +51,7 @@ def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, 
     with transaction.atomic():
         row.save(force_insert=True)
         jobs.IMPORT_PHOTOS.request(row.pk)
-    log.info("photo import %s: %d files from user %s", row.pk, total, user.pk)
+    log.info("photo import %s: %d files from user %s", row.pk, row.total, user.pk)
     return row
 
 
@@ -60,11 +66,16 @@ def process_photo_import(*, row: PhotoImport) -> bool:
         file = row.file.open("rb")
     except FileNotFoundError:
         raise UserError("The zip is no longer on the server. Upload it again.") from None
+
+    def put_aside(entry: FileEntry, content: "File[Any]") -> None:
+        put_photo_aside(row=row, entry=entry, file=content)
+
     with file:
-        for found in import_entries(islice(zip_entries(file), row.processed, None), course=row.course, add=add_photo):
-            if found.is_added:
-                row.added += 1
-            else:
+        entries = islice(zip_entries(file, row.name_encoding or NameEncoding.UTF8), row.processed, None)
+        for found in import_entries(entries, course=row.course, add=add_photo, put_aside=put_aside):
+            row.processed += 1
+            row.added += found.is_added
+            if not (found.is_added or found.is_waiting):
                 row.skipped.append(
                     [found.path, found.student.name if found.student else "", dump_message(found.reason)]
                 )
@@ -75,21 +86,25 @@ def process_photo_import(*, row: PhotoImport) -> bool:
             if now - last_saved >= PROGRESS_SECONDS:
                 _save_progress(row)
                 last_saved = now
-    if jobs.finish(row, PhotoImport.State.DONE, added=row.added, skipped=row.skipped):
+    if jobs.finish(row, PhotoImport.State.DONE, **_progress(row)):
         Path(row.file.path).unlink(missing_ok=True)
     return True
 
 
 def _save_progress(row: PhotoImport) -> None:
     leased = PhotoImport.objects.filter(pk=row.pk, lease_owner=row.lease_owner, state=PhotoImport.State.QUEUED)
-    if not leased.update(added=row.added, skipped=row.skipped):
+    if not leased.update(**_progress(row)):
         raise Cancelled("Somebody else goes on with the zip.")
 
 
+def _progress(row: PhotoImport) -> dict[str, Any]:
+    return {"processed": row.processed, "added": row.added, "skipped": row.skipped}
+
+
 def delete_expired_photo_imports() -> None:
-    """Delete imports that are older than a week, with the names in them, and zips that could not be processed."""
+    """Delete imports that are older than a week, with the names in them, and files of theirs that are left."""
     before = timezone.now() - PHOTO_IMPORT_RETENTION
     PhotoImport.objects.filter(created_at__lt=before).delete()
-    for path in media_files("imports", "*.zip"):
+    for path in media_files("imports"):
         if path.stat().st_mtime < before.timestamp():
             path.unlink(missing_ok=True)

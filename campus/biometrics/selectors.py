@@ -9,7 +9,7 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment
 from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser
-from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport
 
 USABLE_VERDICTS = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
 
@@ -25,6 +25,13 @@ def photo_imports_for(user: AnyUser) -> QuerySet[PhotoImport]:
 
 def galleries_for(user: AnyUser) -> QuerySet[Gallery]:
     return Gallery.objects.filter(course__in=courses_for(user))
+
+
+def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:
+    """The pairs that a person has to decide about, of students whom the user may see."""
+    students = students_for(user)
+    pairs = LookAlike.objects.filter(first__in=students, second__in=students, decided_at=None)
+    return pairs.select_related("first", "second")
 
 
 def course_photos(course: Course) -> QuerySet[FacePhoto]:

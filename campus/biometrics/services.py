@@ -3,10 +3,9 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import mark_galleries_outdated
+from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_consistency import check_consistency
-from campus.biometrics.photo_import import ImportResult, file_entries, folder_entries, import_all
+from campus.biometrics.photo_import import ImportResult, folder_entries, import_all
 from campus.biometrics.selectors import course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
@@ -97,15 +97,6 @@ def delete_photo(*, photo: FacePhoto) -> None:
 def import_photo_folder(*, folder: Path, course: Course | None = None) -> ImportResult:
     """Add the photos of a folder of `<student number or name>/*.jpg`. Raises UserError if there are none."""
     return import_all(folder_entries(folder), course=course, add=add_photo)
-
-
-def import_photo_files(
-    *, files: Iterable[tuple[PurePosixPath, "File[Any]"]], course: Course | None = None
-) -> ImportResult:
-    """Take photos that come with their paths, `<student number or name>/*.jpg`. Raises UserError where there are
-    none.
-    """
-    return import_all(file_entries(files), course=course, add=add_photo)
 
 
 def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: str) -> None:
@@ -265,7 +256,10 @@ def finish_training(
             report=report,
             photos_digest=photos_digest,
         )
-        if not done:
+        if done:
+            pairs = [(int(a), int(b), similarity) for a, b, similarity in report.get("too_alike", [])]
+            save_look_alikes(course=gallery.course, pairs=pairs)
+        else:
             transaction.set_rollback(True)
     return done
 

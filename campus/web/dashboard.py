@@ -20,7 +20,7 @@ from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import held_lectures, records_for, unknown_people_for
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for, photos_for
+from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for, look_alikes_for, photos_for
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
@@ -291,6 +291,10 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
         )
         text %= {"n": n, "wanted": settings.PHOTOS_PER_STUDENT}
         yield Todo(text=text, icon="add_a_photo", links=links, more=len(lacking) - len(links))
+    if n := look_alikes_for(user).count():
+        text = ngettext("%(n)d pair of students may be one person", "%(n)d pairs of students may be one person", n)
+        link = Link(_("Compare the photos"), reverse("admin:biometrics_facephoto_same_person"))
+        yield Todo(text=text % {"n": n}, icon="group", links=[link], more=0)
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
     yield _todo(
         galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),

@@ -178,7 +178,7 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
     scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
-    impostor_model = prior.adapt(scores, templates, strangers)
+    impostor_model = prior.adapt(scores, templates, _drop_own_people(strangers, templates, prior))
     points = {
         strictness: _operating_point(impostor_model, fpir, scores, len(labels))
         for strictness, fpir in FPIR_BY_STRICTNESS.items()
@@ -228,6 +228,17 @@ def _drop_suspect_photos(groups: Sequence[Floats]) -> tuple[list[Floats], dict[i
             suspects[i] = [int(j) for j in indices]
             kept[i] = np.delete(group, indices, axis=0)
     return kept, suspects
+
+
+def _drop_own_people(strangers: Floats | None, templates: Floats, prior: ImpostorModel) -> Floats | None:
+    """The strangers (m, d) without those who are nearer to a student (n, d) than strangers come: a student of the class
+    who is known elsewhere by another label. None if none are left.
+    """
+    if strangers is None:
+        return None
+    nearest = (strangers @ templates.T).max(axis=1)
+    left = strangers[nearest < prior.threshold(1, FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS], len(templates))]
+    return left if len(left) else None
 
 
 def _template(group: Floats) -> Floats:

@@ -29,14 +29,14 @@ from campus.academics.models import Holiday, LectureSeries
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
 from campus.attendance.models import AttendanceChange, Snapshot
-from campus.biometrics.models import PhotoImport
+from campus.biometrics.models import LookAlike, PhotoImport, WaitingPhoto
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Upload
 from recognition.messages import Message
 from tests.campus import factories
-from tests.campus.conftest import World
+from tests.campus.conftest import World, jpeg
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "permissions.csv"
 WHO = ("anonymous", "lecturer", "other lecturer", "auditor", "registrar", "administrator")
@@ -107,6 +107,10 @@ def things(world: World) -> dict[str, object]:
     )
     token, _ = create_token(user=world.own, name="script", scope="read", days=1)
     link = renew_calendar_link(user=world.own, course=world.course)
+    photo_import = PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", total=1)
+    waiting_photo = WaitingPhoto(photo_import=photo_import, folder="nobody", original_name="1.jpg", sha256="0" * 64)
+    waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
+    look_alike = LookAlike.objects.create(first=world.student, second=factories.student(), similarity=0.99)
     keys = {
         "classes courses course": world.course.pk,
         "students student": world.student.pk,
@@ -147,7 +151,9 @@ def things(world: World) -> dict[str, object]:
         "unknown unknown-people": world.unknown.pk,
         "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
-        "zip photo-imports": PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", total=1).pk,
+        "zip photo-imports": photo_import.pk,
+        "waiting": waiting_photo.pk,
+        "look-alikes": look_alike.pk,
         "tokens": token.pk,
         "user": world.own.pk,
     }

@@ -29,7 +29,16 @@ PUBLIC = {
 # What belongs to no class.
 EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail"}
 # Whose it is alone, whatever the role of others.
-OWN = {"admin:biometrics_facephoto_import", "api-photoimport-detail"}
+OWN = {
+    "admin:biometrics_facephoto_import",
+    "admin:biometrics_facephoto_waiting",
+    "api-photoimport-detail",
+    "api-photoimport-discard",
+    "api-photoimport-encoding",
+    "api-photoimport-file",
+    "api-photoimport-waiting",
+    "api-photoimport-waiting-picture",
+}
 # Forms of the admin, which an auditor does not need to read.
 READABLE = ("changelist", "change", "history", "download", "picture", "thumbnail")
 

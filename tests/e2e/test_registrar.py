@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from campus.academics.models import Course, Student
+from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import save_photo_verdict
 from campus.cctv.credentials import decrypt
@@ -115,8 +116,48 @@ def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Pat
     (tmp_path / "people" / "nobody" / "1.jpg").write_bytes(picture())
     registrar.goto("/admin/biometrics/facephoto/zip/")
     registrar.set_input_files("[data-files]", tmp_path / "people")
-    sees(registrar, "1 of 3 checked, 1 not usable", "No student has the number or name “nobody”")
+    sees(registrar, "1 of 3 checked, 0 not usable", "No student has the number or name “nobody”")
     assert {photo.student.number for photo in FacePhoto.objects.all()} == {"X1", "X2"}
+
+
+def test_a_folder_that_nobody_is_called_waits_for_a_choice(registrar: Page, tmp_path: Path) -> None:
+    page = registrar
+    for name in ("Ann Lee", "Robert Roe"):
+        factories.student(name=name)
+    for folder, colour in (("people/Ann L.", "red"), ("people/Bob", "blue")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.jpg").write_bytes(picture(colour))
+    page.goto("/admin/biometrics/facephoto/zip/")
+    page.set_input_files("[data-files]", tmp_path / "people")
+    page.get_by_role("link", name="Choose the students").click()
+    sees(page, "Whose photos are these?", "people/Bob")
+    usable(page)
+    bob = page.get_by_role("listitem").filter(has_text="people/Bob")
+    bob.get_by_label("Student").fill("Robert")
+    robert = Student.objects.get(name="Robert Roe")
+    bob.get_by_label("Student").fill(str(robert))
+    bob.get_by_label("Student").press("Enter")  # by keyboard alone
+    sees(page, "1 photo added")
+    assert robert.photos.count() == 1
+    expect(page.get_by_role("heading", name="people/Bob")).to_have_count(0)
+
+
+def test_two_students_who_look_like_one_person_are_compared_and_merged(registrar: Page) -> None:
+    page = registrar
+    course = Course.objects.get()
+    pair = [factories.student(name="Ann Lee") for _ in range(2)]
+    for student in pair:
+        factories.enrol(course, student)
+        factories.photo(student, content=picture(), state="accepted", crop="crops/photos/none.jpg")
+    save_look_alikes(course=course, pairs=[(pair[0].pk, pair[1].pk, 0.99)])
+    page.goto("/admin/")
+    page.get_by_role("link", name="Compare the photos").click()
+    sees(page, "The same person?", pair[0].number, pair[1].number)
+    page.get_by_text("One person", exact=True).click()
+    usable(page)
+    page.get_by_role("button", name=f"Keep {pair[0].number}").click()
+    sees(page, "No two students look like one person")
+    assert list(Student.objects.filter(name="Ann Lee")) == [pair[0]]
 
 
 def test_a_source_asks_for_what_its_kind_needs(registrar: Page, tmp_path: Path) -> None:

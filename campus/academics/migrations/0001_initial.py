@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=40, verbose_name='code')),
                 ('code_key', campus.common.keys.MatchKeyField('code', editable=False, unique=True, verbose_name='code')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('name_key', campus.common.keys.MatchKeyField('name', editable=False, verbose_name='name')),
                 ('coordinator_name', models.CharField(blank=True, max_length=200, verbose_name='coordinator')),
                 ('coordinator_email', models.EmailField(blank=True, max_length=254, verbose_name="coordinator's e-mail")),
                 ('present_seconds', models.PositiveIntegerField(default=2, help_text='Seconds that a student must be seen for. Of a recording under an hour, in proportion.', verbose_name='present from')),

@@ -7,7 +7,9 @@ from rest_framework import serializers
 
 from campus.api.serializers.academics import RatesSerializer
 from campus.api.serializers.common import OwnCourseField, OwnStudentField
-from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport, WaitingPhoto
+from campus.biometrics.photo_waiting import WaitingFolder
+from campus.biometrics.zip_names import NameEncoding
 
 
 class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
@@ -40,12 +42,74 @@ class PhotoImportSerializer(serializers.ModelSerializer[PhotoImport]):
 
     class Meta:
         model = PhotoImport
-        fields = ["id", "course", "original_name", "state", "total", "added", "skipped", "error", "created_at"]
+        fields = [
+            "id",
+            "course",
+            "original_name",
+            "name_encoding",
+            "state",
+            "total",
+            "processed",
+            "added",
+            "skipped",
+            "error",
+            "created_at",
+        ]
         read_only_fields = fields
+
+
+class WaitingPhotoSerializer(serializers.ModelSerializer[WaitingPhoto]):
+    class Meta:
+        model = WaitingPhoto
+        fields = ["id", "original_name"]
+        read_only_fields = fields
+
+
+class WaitingFolderSerializer(serializers.Serializer[Any]):
+    folder = serializers.CharField()
+    photos = WaitingPhotoSerializer(many=True)
+    student = serializers.IntegerField(
+        source="match.student.pk", default=None, allow_null=True, help_text="whose it is certainly"
+    )
+    candidates = serializers.SerializerMethodField(help_text="ids of the students whom the name may mean")
+    reason = serializers.CharField(source="match.reason", allow_blank=True)
+
+    def get_candidates(self, folder: WaitingFolder) -> list[int]:
+        return [student.pk for student in folder.match.candidates]
+
+
+class FolderSerializer(serializers.Serializer[Any]):
+    folder = serializers.CharField(help_text="as the list of waiting folders has it", trim_whitespace=False)
+
+
+class FileFolderSerializer(FolderSerializer):
+    student = OwnStudentField(help_text="the student that the photos show")
+
+
+class NameEncodingSerializer(serializers.Serializer[Any]):
+    name_encoding = serializers.ChoiceField(choices=NameEncoding.choices)
+
+
+class FiledPhotosSerializer(serializers.Serializer[Any]):
+    added = serializers.IntegerField(help_text="photos that were added")
+    skipped = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()), help_text="[path, reason] of the others"
+    )
 
 
 class PhotoMoveSerializer(serializers.Serializer[Any]):
     student = OwnStudentField(help_text="the student that the photo shows")
+
+
+class LookAlikeSerializer(serializers.ModelSerializer[LookAlike]):
+    class Meta:
+        model = LookAlike
+        fields = ["id", "first", "second", "similarity", "found_at"]
+        read_only_fields = fields
+
+
+class KeptStudentSerializer(serializers.Serializer[Any]):
+    student = OwnStudentField(help_text="the student of the pair whose number stays")
 
 
 class GallerySerializer(serializers.ModelSerializer[Gallery]):

@@ -32,9 +32,9 @@ from campus.api.views.attendance import LectureResultActions
 from campus.api.views.calendars import LectureImportActions
 from campus.api.views.documents import CourseExportActions, LectureExportActions
 from campus.api.views.rosters import CourseRosterActions
-from campus.attendance.guests import merge_guest
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.services import save_policy
+from campus.attendance.student_merge import merge_guest
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import set_embedder
 

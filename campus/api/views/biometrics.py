@@ -1,8 +1,11 @@
 """Enrolment photos, and galleries: what is known of the faces of a class."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
@@ -10,15 +13,20 @@ from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import biometrics as serializers
-from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.attendance.student_merge import merge_students, separate_students
+from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport
+from campus.biometrics.photo_import import ImportResult
+from campus.biometrics.photo_waiting import discard_folder, file_folder, set_name_encoding, waiting_folders
 from campus.biometrics.photo_zip import create_photo_import
-from campus.biometrics.selectors import galleries_for, photo_imports_for, photos_for
+from campus.biometrics.selectors import galleries_for, look_alikes_for, photo_imports_for, photos_for
 from campus.biometrics.services import activate_gallery, add_photo, delete_photo, move_photo, request_training
+from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 
 PICTURE = {(200, "image/*"): OpenApiTypes.BINARY}
@@ -104,6 +112,86 @@ class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
             file=file, name=file.name, course=upload.validated_data["course"], user=request_user(request)
         )
         return self.respond_with(row, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses=serializers.WaitingFolderSerializer(many=True))
+    @action(detail=True, pagination_class=None)
+    def waiting(self, request: Request, pk: str) -> Response:
+        """The folders whose student is not sure. Their photos wait, as long as the import is kept."""
+        folders = waiting_folders(self.get_object())
+        return Response(serializers.WaitingFolderSerializer(folders, many=True).data)
+
+    @extend_schema(responses=PICTURE)
+    @action(detail=True, url_path="waiting/(?P<photo>[0-9a-f-]{36})/picture")
+    def waiting_picture(self, request: Request, pk: str, photo: str) -> FileResponse:
+        """A photo that waits."""
+        waiting = get_object_or_404(self.get_object().waiting, pk=photo)
+        return picture_response(str(waiting.file.name), download_name=waiting.original_name)
+
+    @extend_schema(request=serializers.FileFolderSerializer, responses=serializers.FiledPhotosSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[JSONParser])
+    def file(self, request: Request, pk: str) -> Response:
+        """Add the waiting photos of a folder to a student."""
+        row, chosen = self.get_object(), self._chosen(serializers.FileFolderSerializer)
+        result = file_folder(row=row, folder=chosen["folder"], student=chosen["student"])
+        return Response(_filed(result))
+
+    @extend_schema(request=serializers.FolderSerializer, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[JSONParser])
+    def discard(self, request: Request, pk: str) -> Response:
+        """Delete the waiting photos of a folder."""
+        row, chosen = self.get_object(), self._chosen(serializers.FolderSerializer)
+        discard_folder(row=row, folder=chosen["folder"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=serializers.NameEncodingSerializer, responses=serializers.FiledPhotosSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[JSONParser])
+    def encoding(self, request: Request, pk: str) -> Response:
+        """Read the names of the waiting photos in another coding. Those whose student is sure then are added."""
+        row, chosen = self.get_object(), self._chosen(serializers.NameEncodingSerializer)
+        return Response(_filed(set_name_encoding(row=row, encoding=chosen["name_encoding"])))
+
+    def _chosen(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+def _filed(result: ImportResult) -> dict[str, Any]:
+    skipped = [[row.path, str(row.reason)] for row in result.skipped]
+    return dict(serializers.FiledPhotosSerializer({"added": len(result.added), "skipped": skipped}).data)
+
+
+class LookAlikeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[LookAlike]):
+    """Pairs of students whose photos look like one person's, about whom nobody has decided yet."""
+
+    serializer_class = serializers.LookAlikeSerializer
+    ordering_fields = ["similarity", "found_at"]
+    ordering = ["-similarity"]
+
+    def get_queryset(self) -> QuerySet[LookAlike]:
+        return look_alikes_for(self.request.user)
+
+    @extend_schema(request=serializers.KeptStudentSerializer, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    @transaction.atomic
+    def merge(self, request: Request, pk: str) -> Response:
+        """They are one person: what is known of the other student moves to this one, and the other one is deleted."""
+        pair = self.get_object_for_update()
+        serializer = serializers.KeptStudentSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        kept = serializer.validated_data["student"]
+        if kept not in (pair.first, pair.second):
+            raise UserError("Choose one of the two students.")
+        duplicate = pair.second if kept == pair.first else pair.first
+        merge_students(duplicate=duplicate, student=kept, user=request_user(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def separate(self, request: Request, pk: str) -> Response:
+        """They are two people, as twins are. They are not asked about again."""
+        separate_students(pair=self.get_object(), user=request_user(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Gallery]):

@@ -84,6 +84,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LookAlike',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('similarity', models.FloatField(help_text='The cosine of their templates.')),
+                ('found_at', models.DateTimeField(auto_now_add=True)),
+                ('decided_at', models.DateTimeField(null=True)),
+                ('decided_by', models.CharField(blank=True, max_length=150)),
+                ('first', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='academics.student')),
+                ('second', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='academics.student')),
+            ],
+            options={
+                'ordering': ['-similarity', 'pk'],
+            },
+        ),
+        migrations.CreateModel(
             name='PhotoImport',
             fields=[
                 ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
@@ -96,7 +111,9 @@ class Migration(migrations.Migration):
                 ('file', models.FileField(upload_to=campus.biometrics.models.zip_path)),
                 ('original_name', models.CharField(max_length=255)),
                 ('state', models.CharField(choices=[('queued', 'in progress'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
-                ('total', models.PositiveIntegerField(help_text='Files in the zip.')),
+                ('name_encoding', models.CharField(blank=True, choices=[('utf-8', 'Unicode (UTF-8)'), ('cp437', 'English (DOS)'), ('cp850', 'Western European (DOS)'), ('cp852', 'Central European (DOS)'), ('cp866', 'Cyrillic (DOS)'), ('cp857', 'Turkish (DOS)'), ('cp737', 'Greek (DOS)'), ('cp775', 'Baltic (DOS)'), ('cp862', 'Hebrew (DOS)'), ('cp720', 'Arabic (DOS)'), ('gb18030', 'Chinese, simplified (GBK)'), ('cp950', 'Chinese, traditional (Big5)'), ('cp932', 'Japanese (Shift-JIS)'), ('cp949', 'Korean (Windows)'), ('cp874', 'Thai (Windows)'), ('cp1252', 'Western European (Windows)'), ('cp1250', 'Central European (Windows)'), ('cp1251', 'Cyrillic (Windows)'), ('cp1253', 'Greek (Windows)'), ('cp1254', 'Turkish (Windows)'), ('cp1255', 'Hebrew (Windows)'), ('cp1256', 'Arabic (Windows)'), ('cp1257', 'Baltic (Windows)'), ('cp1258', 'Vietnamese (Windows)')], help_text='Empty where all names are in Unicode.', max_length=20, verbose_name='coding of the names')),
+                ('total', models.PositiveIntegerField(default=0, help_text='Files in it.')),
+                ('processed', models.PositiveIntegerField(default=0, help_text='Files that were looked at.')),
                 ('added', models.PositiveIntegerField(default=0)),
                 ('skipped', models.JSONField(default=list, help_text='Of each skipped file: its path, whose it is, and why.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -105,6 +122,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at'],
+            },
+        ),
+        migrations.CreateModel(
+            name='WaitingPhoto',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('folder', models.TextField(help_text='The folder that it lay in; its own name if it lay in none.')),
+                ('raw_name', models.BinaryField(help_text='Its path in the zip, where the coding is not certain.', null=True)),
+                ('original_name', models.CharField(max_length=255)),
+                ('file', models.FileField(upload_to=campus.biometrics.models.waiting_path)),
+                ('sha256', models.CharField(max_length=64)),
+                ('photo_import', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waiting', to='biometrics.photoimport')),
+            ],
+            options={
+                'ordering': ['folder', 'original_name'],
             },
         ),
         migrations.AddConstraint(
@@ -122,5 +154,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gallery',
             constraint=models.CheckConstraint(condition=models.Q(('active', False), ('state', 'ready'), _connector='OR'), name='only_a_ready_gallery_is_active'),
+        ),
+        migrations.AddConstraint(
+            model_name='lookalike',
+            constraint=models.UniqueConstraint(fields=('first', 'second'), name='a_pair_of_look_alikes_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='lookalike',
+            constraint=models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='look_alikes_are_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='waitingphoto',
+            constraint=models.UniqueConstraint(fields=('photo_import', 'folder', 'sha256'), name='a_waiting_photo_once_a_folder'),
         ),
     ]

@@ -157,7 +157,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
 class ReportAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("file_name", "course", "kind", "created_at", "download")
     list_filter = (("course", RelatedDropdownFilter), ("created_at", RangeDateTimeFilter))
-    search_fields = ("file_name", "course__code_key", "course__name")
+    search_fields = ("file_name", "course__code_key", "course__name_key")
     list_select_related = ("course",)
     fields = ("file_name", "course", "lecture", "kind", "created_at", "sha256", "download")
     readonly_fields = fields

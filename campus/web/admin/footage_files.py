@@ -361,7 +361,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("lecture__starts_at", RangeDateTimeFilter),
         ("lecture__course", RelatedDropdownFilter),
     )
-    search_fields = ("lecture__course__code_key", "lecture__course__name", "lecture__title", "lecture__room__key")
+    search_fields = ("lecture__course__code_key", "lecture__course__name_key", "lecture__title", "lecture__room__key")
     list_select_related = ("lecture__course", "lecture__room")
     fields = ("lecture", "room", "shown", "missing", ("due", "check_count"), ("deadline_at", "finished_at"))
     readonly_fields = ("room", "shown", "missing", "due")

@@ -23,8 +23,9 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdmi
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.biometrics import services
-from campus.biometrics.models import FacePhoto, PhotoImport
+from campus.biometrics.models import FacePhoto
 from campus.biometrics.photo_import import ImportedFile, ImportResult
+from campus.biometrics.photo_waiting import import_photo_files
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.common.errors import UserError
@@ -34,7 +35,6 @@ from recognition.media.file_kind import PHOTO_SUFFIXES
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
 MAX_VERDICTS_PER_REQUEST = 200
 MAX_ZIPS_SHOWN = 5
-MAX_SKIPPED_SHOWN = 500
 
 
 class ManyFilesWidget(forms.FileInput):
@@ -78,7 +78,7 @@ class ZipForm(forms.Form):
 
 def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Photos of one student."""
-    _check_may_add_photos(request)
+    check_may_add_photos(request)
     student = get_object_or_404(students_for(request.user), pk=pk)
     form = PhotosForm(request.POST or None, request.FILES or None)
     result = _add_photos(student, form.cleaned_data["photos"]) if form.is_valid() else None
@@ -96,17 +96,17 @@ def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:
     """Photos of many students: the form sends a zip file, the script a folder, file by file with their paths."""
-    _check_may_add_photos(request)
+    check_may_add_photos(request)
     paths, files = request.POST.getlist("path"), request.FILES.getlist("photos")
     if _wants_json(request):
         course = _course(request, request.POST.get("course", ""))
         try:
-            result = services.import_photo_files(
-                files=[(PurePosixPath(path), file) for path, file in zip(paths, files, strict=False)], course=course
-            )
+            named = [(PurePosixPath(path), file) for path, file in zip(paths, files, strict=False)]
+            result, waiting = import_photo_files(files=named, course=course, user=signed_in_user(request))
         except UserError as error:
             return JsonResponse({"rows": [], "error": str(error)})
-        return JsonResponse({"rows": _result_rows(result), "error": ""})
+        page = reverse("admin:biometrics_facephoto_import", args=[waiting.pk]) if waiting else ""
+        return JsonResponse({"rows": _result_rows(result), "error": "", "waiting": page})
     form = ZipForm(
         request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
     )
@@ -123,22 +123,6 @@ def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:
     response = render_form_page(request, _("Photos of many students"), form, None, drop={"folders": True})
     response.context_data["zips"] = photo_imports_for(request.user)[:MAX_ZIPS_SHOWN]  # type: ignore[index]
     return response
-
-
-def zip_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """The progress of a zip import, and the files that it skipped."""
-    _check_may_add_photos(request)
-    row = get_object_or_404(photo_imports_for(request.user), pk=pk)
-    context = {
-        **admin.site.each_context(request),
-        "title": row.original_name,
-        "zip": row,
-        "looked_at": row.processed,
-        "in_work": row.state == PhotoImport.State.QUEUED,
-        "table": {"headers": [_("File"), _("Student"), _("Reason")], "rows": row.skipped_files[:MAX_SKIPPED_SHOWN]},
-        "more": len(row.skipped[MAX_SKIPPED_SHOWN:]),
-    }
-    return TemplateResponse(request, "admin/rollcall/photo_zip.html", context)
 
 
 def photo_verdicts(request: HttpRequest) -> HttpResponseBase:
@@ -221,6 +205,7 @@ def _result_rows(result: ImportResult | None) -> list[dict[str, str]]:
             "student": row.student.name if row.student else "",
             "reason": str(row.reason),
             "id": str(row.photo.pk) if row.photo else "",
+            "state": "waiting" if row.is_waiting else "",
         }
         for row in (result.rows if result else [])
     ]
@@ -230,7 +215,7 @@ def _course(request: HttpRequest, pk: str) -> Course | None:
     return get_object_or_404(courses_for(request.user), pk=pk) if pk.isdecimal() else None
 
 
-def _check_may_add_photos(request: HttpRequest) -> None:
+def check_may_add_photos(request: HttpRequest) -> None:
     if not request.user.has_perm("biometrics.add_facephoto"):
         raise PermissionDenied
 

@@ -1,6 +1,5 @@
 """Enrolment photos and the galleries made of them."""
 
-import io
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +7,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from PIL import Image, ImageOps
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -35,11 +33,12 @@ from campus.web.admin.base import (
     redirect_to_change,
     render_badge,
 )
-from campus.web.admin.photo_upload import photo_verdicts, render_form_page, upload_photos_of_many, zip_import_page
+from campus.web.admin.photo_import_page import photo_import_page, waiting_picture
+from campus.web.admin.photo_upload import photo_verdicts, render_form_page, upload_photos_of_many
+from campus.web.admin.same_person_page import same_person_page
+from campus.web.photo_thumbnails import thumbnail_response
 from campus.web.training_report import TrainingReport
 
-THUMBNAIL_PIXELS = 192
-MAX_IMAGE_PIXELS = 100_000_000
 VERDICTS = {
     FacePhoto.Verdict.PENDING: "info",
     FacePhoto.Verdict.ACCEPTED: "success",
@@ -134,7 +133,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             path("<uuid:pk>/picture/", view(self.picture_view), name="biometrics_facephoto_picture"),
             path("<uuid:pk>/move/", view(self.move_view), name="biometrics_facephoto_move"),
             path("zip/", view(upload_photos_of_many), name="biometrics_facephoto_zip"),
-            path("zip/<uuid:pk>/", view(zip_import_page), name="biometrics_facephoto_import"),
+            path("zip/<uuid:pk>/", view(photo_import_page), name="biometrics_facephoto_import"),
+            path("zip/<uuid:pk>/waiting/<uuid:photo>/", view(waiting_picture), name="biometrics_facephoto_waiting"),
+            path("same-person/", view(same_person_page), name="biometrics_facephoto_same_person"),
             path("verdicts/", view(photo_verdicts), name="biometrics_facephoto_verdicts"),
             *super().get_urls(),
         ]
@@ -143,9 +144,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         photo = get_object_or_404(photos_for(request.user), pk=pk)
         if photo.crop:
             return picture_response(str(photo.crop))
-        return HttpResponse(
-            make_thumbnail(photo), content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
-        )
+        return thumbnail_response(photo.file)
 
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
@@ -209,7 +208,7 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     change_form_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
-    search_fields = ("course__code_key", "course__name")
+    search_fields = ("course__code_key", "course__name_key")
     list_select_related = ("course",)
     fields = (
         ("course", "created_at"),
@@ -255,19 +254,3 @@ class GalleryInline(GalleryColumns, ReadOnlyInline):
     readonly_fields = fields
     show_change_link = True
     per_page = 10
-
-
-def make_thumbnail(photo: FacePhoto) -> bytes:
-    """A small JPEG of a photo without a face crop. Raises Http404 if the photo can't be shown."""
-    try:
-        with photo.file.open("rb") as file, Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise Http404(_("The picture is too large to show."))
-            image.draft("RGB", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Http404(_("The picture can't be shown.")) from error
-    content = io.BytesIO()
-    small.save(content, "JPEG", quality=80)
-    return content.getvalue()

@@ -113,7 +113,7 @@ class ClipInline(ReadOnlyInline):
 class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
     list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
-    search_fields = ("original_name", "lecture__course__code_key", "lecture__course__name", "lecture__title")
+    search_fields = ("original_name", "lecture__course__code_key", "lecture__course__name_key", "lecture__title")
     list_per_page = 25
     fieldsets = (
         (None, {"fields": ("lecture", "original_name", ("recording_state", "progress"), "coverage_share", "error")}),

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
 from campus.academics.services import next_guest_number
-from campus.attendance.guests import merge_guest
+from campus.attendance.student_merge import merge_guest
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_change, render_badge, signed_in_user

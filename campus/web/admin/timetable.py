@@ -87,7 +87,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
     list_display_links = ("course",)
     list_filter = (("course", RelatedDropdownFilter), ("room", RelatedDropdownFilter))
     list_select_related = ("course", "room")
-    search_fields = ("course__code_key", "course__name", "title", "room__key")
+    search_fields = ("course__code_key", "course__name_key", "title", "room__key")
     autocomplete_fields = ("course", "room")
     fieldsets = (
         (None, {"fields": ("course", ("title", "room"))}),

@@ -35,7 +35,7 @@ TILES = 24
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()[:100]
-    courses = courses_for(request.user).filter(Q(code_key__contains=wanted) | Q(name__icontains=wanted))
+    courses = courses_for(request.user).filter(Q(code_key__contains=wanted) | Q(name_key__contains=wanted))
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).select_related("room").order_by("-starts_at")
     shown = (
         courses.annotate(roster=Count("enrolments", distinct=True))

@@ -290,7 +290,8 @@ def test_a_zip_of_photos_is_given_to_a_worker(office: APIClient, api: APIClient,
     row = jobs.IMPORT_PHOTOS.claim(sent.json()["id"], owner="worker")
     assert process_photo_import(row=row)
     told = office.get(f"/api/v1/photo-imports/{row.pk}/").json()
-    assert (told["state"], told["added"], told["skipped"][0][0]) == ("done", 1, "nobody/1.jpg")
+    assert (told["state"], told["processed"], told["added"], told["skipped"]) == ("done", 2, 1, [])
+    assert office.get(f"/api/v1/photo-imports/{row.pk}/waiting/").json()[0]["folder"] == "nobody"
     assert (
         office.post(
             "/api/v1/photo-imports/", {"file": SimpleUploadedFile("a.zip", b"no")}, format="multipart"

@@ -16,12 +16,12 @@ from campus.accounts.roles import Role
 from campus.attendance import overrides, roll
 from campus.attendance.csv_files import lecture_csv, register_csv
 from campus.attendance.excuses import create_excuse, withdraw_excuse
-from campus.attendance.guests import merge_guest
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord, Excuse
 from campus.attendance.register import build_register
 from campus.attendance.reports import refresh_report
 from campus.attendance.selectors import excuses_for
+from campus.attendance.student_merge import merge_guest
 from campus.common.errors import UserError
 from tests.campus import factories
 from tests.campus.conftest import World

@@ -77,6 +77,16 @@ def test_a_first_photo_that_is_a_classmate_s_face_is_doubtful() -> None:
     assert look_at(cy, 3, vector(0, 1)).state == "accepted"
 
 
+def test_people_of_one_name_are_told_by_their_numbers() -> None:
+    course = factories.course(students=2)
+    course.students.update(name="Ann Lee")
+    one, other = course.students.order_by("pk")
+    look_at(one, 1, vector(1))
+    reason = str(look_at(other, 2, vector(1, 0.05)).reason)
+    assert f"Ann Lee ({one.number})" in reason
+    assert f"Ann Lee ({other.number})" in reason
+
+
 def test_people_of_other_classes_are_not_compared() -> None:
     look_at(factories.course(students=1).students.get(), 1, vector(1))
     assert look_at(factories.course(students=1).students.get(), 2, vector(1)).state == "accepted"

@@ -50,13 +50,13 @@ def import_zip(file: BytesIO, course: Course | None = None) -> ImportResult:
     return import_all(zip_entries(file), course=course, add=add_photo)
 
 
-def test_folders_are_found_by_number_then_by_name_whatever_the_case_accents_and_underscores(campus: Campus) -> None:
+def test_folders_are_found_by_number_then_by_name_whatever_the_case_and_underscores(campus: Campus) -> None:
     Student.objects.create(number="009", name="007")  # a name that looks like another student's number
     found = reasons(
         zipped(
             {
                 "top/007/1.jpg": picture("red"),
-                "top/ann_angstrom/2.jpg": picture("blue"),
+                "top/ann_ångström/2.jpg": picture("blue"),
                 "top/BOB  ROE/1.png": picture("red", "PNG"),
             }
         )
@@ -94,7 +94,7 @@ def test_what_is_not_taken_is_named_with_the_reason(campus: Campus) -> None:
     assert "empty" in found["007/empty.jpg"]
     assert "No student" in found["nobody/1.jpg"]
     assert "008, 010" in found["Bob Roe/1.jpg"]
-    assert "no student's folder" in found["loose.jpg"]
+    assert "No student" in found["loose.jpg"]
     outsider.photos.all().delete()
     assert reasons(zipped({"011/1.jpg": picture()}), campus.course) == {
         "011/1.jpg": "Cy Out (011) is not on the roster of CS101."
@@ -184,9 +184,9 @@ def test_the_command_takes_a_folder_and_makes_students_when_asked(campus: Campus
 
 @pytest.fixture
 def row(campus: Campus) -> PhotoImport:
-    """A zip of four photos, one of which is nobody's, that a worker has begun with."""
+    """A zip of three photos and a text that a worker has begun with."""
     files = {f"00{7 + n % 2}/{n}.jpg": picture(colour) for n, colour in enumerate(("red", "green", "blue"))}
-    file = File(zipped(files | {"nobody/1.jpg": picture()}), name="photos.zip")
+    file = File(zipped(files | {"007/list.txt": b"hello"}), name="photos.zip")
     with translation.override("de"):
         kept = create_photo_import(file=file, name="photos.zip", course=campus.course, user=factories.user())
     return jobs.IMPORT_PHOTOS.claim(kept.pk, owner="first")
@@ -198,9 +198,9 @@ def test_a_worker_takes_a_zip_apart(row: PhotoImport) -> None:
     row.refresh_from_db()
     assert (row.state, row.added, FacePhoto.objects.count()) == ("done", 3, 3)
     ((path, student, reason),) = row.skipped_files
-    assert (path, student) == ("nobody/1.jpg", "")
+    assert (path, student) == ("007/list.txt", "Ann Ångström")
     with translation.override("de"):
-        assert str(reason).startswith("Niemand"), "in the language of who reads it"
+        assert str(reason).startswith("Kein Foto"), "in the language of who reads it"
     assert not Path(row.file.path).exists()
 
 
@@ -218,7 +218,7 @@ def test_the_next_attempt_goes_on_where_the_last_one_stopped(row: PhotoImport, m
 
 def test_who_lost_the_zip_writes_nothing_more(row: PhotoImport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_zip, "PROGRESS_SECONDS", 0)
-    PhotoImport.objects.update(lease_owner="second", added=2)
+    PhotoImport.objects.update(lease_owner="second", added=2, processed=2)
     with pytest.raises(Cancelled):
         process_photo_import(row=row)
     assert PhotoImport.objects.get().added == 2

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
+from campus.academics.models import Course
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, AttendanceStatus
 from campus.outbox.models import Delivery, Webhook
@@ -112,6 +113,20 @@ def test_search_finds_parts_of_names_and_numbers_in_the_own_classes_only(world: 
     assert "CS101" in found
     for strange in ("%", "_", "'", '"', "\x00", "x" * 5000, "a b c d e f g h"):
         assert lecturer.get(reverse("students"), {"q": strange}).status_code == 200
+
+
+def test_search_knows_capitals_and_accents_of_all_letters(world: World, lecturer: Client) -> None:
+    for name in ("Ayşe Özil", "Анна Щукина"):
+        factories.enrol(world.course, factories.student(name=name))
+    for words in ("özil", "ÖZIL", "o\u0308zil"):
+        assert "Ayşe Özil" in lecturer.get(reverse("students"), {"q": words}).content.decode()
+    assert "Анна Щукина" in lecturer.get(reverse("students"), {"q": "щукина"}).content.decode()
+    Course.objects.filter(pk=world.course.pk).update(name="Ökologie")
+    assert "CS101" in lecturer.get(reverse("home"), {"q": "ökologie"}).content.decode()
+    registrar = as_(world.registrar)
+    for model, words, found in (("student", "ÖZIL", "Ayşe Özil"), ("course", "ÖKOLOGIE", "Ökologie")):
+        page = registrar.get(reverse(f"admin:academics_{model}_changelist"), {"q": words}).content.decode()
+        assert found in page
 
 
 def test_a_students_history_shows_no_class_of_others(world: World, lecturer: Client) -> None:

@@ -60,7 +60,7 @@ def test_the_threshold_grows_with_the_candidates() -> None:
 def test_a_cohort_of_strangers_moves_the_thresholds() -> None:
     photos = {str(i): list(embeddings_of(i, 8)) for i in range(20)}
     alone = train_gallery(photos, EMBEDDER)
-    for spread, raised in ((0.15, True), (3.0, False)):
+    for spread, raised in ((1.0, True), (3.0, False)):
         cohort = np.stack(
             [normalise(embeddings_of(i % 20, 1, seed=i)[0] + spread * centre(900 + i)) for i in range(300)]
         )
@@ -73,6 +73,18 @@ def test_a_cohort_of_strangers_moves_the_thresholds() -> None:
                 strict=True,
             )
         )
+
+
+def test_a_student_who_is_known_elsewhere_is_no_stranger() -> None:
+    photos = {str(i): list(embeddings_of(i, 8)) for i in range(20)}
+    strangers = np.stack([normalise(embeddings_of(i % 20, 1, seed=i)[0] + 3.0 * centre(900 + i)) for i in range(200)])
+    own_people = np.concatenate([embeddings_of(i, 3, seed=50 + i) for i in range(20)])
+    thresholds = [
+        train_gallery(photos, EMBEDDER, strangers=cohort).threshold
+        for cohort in (strangers, np.concatenate([strangers, own_people]))
+    ]
+    assert thresholds[1] == pytest.approx(thresholds[0], abs=0.001)
+    assert train_gallery(photos, EMBEDDER, strangers=own_people[:1]).threshold == gallery_of_class().threshold
 
 
 def test_the_report_has_rates_and_curves_of_the_class() -> None:

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from campus.academics.models import Course
 from campus.academics.services import enrol_student
-from campus.biometrics.photo_import import StudentFinder, folder_entries
+from campus.biometrics.photo_finder import StudentFinder
+from campus.biometrics.photo_import import folder_entries
 from campus.biometrics.services import import_photo_folder
 from campus.common.errors import UserError
 
@@ -46,9 +47,9 @@ class Command(BaseCommand):
             raise CommandError("No photo was taken.")
 
     def create_students(self, folder: Path, course: Course | None) -> None:
-        find = StudentFinder(None)
+        finder = StudentFinder(None)
         for name in dict.fromkeys(entry.path.parent.name for entry in folder_entries(folder) if not entry.refusal):
-            known = find.candidates(name)
+            known = finder.match([name]).candidates
             if not known:
                 enrol_student(number=name, name=name.replace("_", " "), course=course)
             elif course is not None and len(known) == 1:

@@ -71,6 +71,12 @@ if (drop) {
           if (row?.id) {
             setState(item, "pending", drop.dataset.waits, row.student);
             waiting.set(row.id, item);
+          } else if (row?.state === "waiting") {
+            counts.done += 1;
+            setState(item, "waiting", drop.dataset.unknown, row.reason);
+            find("choose").href = answer.waiting;
+            find("choose").parentElement.hidden = false;
+            updateSummary();
           } else {
             finish(item, "refused", drop.dataset.refused, row?.reason ?? answer.error);
           }

@@ -6,11 +6,18 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from campus.academics.models import Student
-from campus.attendance.guests import merge_guest
+from campus.academics.models import Lecture, Student
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
+from campus.attendance.student_merge import (
+    merge_guest,
+    merge_students,
+    recount_students_in_doubt,
+    separate_students,
+)
+from campus.biometrics.look_alikes import save_look_alikes
+from campus.biometrics.models import LookAlike
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from tests.campus import factories
@@ -97,3 +104,65 @@ def test_in_the_admin_a_guest_gets_a_number_and_is_merged_by_a_dialog(client: Cl
     )
     assert response["HX-Redirect"] == reverse("admin:academics_student_change", args=[student.pk])
     assert not Student.objects.filter(pk=guest.pk).exists()
+
+
+def test_one_person_under_two_numbers_becomes_one_and_the_log_says_so() -> None:
+    registrar, course = factories.registrar(username="registrar"), factories.course()
+    kept, duplicate = factories.student(name="Ann"), factories.student(name="Ann")
+    for student in (kept, duplicate):
+        factories.enrol(course, student)
+    lecture, by_hand = factories.lecture(course), factories.lecture(course)
+    recording = factories.planned(lecture, state=Recording.State.DONE)
+    Sighting.objects.create(recording=recording, student=kept, to_confirm=True, present=False, seconds=5)
+    Sighting.objects.create(
+        recording=recording, student=duplicate, present=True, intervals=[[0, 118]], seconds=118, share=0.98
+    )
+    recount_lecture(lecture=lecture)
+    AttendanceRecord.objects.create(lecture=by_hand, student=duplicate, override_status="late")
+
+    merge_students(duplicate=duplicate, student=kept, user=registrar)
+
+    assert AttendanceRecord.objects.get(lecture=lecture).machine_status == "present"
+    assert AttendanceRecord.objects.get(lecture=by_hand).student == kept
+    merged = AttendanceChange.objects.filter(kind=AttendanceChange.ChangeKind.MERGED)
+    assert {(change.lecture, change.about, change.user_name) for change in merged} == {
+        (lecture, str(duplicate), "registrar"),
+        (by_hand, str(duplicate), "registrar"),
+    }
+
+
+def test_nobody_is_merged_with_himself() -> None:
+    student = factories.student()
+    with pytest.raises(UserError):
+        merge_students(duplicate=student, student=student, user=factories.registrar())
+
+
+def test_of_two_who_look_like_one_person_neither_is_absent_until_somebody_decides() -> None:
+    registrar, course = factories.registrar(username="registrar"), factories.course()
+    first, second, other = (factories.student() for _ in range(3))
+    for student in (first, second, other):
+        factories.enrol(course, student)
+    unseen, seen = factories.lecture(course), factories.lecture(course)
+    recordings = [factories.planned(lecture, state=Recording.State.DONE) for lecture in (unseen, seen)]
+    for recording in recordings:
+        for student in (first, second, other):
+            is_seen = recording.lecture == seen and student == first
+            Sighting.objects.create(
+                recording=recording,
+                student=student,
+                present=is_seen,
+                intervals=[[0, 118]] if is_seen else [],
+            )
+        recount_lecture(lecture=recording.lecture)
+
+    def statuses(lecture: Lecture) -> list[str]:
+        return [lecture.records.get(student=student).machine_status for student in (first, second, other)]
+
+    before = statuses(unseen), statuses(seen)
+    assert before[0] == ["absent"] * 3
+    save_look_alikes(course=course, pairs=[(first.pk, second.pk, 0.99)])
+    recount_students_in_doubt(course=course)
+    assert statuses(unseen) == ["not_recognisable", "not_recognisable", "absent"]
+    assert statuses(seen) == ["to_confirm", "not_recognisable", "absent"]
+    separate_students(pair=LookAlike.objects.get(), user=registrar)
+    assert (statuses(unseen), statuses(seen)) == before

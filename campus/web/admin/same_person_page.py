@@ -1,0 +1,69 @@
+"""Pairs of students whose photos look like one person's: a person merges them, or says that they are two people."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from campus.academics.models import Student
+from campus.attendance.student_merge import merge_students, separate_students
+from campus.biometrics.models import LookAlike
+from campus.biometrics.selectors import USABLE_VERDICTS, look_alikes_for, photos_for
+from campus.web.admin.base import call_service, signed_in_user
+
+MAX_PAIRS_SHOWN = 30
+MAX_FACES_SHOWN = 4
+
+
+def same_person_page(request: HttpRequest) -> HttpResponseBase:
+    """Shows the pairs side by side. A POST merges a pair, into the student whose number stays, or keeps it apart."""
+    if not request.user.has_perms(["academics.change_student", "academics.delete_student"]):
+        raise PermissionDenied
+    pairs = look_alikes_for(request.user)
+    if request.method == "POST":
+        chosen = request.POST.get("pair", "")
+        if pair := pairs.filter(pk=chosen if chosen.isdecimal() and len(chosen) < 19 else 0).first():
+            _decide(request, pair)
+        return redirect("admin:biometrics_facephoto_same_person")
+    shown = [
+        (pair, [_describe(request, student) for student in (pair.first, pair.second)])
+        for pair in pairs[:MAX_PAIRS_SHOWN]
+    ]
+    context = {
+        **admin.site.each_context(request),
+        "title": _("The same person?"),
+        "pairs": shown,
+        "more": pairs.count() - len(shown),
+    }
+    return TemplateResponse(request, "admin/rollcall/same_person.html", context)
+
+
+def _decide(request: HttpRequest, pair: LookAlike) -> None:
+    user = signed_in_user(request)
+    first, second = pair.first, pair.second
+    for kept, duplicate in ((first, second), (second, first)):
+        if request.POST.get("keep") != str(kept.pk):
+            continue
+        done = _("%(duplicate)s is now %(student)s.") % {"duplicate": duplicate, "student": kept}
+        call_service(request, partial(merge_students, duplicate=duplicate, student=kept, user=user), done)
+    if "apart" in request.POST:
+        separate_students(pair=pair, user=user)
+        done = _("%(first)s and %(second)s are two people.") % {"first": first, "second": second}
+        messages.success(request, done)
+
+
+def _describe(request: HttpRequest, student: Student) -> dict[str, Any]:
+    photos = photos_for(request.user).filter(student=student, state__in=USABLE_VERDICTS).exclude(crop="")
+    best = photos.order_by("-quality", "pk").values_list("pk", flat=True)[:MAX_FACES_SHOWN]
+    return {
+        "student": student,
+        "classes": ", ".join(student.courses.order_by("code").values_list("code", flat=True)),
+        "address": reverse("admin:academics_student_change", args=[student.pk]),
+        "faces": [reverse("admin:biometrics_facephoto_thumbnail", args=[photo]) for photo in best],
+    }
