@@ -12,6 +12,7 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Lecture, Room, Strictness, Student
 from campus.academics.selectors import term_starts
 from campus.academics.series import with_usage
+from campus.academics.signals import lecture_moved
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 
@@ -71,12 +72,16 @@ def change_lecture(
     new = {"starts_at": starts_at, "ends_at": ends_at, "title": title, "room": room, "cancelled": cancelled}
     if all(getattr(lecture, name) == value for name, value in new.items()):
         return lecture
+    old_start, old_end = lecture.starts_at, lecture.ends_at
     for name, value in new.items():
         setattr(lecture, name, value)
     lecture.detached = bool(lecture.series_id or lecture.uid)
     try:
         with transaction.atomic():
             lecture.save(update_fields=[*new, "detached"])
+            if (starts_at, ends_at) != (old_start, old_end):
+                seconds = (starts_at - old_start).total_seconds()
+                lecture_moved.send(sender=Lecture, lecture=lecture, seconds=seconds)
     except IntegrityError as error:
         raise UserError(
             "This class has a lecture at that time already. Open that one, or choose another time."

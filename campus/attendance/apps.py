@@ -8,6 +8,10 @@ class AttendanceConfig(AppConfig):
     name = "campus.attendance"
 
     def ready(self) -> None:
+        from campus.academics.signals import lecture_moved
+        from campus.attendance.recording_review import follow_lecture
+
+        lecture_moved.connect(follow_lecture)
         post_migrate.connect(create_default_statuses, sender=self, dispatch_uid="create_default_statuses")
 
 

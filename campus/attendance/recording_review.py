@@ -8,12 +8,13 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 
 from campus.academics.models import Lecture
 from campus.accounts.roles import is_registrar
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.collected_lectures import finish_collected_lecture
-from campus.attendance.models import AttendanceChange
+from campus.attendance.models import AttendanceChange, SignOff
 from campus.attendance.notifications import notify_recording_counted, notify_review_needed
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports, write_recording_report
@@ -31,7 +32,7 @@ OffsetSource = Recording.OffsetSource
 REVIEW_PICTURES = (0.25, 0.75)  # of the recording's length: when the pictures are from that a person checks it by
 MAX_OFFSET = timedelta(hours=24)
 # What depends on the recording's place in its lecture.
-PLACE_REASONS = {ReviewReason.SHORT, ReviewReason.LONG, ReviewReason.ELSEWHEN}
+PLACE_REASONS = {ReviewReason.SHORT, ReviewReason.LONG, ReviewReason.ELSEWHEN, ReviewReason.OVERLAP}
 
 
 def review_picture_times(recording: Recording) -> list[float]:
@@ -112,6 +113,16 @@ def recheck_places(*, lecture: Lecture) -> None:
         if recording.held != was_held:
             recount_lecture(lecture=lecture)
             publish_result(recording=recording)
+
+
+def follow_lecture(*, lecture: Lecture, seconds: float, **_: object) -> None:
+    """The lecture starts later by so many seconds, or ends at another time: count it again. A recording whose time is
+    known stays at that time; one that is assumed to begin with the lecture moves with it."""
+    recordings = lecture.recordings.exclude(file="")
+    recordings.exclude(offset_source=OffsetSource.ASSUMED).update(offset=F("offset") - seconds)
+    if recordings.exists() and not SignOff.objects.filter(lecture=lecture).exists():
+        recheck_places(lecture=lecture)
+        recount_lecture(lecture=lecture)
 
 
 @transaction.atomic

@@ -260,6 +260,9 @@ class Upload(models.Model):
     size = models.PositiveBigIntegerField(_("size in bytes"))
     offset = models.PositiveBigIntegerField(_("bytes received"), default=0)
     sha256 = models.CharField(max_length=64, blank=True, help_text=_("As announced by the sender, if it was."))
+    recording_offset = models.FloatField(
+        null=True, help_text=_("The second of the lecture at which the recording begins, if the sender said it.")
+    )
     writer = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture
@@ -27,6 +27,7 @@ MIN_LECTURE_SHARE = 0.5  # of the lecture that its recordings should show
 MIN_INSIDE_SHARE = 0.5  # of the recording that should lie within its lecture
 MAX_LENGTH_FACTOR = 1.5  # of the lecture's length
 MAX_OVERRUN_SECONDS = 1200.0
+MAX_OVERLAP_SHARE = 0.1  # of the shorter of two recordings
 
 
 class ReviewReason(models.TextChoices):
@@ -37,6 +38,7 @@ class ReviewReason(models.TextChoices):
     SHORT = "short", _("far shorter than the lecture")
     LONG = "long", _("far longer than the lecture")
     ELSEWHEN = "elsewhen", _("at another time than the lecture")
+    OVERLAP = "overlap", _("at the same time as another recording")
     DUPLICATE = "duplicate", _("the same file as another lecture's")
 
 
@@ -92,6 +94,12 @@ def review_place(recording: Recording) -> list[Finding]:
             "It lasts {length}, but the lecture {lecture_length}.", length=length, lecture_length=lecture_length
         )
         return [Finding(ReviewReason.SHORT, message)]
+    if recording.offset_source == Recording.OffsetSource.ASSUMED and _overlaps_earlier_upload(recording):
+        message = Message(
+            "Another recording shows the same part of the lecture, and nothing says when this one began. "
+            "Set when it began, unless both were made at the same time."
+        )
+        return [Finding(ReviewReason.OVERLAP, message)]
     longest = max(MAX_LENGTH_FACTOR * lecture.length, lecture.length + MAX_OVERRUN_SECONDS)
     if recording.offset_source == Recording.OffsetSource.ASSUMED and recording.duration > longest:
         message = Message(
@@ -103,11 +111,25 @@ def review_place(recording: Recording) -> list[Finding]:
     return []
 
 
+def _overlaps_earlier_upload(recording: Recording) -> bool:
+    others = _other_uploads(recording).filter(created_at__lt=recording.created_at)
+    start, end = recording.offset, recording.offset + recording.duration
+    return any(
+        min(end, other.offset + other.duration) - max(start, other.offset)
+        > MAX_OVERLAP_SHARE * min(recording.duration, other.duration)
+        for other in others.filter(duration__gt=0)
+    )
+
+
+def _other_uploads(recording: Recording) -> QuerySet[Recording]:
+    """The lecture's other recordings that were uploaded and have not failed."""
+    others = recording.lecture.recordings.exclude(pk=recording.pk).exclude(file="")
+    return others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
+
+
 def _uploaded_length(lecture: Lecture, recording: Recording) -> float:
     """How many seconds of the lecture this recording and all others that were uploaded show together."""
-    others = lecture.recordings.exclude(pk=recording.pk).exclude(file="")
-    others = others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
-    places = [(row.offset, row.duration) for row in (*others, recording)]
+    places = [(row.offset, row.duration) for row in (*_other_uploads(recording), recording)]
     return total_length(
         merge_intervals(
             interval

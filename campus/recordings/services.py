@@ -33,8 +33,12 @@ from recognition.messages import Message
 log = logging.getLogger(__name__)
 
 
-def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: User | None) -> Recording:
+def create_recording(
+    *, lecture: Lecture, file: "File[Any]", name: str, user: User | None, offset: float | None = None
+) -> Recording:
     """Store an uploaded video or photo and request its ingest. The worker finds out what the file really is.
+
+    `offset` is the second of the lecture at which it begins, if the user says so.
 
     Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind in that case.
     """
@@ -48,7 +52,14 @@ def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
     digest = hashlib.sha256()
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)
-    recording = Recording(lecture=lecture, original_name=name, size=size, sha256=digest.hexdigest(), uploaded_by=user)
+    recording = Recording(
+        lecture=lecture,
+        original_name=name,
+        size=size,
+        sha256=digest.hexdigest(),
+        uploaded_by=user,
+        **place_fields(offset),
+    )
     refuse_duplicate(lecture, recording.sha256)
     try:
         recording.file.save(name, file, save=False)
@@ -64,6 +75,11 @@ def create_recording(*, lecture: Lecture, file: "File[Any]", name: str, user: Us
         raise
     log.info("recording %s: %d bytes for lecture %s", recording.pk, size, lecture.pk)
     return recording
+
+
+def place_fields(offset: float | None) -> dict[str, Any]:
+    """The fields of a recording that begins at this second of its lecture, as a person said."""
+    return {} if offset is None else {"offset": offset, "offset_source": Recording.OffsetSource.PERSON}
 
 
 class DuplicateRecording(UserError):

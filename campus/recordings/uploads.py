@@ -27,7 +27,7 @@ from campus.common.file_names import sanitize_file_name
 from campus.common.storage import media_files, media_path
 from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
-from campus.recordings.services import refuse_duplicate
+from campus.recordings.services import place_fields, refuse_duplicate
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,12 @@ class ByteStream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256: str = "") -> Upload:
-    """Announce a file. Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file, before the first
-    byte is sent.
+def create_upload(
+    *, lecture: Lecture, user: User, name: str, size: int, sha256: str = "", offset: float | None = None
+) -> Upload:
+    """Announce a file; `offset` is as for `create_recording`.
+
+    Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file, before the first byte is sent.
     """
     name = sanitize_file_name(name)
     if not size:
@@ -67,6 +70,7 @@ def create_upload(*, lecture: Lecture, user: User, name: str, size: int, sha256:
         original_name=name,
         size=size,
         sha256=sha256,
+        recording_offset=offset,
         expires_at=timezone.now() + UPLOAD_LIFETIME,
     )
     part_path(upload).parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +179,7 @@ def finish_upload(*, upload: Upload) -> Recording:
             size=upload.size,
             sha256=upload.sha256,
             uploaded_by=upload.user,
+            **place_fields(upload.recording_offset),
         )
         try:
             refuse_duplicate(upload.lecture, upload.sha256)

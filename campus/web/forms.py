@@ -154,6 +154,7 @@ class ExcuseForm(forms.Form):
 
 
 class UploadForm(forms.Form):
+    began = forms.TimeField(required=False)
     file = forms.FileField(
         label=gettext_lazy("Video or photo"),
         allow_empty_file=True,

@@ -8,6 +8,7 @@ from campus.api.serializers.common import OwnLectureField
 from campus.attendance.models import Report
 from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import Recording
+from campus.recordings.review import review_messages
 from campus.recordings.selectors import describe_reading
 
 
@@ -16,13 +17,10 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
     info = serializers.DictField(
         read_only=True, help_text="properties of the file: container, codec, width, height, ..."
     )
-
     notes = serializers.SerializerMethodField(
         help_text="sentences on how the files were read: which video stream, what their clocks did"
     )
-
-    def get_notes(self, recording: Recording) -> list[str]:
-        return [str(note) for note in describe_reading(recording)]
+    review = serializers.SerializerMethodField(help_text="why a person should check it before it counts")
 
     class Meta:
         model = Recording
@@ -36,7 +34,9 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "sha256",
             "created_at",
             "state",
-            "provisional",
+            "offset",
+            "offset_source",
+            "review",
             "run",
             "duration",
             "info",
@@ -50,6 +50,22 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
         ]
         read_only_fields = fields
 
+    def get_notes(self, recording: Recording) -> list[str]:
+        return [str(note) for note in describe_reading(recording)]
+
+    def get_review(self, recording: Recording) -> list[str]:
+        return [str(message) for message in review_messages(recording)] if recording.held else []
+
+
+class PlaceSerializer(serializers.Serializer[Recording]):
+    offset = serializers.FloatField(
+        min_value=-86400, max_value=86400, help_text="the second of the lecture at which the recording begins"
+    )
+
+
+class MoveSerializer(serializers.Serializer[Recording]):
+    lecture = OwnLectureField()
+
 
 class PictureSettingsSerializer(serializers.ModelSerializer[Recording]):
     class Meta:
@@ -60,6 +76,13 @@ class PictureSettingsSerializer(serializers.ModelSerializer[Recording]):
 class RecordingUploadSerializer(serializers.Serializer[Recording]):
     lecture = OwnLectureField()
     file = serializers.FileField(max_length=255, allow_empty_file=True)
+    offset = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=-86400,
+        max_value=86400,
+        help_text="the second of the lecture at which the recording begins; without it, as the file says",
+    )
 
 
 class SegmentProgressSerializer(serializers.Serializer[Any]):

@@ -1,10 +1,8 @@
 """Recordings: upload, progress, retry and deletion."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -16,9 +14,9 @@ from rest_framework.response import Response
 
 from campus.api import filters
 from campus.api.base import Endpoint
-from campus.api.permissions import IsRegistrar, check_not_signed_off, request_user
+from campus.api.permissions import check_not_signed_off, request_user
 from campus.api.serializers import recordings as serializers
-from campus.attendance.services import delete_recording
+from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_of
@@ -68,17 +66,41 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         upload.is_valid(raise_exception=True)
         file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
         check_not_signed_off(request, lecture)
-        recording = create_recording(lecture=lecture, file=file, name=file.name, user=request_user(request))
+        recording = create_recording(
+            lecture=lecture,
+            file=file,
+            name=file.name,
+            user=request_user(request),
+            offset=upload.validated_data.get("offset"),
+        )
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 
-    def get_permissions(self) -> Sequence[Any]:
-        return [IsRegistrar()] if self.action == "destroy" else super().get_permissions()
-
-    @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a recording with its file and sightings. The lecture's attendance is counted again without it."""
-        delete_recording(recording=self.get_object_for_update())
+        remove_recording(recording=self.get_object(), user=request_user(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=serializers.RecordingSerializer)
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, pk: str) -> Response:
+        """Count a recording that waits to be checked, as it is."""
+        return self._call_service(accept_recording)
+
+    @extend_schema(request=serializers.PlaceSerializer, responses=serializers.RecordingSerializer)
+    @action(detail=True, methods=["post"], parser_classes=[JSONParser])
+    def place(self, request: Request, pk: str) -> Response:
+        """Say when the recording begins. The attendance is counted again at once."""
+        place = serializers.PlaceSerializer(data=request.data)
+        place.is_valid(raise_exception=True)
+        return self._call_service(partial(place_recording, offset=place.validated_data["offset"]))
+
+    @extend_schema(request=serializers.MoveSerializer, responses=serializers.RecordingSerializer)
+    @action(detail=True, methods=["post"], parser_classes=[JSONParser])
+    def move(self, request: Request, pk: str) -> Response:
+        """Say that the recording is of another lecture. Attendance is taken from it again there."""
+        move = serializers.MoveSerializer(data=request.data, context=self.get_serializer_context())
+        move.is_valid(raise_exception=True)
+        return self._call_service(partial(move_recording, lecture=move.validated_data["lecture"]))
 
     def _call_service(self, service: Any) -> Response:
         recording = self.get_object()

@@ -160,7 +160,9 @@ class UploadsView(TusView):
             TUS,
             header("Upload-Length", "bytes of the whole file"),
             header(
-                "Upload-Metadata", "lecture, filename and sha256 (which may be missing), each with its value in base64"
+                "Upload-Metadata",
+                "lecture, filename, and if known sha256 and offset (the second of the lecture at which the recording "
+                "begins), each with its value in base64",
             ),
         ],
         request=None,
@@ -181,9 +183,17 @@ class UploadsView(TusView):
         lecture = lectures_for(request.user).filter(pk=int(metadata["lecture"])).first()
         if lecture is None:
             raise ValidationError({"Upload-Metadata": [_("There is no such lecture.")]})
+        offset = metadata.get("offset", "")
+        if offset and not re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", offset, re.ASCII):
+            raise ValidationError({"Upload-Metadata": [_("offset is a number of seconds.")]})
         check_not_signed_off(request, lecture)
         upload = create_upload(
-            lecture=lecture, user=request_user(request), name=metadata.get("filename", ""), size=size, sha256=sha256
+            lecture=lecture,
+            user=request_user(request),
+            name=metadata.get("filename", ""),
+            size=size,
+            sha256=sha256,
+            offset=float(offset) if offset else None,
         )
         return Response(
             status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}

@@ -122,6 +122,7 @@ class Migration(migrations.Migration):
                 ('size', models.PositiveBigIntegerField(verbose_name='size in bytes')),
                 ('offset', models.PositiveBigIntegerField(default=0, verbose_name='bytes received')),
                 ('sha256', models.CharField(blank=True, help_text='As announced by the sender, if it was.', max_length=64)),
+                ('recording_offset', models.FloatField(help_text='The second of the lecture at which the recording begins, if the sender said it.', null=True)),
                 ('writer', models.CharField(blank=True, editable=False, max_length=32)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),

@@ -73,13 +73,20 @@ def _save_upload(request: StaffRequest, lecture: Lecture) -> HttpResponse:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            recording = create_recording(lecture=lecture, file=file, name=file.name, user=request.user)
+            began = form.cleaned_data["began"]
+            recording = create_recording(
+                lecture=lecture,
+                file=file,
+                name=file.name,
+                user=request.user,
+                offset=None if began is None else offset_of_time(lecture, began),
+            )
         except UserError as error:
             form.add_error("file", str(error))
         else:
             url = reverse("recording", args=[recording.pk])
             return JsonResponse({"url": url}, status=201) if _wants_json(request) else redirect(url)
-    return _upload_refused(request, lecture, str(form.errors["file"][0]), 400)
+    return _upload_refused(request, lecture, str(next(iter(form.errors.values()))[0]), 400)
 
 
 def _wants_json(request: StaffRequest) -> bool:

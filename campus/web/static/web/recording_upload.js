@@ -17,6 +17,11 @@ if (form && window.tus) {
   const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value };
   const recordingPage = (id) => form.dataset.recording.replace(/0{8}-[0-]+/, id);
   const files = [];
+  // When the recording began, in seconds of the lecture; empty where nobody said it.
+  const recordingOffset = () => {
+    const began = form.querySelector("[name=began]").value;
+    return began && secondsOfDay(began) - secondsOfDay(form.dataset.starts);
+  };
   let started = false;
 
   // One file: reading -> ready -> sending (or paused, lost) -> done, or refused.
@@ -120,6 +125,8 @@ if (form && window.tus) {
     send() {
       this.find("problem").textContent = "";
       this.samples = [];
+      const offset = files.length === 1 ? recordingOffset() : "";
+      if (offset !== "") this.upload.options.metadata.offset = String(offset);
       this.setState("sending", say("sending", { sent: formatSize(this.bar.value * this.file.size), size: formatSize(this.file.size), percent: Math.floor(100 * this.bar.value), speed: "–", left: "–" }));
       this.upload.start();
     }
