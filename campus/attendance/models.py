@@ -168,7 +168,7 @@ class RecordManager(models.Manager["AttendanceRecord"]):
         day = TruncDate(ExpressionWrapper(OuterRef("lecture__starts_at"), output_field=DateTimeField()))
         excuses = covering_excuses(OuterRef("lecture__course"), day).filter(student=OuterRef("student"))
         reason = Coalesce(Subquery(excuses.values("reason")[:1]), Value(""))
-        return super().get_queryset().annotate(excuse_reason=reason)
+        return super().get_queryset().annotate(excuse_reason=reason)  # type: ignore[no-redef]  # for other rows, too
 
 
 class AttendanceRecord(models.Model):

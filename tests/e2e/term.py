@@ -60,6 +60,7 @@ def lived_in(world: World) -> Recording:
     crop = {**world.sighting.crops[0], "box": [10, 20, 60, 80]}
     seen = {"seconds": 118.0, "share": 0.98, "confidence": 0.93, "crops": [crop], "intervals": [[0, 40], [61, 118]]}
     Sighting.objects.filter(pk=world.sighting.pk).update(**seen)
+    Sighting.objects.exclude(pk=world.sighting.pk).delete()
     Sighting.objects.bulk_create(
         Sighting(recording=world.recording, student=student, present=n % 2 == 0, to_confirm=n % 2 == 1, **seen)
         for n, student in enumerate(everybody[:-1])

@@ -91,9 +91,12 @@ def test_without_the_script(chromium: Browser, address: str, lecture: Lecture, w
         sees(page, "7 absent")
 
 
-def test_on_paper_it_is_a_list_to_sign(page: Page, lecture: Lecture):
+def test_on_paper_it_is_a_list_to_sign_without_reasons(page: Page, lecture: Lecture, world: World):
+    factories.excuse(world.student, reason="Appendicitis", last_day=lecture.ends_at.date())
     page.goto(reverse("lecture", args=[lecture.pk]))
+    sees(page, "Appendicitis")
     page.emulate_media(media="print")
+    expect(page.locator("#main")).not_to_contain_text("Appendicitis", use_inner_text=True)
     expect(page.locator(".roll > li").first).to_be_visible()
     expect(page.locator(".sign").first).to_be_visible()
     for hidden in (".mark", ".top", "#roll-filters", ".together", "[data-upload]"):

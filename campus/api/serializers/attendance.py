@@ -95,7 +95,7 @@ class MarkSerializer(serializers.Serializer[Any]):
 
 
 class RollSerializer(ReasonSerializer):
-    marks = MarkSerializer(many=True, max_length=5000, help_text="each student at most once")
+    marks = MarkSerializer(many=True, max_length=5000, help_text="each at most once")  # type: ignore[call-arg]
 
     def validate_marks(self, marks: list[dict[str, Any]]) -> dict[int, str]:
         statuses = {mark["student"]: mark["status"] for mark in marks}

@@ -30,7 +30,7 @@ from campus.web.admin.base import (
     signed_in_user,
 )
 
-STATUS_VARIANTS = {
+STATUS_VARIANTS: dict[str, str] = {
     Status.PRESENT: "success",
     Status.LATE: "warning",
     Status.LEFT_EARLY: "warning",

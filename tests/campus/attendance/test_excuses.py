@@ -50,17 +50,8 @@ def student(lecture: Lecture) -> Student:
 
 
 def excuse(student: Student, lecture: Lecture, user: User, **fields: Any) -> Excuse:
-    return create_excuse(
-        **{
-            "student": student,
-            "course": lecture.course,
-            "first_day": DAY,
-            "last_day": DAY,
-            "reason": "ill",
-            "user": user,
-        }
-        | fields
-    )
+    own: dict[str, Any] = {"course": lecture.course, "first_day": DAY, "last_day": DAY, "reason": "ill"}
+    return create_excuse(student=student, user=user, **own | fields)
 
 
 def record(lecture: Lecture, student: Student, machine: str = "absent", override: str = "") -> AttendanceRecord:
@@ -106,10 +97,10 @@ def test_an_excuse_handed_in_afterwards_changes_the_register(lecture: Lecture, s
     roll.mark_others(lecture=lecture, status="present", user=teacher)
     AttendanceRecord.objects.filter(student=student).update(override_status="", machine_status="absent")
     before = build_register(lecture.course).rows[0]
-    assert (before.tally.share, before.statuses[0].code) == (0, "absent")  # type: ignore[union-attr]
+    assert (before.tally.share, before.statuses[0].code) == (0, "absent")
     row = excuse(student, lecture, teacher, reason="flu")
     after = build_register(lecture.course).rows[0]
-    assert (after.tally.share, after.statuses[0].code, after.reasons) == (None, "excused", {0: "flu"})  # type: ignore[union-attr]
+    assert (after.tally.share, after.statuses[0].code, after.reasons) == (None, "excused", {0: "flu"})
     assert ",E," in register_csv(build_register(lecture.course)).decode()
     assert "excuse" in lecture_csv(lecture).decode()
     assert [one.status.code for one in student_history(teacher, student)[0].lectures] == ["excused"]
