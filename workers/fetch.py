@@ -85,7 +85,7 @@ def fetch(footage_file: FootageFile) -> None:
         with open_partial_file(footage_file, path) as file:
             tag = download(footage_file, file)
             sha256 = verify_download(footage_file, file, tag)
-            info = vision.probe(path, footage_file.camera and footage_file.camera.stream)
+            info = vision.probe(path, footage_file.camera.stream if footage_file.camera else None)
             if info.is_photo:
                 raise NotFetchable("The file is a picture, not a video.")
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):
