@@ -87,11 +87,11 @@ def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(regist
     sees(page, "Check that these are right: Łukasz Wójcik", "1 new number may be of a student who exists already")
     usable(page)
 
-    page.locator("[name=encoding]").select_option("cp1252")
+    page.get_by_label("Encoding").select_option("cp1252")
     page.get_by_role("button", name="Refresh preview").first.click()
     sees(page, "£ukasz Wójcik")
     page.get_by_text("File", exact=True).click()
-    page.locator("[name=encoding]").select_option("cp1250")
+    page.get_by_label("Encoding").select_option("cp1250")
     page.get_by_role("button", name="Refresh preview").first.click()
 
     page.get_by_label("The file is the complete roster").check()

@@ -103,13 +103,15 @@ def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             plan = plan_roster(table, form.columns(), course)
             decisions = ImportForm(request.POST if request.method == "POST" else None, plan=plan)
             if decisions.is_valid():
+                start, same_people = decisions.cleaned_data.get("start"), decisions.same_people()
                 complete = decisions.cleaned_data["complete"]
+                plan = plan_roster(table, form.columns(), course, start=start, same_people=same_people)
                 done = import_roster(
                     table=table,
                     columns=form.columns(),
                     course=course,
-                    start=decisions.cleaned_data.get("start"),
-                    same_people=decisions.same_people(),
+                    start=start,
+                    same_people=same_people,
                     complete=complete,
                     accept_departures=decisions.cleaned_data["accept_departures"],
                 )
