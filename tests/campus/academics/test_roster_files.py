@@ -120,7 +120,7 @@ def test_format_can_be_chosen() -> None:
 
 
 def test_an_unclosed_quotation_mark_does_not_swallow_rows() -> None:
-    with pytest.raises(UserError, match="line 3"):
+    with pytest.raises(UserError, match="Line 3"):
         read_table(b'number,name\n1001,"Ann Lee\n1002,Bob Roe\n')
 
 
