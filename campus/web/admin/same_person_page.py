@@ -1,7 +1,9 @@
 """Pairs of students whose photos look like one person's: a person merges them, or says that they are two people."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -31,14 +33,12 @@ def same_person_page(request: HttpRequest) -> HttpResponseBase:
         if pair := pairs.filter(pk=chosen if chosen.isdecimal() and len(chosen) < 19 else 0).first():
             _decide(request, pair)
         return redirect("admin:biometrics_facephoto_same_person")
-    shown = [
-        (pair, [_describe(request, student) for student in (pair.first, pair.second)])
-        for pair in pairs[:MAX_PAIRS_SHOWN]
-    ]
+    shown = list(pairs.prefetch_related("first__courses", "second__courses")[:MAX_PAIRS_SHOWN])
+    faces = _find_faces(request, shown)
     context = {
         **admin.site.each_context(request),
         "title": _("The same person?"),
-        "pairs": shown,
+        "pairs": [(pair, [_describe(student, faces) for student in (pair.first, pair.second)]) for pair in shown],
         "more": pairs.count() - len(shown),
     }
     return TemplateResponse(request, "admin/rollcall/same_person.html", context)
@@ -58,12 +58,21 @@ def _decide(request: HttpRequest, pair: LookAlike) -> None:
         messages.success(request, done)
 
 
-def _describe(request: HttpRequest, student: Student) -> dict[str, Any]:
-    photos = photos_for(request.user).filter(student=student, state__in=USABLE_VERDICTS).exclude(crop="")
-    best = photos.order_by("-quality", "pk").values_list("pk", flat=True)[:MAX_FACES_SHOWN]
+def _find_faces(request: HttpRequest, pairs: Iterable[LookAlike]) -> dict[int, list[UUID]]:
+    """The photos of the students by their ids, best first."""
+    students = {student for pair in pairs for student in (pair.first_id, pair.second_id)}
+    photos = photos_for(request.user).filter(student__in=students, state__in=USABLE_VERDICTS).exclude(crop="")
+    faces: dict[int, list[UUID]] = {}
+    for student, photo in photos.order_by("-quality", "pk").values_list("student", "pk"):
+        faces.setdefault(student, []).append(photo)
+    return faces
+
+
+def _describe(student: Student, faces: dict[int, list[UUID]]) -> dict[str, Any]:
+    best = faces.get(student.pk, [])[:MAX_FACES_SHOWN]
     return {
         "student": student,
-        "classes": ", ".join(student.courses.order_by("code").values_list("code", flat=True)),
+        "classes": ", ".join(sorted(course.code for course in student.courses.all())),
         "address": reverse("admin:academics_student_change", args=[student.pk]),
         "faces": [reverse("admin:biometrics_facephoto_thumbnail", args=[photo]) for photo in best],
     }
