@@ -173,8 +173,8 @@ def _parse_csv(text: str, separator: str) -> Iterator[list[str]]:
         yield from reader
     except csv.Error as error:
         raise UserError(
-            "Line {line} can't be read: quotation marks in or before it are not closed or not doubled, or a cell is far "
-            "too long. Correct it, or save the file again as “CSV UTF-8”.",
+            "Line {line} can't be read: quotation marks in or before it are not closed or not doubled, or a cell is "
+            "far too long. Correct it, or save the file again as “CSV UTF-8”.",
             line=reader.line_num,
         ) from error
 
