@@ -2,14 +2,18 @@
 it lose theirs.
 """
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from collections.abc import Collection
 
-from campus.academics.models import Course, Lecture
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from campus.academics.models import Course, Enrolment, Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance.models import AttendanceRecord, SignOff
+from campus.attendance.models import AttendanceRecord, Sighting, SignOff
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports
+from campus.recordings.models import Recording, Segment
+from campus.recordings.services import retry_recording
 
 
 def recount_changed_rosters() -> None:
@@ -17,8 +21,11 @@ def recount_changed_rosters() -> None:
     for course in Course.objects.filter(roster_changed_at__isnull=False):
         with transaction.atomic():
             unchanged = Course.objects.filter(pk=course.pk, roster_changed_at=course.roster_changed_at)
-            if unchanged.update(roster_changed_at=None):
+            is_first = unchanged.update(roster_changed_at=None)
+            if is_first:
                 _recount_course(course)
+        if is_first:
+            _retry_votes(course)
 
 
 def _recount_course(course: Course) -> None:
@@ -32,3 +39,29 @@ def _recount_course(course: Course) -> None:
         if recorded != enrolled:
             recount_lecture(lecture=lecture, students=enrolled - recorded)
             refresh_lecture_reports(lecture=lecture)
+
+
+def _retry_votes(course: Course) -> None:
+    """Vote again on recordings that were processed but could not be counted, as nobody was enrolled."""
+    segments = Segment.objects.filter(recording=OuterRef("pk"))
+    processed = Recording.objects.filter(
+        Exists(segments), ~Exists(segments.exclude(state=Segment.State.DONE)), state=Recording.State.FAILED
+    )
+    for recording in processed.filter(lecture__course=course).select_related("lecture__course"):
+        if lecture_roster(recording.lecture).exists():
+            retry_recording(recording=recording, user=None)
+
+
+def recordings_before_enrolment(courses: Collection[int]) -> QuerySet[Recording]:
+    """The recordings of these classes that were counted before a student of the lecture was enrolled, so that nobody
+    looked for him or her in them.
+    """
+    not_looked_for = Enrolment.objects.filter(
+        ~Exists(Sighting.objects.filter(recording=OuterRef(OuterRef("pk")), student=OuterRef("student"))),
+        Q(valid_to=None) | Q(valid_to__gte=OuterRef("lecture__starts_at__date")),
+        course=OuterRef("lecture__course"),
+        valid_from__lte=OuterRef("lecture__starts_at__date"),
+    )
+    return Recording.objects.filter(
+        Exists(not_looked_for), state=Recording.State.DONE, lecture__course__in=courses, lecture__sign_off=None
+    )

@@ -125,7 +125,7 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     )
     readonly_fields = ("recording_state", "progress", "coverage_share", "file_size", "length", "pictures")
     inlines = (SegmentInline, ClipInline)
-    actions = ("retry_all",)
+    actions = ("retry_all", "restart_all")
     actions_detail = ("staff_page", "restart", "retry", "cancel", "remove")
 
     @display(description=gettext_lazy("Size"))
@@ -239,5 +239,14 @@ class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
             request,
             queryset,
             lambda recording: services.retry_recording(recording=recording, user=signed_in_user(request)),
+            _("Recordings being processed again"),
+        )
+
+    @action(description=gettext_lazy("Take attendance again"), permissions=["steer"])
+    def restart_all(self, request: HttpRequest, queryset: QuerySet[Recording]) -> None:
+        call_for_each(
+            request,
+            queryset,
+            lambda recording: services.restart_recording(recording=recording, user=signed_in_user(request)),
             _("Recordings being processed again"),
         )

@@ -21,6 +21,7 @@ from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, plan_roster
 from campus.common.errors import UserError
+from tests.campus import factories
 from tests.campus.web.admin_tools import client_of
 
 pytestmark = pytest.mark.django_db
@@ -435,3 +436,18 @@ def test_another_sheet_can_be_chosen(registrar: Client, course: Course) -> None:
     address, plan = preview(registrar, content.getvalue())
     assert plan.new[0].student.number == "A"
     assert registrar.get(f"{address}?format=&sheet=B&header_row=1").context["plan"].new[0].student.number == "B"
+
+
+def test_a_roster_that_comes_late_says_where_nobody_looked_for_its_students(registrar: Client) -> None:
+    recording = factories.recording(state="done", duration=60.0)
+    content = f"number,name,class\nX1,Zoë Åberg,{recording.lecture.course.code}\n".encode()
+    address, _ = preview(registrar, content)
+    page = registrar.post(address, {"start": str(factories.STARTS.date())}, follow=True).content.decode()
+    assert "Take attendance again" in page
+    link = re.search(r"/admin/recordings/recording/\?id__in=[^\"]+", page)
+    assert link
+    assert registrar.get(link[0]).context["cl"].result_count == 1
+    action = {"action": "restart_all", "_selected_action": [recording.pk]}
+    registrar.post("/admin/recordings/recording/", action)
+    recording.refresh_from_db()
+    assert recording.state == "uploaded"

@@ -9,10 +9,11 @@ from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.academics.roster_files import read_table
 from campus.academics.roster_import import import_roster
 from campus.academics.services import set_enrolment_starts
-from campus.attendance.models import AttendanceRecord, SignOff
+from campus.attendance.models import AttendanceRecord, Sighting, SignOff, Status
 from campus.attendance.overrides import set_override
-from campus.attendance.roster_changes import recount_changed_rosters
+from campus.attendance.roster_changes import recordings_before_enrolment, recount_changed_rosters
 from campus.common.errors import UserError
+from campus.recordings.models import Recording, Segment
 from tests.campus import factories
 from tests.campus.attendance.test_services import write
 
@@ -27,6 +28,7 @@ def lecture() -> Lecture:
     late = lecture.course.enrolments.get(student=lecture.course.students.last())
     Enrolment.objects.filter(pk=late.pk).update(valid_from=DAY + timedelta(days=7))
     write(factories.recording(lecture, duration=3600.0, state="done", coverage=1.0))
+    Sighting.objects.filter(student=late.student_id).delete()
     Course.objects.update(roster_changed_at=None)
     return lecture
 
@@ -98,3 +100,34 @@ def test_no_enrolment_starts_after_its_end(lecture: Lecture) -> None:
     Enrolment.objects.update(valid_to=date(2027, 1, 1))
     with pytest.raises(UserError, match="ends before"):
         set_enrolment_starts(enrolments=Enrolment.objects.all(), start=date(2027, 1, 2))
+
+
+def test_a_recording_that_failed_as_nobody_was_enrolled_is_counted_with_the_roster(
+    lecture: Lecture,
+) -> None:
+    other = factories.lecture(factories.course())
+    recording = factories.planned(other, state=Recording.State.FAILED, coverage=1.0)
+    recording.segments.update(state=Segment.State.DONE, result="tracks/x")
+    damaged = factories.planned(other, state=Recording.State.FAILED, coverage=1.0)
+    damaged.segments.update(state=Segment.State.FAILED)
+    recount_changed_rosters()
+    recording.refresh_from_db()
+    assert recording.state == Recording.State.FAILED, "nobody is enrolled yet"
+    factories.enrol(other.course, factories.student())
+    recount_changed_rosters()
+    recording.refresh_from_db()
+    damaged.refresh_from_db()
+    assert (recording.state, damaged.state) == (Recording.State.AGGREGATING, Recording.State.FAILED)
+
+
+def test_recordings_that_were_counted_before_an_enrolment_are_known(lecture: Lecture) -> None:
+    courses = [lecture.course_id]
+    assert not recordings_before_enrolment(courses)
+    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY)
+    recount_changed_rosters()
+    assert recordings_before_enrolment(courses).get().lecture == lecture
+    assert not recordings_before_enrolment([factories.course().pk])
+    (late,) = Student.objects.exclude(sightings__recording__lecture=lecture)
+    assert lecture.records.get(student=late).machine_status == Status.NOT_RECOGNISABLE
+    Enrolment.objects.filter(student=late).update(valid_to=DAY - timedelta(days=1), valid_from=DAY - timedelta(days=2))
+    assert not recordings_before_enrolment(courses)
