@@ -51,7 +51,7 @@ def plan_collected_recording(recording: Recording) -> None:
     from recognition.media.video import plan_segments
 
     clip_plans = clip_plans_for(recording.lecture).get(recording.camera, [])
-    if recording.camera and recording.camera.stream != recording.stream:
+    if recording.camera and (recording.camera.stream or recording.stream):
         for clip_plan in clip_plans:
             choose_stream_again(clip_plan.footage_file, recording.camera.stream)
         clip_plans = clip_plans_for(recording.lecture).get(recording.camera, [])
@@ -76,7 +76,7 @@ def plan_collected_recording(recording: Recording) -> None:
 
 
 def choose_stream_again(footage_file: FootageFile, stream: int | None) -> None:
-    """Read another of the file's video streams than when it was fetched, if it has several."""
+    """Read another of the file's video streams than so far, if it has several and the camera's setting asks for it."""
     info = video_info(footage_file)
     if info.other_streams and (stream is None or info.streams[stream - 1 :][:1] != (info.stream,)):
         save_stream_choice(footage_file=footage_file, info=vision.probe(Path(footage_file.file.path), stream))

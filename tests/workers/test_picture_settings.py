@@ -231,6 +231,29 @@ def test_another_stream_of_footage_that_is_here_is_read(capture: Path) -> None:
         finish(recording)
 
 
+def test_footage_that_got_its_camera_later_is_read_by_that_cameras_stream(capture: Path, squeezed: Path) -> None:
+    camera = factories.camera(stream=1)
+    recording = collect(camera, capture, squeezed)
+    finish(recording)
+    late = factories.footage_file(
+        None,
+        recording.lecture.starts_at + timedelta(seconds=2 * SECONDS),
+        SECONDS / 60,
+        content=capture.read_bytes(),
+        info=vision.probe(capture, None).to_json(),
+        source=camera.source,
+    )
+    assert late.info["stream"] == 1, "the second, in which faces are seen"
+    lecture = recording.lecture
+    lecture.ends_at += timedelta(seconds=SECONDS)
+    lecture.save()
+    late.camera = camera
+    late.save()
+    update_recordings_of(lecture=lecture)
+    ingested(recording)
+    assert footage_at(recording, 2.5 * SECONDS)[1].width == SLIDES[0]
+
+
 def test_the_clocks_of_files_are_told(tmp_path: Path) -> None:
     first = video_files.video(tmp_path / "1.ts", container="mpegts", seconds=12)
     path = tmp_path / "joined.ts"

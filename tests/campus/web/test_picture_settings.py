@@ -100,11 +100,15 @@ def collected(world: World) -> tuple[Camera, Recording]:
 
 
 def test_what_was_collected_is_set_at_its_camera(lecturer: Client, world: World) -> None:
-    _camera, recording = collected(world)
+    camera, recording = collected(world)
     page = lecturer.get(address(recording, "recording")).content.decode()
     assert "Stream 2 of 2 was used" in page
     assert "/stream/" not in page
+    assert "Picture settings of the camera" not in page
     assert lecturer.get(address(recording, "recording-picture")).status_code == 404
+    lecturer.force_login(world.registrar)
+    page = lecturer.get(address(recording, "recording")).content.decode()
+    assert reverse("admin:cctv_camera_change", args=[camera.pk]) in page
 
 
 def camera_form(page: Any, **changes: object) -> dict[str, object]:
