@@ -103,7 +103,9 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     deadline = time.monotonic() + MAX_READING_SECONDS
     for uid, same_uid in by_uid.items():
         for event in same_uid:
-            event["exdate"].dts += vDDDLists(changed_by_refused.get(uid, [])).dts
+            event["exdate"].dts += vDDDLists(
+                [slot for slot in changed_by_refused.get(uid, []) if isinstance(slot, date)]
+            ).dts
         entries += ((first_place[uid], entry) for entry in _expand(same_uid, last))
         if len(entries) > MAX_ENTRIES:
             raise too_many
@@ -164,6 +166,8 @@ def _normalise(event: Any, clock: _Clock) -> Any:
     clean.add("dtstart", starts_at)
     clean.add("dtend", starts_at + length)
     for slot in _times(event, "recurrence-id", clock, starts_at.tzinfo)[:1]:
+        if isinstance(slot, tuple):
+            raise UserError("One of its times can't be read.")
         changes_rest = event["recurrence-id"].params.get("RANGE") == "THISANDFUTURE"
         clean.add("recurrence-id", slot, parameters={"RANGE": "THISANDFUTURE"} if changes_rest else {})
     excluded = _times(event, "exdate", clock, starts_at.tzinfo)

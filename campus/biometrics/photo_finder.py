@@ -13,6 +13,7 @@ from recognition.messages import NO_MESSAGE, Message
 # Moodle's folders of submissions; their number is Moodle's own.
 MOODLE_FOLDER = re.compile(r"(.+)_\d+_assignsubmission_[a-z]+_?", re.IGNORECASE)
 NUMBER_FIRST = re.compile(r"(?P<number>\S*?\d\S*?)[\s_,;:-]+(?P<name>.+)")
+MAX_FOLDER_LENGTH = 300  # letters, of a name that may be a student's
 NUMBER_LAST = re.compile(r"(?P<name>.+?)[\s_,;:(\[-]+(?P<number>[^\s_]*\d[^\s_]*?)[)\]]?")
 
 
@@ -41,7 +42,9 @@ class StudentFinder:
     def match(self, folders: Sequence[str]) -> FolderMatch:
         """The folder next to the file counts first, then those above it: a zip may have one around all."""
         for folder in reversed(folders):
-            text = unicodedata.normalize("NFC", folder).strip()
+            text = _nfc(folder)
+            if len(text) > MAX_FOLDER_LENGTH:
+                continue
             readings = [(found, is_sure) for found, is_sure in self._read(text) if found]
             enrolled = [(self._enrolled(found), is_sure) for found, is_sure in readings if self._enrolled(found)]
             if enrolled:

@@ -20,7 +20,7 @@ from django.core.files import File
 from campus.academics.models import Course, Student
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.photo_finder import StudentFinder
-from campus.biometrics.zip_names import NameEncoding, decode_path, student_folders
+from campus.biometrics.zip_names import NameEncoding, decode_path, student_folders, unicode_name
 from campus.common.errors import UserError
 from recognition.media.file_kind import PHOTO_SUFFIXES
 from recognition.messages import NO_MESSAGE, Message
@@ -186,6 +186,8 @@ def zip_entries(file: IO[bytes], encoding: str = NameEncoding.CP437) -> Iterator
         for info in infos:
             name = info.orig_filename
             raw_name = None if info.flag_bits & UTF8_FLAG or name.isascii() else name.encode("cp437")
+            if raw_name and (in_unicode := unicode_name(raw_name, info.extra)):
+                raw_name, name = None, in_unicode.decode(errors="replace")
             path = decode_path(raw_name, encoding) if raw_name else decode_path(name.encode(), NameEncoding.UTF8)
             if not info.filename.endswith("/") and not is_junk(path):
                 yield FileEntry(

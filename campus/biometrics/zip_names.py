@@ -4,12 +4,17 @@ All names of a zip have one coding. charset-normalizer says which ones are likel
 right.
 """
 
+import struct
 from collections.abc import Callable, Collection, Sequence
 from pathlib import PurePosixPath
+from zlib import crc32
 
 from charset_normalizer import from_bytes
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+UNICODE_PATH_FIELD = 0x7075
+MAX_SAMPLED_NAMES = 300
 
 
 class NameEncoding(models.TextChoices):
@@ -41,6 +46,16 @@ class NameEncoding(models.TextChoices):
     CP1258 = "cp1258", _("Vietnamese (Windows)")
 
 
+def unicode_name(raw_name: bytes, extra: bytes) -> bytes | None:
+    """The name in UTF-8 that an entry's extra fields have beside the raw one (Info-ZIP's, APPNOTE 4.6.9); or None."""
+    while len(extra) >= 4:
+        field, length = struct.unpack_from("<HH", extra)
+        content, extra = extra[4 : 4 + length], extra[4 + length :]
+        if field == UNICODE_PATH_FIELD and content[:1] == b"\1" and content[1:5] == struct.pack("<L", crc32(raw_name)):
+            return content[5:]
+    return None
+
+
 def decode_path(name: bytes, encoding: str) -> PurePosixPath:
     """The path that a name in a zip means. Characters that the coding does not have become �."""
     return PurePosixPath(name.decode(encoding, errors="replace").partition("\0")[0].replace("\\", "/"))
@@ -53,7 +68,8 @@ def student_folders(path: PurePosixPath) -> tuple[str, ...]:
 
 def guess_name_encoding(names: Collection[bytes], is_known: Callable[[Sequence[str]], bool]) -> str:
     """The coding in which most folders are known; among equals, the likeliest for a text of its kind."""
-    joined = b"\n".join(sorted(set(names)))
+    names = sorted(set(names))[:MAX_SAMPLED_NAMES]
+    joined = b"\n".join(names)
     try:
         joined.decode("utf-8")
     except UnicodeDecodeError:

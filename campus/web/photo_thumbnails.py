@@ -7,6 +7,8 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
+from recognition.media.photo import PHOTO_FORMATS
+
 THUMBNAIL_PIXELS = 192
 MAX_IMAGE_PIXELS = 100_000_000
 
@@ -14,7 +16,7 @@ MAX_IMAGE_PIXELS = 100_000_000
 def thumbnail_response(file: FieldFile) -> HttpResponse:
     """A small JPEG of a photo. Raises Http404 if it can't be shown."""
     try:
-        with file.open("rb") as content, Image.open(content, formats=("JPEG", "PNG", "WEBP")) as image:
+        with file.open("rb") as content, Image.open(content, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 raise Http404(_("The picture is too large to show."))
             image.draft("RGB", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))

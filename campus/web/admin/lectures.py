@@ -77,8 +77,7 @@ class CalendarForm(forms.Form):
         empty_label=gettext_lazy("By the code in each event"),
         widget=UnfoldAdminSelectWidget(),
         help_text=gettext_lazy(
-            "The class of all events. Otherwise each event names its class at the start of its title or as its "
-            "category."
+            "The class of all events. Otherwise each event names its class in its title or as its category."
         ),
     )
     until = forms.DateField(

@@ -218,6 +218,7 @@ def test_a_zone_that_the_file_describes_is_the_institutions_where_it_has_its_off
         (["UID:a", "DTSTART:20990323T090000Z", "DTEND:nonsense"], "can.t be read"),
         (["UID:a", "DTSTART:nonsense", "DURATION:PT1H"], "can.t be read"),
         ([*single("a", "20990323T090000Z"), "RECURRENCE-ID:nonsense"], "can.t be read"),
+        ([*single("a", "20990323T090000Z"), "RECURRENCE-ID:20990323T091500Z/PT90M"], "can.t be read"),
         ([*single("a", "20990323T090000Z"), "RDATE:nonsense"], "can.t be read"),
         ([*single("a", "20990323T090000Z"), "RRULE:nonsense"], "can.t be read|unusual"),
         (["UID:a", "DTSTART:20990323T090000Z", "DURATION:P3D"], "longer than a day"),

@@ -1,7 +1,9 @@
 """Names in zips of other systems: all of a zip are in one coding, which is guessed and can be chosen."""
 
 import io
+import struct
 import zipfile
+import zlib
 from typing import Any
 
 import pytest
@@ -48,7 +50,7 @@ def old_zip(encoding: str, names: list[str]) -> "File[Any]":
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for colour, name in zip(("red", "blue"), names, strict=True):
-            entry = OldEntry("name")
+            entry = OldEntry(colour)
             entry.raw_name = f"{name}/1.jpg".encode(encoding)
             archive.writestr(entry, picture(colour))
     content.seek(0)
@@ -104,6 +106,18 @@ def test_a_zip_in_plain_letters_or_unicode_has_no_coding_to_choose() -> None:
     assert [waiting.folder for waiting in waiting_folders(row)] == ["Ann", "王小明"]
 
 
+def test_a_name_that_is_there_in_unicode_too_is_read_so() -> None:
+    entry = OldEntry("name")
+    entry.raw_name = "Łukasz/1.jpg".encode("cp852")
+    utf8 = "Łukasz/1.jpg".encode()
+    entry.extra = struct.pack("<HHBL", 0x7075, 5 + len(utf8), 1, zlib.crc32(entry.raw_name)) + utf8
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(entry, picture())
+    (found,) = zip_entries(content, NameEncoding.CP437)
+    assert (str(found.path), found.raw_name) == ("Łukasz/1.jpg", None)
+
+
 def test_the_coding_is_not_changed_under_a_workers_hands() -> None:
     file = old_zip("cp866", ["Иванов Сергей", "Щукина Анна"])
     row = create_photo_import(file=file, name="photos.zip", course=None, user=factories.user())
@@ -118,8 +132,8 @@ def test_any_bytes_are_names_in_some_coding(names: list[bytes]) -> None:
     assert encoding in NameEncoding.values
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name in names:
-            entry = OldEntry("name")
+        for n, name in enumerate(names):
+            entry = OldEntry(f"{n}")
             entry.raw_name = name
             archive.writestr(entry, b"photo")
     for each in (encoding, NameEncoding.CP932):
