@@ -87,7 +87,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     form.get_by_label("Status").select_option("Excused")
     form.get_by_label("Reason").fill("Doctor's note")
     form.get_by_role("button", name="Save").click()
-    sees(page, "1 excused", "Absent → Excused by own: Doctor's note")
+    sees(page, "1 excused", "Not recognisable → Excused by own: Doctor's note")
     assert AttendanceRecord.objects.get(lecture=recording.lecture, student=absent).override_status == "excused"
 
     with page.expect_download() as download:
@@ -112,7 +112,7 @@ def test_who_was_seen_once_only_is_confirmed_with_one_press(page: Page, world: W
     expect(faces).to_have_count(2)
     for n in range(2):
         expect(faces.nth(n)).to_have_js_property("naturalWidth", 40)
-    page.get_by_role("button", name="Present").click()
+    page.locator(".confirm").get_by_role("button", name="Present").click()
     sees(page, f"{world.student.name}: present.", "To be confirmed → Present by own")
     expect(page.locator(".confirm")).to_have_count(0)
 
