@@ -60,6 +60,10 @@ class CameraSerializer(serializers.ModelSerializer[Camera]):
         validators: list[Any] = []  # the model's own validation names the field and the reason
 
 
+class RecountedSerializer(serializers.Serializer[Any]):
+    recordings = serializers.IntegerField(help_text="how many are counted again")
+
+
 class FilePreviewSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(source="file.path")
     size = serializers.IntegerField(source="file.size", help_text="in bytes")

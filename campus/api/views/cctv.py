@@ -15,6 +15,7 @@ from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.permissions import CanSeeEverything, IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import cctv as serializers
+from campus.attendance.camera_pictures import recount_outdated_recordings
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.cctv.selectors import cameras_for, collections_for, footage_files_for, preview_test_files, sources_for
 from campus.cctv.services import (
@@ -115,6 +116,14 @@ class CameraViewSet(CctvViewSet[Camera]):
         """Delete a camera, unless its footage counted for a lecture."""
         delete_camera(camera=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={202: serializers.RecountedSerializer})
+    @action(detail=True, methods=["post"])
+    def recount(self, request: Request, pk: str) -> Response:
+        """Take attendance again from the camera's recordings that were counted with other picture settings. Lectures
+        that were signed off stay as they are."""
+        count = recount_outdated_recordings(camera=self.get_object(), user=request_user(request))
+        return Response(serializers.RecountedSerializer({"recordings": count}).data, status=status.HTTP_202_ACCEPTED)
 
 
 class FootageFileViewSet(CctvViewSet[FootageFile]):

@@ -144,5 +144,14 @@ def test_how_the_pictures_of_a_camera_are_read(api: APIClient):
     settings = {"stream": 2, "aspect_ratio": "4:3", "rotation": 90, "is_mirrored": True}
     assert api.patch(where, settings, format="json").json() == api.get(where).json()
     assert settings.items() <= api.get(where).json().items()
+    assert api.post(f"{where}recount/").json() == {"recordings": 0}
+    recording = factories.planned(state="done", camera=camera)
+    recording.file = ""
+    recording.save()
+    footage_file = factories.footage_file(camera, factories.STARTS, 2)
+    recording.clips.create(footage_file=footage_file, start=0, end=120, recording_start=0)
+    assert api.post(f"{where}recount/").json() == {"recordings": 1}
+    recording.refresh_from_db()
+    assert recording.state == "uploaded"
     for wrong in ({"stream": 0}, {"aspect_ratio": "4:5"}, {"rotation": 45}):
         assert api.patch(where, wrong, format="json").status_code == 400
