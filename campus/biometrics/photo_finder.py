@@ -13,16 +13,22 @@ from recognition.messages import NO_MESSAGE, Message
 # Moodle's folders of submissions; their number is Moodle's own.
 MOODLE_FOLDER = re.compile(r"(.+)_\d+_assignsubmission_[a-z]+_?", re.IGNORECASE)
 NUMBER_FIRST = re.compile(r"(?P<number>\S*?\d\S*?)[\s_,;:-]+(?P<name>.+)")
-MAX_FOLDER_LENGTH = 300  # letters, of a name that may be a student's
 NUMBER_LAST = re.compile(r"(?P<name>.+?)[\s_,;:(\[-]+(?P<number>[^\s_]*\d[^\s_]*?)[)\]]?")
+
+MAX_FOLDER_LENGTH = 300  # letters, of a name that may be a student's
+MAX_SIMILAR = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderMatch:
-    """The `student` whose folder it is; None where that is not sure: then the `candidates`, and the `reason`."""
+    """The `student` whose folder it is; None where that is not sure, with the `reason`.
+
+    `candidates` are those whose name or number it has, `similar` those whose name differs in accents or order.
+    """
 
     student: Student | None = None
     candidates: list[Student] = field(default_factory=list)
+    similar: list[Student] = field(default_factory=list)
     reason: Message = NO_MESSAGE
 
 
@@ -33,9 +39,11 @@ class StudentFinder:
         self._course = course
         self._on_roster = None if course is None else set(course.students.values_list("pk", flat=True))
         self._by_number: dict[str, Student] = {}
+        self._similar: defaultdict[frozenset[str], list[Student]] = defaultdict(list)
         self._by_name: defaultdict[str, list[Student]] = defaultdict(list)
         for student in Student.objects.all():
             self._by_number[student.number_key] = student
+            self._similar[_loose_key(student.name)].append(student)
             for name in dict.fromkeys(match_key(name) for name in _spellings(student.name)):
                 self._by_name[name].append(student)
 
@@ -54,7 +62,8 @@ class StudentFinder:
                 reason = Message("{found} is not on the roster of {code}.", found=found[0], code=code)
                 return FolderMatch(candidates=found, reason=reason)
         reason = Message("No student has the number or name “{folders}”.", folders=folders[-1] if folders else "")
-        return FolderMatch(reason=reason)
+        similar = self._enrolled([student for name in folders[-1:] for student in self._similar[_loose_key(name)]])
+        return FolderMatch(reason=reason, similar=similar[:MAX_SIMILAR])
 
     def _enrolled(self, students: list[Student]) -> list[Student]:
         return [student for student in students if self._on_roster is None or student.pk in self._on_roster]
@@ -98,6 +107,12 @@ def _judge(text: str, found: list[Student], is_sure: bool) -> FolderMatch:
 
 def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
+
+
+def _loose_key(name: str) -> frozenset[str]:
+    """The words of a name without numbers and accents, in any order: alike for people who may be different."""
+    letters = unicodedata.normalize("NFKD", match_key(name[:MAX_FOLDER_LENGTH]))
+    return frozenset(re.findall(r"[^\W\d_]+", "".join(char for char in letters if not unicodedata.combining(char))))
 
 
 def _spellings(name: str) -> list[str]:

@@ -41,6 +41,10 @@ class WaitingFolder:
     photos: list[WaitingPhoto]
     match: FolderMatch
 
+    @property
+    def suggestions(self) -> list[Student]:
+        return [*self.match.candidates, *self.match.similar]
+
 
 def waiting_folders(row: PhotoImport) -> list[WaitingFolder]:
     """The folders of an import that wait. One that somebody with its name is enrolled for meanwhile has its student."""

@@ -19,8 +19,14 @@ from campus.academics.selectors import courses_for, lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import held_lectures, records_for, unknown_people_for
-from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import enrolments_lacking_photos, galleries_for, look_alikes_for, photos_for
+from campus.biometrics.models import Gallery, WaitingPhoto
+from campus.biometrics.selectors import (
+    enrolments_lacking_photos,
+    galleries_for,
+    look_alikes_for,
+    photo_imports_for,
+    photos_for,
+)
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
@@ -291,6 +297,14 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
         )
         text %= {"n": n, "wanted": settings.PHOTOS_PER_STUDENT}
         yield Todo(text=text, icon="add_a_photo", links=links, more=len(lacking) - len(links))
+    yield _todo(
+        photo_imports_for(user).filter(pk__in=WaitingPhoto.objects.values("photo_import")),
+        "admin:biometrics_facephoto_import",
+        icon="person_search",
+        text=lambda n: ngettext(
+            "%(n)d import has photos of whom it is not sure", "%(n)d imports have photos of whom it is not sure", n
+        ),
+    )
     if n := look_alikes_for(user).count():
         text = ngettext("%(n)d pair of students may be one person", "%(n)d pairs of students may be one person", n)
         link = Link(_("Compare the photos"), reverse("admin:biometrics_facephoto_same_person"))

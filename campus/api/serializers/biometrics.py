@@ -75,7 +75,7 @@ class WaitingFolderSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(source="match.reason", allow_blank=True)
 
     def get_candidates(self, folder: WaitingFolder) -> list[int]:
-        return [student.pk for student in folder.match.candidates]
+        return [student.pk for student in folder.suggestions]
 
 
 class FolderSerializer(serializers.Serializer[Any]):

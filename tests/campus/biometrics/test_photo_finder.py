@@ -109,6 +109,15 @@ def test_what_is_not_sure_names_whom_it_may_mean(course: Course, folder: str, ca
     assert why in str(found.reason)
 
 
+@pytest.mark.parametrize("folder", ["Dung Nguyen", "Nguyen Dung", "nguyễn, dung", "Dung Nguyen 2024"])
+def test_similar_names_are_suggested_and_never_taken(course: Course, folder: str) -> None:
+    enrol(course, ("1", "Dũng Nguyễn"), ("2", "Ann Lee"))
+    Student.objects.create(number="3", name="Dúng Nguyên")  # not of the class
+    found = match(course, folder)
+    assert (found.student, found.candidates) == (None, [])
+    assert [student.number for student in found.similar] == ["1"]
+
+
 def test_the_roster_decides_between_two_of_one_name(course: Course) -> None:
     enrol(course, ("1001", "Ann Lee"))
     Student.objects.create(number="1002", name="Ann Lee")

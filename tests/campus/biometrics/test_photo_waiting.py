@@ -127,6 +127,14 @@ def test_what_waits_goes_with_its_import(row: PhotoImport) -> None:
     assert not any(path.exists() for path in photos)
 
 
+def test_the_dashboard_says_that_photos_wait(row: PhotoImport) -> None:
+    client = Client()
+    client.force_login(row.user)
+    page = client.get(reverse("admin:index")).content.decode()
+    assert "1 import has photos of whom it is not sure" in page
+    assert reverse("admin:biometrics_facephoto_import", args=[row.pk]) in page
+
+
 def test_the_batches_of_a_folder_are_one_import(campus: Campus) -> None:
     user = factories.registrar()
 
