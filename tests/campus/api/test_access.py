@@ -5,12 +5,13 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from django.core.files.base import ContentFile
 from rest_framework.test import APIClient
 
 from campus.academics.calendar_links import renew_calendar_link
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.api.urls import router
-from campus.attendance.models import Snapshot
+from campus.attendance.models import Excuse, Snapshot
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
@@ -234,6 +235,8 @@ class TestLectures(Matrix):
         ("patch", "", {"title": "Loops again"}, 200),
         *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle")),
         ("post", "override/", {"records": [], "status": "late"}, 200),
+        ("post", "roll/", {"marks": []}, 200),
+        ("post", "roll/undo/", None, 400),  # nothing was changed
         ("post", "complete-footage/", None, 400),  # none is awaited
         ("post", "sign-off/", None, 200),
         ("delete", "", None, 400),  # it was held
@@ -248,6 +251,7 @@ class TestRecordings(Matrix):
         ("get", "progress/", None, 200),
         ("post", "retry/", None, 200),
         ("post", "cancel/", None, 200),
+        ("post", "dismiss/", None, 200),
         ("post", "restart/", None, 200),
     ]
     registrars = [("delete", "", None, 204)]
@@ -310,6 +314,16 @@ class TestChanges(Matrix):
     def row(self, world: World) -> Any:
         set_override(record=world.record, status="late", reason="bus", user=world.own)
         return world.record.changes.get()
+
+
+class TestExcuses(Matrix):
+    path = "excuses"
+    actions = [("get", "document/", None, 200), ("delete", "", None, 204)]
+    never = ("put", "patch")
+
+    def row(self, world: World) -> Any:
+        document = ContentFile(b"%PDF-", "attest.pdf")
+        return Excuse.objects.first() or factories.excuse(world.student, course=world.course, document=document)
 
 
 class TestSightings(Matrix):
