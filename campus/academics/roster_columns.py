@@ -57,8 +57,11 @@ def guess_columns(headers: Iterable[str]) -> dict[str, int]:
 
 
 def select_fields(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
-    """Field → text of a row, of the columns that were chosen; first and last name are put together."""
-    values = {field: row[index] for field, index in columns.items() if index < len(row)}
+    """Field → text of a row, of the columns that were chosen; first and last name are put together, and the number is
+    without the “.0” of statistics programs.
+    """
+    values = {field: row[index] for field, index in columns.items()}
+    values["number"] = re.sub(r"^(\d{1,15})\.0$", r"\1", values["number"])
     parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]
     if parts and "name" not in values:
         values["name"] = " ".join(part for part in parts if part)

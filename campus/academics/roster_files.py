@@ -95,7 +95,9 @@ def _read_csv(content: bytes, chosen: TableFormat) -> Table:
     if "\0" in text:
         raise UserError("This is neither a CSV file nor an Excel workbook (.xlsx). Save the roster as one of them.")
     if text.lstrip()[:1] == "<":
-        raise UserError("This is a web page. Open it in your spreadsheet program, and save the roster as .xlsx.")
+        raise UserError(
+            "This is a web page or an XML file. Open it in your spreadsheet program, and save the roster as .xlsx."
+        )
     separator = chosen.separator
     if re.match(rf"sep=[{SEPARATORS}](?:[\r\n]|$)", text, re.IGNORECASE):
         separator = separator or text[4]
@@ -116,6 +118,8 @@ def _find_encoding(content: bytes) -> str:
         return "utf-16-le"
     if content.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be"
+    if b"\x1b$" in content:
+        return "iso2022_jp"
     if b"\0" in content:
         # Separators and ends of lines are a byte and a zero.
         return "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
@@ -212,7 +216,7 @@ def _make_table(
     numbers: list[int] = []
     for number, line in enumerate(chain(first, cleaned), start=1):
         row = line[:width]
-        if number <= header_row or not any(row):
+        if number <= header_row or not any(row) or row == headers:  # printouts repeat the headers on each page
             continue
         if len(rows) == MAX_ROWS:
             raise UserError("The file has more than {count} rows. Split it.", count=MAX_ROWS)
@@ -235,5 +239,8 @@ def _make_table(
 
 
 def _clean_cell(text: str) -> str:
+    """The text of a cell, without what keeps a spreadsheet program from changing it: '0815 and ="0815" are 0815."""
     text = remove_invisible(text)
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_START else text
+    if kept := re.fullmatch(r'="([^"]*)"', text):
+        return kept[1]
+    return text[1:] if text[:1] == "'" and (text[1:2] in FORMULA_START or text[1:2].isdigit()) else text

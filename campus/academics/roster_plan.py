@@ -121,7 +121,7 @@ class _Planner:
         students = list(Student.objects.all())
         self.known = {student.number_key: student for student in students}
         self.by_pk = {student.pk: student for student in students}
-        self.numbers = {number_key(row[columns["number"]]) for row in table.rows}
+        self.numbers = {number_key(select_fields(row, columns)["number"]) for row in table.rows}
         self.same_people = same_people
         days = [columns[name] for name in ("from", "to") if name in columns]
         self.month_first = is_month_first(row[index] for row in table.rows for index in days)
@@ -176,7 +176,7 @@ class _Planner:
         prefetch_related_objects([student for row in self.plan.undecided for student in row.existing], "courses")
 
     def add_row(self, line: int, values: dict[str, str]) -> None:
-        number = values.get("number", "")
+        number = values["number"]
         reasons = list(_find_damage(values))
         student, changes = self.student(line, number, values, reasons)
         course = self.class_of(values.get("class", ""), reasons)
@@ -329,8 +329,23 @@ def _find_damage(values: Mapping[str, str]) -> Iterable[str]:
             yield _("“%(text)s” has characters that can't be read. Choose another encoding, or correct the row.") % {
                 "text": text[:100]
             }
+        if (original := _undo_garbling(text)) != text:
+            yield _("“%(text)s” was garbled by another program; it was “%(original)s”. Correct it.") % {
+                "text": text,
+                "original": original,
+            }
         if _FAILED_FORMULA.fullmatch(text):
             yield _("“%(text)s” is a formula that failed. Correct it.") % {"text": text}
+
+
+def _undo_garbling(text: str) -> str:
+    """A text in UTF-8 that a program has taken for Western European, as it was; other texts as they are."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("cp1252").decode()
+    except UnicodeError:
+        return text
 
 
 def _traits(student: Student) -> set[object]:

@@ -36,6 +36,9 @@ class Workbook:
                 names = set(archive.namelist())
                 if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED_BYTES:
                     raise UserError("Unpacked, the workbook is too large. Keep only the roster in it.")
+                book = archive.read("xl/workbook.xml") if "xl/workbook.xml" in names else b""
+            if b"http://purl.oclc.org/ooxml/" in book:
+                raise UserError("This workbook is of the kind “Strict Open XML”. Save it as an ordinary .xlsx.")
             for name, refusal in _OTHER_FILES.items():
                 if name in names:
                     raise UserError(refusal)
@@ -84,6 +87,8 @@ def _cell_text(cell: Any) -> str:
 
 def format_integer(value: int, number_format: str) -> str:
     """An integer in a spreadsheet's number format. Formats other than digits between literal texts are ignored."""
+    if re.search(r"\[[<>=]", number_format):
+        return str(value)
     shown: list[str] = []
     placeholders: list[int] = []
     for quoted, escaped, char in _FORMAT_PART.findall(number_format.partition(";")[0]):

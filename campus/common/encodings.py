@@ -20,18 +20,24 @@ ENCODINGS = {
     "cp1252": gettext_lazy("Western European (Windows)"),
     "cp1254": gettext_lazy("Turkish (Windows)"),
     "cp1250": gettext_lazy("Central European (Windows)"),
+    "iso8859_2": gettext_lazy("Central European (ISO)"),
     "cp1257": gettext_lazy("Baltic (Windows)"),
     "cp1251": gettext_lazy("Cyrillic (Windows)"),
     "cp1253": gettext_lazy("Greek (Windows)"),
     "cp1255": gettext_lazy("Hebrew (Windows)"),
     "cp1256": gettext_lazy("Arabic (Windows)"),
+    "koi8_r": gettext_lazy("Cyrillic (KOI8-R)"),
+    "cp866": gettext_lazy("Cyrillic (DOS)"),
     "cp949": gettext_lazy("Korean (Windows)"),
     "gb18030": gettext_lazy("Chinese, simplified (GBK)"),
     "big5": gettext_lazy("Chinese, traditional (Big5)"),
     "cp932": gettext_lazy("Japanese (Shift-JIS)"),
+    "euc_jp": gettext_lazy("Japanese (EUC)"),
+    "iso2022_jp": gettext_lazy("Japanese (ISO 2022)"),
     "cp874": gettext_lazy("Thai (Windows)"),
     "mac_roman": gettext_lazy("Western European (Mac)"),
     "cp850": gettext_lazy("Western European (DOS)"),
+    "cp852": gettext_lazy("Central European (DOS)"),
 }
 # The letters beyond A to Z of the languages that use an encoding.
 _ICELANDIC = "áðéíóúýþæö"
@@ -47,30 +53,53 @@ _WESTERN = (
     _ICELANDIC,
     "äëïöüéèó",
 )
+_CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíľňóôšťúýž", "áéíóöőúüű", "čćđšž", "ăâîşţșț", "äöüß")
+_CYRILLIC = (
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
+    "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
+    "абвгдђежзијклљмнњопрстћуфхцчџш",
+)
 _LETTERS: dict[str, tuple[str, ...]] = {
     "cp1252": _WESTERN,
     "mac_roman": _WESTERN,
     "cp850": _WESTERN,
-    "cp1250": ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíľňóôšťúýž", "áéíóöőúüű", "čćđšž", "ăâîşţșț", "äöüß"),
+    "cp1250": _CENTRAL,
+    "iso8859_2": _CENTRAL,
+    "cp852": _CENTRAL,
     "cp1254": ("çğıİöşüâîû", "äöüß"),
     "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž"),
-    "cp1251": (
-        "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
-        "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
-        "абвгдђежзијклљмнњопрстћуфхцчџш",
-    ),
+    "cp1251": _CYRILLIC,
+    "koi8_r": _CYRILLIC,
+    "cp866": _CYRILLIC,
     "cp1253": ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ",),
     "cp1255": ("אבגדהוזחטיךכלםמןנסעףפץצקרשת",),
     "cp1256": ("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگکی",),
     "cp874": ("".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE4F)])),),
 }
+
+
+def _is_common_in_japanese(char: str) -> bool:
+    return "\u3041" <= char <= "\u30ff" or 0x88 <= _lead_byte(char, "shift_jis") <= 0x98
+
+
+def _lead_byte(char: str, encoding: str) -> int:
+    """The first of the two bytes of a character; 0 where the encoding does not have it."""
+    try:
+        encoded = char.encode(encoding)
+    except UnicodeEncodeError:
+        return 0
+    return encoded[0] if len(encoded) == 2 else 0
+
+
 # The common characters of those languages whose characters are too many to list.
 _COMMON: dict[str, Callable[[str], bool]] = {
     "gb18030": lambda char: 0xB0 <= _lead_byte(char, "gb2312") <= 0xD7,
     "big5": lambda char: 0xA4 <= _lead_byte(char, "big5") <= 0xC6,
-    "cp932": lambda char: "\u3041" <= char <= "\u30ff" or 0x88 <= _lead_byte(char, "shift_jis") <= 0x98,
+    "cp932": _is_common_in_japanese,
+    "euc_jp": _is_common_in_japanese,
     "cp949": lambda char: "\uac00" <= char <= "\ud7a3" and _lead_byte(char, "euc_kr") > 0,
 }
+_FINAL_LETTERS = frozenset("ςךםןףץ")  # only at the end of a word
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0e31-\u0e4e])*")
 _PUNCTUATION = frozenset("’‘‚“”„–—«»·°ªº\u00a0、，・ー（）")  # noqa: RUF001
 _MAX_SAMPLE_LINES = 300
@@ -80,7 +109,7 @@ def guess_encoding(content: bytes) -> str:
     """Which one of ENCODINGS a text in an old encoding is most likely in."""
     lines = [line for line in content.splitlines() if not line.isascii()]
     sample = b"\n".join(lines[:_MAX_SAMPLE_LINES])
-    legacy = [name for name in ENCODINGS if not name.startswith("utf")]
+    legacy = [name for name in ENCODINGS if name in _LETTERS or name in _COMMON]
     ranks: dict[str, tuple[float, float, int]] = {}
     for match in from_bytes(sample, cp_isolation=legacy, preemptive_behaviour=False):
         for name in match.could_be_from_charset:
@@ -105,17 +134,8 @@ def _rate_name(word: str, encoding: str) -> float:
     letters = {char for char in word.replace("İ", "i").lower() if not char.isascii()}
     is_mixed = any(char.isascii() for char in word) and "LATIN" not in unicodedata.name(alphabets[0][0])
     possible = [alphabet for alphabet in alphabets if letters <= set(alphabet)]
-    if is_mixed or not possible:
+    if is_mixed or not possible or any(char in _FINAL_LETTERS for char in word[:-1]):
         return 0.0
     if possible == [_ICELANDIC]:
         return 0.9  # read as Icelandic, most Turkish names could be names too
     return 1.0 if word.istitle() or word.isupper() or word.lower() == word.upper() else 0.5
-
-
-def _lead_byte(char: str, encoding: str) -> int:
-    """The first of the two bytes of a character; 0 where the encoding does not have it."""
-    try:
-        encoded = char.encode(encoding)
-    except UnicodeEncodeError:
-        return 0
-    return encoded[0] if len(encoded) == 2 else 0

@@ -37,7 +37,11 @@ ROSTER = (["number", "name"], ["1001", "Ann Lee"])
     ("encoding", "names"),
     [
         ("cp1250", ["Łukasz Wójcik", "Tomáš Dvořák"]),
+        ("iso8859_2", ["Małgorzata Żak", "Tomáš Dvořák"]),
+        ("cp852", ["Łukasz Wójcik", "Tomáš Dvořák"]),
         ("cp1251", ["Иванов Сергей", "Щукина Ольга"]),
+        ("koi8_r", ["Иванов Сергей", "Щукина Ольга"]),
+        ("cp866", ["Иванов Сергей", "Щукина Ольга"]),
         ("cp1252", ["José García", "Zoë Åberg", "François Lefèvre"]),
         ("cp1253", ["Γιώργος Παπαδόπουλος", "Άννα Νικολάου"]),
         ("cp1254", ["Şule Y\u0131ld\u0131z"]),
@@ -48,6 +52,7 @@ ROSTER = (["number", "name"], ["1001", "Ann Lee"])
         ("gb18030", ["王小明"]),
         ("big5", ["陳大文", "林志玲"]),
         ("cp932", ["山田太郎"]),
+        ("euc_jp", ["山田太郎", "佐藤花子"]),
         ("cp949", ["김철수", "이영희"]),
         ("mac_roman", ["José García", "Jürgen Groß"]),
         ("cp850", ["José García", "Jürgen Groß"]),
@@ -96,6 +101,20 @@ def test_what_the_chosen_encoding_does_not_have_is_marked() -> None:
 def test_separator_and_row_of_headers_are_found(content: str, line: int) -> None:
     table = read_table(content.encode())
     assert (table.headers, table.rows, table.lines) == (["number", "name"], [["1001", "Ann Lee"]], [line])
+
+
+@pytest.mark.parametrize("cell", ["'001001", '="001001"', '"=""001001"""', " 001001\u00a0"])
+def test_what_keeps_a_spreadsheet_program_from_changing_a_number_is_no_part_of_it(cell: str) -> None:
+    assert read_table(f"number,name\n{cell},Ann Lee\n".encode()).rows == [["001001", "Ann Lee"]]
+
+
+def test_headers_that_are_repeated_on_each_page_are_no_students() -> None:
+    table = read_table(b"number,name\n1001,Ann Lee\nnumber,name\n1002,Bob Roe\n")
+    assert ([row[0] for row in table.rows], table.lines) == (["1001", "1002"], [2, 4])
+
+
+def test_japanese_of_e_mails_is_read() -> None:
+    assert read_table("number,name\n1,山田太郎\n".encode("iso2022_jp")).rows == [["1", "山田太郎"]]
 
 
 def test_other_separators_within_quotes_are_text() -> None:
@@ -157,6 +176,7 @@ def test_a_title_above_the_headers_of_a_workbook() -> None:
         (999_999_999_999_999, "General", "999999999999999"),
         (12345678901234567, "General", "1.23456789012346E+16"),
         ("1234", "0000000", "1234"),
+        (1234, "[<5000]000-000;0", "1234"),
     ],
 )
 def test_numbers_are_what_the_sheet_shows(value: object, number_format: str, shown: str) -> None:
@@ -180,6 +200,7 @@ def test_no_format_loses_digits(value: int, number_format: str) -> None:
     ("content", "sentence"),
     [
         (b"<html><table><tr><td>1</td></tr></table></html>", "web page"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><Workbook/>', "XML"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel file"),
         (b"%PDF-1.7", "PDF"),
         (b"PK\x03\x04 no workbook", "no Excel workbook"),

@@ -169,6 +169,7 @@ def test_columns_are_recognised_or_chosen(registrar: Client, course: Course) -> 
         ("2026-02-01,Eve,,,CS101,,", "is a date that a spreadsheet program made"),
         ("#REF!,Eve,,,CS101,,", "a formula that failed"),
         ("9,E\ufffdve,,,CS101,,", "characters that can't be read"),
+        ("9,ZoÃ«,,,CS101,,", "it was “Zoë”"),
         ("9,Eve,,,CS101,09/10/2026,", "can be two days"),
         ("9" * 41 + ",Eve,,,CS101,,", "at most 40 characters"),
         ("1,Ann,,,CS101,,", "in row 2 already"),
@@ -290,7 +291,15 @@ def ann(course: Course) -> Student:
 
 @pytest.mark.parametrize(
     "number",
-    ["\u200b1001", "1001\u200e", "10\u00a001", "\u0661\u0660\u0660\u0661", "\uff11\uff10\uff10\uff11"],
+    [
+        "\u200b1001",
+        "1001\u200e",
+        "10\u00a001",
+        "1001.0",
+        "'1001",
+        "\u0661\u0660\u0660\u0661",
+        "\uff11\uff10\uff10\uff11",
+    ],
 )
 def test_a_number_is_the_same_however_it_is_written(ann: Student, course: Course, number: str) -> None:
     content = f"number,name\n{number},Ann\u00a0Lee\u200b\n".encode()
