@@ -1,6 +1,5 @@
 """Recordings: upload, progress, retry and deletion."""
 
-from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,6 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from campus.api import filters
 from campus.api.base import Endpoint
@@ -90,22 +90,24 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @action(detail=True, methods=["post"], parser_classes=[JSONParser])
     def place(self, request: Request, pk: str) -> Response:
         """Say when the recording begins. The attendance is counted again at once."""
-        place = serializers.PlaceSerializer(data=request.data)
-        place.is_valid(raise_exception=True)
-        return self._call_service(partial(place_recording, offset=place.validated_data["offset"]))
+        return self._call_service(place_recording, serializers.PlaceSerializer)
 
     @extend_schema(request=serializers.MoveSerializer, responses=serializers.RecordingSerializer)
     @action(detail=True, methods=["post"], parser_classes=[JSONParser])
     def move(self, request: Request, pk: str) -> Response:
         """Say that the recording is of another lecture. Attendance is taken from it again there."""
-        move = serializers.MoveSerializer(data=request.data, context=self.get_serializer_context())
-        move.is_valid(raise_exception=True)
-        return self._call_service(partial(move_recording, lecture=move.validated_data["lecture"]))
+        return self._call_service(move_recording, serializers.MoveSerializer)
 
-    def _call_service(self, service: Any) -> Response:
+    def _call_service(self, service: Any, serializer_class: type[Serializer[Recording]] | None = None) -> Response:
+        """Call a service for the recording, with what the request's body says, if the service wants that."""
         recording = self.get_object()
         check_not_signed_off(self.request, recording.lecture)
-        service(recording=recording, user=request_user(self.request))
+        values = {}
+        if serializer_class:
+            serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
+            serializer.is_valid(raise_exception=True)
+            values = serializer.validated_data
+        service(recording=recording, user=request_user(self.request), **values)
         return self.respond_with(recording)
 
     @extend_schema(request=None, responses=serializers.RecordingSerializer)
@@ -137,9 +139,7 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     def change_picture(self, request: Request, pk: str) -> Response:
         """Change which video stream of an uploaded recording is read, or the shape, turning or mirroring of its
         pictures. Attendance is taken again."""
-        serializer = serializers.PictureSettingsSerializer(data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        return self._call_service(partial(change_picture, **serializer.validated_data))
+        return self._call_service(change_picture, serializers.PictureSettingsSerializer)
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)
