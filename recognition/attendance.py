@@ -24,18 +24,24 @@ from recognition.vectors import Floats
 
 logger = logging.getLogger(__name__)
 
-Status = Literal["present", "to confirm", "absent"]
+Status = Literal["present", "to confirm", "absent", "not recognisable"]
 
-STATUS_LABELS: dict[Status, str] = {"present": "Present", "to confirm": "To be confirmed", "absent": "Absent"}
+STATUS_LABELS: dict[Status, str] = {
+    "present": "Present",
+    "to confirm": "To be confirmed",
+    "absent": "Absent",
+    "not recognisable": "Not recognisable",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentAttendance:
     """One student in one recording.
 
-    `status` is "present", "to confirm" (a person has to look, see `crops`) or "absent". `intervals` are (start, end) in
-    seconds of the recording, `seconds` their sum and `share` their part of it (0..1). `confidence` is in 0..1. `crops`:
-    at most three face crops as JPEG, best first.
+    `status` is "present", "to confirm" (a person has to look, see `crops`), "absent", or "not recognisable" (there was
+    no usable photo, so nothing can be said). `intervals` are (start, end) in seconds of the recording, `seconds` their
+    sum and `share` their part of it (0..1). `confidence` is in 0..1. `crops`: at most three face crops as JPEG, best
+    first.
     """
 
     label: str
@@ -246,16 +252,23 @@ def _embed_photo(path: Path, embedder: Embedder, detector: Detector) -> tuple[Fl
 
 
 def _student(presence: Presence) -> StudentAttendance:
-    status: Status = "present" if presence.present else "to confirm" if presence.to_confirm else "absent"
     return StudentAttendance(
         label=presence.label,
-        status=status,
+        status=_status(presence),
         intervals=presence.intervals,
         seconds=presence.seconds,
         share=presence.share,
         confidence=presence.confidence,
         crops=presence.crops,
     )
+
+
+def _status(presence: Presence) -> Status:
+    if presence.present:
+        return "present"
+    if presence.to_confirm:
+        return "to confirm"
+    return "absent" if presence.recognisable else "not recognisable"
 
 
 def _student_row(student: StudentAttendance) -> StudentRow:

@@ -200,16 +200,18 @@ class EnrolmentPhoto:
     crop: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Whose face a person has: a label of the gallery, or None for a stranger.
 
     `score` is the cosine to the best student's template, `margin` how much lower the second best student's is.
+    `runner_up` is whom the face resembles most among the other students.
     """
 
     label: str | None
     score: float
     margin: float
+    runner_up: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +234,8 @@ class Presence:
 
     `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part
     of the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first. `to_confirm`: the
-    evidence is too weak for `present`, but a person should look at it; never together with `present`. `face_positions`
+    evidence is too weak for `present`, but a person should look at it; never together with `present`. Then `runner_up`
+    is the label of the student whom the face resembles next, where the gallery has another one. `face_positions`
     has one time and box for each time that the face was followed. Who is not `recognisable` is unknown to the gallery,
     and could not have been found.
     """
@@ -246,6 +249,7 @@ class Presence:
     confidence: float = 0.0
     crops: tuple[Crop, ...] = ()
     to_confirm: bool = False
+    runner_up: str | None = None
     face_positions: tuple[FacePosition, ...] = ()
 
 

@@ -74,10 +74,31 @@ def reject_match(*, sighting: Sighting, user: User, reason: str = "") -> Unknown
         face_positions=sighting.face_positions,
     )
     Sighting.objects.filter(pk=sighting.pk).update(
-        present=False, to_confirm=False, intervals=[], seconds=0, share=0, confidence=0, crops=[], face_positions=[]
+        present=False,
+        to_confirm=False,
+        runner_up=None,
+        intervals=[],
+        seconds=0,
+        share=0,
+        confidence=0,
+        crops=[],
+        face_positions=[],
     )
     _recount_and_log(lecture, user, ChangeKind.REJECTED, sighting.student, description, reason)
     return person
+
+
+@transaction.atomic
+def name_runner_up(*, sighting: Sighting, user: User) -> Student:
+    """Say that a face which is to be confirmed is that of the student whom it resembles next; returns that student.
+
+    Raises UserError where there is no such student.
+    """
+    student = sighting.runner_up
+    if student is None or not sighting.to_confirm:
+        raise UserError("The result has changed in the meantime. Open the lecture's page again.")
+    name_unknown_person(person=reject_match(sighting=sighting, user=user), student=student, user=user)
+    return student
 
 
 @transaction.atomic

@@ -57,6 +57,15 @@ class Sighting(models.Model):
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="sightings")
     present = models.BooleanField()
     to_confirm = models.BooleanField(_("to be confirmed"), default=False)
+    runner_up = models.ForeignKey(
+        Student,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("or else"),
+        help_text=_("Of a face that is to be confirmed: the student whom it resembles next."),
+    )
     recognisable = models.BooleanField(
         _("recognisable"), default=True, help_text=_("Whether the gallery knew the student's face.")
     )

@@ -48,12 +48,15 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
     Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     recording.sightings.all().delete()
     recording.unknown_people.all().delete()
+    roster = {presence.label for presence in attendance.presences}
     Sighting.objects.bulk_create(
         Sighting(
             recording=recording,
             student_id=int(presence.label),
             present=presence.present,
             to_confirm=presence.to_confirm,
+            # The gallery may also know students who have left.
+            runner_up_id=int(presence.runner_up) if presence.runner_up in roster else None,
             recognisable=presence.recognisable,
             intervals=[list(interval) for interval in presence.intervals],
             seconds=presence.seconds,

@@ -1,6 +1,6 @@
 """Which attendance and workbooks a user may see, who may change them, and what a lecture's recordings show."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -24,10 +24,18 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
+from campus.biometrics.models import FacePhoto
+from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
 from campus.recordings.models import Recording
 from campus.recordings.selectors import gaps_in_files, processed_intervals, recordings_for
+from recognition.messages import Message
 from recognition.types import IdentityOverride, Interval
+
+NO_USABLE_PHOTO = Message("There is no usable photo of this student.")
+ENROLLED_LATER = Message("The student was enrolled after attendance was taken. Take attendance again.")
+PHOTOS_CAME_LATER = Message("The photos came after attendance was taken. Take attendance again.")
+NOT_COVERED = Message("The footage shows less than half of the lecture.")
 
 
 def records_for(user: AnyUser) -> QuerySet[AttendanceRecord]:
@@ -81,7 +89,7 @@ def evidence_by_student(
     """
     scope = {"recording": recording} if recording else {"recording__lecture": lecture, "recording__held": False}
     evidence: dict[int, list[Sighting | UnknownPerson]] = {}
-    sightings = Sighting.objects.filter(**scope).select_related("recording").defer("face_positions")
+    sightings = Sighting.objects.filter(**scope).select_related("recording", "runner_up").defer("face_positions")
     for sighting in sightings.order_by("recording__created_at", "pk"):
         evidence.setdefault(sighting.student_id, []).append(sighting)
     named = UnknownPerson.objects.filter(**scope, override__student__isnull=False)
@@ -155,6 +163,23 @@ def _watched_intervals(lecture: Lecture, recording: Recording) -> list[Interval]
     if not watched:
         watched = subtract_intervals([(0.0, recording.duration)], gaps_in_files(recording))
     return merge_intervals(place_intervals(watched, recording.offset, lecture.length))
+
+
+def why_not_recognisable(lecture: Lecture, students: Collection[int]) -> dict[int, Message]:
+    """Why the machine could say nothing about these students of the lecture, by their ids."""
+    usable = FacePhoto.objects.filter(student__in=students, state__in=USABLE_VERDICTS)
+    with_photos = set(usable.values_list("student", flat=True))
+    compared = dict(
+        Sighting.objects.filter(recording__lecture=lecture, recording__held=False, student__in=students)
+        .order_by("recognisable")
+        .values_list("student", "recognisable")
+    )
+    return {
+        student: NO_USABLE_PHOTO
+        if student not in with_photos
+        else {None: ENROLLED_LATER, False: PHOTOS_CAME_LATER, True: NOT_COVERED}[compared.get(student)]
+        for student in students
+    }
 
 
 @dataclass(frozen=True, slots=True)

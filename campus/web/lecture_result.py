@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Student
 from campus.accounts.roles import AnyUser
-from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Status, UnknownPerson
-from campus.attendance.selectors import changes_for, evidence_by_student, unknown_people_for
+from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Sighting, Status, UnknownPerson
+from campus.attendance.selectors import changes_for, evidence_by_student, unknown_people_for, why_not_recognisable
+from campus.common.messages import LocalizedMessage, localize
 from campus.recordings.models import Recording
 from campus.web.faces import Picture, best_pictures, crop_pictures, enrolment_face_urls
 from campus.web.roll_table import RollTable, build_roll_table
@@ -24,6 +25,22 @@ class StudentToConfirm:
     record: AttendanceRecord
     pictures: list[Picture]
     enrolment_faces: list[str]
+    runner_up: "RunnerUp | None"
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The student whom a face to confirm resembles next."""
+
+    sighting: Sighting
+    student: Student
+    enrolment_faces: list[str]
+
+
+@dataclass(frozen=True)
+class UnrecognisableStudent:
+    record: AttendanceRecord
+    reason: LocalizedMessage
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class LectureResult:
     """The roll is of the whole lecture; everything else is of all its recordings, or of one."""
 
     roll: RollTable
+    not_recognisable: list[UnrecognisableStudent]
     to_confirm: list[StudentToConfirm]
     timeline: Timeline | None
     unknown_people: list[UnknownFace]
@@ -58,7 +76,17 @@ def build_lecture_result(
     )
     changes_shown = len(changes) if whole_log else MAX_CHANGES_SHOWN
     to_confirm = [record for record in records if record.status == Status.TO_CONFIRM]
-    enrolment_faces = enrolment_face_urls(user, [record.student_id for record in to_confirm])
+    runners_up = {
+        record.student_id: sighting
+        for record in to_confirm
+        for sighting in evidence.get(record.student_id, [])
+        if isinstance(sighting, Sighting) and sighting.to_confirm and sighting.runner_up
+    }
+    shown_students = [record.student_id for record in to_confirm]
+    shown_students += [sighting.runner_up_id for sighting in runners_up.values() if sighting.runner_up_id]
+    enrolment_faces = enrolment_face_urls(user, shown_students)
+    unrecognisable = [record for record in records if record.status == Status.NOT_RECOGNISABLE]
+    reasons = why_not_recognisable(lecture, [record.student_id for record in unrecognisable]) if unrecognisable else {}
     people = unknown_people_for(user).filter(recording__lecture=lecture)
     faces = _unknown_faces(people.filter(recording=recording) if recording else people)
     undecided = [face for face in faces if face.person.override is None]
@@ -69,8 +97,12 @@ def build_lecture_result(
                 record,
                 best_pictures(evidence.get(record.student_id, [])),
                 enrolment_faces.get(record.student_id, []),
+                _runner_up(runners_up.get(record.student_id), enrolment_faces),
             )
             for record in to_confirm
+        ],
+        not_recognisable=[
+            UnrecognisableStudent(record, localize(reasons[record.student_id])) for record in unrecognisable
         ],
         timeline=build_timeline(lecture, records, evidence),
         unknown_people=[face for face in undecided if not face.person.is_static],
@@ -79,6 +111,12 @@ def build_lecture_result(
         changes=changes[:changes_shown],
         hidden_changes=len(changes[changes_shown:]),
     )
+
+
+def _runner_up(sighting: Sighting | None, enrolment_faces: dict[int, list[str]]) -> RunnerUp | None:
+    if sighting is None or sighting.runner_up is None:
+        return None
+    return RunnerUp(sighting, sighting.runner_up, enrolment_faces.get(sighting.runner_up.pk, []))
 
 
 def _unknown_faces(people: QuerySet[UnknownPerson]) -> list[UnknownFace]:

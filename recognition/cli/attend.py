@@ -94,15 +94,17 @@ def format_table(result: AttendanceResult) -> Iterator[str]:
     """A line for each student, and one with the sums."""
     name_width = max((len(student.label) for student in result.students), default=4)
     counts = {status: sum(student.status == status for student in result.students) for status in STATUS_LABELS}
-    status_width = 16 if counts["to confirm"] else 8
+    status_width = 2 + max((len(STATUS_LABELS[student.status]) for student in result.students), default=6)
     for student in result.students:
         spans = ", ".join(f"{format_time(start)}-{format_time(end)}" for start, end in student.intervals)
-        confidence = f"{student.confidence:5.0%}" if student.status != "absent" else ""
+        confidence = f"{student.confidence:5.0%}" if student.intervals or student.confidence else ""
         status = STATUS_LABELS[student.status].lower()
         yield f"{student.label:{name_width}}  {status:{status_width}}{spans:16}{confidence}"
     sums = [f"{counts['present']} of {len(result.students)} present"]
     if counts["to confirm"]:
         sums.append(f"{counts['to confirm']} to be confirmed")
+    if counts["not recognisable"]:
+        sums.append(f"{counts['not recognisable']} not recognisable")
     sums.append(f"{len(result.unknown)} unknown")
     if result.static_faces:
         sums.append(f"{len(result.static_faces)} on a wall or a screen")

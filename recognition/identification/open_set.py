@@ -63,8 +63,11 @@ def identify(
 
 def _identity(gallery: Gallery, scores: Floats, student: int) -> Identity:
     second, best = np.sort(np.append(scores, [-1.0, -1.0]))[-2:]
-    label = None if student == UNASSIGNED else gallery.labels[student]
-    return Identity(label, score=float(best), margin=float(best - second))
+    if student == UNASSIGNED:
+        return Identity(label=None, score=float(best), margin=float(best - second))
+    others = [gallery.labels[k] for k in np.argsort(-scores) if k != student]
+    runner_up = others[0] if others else None
+    return Identity(label=gallery.labels[student], score=float(best), margin=float(best - second), runner_up=runner_up)
 
 
 def _lead(scores: Floats, student: int, free: Mask) -> float:

@@ -31,9 +31,7 @@ from recognition.types import (
 
 _Match = tuple[Person, Identity]
 
-TO_CONFIRM_FPIR_FACTOR = (
-    10  # times the wanted rate of strangers: doubtful faces of a photo are put to a person up to this
-)
+TO_CONFIRM_FPIR_FACTOR = 10  # times the wanted rate of strangers: doubtful faces are put to a person up to this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +82,7 @@ def vote(
     if not info.is_photo:
         people, static_faces = separate_static_faces(people, gallery.linking_threshold)
     excluded = _excluded_students(people, overridden, overrides, gallery)
-    identities, certain_labels = _identify(people, gallery, policy.strictness, excluded, is_photo=info.is_photo)
+    identities, certain_labels = _identify(people, gallery, policy.strictness, excluded)
 
     matches: dict[str | None, list[_Match]] = {}
     for person, identity in zip(people, identities, strict=True):
@@ -134,6 +132,7 @@ def _presence(
     intervals = timing.intervals(people)
     seconds = sum(end - start for start, end in intervals)
     observations = sum(person.observation_count for person in people)
+    best = max((identity for _, identity in matches), key=lambda identity: identity.score)
     threshold = float(gallery.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1))
     return Presence(
         label=label,
@@ -141,9 +140,10 @@ def _presence(
         intervals=intervals,
         seconds=seconds,
         share=min(seconds / timing.duration, 1.0) if timing.duration else 1.0,
-        confidence=confidence(max(identity.score for _, identity in matches), threshold),
+        confidence=confidence(best.score, threshold),
         crops=best_crops(people),
         to_confirm=not is_certain,
+        runner_up=None if is_certain else best.runner_up,
         face_positions=tuple(person.face_position for person in people),
     )
 
@@ -173,15 +173,12 @@ def _check_embedders(results: Sequence[SegmentResult], gallery: Gallery) -> None
 
 
 def _identify(
-    people: Sequence[Person], gallery: Gallery, strictness: str, excluded: NDArray[np.bool_], *, is_photo: bool
+    people: Sequence[Person], gallery: Gallery, strictness: str, excluded: NDArray[np.bool_]
 ) -> tuple[list[Identity], set[str | None]]:
     """Who each person is, and the labels of those who are certain. The other labels are to be confirmed."""
     fpir, margin = FPIR_BY_STRICTNESS[strictness], gallery.operating_points[strictness].margin
     identities = identify(people, gallery, fpir, margin, excluded)
     certain_labels = {identity.label for identity in identities}
-    if not is_photo:
-        return identities, certain_labels
-    # A video gives a face more observations; in a photo there is only one, so a person decides on the doubtful ones.
     doubtful = identify(people, gallery, TO_CONFIRM_FPIR_FACTOR * fpir, margin, excluded)
     merged = [
         identity if identity.label is not None or other.label in certain_labels else other

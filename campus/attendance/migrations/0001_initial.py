@@ -171,6 +171,7 @@ class Migration(migrations.Migration):
                 ('crops', models.JSONField(default=list)),
                 ('face_positions', models.JSONField(default=list)),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sightings', to='recordings.recording')),
+                ('runner_up', models.ForeignKey(blank=True, help_text='Of a face that is to be confirmed: the student whom it resembles next.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='academics.student', verbose_name='or else')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sightings', to='academics.student')),
             ],
             options={

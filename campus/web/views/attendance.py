@@ -194,6 +194,10 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
             messages.success(
                 request, _("Not {name}. The face is now among the unknown people.").format(name=row.student.name)
             )
+        elif action == "runner-up":
+            student = face_overrides.name_runner_up(sighting=row, user=request.user)
+            messages.success(request, _("Identified as {name}.").format(name=student.name))
+            return _redirect_to_result(row.recording.lecture_id)
         elif action == "add-photos":
             _report_added_photos(
                 request, face_overrides.add_crops_to_enrolment_photos(face=row, student=row.student, user=request.user)

@@ -153,7 +153,7 @@ def test_a_video_needs_three_samples_and_a_photo_one(gallery) -> None:
     assert photo.presences[2].share == 1
 
 
-def test_a_doubtful_face_is_to_confirm_in_a_photo_and_nobody_in_a_video(gallery) -> None:
+def test_a_doubtful_face_is_to_confirm_with_the_next_likeliest_name(gallery) -> None:
     vector = gallery.templates[5].astype(float)
     aside = normalise(embeddings_of(900, 1)[0] - (embeddings_of(900, 1)[0] @ vector) * vector)
     between = float(gallery.impostor_model.threshold(1, 0.004, 20))
@@ -163,15 +163,23 @@ def test_a_doubtful_face_is_to_confirm_in_a_photo_and_nobody_in_a_video(gallery)
     )
     five = vote([result(face)], gallery, ROSTER, PHOTO).presences[5]
     assert (five.present, five.to_confirm, len(five.crops)) == (False, True, 1)
+    scores = gallery.templates @ face.embeddings[0]
+    assert five.runner_up == gallery.labels[np.argsort(-scores)[1]]
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
     five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
-    assert (five.present, five.to_confirm) == (False, False)
+    assert (five.present, five.to_confirm) == (False, True)
+
+
+def test_who_has_no_usable_photo_is_not_recognisable(gallery) -> None:
+    *_, unknown = vote([result(track(2, ALL_MINUTE))], gallery, [*ROSTER, "without photos"], MINUTE).presences
+    assert (unknown.present, unknown.recognisable) == (False, False)
 
 
 def test_doubtful_faces_of_a_photo_change_no_certain_one(gallery, monkeypatch) -> None:
     answers = iter([("3", None, None), ("4", "3", "5")])  # by the strictness's rate, and with doubt
     monkeypatch.setattr(
-        "recognition.identification.vote.identify", lambda *_: [Identity(label, 0.97, 0.01) for label in next(answers)]
+        "recognition.identification.vote.identify",
+        lambda *_: [Identity(label=label, score=0.97, margin=0.01) for label in next(answers)],
     )
     faces = [track(person, np.array([0.0]), x=200 * person) for person in (3, 7, 5)]
     attendance = vote([result(*faces)], gallery, ROSTER, PHOTO)
