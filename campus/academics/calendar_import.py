@@ -81,9 +81,10 @@ def _find_moved(
     by_uid: dict[tuple[int, str], Lecture],
     by_time: dict[tuple[int, datetime], Lecture],
 ) -> dict[tuple[int, str], Lecture]:
-    """Lectures that were moved in a calendar that gives many events one UID, by class and the UID of their entry.
+    """Lectures that were moved where many have one UID, by class and the UID of their entry now.
 
-    Of such a UID, one lecture is no longer in the calendar, and one entry is new.
+    As many lectures of the UID are no longer in the calendar as entries of it are new; they are the same in order of
+    time.
     """
     fresh: defaultdict[tuple[int, str], list[CalendarEntry]] = defaultdict(list)
     left = {lecture.pk: lecture for lecture in by_uid.values()}
@@ -98,11 +99,14 @@ def _find_moved(
     missing: defaultdict[tuple[int, str], list[Lecture]] = defaultdict(list)
     for lecture in left.values():
         missing[lecture.course_id, event_uid(lecture.uid)].append(lecture)
-    return {
-        (course, entries[0].uid): missing[course, uid][0]
-        for (course, uid), entries in fresh.items()
-        if len(entries) == len(missing[course, uid]) == 1
-    }
+    moved = {}
+    for (course_id, uid), entries in fresh.items():
+        lectures = missing[course_id, uid]
+        if len(lectures) == len(entries):
+            lectures.sort(key=lambda lecture: lecture.starts_at)
+            entries.sort(key=lambda entry: entry.starts_at or timezone.now())
+            moved |= {(course_id, entry.uid): lecture for entry, lecture in zip(entries, lectures, strict=True)}
+    return moved
 
 
 def _gone(lectures: Iterable[Lecture], rows: Iterable[PlannedEntry]) -> Iterator[PlannedEntry]:

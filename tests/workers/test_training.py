@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from campus.biometrics.models import FacePhoto
+from campus.attendance.student_merge import merge_students
+from campus.biometrics.models import FacePhoto, LookAlike
 from campus.biometrics.selectors import needs_training, photos_digest
 from campus.biometrics.services import delete_photo, move_photo
 from recognition.identification import gallery as galleries
@@ -65,6 +66,26 @@ def test_students_of_other_classes_serve_as_strangers(monkeypatch: pytest.Monkey
     assert gallery.state == "ready"
     assert given[0].shape == (1, 128)
     assert gallery.students == 2
+
+
+def test_one_person_under_two_numbers_is_found_and_never_said_absent() -> None:
+    course = create_class(2)
+    other_number = factories.student()
+    factories.enrol(course, other_number)
+    add_photos(other_number, 0)  # the person of the first student
+    present, absent = course.students.exclude(pk=other_number.pk).order_by("pk")
+    train_gallery(course)
+    pair = LookAlike.objects.get()
+    assert {pair.first, pair.second} == {present, other_number}
+    recording = run_vote(create_processed_recording(course, [[0], [0]]))
+    statuses = dict(recording.lecture.records.values_list("student", "machine_status"))
+    assert statuses[absent.pk] == "absent"
+    assert {statuses[present.pk], statuses[other_number.pk]} <= {"to_confirm", "not_recognisable"}
+    merge_students(duplicate=other_number, student=present, user=factories.registrar())
+    train_gallery(course)
+    recording = run_vote(create_processed_recording(course, [[0], [0]]))
+    assert recording.lecture.records.get(student=present).machine_status == "present"
+    assert recording.lecture.records.get(student=absent).machine_status == "absent"
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])

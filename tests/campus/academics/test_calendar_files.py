@@ -286,6 +286,16 @@ def test_weeks_with_one_uid_are_lectures_each_that_stay_and_move(course: Course)
     assert take(ics(*weeks), complete=True) == {EntryChange.SAME: 3}
 
 
+def test_a_series_that_is_moved_as_a_whole_moves_its_lectures(course: Course):
+    take(ics(WEEKLY))
+    lectures = list(course.lectures.order_by("starts_at"))
+    later = [line.replace("T091500", "T141500").replace("T104500", "T154500") for line in WEEKLY]
+    assert take(ics(later), complete=True) == {EntryChange.CHANGED: 3}
+    assert list(course.lectures.order_by("starts_at")) == lectures
+    assert {lecture.starts_at.hour for lecture in course.lectures.all()} == {12, 13}
+    assert take(ics(later), complete=True) == {EntryChange.SAME: 3}
+
+
 def test_an_event_that_becomes_the_first_of_several_is_still_the_same_lecture(course: Course):
     take(ics(single("a", "20990302T090000Z")))
     both = ics(single("a", "20990302T090000Z"), single("a", "20990309T090000Z"))

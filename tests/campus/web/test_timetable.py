@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from icalendar import Calendar
+from rest_framework.test import APIClient
 
 from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries
 from campus.accounts.roles import Role
@@ -93,6 +94,21 @@ def test_a_calendar_is_imported_after_a_look(registrar: Client, world: World):
     answer = registrar.post(address, {"payload": page.context["payload"]}, follow=True)
     assert "3 new" in answer.content.decode()
     assert world.course.lectures.count() == 4
+
+
+def test_what_repeats_without_an_end_is_asked_for_the_end_of_the_term(world: World) -> None:
+    client = Client()
+    client.force_login(world.registrar)
+    address = reverse("admin:academics_lecture_calendar_import")
+    forever = ics([*single("a", "20990323T090000Z"), "RRULE:FREQ=WEEKLY"])
+    page = client.post(address, {"file": SimpleUploadedFile("a.ics", forever)}).content.decode()
+    assert "Say which day is the last of the term" in page
+    page = client.post(address, {"file": SimpleUploadedFile("a.ics", forever), "until": "2099-04-13"}).content.decode()
+    assert "new: 4" in page
+    api = APIClient()
+    api.force_authenticate(world.registrar)
+    wish = {"file": SimpleUploadedFile("a.ics", forever), "until": "2099-04-13", "dry_run": True}
+    assert len(api.post("/api/v1/lectures/import/", wish, format="multipart").json()["rows"]) == 4
 
 
 def test_lectures_that_are_gone_are_shown_and_cancelled_with_the_tick(registrar: Client, world: World):
