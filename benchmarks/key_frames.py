@@ -1,9 +1,9 @@
 """What key frames cost: `python -m benchmarks.key_frames [--minutes 10] [--shared FOLDER]`.
 
 The clip of a street in 1080p is repeated and encoded with a key frame every 2 seconds (usual for cameras), every 10
-(the default of x264), and with a single one. Prints how long each takes in one process: to probe, plan and sample it, and
-with its faces found, followed and embedded, as a worker does. Exits with 1 if the latter takes more than twice as long
-for a single key frame as for one every 10 seconds.
+(what x264 does by itself), and with a single one. Prints how long each takes in one process: to probe, plan and sample
+it, and with its faces found, followed and embedded, as a worker does. Exits with 1 if the latter takes more than twice
+as long for a single key frame as for one every 10 seconds.
 """
 
 import argparse

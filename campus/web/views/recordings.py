@@ -109,6 +109,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
     recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report", "uploaded_by")
     recording = get_object_or_404(recordings, pk=pk)
     progress = progress_of(recording)
+    in_work = recording.state in OPEN_STATES
     context = {
         "recording": recording,
         "lecture": recording.lecture,
@@ -116,9 +117,10 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "provisional": recording.provisional,
         "clips": recording.clips.select_related("footage_file").order_by("recording_start"),
         "recognised_students": with_faces(request.user, progress["recognised_students"]),
-        "in_work": recording.state in OPEN_STATES,
-        "notes": describe_reading(recording),
-        "previews": request_previews(recording) if recording.info.get("other_streams") else [],
+        "in_work": in_work,
+        # Until it has been counted again, the recording says how it was read before.
+        "notes": [] if in_work else describe_reading(recording),
+        "previews": request_previews(recording) if recording.info.get("other_streams") and not in_work else [],
         "used_stream": used_stream(recording),
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),

@@ -48,6 +48,7 @@ def test_the_page_says_which_stream_was_used_and_another_can_be_used(lecturer: C
     lecturer.post(address(recording, "recording-stream", 1))
     recording.refresh_from_db()
     assert (recording.stream, recording.state) == (1, "uploaded")
+    assert "Stream 2" not in lecturer.get(address(recording, "recording")).content.decode(), "it may soon be another"
 
 
 def test_a_stream_that_is_not_there_cannot_be_used(lecturer: Client, world: World) -> None:
