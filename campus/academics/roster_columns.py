@@ -26,10 +26,11 @@ FIELDS = {
 }
 ALIASES = {
     "number": "student number, student id, id number, id, reg no, registration number, matriculation number, "
-    "matrikelnummer, matrikelnr",
-    "name": "full name, student, student name, vollständiger name",
-    "first_name": "first name, firstname, given name, vorname",
-    "last_name": "last name, lastname, surname, family name, nachname, familienname",
+    "student no, student nr, roll no, roll number, sis user id, matrikelnummer, matrikelnr, matricule, "
+    "numéro étudiant, matrícula, matricola",
+    "name": "full name, student, student name, display name, vollständiger name",
+    "first_name": "first name, firstname, given name, forename, vorname, prénom, nombre",
+    "last_name": "last name, lastname, surname, family name, nachname, familienname, nom, apellidos, cognome",
     "email": "e mail, mail, email address, e mail address, e mail adresse",
     "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
     "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",

@@ -205,33 +205,34 @@ def _guess_header_row(rows: list[list[str]]) -> int:
 def _make_table(
     lines: Iterator[list[str]], chosen: TableFormat, *, sheets: list[str] | None = None, doubtful: str = ""
 ) -> Table:
-    cleaned = ([_clean_cell(cell) for cell in line[:MAX_COLUMNS]] for line in lines)
+    cleaned = ([_clean_cell(cell) for cell in line[:MAX_COLUMNS]] if any(line) else [] for line in lines)
     first = list(islice(cleaned, MAX_HEADER_ROW))
     header_row = _guess_header_row(first) if chosen.header_row is None else chosen.header_row
     headers = [cell[:100] for cell in (first[header_row - 1] if 0 < header_row <= len(first) else [])]
     while headers and not headers[-1]:
         headers.pop()
     width = len(headers) if header_row else max(map(len, first), default=0)
-    rows: list[list[str]] = []
-    numbers: list[int] = []
+    filled: list[tuple[int, list[str]]] = []
     for number, line in enumerate(chain(first, cleaned), start=1):
         row = line[:width]
-        if number <= header_row or not any(row) or row == headers:  # printouts repeat the headers on each page
+        if number <= header_row or not any(row):
             continue
-        if len(rows) == MAX_ROWS:
+        if len(filled) == MAX_ROWS:
             raise UserError("The file has more than {count} rows. Split it.", count=MAX_ROWS)
-        rows.append(row + [""] * (width - len(row)))
-        numbers.append(number)
-    if not rows:
+        filled.append((number, row + [""] * (width - len(row))))
+    # Printouts repeat the headers on each page.
+    lines_and_rows = [(number, row) for number, row in filled if row != headers]
+    if not lines_and_rows:
         raise UserError(
             "There are no rows in the file. Its first row should name the columns: {columns}.",
             columns=", ".join(COLUMNS),
         )
+    numbers, rows = zip(*lines_and_rows, strict=True)
     foreign = dict.fromkeys(cell for row in rows for cell in row if not cell.isascii()) if doubtful else {}
     return Table(
         headers=headers or [str(number) for number in range(1, width + 1)],
-        rows=rows,
-        lines=numbers,
+        rows=list(rows),
+        lines=list(numbers),
         format=replace(chosen, header_row=header_row),
         sheets=sheets or [],
         doubtful_texts=list(islice((cell for cell in foreign if cell in doubtful), MAX_DOUBTFUL_TEXTS)),

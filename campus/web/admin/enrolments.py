@@ -1,16 +1,19 @@
 """Enrolments: a list of their own, and parts of the pages of classes and of students."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
@@ -18,7 +21,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Enrolment
 from campus.academics.services import set_enrolment_starts
-from campus.web.admin.base import RegistrarAdmin, call_service, render_change_link
+from campus.attendance.roster_changes import recordings_before_enrolment
+from campus.web.admin.base import RegistrarAdmin, call_service, render_change_link, render_link
+
+MAX_LINKED_RECORDINGS = 80  # in one address
 
 
 class LinkWidget(forms.Widget):
@@ -65,6 +71,23 @@ class ClassesInline(EnrolmentInline):
     verbose_name_plural = gettext_lazy("classes")
 
 
+def offer_to_look_again(request: HttpRequest, courses: Collection[int]) -> None:
+    """Say which recordings of these classes were counted before all students were enrolled, and how to repeat that."""
+    recordings = recordings_before_enrolment(courses)
+    if not recordings:
+        return
+    text = ngettext(
+        "%(n)d recording was counted before all of these students were enrolled. To look for them in it, select it "
+        "and choose “Take attendance again”:",
+        "%(n)d recordings were counted before all of these students were enrolled. To look for them in these, select "
+        "them and choose “Take attendance again”:",
+        len(recordings),
+    ) % {"n": len(recordings)}
+    query = {"id__in": ",".join(str(recording.pk) for recording in recordings[:MAX_LINKED_RECORDINGS])}
+    link = render_link(reverse("admin:recordings_recording_changelist", query=query), _("Recordings"))
+    messages.warning(request, format_html("{} {}", text, link))
+
+
 class StartForm(forms.Form):
     """A first day for the selected enrolments. The hidden fields are those of the list's form, to run the action
     again.
@@ -107,6 +130,7 @@ class EnrolmentAdmin(RegistrarAdmin):
             count = call_service(request, lambda: set_enrolment_starts(enrolments=queryset, start=start), "")
             if count is not None:
                 self.message_user(request, _("First day of enrolments changed: %(n)d.") % {"n": count})
+                offer_to_look_again(request, set(queryset.values_list("course", flat=True)))
             return None
         context = {
             **self.admin_site.each_context(request),

@@ -14,7 +14,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -24,16 +23,15 @@ from campus.academics.roster_files import TableFormat, read_table
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import courses_for, students_for
-from campus.attendance.roster_changes import recordings_before_enrolment
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
-from campus.web.admin.base import render_badge, render_link
+from campus.web.admin.base import render_badge
+from campus.web.admin.enrolments import offer_to_look_again
 from campus.web.admin.roster_forms import ColumnsForm, ExportForm, FormatForm, ImportForm, RosterForm
 
 MAX_ROWS_PER_TABLE = 100
 UPLOAD_RETENTION = timedelta(days=1)  # files that nobody imports are then deleted
 UPLOAD_FOLDER = "rosters"
-MAX_LINKED_RECORDINGS = 80  # in one address
 
 
 def may_import(request: HttpRequest) -> bool:
@@ -120,7 +118,8 @@ def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
                 )
                 default_storage.delete(_stored_name(request, pk))
                 messages.success(request, _success_message(done, complete))
-                _offer_to_look_again(request, done)
+                changed = [*done.enrolments_new, *done.enrolments_changed]
+                offer_to_look_again(request, {enrolment.course_id for enrolment in changed})
                 return redirect("admin:academics_student_changelist")
         except UserError as error:
             problem = str(error)
@@ -186,24 +185,6 @@ def _success_message(plan: RosterPlan, complete: bool) -> str:
     if complete:
         parts.append(_("%(n)d ended") % {"n": len(plan.leaving)})
     return _("Roster imported: %(what)s, %(n)d unchanged.") % {"what": ", ".join(parts), "n": plan.unchanged}
-
-
-def _offer_to_look_again(request: HttpRequest, plan: RosterPlan) -> None:
-    """Say which recordings were counted before these students were enrolled."""
-    courses = {row.course_id for row in [*plan.enrolments_new, *plan.enrolments_changed]}
-    recordings = recordings_before_enrolment(courses)
-    if not recordings:
-        return
-    text = ngettext(
-        "%(n)d recording was counted before all of these students were enrolled. To look for them in it, select it "
-        "and choose “Take attendance again”:",
-        "%(n)d recordings were counted before all of these students were enrolled. To look for them in these, select "
-        "them and choose “Take attendance again”:",
-        len(recordings),
-    ) % {"n": len(recordings)}
-    query = {"id__in": ",".join(str(recording.pk) for recording in recordings[:MAX_LINKED_RECORDINGS])}
-    link = render_link(reverse("admin:recordings_recording_changelist", query=query), _("Recordings"))
-    messages.warning(request, format_html("{} {}", text, link))
 
 
 def _preview_tables(plan: RosterPlan) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from campus.academics.roster_columns import is_month_first, parse_day
+from campus.academics.roster_columns import guess_columns, is_month_first, parse_day
 from campus.academics.roster_files import TableFormat, read_table
 from campus.academics.roster_workbooks import format_integer
 from campus.common.errors import UserError
@@ -115,6 +115,11 @@ def test_headers_that_are_repeated_on_each_page_are_no_students() -> None:
 
 def test_japanese_of_e_mails_is_read() -> None:
     assert read_table("number,name\n1,山田太郎\n".encode("iso2022_jp")).rows == [["1", "山田太郎"]]
+
+
+def test_headers_of_other_languages_are_known() -> None:
+    table = read_table("Liste des étudiants\nMatricule;Nom;Prénom\n1001;Lee;Ann\n".encode())
+    assert guess_columns(table.headers) == {"number": 0, "last_name": 1, "first_name": 2}
 
 
 def test_other_separators_within_quotes_are_text() -> None:

@@ -143,3 +143,10 @@ def test_a_hostile_name_takes_no_time(course: Course) -> None:
     enrol(course, ("1", "Ann"))
     for name in ("1" * 60_000, "a1" * 30_000, "1 " * 30_000, "_" * 60_000, "1" * 300, "_1" * 150):
         assert match(course, name).student is None
+
+
+def test_numbers_that_differ_by_capitals_are_of_two_students_where_the_institution_says_so(settings: Any) -> None:
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = True
+    small, capital = (Student.objects.create(number=number, name="Ann Lee") for number in ("m5001", "M5001"))
+    finder = StudentFinder(None)
+    assert [finder.match([number]).student for number in ("m5001", "M5001", "\u200bM5001")] == [small, capital, capital]
