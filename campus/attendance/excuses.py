@@ -2,6 +2,7 @@
 themselves (`AttendanceRecord.excuse_reason`); here is who may enter and withdraw one.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import PurePath
 from typing import Any
@@ -85,11 +86,13 @@ def withdraw_excuse(*, excuse: Excuse, user: User) -> None:
     excuse.save(update_fields=["withdrawn_at", "withdrawn_by"])
 
 
-def can_withdraw(user: User, excuse: Excuse) -> bool:
-    """Whether the user may withdraw the excuse, as long as no lecture is signed off."""
-    if excuse.withdrawn_at or is_auditor(user):
-        return False
-    return is_registrar(user) or excuse.course in courses_for(user)
+def with_right_to_withdraw(user: User, excuses: Iterable[Excuse]) -> list[tuple[Excuse, bool]]:
+    """The excuses, each with whether the user may withdraw it, as long as no lecture is signed off."""
+    if is_auditor(user):
+        return [(excuse, False) for excuse in excuses]
+    courses = {None} if is_registrar(user) else set()
+    courses |= set(courses_for(user).values_list("pk", flat=True))
+    return [(excuse, not excuse.withdrawn_at and excuse.course_id in courses) for excuse in excuses]
 
 
 def _check_may_excuse(user: User, course: Course | None) -> None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from campus.academics.models import Student
 from campus.academics.selectors import courses_for, lecture_roster, lectures_for, students_for
-from campus.attendance.excuses import can_withdraw, create_excuse, withdraw_excuse
+from campus.attendance.excuses import create_excuse, with_right_to_withdraw, withdraw_excuse
 from campus.attendance.selectors import excuses_for
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
@@ -37,7 +37,7 @@ def excuses(request: StaffRequest) -> HttpResponse:
     context = {
         "course": course,
         "page": page,
-        "rows": [(excuse, can_withdraw(request.user, excuse)) for excuse in page],
+        "rows": with_right_to_withdraw(request.user, page),
         "asked": f"course={course.pk}" if course else "",
     }
     return render(request, "web/excuses.html", context)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from campus.academics.models import Enrolment
 from campus.academics.selectors import courses_for, students_for
-from campus.attendance.excuses import can_withdraw
+from campus.attendance.excuses import with_right_to_withdraw
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.selectors import excuses_for
 from campus.web.term_forms import CompareForm, TermForm
@@ -46,7 +46,7 @@ def student(request: StaffRequest, pk: int) -> HttpResponse:
         "classes": classes,
         "plot": plot,
         "form": form,
-        "excuses": [(excuse, can_withdraw(request.user, excuse)) for excuse in excuses],
+        "excuses": with_right_to_withdraw(request.user, excuses),
     }
     return render(request, "web/student.html", context)
 
