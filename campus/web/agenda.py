@@ -17,6 +17,7 @@ from campus.attendance.models import Status
 from campus.attendance.selectors import held_lectures, records_for
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
+from campus.recordings.review import review_messages
 from campus.recordings.selectors import recordings_for
 
 MAX_TODAYS_LECTURES = 40
@@ -62,7 +63,12 @@ def agenda_for(user: User) -> Agenda:
     return Agenda(
         list(today.order_by("starts_at", "pk")[:MAX_TODAYS_LECTURES]),
         list(upcoming[:MAX_UPCOMING_LECTURES]),
-        [*_failed_recordings(user), *_lectures_to_confirm(user, now), *_lectures_without_recording(user, now)],
+        [
+            *_recordings_to_check(user, now),
+            *_failed_recordings(user),
+            *_lectures_to_confirm(user, now),
+            *_lectures_without_recording(user, now),
+        ],
     )
 
 
@@ -90,6 +96,21 @@ def _describe_failure(recording: Recording) -> str:
     if recording.state == Recording.State.CANCELLED:
         return _("%(file)s was cancelled.") % {"file": recording.original_name}
     return _("%(file)s failed: %(why)s") % {"file": recording.original_name, "why": recording.error}
+
+
+def _recordings_to_check(user: User, now: datetime) -> list[Todo]:
+    waiting = recordings_for(user).filter(
+        lecture__starts_at__gt=now - 2 * TODO_PERIOD, lecture__cancelled=False, state=Recording.State.NEEDS_REVIEW
+    )
+    waiting = waiting.select_related("lecture__course").order_by("-lecture__starts_at", "pk")
+    return [
+        Todo(
+            recording.lecture,
+            " ".join([_("Please check this recording before it counts."), *map(str, review_messages(recording))]),
+            reverse("recording", args=[recording.pk]),
+        )
+        for recording in waiting[:MAX_TODOS_OF_A_KIND]
+    ]
 
 
 def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:

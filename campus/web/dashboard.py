@@ -156,6 +156,8 @@ def _lecture_state(lecture: Any) -> tuple[str, str]:
         return _("signed off"), "success"
     if states & set(OPEN_STATES):
         return _("in progress"), "info"
+    if Recording.State.NEEDS_REVIEW in states:
+        return _("recording to check"), "warning"
     if lecture.to_confirm:
         return _("to confirm"), "warning"
     if lecture.held:
@@ -189,6 +191,15 @@ def _todos(user: AnyUser) -> Iterator[Todo]:
 
 def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
     since = timezone.now() - TODO_PERIOD
+    to_check = recordings_for(user).filter(
+        created_at__gte=since, lecture__cancelled=False, state=Recording.State.NEEDS_REVIEW
+    )
+    yield _todo(
+        to_check.select_related("lecture__course").order_by("-created_at"),
+        "recording",
+        icon="rule",
+        text=lambda n: ngettext("%(n)d recording to check", "%(n)d recordings to check", n),
+    )
     to_confirm = records_for(user).filter(
         lecture__starts_at__gte=since,
         lecture__sign_off=None,

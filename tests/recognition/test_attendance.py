@@ -65,7 +65,9 @@ def test_a_gallery_is_made_once_and_used_again(folder: Path, gallery: Gallery, t
     assert [(row[1], row[2]) for row in rows] == [("Amara Obi", "Present"), ("Bo Lindqvist", "Absent")]
 
 
-def test_who_has_no_usable_photo_is_not_recognisable(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_has_no_usable_photo_is_not_recognisable(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(folder / "photos" / "Amara Obi", tmp_path / "photos" / "Amara Obi")
     (tmp_path / "photos" / "Zoe").mkdir()
     (tmp_path / "photos" / "Zoe" / "1.jpg").write_bytes(b"no photo")

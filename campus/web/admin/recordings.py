@@ -37,6 +37,7 @@ STATE_VARIANTS = {
     Recording.State.UPLOADED: "info",
     Recording.State.PROCESSING: "info",
     Recording.State.AGGREGATING: "info",
+    Recording.State.NEEDS_REVIEW: "warning",
     Recording.State.DONE: "success",
     Recording.State.FAILED: "danger",
     Recording.State.CANCELLED: "warning",
