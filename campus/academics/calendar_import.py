@@ -83,13 +83,14 @@ def _find_moved(
 ) -> dict[tuple[int, str], Lecture]:
     """Lectures that were moved where many have one UID, by class and the UID of their entry now.
 
-    As many lectures of the UID are no longer in the calendar as entries of it are new; they are the same in order of
-    time.
+    As many coming lectures of the UID are no longer in the calendar as coming entries of it are new; they are the same
+    in order of time.
     """
+    now = timezone.now()
     fresh: defaultdict[tuple[int, str], list[CalendarEntry]] = defaultdict(list)
-    left = {lecture.pk: lecture for lecture in by_uid.values()}
+    left = {lecture.pk: lecture for lecture in by_uid.values() if lecture.starts_at > now}
     for entry, course in targets:
-        if course and entry.starts_at:
+        if course and entry.starts_at and entry.starts_at > now:
             known = by_uid.get((course.pk, entry.uid)), by_time.get((course.pk, entry.starts_at))
             found = [lecture for lecture in known if lecture]
             for lecture in found:
@@ -99,12 +100,12 @@ def _find_moved(
     missing: defaultdict[tuple[int, str], list[Lecture]] = defaultdict(list)
     for lecture in left.values():
         missing[lecture.course_id, event_uid(lecture.uid)].append(lecture)
-    moved = {}
+    moved: dict[tuple[int, str], Lecture] = {}
     for (course_id, uid), entries in fresh.items():
         lectures = missing[course_id, uid]
         if len(lectures) == len(entries):
             lectures.sort(key=lambda lecture: lecture.starts_at)
-            entries.sort(key=lambda entry: entry.starts_at or timezone.now())
+            entries.sort(key=lambda entry: entry.starts_at or now)
             moved |= {(course_id, entry.uid): lecture for entry, lecture in zip(entries, lectures, strict=True)}
     return moved
 

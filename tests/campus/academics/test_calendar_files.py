@@ -286,6 +286,19 @@ def test_weeks_with_one_uid_are_lectures_each_that_stay_and_move(course: Course)
     assert take(ics(*weeks), complete=True) == {EntryChange.SAME: 3}
 
 
+def test_a_calendar_of_the_coming_weeks_alone_moves_none_of_the_past(course: Course):
+    weeks = [single("a", f"2099{day}T090000Z") for day in ("0302", "0309", "0316")]
+    take(ics(*weeks[:2]))
+    past = course.lectures.order_by("starts_at").first()
+    Lecture.objects.filter(pk=past.pk).update(
+        starts_at=datetime(2020, 3, 2, 9, tzinfo=UTC),
+        ends_at=datetime(2020, 3, 2, 10, tzinfo=UTC),
+        uid="a/20200302T090000Z",
+    )
+    assert take(ics(*weeks[1:]), complete=True) == {EntryChange.SAME: 1, EntryChange.NEW: 1}
+    assert course.lectures.count() == 3
+
+
 def test_a_series_that_is_moved_as_a_whole_moves_its_lectures(course: Course):
     take(ics(WEEKLY))
     lectures = list(course.lectures.order_by("starts_at"))
