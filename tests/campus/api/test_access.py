@@ -13,7 +13,7 @@ from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.api.urls import router
 from campus.attendance.models import Excuse, Snapshot
 from campus.attendance.overrides import set_override
-from campus.biometrics.models import PhotoImport
+from campus.biometrics.models import LookAlike, PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
@@ -373,8 +373,26 @@ class TestStatuses(SharedMatrix):
         return SimpleNamespace(pk="late")
 
 
+class TestLookAlikes(Matrix):
+    path = "look-alikes"
+    registrars = [("post", "merge/", {}, 400), ("post", "separate/", None, 204)]
+
+    def row(self, world: World) -> Any:
+        if pair := LookAlike.objects.filter(first=world.student).first():
+            return pair
+        twin = factories.student()
+        factories.enrol(world.course, twin)
+        return LookAlike.objects.create(first=world.student, second=twin, similarity=0.99)
+
+
 class TestPhotoImports(Matrix):
     path, private = "photo-imports", "registrar"
+    actions = [("get", "waiting/", None, 200)]
+    registrars = [
+        ("post", "discard/", {"folder": "nobody"}, 204),
+        ("post", "file/", {"folder": "nobody"}, 400),
+        ("post", "encoding/", {"name_encoding": "cp866"}, 400),  # a worker is still busy with it
+    ]
 
     def row(self, world: World) -> Any:
         return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", total=1)[0]
