@@ -4,9 +4,8 @@ Students are matched by number, so importing the same file again changes nothing
 stored, empty ones too; a missing column changes nothing. Students who left and are listed again are enrolled again.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
+from campus.academics.roster_checks import are_rounded, choose_number, find_damage, find_traits
 from campus.academics.roster_columns import is_month_first, parse_day, select_fields
 from campus.academics.roster_files import Table
 from campus.academics.selectors import term_starts
@@ -24,10 +24,6 @@ from campus.common.keys import match_key, number_key
 
 ROW_FIELDS = ("name", "email", "guardian_phone")
 LARGE_DEPARTURE_SHARE = 0.1
-# What a spreadsheet program makes of a long number, of one like 1-2, and of a formula that fails.
-_EXPONENT = re.compile(r"\d(?:[.,]\d+)?E[+-]\d+", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_FAILED_FORMULA = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +48,9 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PossibleNumberChange:
-    """A number that is new, of somebody with the name or e-mail of existing students, who are not in the file."""
+    """A number that is new, of somebody who resembles existing students, who are not in the file: by name, e-mail, or
+    the number without its leading zeros.
+    """
 
     line: int
     student: Student
@@ -122,6 +120,7 @@ class _Planner:
         self.known = {student.number_key: student for student in students}
         self.by_pk = {student.pk: student for student in students}
         self.numbers = {number_key(select_fields(row, columns)["number"]) for row in table.rows}
+        self.are_rounded = are_rounded(self.numbers)
         self.same_people = same_people
         days = [columns[name] for name in ("from", "to") if name in columns]
         self.month_first = is_month_first(row[index] for row in table.rows for index in days)
@@ -163,11 +162,11 @@ class _Planner:
         by_trait: dict[object, list[Student]] = defaultdict(list)
         for student in self.by_pk.values():
             if student.number_key not in self.numbers:
-                for trait in _traits(student):
+                for trait in find_traits(student):
                     by_trait[trait].append(student)
         for key in undecided:
             student = self.plan.students_new[key]
-            existing = {row.pk: row for trait in _traits(student) for row in by_trait.get(trait, [])}
+            existing = {row.pk: row for trait in find_traits(student) for row in by_trait.get(trait, [])}
             if existing:
                 line = self.first_values[key][0]
                 self.plan.undecided.append(
@@ -177,7 +176,7 @@ class _Planner:
 
     def add_row(self, line: int, values: dict[str, str]) -> None:
         number = values["number"]
-        reasons = list(_find_damage(values))
+        reasons = list(find_damage(values, rounded=self.are_rounded))
         student, changes = self.student(line, number, values, reasons)
         course = self.class_of(values.get("class", ""), reasons)
         key = number_key(number)
@@ -258,8 +257,10 @@ class _Planner:
         if student is None or student.number_key in self.numbers:
             reasons.append(_("Nobody without a row of his or her own has the id %(id)d. Choose again.") % {"id": pk})
             return None
-        changes.append(("number", student.number, number))
-        student.guest = False
+        new_number = choose_number(student.number, number)
+        if new_number != student.number:
+            changes.append(("number", student.number, new_number))
+            student.guest = False
         self.known[number_key(number)] = student
         return student
 
@@ -306,52 +307,6 @@ class _Planner:
                 if old != new:
                     changes.append((name, str(old or ""), str(new or "")))
         return enrolment
-
-
-def _find_damage(values: Mapping[str, str]) -> Iterable[str]:
-    """What a program has destroyed in a row, as sentences."""
-    number = values.get("number", "")
-    if not number:
-        yield _(
-            "There is no student number. If a formula makes it, open the file in your spreadsheet program and save it."
-        )
-    elif _EXPONENT.fullmatch(number):
-        yield _(
-            "“%(number)s” was rounded by a spreadsheet program. Format the column as text, and enter the number again."
-        ) % {"number": number}
-    elif _DATE.fullmatch(number):
-        yield _(
-            "“%(number)s” is a date that a spreadsheet program made of the number. Format the column as text, and "
-            "enter the number again."
-        ) % {"number": number}
-    for text in values.values():
-        if "\ufffd" in text:
-            yield _("“%(text)s” has characters that can't be read. Choose another encoding, or correct the row.") % {
-                "text": text[:100]
-            }
-        if (original := _undo_garbling(text)) != text:
-            yield _("“%(text)s” was garbled by another program; it was “%(original)s”. Correct it.") % {
-                "text": text,
-                "original": original,
-            }
-        if _FAILED_FORMULA.fullmatch(text):
-            yield _("“%(text)s” is a formula that failed. Correct it.") % {"text": text}
-
-
-def _undo_garbling(text: str) -> str:
-    """A text in UTF-8 that a program has taken for Western European, as it was; other texts as they are."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("cp1252").decode()
-    except UnicodeError:
-        return text
-
-
-def _traits(student: Student) -> set[object]:
-    """What two rows of one person have in common: the words of the name, in any order, or the e-mail address."""
-    traits: set[object] = {tuple(sorted(re.split(r"[ ,]+", student.name_key)))} if student.name_key else set()
-    return traits | ({match_key(student.email)} if student.email else set())
 
 
 def _verbose(name: str) -> str:

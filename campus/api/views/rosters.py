@@ -95,7 +95,9 @@ class UndecidedNumberSerializer(serializers.Serializer[Any]):
     number = serializers.CharField(source="student.number")
     name = serializers.CharField(source="student.name")
     email = serializers.CharField(source="student.email", allow_blank=True)
-    existing = ExistingStudentSerializer(many=True, help_text="students with this name or e-mail, and other numbers")
+    existing = ExistingStudentSerializer(
+        many=True, help_text="students with this name, e-mail, or number but for zeros at its beginning"
+    )
 
 
 class RosterStudentSerializer(serializers.Serializer[Any]):

@@ -42,7 +42,7 @@ class AttendanceStatusAdmin(RegistrarAdmin):
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def shown(self, status: AttendanceStatus) -> SafeString:
-        return render_badge(status.label, STATUS_VARIANTS[status.meaning])  # type: ignore[index]
+        return render_badge(status.label, STATUS_VARIANTS[status.meaning])
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
         """Records store the code, so it never changes. A built-in status also keeps its name and meaning."""

@@ -18,6 +18,7 @@ from unfold.widgets import (
 )
 
 from campus.academics.models import Course
+from campus.academics.roster_checks import choose_number
 from campus.academics.roster_columns import FIELDS, guess_columns
 from campus.academics.roster_files import MAX_BYTES, MAX_HEADER_ROW, Table
 from campus.academics.roster_plan import PossibleNumberChange, RosterPlan
@@ -133,7 +134,7 @@ class ImportForm(forms.Form):
         required=False,
         choices=[
             ("", gettext_lazy("choose below")),
-            (SAME, gettext_lazy("the same person: change the number")),
+            (SAME, gettext_lazy("the same person")),
             (OTHER, gettext_lazy("two people")),
         ],
         widget=UnfoldAdminSelectWidget(),
@@ -156,8 +157,7 @@ class ImportForm(forms.Form):
                     *(
                         (
                             str(student.pk),
-                            _("The same person: %(old)s becomes %(new)s")
-                            % {"old": student.number, "new": row.student.number},
+                            _describe_same_person(student.number, row.student.number),
                         )
                         for student in row.existing
                     ),
@@ -179,6 +179,13 @@ class ImportForm(forms.Form):
             if choice not in ("", SAME):
                 chosen[row.student.number] = None if choice == OTHER else int(choice)
         return chosen
+
+
+def _describe_same_person(old: str, listed: str) -> str:
+    new = choose_number(old, listed)
+    if new == old:
+        return _("The same person: the number stays %(number)s") % {"number": old}
+    return _("The same person: %(old)s becomes %(new)s") % {"old": old, "new": new}
 
 
 class ExportForm(forms.Form):

@@ -323,7 +323,7 @@ def test_capitals_of_numbers_matter_where_the_institution_says_so(
 
 
 @pytest.mark.parametrize(
-    "row", ["0001234,Ann Lee,", "0001234,lee  ANN,", '0001234,"Lee, Ann",', "0001234,Annie,ANN@x.org"]
+    "row", ["0001234,Ánn Lee,", "0001234,lee  ANN,", '0001234,"Lee, Ann",', "0001234,Annie,ANN@x.org"]
 )
 def test_a_new_number_of_an_existing_name_or_address_asks_first(ann: Student, course: Course, row: str) -> None:
     content = f"number,name,email\n{row}\n".encode()
@@ -332,6 +332,26 @@ def test_a_new_number_of_an_existing_name_or_address_asks_first(ann: Student, co
     with pytest.raises(UserError, match="same person"):
         do_import(content, course)
     assert Student.objects.count() == 1
+
+
+@pytest.mark.parametrize(("old", "listed", "kept"), [("0001234", "1234", "0001234"), ("1234", "0001234", "0001234")])
+def test_zeros_that_a_program_has_dropped_are_kept(course: Course, old: str, listed: str, kept: str) -> None:
+    student = Student.objects.create(number=old, name="Ann Lee")
+    content = f"number,name\n{listed},A. Lee\n".encode()
+    assert [row.existing for row in plan_of(content, course).undecided] == [[student]]
+    do_import(content, course, same_people={listed: student.pk})
+    student.refresh_from_db()
+    assert (student.number, student.name) == (kept, "A. Lee")
+    assert course.students.get() == student
+
+
+def test_long_numbers_that_all_end_in_zeros_were_rounded(course: Course) -> None:
+    rows = "".join(f"123456789012{n}00,Student {n}\n" for n in range(100, 105))
+    rounded = plan_of(f"number,name\n{rows}".encode())
+    assert len(rounded.errors) == 5
+    assert "rounded" in rounded.errors[0].reasons[0]
+    exact = plan_of(f"number,name\n{rows}12345678901231001,Ann\n".encode())
+    assert not exact.errors
 
 
 def test_the_same_person_keeps_everything_and_gets_the_new_number(ann: Student, course: Course) -> None:
