@@ -90,7 +90,7 @@ def with_right_to_withdraw(user: User, excuses: Iterable[Excuse]) -> list[tuple[
     """The excuses, each with whether the user may withdraw it, as long as no lecture is signed off."""
     if is_auditor(user):
         return [(excuse, False) for excuse in excuses]
-    courses = {None} if is_registrar(user) else set()
+    courses: set[int | None] = {None} if is_registrar(user) else set()
     courses |= set(courses_for(user).values_list("pk", flat=True))
     return [(excuse, not excuse.withdrawn_at and excuse.course_id in courses) for excuse in excuses]
 
