@@ -145,7 +145,9 @@ def things(world: World) -> dict[str, object]:
         ).pk,
         "holiday holidays": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
         "reports report": world.report.pk,
-        "excuses": factories.excuse(world.student, course=world.course, document=ContentFile(b"%PDF-", "a.pdf")).pk,
+        "excuses": factories.excuse(
+            world.student, course=world.course, document=ContentFile(b"%PDF-", "a.pdf"), document_name="a.pdf"
+        ).pk,
         "galleries gallery": world.gallery.pk,
         "face crops sightings": world.sighting.pk,
         "unknown unknown-people": world.unknown.pk,
