@@ -24,6 +24,7 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.statuses import ATTENDED, meaning_of
+from campus.biometrics.look_alikes import students_in_doubt
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
@@ -174,12 +175,19 @@ def why_not_recognisable(lecture: Lecture, students: Collection[int]) -> dict[in
         .order_by("recognisable")
         .values_list("student", "recognisable")
     )
-    return {
-        student: NO_USABLE_PHOTO
-        if student not in with_photos
-        else {None: ENROLLED_LATER, False: PHOTOS_CAME_LATER, True: NOT_COVERED}[compared.get(student)]
-        for student in students
-    }
+    others = students_in_doubt(lecture.course)
+
+    def explain(student: int) -> Message:
+        if student not in with_photos:
+            return NO_USABLE_PHOTO
+        if other := others.get(student):
+            return Message(
+                "The photos look like those of {other}. A registrar has to say whether they are one person.",
+                other=other,
+            )
+        return {None: ENROLLED_LATER, False: PHOTOS_CAME_LATER, True: NOT_COVERED}[compared.get(student)]
+
+    return {student: explain(student) for student in students}
 
 
 @dataclass(frozen=True, slots=True)

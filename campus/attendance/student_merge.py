@@ -66,7 +66,7 @@ def separate_students(*, pair: LookAlike, user: User) -> None:
 
 def recount_students_in_doubt(*, course: Course) -> None:
     """A training found students who can't be told from one another: that one of them was absent can't be known."""
-    _recount_open_lectures(students_in_doubt(course), Status.ABSENT)
+    _recount_open_lectures(set(students_in_doubt(course)), Status.ABSENT)
 
 
 def _recount_open_lectures(students: set[int], *statuses: Status) -> None:

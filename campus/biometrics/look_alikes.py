@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from campus.academics.models import Course
+from campus.academics.models import Course, Student
 from campus.biometrics.models import LookAlike
 
 
@@ -34,9 +34,11 @@ def keep_apart(*, pair: LookAlike, user: User) -> None:
     undecided.update(decided_at=timezone.now(), decided_by=user.get_username())
 
 
-def students_in_doubt(course: Course) -> set[int]:
-    """The ids of students of a class who can't be told from another one, until a person has said who they are."""
+def students_in_doubt(course: Course) -> dict[int, Student]:
+    """The students of a class who can't be told from another one until a person decides, by their ids; each with that
+    other one.
+    """
     pairs = LookAlike.objects.filter(
         first__enrolments__course=course, second__enrolments__course=course, decided_at=None
-    )
-    return {student for pair in pairs.values_list("first", "second") for student in pair}
+    ).select_related("first", "second")
+    return {pair.first_id: pair.second for pair in pairs} | {pair.second_id: pair.first for pair in pairs}

@@ -10,6 +10,7 @@ from campus.academics.models import Lecture, Student
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Sighting
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
+from campus.attendance.selectors import why_not_recognisable
 from campus.attendance.student_merge import (
     merge_guest,
     merge_students,
@@ -164,5 +165,7 @@ def test_of_two_who_look_like_one_person_neither_is_absent_until_somebody_decide
     recount_students_in_doubt(course=course)
     assert statuses(unseen) == ["not_recognisable", "not_recognisable", "absent"]
     assert statuses(seen) == ["to_confirm", "not_recognisable", "absent"]
+    factories.photo(first, state="accepted")
+    assert f"like those of {second}" in str(why_not_recognisable(unseen, [first.pk])[first.pk])
     separate_students(pair=LookAlike.objects.get(), user=registrar)
     assert (statuses(unseen), statuses(seen)) == before
