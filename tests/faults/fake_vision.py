@@ -1,7 +1,8 @@
 """A stand-in for the models: "videos" and "photos" are JSON that says who is in them, and what goes wrong.
 
 A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "gate": folder, "deaf":
-bool}; a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
+bool, "started_at": time, "seconds": length where it is not a minute a segment};
+a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
 <gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled.
 """
 
@@ -12,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,8 @@ def script(path: Path) -> dict:
 
 
 def probe(path: Path) -> VideoInfo:
+    commands = script(path)
+    started_at = commands.get("started_at")
     return VideoInfo(
         container="mp4",
         codec="h264",
@@ -62,12 +66,14 @@ def probe(path: Path) -> VideoInfo:
         height=720,
         rotation=0,
         fps=25.0,
-        duration=60.0 * len(script(path)["segments"]),
+        duration=commands.get("seconds", 60.0 * len(commands["segments"])),
+        started_at=started_at and datetime.fromisoformat(started_at),
     )
 
 
 def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
-    return [Segment(i, 60.0 * i, 60.0 * (i + 1)) for i in range(len(script(path)["segments"]))]
+    count = len(script(path)["segments"])
+    return [Segment(i, 60.0 * i, min(60.0 * (i + 1), info.duration)) for i in range(count)]
 
 
 def process_segment(

@@ -1,0 +1,202 @@
+"""What people upload in a day, from the file to the roll: each is right, or waits for a person with the true reason.
+
+Workers' tasks, votes, galleries and services are real; the faces are those of `tests.faults.fake_vision`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from campus.academics.models import Course, Lecture
+from campus.attendance.recording_review import accept_recording, move_recording, place_recording
+from campus.common import jobs
+from campus.recordings.models import Recording
+from campus.recordings.review import review_messages
+from campus.recordings.services import start_due_votes
+from tests.campus import factories
+from tests.faults import fake_vision
+from tests.workers.classroom import add_photos, create_class, train_gallery
+from workers import vision
+from workers.aggregate import aggregate
+from workers.ingest import ingest
+from workers.leased_task import run_attempt
+from workers.segments import recognise
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MINUTES = 10
+CLASS = [0, 1, 2, 3, 4, 5]  # student 5 is never there
+ATTENDING = CLASS[:5]
+OTHER_CLASS = [20, 21, 22, 23, 24]
+
+
+@pytest.fixture(autouse=True)
+def models(settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    settings.BROKER_URL = "memory://"
+    monkeypatch.setitem(sys.modules, "recognition.pipeline", fake_vision)
+    monkeypatch.setattr("recognition.pipeline", fake_vision, raising=False)
+    monkeypatch.setattr("recognition.embedding.load_embedder", fake_vision.load_embedder)
+    monkeypatch.setattr("recognition.media.video.plan_segments", fake_vision.plan_segments)
+    monkeypatch.setattr(vision, "probe", lambda path, _stream: fake_vision.probe(path))
+    vision.embedder.cache_clear()
+    yield
+    vision.embedder.cache_clear()
+
+
+@pytest.fixture
+def teacher() -> User:
+    return factories.user(username="lindner")
+
+
+@pytest.fixture
+def course(teacher: User) -> Course:
+    course: Course = create_class(len(CLASS))
+    course.lecturers.add(teacher)
+    train_gallery(course)
+    return course
+
+
+@pytest.fixture
+def lecture(course: Course) -> Lecture:
+    return factories.lecture(course, minutes=MINUTES)
+
+
+def upload(lecture: Lecture, segments: list[list[int]], *, name: str = "lecture.mp4", **script: Any) -> Recording:
+    """Upload a recording with these people in each of its minutes, and do what the workers do."""
+    script = {"segments": segments, "of": lecture.pk, "name": name} | script
+    recording = factories.recording(lecture, content=json.dumps(script).encode(), original_name=name)
+    process(recording)
+    return recording
+
+
+def process(recording: Recording) -> None:
+    run_attempt(jobs.INGEST, ingest, jobs.INGEST.claim(recording.pk, "ingest"))
+    for segment in recording.segments.all():
+        run_attempt(jobs.RECOGNISE, recognise, jobs.RECOGNISE.claim(segment.pk, f"worker {segment.pk}"))
+    start_due_votes(recording_id=recording.pk)
+    run_attempt(jobs.AGGREGATE, aggregate, jobs.AGGREGATE.claim(recording.pk, "vote"))
+    recording.refresh_from_db()
+
+
+def statuses(lecture: Lecture) -> list[str]:
+    return [record.status for record in lecture.records.order_by("student__name")]
+
+
+def reasons(recording: Recording) -> str:
+    return " ".join(map(str, review_messages(recording)))
+
+
+RIGHT = ["present"] * 5 + ["absent"]
+
+
+def test_a_plain_recording(lecture: Lecture) -> None:
+    recording = upload(lecture, [ATTENDING] * MINUTES)
+    assert (recording.state, statuses(lecture)) == ("done", RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("segments", "facts", "reason"),
+    [
+        ([[]] * MINUTES, {}, "0 of the 6 students of the class are seen"),
+        ([ATTENDING], {"seconds": 5.0}, "It lasts 5 seconds, but the lecture 10 minutes."),
+        ([OTHER_CLASS] * MINUTES, {}, "5 people are seen who are not of this class"),
+        ([ATTENDING] * 40, {}, "It lasts 40 minutes, but the lecture only 10 minutes"),
+    ],
+    ids=["slides or an empty room", "a few seconds", "another class", "not switched off"],
+)
+def test_what_makes_no_sense_waits_with_the_true_reason(
+    lecture: Lecture, segments: list[list[int]], facts: dict[str, Any], reason: str
+) -> None:
+    recording = upload(lecture, segments, **facts)
+    assert recording.state == "needs_review"
+    assert reason in reasons(recording)
+    assert statuses(lecture) == [], "no absences follow"
+
+
+def test_another_classs_recording_names_the_class_within_what_the_viewer_may_see(
+    client: Client, lecture: Lecture, teacher: User
+) -> None:
+    own, foreign = factories.course(lecturers=(teacher,), code="PH201"), factories.course(code="SECRET1")
+    for course in (own, foreign):
+        for person in OTHER_CLASS:
+            student = factories.student()
+            factories.enrol(course, student)
+            add_photos(student, person)
+        train_gallery(course)
+    meeting = factories.lecture(own, minutes=MINUTES)
+    recording = upload(lecture, [OTHER_CLASS] * MINUTES)
+    client.force_login(teacher)
+    page = client.get(reverse("recording", args=[recording.pk])).content.decode()
+    assert "It shows 5 students of PH201" in page
+    assert "SECRET1" not in page
+    move_recording(recording=recording, lecture=meeting, user=teacher)
+    recording.refresh_from_db()
+    process(recording)
+    assert (recording.state, statuses(meeting)) == ("done", ["present"] * 5)
+
+
+def test_ten_minutes_early_and_not_switched_off_by_the_cameras_clock(lecture: Lecture) -> None:
+    began = lecture.starts_at - timedelta(minutes=3)
+    minutes = [[]] * 3 + [ATTENDING] * MINUTES + [[0, 7]] * 3
+    recording = upload(lecture, minutes, started_at=began.isoformat())
+    assert (recording.offset, recording.offset_source) == (-180.0, "camera")
+    assert (recording.state, statuses(lecture)) == ("done", RIGHT), "nobody is late, nobody left early"
+    record = lecture.records.order_by("student__name").first()
+    assert record
+    assert record.last_seen <= lecture.ends_at
+
+
+def test_three_files_of_one_lecture_are_laid_one_after_the_other(lecture: Lecture, course: Course) -> None:
+    files = [([0, 1, 2, 3], 0, 3), (ATTENDING, 3.5, 3), ([0, 1, 2, 4], 7, 3)]
+    for n, (people, minute, length) in enumerate(files):
+        began = lecture.starts_at + timedelta(minutes=minute)
+        upload(lecture, [people] * length, name=f"part{n}.mp4", started_at=began.isoformat())
+    assert {recording.state for recording in lecture.recordings.all()} == {"done"}
+    assert statuses(lecture) == ["present", "present", "present", "left_early", "late", "absent"]
+
+
+def test_three_files_without_a_clock_wait_until_they_are_placed(lecture: Lecture, teacher: User) -> None:
+    parts = [upload(lecture, [ATTENDING] * 4, name=f"part{n}.mp4") for n in range(3)]
+    for n, part in enumerate(parts):
+        part.refresh_from_db()
+        assert part.state == "needs_review"
+        place_recording(recording=part, offset=200.0 * n, user=teacher)
+    assert {recording.state for recording in lecture.recordings.all()} == {"done"}
+    assert statuses(lecture) == RIGHT
+
+
+def test_a_student_without_photos_is_never_absent(lecture: Lecture, course: Course, client: Client) -> None:
+    student = factories.student(name="Zoe Without Photos")
+    factories.enrol(course, student)
+    upload(lecture, [ATTENDING] * MINUTES)
+    assert statuses(lecture) == [*RIGHT, "not_recognisable"]
+    client.force_login(course.lecturers.get())
+    page = client.get(reverse("lecture", args=[lecture.pk])).content.decode()
+    assert "There is no usable photo of this student." in page
+
+
+def test_two_students_photos_in_one_anothers_folders_are_set_right_by_a_person(
+    lecture: Lecture, course: Course, client: Client
+) -> None:
+    recording = upload(lecture, [[5, 1, 2, 3, 4]] * MINUTES)  # student 5's photos show whom the class calls student 0
+    client.force_login(course.lecturers.get())
+    wrong = recording.sightings.get(student__name="Student 5")
+    client.post(reverse("sighting-action", args=[wrong.pk, "reject"]))
+    person = recording.unknown_people.get()
+    right = course.students.get(name="Student 0")
+    client.post(reverse("unknown-person", args=[person.pk]), {"action": "name", "student": right.pk})
+    assert statuses(lecture) == RIGHT
+
+
+def test_what_a_person_accepts_counts(lecture: Lecture, teacher: User) -> None:
+    recording = upload(lecture, [ATTENDING] * 2)
+    assert recording.state == "needs_review"
+    accept_recording(recording=recording, user=teacher)
+    assert statuses(lecture) == RIGHT
