@@ -15,7 +15,9 @@ from icalendar import Calendar, Event
 from icalendar.error import BrokenCalendarProperty
 from icalendar.prop import vDDDLists, vRecur
 
+from campus.common.encodings import guess_encoding
 from campus.common.errors import UserError
+from recognition.messages import Message
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 5000
@@ -33,6 +35,7 @@ RULE_PARTS_BY_FREQUENCY = {
     "YEARLY": RULE_PARTS | {"BYMONTHDAY", "BYSETPOS"},
 }
 MIDNIGHT, END_OF_DAY = datetime.min.time(), datetime.max.time()
+NO_CALENDAR = Message("This is no calendar file (.ics), or it is damaged. Export it again.")
 SLOT_OF_UID = re.compile(r"/\d{8}T\d{6}Z$")
 FOLDED = re.compile(r"(?:\r\n|\n|\r)[ \t]")
 # Zones are taken from their names. A file's own rules could keep us busy for years.
@@ -71,20 +74,22 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     """
     if len(data) > MAX_BYTES:
         raise UserError("The calendar is larger than {n} MB. Export fewer months.", n=MAX_BYTES // 1024**2)
-    text = FOLDED.sub("", data.decode("utf-8-sig", errors="replace"))
+    text = FOLDED.sub("", _decode(data))
     own_zones, text = ZONES.findall(text), ZONES.sub("", text)
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
-        raise UserError("This is no calendar file (.ics), or it is damaged. Export it again.")
+        raise UserError(NO_CALENDAR)
     try:
-        calendar = Calendar.from_ical(text)
-        events = calendar.walk("VEVENT")
+        calendars = Calendar.from_ical(text, multiple=True)
+        events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
     except Exception as error:
         # The parser's errors for what comes from outside are of many classes.
-        raise UserError("This is no calendar file (.ics), or it is damaged. Export it again.") from error
+        raise UserError(NO_CALENDAR) from error
+    if not calendars:
+        raise UserError(NO_CALENDAR)
     too_many = UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
     if len(events) > MAX_ENTRIES:
         raise too_many
-    clock = _Clock(_text(calendar, "x-wr-timezone"), own_zones)
+    clock = _Clock(next((_text(calendar, "x-wr-timezone") for calendar in calendars), ""), own_zones)
     last = datetime.combine(until, END_OF_DAY, clock.of_institution) if until else None
     by_uid: dict[str, list[Any]] = {}
     first_place: dict[str, int] = {}
@@ -112,6 +117,13 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
         if time.monotonic() > deadline:
             raise UserError("The calendar takes too long to read. Export fewer months.")
     return [entry for _place, entry in sorted(entries, key=itemgetter(0))]
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(guess_encoding(data), errors="replace")
 
 
 class _Clock:
@@ -148,7 +160,7 @@ def _find_zone(name: str) -> ZoneInfo | None:
     """The zone of that name, or of the first city in it, as in Outlook's "(UTC+01:00) Amsterdam, Berlin, Rome"."""
     zones = available_timezones()
     cities = {zone.rpartition("/")[2].replace("_", " "): zone for zone in sorted(zones)}
-    words = re.split(r"[(),;] *", name)
+    words = (word.strip() for word in re.split(r"[(),;/]", name))
     return ZoneInfo(name) if name in zones else next((ZoneInfo(cities[word]) for word in words if word in cities), None)
 
 

@@ -40,9 +40,11 @@ class StudentFinder:
         self._on_roster = None if course is None else set(course.students.values_list("pk", flat=True))
         self._by_number: dict[str, Student] = {}
         self._similar: defaultdict[frozenset[str], list[Student]] = defaultdict(list)
+        self._by_email: defaultdict[str, list[Student]] = defaultdict(list)
         self._by_name: defaultdict[str, list[Student]] = defaultdict(list)
         for student in Student.objects.all():
             self._by_number[student.number_key] = student
+            self._by_email[match_key(student.email)].append(student)
             self._similar[_loose_key(student.name)].append(student)
             for name in dict.fromkeys(match_key(name) for name in _spellings(student.name)):
                 self._by_name[name].append(student)
@@ -75,6 +77,7 @@ class StudentFinder:
         yield [student for student in named if _nfc(student.name) == text], True
         yield numbered, True
         yield named, True
+        yield self._by_email.get(match_key(text), []) if "@" in text else [], True
         submission = MOODLE_FOLDER.fullmatch(text)
         for name in _spellings(submission[1] if submission else text):
             yield self._by_name.get(match_key(name), []), True

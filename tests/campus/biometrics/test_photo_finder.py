@@ -51,6 +51,13 @@ def test_what_people_call_folders_is_understood(course: Course, folder: str) -> 
     assert found.number == "1001"
 
 
+def test_an_e_mail_address_is_its_students(course: Course) -> None:
+    factories.enrol(course, Student.objects.create(number="1", name="Ann", email="Ann.Lee@uni.example"))
+    factories.enrol(course, Student.objects.create(number="2", name="Bob"))
+    assert match(course, "ann.lee@uni.example").student
+    assert match(course, "").student is None
+
+
 @pytest.mark.parametrize("folder", ["O'Connor", "O’Connor", "o‘connor", "O´Connor", "O'Connor "])  # noqa: RUF001
 def test_kinds_of_apostrophes_make_no_difference(course: Course, folder: str) -> None:
     enrol(course, ("1", "O’Connor"))  # noqa: RUF001
