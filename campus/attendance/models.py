@@ -171,12 +171,16 @@ class UnknownPerson(models.Model):
 
 
 class RecordManager(models.Manager["AttendanceRecord"]):
-    """Records come with the reason of the excuse that covers them, so that nobody has to think of excuses."""
+    """Records come with the reason of the excuse that counts for them, so that nobody has to think of excuses.
+
+    The database looks for it only where neither a person nor the machine says that the student attended.
+    """
 
     def get_queryset(self) -> models.QuerySet["AttendanceRecord"]:
         day = TruncDate(ExpressionWrapper(OuterRef("lecture__starts_at"), output_field=DateTimeField()))
         excuses = covering_excuses(OuterRef("lecture__course"), day).filter(student=OuterRef("student"))
-        reason = Coalesce(Subquery(excuses.values("reason")[:1]), Value(""))
+        needed = When(override_status="", machine_status__in=EXCUSABLE, then=Subquery(excuses.values("reason")[:1]))
+        reason = Coalesce(Case(needed), Value(""))
         return super().get_queryset().annotate(excuse_reason=reason)  # type: ignore[no-redef]  # for other rows, too
 
 
@@ -238,7 +242,12 @@ class AttendanceRecord(models.Model):
 
     @cached_property
     def excuse_reason(self) -> str:
-        """The reason of the excuse that covers the lecture; empty without one. Queries have it already."""
+        """Why the student is excused; empty where no excuse covers the lecture, or something else counts more.
+
+        Queries have it already.
+        """
+        if self.override_status or self.machine_status not in EXCUSABLE:
+            return ""
         day = timezone.localtime(self.lecture.starts_at).date()
         excuse = covering_excuses(self.lecture.course_id, day).filter(student=self.student_id).first()
         return excuse.reason if excuse else ""
@@ -250,7 +259,7 @@ class AttendanceRecord(models.Model):
 # AttendanceRecord.status as a database expression.
 EFFECTIVE_STATUS = Case(
     When(~Q(override_status=""), then=F("override_status")),
-    When(Q(machine_status__in=EXCUSABLE) & ~Q(excuse_reason=""), then=Value(Status.EXCUSED.value)),
+    When(~Q(excuse_reason=""), then=Value(Status.EXCUSED.value)),
     default=F("machine_status"),
 )
 

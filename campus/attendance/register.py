@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
-from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord
+from campus.attendance.models import AttendanceRecord
 from campus.attendance.policy import policy_for
 from campus.attendance.selectors import held_lectures
 from campus.attendance.statuses import Status, StatusDefinition, status_definitions
@@ -122,12 +122,14 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
     by_student: dict[int, list[StatusDefinition | None]] = {}
     records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()
     reasons: dict[int, dict[int, str]] = {}
-    values = records.values_list("student", "lecture", "override_status", "excuse_reason", EFFECTIVE_STATUS)
-    for student, lecture, override, reason, code in values:
+    fields = ("student", "lecture", "override_status", "machine_status", "excuse_reason")
+    values = records.values_list(*fields)  # type: ignore[misc]  # the manager adds the reason
+    for student, lecture, override, machine, reason in values:
         column = column_of[lecture]
-        by_student.setdefault(student, [None] * len(lectures))[column] = definitions.get(code)
-        if code == Status.EXCUSED and not override:
+        if reason:
             reasons.setdefault(student, {})[column] = reason
+        code = override or (Status.EXCUSED if reason else machine)
+        by_student.setdefault(student, [None] * len(lectures))[column] = definitions.get(code)
     students = Student.objects.filter(pk__in=records.values("student")).order_by("name", "number")
     rows = []
     for student in students:

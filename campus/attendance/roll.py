@@ -109,6 +109,7 @@ def _write(
         if record.override_status == old_override:
             continue
         record.save(update_fields=["override_status", "updated_at"])
+        record.__dict__.pop("excuse_reason", None)  # which counts again where the override is gone
         log_change(
             lecture,
             user,

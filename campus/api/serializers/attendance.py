@@ -49,7 +49,7 @@ class AttendanceRecordSerializer(serializers.ModelSerializer[AttendanceRecord]):
     override_status = serializers.CharField(
         allow_blank=True, help_text="the status that a person set; empty if none was set"
     )
-    excuse_reason = serializers.CharField(help_text="of the excuse that covers the lecture; empty without one")
+    excuse_reason = serializers.CharField(help_text="why an excuse counts; empty where none does")
 
     class Meta:
         model = AttendanceRecord
