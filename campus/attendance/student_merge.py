@@ -11,12 +11,15 @@ from campus.attendance.change_log import log_change
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse, FaceOverride, Sighting, Status
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
+from campus.attendance.statuses import EXCUSABLE
 from campus.biometrics.look_alikes import keep_apart, students_in_doubt
 from campus.biometrics.models import LookAlike
 from campus.biometrics.services import delete_photo, move_photo
 from campus.common.errors import UserError
 
 log = logging.getLogger(__name__)
+
+SEEN_FIELDS = ("machine_status", "first_seen", "last_seen", "seconds", "share", "confidence")  # of a record
 
 
 def merge_guest(*, guest: Student, student: Student, user: User) -> None:
@@ -38,6 +41,9 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
     """
     if duplicate == student:
         raise UserError("Choose two different students.")
+    for name in ("email", "guardian_phone"):
+        setattr(student, name, getattr(student, name) or getattr(duplicate, name))
+    student.save(update_fields=["email", "guardian_phone"])
     _merge_enrolments(duplicate, student)
     for photo in duplicate.photos.all():
         if student.photos.filter(sha256=photo.sha256).exists():
@@ -116,6 +122,9 @@ def _merge_records(duplicate: Student, student: Student, user: User) -> None:
         if record.override_status and not own.override_status:
             reason = _("was %(student)s") % {"student": duplicate}
             set_override(record=own, status=record.override_status, reason=reason, user=user)
+        if own.machine_status in EXCUSABLE and record.machine_status not in EXCUSABLE:
+            seen = {name: getattr(record, name) for name in SEEN_FIELDS}
+            AttendanceRecord.objects.filter(pk=own.pk).update(**seen)
         # Log entries are append-only; this changes only which record they belong to.
         AttendanceChange._base_manager.filter(record=record).update(record=own)
         record.delete()

@@ -39,13 +39,13 @@ class StudentFinder:
         self._course = course
         self._on_roster = None if course is None else set(course.students.values_list("pk", flat=True))
         self._by_number: dict[str, Student] = {}
-        self._similar: defaultdict[frozenset[str], list[Student]] = defaultdict(list)
+        self._by_words: defaultdict[frozenset[str], list[Student]] = defaultdict(list)
         self._by_email: defaultdict[str, list[Student]] = defaultdict(list)
         self._by_name: defaultdict[str, list[Student]] = defaultdict(list)
         for student in Student.objects.all():
             self._by_number[student.number_key] = student
             self._by_email[match_key(student.email)].append(student)
-            self._similar[_loose_key(student.name)].append(student)
+            self._by_words[_loose_key(student.name)].append(student)
             for name in dict.fromkeys(match_key(name) for name in _spellings(student.name)):
                 self._by_name[name].append(student)
 
@@ -64,7 +64,8 @@ class StudentFinder:
                 reason = Message("{found} is not on the roster of {code}.", found=found[0], code=code)
                 return FolderMatch(candidates=found, reason=reason)
         reason = Message("No student has the number or name “{folders}”.", folders=folders[-1] if folders else "")
-        similar = self._enrolled([student for name in folders[-1:] for student in self._similar[_loose_key(name)]])
+        words = _loose_key(folders[-1]) if folders else frozenset()
+        similar = self._enrolled(self._by_words.get(words, []) if words else [])
         return FolderMatch(reason=reason, similar=similar[:MAX_SIMILAR])
 
     def _enrolled(self, students: list[Student]) -> list[Student]:

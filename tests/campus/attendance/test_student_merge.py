@@ -132,6 +132,19 @@ def test_one_person_under_two_numbers_becomes_one_and_the_log_says_so() -> None:
     }
 
 
+def test_what_is_known_of_one_of_the_two_alone_stays() -> None:
+    course = factories.course()
+    kept, duplicate = factories.student(), factories.student(email="ann@uni.example", guardian_phone="0123")
+    lecture = factories.lecture(course)
+    AttendanceRecord.objects.create(lecture=lecture, student=kept, machine_status="absent")
+    AttendanceRecord.objects.create(lecture=lecture, student=duplicate, machine_status="late", seconds=60)
+    merge_students(duplicate=duplicate, student=kept, user=factories.registrar())
+    kept.refresh_from_db()
+    record = AttendanceRecord.objects.get(lecture=lecture)
+    assert (kept.email, kept.guardian_phone) == ("ann@uni.example", "0123")
+    assert (record.student, record.machine_status, record.seconds) == (kept, "late", 60)
+
+
 def test_nobody_is_merged_with_himself() -> None:
     student = factories.student()
     with pytest.raises(UserError):
