@@ -123,7 +123,7 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
     records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()
     reasons: dict[int, dict[int, str]] = {}
     fields = ("student", "lecture", "override_status", "machine_status", "excuse_reason")
-    values = records.values_list(*fields)  # type: ignore[misc]  # the manager adds the reason
+    values = records.values_list(*fields)
     for student, lecture, override, machine, reason in values:
         column = column_of[lecture]
         if reason:
