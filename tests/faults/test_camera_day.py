@@ -25,6 +25,7 @@ from openpyxl import load_workbook
 
 from campus.academics.models import Course, Lecture, Room
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
+from campus.attendance.statuses import ATTENDED
 from campus.biometrics.services import add_photo
 from campus.cctv.credentials import encrypt
 from campus.cctv.models import Camera, Collection, FootageFile, Source
@@ -217,7 +218,7 @@ def attendees(lecture: Lecture) -> set[str]:
     """The names of the students who attended."""
     records = AttendanceRecord.objects.filter(lecture=lecture).select_related("student")
     assert "to_confirm" not in {record.status for record in records}
-    return {record.student.name for record in records if record.status != "absent"}
+    return {record.student.name for record in records if record.status in ATTENDED}
 
 
 def state(lecture: Lecture) -> str:
