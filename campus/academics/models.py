@@ -63,17 +63,17 @@ class Course(KeyedModel):
     present_seconds = models.PositiveIntegerField(
         _("present from"),
         default=2,
-        help_text=_("Seconds that a student must be seen for. Of a recording under an hour, in proportion."),
+        help_text=_("Seconds that a student must be seen for. Where recordings show less than an hour, in proportion."),
     )
     late_minutes = models.PositiveIntegerField(
         _("late after"),
         default=10,
-        help_text=_("Minutes into the lecture. Of a recording under an hour, in proportion."),
+        help_text=_("Minutes into the lecture. Of a lecture under an hour, in proportion."),
     )
     early_minutes = models.PositiveIntegerField(
         _("left early before the last"),
         default=10,
-        help_text=_("Minutes of the lecture. Of a recording under an hour, in proportion."),
+        help_text=_("Minutes of the lecture. Of a lecture under an hour, in proportion."),
     )
 
     strictness = models.CharField(

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
+from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
 from campus.recordings.selectors import OPEN_STATES, recordings_for, uploads_for
@@ -141,6 +142,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "recordings": recordings,
         "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
         "provisional": provisional_result(lecture) if collected else None,
+        "coverage_notes": coverage_notes(lecture),
         "result": build_lecture_result(
             request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET
         ),

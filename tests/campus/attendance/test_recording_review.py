@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campus.academics.models import Lecture
 from campus.academics.services import change_lecture
 from campus.attendance import recording_review
+from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting
 from campus.attendance.overrides import sign_off_lecture
 from campus.attendance.proposals import recount_lecture, save_attendance
@@ -193,6 +195,16 @@ def test_two_parts_without_a_clock_wait_for_their_places(lecture: Lecture, teach
 def test_what_the_footage_does_not_cover_is_neither_late_nor_early(lecture: Lecture) -> None:
     finish(recording(lecture, minutes=60, offset=900.0, offset_source="camera"), found(lecture, to=3600.0))
     assert statuses(lecture) == {"present", "absent"}
+    (note,) = map(str, coverage_notes(lecture))
+    start = timezone.localtime(lecture.starts_at)
+    assert f"{start:%H:%M} to {start + timedelta(minutes=15):%H:%M}" in note
+
+
+def test_limits_in_proportion_are_said(lecture: Lecture) -> None:
+    ends = lecture.starts_at + timedelta(minutes=45)
+    change_lecture(lecture=lecture, starts_at=lecture.starts_at, ends_at=ends, title="", room=None)
+    finish(recording(lecture, minutes=45), found(lecture, to=2700.0))
+    assert "late after 7.5 minutes" in str(coverage_notes(lecture)[0])
 
 
 def test_moving_the_start_counts_again_at_once(lecture: Lecture, teacher: User) -> None:
