@@ -126,6 +126,7 @@ class MergeSerializer(serializers.Serializer[Any]):
 class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
     course = OwnCourseField()
     student = OwnStudentField()
+    valid_from = serializers.DateField(required=False, help_text="by default the first lecture of the class's term")
 
     class Meta:
         model = Enrolment

@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.views import APIView
 
 from campus.academics.models import Course, Enrolment, Lecture, Student
-from campus.academics.selectors import courses_for, lectures_for, students_for
+from campus.academics.selectors import courses_for, lectures_for, students_for, term_starts
 from campus.academics.services import (
     change_lecture,
     create_lecture,
@@ -167,7 +167,9 @@ class EnrolmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.
         return Enrolment.objects.filter(course__in=courses_for(self.request.user))
 
     def perform_create(self, serializer: BaseSerializer[Enrolment]) -> None:
-        serializer.instance = validate_and_save(Enrolment(), **serializer.validated_data)
+        course = serializer.validated_data["course"]
+        enrolment = Enrolment(valid_from=term_starts([course.pk])[course.pk])
+        serializer.instance = validate_and_save(enrolment, **serializer.validated_data)
 
     @extend_schema(request=serializers.EnrolmentChangeSerializer, responses=serializers.EnrolmentSerializer)
     @transaction.atomic

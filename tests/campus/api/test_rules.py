@@ -3,6 +3,7 @@ or made twice,
 and refusals that a program and a person can read."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campus.academics.models import Enrolment, Lecture, Student
+from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.api.idempotency import KEY_LIFETIME
 from campus.api.models import IdempotencyKey
 from campus.api.urls import router
@@ -296,6 +297,11 @@ def test_a_class_with_its_students(office: APIClient, world: World):
     assert other.get(f"/api/v1/students/{student['id']}/").json()["name"] == "Ada"
     assert office.delete(url).status_code == 204
     assert not Enrolment.objects.filter(pk=enrolment["id"]).exists()
+    first = timezone.now() - timedelta(days=30)
+    factories.lecture(Course.objects.get(pk=course["id"]), starts_at=first)
+    del wish["valid_from"]
+    enrolment = office.post("/api/v1/enrolments/", wish, format="json").json()
+    assert enrolment["valid_from"] == str(timezone.localtime(first).date()), "the first lecture of the term"
     assert office.patch(f"/api/v1/courses/{course['id']}/", {"lecturers": []}, format="json").json()["lecturers"] == []
     problem(other.get(f"/api/v1/courses/{course['id']}/"), 404)
 
