@@ -23,7 +23,7 @@ def students(request: StaffRequest) -> HttpResponse:
     found = students_for(request.user).order_by("name", "number")
     wanted = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     for word in wanted.split()[:6]:
-        found = found.filter(Q(name_key__contains=word) | Q(number_key__contains=word))
+        found = found.filter(Q(name_key__contains=word) | Q(number_key__icontains=word))
     mine = (
         Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course").order_by("course__code")
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from campus.academics.apps import update_number_keys
 from campus.academics.models import Room, Student
 from campus.common.keys import match_key, number_key, remove_invisible
+from tests.campus import factories
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 IOTA_SUBSCRIPT = "\u0345"  # its capital is a letter of its own, which marks then follow in another order
@@ -170,3 +171,15 @@ class TestStoredKeys:
         assert list(refused.value.message_dict) == ["name"]
         with pytest.raises(IntegrityError):
             Room.objects.create(name="b  12")
+
+
+@pytest.mark.django_db
+def test_a_search_finds_numbers_whatever_their_capitals(settings, client):
+    settings.STUDENT_NUMBERS_CASE_SENSITIVE = True
+    for number in ("m5001", "M5001"):
+        Student.objects.create(number=number, name=f"Name of {number}")
+    client.force_login(factories.registrar())
+    for address in ("/students/?q=M5001", "/admin/academics/student/?q=m5001"):
+        page = client.get(address).content.decode()
+        assert "Name of m5001" in page, address
+        assert "Name of M5001" in page, address
