@@ -259,7 +259,8 @@ class UnknownPerson:
 
     `is_static`: a portrait, a poster or a face on a screen, which never moved in the whole recording; it counts as
     nobody, whomever it resembles. `override_key` is that of the override that applies to this face, "" where there is
-    none. `face_positions` is as in `Presence`.
+    none. `face_positions` is as in `Presence`. `resembles` has the labels of the students whom the face resembles more
+    than most strangers do, the most similar first.
     """
 
     intervals: tuple[Interval, ...]
@@ -268,6 +269,7 @@ class UnknownPerson:
     is_static: bool = False
     override_key: str = ""
     face_positions: tuple[FacePosition, ...] = ()
+    resembles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

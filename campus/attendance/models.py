@@ -132,7 +132,8 @@ class UnknownPerson(models.Model):
     """Somebody in a recording whom the machine matched with nobody on the roster. The fields are those of Sighting.
 
     `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person
-    said this is, or that it is a visitor.
+    said this is, or that it is a visitor. `resembles` has the ids of the students whom the face resembles, the most
+    similar first; None where nobody knows.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
@@ -142,6 +143,7 @@ class UnknownPerson(models.Model):
     seconds = models.FloatField(default=0)
     crops = models.JSONField(default=list)
     face_positions = models.JSONField(default=list)
+    resembles = models.JSONField(null=True)
     override = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
 
     class Meta:

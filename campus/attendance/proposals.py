@@ -78,6 +78,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             seconds=person.seconds,
             crops=_store_crops(recording, person.crops),
             face_positions=person.face_positions,
+            resembles=[int(label) for label in person.resembles if label in roster],
             override_id=int(person.override_key) if person.override_key in actions else None,
         )
         for index, person in enumerate(kept)

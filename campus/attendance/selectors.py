@@ -124,6 +124,14 @@ def staff_who_named(lecture: Lecture) -> dict[int, str]:
     }
 
 
+def students_unlike(person: UnknownPerson) -> set[int]:
+    """The ids of the students whom the machine knows, and whose photos the person's face does not look like."""
+    if person.resembles is None:
+        return set()
+    known = Sighting.objects.filter(recording=person.recording, recognisable=True)
+    return set(known.values_list("student", flat=True)) - set(person.resembles)
+
+
 def name_of(change: AttendanceChange | FaceOverride) -> str:
     """The name of who made the change, or else the user name of that time."""
     return (change.user and change.user.get_full_name()) or change.user_name

@@ -9,8 +9,9 @@ from campus.academics.models import Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
-from campus.attendance.selectors import evidence_by_student, records_for
+from campus.attendance.selectors import evidence_by_student, records_for, students_unlike
 from campus.attendance.snapshots import request_snapshot
+from campus.attendance.statuses import MACHINE_ONLY
 from campus.recordings.models import Recording
 from campus.web.faces import Appearance, Picture, crop_pictures, enrolment_face_urls
 from campus.web.lecture_result import denied_students
@@ -94,23 +95,29 @@ def build_frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] |
 
 @dataclass(frozen=True)
 class Candidate:
-    """A student who the unknown person may be."""
+    """A student who the unknown person may be; `is_unlike`: the face does not look like the student's photos."""
 
     student: Student
     status: str
     face: str
+    is_unlike: bool
 
 
 def candidates_for(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
-    """The students on the roster, except those ruled out for this face; students not seen yet come first."""
+    """The students on the roster, except those ruled out for this face. Students not seen yet come first, and among
+    them those whom the face resembles.
+    """
     lecture = person.recording.lecture
     students = list(lecture_roster(lecture).exclude(pk__in=denied_students(person)).order_by("name", "number"))
     records = {record.student_id: record for record in records_for(user).filter(lecture=lecture)}
     faces = enrolment_face_urls(user, [student.pk for student in students])
+    unlike, resembles = students_unlike(person), person.resembles or []
     ranked = []
     for student in students:
         record = records.get(student.pk)
-        is_missing = record is None or record.status in (Status.ABSENT, Status.TO_CONFIRM)
+        is_missing = record is None or record.status in ("", Status.ABSENT, *MACHINE_ONLY)
         label = record.get_status_display() if record else ""
-        ranked.append((not is_missing, Candidate(student, label, next(iter(faces.get(student.pk, [])), ""))))
+        face = next(iter(faces.get(student.pk, [])), "")
+        place = resembles.index(student.pk) if student.pk in resembles else len(resembles)
+        ranked.append(((not is_missing, place), Candidate(student, label, face, student.pk in unlike)))
     return [candidate for _, candidate in sorted(ranked, key=lambda entry: entry[0])]

@@ -31,6 +31,7 @@ from recognition.types import (
 
 _Match = tuple[Person, Identity]
 
+RESEMBLANCE_FMR = 0.1  # the share of strangers who resemble a student as much
 TO_CONFIRM_FPIR_FACTOR = 10  # times the wanted rate of strangers: doubtful faces are put to a person up to this
 
 
@@ -105,9 +106,9 @@ def vote(
     stranger_groups = cluster_people(strangers, gallery.clustering_threshold)
     static_groups = cluster_people(static_faces, gallery.clustering_threshold)
     unknown = [
-        *(_unknown_person(group, timing) for group in stranger_groups),
-        *(_unknown_person(group, timing, is_static=True) for group in static_groups),
-        *(_unknown_person(group, timing, override_key=override.key) for override, group in overridden),
+        *(_unknown_person(group, timing, gallery) for group in stranger_groups),
+        *(_unknown_person(group, timing, gallery, is_static=True) for group in static_groups),
+        *(_unknown_person(group, timing, gallery, override_key=override.key) for override, group in overridden),
     ]
     return Attendance(info.duration, tuple(presences), tuple(unknown))
 
@@ -149,7 +150,7 @@ def _presence(
 
 
 def _unknown_person(
-    people: Sequence[Person], timing: _Timing, *, is_static: bool = False, override_key: str = ""
+    people: Sequence[Person], timing: _Timing, gallery: Gallery, *, is_static: bool = False, override_key: str = ""
 ) -> UnknownPerson:
     intervals = timing.intervals(people)
     return UnknownPerson(
@@ -159,7 +160,16 @@ def _unknown_person(
         is_static=is_static,
         override_key=override_key,
         face_positions=tuple(person.face_position for person in people),
+        resembles=_resembled_students(people, gallery),
     )
+
+
+def _resembled_students(people: Sequence[Person], gallery: Gallery) -> tuple[str, ...]:
+    """The labels of the students whom the people resemble, the most similar first."""
+    scores = gallery.scores(np.stack([person.embedding() for person in people]))
+    observations = [person.observation_count for person in people]
+    lead = (scores - gallery.impostor_model.threshold(observations, RESEMBLANCE_FMR, 1)[:, None]).max(axis=0)
+    return tuple(gallery.labels[k] for k in np.argsort(-lead) if lead[k] >= 0)
 
 
 def _check_embedders(results: Sequence[SegmentResult], gallery: Gallery) -> None:

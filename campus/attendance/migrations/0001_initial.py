@@ -218,6 +218,7 @@ class Migration(migrations.Migration):
                 ('seconds', models.FloatField(default=0)),
                 ('crops', models.JSONField(default=list)),
                 ('face_positions', models.JSONField(default=list)),
+                ('resembles', models.JSONField(null=True)),
                 ('override', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='people', to='attendance.faceoverride')),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='unknown_people', to='recordings.recording')),
             ],

@@ -19,9 +19,11 @@ from campus.attendance.models import AttendanceRecord, SignOff, Snapshot, Status
 from campus.attendance.selectors import (
     can_edit_result,
     changes_for,
+    excuse_reasons,
     records_for,
     sightings_for,
     snapshots_for,
+    students_unlike,
     unknown_people_for,
 )
 from campus.common.errors import UserError
@@ -87,10 +89,11 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     if record.status != Status.TO_CONFIRM:
         messages.info(request, _("{name} is already decided: {status}.").format(**facts))
         return _redirect_to_result(record.lecture_id)
+    reason = str(CONFIRMED[Status(status)])
+    if status == Status.ABSENT and record.student_id in excuse_reasons(record.lecture):
+        status = Status.EXCUSED
     try:
-        record = overrides.set_override(
-            record=record, status=status, reason=str(CONFIRMED[Status(status)]), user=request.user
-        )
+        record = overrides.set_override(record=record, status=status, reason=reason, user=request.user)
     except UserError as error:
         messages.error(request, str(error))
     else:
@@ -259,6 +262,9 @@ def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     student = students_for(user).filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 19 else None
     if action != "name" or student is None:
         raise UserError("Choose a student first.")
+    if student.pk in students_unlike(person):
+        unlike = _("The face looks unlike the photos of {name}. Compare the pictures once more.")
+        messages.warning(request, unlike.format(name=student.name))
     added = face_overrides.name_unknown_person(
         person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
     )

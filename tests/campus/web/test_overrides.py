@@ -15,6 +15,7 @@ from campus.attendance.proposals import recount_lecture
 from campus.attendance.snapshots import finish_snapshot
 from campus.biometrics.models import FacePhoto
 from campus.common import jobs
+from tests.campus import factories
 from tests.campus.conftest import World, jpeg
 
 
@@ -120,6 +121,31 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
     assert "Identified by own." in lecturer.get(reverse("record", args=[record.pk])).content.decode()
     lecturer.post(url, {"action": "undo"})
     assert "1 not seen" in lecture_page(lecturer, world)
+
+
+def test_a_face_unlike_the_photos_is_warned_of(lecturer: Client, world: World, absent: Student) -> None:
+    """The likeliest student is the first; who names another is told, and is taken at his or her word."""
+    url, form = reverse("unknown-person", args=[world.unknown.pk]), {"action": "name", "student": absent.pk}
+    warning = "The face looks unlike the photos of"
+    Sighting.objects.filter(student=absent).update(recognisable=True)
+    assert warning not in lecturer.post(url, form, follow=True).content.decode(), "nobody knows"
+    UnknownPerson.objects.update(resembles=[world.student.pk])
+    assert "looks unlike the photos" in lecturer.get(url).content.decode()
+    assert warning in lecturer.post(url, form, follow=True).content.decode()
+    assert world.lecture.records.get(student=absent).status == "present"
+    UnknownPerson.objects.update(resembles=[absent.pk])
+    assert warning not in lecturer.post(url, form, follow=True).content.decode()
+    UnknownPerson.objects.update(resembles=[])
+    Sighting.objects.filter(student=absent).update(recognisable=False)
+    assert warning not in lecturer.post(url, form, follow=True).content.decode(), "there are no photos"
+
+
+def test_who_is_someone_else_stays_excused(lecturer: Client, world: World) -> None:
+    Sighting.objects.filter(pk=world.sighting.pk).update(present=False, to_confirm=True)
+    recount_lecture(lecture=world.lecture)
+    factories.excuse(world.student)
+    lecturer.post(reverse("record-confirm", args=[world.record.pk, "absent"]))
+    assert world.lecture.records.get(student=world.student).status == "excused"
 
 
 @pytest.mark.parametrize("student", ["", "x", "999999", "9" * 40])

@@ -280,6 +280,17 @@ def test_every_face_has_a_position_in_time_and_place(gallery) -> None:
     assert attendance.presences[3].crops[0].box[0] == pytest.approx(300, abs=20)
 
 
+def test_an_unknown_person_resembles_the_student_who_it_is_most_and_few_others(gallery) -> None:
+    positions = vote([result(track(3, ALL_MINUTE))], gallery, ROSTER, MINUTE).presences[3].face_positions
+    said = IdentityOverride(key="1", face_positions=positions, label="3", denied=True)
+    strangers = [track(600 + n, ALL_MINUTE, x=150 * n + 300) for n in range(10)]
+    attendance = vote([result(track(3, ALL_MINUTE), *strangers)], gallery, ROSTER, MINUTE, overrides=[said])
+    own, *others = sorted(attendance.unknown, key=lambda person: person.face_positions[0][1][0])
+    assert own.resembles[0] == "3"
+    shares = [len(person.resembles) / len(ROSTER) for person in others]
+    assert sum(shares) / len(shares) < 0.3
+
+
 @pytest.mark.parametrize("label", ["7", "new", None], ids=["of the gallery", "without photos", "a visitor"])
 @pytest.mark.parametrize("shift", [0.0, 1.0], ids=["same frames", "other frames"])
 def test_an_overridden_face_takes_no_part_and_comes_back_with_its_key(gallery, label: str | None, shift: float) -> None:
