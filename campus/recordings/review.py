@@ -27,6 +27,7 @@ MIN_LECTURE_SHARE = 0.5  # of the lecture that its recordings should show
 MIN_INSIDE_SHARE = 0.5  # of the recording that should lie within its lecture
 MAX_LENGTH_FACTOR = 1.5  # of the lecture's length
 MAX_OVERRUN_SECONDS = 1200.0
+MAX_PHOTO_DISTANCE_SECONDS = 3600.0  # from the lecture
 MAX_OVERLAP_SHARE = 0.1  # of the shorter of two recordings
 
 
@@ -69,11 +70,13 @@ def review_recording(recording: Recording, attendance: Attendance) -> list[Findi
 
 
 def review_place(recording: Recording) -> list[Finding]:
-    """What is odd about the length of the recording and its place in the lecture. Nothing is about a photo, or about
-    footage that was collected for the lecture."""
+    """What is odd about the length of the recording and its place in the lecture; of a photo, about its time. Nothing
+    is about footage that was collected for the lecture."""
     lecture = recording.lecture
-    if not recording.duration or recording.collected:
+    if recording.collected:
         return []
+    if not recording.duration:
+        return _review_time_of_photo(recording)
     length, lecture_length = format_minutes(recording.duration), format_minutes(lecture.length)
     inside = total_length(place_intervals([(0.0, recording.duration)], recording.offset, lecture.length))
     if inside < MIN_INSIDE_SHARE * min(recording.duration, lecture.length):
@@ -109,6 +112,15 @@ def review_place(recording: Recording) -> list[Finding]:
         )
         return [Finding(ReviewReason.LONG, message)]
     return []
+
+
+def _review_time_of_photo(recording: Recording) -> list[Finding]:
+    lecture = recording.lecture
+    if -MAX_PHOTO_DISTANCE_SECONDS <= recording.offset <= lecture.length + MAX_PHOTO_DISTANCE_SECONDS:
+        return []
+    taken = lecture.starts_at + timedelta(seconds=recording.offset)
+    message = Message("It was taken on {taken}, but the lecture was on {start}.", taken=taken, start=lecture.starts_at)
+    return [Finding(ReviewReason.ELSEWHEN, message)]
 
 
 def _overlaps_earlier_upload(recording: Recording) -> bool:

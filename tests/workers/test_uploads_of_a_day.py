@@ -144,7 +144,7 @@ def test_another_classs_recording_names_the_class_within_what_the_viewer_may_see
 
 def test_ten_minutes_early_and_not_switched_off_by_the_cameras_clock(lecture: Lecture) -> None:
     began = lecture.starts_at - timedelta(minutes=3)
-    minutes = [[]] * 3 + [ATTENDING] * MINUTES + [[0, 7]] * 3
+    minutes: list[list[int]] = [[]] * 3 + [ATTENDING] * MINUTES + [[0, 7]] * 3
     recording = upload(lecture, minutes, started_at=began.isoformat())
     assert (recording.offset, recording.offset_source) == (-180.0, "camera")
     assert (recording.state, statuses(lecture)) == ("done", RIGHT), "nobody is late, nobody left early"

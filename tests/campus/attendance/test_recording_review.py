@@ -45,7 +45,8 @@ def lecture(teacher: User) -> Lecture:
 
 def recording(lecture: Lecture, minutes: float = 90, **fields: Any) -> Recording:
     """One that has been processed, of the whole lecture unless it says otherwise."""
-    row = factories.recording(lecture, **{"duration": 60 * minutes, "state": "aggregating", "coverage": 1.0} | fields)
+    facts: dict[str, Any] = {"duration": 60 * minutes, "state": "aggregating", "coverage": 1.0}
+    row = factories.recording(lecture, **facts | fields)
     Segment.objects.create(recording=row, index=0, start=0, end=row.duration, state="done", light=0.4, motion=0.02)
     return row
 
@@ -108,6 +109,7 @@ def test_a_recording_that_makes_sense_counts_at_once(lecture: Lecture) -> None:
         ({"minutes": 30}, {"to": 1800.0}, "short", "It lasts 30 minutes"),
         ({"minutes": 200}, {}, "long", "nothing says when it began"),
         ({"offset": 7200.0, "offset_source": "camera"}, {}, "elsewhen", "but the lecture was from"),
+        ({"minutes": 0, "offset": 86400.0, "offset_source": "camera"}, {}, "elsewhen", "It was taken on"),
     ],
 )
 def test_what_makes_no_sense_waits_and_says_why(
