@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,6 +22,7 @@ from recognition.messages import Message
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 5000
+MAX_DATES = 8 * MAX_ENTRIES  # each costs the parser time
 MAX_REPEATS = 400
 MAX_INTERVAL = 100
 MAX_READING_SECONDS = 10.0
@@ -78,6 +80,9 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     own_zones, text = ZONES.findall(text), ZONES.sub("", text)
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
         raise UserError(NO_CALENDAR)
+    too_many = UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
+    if len(re.findall(r"\d{8}", text)) > MAX_DATES:
+        raise too_many
     try:
         calendars = Calendar.from_ical(text, multiple=True)
         events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
@@ -86,7 +91,6 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
         raise UserError(NO_CALENDAR) from error
     if not calendars:
         raise UserError(NO_CALENDAR)
-    too_many = UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
     if len(events) > MAX_ENTRIES:
         raise too_many
     clock = _Clock(next((_text(calendar, "x-wr-timezone") for calendar in calendars), ""), own_zones)
@@ -111,11 +115,9 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
             event["exdate"].dts += vDDDLists(
                 [slot for slot in changed_by_refused.get(uid, []) if isinstance(slot, date)]
             ).dts
-        entries += ((first_place[uid], entry) for entry in _expand(same_uid, last))
+        entries += ((first_place[uid], entry) for entry in _expand(same_uid, last, deadline))
         if len(entries) > MAX_ENTRIES:
             raise too_many
-        if time.monotonic() > deadline:
-            raise UserError("The calendar takes too long to read. Export fewer months.")
     return [entry for _place, entry in sorted(entries, key=itemgetter(0))]
 
 
@@ -156,12 +158,17 @@ class _Clock:
         return moment.replace(tzinfo=zone)
 
 
+@cache
+def _zone_names() -> dict[str, str]:
+    """The names of zones, by themselves and by their cities."""
+    zones = sorted(available_timezones())
+    return {zone.rpartition("/")[2].replace("_", " "): zone for zone in zones} | {zone: zone for zone in zones}
+
+
 def _find_zone(name: str) -> ZoneInfo | None:
     """The zone of that name, or of the first city in it, as in Outlook's "(UTC+01:00) Amsterdam, Berlin, Rome"."""
-    zones = available_timezones()
-    cities = {zone.rpartition("/")[2].replace("_", " "): zone for zone in sorted(zones)}
-    words = (word.strip() for word in re.split(r"[(),;/]", name))
-    return ZoneInfo(name) if name in zones else next((ZoneInfo(cities[word]) for word in words if word in cities), None)
+    words = (name, *(word.strip() for word in re.split(r"[(),;/]", name[:200])))
+    return next((ZoneInfo(_zone_names()[word]) for word in words if word in _zone_names()), None)
 
 
 def _normalise(event: Any, clock: _Clock) -> Any:
@@ -262,15 +269,18 @@ def _check_rule(rule: vRecur, starts_at: datetime) -> vRecur:
     return checked
 
 
-def _expand(events: list[Any], last: datetime | None) -> list[CalendarEntry]:
-    """The entries of the events with one UID, by time."""
+def _expand(events: list[Any], last: datetime | None, deadline: float) -> list[CalendarEntry]:
+    """The entries of the events with one UID, by time. Raises UserError where that takes too long."""
     changes = [event for event in events if "recurrence-id" in event]
     # Where one was sent several times, its latest revision counts.
     revisions = sorted((event for event in events if "recurrence-id" not in event), key=lambda event: event["sequence"])
     originals = {event["dtstart"].dt: event for event in revisions}
     is_single = len(originals) == 1 and not changes and not any(_repeats(event) for event in revisions)
     entries: dict[str, CalendarEntry] = {}
-    for related in [[original, *changes] for original in originals.values()] or [changes]:
+    for original in [*originals.values()] or [None]:
+        related = [original, *changes] if original else changes
+        if time.monotonic() > deadline:
+            raise UserError("The calendar takes too long to read. Export fewer months.")
         try:
             for slot, event in _occurrences(related, last):
                 uid = _text(event, "uid") + ("" if is_single else f"/{slot.astimezone(UTC):%Y%m%dT%H%M%SZ}")

@@ -144,10 +144,25 @@ def test_what_repeats_without_an_end_does_so_to_the_end_of_the_term():
     assert len(read_calendar(ics(forever), until=date(2099, 4, 13))) == 4
 
 
-def test_a_calendar_that_takes_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(calendar_reader, "MAX_READING_SECONDS", 0.0)
+@pytest.mark.parametrize("uid", ["a", "{n}"])
+def test_a_calendar_that_takes_too_long_is_refused(monkeypatch, uid: str):
+    never = "RRULE:FREQ=YEARLY;COUNT=9;BYMONTH=2;BYMONTHDAY=30"
+    events = [[*single(uid.format(n=n), f"2099032{n % 9}T{n // 60:02}{n % 60:02}00Z"), never] for n in range(1000)]
+    monkeypatch.setattr(calendar_reader, "MAX_READING_SECONDS", 0.5)
+    began = clock.monotonic()
     with pytest.raises(UserError, match="too long"):
-        read_calendar(ics(WEEKLY, single("b", "20990323T090000Z")))
+        read_calendar(ics(*events))
+    assert clock.monotonic() - began < 10
+
+
+def test_many_times_in_zones_named_by_cities_take_no_time():
+    listed = ",".join(["20990323T090000"] * 5_000)
+    event = [*single("a", "20990323T090000Z"), f'EXDATE;TZID="(UTC+01:00) Nowhere, Berlin":{listed}']
+    began = clock.monotonic()
+    assert read_calendar(ics(event))[0].uid == "a"
+    with pytest.raises(UserError, match="more than 5000"):
+        read_calendar(ics([*event, f"RDATE:{','.join(['20990323'] * 40_000)}"]))
+    assert clock.monotonic() - began < 10
 
 
 def test_days_that_fall_out_are_moved_or_come_besides_are_as_the_calendar_says():
