@@ -45,7 +45,7 @@ def find_damage(values: Mapping[str, str], *, rounded: bool) -> Iterator[str]:
                 "text": text[:100]
             }
         if (original := _undo_garbling(text)) != text:
-            yield _("“%(text)s” was garbled by another program; it was “%(original)s”. Correct it.") % {
+            yield _("“%(text)s” is garbled; it was “%(original)s”. Choose another encoding, or correct the row.") % {
                 "text": text,
                 "original": original,
             }
