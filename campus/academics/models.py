@@ -93,7 +93,7 @@ class Course(KeyedModel):
         choices=[("", _("as the server is set")), *Embedder.choices],
         blank=True,
         help_text=_(
-            "What compares the faces of this class. After a change the photos are looked at again, "
+            "What compares the faces of this class. After a change the photos are compared anew, "
             "and the present gallery stays in use until the new one is ready."
         ),
     )

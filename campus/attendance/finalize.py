@@ -47,7 +47,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     processed, missing = processed_share(recording), describe_gaps(recording)
     if processed < MIN_PROCESSED_SHARE:
         raise UserError(
-            "Only {share} of the recording could be looked at. {missing} Retry, or upload another copy.",
+            "Only {share} of the recording could be processed. {missing} Retry, or upload another copy.",
             share=f"{processed:.0%}",
             missing=missing,
         )

@@ -159,7 +159,7 @@ def _describe_clock(info: VideoInfo, clip: Interval, file_start: float) -> list[
         else:
             messages.append(Message("The file's clock jumps ahead at {time}.", time=time))
     if info.has_unread_pictures:
-        messages.append(Message("The file has several pictures. Only the first was looked at."))
+        messages.append(Message("The file has several pictures. Only the first was used."))
     if info.counts_pictures:
         messages.append(Message("Times were counted from the pictures, since the file has none that make sense."))
     return messages

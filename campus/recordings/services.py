@@ -136,7 +136,7 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
             recording.state == Recording.State.DONE and recording.segments.filter(state=Segment.State.FAILED).exists()
         )
         if not failed and not gappy:
-            raise UserError("Nothing failed in this recording. To have it looked at anew, take attendance again.")
+            raise UserError("Nothing failed in this recording. To process all of it anew, take attendance again.")
         planned = recording.segments.exists()
         again.update(**UNPROCESSED)
         Recording.objects.filter(pk=recording.pk).update(

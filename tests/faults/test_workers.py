@@ -164,7 +164,7 @@ def test_failures_are_reported_and_can_be_retried(campus: Campus) -> None:
 
     broken = campus.wait_until_ended(broken)
     assert broken.state == "failed"
-    assert "Only 33% of the recording could be looked at" in str(broken.error)
+    assert "Only 33% of the recording could be processed" in str(broken.error)
     assert "0:00:00 to 0:04:00" in str(broken.error)
     assert not AttendanceRecord.objects.filter(lecture=lecture).exists()
     assert progress_of(broken)["segments"][0]["error"] == "That part is damaged."

@@ -172,7 +172,7 @@ def test_a_vote_fails_with_too_few_segments() -> None:
     train_gallery(course)
     recording = run_vote(create_processed_recording(course, [[0], [0], [0]], failed=(1, 2)))
     assert recording.state == "failed"
-    assert str(recording.error).startswith("Only 33% of the recording could be looked at.")
+    assert str(recording.error).startswith("Only 33% of the recording could be processed.")
     assert not AttendanceRecord.objects.filter(lecture=recording.lecture).exists()
 
 

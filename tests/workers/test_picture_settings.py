@@ -273,6 +273,6 @@ def test_a_file_without_times_says_that_its_pictures_were_counted(tmp_path: Path
     recording.info |= {"counts_pictures": True, "runs": [[0, 0, 0], [4, 3600, 1000]], "has_unread_pictures": True}
     assert notes(recording) == [
         "The file's clock jumps ahead at 0:00:04.",
-        "The file has several pictures. Only the first was looked at.",
+        "The file has several pictures. Only the first was used.",
         "Times were counted from the pictures, since the file has none that make sense.",
     ]

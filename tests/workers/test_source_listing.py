@@ -81,7 +81,7 @@ class TestHostileServer:
     def test_more_folders_than_anybody_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(source_listing, "MAX_FOLDERS", 20)
 
-        with pytest.raises(UserError, match="more than can be looked through"):
+        with pytest.raises(UserError, match="more than can be listed"):
             self.list_paths(self.page("".join(f'<a href="{n}/">x</a>' for n in range(3)), everywhere=True))
 
     def test_a_page_that_is_written_against_us(self) -> None:
