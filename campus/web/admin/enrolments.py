@@ -77,10 +77,10 @@ def offer_to_look_again(request: HttpRequest, courses: Collection[int]) -> None:
     if not recordings:
         return
     text = ngettext(
-        "%(n)d recording was counted before all of these students were enrolled. To look for them in it, select it "
-        "and choose “Take attendance again”:",
-        "%(n)d recordings were counted before all of these students were enrolled. To look for them in these, select "
-        "them and choose “Take attendance again”:",
+        "%(n)d recording was counted before all of these students were enrolled. To look for them in it, add their "
+        "photos, then select it and choose “Take attendance again”:",
+        "%(n)d recordings were counted before all of these students were enrolled. To look for them in these, add "
+        "their photos, then select them and choose “Take attendance again”:",
         len(recordings),
     ) % {"n": len(recordings)}
     query = {"id__in": ",".join(str(recording.pk) for recording in recordings[:MAX_LINKED_RECORDINGS])}
