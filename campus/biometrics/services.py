@@ -257,7 +257,7 @@ def finish_training(
             photos_digest=photos_digest,
         )
         if done:
-            pairs = [(int(a), int(b), similarity) for a, b, similarity in report.get("too_alike", [])]
+            pairs = [(int(a), int(b), similarity) for a, b, similarity in report.get("same_person", [])]
             save_look_alikes(course=gallery.course, pairs=pairs)
         else:
             transaction.set_rollback(True)

@@ -177,6 +177,7 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
+    one_person = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["strict"], len(labels)))
     scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
     impostor_model = prior.adapt(scores, templates, _drop_own_people(strangers, templates, prior))
     points = {
@@ -191,6 +192,7 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
         "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < ENOUGH_PHOTOS],
         "suspect_photos": {labels[i]: indices for i, indices in suspects.items()},
         "too_alike": _look_alike_pairs(labels, templates, look_alike),
+        "same_person": _look_alike_pairs(labels, templates, one_person),
         "rates": {
             strictness: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
             for strictness, point in points.items()

@@ -134,6 +134,7 @@ def test_the_report_names_missing_and_few_photos_and_twins() -> None:
     assert report["without_photos"] == ["c"]
     assert report["few_photos"] == ["b"]
     assert ["a", "twin"] in [pair[:2] for pair in report["too_alike"]]
+    assert [pair[:2] for pair in report["same_person"]] == [["a", "twin"]]
     assert json.loads(json.dumps(report)) == report
 
 
