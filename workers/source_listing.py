@@ -82,8 +82,7 @@ def _walk(source: Source, store: Store, guard: EgressGuard, days: Days | None) -
             entry_count += 1
             if entry_count > MAX_FILES or folder_count > MAX_FOLDERS or guard.is_late:
                 raise UserError(
-                    "There is more than can be listed. "
-                    "Narrow the address down to a folder, or the pattern to days."
+                    "There is more than can be listed. Narrow the address down to a folder, or the pattern to days."
                 )
             if len(entry.path) > MAX_PATH_LENGTH or not 0 <= (entry.size or 0) <= MAX_FILE_BYTES:
                 continue

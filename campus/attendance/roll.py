@@ -59,9 +59,7 @@ def mark_students(
 
 @transaction.atomic
 def mark_others(*, lecture: Lecture, status: str, user: User) -> list[AttendanceRecord]:
-    """Set the status of all students who did not attend so far, are not excused, and whom nobody has marked. Returns
-    the records that changed.
-    """
+    """Set the status of all students of whom nothing is known (`is_unmarked`). Returns the records that changed."""
     lecture = lock_lecture(lecture.pk, user)
     return write_overrides(
         lecture, {record.pk: status for record in _save_roll(lecture) if is_unmarked(record)}, user=user
@@ -69,8 +67,10 @@ def mark_others(*, lecture: Lecture, status: str, user: User) -> list[Attendance
 
 
 def is_unmarked(record: AttendanceRecord) -> bool:
-    """Whether neither a person, nor an excuse, nor a recording says where the student was."""
-    return not record.override_status and record.status not in {*ATTENDED, Status.EXCUSED}
+    """Whether neither a person, nor an excuse, nor a recording says where the student was. Doubtful faces are decided
+    one by one.
+    """
+    return not record.override_status and record.status not in {*ATTENDED, Status.EXCUSED, Status.TO_CONFIRM}
 
 
 def _save_roll(lecture: Lecture) -> list[AttendanceRecord]:

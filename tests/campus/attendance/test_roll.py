@@ -98,14 +98,16 @@ def test_all_others_are_marked_and_what_was_marked_stays(lecture: Lecture, teach
     assert statuses(lecture) == ["late", "absent", "present", "absent"]
 
 
-def test_whom_the_machine_did_not_see_is_among_the_others(lecture: Lecture, teacher: User) -> None:
+def test_whom_the_machine_did_not_see_is_among_the_others_and_who_is_doubtful_is_not(
+    lecture: Lecture, teacher: User
+) -> None:
     roll.mark_students(lecture=lecture, statuses={students(lecture)[0]: "present"}, user=teacher)
     for record, machine in zip(
         lecture.records.order_by("student__name"), ["", "absent", "not_recognisable", "to_confirm"], strict=True
     ):
         AttendanceRecord.objects.filter(pk=record.pk).update(machine_status=machine)
     roll.mark_others(lecture=lecture, status="present", user=teacher)
-    assert statuses(lecture) == ["present"] * 4
+    assert statuses(lecture) == ["present", "present", "present", "to_confirm"]
 
 
 def test_the_last_change_is_taken_back_as_a_whole(lecture: Lecture, teacher: User) -> None:
