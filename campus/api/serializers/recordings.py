@@ -17,6 +17,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
     info = serializers.DictField(
         read_only=True, help_text="properties of the file: container, codec, width, height, ..."
     )
+    aspect_ratio = serializers.CharField(read_only=True, help_text="width to height, before turning; empty as recorded")
     notes = serializers.SerializerMethodField(
         help_text="sentences on how the files were read: which video stream, what their clocks did"
     )
