@@ -278,7 +278,11 @@ class TestSources(Matrix):
 
 class TestCameras(Matrix):
     path, office = "cameras", True
-    registrars = [("patch", "", {"label": "front"}, 200), ("delete", "", None, 204)]
+    registrars = [
+        ("patch", "", {"label": "front"}, 200),
+        ("post", "recount/", {}, 202),
+        ("delete", "", None, 204),
+    ]
     never = ("put",)
 
     def row(self, world: World) -> Any:
@@ -391,7 +395,10 @@ class TestLookAlikes(Matrix):
 
 class TestPhotoImports(Matrix):
     path, private = "photo-imports", "registrar"
-    actions = [("get", "waiting/", None, 200)]
+    actions = [
+        ("get", "waiting/", None, 200),
+        ("get", "waiting/00000000-0000-0000-0000-000000000000/picture/", None, 404),  # of a photo that was filed
+    ]
     registrars = [
         ("post", "discard/", {"folder": "nobody"}, 204),
         ("post", "file/", {"folder": "nobody"}, 400),
