@@ -124,7 +124,8 @@ def _review_time_of_photo(recording: Recording) -> list[Finding]:
 
 
 def _overlaps_earlier_upload(recording: Recording) -> bool:
-    others = _other_uploads(recording).filter(created_at__lt=recording.created_at)
+    counted = (Recording.State.DONE, Recording.State.NEEDS_REVIEW)
+    others = _other_uploads(recording).filter(created_at__lt=recording.created_at, state__in=counted)
     start, end = recording.offset, recording.offset + recording.duration
     return any(
         min(end, other.offset + other.duration) - max(start, other.offset)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from campus.attendance.models import AttendanceRecord, Report
 from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
 from tests.campus import factories
 from tests.servers.rtsp import rtsp_camera
@@ -153,7 +155,11 @@ class Campus:
         return factories.lecture(course)
 
     def upload(self, lecture: Lecture, segments: list[list[int]], **script: Any) -> Recording:
-        content = json.dumps({"segments": segments, **script}).encode()
+        """A recording of the whole lecture, which lasts as long as the first one does."""
+        if not lecture.recordings.exists():
+            lecture.ends_at = lecture.starts_at + timedelta(minutes=len(segments))
+            lecture.save()
+        content = json.dumps({"segments": segments, **script, "lecture": lecture.pk}).encode()
         return create_recording(
             lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None
         )
@@ -164,11 +170,11 @@ class Campus:
         return folder
 
     def wait_until_ended(self, recording: Recording) -> Recording:
-        """The recording once it is done, failed or cancelled."""
+        """The recording once it is done, failed, cancelled or to be checked."""
         assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), (
             "a worker did not start"
         )
-        final_states = (Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED)
+        final_states = [state for state in Recording.State if state not in OPEN_STATES]
         wait_until(
             lambda: Recording.objects.filter(pk=recording.pk, state__in=final_states).exists(), "the recording ends"
         )
