@@ -177,7 +177,7 @@ def shown(page: Page) -> dict[str, str]:
     """Name -> status, as the lecture's page has them."""
     people = page.locator(".roll li").all()
     return {
-        one.locator(".name").inner_text().rsplit(maxsplit=1)[0]: one.locator(".status")
+        one.locator(".name").inner_text().removeprefix("Change").strip().rsplit(maxsplit=1)[0]: one.locator(".status")
         .inner_text()
         .removesuffix(" set by hand")
         for one in people
