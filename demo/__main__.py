@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -76,10 +77,14 @@ def upload(course: "Course", video: Path) -> "Recording":
 
     from campus.academics.services import create_lecture
     from campus.recordings.services import create_recording
+    from recognition.errors import RecognitionError
     from recognition.media.video import probe
 
     now = timezone.localtime().replace(second=0, microsecond=0)
-    length = timedelta(seconds=probe(video).duration) or timedelta(hours=1)  # a photo has no length
+    seconds = 0.0  # of a photo
+    with suppress(RecognitionError):  # a worker says what is wrong with the file
+        seconds = probe(video).duration
+    length = timedelta(seconds=seconds) or timedelta(hours=1)
     lecture = create_lecture(course=course, starts_at=now, ends_at=now + length, title="Demo")
     with video.open("rb") as file:
         return create_recording(lecture=lecture, file=File(file), name=video.name, user=None, offset=0.0)
