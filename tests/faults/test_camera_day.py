@@ -348,8 +348,8 @@ def test_every_lecture_with_footage_gets_its_report_without_people(
     redis_server.stop()
     redis_server.start()
     wait_for(lambda: state(both) == state(double) == "counted", "complete footage is counted")
+    wait_for(lambda: attendees(late) == films[1].present, "the provisional result of what is there")
     assert state(late) == "collecting"
-    assert attendees(late) == films[1].present, "the provisional result"
     sftp.put(path_of("door", late, FOOTAGE_FILES - 1), films[1].footage_file(FOOTAGE_FILES - 1, "door"))
     wait_for(lambda: state(late) == "counted", "late footage is counted")
     wait_for(lambda: state(now) == "counted", "the camera was recorded and counted")
