@@ -137,14 +137,17 @@ class Result:
 
 
 class Engine:
-    """Takes the place of `compile_model`. Every network is timed, and runs in batches of powers of two, so that few
+    """Takes the place of `load_networks`. Every network is timed, and runs in batches of powers of two, so that few
     shapes are compiled."""
 
     def __init__(self, build: Callable[[Any], Run]) -> None:
         self.build = build
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
-    def __call__(self, model: Any, runtime: object = None) -> Run:
+    def __call__(self, build: Callable[[Path], dict[str, Any]], weights: Path, _runtime: object) -> dict[str, Run]:
+        return {name: self.compile(model) for name, model in build(weights).items()}
+
+    def compile(self, model: Any) -> Run:
         infer, name = self.build(model), NAMES.get(model.inputs[0].shape[1], "embedder")
 
         def run(batch: NDArray[Any]) -> list[NDArray[np.float32]]:
@@ -195,7 +198,7 @@ def measure_engine(
     result = Result(engine=name)
     answers: dict[str, Any] = {}
     detector._networks.cache_clear()
-    with mock.patch.object(detector, "compile_model", engine):
+    with mock.patch.object(detector, "load_networks", engine):
         cascade.detect(frames)  # compiles, and keeps the networks
     answers["faces"] = cascade.detect(frames)
     engine.seconds.clear()
@@ -213,7 +216,7 @@ def measure_engine(
     for network, build in models.items():
         size = 160 if network == "facenet" else 150
         batch = np.stack([cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR) for crop in crops])
-        run = engine(build())
+        run = engine.compile(build())
         seconds = median_seconds(partial(run, batch), given.rounds)
         result.milliseconds[network], result.faces_a_second[network] = 1000 * seconds, given.faces / seconds
         answers[network] = run(batch)[0]

@@ -27,11 +27,11 @@ STAGES = {
     "track": ["recognition.tracking.tracker.Tracker.update"],
     "evidence": ["recognition.pipeline.jpeg"],
 }
-NETWORKS = {None: "P-Net", 24: "R-Net", 48: "O-Net", 150: "embed", 160: "embed"}  # by the side of what goes in
-COMPILERS = [
-    "recognition.detection.detector.compile_model",
-    "recognition.embedding.dlib_resnet.compile_model",
-    "recognition.embedding.facenet.compile_model",
+NETWORKS = {"pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net"}  # by their names; all others embed
+LOADERS = [
+    "recognition.detection.detector.load_networks",
+    "recognition.embedding.dlib_resnet.load_networks",
+    "recognition.embedding.facenet.load_networks",
 ]
 ORDER = [
     "decode",
@@ -106,15 +106,15 @@ def replace_attribute(name: str, change: Callable[[Callable[..., Any]], Callable
 
 
 def add_timers(clock: Clock) -> None:
-    """Time all stages. Networks are found by what they are compiled from."""
+    """Time all stages."""
 
-    def compiler(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda model, *more, **named: clock.timed(
-            NETWORKS[model.inputs[0].shape[1]], original(model, *more, **named)
-        )
+    def time_networks(load: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        return lambda *given: {
+            name: clock.timed(NETWORKS.get(name, "embed"), network) for name, network in load(*given).items()
+        }
 
-    for name in COMPILERS:
-        replace_attribute(name, compiler)
+    for name in LOADERS:
+        replace_attribute(name, time_networks)
     for stage, names in STAGES.items():
         for name in names:
             replace_attribute(name, functools.partial(clock.timed, stage))

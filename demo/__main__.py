@@ -201,6 +201,7 @@ def run(options: argparse.Namespace, processes: Processes) -> bool:
 
 def main() -> int:
     options = parse_options()
+    os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(VAR.parent / "networks"))
     os.environ |= {"ROLLCALL_DATA_DIR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
     os.environ.pop("ROLLCALL_REDIS_URL", None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "campus.settings.dev"

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from recognition.errors import RecognitionError
 
 if TYPE_CHECKING:
     import keras
+    import openvino
 
 # TensorFlow reads both when it is first imported and has no other way to be told. Without the second one, every start
 # prints that oneDNN is on; on a CPU TensorFlow only describes a network here, and OpenVINO has its own oneDNN.
@@ -33,12 +35,14 @@ class Runtime:
 
     `device`: "gpu", "cpu", or "auto" for the GPU where TensorFlow sees one. `threads`: of the CPU, for each network; 0
     for all cores. `precision`: "f32" or "bf16" on the CPU; None for bf16 where the processor multiplies in bfloat16 by
-    itself, which is about twice as fast, and f32 elsewhere.
+    itself, which is about twice as fast, and f32 elsewhere. `cache`: the folder in which networks for the CPU are kept,
+    so that the next process loads them in a second and without TensorFlow; None to keep nothing.
     """
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
     threads: int = 0
     precision: str | None = None
+    cache: Path | None = None
 
 
 def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Network:
@@ -48,17 +52,72 @@ def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Netwo
     the process that compiled it, from one thread at a time. Raises RecognitionError when the device is "gpu" and there
     is none.
     """
+    runtime = runtime or Runtime()
+    if not uses_gpu(runtime):
+        return compile_converted(convert_to_openvino(model), runtime)
+    graph = _trace(model)
+    return _in_batches(lambda batch: [output.numpy() for output in graph(batch)], np.dtype(model.inputs[0].dtype))
+
+
+def convert_to_openvino(model: "keras.Model") -> "openvino.Model":
+    """The Keras model as OpenVINO describes it, with a copy of its weights."""
+    # The weights are copied: shared ones would belong to TensorFlow and vanish with the Keras model.
+    return import_openvino().convert_model(_trace(model), share_weights=False)
+
+
+def compile_converted(model: "openvino.Model", runtime: Runtime) -> Network:
+    """Compile a converted model for the CPU, as `compile_model` does."""
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.threads}
+    if runtime.precision:
+        options["INFERENCE_PRECISION_HINT"] = runtime.precision
+    # How many compiled kernels are kept: enough for all levels of a pyramid, and a bound for pictures of many sizes.
+    options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
+    request = import_openvino().Core().compile_model(model, "CPU", options).create_infer_request()
+
+    def infer(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        request.infer([batch], share_inputs=True)
+        return [np.array(output.data) for output in request.output_tensors]
+
+    return _in_batches(infer, np.dtype(model.input().element_type.to_dtype()))
+
+
+def import_openvino() -> Any:
+    """The module openvino, kept from reporting its use to Google, as it does where it finds openvino_telemetry."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+def uses_gpu(runtime: Runtime) -> bool:
+    """Whether networks run on a GPU. Raises RecognitionError when they should and there is none."""
+    # TensorFlow takes seconds and much memory, so it is asked only where a GPU may be.
+    if runtime.device == "cpu" or (runtime.device == "auto" and not _has_gpu_device()):
+        return False
     import tensorflow as tf
 
-    runtime = runtime or Runtime()
-    shape, dtype = model.inputs[0].shape, model.inputs[0].dtype
-    graph = tf.function(
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if runtime.device == "gpu" and not has_gpu:
+        raise RecognitionError("TensorFlow sees no GPU here. Install its CUDA libraries, or choose the device cpu.")
+    return has_gpu
+
+
+def _has_gpu_device() -> bool:
+    """Whether the system shows an NVIDIA GPU, which under Windows' Linux is /dev/dxg."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
+
+
+def _trace(model: "keras.Model") -> Callable[..., list["keras.KerasTensor"]]:
+    import tensorflow as tf
+
+    return tf.function(
         lambda batch: tf.nest.flatten(model(batch, training=False)),
-        input_signature=[tf.TensorSpec(shape, dtype)],
+        input_signature=[tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)],
         autograph=False,
     )
-    infer = _tensorflow(graph) if _uses_gpu(runtime) else _openvino(graph, runtime)
 
+
+def _in_batches(infer: Network, dtype: np.dtype[Any]) -> Network:
     def run(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
         batch = np.ascontiguousarray(batch, dtype)
         if not len(batch):
@@ -67,17 +126,6 @@ def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Netwo
         return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     return run
-
-
-def _uses_gpu(runtime: Runtime) -> bool:
-    import tensorflow as tf
-
-    if runtime.device == "cpu":
-        return False
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    if runtime.device == "gpu" and not has_gpu:
-        raise RecognitionError("TensorFlow sees no GPU here. Install its CUDA libraries, or choose the device cpu.")
-    return has_gpu
 
 
 def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
@@ -90,28 +138,3 @@ def _batches(batch: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
         size = 1 << min(len(batch) - start, max_rows).bit_length() - 1
         yield start, start + size
         start += size
-
-
-def _tensorflow(graph: Callable[..., list["keras.KerasTensor"]]) -> Network:
-    return lambda batch: [output.numpy() for output in graph(batch)]
-
-
-def _openvino(graph: Callable[..., list["keras.KerasTensor"]], runtime: Runtime) -> Network:
-    # OpenVINO's converter reports its use to Google where it finds this package. Nothing here may connect to anywhere.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    import openvino
-
-    # The weights are copied: shared ones would belong to TensorFlow and vanish with the Keras model.
-    model = openvino.convert_model(graph, share_weights=False)
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.threads}
-    if runtime.precision:
-        options["INFERENCE_PRECISION_HINT"] = runtime.precision
-    # How many compiled kernels are kept: enough for all levels of a pyramid, and a bound for pictures of many sizes.
-    options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
-    request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
-
-    def infer(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
-        request.infer([batch], share_inputs=True)
-        return [np.array(output.data) for output in request.output_tensors]
-
-    return infer

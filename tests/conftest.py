@@ -13,6 +13,9 @@ hypothesis.settings.load_profile("tests")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Networks are converted once, not by every test that starts a program.
+os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "networks"))
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a PostgreSQL of its own only what asks the database: all else is no other there."""

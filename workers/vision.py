@@ -54,7 +54,9 @@ def probe(path: Path, stream: int | None) -> "VideoInfo":
 def _runtime() -> "Runtime":
     from recognition.inference import Runtime
 
-    return Runtime(threads=inference_threads(), precision=settings.INFERENCE_PRECISION)
+    return Runtime(
+        threads=inference_threads(), precision=settings.INFERENCE_PRECISION, cache=settings.NETWORK_CACHE_DIR
+    )
 
 
 def vote(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import environ
 
-from recognition.cli.environment import inference_precision, weights_folder
+from recognition.cli.environment import inference_precision, network_cache_folder, weights_folder
 
 from .unfold import unfold
 
@@ -200,6 +200,7 @@ MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
 # Recognition.
 EMBEDDER = env.str("ROLLCALL_EMBEDDER", default="dlib-resnet-v1")
 WEIGHTS_DIR = weights_folder(DATA_DIR)
+NETWORK_CACHE_DIR = network_cache_folder(DATA_DIR)
 INFERENCE_PRECISION = inference_precision()
 SAMPLE_SECONDS = env.float("ROLLCALL_SAMPLE_SECONDS", default=2.0)
 SEGMENT_SECONDS = env.float("ROLLCALL_SEGMENT_SECONDS", default=60.0)

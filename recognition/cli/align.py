@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from recognition.cli.models import chosen_runtime
 from recognition.cli.options import boolean, existing_folder, positive_int
 from recognition.detection.alignment import crop_with_margin
 from recognition.detection.detector import Detector, DetectorSettings
@@ -87,7 +88,7 @@ def _align(photo: Path, target: Path, options: argparse.Namespace, box_file: Tex
     except (RecognitionError, OSError) as error:
         tqdm.write(f"{photo}: {error}", file=sys.stderr)
         return 0
-    faces = Detector(ORIGINAL_SETTINGS).detect([image])[0]
+    faces = Detector(ORIGINAL_SETTINGS, chosen_runtime()).detect([image])[0]
     if faces and not all_faces:
         faces = [most_central_face(faces, image.shape)]
     results = (crop_with_margin(image, face, options.image_size, options.margin) for face in faces)

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from recognition.cli.models import chosen_runtime, load_chosen_embedder
 from recognition.cli.options import existing_folder, positive_int
 from recognition.embedding import EMBEDDERS, Embedder, facenet
-from recognition.embedding.weights import facenet_files
 from recognition.errors import GalleryMismatch, NoEnrolment, RecognitionError
 from recognition.identification.classifier import Classifier, train_classifier
 from recognition.media.photo import read_photo
@@ -184,7 +183,7 @@ def select_training_photos(photos: Photos, min_count: int, count: int, seed: int
 def _load_embedder(model: str) -> Embedder:
     print("Loading feature extraction model")
     if Path(model).exists():
-        return facenet.build_embedder(facenet_files.read(Path(model)), chosen_runtime())[0]
+        return facenet.load_any(Path(model), chosen_runtime())
     return load_chosen_embedder(model)
 
 

@@ -13,6 +13,17 @@ def weights_folder(var: Path | None = None) -> Path:
     return Path(os.environ.get("ROLLCALL_WEIGHTS_DIR") or var / "weights")
 
 
+def network_cache_folder(var: Path | None = None) -> Path:
+    """ROLLCALL_NETWORK_CACHE_DIR, or else the folder `networks` in `var`.
+
+    `var` defaults to `rollcall` in XDG_CACHE_HOME, or else in ~/.cache.
+    """
+    if folder := os.environ.get("ROLLCALL_NETWORK_CACHE_DIR"):
+        return Path(folder)
+    var = var or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollcall"
+    return var / "networks"
+
+
 def inference_threads() -> int:
     """ROLLCALL_THREADS: CPU threads of each network; 0, the default, for all cores."""
     return int(os.environ.get("ROLLCALL_THREADS") or 0)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from recognition.cli.environment import inference_precision, inference_threads, weights_folder
+from recognition.cli.environment import inference_precision, inference_threads, network_cache_folder, weights_folder
 from recognition.embedding import Embedder, load_embedder
 from recognition.embedding.weights.installed import WeightsFolder
 from recognition.inference import Runtime
 
 
 def chosen_runtime() -> Runtime:
-    return Runtime(threads=inference_threads(), precision=inference_precision())
+    return Runtime(threads=inference_threads(), precision=inference_precision(), cache=network_cache_folder())
 
 
 def load_chosen_embedder(id: str, weights: Path | None = None) -> Embedder:

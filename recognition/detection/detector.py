@@ -13,24 +13,20 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from recognition.inference import Runtime, compile_model
+from recognition.detection import cascade
+from recognition.detection.cascade import ONET_CROP_PX, RNET_CROP_PX
+from recognition.inference import Network, Runtime
+from recognition.network_cache import load_networks
 from recognition.types import Face
-
-if TYPE_CHECKING:
-    import keras
 
 PNET_CELL_PX = 12  # side of the square that a cell of P-Net sees
 PNET_STRIDE_PX = 2  # between two cells
-RNET_CROP_PX = 24
-ONET_CROP_PX = 48
 NMS_IOU = 0.7
 PNET_LEVEL_NMS_IOU = 0.5
 
@@ -57,64 +53,11 @@ class DetectorSettings:
     factor: float = 0.709
 
 
-Network = Callable[[NDArray[np.uint8]], list[Floats]]
-# Filters, kernel, and size and padding of the pooling that follows.
-Convolution = tuple[int, int, tuple[int, str] | None]
-
-
-def _build_network(
-    name: str, size: int | None, convolutions: Sequence[Convolution], dense: int, heads: Sequence[int]
-) -> "keras.Model":
-    """A network from uint8 pictures to the numbers of all heads side by side.
-
-    One layer serves all heads. Of the softmax of two classes only the part that decides is kept: the logit of the
-    probability of a face.
-    """
-    import joblib
-    import keras
-    from keras import layers
-
-    picture = keras.Input((size, size, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(picture)
-    for filters, kernel, pool in convolutions:
-        x = layers.Conv2D(filters, kernel)(x)
-        x = layers.PReLU(shared_axes=[1, 2])(x)
-        if pool:
-            x = layers.MaxPooling2D(pool[0], 2, padding=pool[1])(x)
-    if dense:
-        x = layers.Flatten()(layers.Permute((2, 1, 3))(x))
-        x = layers.PReLU()(layers.Dense(dense)(x))
-        answer = layers.Dense(sum(heads))(x)
-    else:
-        answer = layers.Permute((3, 1, 2))(layers.Conv2D(sum(heads), 1)(x))  # channels first, as OpenVINO has them
-    model = keras.Model(picture, answer)
-    # joblib unpickles: harmless here, as the file is part of an installed package and as trusted as its code.
-    weights = joblib.load(str(files("mtcnn.assets.weights") / f"{name}.lz4"))
-    first = len(weights) - 2 * len(heads)
-    weights[-2:] = [array[..., 1:] - array[..., :1] for array in weights[-2:]]
-    model.set_weights([*weights[:first], *(np.concatenate(weights[first + i :: 2], axis=-1) for i in range(2))])
-    return model
-
-
 @cache
 def _networks(runtime: Runtime) -> tuple[Network, Network, Network]:
-    """P-Net, R-Net and O-Net.
-
-    Their outputs are 4 numbers of box regression, from O-Net 10 of landmarks, and the logit of the probability of a
-    face.
-    """
-    pnet = _build_network("pnet", None, [(10, 3, (2, "same")), (16, 3, None), (32, 3, None)], 0, [4, 1])
-    rnet = _build_network(
-        "rnet", RNET_CROP_PX, [(28, 3, (3, "same")), (48, 3, (3, "valid")), (64, 2, None)], 128, [4, 1]
-    )
-    onet = _build_network(
-        "onet",
-        ONET_CROP_PX,
-        [(32, 3, (3, "same")), (64, 3, (3, "valid")), (64, 3, (2, "same")), (128, 2, None)],
-        256,
-        [4, 10, 1],
-    )
-    return compile_model(pnet, runtime), compile_model(rnet, runtime), compile_model(onet, runtime)
+    """P-Net, R-Net and O-Net."""
+    networks = load_networks(cascade.build, cascade.packaged_weights(), runtime)
+    return networks["pnet"], networks["rnet"], networks["onet"]
 
 
 def pyramid_scales(height: int, width: int, settings: DetectorSettings, min_face: int | None = None) -> list[float]:

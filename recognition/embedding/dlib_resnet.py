@@ -9,7 +9,8 @@ import numpy as np
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
 from recognition.errors import WeightsMissing
-from recognition.inference import Runtime, compile_model
+from recognition.inference import Runtime
+from recognition.network_cache import load_networks
 
 if TYPE_CHECKING:
     import keras
@@ -30,10 +31,13 @@ def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedde
 
     Raises WeightsMissing.
     """
-    network = build(dlib_file.read(weights or packaged_weights()))
-    return Embedder(
-        id=ID, version="1", crop_size=CROP_SIZE, dimension=128, targets=TARGETS, network=compile_model(network, runtime)
-    )
+    network = load_networks(build_from_file, weights or packaged_weights(), runtime)[ID]
+    return Embedder(id=ID, version="1", crop_size=CROP_SIZE, dimension=128, targets=TARGETS, network=network)
+
+
+def build_from_file(weights: Path) -> dict[str, "keras.Model"]:
+    """The network by the embedder's id. Raises WeightsMissing."""
+    return {ID: build(dlib_file.read(weights))}
 
 
 def packaged_weights() -> Path:

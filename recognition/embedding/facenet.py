@@ -12,8 +12,9 @@ from recognition.embedding.base import Embedder
 from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.facenet_files import REMEDY, Weights
 from recognition.errors import WeightsMissing
-from recognition.inference import Runtime, compile_model
+from recognition.inference import Network, Runtime, compile_model
 from recognition.messages import Message
+from recognition.network_cache import load_networks
 
 if TYPE_CHECKING:
     import keras
@@ -34,22 +35,43 @@ def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -
     """The embedder with the weights of a file, folder or zip. Raises WeightsMissing."""
     if weights is None:
         raise WeightsMissing("The embedder {id} comes without weights. {remedy}", id=id, remedy=REMEDY)
-    content = facenet_files.read(weights)
-    if content.embedder != id:
+    embedder = load_any(weights, runtime)
+    if embedder.id != id:
         raise WeightsMissing(
             "The weights {weights} are those of the embedder {embedder}, not of {id}. Choose that one, or others.",
             weights=weights,
-            embedder=content.embedder,
+            embedder=embedder.id,
             id=id,
         )
-    return build_embedder(content, runtime)[0]
+    return embedder
+
+
+def load_any(weights: Path, runtime: Runtime | None = None) -> Embedder:
+    """The embedder whose weights these are. Raises WeightsMissing."""
+    [(name, network)] = load_networks(build_from_file, weights, runtime).items()
+    id, version = name.split("@")
+    return _make_embedder(id, version, network)
 
 
 def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Embedder, Weights]:
-    """The embedder, and those of the weights that it uses. Their hash is its version.
+    """The embedder, and those of the weights that it uses. Raises WeightsMissing if some are missing."""
+    model, version, used = _build_versioned(weights)
+    return _make_embedder(weights.embedder, version, compile_model(model, runtime)), used
 
-    Raises WeightsMissing if some are missing.
-    """
+
+def build_from_file(weights: Path) -> dict[str, "keras.Model"]:
+    """The network by the embedder's id and version, as "id@version". Raises WeightsMissing."""
+    content = facenet_files.read(weights)
+    model, version, _ = _build_versioned(content)
+    return {f"{content.embedder}@{version}": model}
+
+
+def _make_embedder(id: str, version: str, network: Network) -> Embedder:
+    return Embedder(id=id, version=version, crop_size=CROP_SIZE, dimension=DIMENSION, targets=TARGETS, network=network)
+
+
+def _build_versioned(weights: Weights) -> tuple["keras.Model", str, Weights]:
+    """The network, its version, and those of the weights that it uses, whose hash the version is."""
     used: dict[str, Array] = {}
 
     def tensor(name: str, shape: tuple[int, ...]) -> Array:
@@ -75,19 +97,11 @@ def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Em
         used[name] = array
         return array
 
-    network = compile_model(build(tensor), runtime)
+    model = build(tensor)
     digest = sha256()
     for name, array in used.items():
         digest.update(name.encode() + array.tobytes())
-    embedder = Embedder(
-        id=weights.embedder,
-        version=digest.hexdigest()[:12],
-        crop_size=CROP_SIZE,
-        dimension=DIMENSION,
-        targets=TARGETS,
-        network=network,
-    )
-    return embedder, Weights(weights.embedder, weights.form, used)
+    return model, digest.hexdigest()[:12], Weights(weights.embedder, weights.form, used)
 
 
 def build(tensor: Callable[[str, tuple[int, ...]], Array]) -> "keras.Model":

@@ -122,6 +122,7 @@ def test_no_secret_is_in_the_files(compose: dict[str, Any]) -> None:
 def test_every_setting_is_explained_and_every_explained_setting_is_read() -> None:
     sources = [path.read_text() for path in (ROOT / "campus" / "settings").glob("*.py") if path.name != "test.py"]
     read = set(re.findall(r"env\.\w+\(\s*\"(\w+)\"", "\n".join(sources))) | {
+        "ROLLCALL_NETWORK_CACHE_DIR",
         "ROLLCALL_PRECISION",
         "ROLLCALL_WEIGHTS_DIR",
     }

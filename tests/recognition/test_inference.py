@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 from recognition.errors import RecognitionError
-from recognition.inference import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Runtime, compile_model
+from recognition.inference import MAX_BATCH_BYTES, MAX_BATCH_ROWS, Runtime, _in_batches, compile_model, uses_gpu
 
 
 class Counted(layers.Layer):
@@ -39,9 +39,7 @@ def model():
 @pytest.fixture(scope="module", params=["OpenVINO", "TensorFlow"])
 def run(model, request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "tensorflow.config.list_physical_devices", lambda kind: [kind] if request.param == "TensorFlow" else []
-        )
+        patch.setattr("recognition.inference.uses_gpu", lambda runtime: request.param == "TensorFlow")
         return compile_model(model, Runtime(precision="f32"))
 
 
@@ -68,14 +66,9 @@ def test_in_the_precision_that_the_processor_does_best_the_answer_is_nearly_the_
         np.testing.assert_allclose(output, wanted, atol=0.03)
 
 
-def test_a_call_is_cut_by_rows_and_by_bytes(monkeypatch):
+def test_a_call_is_cut_by_rows_and_by_bytes():
     sizes = []
-    monkeypatch.setattr(
-        "recognition.inference._openvino",
-        lambda graph, runtime: lambda batch: [sizes.append(len(batch)) or batch[..., :1]],
-    )
-    given = keras.Input((None, None, 3), dtype="uint8")
-    run = compile_model(keras.Model(given, layers.Rescaling(1.0)(given)))
+    run = _in_batches(lambda batch: [sizes.append(len(batch)) or batch[..., :1]], np.dtype(np.uint8))
     run(pictures(2 * MAX_BATCH_ROWS + 5, 2, 2))
     assert sizes == [MAX_BATCH_ROWS, MAX_BATCH_ROWS, 4, 1]
     sizes.clear()
@@ -141,8 +134,16 @@ def test_a_device_is_chosen_and_a_gpu_that_is_not_there_is_a_sentence(model, mon
     with pytest.raises(RecognitionError, match="sees no GPU here"):
         compile_model(model, Runtime(device="gpu"))
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
-    monkeypatch.setattr("recognition.inference._tensorflow", lambda graph: pytest.fail("not on the CPU"))
-    assert len(compile_model(model, Runtime(device="cpu"))(pictures(1, 12, 12))) == 2
+    assert uses_gpu(Runtime(device="gpu"))
+    assert not uses_gpu(Runtime(device="cpu"))
+
+
+def test_tensorflow_is_asked_for_a_gpu_only_where_the_system_shows_one(monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr("recognition.inference._has_gpu_device", lambda: True)
+    assert uses_gpu(Runtime())
+    monkeypatch.setattr("recognition.inference._has_gpu_device", lambda: False)
+    assert not uses_gpu(Runtime())
 
 
 def test_importing_loads_no_framework_and_compiling_prints_nothing_and_reports_nothing(tmp_path):
