@@ -30,7 +30,7 @@ from recognition import (
     Embedder,
     Gallery,
     VotePolicy,
-    check_enrolment_photo,
+    check_enrolment_photos,
     load_embedder,
     plan_segments,
     probe,
@@ -92,8 +92,7 @@ def enrol_people(people: Path, enrol: int, embedder: Embedder) -> dict[str, Enro
     known: dict[str, EnrolledPerson] = {}
     for name, paths in tqdm(photos_by_person(people, enrol).items(), desc="Enrolling", unit="person"):
         known[name] = EnrolledPerson()
-        for path in paths:
-            photo = check_enrolment_photo(path, embedder)
+        for photo in check_enrolment_photos(paths, embedder):
             if photo.embedding is not None and photo.crop is not None:
                 known[name].embeddings.append(photo.embedding)
                 known[name].raw.extend(embed_raw(embedder, [photo.crop]))

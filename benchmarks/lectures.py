@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parts import Bench
-from recognition import Embedder, Gallery, check_enrolment_photo, train_gallery
+from recognition import Embedder, Gallery, check_enrolment_photos, train_gallery
 from recognition.people_folder import photos_by_person
 from recognition.vectors import normalise
 
@@ -101,8 +101,7 @@ def enrol_class(people: Path, truth: Truth, embedder: Embedder) -> EnrolledClass
     known: dict[str, list[Floats]] = {label: [] for label in truth.roster}
     labels, crops = [], []
     for label in truth.roster:
-        for path in folders[label]:
-            photo = check_enrolment_photo(path, embedder)
+        for photo in check_enrolment_photos(folders[label], embedder):
             if photo.embedding is not None and photo.crop is not None:
                 known[label].append(photo.embedding)
                 labels.append(label)

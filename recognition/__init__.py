@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recognition.identification.vote import VotePolicy, vote
     from recognition.inference import Runtime
     from recognition.media.video import plan_segments, probe
-    from recognition.pipeline import check_enrolment_photo, process_segment
+    from recognition.pipeline import check_enrolment_photo, check_enrolment_photos, process_segment
 
 # Name -> the module that defines it.
 _MODULES = {
@@ -37,6 +37,7 @@ _MODULES = {
     "StudentAttendance": "attendance",
     "VotePolicy": "identification.vote",
     "check_enrolment_photo": "pipeline",
+    "check_enrolment_photos": "pipeline",
     "enrol_people": "attendance",
     "load_embedder": "embedding",
     "plan_segments": "media.video",
@@ -59,6 +60,7 @@ __all__ = [
     "StudentAttendance",
     "VotePolicy",
     "check_enrolment_photo",
+    "check_enrolment_photos",
     "enrol_people",
     "load_embedder",
     "plan_segments",

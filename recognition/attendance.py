@@ -18,7 +18,7 @@ from recognition.inference import Runtime
 from recognition.media.video import plan_segments, probe
 from recognition.messages import Message
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photo, choose_stream, process_segment
+from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photos, choose_stream, process_segment
 from recognition.types import Crop, Interval, Presence, SegmentResult, UnknownPerson, VideoInfo
 from recognition.vectors import Floats
 
@@ -230,25 +230,17 @@ def enrol_people(
         embedder = load_embedder(embedder, runtime=runtime)
     detector = Detector(runtime=runtime)
     embeddings: dict[str, list[Floats]] = {name: [] for name in photos}
-    for name, paths in photos.items():
-        for path in paths:
-            embedding, reason = _embed_photo(path, embedder, detector)
-            if embedding is not None:
-                embeddings[name].append(embedding)
-            if on_photo:
-                on_photo(path, reason)
-            elif reason:
-                logger.warning("%s: %s", path, reason)
+    named_paths = [(name, path) for name, paths in photos.items() for path in paths]
+    checked = check_enrolment_photos((path for _, path in named_paths), embedder, detector)
+    for (name, path), photo in zip(named_paths, checked, strict=True):
+        reason = photo.reason if photo.embedding is None else None
+        if photo.embedding is not None:
+            embeddings[name].append(photo.embedding)
+        if on_photo:
+            on_photo(path, reason)
+        elif reason:
+            logger.warning("%s: %s", path, reason)
     return train_gallery(embeddings, embedder.id)
-
-
-def _embed_photo(path: Path, embedder: Embedder, detector: Detector) -> tuple[Floats | None, Message | None]:
-    """The embedding of an enrolment photo, or the reason why there is none."""
-    try:
-        photo = check_enrolment_photo(path, embedder, detector)
-    except RecognitionError as error:
-        return None, error.message
-    return photo.embedding, photo.reason if photo.embedding is None else None
 
 
 def _student(presence: Presence) -> StudentAttendance:

@@ -1,6 +1,7 @@
 """Imports enrolment photos from a zip, checks photos, and trains the gallery of a class."""
 
 import logging
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,8 @@ from campus.biometrics.services import cohort, course_embeddings, finish_trainin
 from campus.common import jobs
 from campus.common.storage import media_name, media_path
 from campus.recordings.services import request_waiting_votes
-from recognition.errors import RecognitionError, WeightsMissing
+from recognition.errors import WeightsMissing
 from recognition.identification import gallery
-from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from workers import vision
 from workers.leased_task import leased_task
@@ -33,31 +33,29 @@ def import_photos(row: PhotoImport) -> None:
 @leased_task(jobs.CHECK_PHOTO)
 def check_photo(photo: FacePhoto) -> None:
     try:
-        result = embed_photo(photo, settings.EMBEDDER)
+        [(_, result)] = embed_photos([photo], settings.EMBEDDER)
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
         raise jobs.Postponed from error  # not the photo's fault
     save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
 
 
-def embed_photo(photo: FacePhoto, embedder: str) -> EnrolmentPhoto:
-    """Check a photo and embed its face.
+def embed_photos(photos: Iterable[FacePhoto], embedder: str) -> Iterator[tuple[FacePhoto, EnrolmentPhoto]]:
+    """Check photos and embed their faces.
 
     A photo that was accepted before, with another embedder, is not judged again.
     """
     from recognition import pipeline
 
-    loaded = vision.embedder(embedder)  # outside the try: if this fails, it is not the photo's fault
-    try:
-        return pipeline.check_enrolment_photo(
-            Path(photo.file.path), loaded, vision.detector(), strict=photo.state == FacePhoto.Verdict.PENDING
+    by_judged: dict[bool, list[FacePhoto]] = {False: [], True: []}
+    for photo in photos:
+        by_judged[photo.state != FacePhoto.Verdict.PENDING].append(photo)
+    for is_judged, group in by_judged.items():
+        paths = (Path(photo.file.path) for photo in group)
+        results = pipeline.check_enrolment_photos(
+            paths, vision.embedder(embedder), vision.detector(), strict=not is_judged
         )
-    except RecognitionError as error:
-        return EnrolmentPhoto(verdict="rejected", reason=error.message)
-    except FileNotFoundError:
-        return EnrolmentPhoto(
-            verdict="rejected", reason=Message("The photo's file is missing on the server. Add the photo again.")
-        )
+        yield from zip(group, results, strict=True)
 
 
 def update_results(gallery: Gallery) -> None:
@@ -69,10 +67,11 @@ def update_results(gallery: Gallery) -> None:
 def train(row: Gallery) -> None:
     """Embed the photos that this embedder has not seen, and train the gallery from all photos.
 
-    Each embedding is saved at once, so that another attempt continues from there.
+    Embeddings are saved as they are made, so that another attempt continues from there.
     """
-    for photo in course_photos(row.course).exclude(embeddings__embedder=row.embedder):
-        save_photo_verdict(photo=photo, result=embed_photo(photo, row.embedder), embedder=row.embedder)
+    unseen = course_photos(row.course).exclude(embeddings__embedder=row.embedder)
+    for photo, result in embed_photos(unseen, row.embedder):
+        save_photo_verdict(photo=photo, result=result, embedder=row.embedder)
     # Before the embeddings are read, so that a photo that is added in between makes another training due.
     digest = photos_digest(row.course)
     people = course_embeddings(row.course, row.embedder)

@@ -31,11 +31,14 @@ def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
     return normalise(embeddings.reshape(len(crops), -1, embedder.dimension).sum(axis=1))
 
 
-def embed_enrolment_crop(crop: RGB, embedder: Embedder) -> Floats:
-    """The unit vector (d,) float32 of an enrolment photo's face crop (s, s, 3), half from near and half from far.
+def embed_enrolment_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
+    """Unit vectors (n, d) float32 of enrolment photos' face crops (s, s, 3), each half from near and half from far.
 
-    The photo shows a large face and the camera in the room a small one, so the mean is taken of the crop as it is and
-    of what a distant camera would have made of it.
+    A photo shows a large face and the camera in the room a small one, so the mean is taken of the crop as it is and of
+    what a distant camera would have made of it.
     """
-    near, *far = embed_crops([crop, *simulate_distance(crop)], embedder)
-    return normalise(near + np.mean(far, axis=0))
+    embeddings = embed_crops([view for crop in crops for view in (crop, *simulate_distance(crop))], embedder)
+    if not crops:
+        return embeddings
+    near_and_far = embeddings.reshape(len(crops), -1, embedder.dimension)
+    return normalise(near_and_far[:, 0] + near_and_far[:, 1:].mean(axis=1))

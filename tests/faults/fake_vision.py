@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,6 +114,13 @@ def process_segment(
         for person in commands["segments"][int(segment.start // 60)]
     )
     return SegmentResult(embedder=embedder.id, frames=len(times), faces=len(times) * len(tracks), tracks=tracks)
+
+
+def check_enrolment_photos(
+    paths: Iterable[Path], embedder: Embedder, detector: object = None, *, strict: bool = True
+) -> Iterator[EnrolmentPhoto]:
+    for path in paths:
+        yield check_enrolment_photo(path, embedder)
 
 
 def check_enrolment_photo(

@@ -15,7 +15,13 @@ from recognition.identification.gallery import train_gallery
 from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
-from recognition.pipeline import check_enrolment_photo, choose_stream, process_segment
+from recognition.pipeline import (
+    PHOTOS_PER_BATCH,
+    check_enrolment_photo,
+    check_enrolment_photos,
+    choose_stream,
+    process_segment,
+)
 from recognition.types import Face, Segment
 from tests.recognition import video_files
 
@@ -113,6 +119,26 @@ def test_a_huge_photo_is_the_same_as_a_small_one(portrait: Image.Image, tmp_path
     assert small.embedding is not None
     assert huge.embedding is not None
     assert small.embedding @ huge.embedding > 0.97
+
+
+def test_many_photos_are_judged_as_each_alone(shared_data: Path, tmp_path: Path, embedder: Embedder) -> None:
+    photos = [shared_data / "people" / "Tony_Blair" / f"{number}.jpg" for number in range(1, PHOTOS_PER_BATCH + 1)]
+    (tmp_path / "text.jpg").write_text("no photo")
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "empty.jpg")
+    Image.open(photos[0]).resize((100, 100)).save(tmp_path / "small.jpg")
+    photos[3:3] = [tmp_path / name for name in ("text.jpg", "missing.jpg", "empty.jpg", "small.jpg")]
+    for strict in (True, False):
+        together = list(check_enrolment_photos(photos, embedder, strict=strict))
+        assert [str(photo.reason)[:21] for photo in together[3:5]] == ["The file is no video ", "The photo's file is m"]
+        assert len(together) == len(photos)
+        for path, photo in zip(photos[:3] + photos[5:], together[:3] + together[5:], strict=True):
+            alone = check_enrolment_photo(path, embedder, strict=strict)
+            assert (photo.verdict, photo.reason) == (alone.verdict, alone.reason)
+            assert (photo.embedding is None) == (alone.embedding is None)
+            if photo.embedding is not None and alone.embedding is not None:
+                assert photo.embedding @ alone.embedding > 0.98  # another pixel in the crop is other noise from afar
+    assert [photo.embedding is None for photo in together[3:7]] == [True, True, True, False]
+    assert list(check_enrolment_photos([], embedder)) == []
 
 
 def test_photos_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -45,8 +45,10 @@ def test_a_photo_is_checked_once_the_weights_are_installed(monkeypatch: pytest.M
     assert (photo.state, photo.attempts, photo.is_running) == (FacePhoto.Verdict.PENDING, 0, False)
     monkeypatch.setattr(
         training,
-        "embed_photo",
-        lambda photo, embedder: EnrolmentPhoto(verdict="rejected", reason=Message("No face was found.")),
+        "embed_photos",
+        lambda photos, embedder: [
+            (photo, EnrolmentPhoto(verdict="rejected", reason=Message("No face was found."))) for photo in photos
+        ],
     )
     run_job(jobs.CHECK_PHOTO, check_photo, photo.pk)
     photo.refresh_from_db()

@@ -141,7 +141,7 @@ def test_a_zip_of_the_original_is_read_and_a_huge_one_refused(files, arrays, tmp
 
 def test_which_model_is_told_by_the_number_of_people(arrays, tmp_path):
     for people, embedder in ((8631, "facenet-20180402"), (10575, "facenet-20180408")):
-        save_torch(tmp_path / "renamed.pt", {"logits.bias": np.zeros(people, np.float32)})
+        save_torch(tmp_path / "renamed.pt", arrays | {"logits.bias": np.zeros(people, np.float32)})
         assert facenet_files.read(tmp_path / "renamed.pt").embedder == embedder
     with pytest.raises(WeightsMissing, match="facenet-20180408, not of facenet-20180402"):
         load_embedder("facenet-20180402", tmp_path / "renamed.pt")
