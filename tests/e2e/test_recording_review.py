@@ -112,3 +112,33 @@ def test_it_is_removed(page: Page, world: World, held: Recording):
     sees(page, "The recording was removed.")
     until(page, lambda: not Recording.objects.exists())
     assert page.url.endswith(reverse("lecture", args=[world.lecture.pk]))
+
+
+def test_what_comes_without_a_reload_can_be_used_as_after_one(page: Page, world: World, held: Recording):
+    Recording.objects.filter(pk=held.pk).update(state=Recording.State.AGGREGATING, held=False)
+    page.goto(reverse("recording", args=[held.pk]))
+    expect(page.locator("[data-progress]")).to_be_attached()
+    page.evaluate("window.isFirstPage = true")
+    Recording.objects.filter(pk=held.pk).update(state=Recording.State.NEEDS_REVIEW, held=True)
+    sees(page, "Please check this recording before it counts.")
+    for time in (1000.0, 3000.0):
+        finish_snapshot(
+            snapshot=jobs.SNAPSHOT.claim(request_snapshot(recording=held, time=time).pk, "worker"), jpeg=jpeg(120)
+        )
+    expect(page.locator(".moments image")).to_have_count(2)
+    assert page.evaluate("window.isFirstPage")
+    page.reload()
+    Recording.objects.filter(pk=held.pk).update(state=Recording.State.AGGREGATING, held=False)
+    page.goto(reverse("recording", args=[held.pk]))
+    expect(page.locator("[data-progress]")).to_be_attached()
+    page.evaluate("window.isFirstPage = true")
+    Recording.objects.filter(pk=held.pk).update(state=Recording.State.DONE)
+    slider = page.get_by_label("Move the recording along the lecture")
+    field = page.get_by_label("The recording began at")
+    expect(page.get_by_role("button", name="Print a list to sign")).to_be_visible()
+    before = field.input_value()
+    slider.press("ArrowRight")
+    assert field.input_value() != before
+    page.get_by_role("button", name="Absent", exact=False).first.click()
+    until(page, lambda: world.lecture.records.filter(override_status="absent").exists())
+    assert page.evaluate("window.isFirstPage")

@@ -6,7 +6,7 @@ const toTime = (seconds) => {
   return [3600, 60, 1].map((unit, n) => String(Math.floor(second / unit) % (n ? 60 : 24)).padStart(2, "0")).join(":");
 };
 
-document.querySelectorAll("[data-place]").forEach((form) => {
+attachTo("[data-place]", (form) => {
   const slider = form.querySelector("[type=range]");
   const field = form.querySelector("[type=time]");
   const bar = form.closest(".place").querySelector("[data-recording-bar]");

@@ -124,6 +124,7 @@ const replaceContent = async () => {
     if (!loaded.includes(src)) document.head.append(Object.assign(document.createElement("script"), { src })); // scripts inserted by a parser never run
   }
   if (label) label.setAttribute("role", "status");
+  announceContent(main);
   watchCard(POLL_MS); // the cached response may be older than the new content
 };
 

@@ -1,8 +1,6 @@
 // Takes the roll without a reload: one tap a student, or the arrow keys and the letters of the buttons. Without this
 // script, each button posts the form.
-const roll = document.querySelector("[data-roll]");
-
-if (roll) {
+attachTo("[data-roll]", (roll) => {
   const say = sentencesFrom(roll.querySelector("template[data-sentences]"));
   let sent = Promise.resolve(); // one request after the other, so that the last tap wins
 
@@ -68,9 +66,9 @@ if (roll) {
       mark.click();
     }
   });
+});
 
-  for (const button of document.querySelectorAll("[data-print]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => window.print());
-  }
-}
+attachTo("[data-print]", (button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+});

@@ -1,6 +1,7 @@
 // Refreshes the sections of a page that a worker is still busy with. The page is not reloaded: that would empty a form
 // that somebody is filling in, or cancel its submission.
 const REFRESH_MS = 2000;
+let refreshTimer = 0;
 
 const refreshSections = async () => {
   if (!document.querySelector("[data-refresh]")) return;
@@ -16,7 +17,13 @@ const refreshSections = async () => {
   } catch {
     // The server is unreachable for a moment: try again.
   }
-  setTimeout(refreshSections, REFRESH_MS);
+  refreshLater();
 };
 
-setTimeout(refreshSections, REFRESH_MS);
+const refreshLater = () => {
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(refreshSections, REFRESH_MS);
+};
+
+document.addEventListener("content-replaced", refreshLater);
+refreshLater();
