@@ -1,6 +1,7 @@
 # make demo            attendance of a lecture, from start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
+# make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)
 # make lint            style, types, and imports between layers
 # make bench           speed, compared with public peers
 #                      (ONLY=facenet for one row, LECTURE=... for a lecture that is composed already, SHARED=... for the data)
@@ -11,13 +12,14 @@
 PYTHON ?= python3
 PORT ?= 8000
 TESTS ?= tests
+MINUTES ?= 10
 SHARED ?= ../shared
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
 SCRIPTS = campus/web/static/vendor/ready
 
-.PHONY: demo run test lint messages bench bench-accuracy clean
+.PHONY: demo run test fuzz lint messages bench bench-accuracy clean
 
 demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
@@ -28,6 +30,12 @@ run: .venv/ready $(MESSAGES) $(SCRIPTS)
 
 test: .venv/ready-for-tests $(MESSAGES) $(SCRIPTS)
 	.venv/bin/python -m pytest -n auto --dist worksteal $(TESTS)
+
+# Each in a process of its own, since an example may end it.
+fuzz: .venv/ready-for-tests
+	@failed=0; for file in $$(ls tests/fuzz/test_*.py | sort -R); do \
+		FUZZ_MINUTES="$(MINUTES)" .venv/bin/python -m pytest -q --capture=sys $$file || failed=1; \
+	done; exit $$failed
 
 lint: .venv/ready-for-tests
 	.venv/bin/ruff check .

@@ -40,11 +40,9 @@ MIDNIGHT, END_OF_DAY = datetime.min.time(), datetime.max.time()
 NO_CALENDAR = Message("This is no calendar file (.ics), or it is damaged. Export it again.")
 SLOT_OF_UID = re.compile(r"/\d{8}T\d{6}Z$")
 FOLDED = re.compile(r"(?:\r\n|\n|\r)[ \t]")
-# Zones are taken from their names. A file's own rules could keep us busy for years.
-ZONES = re.compile(
-    r"^BEGIN[;:][^\n]*VTIMEZONE\s*?$.*?^END[;:][^\n]*VTIMEZONE\s*?$", re.IGNORECASE | re.MULTILINE | re.DOTALL
-)
-ZONE_NAME = re.compile(r"^TZID(?:;[^:\n]*)?:(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+ZONE_BEGIN = re.compile(r"BEGIN[;:].*VTIMEZONE\s*", re.IGNORECASE)
+ZONE_END = re.compile(r"END[;:].*VTIMEZONE\s*", re.IGNORECASE)
+ZONE_NAME = re.compile(r"^TZID(?:;[^:\n]*)?:(.+)$", re.IGNORECASE | re.MULTILINE)
 ZONE_OFFSET = re.compile(r"^TZOFFSETTO:([+-]\d{4})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -77,7 +75,7 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     if len(data) > MAX_BYTES:
         raise UserError("The calendar is larger than {n} MB. Export fewer months.", n=MAX_BYTES // 1024**2)
     text = FOLDED.sub("", _decode(data))
-    own_zones, text = ZONES.findall(text), ZONES.sub("", text)
+    own_zones, text = _take_out_zones(text)
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
         raise UserError(NO_CALENDAR)
     too_many = UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
@@ -128,6 +126,24 @@ def _decode(data: bytes) -> str:
         return data.decode(guess_encoding(data), errors="replace")
 
 
+def _take_out_zones(text: str) -> tuple[list[str], str]:
+    """The zones that the file describes, and the text without them. Zones are taken from their names: a file's own
+    rules could keep us busy for years.
+    """
+    zones: list[str] = []
+    rest: list[str] = []
+    zone: list[str] = []
+    for line in text.split("\n"):
+        if zone or ZONE_BEGIN.fullmatch(line):
+            zone.append(line)
+            if ZONE_END.fullmatch(line):
+                zones.append("\n".join(zone))
+                zone = []
+        else:
+            rest.append(line)
+    return zones, "\n".join(rest + zone)
+
+
 class _Clock:
     """Reads times. One without a zone is in the calendar's zone, or else in the institution's."""
 
@@ -135,7 +151,9 @@ class _Clock:
         self.of_calendar = _find_zone(calendar_zone)
         self.of_institution = timezone.get_default_timezone()
         names = [(ZONE_NAME.search(zone), zone) for zone in own_zones]
-        self.like_institution = {found[1].strip('"') for found, zone in names if found and self._is_like_ours(zone)}
+        self.like_institution = {
+            found[1].strip().strip('"') for found, zone in names if found and self._is_like_ours(zone)
+        }
 
     def _is_like_ours(self, zone: str) -> bool:
         """Whether a zone that a file describes has the offsets of the institution's."""
@@ -222,7 +240,7 @@ def _when(event: Any, clock: _Clock) -> tuple[datetime, timedelta]:
 def _times(event: Any, key: str, clock: _Clock, zone: tzinfo | None = None) -> list[Any]:
     """The days, moments and periods of a property, moments in `zone` if one is given."""
     return [
-        _read_time(one.dt, listed.params.get("TZID") or one.params.get("TZID", ""), clock, zone)
+        _read_time(getattr(one, "dt", None), listed.params.get("TZID") or one.params.get("TZID", ""), clock, zone)
         for listed in _as_list(event, key)
         for one in getattr(listed, "dts", [listed])
     ]
@@ -254,8 +272,10 @@ def _at_time_of(starts_at: datetime, moment: Any) -> Any:
     return datetime.combine(moment, starts_at.time(), starts_at.tzinfo) if is_day else moment
 
 
-def _check_rule(rule: vRecur, starts_at: datetime) -> vRecur:
+def _check_rule(rule: Any, starts_at: datetime) -> vRecur:
     """The rule, with its end in UTC. Raises UserError for one that no lectures have."""
+    if not isinstance(rule, vRecur):
+        raise UserError("Its rule of repetition can't be read.")
     frequency = str(next(iter(rule.get("FREQ", [])), ""))
     intervals = [int(number) for number in rule.get("INTERVAL", [])]
     known = RULE_PARTS_BY_FREQUENCY.get(frequency, set())

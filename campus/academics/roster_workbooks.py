@@ -16,6 +16,7 @@ MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 MAX_SHEETS = 50
 MAX_SHEET_ROWS = 1_048_576  # of Excel
 MAX_COLUMNS = 50
+MAX_FORMAT_LENGTH = 255  # of Excel
 _MAX_EXACT_NUMBER = 10**15  # spreadsheets keep 15 digits of a number and turn the others into zeros
 _OTHER_FILES = {
     "mimetype": Message("This is an OpenDocument file. Save the roster as .xlsx."),
@@ -87,7 +88,7 @@ def _cell_text(cell: Any) -> str:
 
 def format_integer(value: int, number_format: str) -> str:
     """An integer in a spreadsheet's number format. Formats other than digits between literal texts are ignored."""
-    if re.search(r"\[[<>=]", number_format):
+    if len(number_format) > MAX_FORMAT_LENGTH or re.search(r"\[[<>=]", number_format):
         return str(value)
     shown: list[str] = []
     placeholders: list[int] = []

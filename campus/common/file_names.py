@@ -7,8 +7,9 @@ from pathlib import PurePath
 
 def sanitize_file_name(name: str) -> str:
     """The name as it is shown: without folders and control characters, at most 255 characters."""
-    text = unicodedata.normalize("NFC", name.replace("\\", "/").rsplit("/", 1)[-1])
-    return "".join(char for char in text if unicodedata.category(char)[0] != "C").strip()[:255] or "unnamed"
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    text = "".join(char for char in name if unicodedata.category(char)[0] != "C")
+    return unicodedata.normalize("NFC", text).strip()[:255].strip() or "unnamed"
 
 
 def file_suffix(name: str) -> str:

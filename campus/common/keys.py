@@ -66,7 +66,8 @@ def number_key(number: str) -> str:
     """What a student number is compared by: as `match_key`, and spaces make no difference. Capitals do where the
     institution has set that they do.
     """
-    return match_key(number, ignore_case=not settings.STUDENT_NUMBERS_CASE_SENSITIVE).replace(" ", "")
+    key = match_key(number, ignore_case=not settings.STUDENT_NUMBERS_CASE_SENSITIVE)
+    return unicodedata.normalize("NFKC", key.replace(" ", ""))  # what a space parted may be one letter now
 
 
 def remove_invisible(text: str) -> str:

@@ -5,6 +5,7 @@ forced on FFmpeg; FFmpeg gets the bytes of an open file and may open nothing els
 pictures are decoded.
 """
 
+import io
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,17 @@ class Limits:
 LIMITS = Limits()
 
 
+class _File(io.FileIO):
+    """A file that FFmpeg reads. A position that no file has is asked for by a damaged header: that is an error of the
+    container, not of the disk."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
+
+
 class VideoFile:
     """An open file and one of its video streams: the one with that index, else the largest. A context manager.
 
@@ -112,7 +124,7 @@ class VideoFile:
         self._opened.close()
         pixels = {"max_pixels": str(self.limits.pixels)}
         confined = {"protocol_whitelist": "", "format_whitelist": self.reader, "codec_whitelist": ",".join(CODECS)}
-        file = self._opened.enter_context(self.path.open("rb"))
+        file = self._opened.enter_context(_File(self.path))
         container = av.open(
             file,
             format=self.reader,

@@ -8,7 +8,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
 from recognition.media.file_kind import PHOTO, reader_for
 
 pillow_heif.register_heif_opener()
@@ -46,9 +46,9 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
         raise _describe_unreadable(path) from error
     except Image.DecompressionBombError as error:
         raise RecordingOutOfLimits("The photo is absurdly large. Make it smaller and try again.") from error
-    except FileNotFoundError:
+    except (FileNotFoundError, RecognitionError):
         raise
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # the readers' errors for damaged photos are of many classes
         raise UnreadableRecording("The photo is damaged or incomplete. Copy it again, or take another one.") from error
 
 

@@ -75,7 +75,8 @@ def probe(path: Path, limits: Limits = LIMITS, stream: int | None = None) -> Vid
             counts_pictures=timeline.counts_pictures,
         )
         info = replace(info, preroll=_preroll(video, info, timeline))
-        return _with_orientation(info, video.stream, _first_picture(video))
+        picture = _first_picture(video)
+        return _with_orientation(info, video.stream, picture)  # the stream may be another object after reading
 
 
 def _probe_photo(path: Path, limits: Limits) -> VideoInfo:

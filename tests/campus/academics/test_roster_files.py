@@ -195,12 +195,6 @@ def test_zeros_of_a_format_are_leading_zeros(value: int, digits: int) -> None:
     assert format_integer(value, "0" * digits) == str(value).zfill(digits)
 
 
-@given(st.integers(0, 10**15), st.text(max_size=20))
-def test_no_format_loses_digits(value: int, number_format: str) -> None:
-    shown = format_integer(value, number_format)
-    assert value == 0 or [char for char in shown if char in str(value)], shown
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -227,26 +221,3 @@ def test_dates_with_slashes_are_read_by_the_rest_of_the_column() -> None:
     assert str(parse_day("05/05/2026")) == "2026-05-05"
     with pytest.raises(ValueError, match="two days"):
         parse_day("09/10/2026")
-
-
-TABLES = st.one_of(
-    st.binary(max_size=300),
-    st.text(max_size=200).map(str.encode),
-    st.tuples(st.text(max_size=100), st.sampled_from(["cp1252", "cp1251", "gb18030", "utf-16", "cp932"])).map(
-        lambda pair: pair[0].encode(pair[1], errors="ignore")
-    ),
-    st.tuples(st.sampled_from([b"PK\x03\x04", b"sep=", b"\xff\xfe", b"number,name\n", b'"'])).flatmap(
-        lambda start: st.binary(max_size=200).map(lambda rest: start[0] + rest)
-    ),
-)
-
-
-@given(TABLES)
-def test_any_bytes_are_a_table_or_refused_with_a_sentence(content: bytes) -> None:
-    try:
-        table = read_table(content)
-    except UserError:
-        return
-    assert table.rows
-    assert {len(row) for row in table.rows} == {len(table.headers)}
-    assert len(table.lines) == len(table.rows)

@@ -21,7 +21,7 @@ from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 from recognition.messages import Message
 from tests.campus import factories
-from tests.campus.academics.test_calendar_files import WEEKLY, ics, single
+from tests.campus.academics.calendars import WEEKLY, ics, single
 from tests.campus.conftest import World, jpeg
 
 

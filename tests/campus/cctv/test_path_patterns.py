@@ -215,19 +215,5 @@ def test_only_folders_of_the_day_may_contain_files(folder, held):
     assert layout.may_contain(folder, date(2026, 11, 23), date(2026, 11, 23)) is held
 
 
-@given(
-    pattern=st.sampled_from([*LAYOUTS, "*a*b*{camera}-*"]) | st.text("{}*%:/aYmdHMSs cemr.", max_size=40),
-    path=st.text(max_size=60),
-)
-def test_arbitrary_patterns_and_paths_raise_nothing_else(pattern, path):
-    try:
-        read = compile_pattern(pattern)
-    except UserError:
-        return
-    fields = read.match(path, BERLIN)
-    assert fields is None or fields.ends is None or (fields.starts is not None and fields.ends > fields.starts)
-    assert read.may_contain(path, date.min, date.max) in (True, False)
-
-
 def test_a_hostile_name_is_matched_in_linear_time():
     assert compile_pattern("*a" * 60 + "b").match("a" * 1000, BERLIN) is None

@@ -72,6 +72,12 @@ def test_student_numbers_are_the_same_however_they_are_written(written):
     assert number_key(written) == number_key("M5001") == "m5001"
 
 
+@given(TEXTS)
+@example("R\u00b8")
+def test_key_of_a_number_s_key_is_itself(text):
+    assert number_key(number_key(text)) == number_key(text)
+
+
 @pytest.mark.django_db
 def test_an_institution_may_tell_capitals_apart_in_student_numbers(settings):
     settings.STUDENT_NUMBERS_CASE_SENSITIVE = True

@@ -14,7 +14,7 @@ from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSerie
 from campus.accounts.roles import Role
 from campus.attendance.models import SignOff
 from tests.campus import factories
-from tests.campus.academics.test_calendar_files import WEEKLY, ics, single
+from tests.campus.academics.calendars import WEEKLY, ics, single
 from tests.campus.conftest import World
 
 SERIES = {
