@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from campus.common.keys import KeyedModel, MatchKeyField, NumberKeyField
+from campus.common.keys import KeyedModel, MatchKeyField, NumberKeyField, SortKeyField, match_key
 
 MAX_SERIES_LENGTH = timedelta(days=731)  # of a series
 WEEKDAYS = [
@@ -123,6 +123,13 @@ class Student(KeyedModel):
     number_key = NumberKeyField("number", _("student number"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     name_key = MatchKeyField("name", _("name"), db_index=True)
+    surname = models.CharField(
+        _("surname"),
+        max_length=200,
+        blank=True,
+        help_text=_("What lists are sorted by. If it is empty or not a part of the name, the name's last word is."),
+    )
+    sort_key = SortKeyField("name_by_surname", _("name"), db_index=True)
     email = models.EmailField(_("e-mail"), blank=True)
     guardian_phone = models.CharField(_("guardian's phone"), max_length=40, blank=True)
     guest = models.BooleanField(
@@ -132,10 +139,19 @@ class Student(KeyedModel):
     class Meta:
         verbose_name = _("student")
         verbose_name_plural = _("students")
-        ordering = ["name", "number"]
+        ordering = ["sort_key", "number_key"]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.number})"
+
+    @property
+    def name_by_surname(self) -> str:
+        """The surname and the whole name; the name alone where it begins with the surname (“Berg, Anna”)."""
+        words = self.name.split()
+        if "," in self.name or not words:
+            return self.name
+        is_known = self.surname and match_key(self.surname) in match_key(self.name)
+        return f"{self.surname if is_known else words[-1]} {self.name}"
 
 
 class Enrolment(models.Model):
@@ -149,7 +165,7 @@ class Enrolment(models.Model):
     class Meta:
         verbose_name = _("enrolment")
         verbose_name_plural = _("enrolments")
-        ordering = ["student__name"]
+        ordering = ["student__sort_key"]
         constraints = [
             models.UniqueConstraint(fields=["course", "student"], name="one_enrolment_a_student_and_class"),
             models.CheckConstraint(

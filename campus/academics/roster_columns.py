@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 # What is written, and read back the same.
-COLUMNS = ("number", "name", "email", "guardian_phone", "class", "from", "to")
+COLUMNS = ("number", "name", "surname", "email", "guardian_phone", "class", "from", "to")
 # What a column may be, and how it is called elsewhere, in the form that `_key` gives.
 FIELDS = {
     "number": gettext_lazy("student number"),
     "name": gettext_lazy("name"),
     "first_name": gettext_lazy("first name"),
-    "last_name": gettext_lazy("last name"),
+    "surname": gettext_lazy("surname"),
     "email": gettext_lazy("e-mail"),
     "guardian_phone": gettext_lazy("guardian's phone"),
     "class": gettext_lazy("class (its code)"),
@@ -30,7 +30,7 @@ ALIASES = {
     "numéro étudiant, matrícula, matricola",
     "name": "full name, student, student name, display name, vollständiger name",
     "first_name": "first name, firstname, given name, forename, vorname, prénom, nombre",
-    "last_name": "last name, lastname, surname, family name, nachname, familienname, nom, apellidos, cognome",
+    "surname": "last name, lastname, family name, nachname, familienname, nom, nom de famille, apellidos, cognome",
     "email": "e mail, mail, email address, e mail address, e mail adresse",
     "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
     "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",
@@ -54,6 +54,8 @@ def guess_columns(headers: Iterable[str]) -> dict[str, int]:
     for index, header in enumerate(headers):
         if field := _FIELDS_BY_NAME.get(_key(header)):
             found.setdefault(field, index)
+    if "first_name" in found and "name" in found and "surname" not in found:  # "Name" and "Vorname"
+        found["surname"] = found.pop("name")
     return found
 
 
@@ -63,8 +65,8 @@ def select_fields(row: list[str], columns: Mapping[str, int]) -> dict[str, str]:
     """
     values = {field: row[index] for field, index in columns.items()}
     values["number"] = re.sub(r"^(\d{1,15})\.0$", r"\1", values["number"])
-    parts = [values.pop(part) for part in ("first_name", "last_name") if part in values]
-    if parts and "name" not in values:
+    parts = [values.pop("first_name", ""), values.get("surname", "")]
+    if any(parts) and "name" not in values:
         values["name"] = " ".join(part for part in parts if part)
     return values
 

@@ -20,7 +20,7 @@ def roster_rows(students: QuerySet[Student], course: int | None = None) -> Itera
     """
     yield list(COLUMNS)
     for student in students.prefetch_related("enrolments__course"):
-        about = [student.number, student.name, student.email, student.guardian_phone]
+        about = [student.number, student.name, student.surname, student.email, student.guardian_phone]
         enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
         for row in enrolments:
             yield [*about, row.course.code, str(row.valid_from), str(row.valid_to or "")]

@@ -22,7 +22,7 @@ from campus.academics.selectors import term_starts
 from campus.common.errors import UserError
 from campus.common.keys import match_key, number_key
 
-ROW_FIELDS = ("name", "email", "guardian_phone")
+ROW_FIELDS = ("name", "surname", "email", "guardian_phone")
 LARGE_DEPARTURE_SHARE = 0.1
 
 
@@ -149,7 +149,7 @@ class _Planner:
             if row.course_id in courses and not row.student.guest and self.is_open(row)
         ]
         leaving = [row for row in enrolled if (row.course_id, row.student_id) not in self.listed]
-        self.plan.leaving = sorted(leaving, key=lambda row: (row.course.code, row.student.name))
+        self.plan.leaving = sorted(leaving, key=lambda row: (row.course.code, row.student.sort_key))
         for course in sorted({row.course for row in leaving}, key=lambda course: course.code):
             counts = [sum(row.course_id == course.pk for row in rows) for rows in (leaving, enrolled)]
             if counts[0] > LARGE_DEPARTURE_SHARE * counts[1]:

@@ -81,7 +81,7 @@ def register_csv(register: Register) -> bytes:
 def moodle_marks(lecture: Lecture) -> bytes:
     """The file for “Import attendance marks” of a session in Moodle."""
     definitions = status_definitions()
-    records = lecture.records.select_related("student").order_by("student__name", "student__number")
+    records = lecture.records.select_related("student").order_by("student__sort_key", "student__number_key")
     return _marks((record.student, definitions.get(record.status)) for record in records)
 
 

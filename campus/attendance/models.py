@@ -77,7 +77,7 @@ class Sighting(models.Model):
     face_positions = models.JSONField(default=list)
 
     class Meta:
-        ordering = ["recording", "student__name"]
+        ordering = ["recording", "student__sort_key"]
         constraints = [
             models.UniqueConstraint(fields=["recording", "student"], name="unique_sighting_of_student_in_recording"),
             models.CheckConstraint(
@@ -212,7 +212,7 @@ class AttendanceRecord(models.Model):
     class Meta:
         verbose_name = _("attendance record")
         verbose_name_plural = _("attendance records")
-        ordering = ["lecture", "student__name"]
+        ordering = ["lecture", "student__sort_key"]
         constraints = [
             models.UniqueConstraint(fields=["lecture", "student"], name="unique_record_of_student_in_lecture"),
             models.CheckConstraint(condition=~Q(machine_status="excused"), name="machine_status_is_not_excused"),

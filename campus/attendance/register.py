@@ -130,7 +130,7 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
             reasons.setdefault(student, {})[column] = reason
         code = override or (Status.EXCUSED if reason else machine)
         by_student.setdefault(student, [None] * len(lectures))[column] = definitions.get(code)
-    students = Student.objects.filter(pk__in=records.values("student")).order_by("name", "number")
+    students = Student.objects.filter(pk__in=records.values("student")).order_by("sort_key", "number_key")
     rows = []
     for student in students:
         tally = tally_statuses(by_student[student.pk], lecture_points)

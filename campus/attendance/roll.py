@@ -20,7 +20,6 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord
 from campus.attendance.selectors import excuse_reasons, name_of, staff_who_named
 from campus.attendance.statuses import ATTENDED, Status, override_choices
 from campus.common.errors import UserError
-from campus.common.keys import match_key
 
 UNDO_PERIOD = timedelta(hours=1)
 
@@ -37,7 +36,7 @@ def lecture_roll(lecture: Lecture) -> list[AttendanceRecord]:
     reasons = excuse_reasons(lecture) if new else {}
     for record in new:
         record.excuse_reason = reasons.get(record.student_id, "")
-    return sorted([*records, *new], key=lambda record: (match_key(record.student.name), record.student.number))
+    return sorted([*records, *new], key=lambda record: (record.student.sort_key, record.student.number_key))
 
 
 @transaction.atomic
@@ -103,7 +102,7 @@ def _write(
         raise UserError("This lecture is cancelled, so nobody can attend it. Reinstate it first.")
     changed = []
     records = lecture.records.filter(pk__in=overrides).select_related("student")
-    for record in records.order_by("student__name", "pk"):
+    for record in records.order_by("student__sort_key", "pk"):
         old_status, old_override = record.status, record.override_status
         record.override_status = overrides[record.pk]
         if record.override_status == old_override:

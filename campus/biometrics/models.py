@@ -46,7 +46,7 @@ class FacePhoto(jobs.LeasedJob):
     class Meta:
         verbose_name = _("photo")
         verbose_name_plural = _("photos")
-        ordering = ["student__name", "created_at"]
+        ordering = ["student__sort_key", "created_at"]
         constraints = [models.UniqueConstraint(fields=["student", "sha256"], name="a_photo_once_a_student")]
 
     def __str__(self) -> str:

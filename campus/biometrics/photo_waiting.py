@@ -66,7 +66,7 @@ def students_for_import(user: AnyUser, row: PhotoImport) -> QuerySet[Student]:
     if row.course:
         students = students.filter(enrolments__course=row.course)
     has_photos = Exists(FacePhoto.objects.filter(student=OuterRef("pk")))
-    return students.annotate(has_photos=has_photos).order_by("has_photos", "name_key", "number_key")
+    return students.annotate(has_photos=has_photos).order_by("has_photos", "sort_key", "number_key")
 
 
 def put_photo_aside(*, row: PhotoImport, entry: FileEntry, file: "File[Any]") -> None:

@@ -70,6 +70,11 @@ def number_key(number: str) -> str:
     return unicodedata.normalize("NFKC", key.replace(" ", ""))  # what a space parted may be one letter now
 
 
+def sort_key(text: str) -> str:
+    """What a text is sorted by: as `match_key`, without accents."""
+    return "".join(char for char in unicodedata.normalize("NFKD", match_key(text)) if not unicodedata.combining(char))
+
+
 def remove_invisible(text: str) -> str:
     """The text as people see it: in NFC, without invisible characters, with single spaces.
 
@@ -118,6 +123,12 @@ class NumberKeyField(MatchKeyField):
     """The key of a student number."""
 
     make_key = staticmethod(number_key)
+
+
+class SortKeyField(MatchKeyField):
+    """What rows are sorted by: the key of a text, without its accents. The text may be a property of the row."""
+
+    make_key = staticmethod(sort_key)
 
 
 class _DerivedKey:
@@ -207,5 +218,7 @@ class KeyedModel(models.Model):
 
     @classmethod
     def with_match_keys(cls, fields: Iterable[str]) -> list[str]:
-        fields = list(fields)
-        return fields + [key.name for key in cls.match_key_fields() if key.source in fields]
+        """The fields and the keys of those among them; always those keys whose text is a property of the row."""
+        fields, columns = list(fields), {field.name for field in cls._meta.concrete_fields}
+        keys = cls.match_key_fields()
+        return fields + [key.name for key in keys if key.source in fields or key.source not in columns]

@@ -101,7 +101,7 @@ def _recognised_students(recording: Recording, segments: list[Segment]) -> list[
     if recording.state not in OPEN_STATES:
         return []  # the vote has decided
     pks = {pk for segment in segments for pk in segment.recognised_students}
-    students = Student.objects.filter(pk__in=pks).order_by("name", "pk") if pks else ()
+    students = Student.objects.filter(pk__in=pks).order_by("sort_key", "pk") if pks else ()
     return [{"id": student.pk, "name": student.name} for student in students]
 
 

@@ -108,7 +108,7 @@ def candidates_for(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
     them those whom the face resembles.
     """
     lecture = person.recording.lecture
-    students = list(lecture_roster(lecture).exclude(pk__in=denied_students(person)).order_by("name", "number"))
+    students = list(lecture_roster(lecture).exclude(pk__in=denied_students(person)).order_by("sort_key", "number_key"))
     records = {record.student_id: record for record in records_for(user).filter(lecture=lecture)}
     faces = enrolment_face_urls(user, [student.pk for student in students])
     unlike, resembles = students_unlike(person), person.resembles or []

@@ -139,7 +139,7 @@ class ExcuseForm(forms.Form):
         self, *args: Any, user: AnyUser, students: QuerySet[Student], courses: QuerySet[Course], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["student"].queryset = students.order_by("name", "number")  # type: ignore[attr-defined]
+        self.fields["student"].queryset = students.order_by("sort_key", "number_key")  # type: ignore[attr-defined]
         self.fields["course"].queryset = courses.order_by("code")  # type: ignore[attr-defined]
         self.fields["course"].required = not is_registrar(user)
         if not is_registrar(user):

@@ -103,7 +103,7 @@ class TrainingReport:
 
 def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str, Face]:
     """The students by their ids. Suspect photos are not used as their faces."""
-    students = students_for(user).filter(pk__in=labels).order_by("name")
+    students = students_for(user).filter(pk__in=labels).order_by("sort_key")
     usable = students.annotate(usable=Count("photos", filter=Q(photos__state__in=USABLE_VERDICTS), distinct=True))
     shown: dict[int, list[str]] = {}
     crops = (

@@ -39,6 +39,8 @@ class Migration(migrations.Migration):
                 ('number_key', campus.common.keys.NumberKeyField('number', editable=False, unique=True, verbose_name='student number')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('name_key', campus.common.keys.MatchKeyField('name', db_index=True, editable=False, verbose_name='name')),
+                ('surname', models.CharField(blank=True, help_text="What lists are sorted by. If it is empty or not a part of the name, the name's last word is.", max_length=200, verbose_name='surname')),
+                ('sort_key', campus.common.keys.SortKeyField('name_by_surname', db_index=True, editable=False, verbose_name='name')),
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('guardian_phone', models.CharField(blank=True, max_length=40, verbose_name="guardian's phone")),
                 ('guest', models.BooleanField(default=False, help_text='Somebody who sits in the class and may become a student later.', verbose_name='guest')),
@@ -46,7 +48,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'student',
                 'verbose_name_plural': 'students',
-                'ordering': ['name', 'number'],
+                'ordering': ['sort_key', 'number_key'],
             },
         ),
         migrations.CreateModel(
@@ -143,7 +145,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'enrolment',
                 'verbose_name_plural': 'enrolments',
-                'ordering': ['student__name'],
+                'ordering': ['student__sort_key'],
             },
         ),
         migrations.AddField(

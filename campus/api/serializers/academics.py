@@ -109,7 +109,7 @@ class WeeklySerializer(DaysSerializer):
 class StudentSerializer(serializers.ModelSerializer[Student]):
     class Meta:
         model = Student
-        fields = ["id", "number", "name", "email", "guest"]
+        fields = ["id", "number", "name", "surname", "email", "guest"]
 
 
 class StudentDetailsSerializer(StudentSerializer):

@@ -111,8 +111,8 @@ class CourseViewSet(
 class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Student]):
     permission_classes = [IsRegistrarOrReadOnly]
     filterset_class = filters.StudentFilter
-    ordering_fields = ["number", "name"]
-    ordering = ["name"]
+    ordering_fields = ["number", "name", "sort_key"]
+    ordering = ["sort_key"]
 
     def get_queryset(self) -> QuerySet[Student]:
         return students_for(self.request.user)

@@ -201,5 +201,5 @@ class CourseRosterActions(Endpoint[Course]):
         """The roster as a file that can be imported again."""
         course = self.get_object()
         media_type, write = FORMATS[kind]
-        students = Student.objects.filter(enrolments__course=course).order_by("name", "number")
+        students = Student.objects.filter(enrolments__course=course).order_by("sort_key", "number_key")
         return file_response(write(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'attendance record',
                 'verbose_name_plural': 'attendance records',
-                'ordering': ['lecture', 'student__name'],
+                'ordering': ['lecture', 'student__sort_key'],
             },
         ),
         migrations.CreateModel(
@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sightings', to='academics.student')),
             ],
             options={
-                'ordering': ['recording', 'student__name'],
+                'ordering': ['recording', 'student__sort_key'],
             },
         ),
         migrations.CreateModel(

@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'photo',
                 'verbose_name_plural': 'photos',
-                'ordering': ['student__name', 'created_at'],
+                'ordering': ['student__sort_key', 'created_at'],
             },
         ),
         migrations.CreateModel(

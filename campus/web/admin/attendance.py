@@ -148,7 +148,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
     fields = ("created_at", "kind", "student", "lecture", "about", "old_status", "new_status", "reason", "user_name")
     readonly_fields = fields
 
-    @display(description=gettext_lazy("Student"), ordering="record__student__name")
+    @display(description=gettext_lazy("Student"), ordering="record__student__sort_key")
     def student(self, change: AttendanceChange) -> str:
         return str(change.record.student) if change.record else ""
 

@@ -129,7 +129,7 @@ class CourseAdmin(RegistrarAdmin):
             .select_related("student")
             .annotate(usable=usable)
         )
-        rows = rows.order_by("usable", "student__name")
+        rows = rows.order_by("usable", "student__sort_key")
         shown = format_html_join(
             ", ", "{} ({})", ((render_change_link(row.student), row.usable) for row in rows[:MAX_STUDENTS_SHOWN])
         )

@@ -36,12 +36,12 @@ class RegisterPolicyInline(StackedInline):
 
 @admin.register(AttendanceStatus)
 class AttendanceStatusAdmin(RegistrarAdmin):
-    list_display = ("shown", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position")
+    list_display = ("status", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position")
     fields = (("code", "name"), ("letter", "points"), "is_counted", ("meaning", "moodle_acronym"), "position")
     search_fields = ("code_key", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
-    def shown(self, status: AttendanceStatus) -> SafeString:
+    def status(self, status: AttendanceStatus) -> SafeString:
         return render_badge(status.label, STATUS_VARIANTS[status.meaning])
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
@@ -93,16 +93,25 @@ class WebhookAdmin(RegistrarAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("created_at", "event", "receiver", "shown", "tries", "due_at", "error")
+    list_display = ("created_at", "event", "receiver", "state_badge", "tries", "due_at", "error")
     list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     list_select_related = ("webhook",)
     search_fields = ("to", "event", "subject", "webhook__url")
-    fields = ("created_at", "event", "receiver", "shown", ("tries", "due_at", "sent_at"), "error", "subject", "body")
-    readonly_fields = ("receiver", "shown")
+    fields = (
+        "created_at",
+        "event",
+        "receiver",
+        "state_badge",
+        ("tries", "due_at", "sent_at"),
+        "error",
+        "subject",
+        "body",
+    )
+    readonly_fields = ("receiver", "state_badge")
     actions_detail = ("retry",)
 
     @display(description=gettext_lazy("State"), ordering="state")
-    def shown(self, delivery: Delivery) -> SafeString:
+    def state_badge(self, delivery: Delivery) -> SafeString:
         return render_badge(delivery.get_state_display(), DELIVERY_STATES[Delivery.State(delivery.state)])
 
     @display(description=gettext_lazy("Recipient"))

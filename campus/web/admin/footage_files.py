@@ -155,7 +155,7 @@ def _lecture_label(lecture: Lecture) -> str:
 
 @admin.register(FootageFile)
 class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("path", "room", "starts", "until", "lectures", "shown", "remark")
+    list_display = ("path", "room", "starts", "until", "lectures", "state_badge", "remark")
     list_filter = (
         LectureFilter,
         ("state", ChoicesDropdownFilter),
@@ -168,7 +168,16 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("source", "camera"), "path", ("starts", "until"), ("shown", "weight"), "lectures", "remark")},
+            {
+                "fields": (
+                    ("source", "camera"),
+                    "path",
+                    ("starts", "until"),
+                    ("state_badge", "file_size"),
+                    "lectures",
+                    "remark",
+                )
+            },
         ),
         (
             gettext_lazy("Processing"),
@@ -178,7 +187,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
             },
         ),
     )
-    readonly_fields = ("starts", "until", "shown", "weight", "lectures", "remark")
+    readonly_fields = ("starts", "until", "state_badge", "file_size", "lectures", "remark")
     inlines = (ClipInline,)
     actions = ("assign_all", "discard_all", "restore_all")
     actions_detail = ("assign_one", "discard_one", "restore_one")
@@ -199,13 +208,13 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         return date_format(timezone.localtime(footage_file.ends_at), "H:i") if footage_file.ends_at else "-"
 
     @display(description=gettext_lazy("State"), ordering="state")
-    def shown(self, footage_file: FootageFile) -> SafeString:
+    def state_badge(self, footage_file: FootageFile) -> SafeString:
         return render_badge(
             footage_file.get_state_display(), FOOTAGE_FILE_STATES[FootageFile.State(footage_file.state)]
         )
 
     @display(description=gettext_lazy("Size"), ordering="size")
-    def weight(self, footage_file: FootageFile) -> str:
+    def file_size(self, footage_file: FootageFile) -> str:
         return filesizeformat(footage_file.size)
 
     @display(description=gettext_lazy("Lecture"))
@@ -355,7 +364,7 @@ def _uuids(texts: Iterable[str]) -> list[UUID]:
 
 @admin.register(Collection)
 class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("lecture", "room", "shown", "missing", "check_count", "due", "deadline_at")
+    list_display = ("lecture", "room", "state_badge", "missing", "check_count", "next_check", "deadline_at")
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("lecture__starts_at", RangeDateTimeFilter),
@@ -363,8 +372,15 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     )
     search_fields = ("lecture__course__code_key", "lecture__course__name_key", "lecture__title", "lecture__room__key")
     list_select_related = ("lecture__course", "lecture__room")
-    fields = ("lecture", "room", "shown", "missing", ("due", "check_count"), ("deadline_at", "finished_at"))
-    readonly_fields = ("room", "shown", "missing", "due")
+    fields = (
+        "lecture",
+        "room",
+        "state_badge",
+        "missing",
+        ("next_check", "check_count"),
+        ("deadline_at", "finished_at"),
+    )
+    readonly_fields = ("room", "state_badge", "missing", "next_check")
     actions = ("restart_all",)
     actions_detail = ("staff_page", "files", "restart")
 
@@ -373,7 +389,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         return str(collection.lecture.room or "-")
 
     @display(description=gettext_lazy("State"), ordering="state")
-    def shown(self, collection: Collection) -> SafeString:
+    def state_badge(self, collection: Collection) -> SafeString:
         return render_badge(collection.get_state_display(), COLLECTION_STATES[Collection.State(collection.state)])
 
     @display(description=gettext_lazy("Missing"))
@@ -381,7 +397,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         return str(collection.note or "-")
 
     @display(description=gettext_lazy("Next check"), ordering="next_check_at")
-    def due(self, collection: Collection) -> Any:
+    def next_check(self, collection: Collection) -> Any:
         waits = collection.state in (Collection.State.WAITING, Collection.State.COLLECTING)
         return format_moment(collection.next_check_at) if waits else "-"
 

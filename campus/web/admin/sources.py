@@ -117,7 +117,7 @@ class CameraInline(TabularInline):
 @admin.register(Source)
 class SourceAdmin(RegistrarAdmin):
     form = SourceForm
-    list_display = ("name", "kind", "address", "rooms", "shown", "last_checked_at", "last_new_file_at")
+    list_display = ("name", "kind", "address", "rooms", "state_badge", "last_checked_at", "last_new_file_at")
     list_filter = (("kind", ChoicesDropdownFilter), "enabled")
     search_fields = ("name", "address", "cameras__label", "cameras__room__key")
     conditional_fields: ClassVar[dict[str, str]] = {
@@ -129,7 +129,7 @@ class SourceAdmin(RegistrarAdmin):
     }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
-    readonly_fields = ("shown", "last_checked_at", "last_new_file_at", "error", "clock")
+    readonly_fields = ("state_badge", "last_checked_at", "last_new_file_at", "error", "clock")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         return super().get_queryset(request).prefetch_related("cameras__room")
@@ -149,7 +149,8 @@ class SourceAdmin(RegistrarAdmin):
         ]
         if obj:
             sets.insert(
-                0, (gettext_lazy("State"), {"fields": ("shown", ("last_checked_at", "last_new_file_at"), "error")})
+                0,
+                (gettext_lazy("State"), {"fields": ("state_badge", ("last_checked_at", "last_new_file_at"), "error")}),
             )
         return sets
 
@@ -161,7 +162,7 @@ class SourceAdmin(RegistrarAdmin):
         return ", ".join(dict.fromkeys(str(camera.room) for camera in source.cameras.all()))
 
     @display(description=gettext_lazy("State"), ordering="state")
-    def shown(self, source: Source) -> SafeString:
+    def state_badge(self, source: Source) -> SafeString:
         if not source.enabled:
             return render_badge(_("not in use"))
         if source.state == Source.State.SCANNING:
@@ -296,16 +297,16 @@ def _cells(row: FilePreview) -> list[Any]:
 
 @admin.register(Alarm)
 class AlarmAdmin(ReadOnlyMixin, RegistrarAdmin):
-    list_display = ("started_at", "kind", "text", "shown")
+    list_display = ("started_at", "kind", "text", "state_badge")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
         ("ended_at", admin.EmptyFieldListFilter),
         ("started_at", RangeDateTimeFilter),
     )
     search_fields = ("text",)
-    fields = (("kind", "shown"), ("started_at", "ended_at"), "text")
-    readonly_fields = ("shown",)
+    fields = (("kind", "state_badge"), ("started_at", "ended_at"), "text")
+    readonly_fields = ("state_badge",)
 
     @display(description=gettext_lazy("State"), ordering="ended_at")
-    def shown(self, alarm: Alarm) -> SafeString:
+    def state_badge(self, alarm: Alarm) -> SafeString:
         return render_badge(_("resolved"), "success") if alarm.ended_at else render_badge(_("active"), "danger")

@@ -34,7 +34,7 @@ class StudentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Student
-        fields = ("number", "name", "email", "guardian_phone", "guest")
+        fields = ("number", "name", "surname", "email", "guardian_phone", "guest")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,7 +68,7 @@ class StudentAdmin(RegistrarAdmin):
     list_display = ("number", "name", "email", "guardian_phone", "classes", "photo_state")
     list_display_links = ("number", "name")
     list_filter = (("courses", RelatedDropdownFilter), "guest")
-    fields = (("number", "name"), ("email", "guardian_phone"), "guest")
+    fields = (("number", "name", "surname"), ("email", "guardian_phone"), "guest")
     search_fields = ("number_key", "name_key", "email")
     inlines = (ClassesInline, PhotoInline)
     actions_list = ("roster_in", "roster_out")

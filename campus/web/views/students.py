@@ -20,7 +20,7 @@ from campus.web.views import StaffRequest
 @require_safe
 @login_required
 def students(request: StaffRequest) -> HttpResponse:
-    found = students_for(request.user).order_by("name", "number")
+    found = students_for(request.user).order_by("sort_key", "number_key")
     wanted = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     for word in wanted.split()[:6]:
         found = found.filter(Q(name_key__contains=word) | Q(number_key__icontains=word))

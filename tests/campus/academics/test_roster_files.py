@@ -119,7 +119,7 @@ def test_japanese_of_e_mails_is_read() -> None:
 
 def test_headers_of_other_languages_are_known() -> None:
     table = read_table("Liste des étudiants\nMatricule;Nom;Prénom\n1001;Lee;Ann\n".encode())
-    assert guess_columns(table.headers) == {"number": 0, "last_name": 1, "first_name": 2}
+    assert guess_columns(table.headers) == {"number": 0, "surname": 1, "first_name": 2}
 
 
 def test_other_separators_within_quotes_are_text() -> None:
