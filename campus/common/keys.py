@@ -72,7 +72,8 @@ def number_key(number: str) -> str:
 
 def sort_key(text: str) -> str:
     """What a text is sorted by: as `match_key`, without accents."""
-    return "".join(char for char in unicodedata.normalize("NFKD", match_key(text)) if not unicodedata.combining(char))
+    decomposed = unicodedata.normalize("NFD", match_key(text))
+    return match_key("".join(char for char in decomposed if not unicodedata.combining(char)))
 
 
 def remove_invisible(text: str) -> str:

@@ -1,14 +1,11 @@
 """Students: how they are sorted, and where their surname comes from."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from campus.academics.models import Student
 from campus.academics.roster_columns import guess_columns, select_fields
 from campus.academics.roster_files import read_table
 from campus.academics.roster_import import import_roster
-from campus.common.keys import sort_key
 from tests.campus import factories
 
 
@@ -52,8 +49,3 @@ def test_surname_is_taken_from_its_column(header: str) -> None:
     import_roster(table=table, columns=columns)
     student = Student.objects.get()
     assert (student.name, student.surname) == ("Ana García López", "García López")
-
-
-@given(st.text())
-def test_sorting_by_a_key_again_is_the_same(text: str) -> None:
-    assert sort_key(sort_key(text)) == sort_key(text)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from campus.academics.apps import update_number_keys
 from campus.academics.models import Room, Student
-from campus.common.keys import match_key, number_key, remove_invisible
+from campus.common.keys import match_key, number_key, remove_invisible, sort_key
 from tests.campus import factories
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -46,6 +46,7 @@ def test_other_text_has_another_key(one, other):
 @example(" \u200d\u0301x")
 def test_key_of_a_key_is_itself(text):
     assert match_key(match_key(text)) == match_key(text)
+    assert sort_key(sort_key(text)) == sort_key(text)
 
 
 @given(TEXTS, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
@@ -65,6 +66,7 @@ def test_key_of_each_character_is_stable():
         variants = [f"a{char.upper()}b", f"a{char.lower()}b", key]
         variants += [f"a{unicodedata.normalize(form, char)}b" for form in ("NFD", "NFKC")]
         assert {match_key(variant) for variant in variants} == {key}, f"U+{ord(char):04X}"
+        assert sort_key(sort_key(key)) == sort_key(key), f"U+{ord(char):04X}"
 
 
 @pytest.mark.parametrize("written", ["m5001", "M 5001", "\u200bm50\u00a001\u200e", "M\u0665\u0660\u0660\u0661"])
