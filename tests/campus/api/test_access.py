@@ -165,7 +165,7 @@ class TestStudents(Matrix):
 
     def test_a_guardians_phone_stays_in_the_office(self, api: APIClient, world: World):
         api.force_authenticate(world.own)
-        assert set(api.get(self.detail(world)).json()) == {"id", "number", "name", "email", "guest"}
+        assert set(api.get(self.detail(world)).json()) == {"id", "number", "name", "surname", "email", "guest"}
         api.force_authenticate(world.registrar)
         assert "guardian_phone" in api.get(self.detail(world)).json()
 
