@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from recognition.media.photo import PHOTO_FORMATS
+from recognition.media.file_kind import PHOTO_FORMATS
 
 THUMBNAIL_PIXELS = 192
 MAX_IMAGE_PIXELS = 100_000_000

@@ -11,6 +11,8 @@ SHORTEST_TEXT_BYTES = 16  # fewer letters may be anything
 TAIL_BYTES = 1 << 16  # where a zip file lists what is in it
 JPEG_STREAM_BYTES = 1 << 24  # in which a stream of JPEG pictures has several
 
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")  # Pillow's names
+
 # What files that can be read are called. The content decides; these are for lists of files that are elsewhere.
 PHOTO_SUFFIXES = frozenset(
     [
@@ -82,6 +84,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+HEIF_SEQUENCE_BRANDS = (b"ftyphevc", b"ftyphevx", b"ftypmsf1")
 JPEG_START = b"\xff\xd8\xff"
 PHOTO_SIGNATURES = (
     JPEG_START,

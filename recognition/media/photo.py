@@ -3,17 +3,19 @@
 from datetime import datetime
 from pathlib import Path
 
+import av
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
-from recognition.media.file_kind import PHOTO, reader_for
+from recognition.media.file_kind import HEIF_SEQUENCE_BRANDS, PHOTO, PHOTO_FORMATS, reader_for
 
 pillow_heif.register_heif_opener()
 
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
+JPEG2000_START = b"\xff\x4f\xff\x51"  # of the picture, in its file
+JPEG2000_DEPTH_AT = 42  # bytes after that: the bits of its first colour, less one
 DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 MAX_PIXELS = 64_000_000  # a phone's largest usual photo has 50 million
 
@@ -38,7 +40,10 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[NDArray[np.uin
                 )
             image_format = (image.format or "").lower()
             taken_at = _taken_at(image.getexif())
-            upright = ImageOps.exif_transpose(image)
+            if image.format == "JPEG2000" and image.mode not in DEEP_GREY_MODES and _jpeg2000_depth(path) > 8:
+                upright = _decode_jpeg2000(path, image.mode, max_pixels)
+            else:
+                upright = ImageOps.exif_transpose(image)
             if upright.mode in DEEP_GREY_MODES:
                 upright = _as_8_bit(upright)
             return np.array(upright.convert("RGB")), image_format, taken_at
@@ -58,6 +63,9 @@ def _describe_unreadable(path: Path) -> UnreadableRecording:
             return UnreadableRecording("This is a video. Choose a photo.")
     except UnreadableRecording as error:
         return error
+    with path.open("rb") as file:
+        if file.read(12)[4:] in HEIF_SEQUENCE_BRANDS:
+            return UnreadableRecording("This is a series of photos in one file (HEIF). Save one of them as JPEG.")
     return UnreadableRecording(
         "The photo is damaged or incomplete, or of a kind that is not read here. Save it as JPEG or PNG, copy it "
         "again, or take another one."
@@ -68,6 +76,29 @@ def has_several_pictures(path: Path) -> bool:
     """Whether the photo is an animation or has several pages. Phones' photos with a second picture are none."""
     with Image.open(path, formats=PHOTO_FORMATS) as image:
         return image.format != "MPO" and getattr(image, "is_animated", False)
+
+
+def _jpeg2000_depth(path: Path) -> int:
+    """Bits of each colour; 0 where the file does not say it."""
+    content = path.read_bytes()
+    at = content.find(JPEG2000_START) + JPEG2000_DEPTH_AT
+    return (content[at] & 0x7F) + 1 if JPEG2000_START in content and at < len(content) else 0
+
+
+def _decode_jpeg2000(path: Path, mode: str, max_pixels: int) -> Image.Image:
+    """A JPEG 2000 picture of more than 8 bits a colour, in which Pillow turns white into black."""
+    limit = {"max_pixels": str(max_pixels)}
+    confined = {"protocol_whitelist": "", "format_whitelist": "j2k_pipe", "codec_whitelist": "jpeg2000"}
+    with (
+        path.open("rb") as file,
+        av.open(file, format="j2k_pipe", options=limit, container_options=confined) as container,
+    ):
+        container.streams.video[0].codec_context.options = limit
+        picture = next(container.decode(video=0))
+    # FFmpeg takes the four inks for three colours and the transparency.
+    if mode == "CMYK":
+        return Image.frombytes(mode, (picture.width, picture.height), picture.to_ndarray(format="rgba").tobytes())
+    return Image.fromarray(picture.to_ndarray(format="rgb24"))
 
 
 def _as_8_bit(image: Image.Image) -> Image.Image:

@@ -1,7 +1,9 @@
 """A photo is a recording of one frame, upright, whatever its format and name."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
 
+import av
 import numpy as np
 import pillow_heif
 import pytest
@@ -50,6 +52,76 @@ def test_every_kind_of_colour_becomes_rgb(tmp_path, mode):
     _, seen = read(saved(tmp_path / "photo", "JPEG" if mode == "CMYK" else "PNG", image))
     if mode in ("P", "RGBA", "CMYK"):
         assert video_files.number_of(seen) == 5
+
+
+def jpeg2000(path, pixel_format, picture):
+    """Pillow writes no colours of more than 8 bits; FFmpeg does."""
+    encoder = av.CodecContext.create("jpeg2000", "w")
+    encoder.height, encoder.width = picture.shape[:2]
+    encoder.pix_fmt, encoder.time_base = pixel_format, Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
+    path.write_bytes(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "pixel_format",
+    ["rgb24", "gray", "gray12le", "gray16le", "rgba", "gbrp10le", "gbrp12le", "rgb48le", "rgba64le", "gbrap12le"],
+)
+def test_jpeg_2000_of_any_depth(tmp_path, pixel_format):
+    picture = video_files.picture(77)
+    picture[:16, :16], picture[-16:, -16:] = 255, 0
+    info, image = read(jpeg2000(tmp_path / "photo.jp2", pixel_format, picture))
+    assert info.codec == "jpeg2000"
+    wanted = picture
+    if pixel_format.startswith("gray"):
+        wanted = np.asarray(Image.fromarray(picture).convert("L").convert("RGB"))
+    assert np.abs(image.astype(int) - wanted).mean() < 3
+    assert image[8, 8].min() > 250
+    assert image[-8, -8].max() < 5
+
+
+def test_inks_of_more_than_8_bits_in_jpeg_2000(tmp_path):
+    path = jpeg2000(tmp_path / "photo.jp2", "rgba64le", np.full((32, 32, 3), (0, 255, 255), np.uint8))
+    colours = b"colr\x01\0\0\0\0\0"
+    assert path.read_bytes().count(colours) == 1
+    path.write_bytes(path.read_bytes().replace(colours + b"\x10", colours + b"\x0c"))  # CMYK in place of sRGB
+    _, image = read(path)
+    assert image.max() == 0  # no cyan, but all of the black
+
+
+@pytest.mark.parametrize("pixel_format", ["rgb24", "rgb48le"])
+def test_damaged_jpeg_2000(tmp_path, pixel_format):
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400, 3), np.uint8)
+    path = jpeg2000(tmp_path / "photo.jp2", pixel_format, noise)
+    whole = path.read_bytes()
+    for length in (60, 150, 400):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UnreadableRecording):
+            photo.read_photo(path)
+
+
+def test_a_picture_that_is_larger_than_its_head_says_is_not_decoded(tmp_path):
+    path = jpeg2000(tmp_path / "photo.jp2", "rgb48le", np.zeros((300, 400, 3), np.uint8))
+    head = (300).to_bytes(4, "big") + (400).to_bytes(4, "big")
+    content = path.read_bytes()
+    assert content.count(head) == 1
+    path.write_bytes(content.replace(head, (30).to_bytes(4, "big") + (40).to_bytes(4, "big")))
+    with pytest.raises((UnreadableRecording, RecordingOutOfLimits)):
+        photo.read_photo(path, max_pixels=10_000)
+
+
+@pytest.mark.parametrize("brand", ["msf1", "hevc"])
+def test_a_series_of_photos_is_named(tmp_path, brand):
+    path = tmp_path / "photo.heics"
+    with av.open(path, "w", format="mp4", options={"brand": brand}) as file:
+        stream = file.add_stream("libx265", rate=5, options={"x265-params": "log-level=none:bframes=0"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in (1, 2):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(video_files.picture(number), format="rgb24")))
+        file.mux(stream.encode(None))
+    with pytest.raises(UnreadableRecording, match="a series of photos in one file"):
+        video.probe(path)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
