@@ -1,9 +1,11 @@
 """Where a recording lies in its lecture, by what the file says of the time."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from babel.dates import get_month_names
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -15,10 +17,31 @@ OffsetSource = Recording.OffsetSource
 
 MAX_CLOCK_ERROR = timedelta(days=300)  # a clock that is further off was never set
 MIN_INSIDE_SHARE = 0.5  # of the recording, or of the lecture, for a reading of the time to be taken
-# As in PXL_20261116_091500123.mp4, 2026-11-16 09.15.00.mov, Aufnahme 16.11.2026 09-15.mp4, 2-9-2026, 9.21.12pm.mp4
-_DATE = r"(?:(?P<Y>20\d\d)[-._]?(?P<m>\d\d)[-._]?(?P<d>\d\d)|(?P<d2>\d\d?)[-._](?P<m2>\d\d?)[-._](?P<Y2>20\d\d))"
-_TIME = r"(?P<H>\d\d?)[-._:h ]?(?P<M>\d\d)(?:[-._:m ]?(?P<S>\d\d)(?:\d{3})?)?(?!\d)\s*(?P<p>[ap]\.?m)?"
-_DATE_AND_TIME = re.compile(rf"(?<!\d){_DATE}(?:[-_.,T ]|at|um)*{_TIME}", re.IGNORECASE)
+LOCALES = ("en", "en_GB", "de", "de_AT")  # whose names of months are read
+MONTHS = {
+    unicodedata.normalize("NFC", name).casefold().rstrip("."): number
+    for locale in LOCALES
+    for width in ("wide", "abbreviated")
+    for context in ("format", "stand-alone")
+    for number, name in get_month_names(width, context, locale).items()
+} | {"maerz": 3, "mrz": 3, "jaenner": 1}
+_NUMBER, _NAME = r"(?P<month>\d\d?)", rf"(?P<month>{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
+_YEAR, _DAY = r"(?P<year>20\d\d)", r"(?P<day>\d\d?)"
+_DATES = (
+    rf"{_YEAR}[-._]?(?P<month>\d\d)[-._]?(?P<day>\d\d)",
+    rf"{_DAY}[-._]{_NUMBER}[-._]{_YEAR}",
+    rf"{_DAY}(?:st|nd|rd|th)?[-._\s]*{_NAME}[-._,\s]*{_YEAR}",
+    rf"(?<![^\W\d_]){_NAME}[-._\s]*{_DAY}(?:st|nd|rd|th)?[-._,\s]+{_YEAR}",
+    rf"{_YEAR}[-._\s]*{_NAME}[-._\s]*{_DAY}",
+)
+# 09.15, 9-15-00, 091500, 091500123, 9.15 PM; but not the 720p and 1440p of a picture's height.
+_TIME = (
+    r"(?P<hour>\d\d(?=\d\d)|\d\d?(?=[-._:h\s]\d\d))[-._:h\s]?(?P<minute>\d\d)"
+    r"(?:[-._:m\s]?(?P<second>\d\d)(?:\d{3})?)?(?!\d|[pi](?![.m]))\s*(?P<half>[ap]\.?m)?"
+)
+# As in PXL_20261116_091500123.mp4, 2026-11-16 09.15.00.mov, Aufnahme 16.11.2026 09-15.mp4, 2-9-2026, 9.21.12pm.mp4,
+# 16. November 2026 09-15.mp4, Nov 16, 2026, 9.15 PM.mp4
+_DATES_AND_TIMES = [re.compile(rf"(?<!\d){date}(?:[-_.,t\s]|at|um)*{_TIME}") for date in _DATES]
 
 
 def guess_offset(lecture: Lecture, info: VideoInfo, name: str) -> tuple[float, OffsetSource]:
@@ -60,16 +83,19 @@ def _is_inside(lecture: Lecture, offset: float, duration: float) -> bool:
 
 def time_in_name(name: str) -> datetime | None:
     """The date and time in a file's name, on the wall; None where there is none, or an impossible one."""
-    found = _DATE_AND_TIME.search(name)
+    name = unicodedata.normalize("NFC", name).casefold()
+    found = next(filter(None, (pattern.search(name) for pattern in _DATES_AND_TIMES)), None)
     if not found:
         return None
-    year, month, day = (int(found[field] or found[f"{field}2"]) for field in "Ymd")
-    hour, minute, second = int(found["H"]), int(found["M"]), int(found["S"] or 0)
-    if found["p"]:
+    hour = int(found["hour"])
+    if found["half"]:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if found["p"][0] in "pP" else 0)
+        hour = hour % 12 + (12 if found["half"].startswith("p") else 0)
+    month = MONTHS.get(found["month"]) or int(found["month"])
     try:
-        return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  (a time on the wall)
+        return datetime(  # noqa: DTZ001  (a time on the wall)
+            int(found["year"]), month, int(found["day"]), hour, int(found["minute"]), int(found["second"] or 0)
+        )
     except ValueError:
         return None

@@ -39,6 +39,24 @@ def info(started_at: datetime | None = None, duration: float = 1.5 * HOUR) -> Vi
         ("20261116T091500Z.mp4", "2026-11-16 09:15:00"),
         ("2-9-2020, 9.21.12pm.mp4", "2020-09-02 21:21:12"),
         ("2-9-2020, 12.05.00am.mp4", "2020-09-02 00:05:00"),
+        ("16 Nov 2026 09.15.mp4", "2026-11-16 09:15:00"),
+        ("16. November 2026 09-15.mp4", "2026-11-16 09:15:00"),
+        ("Vorlesung am 5. Maerz 2026 um 9.15 Uhr.mp4", "2026-03-05 09:15:00"),
+        ("5. Ma\u0308rz 2026 um 09.15.mp4", "2026-03-05 09:15:00"),
+        ("05-Dez-2026_0915.mp4", "2026-12-05 09:15:00"),
+        ("Nov 16, 2026, 9.15 PM.mp4", "2026-11-16 21:15:00"),
+        ("Nov 16, 2026 at 9.15.30\u202fAM.mov", "2026-11-16 09:15:30"),
+        ("Sept. 1st, 2026 09.15.mp4", "2026-09-01 09:15:00"),
+        ("Lecture_October_5_2026_10-00-00.mp4", "2026-10-05 10:00:00"),
+        ("2026-Oct-05 10.00.mp4", "2026-10-05 10:00:00"),
+        ("20. Jänner 2026, 08.00.mp4", "2026-01-20 08:00:00"),
+        ("16 Nov 2026.mp4", None),
+        ("31 Nov 2026 09.15.mp4", None),
+        ("16 Now 2026 09.15.mp4", None),
+        ("Nov 2026 09.15.mp4", None),
+        ("2026-11-16 720p.mp4", None),
+        ("16 Nov 2026 1440p.mp4", None),
+        ("11-16-2026 9.15 AM.mp4", None),
         ("lecture 2026.mp4", None),
         ("GX010001.MP4", None),
         ("2026-13-45 99-99.mp4", None),
@@ -48,6 +66,15 @@ def info(started_at: datetime | None = None, duration: float = 1.5 * HOUR) -> Vi
 )
 def test_times_in_file_names(name: str, expected: str | None) -> None:
     assert time_in_name(name) == (expected and datetime.fromisoformat(expected))
+
+
+@given(
+    st.datetimes(datetime(2001, 1, 1), datetime(2099, 12, 31)),  # noqa: DTZ001  (times on the wall)
+    st.sampled_from(["%d %B %Y %H.%M.%S", "%B %d, %Y, %I.%M.%S %p", "%Y-%m-%d %H-%M-%S", "%d.%m.%Y um %H.%M.%S"]),
+    st.sampled_from(["", "Lecture 3 ", "CS101_", "Aufnahme vom "]),
+)
+def test_every_moment_is_read_as_it_was_written(moment: datetime, form: str, before: str) -> None:
+    assert time_in_name(f"{before}{moment:{form}}.mp4") == moment.replace(microsecond=0)
 
 
 @given(st.text(max_size=200))
