@@ -65,8 +65,12 @@ def convert_to_openvino(model: "keras.Model") -> "openvino.Model":
     return import_openvino().convert_model(_trace(model), share_weights=False)
 
 
-def compile_converted(model: "openvino.Model", runtime: Runtime) -> Network:
-    """Compile a converted model for the CPU, as `compile_model` does."""
+def compile_converted(model: "openvino.Model", runtime: Runtime, weights: object = None) -> Network:
+    """Compile a converted model for the CPU, as `compile_model` does.
+
+    `weights`: the buffer in which the model's weights lie, if they lie in one of Python's; it lives as long as the
+    network.
+    """
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.threads}
     if runtime.precision:
         options["INFERENCE_PRECISION_HINT"] = runtime.precision
@@ -74,7 +78,7 @@ def compile_converted(model: "openvino.Model", runtime: Runtime) -> Network:
     options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
     request = import_openvino().Core().compile_model(model, "CPU", options).create_infer_request()
 
-    def infer(batch: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+    def infer(batch: NDArray[np.generic], _weights: object = weights) -> list[NDArray[np.float32]]:
         request.infer([batch], share_inputs=True)
         return [np.array(output.data) for output in request.output_tensors]
 

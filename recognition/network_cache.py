@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import mmap
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from recognition import inference
 from recognition.files import READ_ERRORS
@@ -42,6 +45,7 @@ MAX_UNUSED_DAYS = 30
 MAX_WEIGHTS_BYTES = 2**30
 
 Build = Callable[[Path], Mapping[str, "keras.Model"]]
+Kept = tuple["openvino.Model", mmap.mmap]  # the second has its weights
 
 
 def load_networks(build: Build, weights: Path, runtime: Runtime | None = None) -> dict[str, Network]:
@@ -53,24 +57,35 @@ def load_networks(build: Build, weights: Path, runtime: Runtime | None = None) -
     runtime = runtime or Runtime()
     if runtime.cache is None or uses_gpu(runtime):
         return {name: compile_model(model, runtime) for name, model in build(weights).items()}
-    models = _load_or_build(build, weights.absolute(), runtime.cache.absolute())
-    return {name: compile_converted(model, runtime) for name, model in models.items()}
-
-
-def _load_or_build(build: Build, weights: Path, cache: Path) -> "Mapping[str, openvino.Model]":
     try:
-        folder = cache / f"{build.__module__.rpartition('.')[2]}-{_hash(build, weights)}"
-        for attempt in range(2):
-            if kept := _read(folder):
-                return kept
-            if attempt == 0:
-                _build_in_another_process(build, weights, folder)
-        raise OSError("what was written there can't be read")
+        kept = _read_or_build(build, weights.absolute(), runtime.cache.absolute())
     except OSError as error:
         # Of faulty weights `build` says what is wrong with them.
-        models = {name: convert_to_openvino(model) for name, model in build(weights).items()}
-        logger.warning("The networks can't be kept in %s, so each start takes seconds longer: %s", cache, error)
-        return models
+        networks = {name: compile_model(model, runtime) for name, model in build(weights).items()}
+        logger.warning("The networks can't be kept in %s, so each start takes seconds longer: %s", runtime.cache, error)
+        return networks
+    return {name: _compile_kept(*network, runtime) for name, network in kept.items()}
+
+
+def _compile_kept(model: "openvino.Model", weights: mmap.mmap, runtime: Runtime) -> Network:
+    network = compile_converted(model, runtime, weights)
+    # The first call copies the weights into the order in which they are used, so the file need not stay in memory.
+    shape = model.input().partial_shape
+    if all(size.is_static for size in list(shape)[1:]):
+        network(np.zeros([1, *(size.get_length() for size in list(shape)[1:])]))
+    weights.madvise(mmap.MADV_DONTNEED)
+    return network
+
+
+def _read_or_build(build: Build, weights: Path, cache: Path) -> dict[str, Kept]:
+    """The networks from the cache. Raises OSError when they can't be kept there."""
+    folder = cache / f"{build.__module__.rpartition('.')[2]}-{_hash(build, weights)}"
+    if kept := _read(folder):
+        return kept
+    _build_in_another_process(build, weights, folder)
+    if kept := _read(folder):
+        return kept
+    raise OSError("what was written there can't be read")
 
 
 def _hash(build: Build, weights: Path) -> str:
@@ -91,17 +106,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(folder: Path) -> "dict[str, openvino.Model] | None":
+def _read(folder: Path) -> dict[str, Kept] | None:
     """The networks in a folder of the cache; None if it is not there or damaged."""
     try:
         sha256_by_file = json.loads((folder / "manifest.json").read_text())
         if not all(_sha256(folder / name) == sha256 for name, sha256 in sha256_by_file.items()):
             return None
-        core = import_openvino().Core()
-        networks = [folder / name for name in sha256_by_file if name.endswith(".xml")]
-        return {path.stem: core.read_model(path) for path in networks}
+        return {Path(name).stem: _map(folder / name) for name in sha256_by_file if name.endswith(".xml")}
     except (*READ_ERRORS, AttributeError, RuntimeError):  # OpenVINO raises RuntimeError
         return None
+
+
+def _map(description: Path) -> Kept:
+    openvino = import_openvino()
+    with description.with_suffix(".bin").open("rb") as file:
+        weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    tensor = openvino.Tensor(np.frombuffer(weights, np.uint8), shared_memory=True)
+    return openvino.Core().read_model(description.read_bytes(), tensor), weights
 
 
 def _build_in_another_process(build: Build, weights: Path, folder: Path) -> None:

@@ -17,7 +17,6 @@ from functools import cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from recognition.detection import cascade
 from recognition.detection.cascade import ONET_CROP_PX, RNET_CROP_PX
@@ -119,6 +118,11 @@ def _candidates_around(boxes: Floats) -> Floats:
     shifted = centre[:, None] + side[:, None, None] * CANDIDATE_OFFSETS[None, :, :2]
     half = side[:, None, None] * CANDIDATE_OFFSETS[None, :, 2:] / 2
     return np.trunc(np.concatenate([shifted - half, shifted + half], axis=2)).reshape(-1, 4)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    """The probabilities; by tanh, which doesn't overflow."""
+    return np.asarray(0.5 + 0.5 * np.tanh(logits / 2), np.float32)
 
 
 def _to_square(boxes: Floats) -> Floats:
@@ -237,7 +241,7 @@ class Detector:
                 y, x = np.nonzero(answer[index, 4] >= min_logit)
                 corner = PNET_STRIDE_PX * np.stack([x, y], axis=1) + 1
                 cells = np.fix(np.hstack([corner, corner + PNET_CELL_PX - 1]) / scale).astype(np.float32)
-                score = expit(answer[index, 4, y, x])
+                score = _sigmoid(answer[index, 4, y, x])
                 kept = _nms(cells, score, PNET_LEVEL_NMS_IOU)
                 boxes.append(cells[kept])
                 scores.append(score[kept])
@@ -257,7 +261,7 @@ class Detector:
     ) -> tuple[Floats, Floats]:
         """R-Net: the score (n,) of each candidate (n, 4), and the candidates moved to where the faces are."""
         answer = _networks(self.runtime)[1](_crops(pyramids, scales, candidates, frame_index, RNET_CROP_PX))[0]
-        return expit(answer[:, 4]), _to_square(_apply_regression(candidates, answer[:, :4], 1))
+        return _sigmoid(answer[:, 4]), _to_square(_apply_regression(candidates, answer[:, :4], 1))
 
     def _classify(
         self,
@@ -268,7 +272,7 @@ class Detector:
     ) -> list[list[Face]]:
         """O-Net over candidates (n, 4) of frames (n,): the faces in each frame, best score first."""
         answer = _networks(self.runtime)[2](_crops(pyramids, scales, candidates, frame_index, ONET_CROP_PX))[0]
-        scores = expit(answer[:, 14])
+        scores = _sigmoid(answer[:, 14])
         kept = np.flatnonzero(scores > self.settings.thresholds[2])
         candidates, frame_index, scores, answer = candidates[kept], frame_index[kept], scores[kept], answer[kept]
         boxes = _apply_regression(candidates, answer[:, :4], 1)

@@ -70,13 +70,13 @@ def test_kept_networks_answer_as_those_just_built(cache: Path, builds: list[Path
     assert builds == []
 
 
-def test_a_process_with_kept_networks_imports_no_tensorflow(cache: Path) -> None:
+def test_a_process_with_kept_networks_imports_neither_tensorflow_nor_scipy(cache: Path) -> None:
     program = (
         "import sys, numpy\n"
         "from pathlib import Path\n"
         "from recognition import Detector, Runtime\n"
         "print(Detector(runtime=Runtime(cache=Path(sys.argv[1]))).detect([numpy.zeros((60, 80, 3), numpy.uint8)]))\n"
-        "print({'tensorflow', 'keras', 'sklearn', 'pandas', 'torch'} & set(sys.modules))\n"
+        "print({'tensorflow', 'keras', 'scipy', 'sklearn', 'pandas', 'torch'} & set(sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", program, cache], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[[]]\nset()\n", "")
