@@ -127,7 +127,9 @@ class Student(KeyedModel):
         _("surname"),
         max_length=200,
         blank=True,
-        help_text=_("What lists are sorted by. If it is empty or not a part of the name, the name's last word is."),
+        help_text=_(
+            "Lists are sorted by it, or by the last word of the name where it is empty or not part of the name."
+        ),
     )
     sort_key = SortKeyField("name_by_surname", _("name"), db_index=True)
     email = models.EmailField(_("e-mail"), blank=True)

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('number_key', campus.common.keys.NumberKeyField('number', editable=False, unique=True, verbose_name='student number')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('name_key', campus.common.keys.MatchKeyField('name', db_index=True, editable=False, verbose_name='name')),
-                ('surname', models.CharField(blank=True, help_text="What lists are sorted by. If it is empty or not a part of the name, the name's last word is.", max_length=200, verbose_name='surname')),
+                ('surname', models.CharField(blank=True, help_text="Lists are sorted by it, or by the last word of the name where it is empty or not part of the name.", max_length=200, verbose_name='surname')),
                 ('sort_key', campus.common.keys.SortKeyField('name_by_surname', db_index=True, editable=False, verbose_name='name')),
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('guardian_phone', models.CharField(blank=True, max_length=40, verbose_name="guardian's phone")),
