@@ -2,12 +2,15 @@
 
 import io
 
+import pillow_heif
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
 from recognition.media.file_kind import PHOTO_FORMATS
+
+pillow_heif.register_heif_opener()
 
 THUMBNAIL_PIXELS = 192
 MAX_IMAGE_PIXELS = 100_000_000
