@@ -298,6 +298,7 @@ class AttendanceChange(models.Model):
         ACCEPTED = "accepted", _("recording accepted")
         PLACED = "placed", _("recording's start set")
         MOVED = "moved", _("recording moved")
+        REPLACED = "replaced", _("recording replaced")
         REMOVED = "removed", _("recording removed")
         MERGED = "merged", _("merged with another student")
 

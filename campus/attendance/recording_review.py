@@ -41,8 +41,8 @@ def review_picture_times(recording: Recording) -> list[float]:
 
 
 def publish_result(*, recording: Recording) -> None:
-    """Write the workbook of a recording that counts, and notify the lecturers; ask them to check one that is held
-    back."""
+    """Write the workbook of a recording that counts, remove the one that it replaces, and notify the lecturers; ask
+    them to check one that is held back."""
     if recording.held:
         for time in review_picture_times(recording):
             request_snapshot(recording=recording, time=time)
@@ -50,8 +50,22 @@ def publish_result(*, recording: Recording) -> None:
     elif recording.collected:
         finish_collected_lecture(lecture=recording.lecture)
     else:
+        _remove_replaced(recording)
         write_recording_report(recording=recording)
         notify_recording_counted(recording=recording)
+
+
+def _remove_replaced(recording: Recording) -> None:
+    """Delete the recording that this one replaces. It stays if it is of another lecture by now, or its lecture is
+    signed off."""
+    lecture, user = recording.lecture, recording.uploaded_by
+    replaced = lecture.recordings.filter(pk=recording.replaces_id).first()
+    if replaced is None or user is None or SignOff.objects.filter(lecture=lecture).exists():
+        return
+    names = f"{replaced.original_name} → {recording.original_name}"
+    delete_recording(recording=replaced)
+    log_change(lecture, user, ChangeKind.REPLACED, about=names)
+    recheck_places(lecture=lecture)
 
 
 @transaction.atomic
@@ -100,6 +114,7 @@ def place_recording(*, recording: Recording, offset: float, user: User) -> None:
 def recheck_places(*, lecture: Lecture) -> None:
     """Ask again of all recordings of the lecture whether they fit it by length and time, since one of them was placed,
     added or removed. Those that do no longer wait for a person; the others wait, unless they were accepted before."""
+    changed = []
     for recording in lecture.recordings.filter(state__in=(Recording.State.DONE, Recording.State.NEEDS_REVIEW)):
         others = [reason for reason in recording.review_reasons if reason["code"] not in PLACE_REASONS]
         findings = [finding.to_json() for finding in review_place(recording)]
@@ -111,8 +126,11 @@ def recheck_places(*, lecture: Lecture) -> None:
         recording.state = Recording.State.NEEDS_REVIEW if recording.held else Recording.State.DONE
         recording.save(update_fields=["state", "held", "review_reasons"])
         if recording.held != was_held:
-            recount_lecture(lecture=lecture)
-            publish_result(recording=recording)
+            changed.append(recording)
+    if changed:
+        recount_lecture(lecture=lecture)
+    for recording in changed:
+        publish_result(recording=recording)
 
 
 def follow_lecture(*, lecture: Lecture, seconds: float, **_: object) -> None:
@@ -145,6 +163,7 @@ def move_recording(*, recording: Recording, lecture: Lecture, user: User) -> Non
     recording.snapshots.all().delete()
     Recording.objects.filter(pk=recording.pk).update(
         lecture=lecture,
+        replaces=None,
         held=False,
         review_reasons=[],
         accepted_reasons=[],

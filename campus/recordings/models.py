@@ -69,6 +69,16 @@ class Recording(jobs.LeasedJob, PictureSettings):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False, verbose_name=_("uploaded by")
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    replaces = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replacements",
+        editable=False,
+        verbose_name=_("replaces"),
+        help_text=_("The recording that is removed once this one counts."),
+    )
 
     offset = models.FloatField(
         _("starts at second"), default=0, help_text=_("Of the lecture. Negative: it begins before the lecture.")
@@ -262,6 +272,14 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64, blank=True, help_text=_("As announced by the sender, if it was."))
     recording_offset = models.FloatField(
         null=True, help_text=_("The second of the lecture at which the recording begins, if the sender said it.")
+    )
+    replaces = models.ForeignKey(
+        Recording,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("The recording that is removed once this one counts."),
     )
     writer = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

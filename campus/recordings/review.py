@@ -135,8 +135,8 @@ def _overlaps_earlier_upload(recording: Recording) -> bool:
 
 
 def _other_uploads(recording: Recording) -> QuerySet[Recording]:
-    """The lecture's other recordings that were uploaded and have not failed."""
-    others = recording.lecture.recordings.exclude(pk=recording.pk).exclude(file="")
+    """The lecture's other recordings that were uploaded and have not failed, without the one that this one replaces."""
+    others = recording.lecture.recordings.exclude(pk__in=(recording.pk, recording.replaces_id)).exclude(file="")
     return others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from uuid import UUID
 
 from django.db.models import QuerySet
 
+from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.cctv.models import FootageFile
@@ -24,6 +26,19 @@ OPEN_STATES = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.S
 
 def recordings_for(user: AnyUser) -> QuerySet[Recording]:
     return Recording.objects.filter(lecture__course__in=courses_for(user))
+
+
+def find_replaceable(user: AnyUser, lecture: Lecture, pk: str) -> Recording | None:
+    """The uploaded recording of the lecture with that id, in place of which the user uploads another file; None if `pk`
+    is empty. Raises UserError if there is none."""
+    if not pk:
+        return None
+    try:
+        return recordings_for(user).exclude(file="").get(lecture=lecture, pk=UUID(pk))
+    except (ValueError, Recording.DoesNotExist):
+        raise UserError(
+            "The recording that this file was to replace is not one of the lecture's uploads. Upload it as another one."
+        ) from None
 
 
 def uploads_for(user: AnyUser) -> QuerySet[Upload]:

@@ -34,11 +34,18 @@ log = logging.getLogger(__name__)
 
 
 def create_recording(
-    *, lecture: Lecture, file: "File[Any]", name: str, user: User | None, offset: float | None = None
+    *,
+    lecture: Lecture,
+    file: "File[Any]",
+    name: str,
+    user: User | None,
+    offset: float | None = None,
+    replaces: Recording | None = None,
 ) -> Recording:
     """Store an uploaded video or photo and request its ingest. The worker finds out what the file really is.
 
-    `offset` is the second of the lecture at which it begins, if the user says so.
+    `offset` is the second of the lecture at which it begins, if the user says so. `replaces` is the recording that is
+    removed once this one counts.
 
     Raises UserError: empty, too large, already in this lecture, disk full. Nothing is left behind in that case.
     """
@@ -58,6 +65,7 @@ def create_recording(
         size=size,
         sha256=digest.hexdigest(),
         uploaded_by=user,
+        replaces=replaces,
         **place_fields(offset),
     )
     refuse_duplicate(lecture, recording.sha256)

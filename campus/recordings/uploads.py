@@ -51,9 +51,16 @@ class ByteStream(Protocol):
 
 
 def create_upload(
-    *, lecture: Lecture, user: User, name: str, size: int, sha256: str = "", offset: float | None = None
+    *,
+    lecture: Lecture,
+    user: User,
+    name: str,
+    size: int,
+    sha256: str = "",
+    offset: float | None = None,
+    replaces: Recording | None = None,
 ) -> Upload:
-    """Announce a file; `offset` is as for `create_recording`.
+    """Announce a file; `offset` and `replaces` are as for `create_recording`.
 
     Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file, before the first byte is sent.
     """
@@ -71,6 +78,7 @@ def create_upload(
         size=size,
         sha256=sha256,
         recording_offset=offset,
+        replaces=replaces,
         expires_at=timezone.now() + UPLOAD_LIFETIME,
     )
     part_path(upload).parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +187,7 @@ def finish_upload(*, upload: Upload) -> Recording:
             size=upload.size,
             sha256=upload.sha256,
             uploaded_by=upload.user,
+            replaces_id=upload.replaces_id,
             **place_fields(upload.recording_offset),
         )
         try:

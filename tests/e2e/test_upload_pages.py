@@ -91,6 +91,22 @@ def test_a_killed_server_and_a_reloaded_page_lose_nothing(lecturer: Page, world:
     assert Upload.objects.get().recording == recording, "it was one upload all the time"
 
 
+def test_a_recording_is_replaced_from_its_page(lecturer: Page, world: World, tmp_path: Path):
+    lecturer.goto(reverse("recording", args=[world.recording.pk]))
+    lecturer.get_by_role("link", name="Replace").click()
+    sees(lecturer, f"Replace {world.recording.original_name}", "until then it stays")
+    lecturer.locator("#upload-title").scroll_into_view_if_needed()
+    usable(lecturer)
+    if folder := os.environ.get("ROLLCALL_SCREENSHOTS"):
+        lecturer.screenshot(path=f"{folder}/recording_replace.png", full_page=True)
+    choose(lecturer, video(tmp_path, "new.mp4", MiB))
+    send(lecturer)
+    sees(lecturer, "As soon as it counts, it replaces")
+    if folder := os.environ.get("ROLLCALL_SCREENSHOTS"):
+        lecturer.screenshot(path=f"{folder}/recording_replacing.png", full_page=True)
+    assert Recording.objects.get(original_name="new.mp4").replaces == world.recording
+
+
 def test_several_files_at_once_and_one_that_is_here_already(lecturer: Page, world: World, tmp_path: Path):
     files = [video(tmp_path, f"part {n}.mp4", 300_000, n) for n in range(3)]
     factories.recording(world.lecture, content=files[1].read_bytes(), original_name="the second part.mp4")

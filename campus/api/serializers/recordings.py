@@ -34,6 +34,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
             "size",
             "sha256",
             "created_at",
+            "replaces",
             "state",
             "offset",
             "offset_source",
@@ -83,6 +84,11 @@ class RecordingUploadSerializer(serializers.Serializer[Recording]):
         min_value=-86400,
         max_value=86400,
         help_text="the second of the lecture at which the recording begins; without it, as the file says",
+    )
+    replaces = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="a recording of the lecture that was uploaded, and is removed once this one counts",
     )
 
 

@@ -20,7 +20,7 @@ from campus.attendance.recording_review import accept_recording, move_recording,
 from campus.common.upload_limits import check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_of
-from campus.recordings.selectors import recordings_for
+from campus.recordings.selectors import find_replaceable, recordings_for
 from campus.recordings.services import (
     cancel_recording,
     change_picture,
@@ -64,14 +64,16 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
         """Upload a video of a lecture, or a photo of the classroom. Attendance is taken at once; see `progress`."""
         upload = serializers.RecordingUploadSerializer(data=request.data, context=self.get_serializer_context())
         upload.is_valid(raise_exception=True)
-        file, lecture = upload.validated_data["file"], upload.validated_data["lecture"]
+        values = upload.validated_data
+        file, lecture = values["file"], values["lecture"]
         check_not_signed_off(request, lecture)
         recording = create_recording(
             lecture=lecture,
             file=file,
             name=file.name,
             user=request_user(request),
-            offset=upload.validated_data.get("offset"),
+            offset=values.get("offset"),
+            replaces=find_replaceable(request.user, lecture, str(values.get("replaces") or "")),
         )
         return Response(self.get_serializer(recording).data, status=status.HTTP_201_CREATED)
 

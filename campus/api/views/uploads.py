@@ -30,7 +30,7 @@ from rest_framework.views import APIView
 from campus.academics.selectors import lectures_for
 from campus.api.permissions import check_not_signed_off, request_user
 from campus.recordings.models import Recording, Upload
-from campus.recordings.selectors import uploads_for
+from campus.recordings.selectors import find_replaceable, uploads_for
 from campus.recordings.services import DuplicateRecording
 from campus.recordings.uploads import (
     DamagedUpload,
@@ -72,6 +72,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "sha256",
             "created_at",
             "expires_at",
+            "replaces",
             "recording",
         ]
 
@@ -82,6 +83,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 class UploadQuerySerializer(serializers.Serializer[Any]):
     lecture = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", required=False)
+    replaces = serializers.UUIDField(required=False)
 
 
 def address(upload: Upload) -> str:
@@ -161,8 +163,9 @@ class UploadsView(TusView):
             header("Upload-Length", "bytes of the whole file"),
             header(
                 "Upload-Metadata",
-                "lecture, filename, and if known sha256 and offset (the second of the lecture at which the recording "
-                "begins), each with its value in base64",
+                "lecture, filename, and if known sha256, offset (the second of the lecture at which the recording "
+                "begins) and replaces (the recording that is removed once this one counts), each with its value in "
+                "base64",
             ),
         ],
         request=None,
@@ -194,6 +197,7 @@ class UploadsView(TusView):
             size=size,
             sha256=sha256,
             offset=float(offset) if offset else None,
+            replaces=find_replaceable(request.user, lecture, metadata.get("replaces", "")),
         )
         return Response(
             status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}

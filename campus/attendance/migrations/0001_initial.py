@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             name='AttendanceChange',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('undone', 'taken back'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('removed', 'recording removed'), ('merged', 'merged with another student')], default='status', max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('undone', 'taken back'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('replaced', 'recording replaced'), ('removed', 'recording removed'), ('merged', 'merged with another student')], default='status', max_length=10, verbose_name='kind')),
                 ('batch', models.UUIDField(db_index=True, default=uuid.uuid4)),
                 ('old_override', models.CharField(blank=True, max_length=16)),
                 ('old_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='before')),

@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('camera', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recordings', to='cctv.camera', verbose_name='camera')),
                 ('gallery', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='biometrics.gallery', verbose_name='gallery')),
                 ('lecture', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='recordings', to='academics.lecture', verbose_name='lecture')),
+                ('replaces', models.ForeignKey(blank=True, editable=False, help_text='The recording that is removed once this one counts.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replacements', to='recordings.recording', verbose_name='replaces')),
                 ('uploaded_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL, verbose_name='uploaded by')),
             ],
             options={
@@ -128,6 +129,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('lecture', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to='academics.lecture')),
                 ('recording', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='upload', to='recordings.recording')),
+                ('replaces', models.ForeignKey(blank=True, help_text='The recording that is removed once this one counts.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='recordings.recording')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to=settings.AUTH_USER_MODEL)),
             ],
             options={

@@ -21,7 +21,7 @@ from campus.academics.services import change_lecture, create_lecture, get_or_cre
 from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
-from campus.recordings.selectors import OPEN_STATES, recordings_for, uploads_for
+from campus.recordings.selectors import OPEN_STATES, find_replaceable, recordings_for, uploads_for
 from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
@@ -133,10 +133,17 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
     recordings = list(
         recordings_for(request.user).filter(lecture=lecture).select_related("report").order_by("-created_at", "pk")
     )
+    try:
+        replaced = find_replaceable(request.user, lecture, request.GET.get("replaces", ""))
+    except UserError as error:
+        replaced = None
+        if not form.errors:
+            messages.error(request, str(error))
     collected = any(recording.collected for recording in recordings)
     context = {
         "lecture": lecture,
         "form": form,
+        "replaced": replaced,
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings,

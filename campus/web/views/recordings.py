@@ -27,7 +27,13 @@ from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
-from campus.recordings.selectors import OPEN_STATES, describe_reading, recordings_for, used_stream
+from campus.recordings.selectors import (
+    OPEN_STATES,
+    describe_reading,
+    find_replaceable,
+    recordings_for,
+    used_stream,
+)
 from campus.recordings.services import (
     cancel_recording,
     create_recording,
@@ -80,6 +86,7 @@ def _save_upload(request: StaffRequest, lecture: Lecture) -> HttpResponse:
                 name=file.name,
                 user=request.user,
                 offset=None if began is None else offset_of_time(lecture, began),
+                replaces=find_replaceable(request.user, lecture, request.GET.get("replaces", "")),
             )
         except UserError as error:
             form.add_error("file", str(error))
@@ -106,7 +113,9 @@ def _upload_refused(request: StaffRequest, lecture: Lecture, sentence: str, stat
 @require_safe
 @login_required
 def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
-    recordings = recordings_for(request.user).select_related("lecture__course", "gallery", "report", "uploaded_by")
+    recordings = recordings_for(request.user).select_related(
+        "lecture__course", "gallery", "report", "uploaded_by", "replaces"
+    )
     recording = get_object_or_404(recordings, pk=pk)
     progress = progress_of(recording)
     in_work = recording.state in OPEN_STATES

@@ -30,6 +30,18 @@ def upload(api: APIClient, lecture: object, content: bytes, name: str = "lecture
     )
 
 
+def test_a_recording_is_uploaded_in_place_of_another(api: APIClient, world: World):
+    file = SimpleUploadedFile("new.mp4", b"new")
+    fields = {"lecture": world.lecture.pk, "file": file, "replaces": str(world.recording.pk)}
+    answer = api.post("/api/v1/recordings/", fields, format="multipart")
+    assert (answer.status_code, answer.json()["replaces"]) == (201, str(world.recording.pk))
+    elsewhere = factories.recording(factories.lecture())
+    fields |= {"replaces": str(elsewhere.pk), "file": SimpleUploadedFile("newer.mp4", b"newer")}
+    answer = api.post("/api/v1/recordings/", fields, format="multipart")
+    assert answer.status_code == 400
+    assert "not one of the lecture's uploads" in answer.json()["detail"]
+
+
 def test_a_token_opens_and_is_revoked(world: World):
     api = APIClient()
     answer = api.post("/api/v1/token/", {"username": "own", "password": "password"}, format="json")

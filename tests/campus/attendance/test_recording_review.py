@@ -241,6 +241,43 @@ def test_a_removed_recording_leaves_what_people_said(lecture: Lecture, teacher: 
     assert {(record.machine_status, record.status) for record in lecture.records.all()} == {("", "present")}
 
 
+def test_a_recording_counts_until_the_one_that_replaces_it_does(lecture: Lecture, teacher: User) -> None:
+    old = finish(recording(lecture), found(lecture))
+    person = lecture.records.filter(machine_status="absent").first()
+    lecture.records.filter(pk=person.pk).update(override_status="late")
+    new = recording(lecture, replaces=old, uploaded_by=teacher, original_name="new.mp4")
+    before = statuses(lecture)
+    held = finish(new, found(lecture, seen=0, strangers=12))
+    assert held.state == "needs_review"
+    assert Recording.objects.filter(pk=old.pk).exists()
+    assert statuses(lecture) == before
+    recording_review.accept_recording(recording=held, user=teacher)
+    assert list(lecture.recordings.all()) == [held]
+    assert lecture.records.get(pk=person.pk).status == "late"
+    assert "present" not in statuses(lecture)
+    (replaced,) = AttendanceChange.objects.exclude(kind="accepted")
+    assert (replaced.kind, replaced.about) == ("replaced", f"{old.original_name} → new.mp4")
+    assert replaced.user == teacher
+
+
+def test_who_replaces_a_recording_is_not_asked_about_both(lecture: Lecture, teacher: User) -> None:
+    old = finish(recording(lecture), found(lecture))
+    new = finish(recording(lecture, replaces=old, uploaded_by=teacher), found(lecture))
+    assert new.state == "done"
+    assert list(lecture.recordings.all()) == [new]
+    assert AttendanceChange.objects.get().kind == "replaced"
+    assert "present" in statuses(lecture)
+
+
+def test_a_recording_of_another_lecture_by_now_is_not_replaced(lecture: Lecture, teacher: User) -> None:
+    old = finish(recording(lecture), found(lecture))
+    new = recording(lecture, replaces=old, uploaded_by=teacher)
+    Recording.objects.filter(pk=old.pk).update(lecture=factories.lecture(lecture.course))
+    finish(new, found(lecture))
+    assert Recording.objects.count() == 2
+    assert not AttendanceChange.objects.exists()
+
+
 def test_a_lecture_that_is_set_right_releases_its_recording(lecture: Lecture) -> None:
     row = finish(recording(lecture, minutes=40), found(lecture, to=2400.0))
     assert row.state == "needs_review"

@@ -315,6 +315,37 @@ def test_an_unfinished_upload_is_found_by_the_file(tus: Tus):
     assert tus.client.get(reverse("api-uploads"), {"lecture": "x"}).status_code == 400
 
 
+def test_an_upload_replaces_a_recording_of_the_lecture(tus: Tus):
+    old = tus.world.failed
+    url = tus.create(sha256=SHA256, replaces=str(old.pk))["Location"]
+    tus.patch(url, 0, FILE[:CHUNK])
+    query = {"lecture": str(tus.world.lecture.pk), "sha256": SHA256}
+    (found,) = tus.client.get(reverse("api-uploads"), query | {"replaces": str(old.pk)}).json()
+    assert (found["url"], found["replaces"]) == (url, str(old.pk))
+    assert not tus.client.get(reverse("api-uploads"), query | {"replaces": str(tus.world.recording.pk)}).json()
+    new = Recording.objects.get(pk=tus.patch(url, CHUNK, FILE[CHUNK:])["Rollcall-Recording"])
+    assert new.replaces == old
+    assert Recording.objects.filter(pk=old.pk).exists(), "it stays until the new one counts"
+    assert old.original_name in tus.client.get(reverse("recording", args=[new.pk])).content.decode()
+
+
+def test_an_upload_whose_recording_to_replace_is_gone_is_another_recording(tus: Tus):
+    url = tus.create(replaces=str(tus.world.failed.pk))["Location"]
+    tus.world.failed.delete()
+    new = Recording.objects.get(pk=tus.patch(url, 0, FILE)["Rollcall-Recording"])
+    assert (new.replaces, new.lecture) == (None, tus.world.lecture)
+
+
+@pytest.mark.parametrize("replaces", ["nonsense", "00000000-0000-0000-0000-000000000000", "another lecture's"])
+def test_only_a_recording_of_the_lecture_is_replaced(tus: Tus, replaces: str):
+    if replaces == "another lecture's":
+        replaces = str(factories.recording(factories.lecture(tus.world.lecture.course)).pk)
+    answer = tus.create(replaces=replaces)
+    assert answer.status_code == 400
+    assert "not one of the lecture's uploads" in answer.json()["detail"]
+    assert not Upload.objects.exists()
+
+
 def test_nobody_has_another_persons_upload(tus: Tus, client: Client):
     url = tus.create()["Location"]
     for stranger in (tus.world.other, tus.world.registrar):

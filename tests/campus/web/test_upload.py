@@ -43,6 +43,23 @@ def test_the_plain_form_saves_what_was_sent(lecturer: Client, world: World, vide
     assert "waiting" in page
 
 
+def test_a_file_is_uploaded_in_place_of_another(lecturer: Client, world: World, video_bytes: bytes):
+    page = lecturer.get(reverse("recording", args=[world.recording.pk])).content.decode()
+    address = f"{reverse('lecture', args=[world.lecture.pk])}?replaces={world.recording.pk}"
+    assert address in page
+    page = lecturer.get(address).content.decode()
+    assert f"Replace {world.recording.original_name}" in page
+    form = f"{reverse('upload', args=[world.lecture.pk])}?replaces={world.recording.pk}"
+    assert form in page
+    lecturer.post(form, {"file": SimpleUploadedFile("lecture.mp4", video_bytes)})
+    assert Recording.objects.get(original_name="lecture.mp4").replaces == world.recording
+    world.recording.delete()
+    answer = lecturer.post(form, {"file": SimpleUploadedFile("again.mp4", video_bytes[:-1])})
+    assert answer.status_code == 400
+    assert "not one of the lecture&#x27;s uploads" in answer.content.decode()
+    assert "not one of the lecture&#x27;s uploads" in lecturer.get(address).content.decode()
+
+
 def test_the_script_is_told_where_to_go(lecturer: Client, world: World, video_bytes: bytes):
     response = upload(lecturer, world, "lecture.mp4", video_bytes, headers=JSON)
     assert response.status_code == 201

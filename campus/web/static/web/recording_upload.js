@@ -16,6 +16,7 @@ if (form && window.tus) {
   const announcement = form.querySelector("[data-announcement]");
   const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value };
   const recordingPage = (id) => form.dataset.recording.replace(/0{8}-[0-]+/, id);
+  const { replaces } = form.dataset;
   const files = [];
   // When the recording began, in seconds of the lecture; empty where nobody said it.
   const recordingOffset = () => {
@@ -94,7 +95,7 @@ if (form && window.tus) {
       let earlier = null;
       if (sha256) {
         try {
-          const query = new URLSearchParams({ lecture: form.dataset.lecture, sha256 });
+          const query = new URLSearchParams({ lecture: form.dataset.lecture, sha256, ...(replaces && { replaces }) });
           const answer = await fetch(`${form.dataset.endpoint}?${query}`, { headers: { Accept: "application/json" } });
           earlier = (await answer.json())[0];
         } catch {
@@ -113,7 +114,7 @@ if (form && window.tus) {
         uploadUrl: earlier ? earlier.url : null,
         chunkSize: CHUNK_BYTES,
         headers,
-        metadata: { lecture: form.dataset.lecture, filename: this.file.name, ...(this.sha256 && { sha256: this.sha256 }) },
+        metadata: { lecture: form.dataset.lecture, filename: this.file.name, ...(this.sha256 && { sha256: this.sha256 }), ...(replaces && { replaces }) },
         storeFingerprintForResuming: false, // the server knows the file by its SHA-256
         retryDelays: null, // handleError retries for as long as it takes
         onProgress: (sent, size) => this.showProgress(sent, size),
