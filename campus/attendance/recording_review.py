@@ -59,7 +59,7 @@ def _remove_replaced(recording: Recording) -> None:
     """Delete the recording that this one replaces. It stays if it is of another lecture by now, or its lecture is
     signed off."""
     lecture, user = recording.lecture, recording.uploaded_by
-    replaced = lecture.recordings.filter(pk=recording.replaces_id).first()
+    replaced = lecture.recordings.filter(replacements=recording).first()
     if replaced is None or user is None or SignOff.objects.filter(lecture=lecture).exists():
         return
     names = f"{replaced.original_name} → {recording.original_name}"

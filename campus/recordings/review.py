@@ -136,7 +136,7 @@ def _overlaps_earlier_upload(recording: Recording) -> bool:
 
 def _other_uploads(recording: Recording) -> QuerySet[Recording]:
     """The lecture's other recordings that were uploaded and have not failed, without the one that this one replaces."""
-    others = recording.lecture.recordings.exclude(pk__in=(recording.pk, recording.replaces_id)).exclude(file="")
+    others = recording.lecture.recordings.exclude(pk=recording.pk).exclude(replacements=recording).exclude(file="")
     return others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
 
 
