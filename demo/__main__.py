@@ -34,12 +34,15 @@ class DemoError(Exception):
 
 
 def parse_options() -> argparse.Namespace:
+    from recognition import EMBEDDERS
+
     parser = argparse.ArgumentParser(prog="python -m demo", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--video", type=Path, help="a recording or photo of your own")
     parser.add_argument(
         "--people", type=Path, metavar="DIR", help="who is on the roster: DIR/<name>/*.jpg are photos of <name>"
     )
     parser.add_argument("--enrol", type=int, metavar="N", help="use only the first N photos of each, by number")
+    parser.add_argument("--embedder", choices=EMBEDDERS, help="what compares faces (default: the setting)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     given = parser.parse_args()
     if (given.video is None) != (given.people is None):
@@ -203,6 +206,8 @@ def main() -> int:
     options = parse_options()
     os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(VAR.parent / "networks"))
     os.environ |= {"ROLLCALL_DATA_DIR": str(VAR), "ROLLCALL_DATABASE_URL": f"sqlite:///{VAR / 'rollcall.sqlite3'}"}
+    if options.embedder:
+        os.environ["ROLLCALL_EMBEDDER"] = options.embedder
     os.environ.pop("ROLLCALL_REDIS_URL", None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "campus.settings.dev"
     try:

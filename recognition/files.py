@@ -1,5 +1,6 @@
-"""Files appear whole or not at all."""
+"""Files that appear whole or not at all, and their hashes."""
 
+import hashlib
 import os
 import uuid
 import zipfile
@@ -23,3 +24,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(beside, path)  # noqa: PTH105
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of the file's bytes, in hexadecimal digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

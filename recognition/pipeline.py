@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector
 from recognition.detection.quality import assess_face, judge_enrolment_photo
 from recognition.detection.search_schedule import find_faces
@@ -116,7 +115,7 @@ def _count_faces(path: Path, info: VideoInfo, detector: Detector) -> int:
 
 
 def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:
-    crop = align_face(frame.image, face, embedder.targets, embedder.crop_size)
+    crop = embedder.crop(frame.image, face)
     return Observation(time=frame.time, face=face, quality=assess_face(face, crop).value, crop=crop)
 
 
@@ -233,7 +232,7 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
     height, width = image.shape[:2]
     centre = (width / 2, height / 2)
     face = min(faces, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - centre))))
-    crop = align_face(image, face, embedder.targets, embedder.crop_size)
+    crop = embedder.crop(image, face)
     quality = assess_face(face, crop)
     verdict, reason = judge_enrolment_photo(quality)
     large_faces = sum(_area(other) > MIN_BYSTANDER_AREA * _area(face) for other in faces)

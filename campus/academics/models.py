@@ -38,7 +38,7 @@ class Embedder(models.TextChoices):
 
     DLIB = "dlib-resnet-v1", _("dlib ResNet (comes with Rollcall)")
     FACENET = "facenet-20180402", _("FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)")
-    FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (its weights have to be added)")
+    FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (comes with Rollcall)")
 
 
 class Course(KeyedModel):

@@ -1,13 +1,15 @@
-"""`weights`: the weights of the embedders that don't come with a package."""
+"""`weights`: where the embedders' weights come from, and installing those that don't come with a package."""
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from recognition.cli.environment import weights_folder
+from recognition.embedding import dlib_resnet, facenet
 from recognition.embedding.weights.facenet_files import MODELS
 from recognition.embedding.weights.installed import SOURCES, InstalledWeights, WeightsFolder
-from recognition.errors import RecognitionError
+from recognition.errors import RecognitionError, WeightsMissing
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,20 +51,31 @@ def install(install_into: Callable[[WeightsFolder], InstalledWeights]) -> int:
 
 
 def run_list(_options: argparse.Namespace) -> int:
-    print("dlib-resnet-v1    comes with the package face_recognition_models")
     installed = {entry.embedder: entry for entry in WeightsFolder(weights_folder()).installed()}
+    print(f"{dlib_resnet.ID}: {find_package(dlib_resnet.packaged_weights)}")
+    print(f"  trained on {dlib_resnet.TRAINED_ON}; the network is in the public domain (CC0)")
     for embedder, model in MODELS.items():
         entry = installed.get(embedder)
         state = (
             f"version {entry.version}, added {entry.added} from {entry.origin}"
             if entry
-            else f"none; trained on {model.faces}"
+            else find_package(partial(facenet.packaged_weights, embedder))
         )
-        print(f"{embedder:16}  {state}")
+        print(f"{embedder}: {state}")
+        print(f"  trained on {model.faces}, pictures of {model.people:,} people that were collected for research: ask")
+        print("  whether the terms of that data set allow your use; the network is under the MIT licence")
     print("To fetch:")
     for name, url in SOURCES.items():
         print(f"  {name:16}  {url}")
     return 0
+
+
+def find_package(packaged_weights: Callable[[], Path]) -> str:
+    """Where an embedder's packaged weights are, or why there are none."""
+    try:
+        return f"comes with a package, {packaged_weights()}"
+    except WeightsMissing as error:
+        return str(error)
 
 
 def run_verify(_options: argparse.Namespace) -> int:

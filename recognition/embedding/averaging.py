@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recognition.detection.alignment import jitter_crop, simulate_distance
-from recognition.embedding.base import Embedder
+from recognition.embedding.base import RGB, Embedder
 from recognition.vectors import Floats, normalise
-
-RGB = NDArray[np.uint8]
 
 
 def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:

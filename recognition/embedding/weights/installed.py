@@ -4,7 +4,6 @@
 from it: later downloads must be the same.
 """
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from recognition.embedding import Embedder, facenet
 from recognition.embedding.weights import facenet_files
 from recognition.embedding.weights.download import download
 from recognition.errors import DownloadFailed, WeightsMissing
-from recognition.files import READ_ERRORS, atomic_write
+from recognition.files import READ_ERRORS, atomic_write, sha256_of
 
 # Where the publishers keep them.
 TORCH_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
@@ -88,7 +87,7 @@ class WeightsFolder:
                 embedder=embedder.id,
                 version=embedder.version,
                 file=target.name,
-                sha256=_sha256(temporary),
+                sha256=sha256_of(temporary),
                 origin=origin or source.name,
                 form=weights.form,
                 added=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -109,7 +108,7 @@ class WeightsFolder:
             raise DownloadFailed("{error} {by_hand}", error=error.message, by_hand=by_hand) from error
         try:
             first_sha256 = self._manifest().fetched_sha256.get(name)
-            sha256 = _sha256(file)
+            sha256 = sha256_of(file)
             if first_sha256 and first_sha256 != sha256:
                 raise DownloadFailed(
                     "The file at {url} is another than when it was first fetched (SHA-256 {sha256}, then "
@@ -133,7 +132,7 @@ class WeightsFolder:
         is."""
         for entry in self.installed():
             try:
-                if _sha256(self.path / entry.file) != entry.sha256:
+                if sha256_of(self.path / entry.file) != entry.sha256:
                     raise WeightsMissing("The file has changed since it was added. Add or fetch the weights again.")
                 embedder, _ = facenet.build_embedder(facenet_files.read(self.path / entry.file))
                 check_embedder(embedder)
@@ -175,8 +174,3 @@ def check_embedder(embedder: Embedder) -> None:
         raise WeightsMissing(
             "The weights don't make vectors of faces: the numbers in the file are wrong. Get the file again."
         )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognition.detection.alignment import align_face, crop_with_margin, estimate_similarity
+from recognition.detection.alignment import align_face, crop_box, crop_with_margin, estimate_similarity
 from recognition.types import Face
 
 TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
@@ -53,6 +53,17 @@ def test_a_face_over_the_border_gives_a_whole_crop() -> None:
     image = np.full((120, 120, 3), 200, np.uint8)
     for offset in (-80, 80):
         assert align_face(image, face_at(TARGETS + offset), TARGETS, 150).shape == (150, 150, 3)
+
+
+@given(
+    box=st.tuples(*[st.floats(-300, 500)] * 2, *[st.floats(0.1, 400)] * 2),
+    size=st.integers(1, 160),
+    scale=st.floats(1, 2),
+)
+def test_any_box_gives_a_whole_crop(box: tuple[float, float, float, float], size: int, scale: float) -> None:
+    x, y, width, height = box
+    face = Face(np.array([x, y, x + width, y + height], np.float32), 1.0, TARGETS)
+    assert crop_box(np.zeros((200, 220, 3), np.uint8), face, size, scale).shape == (size, size, 3)
 
 
 def test_the_margin_crop_takes_pixels_of_the_image_on_each_side_and_stops_at_its_border() -> None:

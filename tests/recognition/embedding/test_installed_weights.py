@@ -110,7 +110,10 @@ def test_kept_weights_are_listed_and_verified(kept, store, capsys, monkeypatch, 
     shutil.copytree(store, tmp_path / "store")
     monkeypatch.setenv("ROLLCALL_WEIGHTS_DIR", str(tmp_path / "store"))
     assert main(["weights", "list"]) == 0
-    assert f"version {kept.version}, added {kept.added} from 20180402-114759" in capsys.readouterr().out
+    lines = capsys.readouterr().out
+    assert f"facenet-20180402: version {kept.version}, added {kept.added} from 20180402-114759" in lines
+    assert "facenet-20180408: comes with a package" in lines
+    assert "trained on CASIA-WebFace" in lines
     with WeightsFolder(weights_folder()).file_of("facenet-20180402").open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\xff")
@@ -219,7 +222,7 @@ def test_weights_that_make_no_vectors_are_not_kept(arrays, tmp_path, monkeypatch
             version="1",
             crop_size=160,
             dimension=512,
-            targets=None,
+            crop=None,
             network=partial(constant_network, answer),
         )
         with pytest.raises(WeightsMissing, match="the numbers in the file are wrong"):
