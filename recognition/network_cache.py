@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recognition import inference
-from recognition.files import READ_ERRORS
+from recognition.files import READ_ERRORS, sha256_of
 from recognition.inference import (
     Network,
     Runtime,
@@ -97,20 +97,15 @@ def _hash(build: Build, weights: Path) -> str:
         raise OSError(f"{weights} has more than weights")
     digest = hashlib.sha256(f"{version('openvino')} {build.__qualname__}".encode())
     for file in code + files:
-        digest.update(file.name.encode() + _sha256(file).encode())
+        digest.update(file.name.encode() + sha256_of(file).encode())
     return digest.hexdigest()[:32]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(folder: Path) -> dict[str, Kept] | None:
     """The networks in a folder of the cache; None if it is not there or damaged."""
     try:
         sha256_by_file = json.loads((folder / "manifest.json").read_text())
-        if not all(_sha256(folder / name) == sha256 for name, sha256 in sha256_by_file.items()):
+        if not all(sha256_of(folder / name) == sha256 for name, sha256 in sha256_by_file.items()):
             return None
         return {Path(name).stem: _map(folder / name) for name in sha256_by_file if name.endswith(".xml")}
     except (*READ_ERRORS, AttributeError, RuntimeError):  # OpenVINO raises RuntimeError
@@ -148,7 +143,7 @@ def _write(build: Build, weights: Path, folder: Path) -> None:
         unfinished.mkdir()
         for name, model in build(weights).items():
             import_openvino().serialize(convert_to_openvino(model), unfinished / f"{name}.xml")
-        sha256_by_file = {file.name: _sha256(file) for file in unfinished.iterdir()}
+        sha256_by_file = {file.name: sha256_of(file) for file in unfinished.iterdir()}
         (unfinished / "manifest.json").write_text(json.dumps(sha256_by_file))
         shutil.rmtree(folder, ignore_errors=True)
         unfinished.rename(folder)

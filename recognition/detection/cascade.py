@@ -1,13 +1,12 @@
 """The three networks of the MTCNN cascade in Keras, with the weights that the package mtcnn ships."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognition.errors import WeightsMissing
+from recognition.packaged import packaged_file
 
 if TYPE_CHECKING:
     import keras
@@ -20,14 +19,8 @@ Convolution = tuple[int, int, tuple[int, str] | None]
 
 
 def packaged_weights() -> Path:
-    """The folder in the package mtcnn. Raises WeightsMissing.
-
-    The package is not imported: that would import TensorFlow.
-    """
-    package = importlib.util.find_spec("mtcnn")
-    if package is None or package.origin is None:
-        raise WeightsMissing("The package mtcnn is not installed. Install it: pip install mtcnn")
-    return Path(package.origin).parent / "assets" / "weights"
+    """The folder in the package mtcnn. Raises WeightsMissing."""
+    return packaged_file("mtcnn", "assets/weights", "pip install mtcnn")
 
 
 def build(weights: Path) -> dict[str, "keras.Model"]:

@@ -9,9 +9,9 @@ import numpy as np
 from recognition.detection.alignment import align_face
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
-from recognition.embedding.weights.packaged import packaged_file
 from recognition.inference import Runtime
 from recognition.network_cache import load_networks
+from recognition.packaged import packaged_file
 
 if TYPE_CHECKING:
     import keras

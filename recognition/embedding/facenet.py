@@ -19,12 +19,12 @@ from recognition.embedding.weights.facenet_files import (
     REMEDY,
     Weights,
 )
-from recognition.embedding.weights.packaged import packaged_file
 from recognition.errors import WeightsMissing
 from recognition.files import sha256_of
 from recognition.inference import Network, Runtime, compile_model
 from recognition.messages import Message
 from recognition.network_cache import load_networks
+from recognition.packaged import packaged_file
 
 if TYPE_CHECKING:
     import keras
