@@ -15,6 +15,7 @@ from kombu.exceptions import ChannelError
 
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.collected_lectures import finish_collected_lectures
+from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.photo_zip import delete_expired_photo_imports
@@ -43,6 +44,7 @@ def sweep() -> None:
     fail_exhausted_jobs()
     start_due_votes()
     finish_collected_lectures()
+    write_missing_roll_reports()
     request_due_trainings()
     recount_changed_rosters()
     with app.connection_for_read() as connection:

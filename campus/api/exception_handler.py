@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
+from campus.attendance.roll import MarkedByHand
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge
 
@@ -37,9 +38,14 @@ class IdempotencyKeyReused(exceptions.APIException):
 
 
 def problem(
-    code: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+    code: int,
+    detail: str,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+    members: dict[str, int] | None = None,
 ) -> Response:
     body: dict[str, Any] = {"type": "about:blank", "title": PHRASES.get(code, detail), "status": code, "detail": detail}
+    body |= members or {}
     if errors:
         body["errors"] = errors
     return Response(
@@ -57,6 +63,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
             return problem(413, str(error))
         case DiskFull():
             return problem(507, str(error))
+        case MarkedByHand():
+            return problem(409, str(error), members={"marked": error.count})
         case UserError():
             return problem(400, str(error))
         case OSError() if disk_full(error):

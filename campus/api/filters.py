@@ -22,7 +22,7 @@ from campus.attendance.models import (
     Sighting,
     UnknownPerson,
 )
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, LookAlike
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
@@ -271,6 +271,14 @@ class ReportFilter(filters.FilterSet):
 
     class Meta:
         model = Report
+        fields: list[str] = []
+
+
+class LookAlikeFilter(filters.FilterSet):
+    open = filters.BooleanFilter("decided_at", "isnull", label="whether nobody has decided yet")
+
+    class Meta:
+        model = LookAlike
         fields: list[str] = []
 
 

@@ -34,6 +34,7 @@ PROBLEM = {
         "title": {"type": "string", "example": "Bad Request"},
         "status": {"type": "integer", "example": 400},
         "detail": {"type": "string", "description": "for people: what is wrong and what to do about it"},
+        "marked": {"type": "integer", "description": "of a 409: how many students were marked by hand"},
         "errors": {
             "type": "array",
             "items": {
@@ -52,6 +53,7 @@ REFUSALS = {
     "401": "not signed in",
     "403": "not allowed",
     "404": "does not exist, or you may not see it",
+    "409": "would replace what a person has marked",
     "412": "changed by somebody else meanwhile",
     "422": "the Idempotency-Key was used for another request",
 }

@@ -40,9 +40,13 @@ def finish_collected_lecture(*, lecture: Lecture) -> bool:
 def finish_collected_lectures() -> None:
     """Finish the lectures that no vote finished, because the last of their recordings failed."""
     collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
-    counted = collected.filter(state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW)
-    reported = Report.objects.filter(lecture=OuterRef("pk"), recording=None)
-    for lecture in Lecture.objects.filter(Exists(counted), ~Exists(collected.filter(UNFINISHED)), ~Exists(reported)):
+    reported = Report.objects.filter(
+        lecture=OuterRef("lecture"), recording=None, created_at__gte=OuterRef("finished_at")
+    )
+    unreported = collected.filter(
+        ~Exists(reported), state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW
+    )
+    for lecture in Lecture.objects.filter(Exists(unreported), ~Exists(collected.filter(UNFINISHED))):
         try:
             finish_collected_lecture(lecture=lecture)
         except OSError:

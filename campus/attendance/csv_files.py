@@ -29,7 +29,7 @@ def lecture_csv(lecture: Lecture) -> bytes:
             _time_of_day(record.last_seen),
             f"{record.seconds / 60:.1f}",
             f"{record.share:.2f}",
-            f"{record.confidence:.2f}",
+            "" if record.override_status or not record.confidence else f"{record.confidence:.2f}",
             sources[record.student_id],
         )
         for record in roll

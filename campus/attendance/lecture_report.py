@@ -19,7 +19,7 @@ from recognition.excel.lecture_workbook import LectureReport, StudentRow, Unknow
 
 
 def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -> LectureReport:
-    """The contents of the workbook of one recording, or of all recordings that were counted.
+    """The contents of the workbook of one recording, or of all recordings that were counted, if any.
 
     The statuses are the lecture's; times and pictures are those of the recordings.
     """
@@ -32,8 +32,8 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     roll = lecture_roll(lecture)
     sources = status_sources(lecture, roll)
     # The first recording stands for all in what they share: the strictness, and the gallery they were compared with.
-    gallery = recordings[0].gallery
-    strictness = recordings[0].strictness
+    gallery = recordings[0].gallery if recordings else None
+    strictness = recordings[0].strictness if recordings else ""
     unknown = UnknownPerson.objects.filter(recording__in=recordings).exclude(override__student__isnull=False)
     return LectureReport(
         course=str(lecture.course),
@@ -44,7 +44,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         embedder=gallery.embedder if gallery else "",
         threshold=acceptance_threshold(gallery, strictness) if gallery else None,
         margin=gallery.margin if gallery else None,
-        coverage=max(recording.coverage for recording in recordings),
+        coverage=max((recording.coverage for recording in recordings), default=0.0),
         students=tuple(
             _student_row(record, sources[record.student_id], evidence.get(record.student_id, []), watched_seconds)
             for record in roll
@@ -58,7 +58,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
             )
             for person in unknown.select_related("recording").order_by("recording__original_name", "recording", "index")
         ),
-        details=tuple(_details(lecture, recordings)),
+        details=tuple(_details(lecture, recordings)) if recordings else (),
         statuses=tuple(label for _code, label in status_choices()),
     )
 
@@ -79,7 +79,8 @@ def _student_row(
         share=min(seconds / watched_seconds, 1.0)
         if watched_seconds
         else max((row.share for row in evidence), default=0.0),
-        confidence=max((row.confidence for row in evidence), default=0.0),
+        # What a person set is that person's word, not the machine's.
+        confidence=0.0 if record.override_status else max((row.confidence for row in evidence), default=0.0),
         source=source,
         picture=next(pictures, None),
         status_code=meaning_of(record.status),

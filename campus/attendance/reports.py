@@ -4,11 +4,13 @@ Each is written in the institution's language and replaces an earlier one. Writi
 """
 
 import hashlib
+import logging
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
@@ -19,10 +21,18 @@ from campus.attendance.models import Excuse, Report
 from campus.attendance.policy import policy_for
 from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
+from campus.attendance.selectors import lectures_without_recording
+from campus.common.errors import UserError
 from campus.common.storage import report_path
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import write_lecture_workbook
 from recognition.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+# How long ago a lecture may have ended for the scheduler to write its workbook. Later it is written when it is signed
+# off or downloaded.
+ROLL_REPORT_PERIOD = timedelta(days=7)
 
 
 def write_recording_report(*, recording: Recording) -> Report:
@@ -61,10 +71,36 @@ def write_register_report(*, course: Course) -> Report:
     return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": _sha256(path)})[0]
 
 
+def find_lecture_report(*, lecture: Lecture) -> Report:
+    """The workbook of a lecture over all its recordings; it is written now where the roll was taken without any.
+
+    Raises UserError where there is nothing to write yet.
+    """
+    if report := Report.objects.filter(lecture=lecture, recording=None).first():
+        return report
+    if not lectures_without_recording().filter(pk=lecture.pk).exists():
+        raise UserError("There is no attendance to download yet. Mark the students, or upload a recording, first.")
+    return write_lecture_report(lecture=lecture)
+
+
+def write_missing_roll_reports() -> None:
+    """Write the workbooks of recent lectures whose roll was taken without a recording, once they are over."""
+    now = timezone.now()
+    over = lectures_without_recording().filter(ends_at__gt=now - ROLL_REPORT_PERIOD, ends_at__lte=now)
+    for lecture in over.filter(~Exists(Report.objects.filter(lecture=OuterRef("pk")))):
+        try:
+            write_lecture_report(lecture=lecture)
+        except OSError:
+            log.exception("lecture %s: its workbook could not be written", lecture.pk)
+
+
 def refresh_lecture_reports(*, lecture: Lecture) -> None:
     """Bring all workbooks of the lecture up to date."""
-    for report in Report.objects.filter(lecture=lecture):
+    reports = list(Report.objects.filter(lecture=lecture))
+    for report in reports:
         refresh_report(report=report)
+    if not reports and lectures_without_recording().filter(pk=lecture.pk).exists():
+        write_lecture_report(lecture=lecture)
 
 
 def refresh_report(*, report: Report) -> Report:

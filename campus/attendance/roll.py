@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,6 +20,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord
 from campus.attendance.selectors import excuse_reasons, name_of, staff_who_named
 from campus.attendance.statuses import ATTENDED, Status, override_choices
 from campus.common.errors import UserError
+from recognition.messages import Message
 
 UNDO_PERIOD = timedelta(hours=1)
 
@@ -48,7 +49,7 @@ def mark_students(
     Raises UserError for a student who is not on the roster.
     """
     lecture = lock_lecture(lecture.pk, user)
-    records = {record.student_id: record for record in _save_roll(lecture)}
+    records = {record.student_id: record for record in save_roll(lecture)}
     if not statuses.keys() <= records.keys():
         raise UserError("Not all of these students are on the roster on the lecture's day. Open the lecture again.")
     return write_overrides(
@@ -61,8 +62,46 @@ def mark_others(*, lecture: Lecture, status: str, user: User) -> list[Attendance
     """Set the status of all students of whom nothing is known (`is_unmarked`). Returns the records that changed."""
     lecture = lock_lecture(lecture.pk, user)
     return write_overrides(
-        lecture, {record.pk: status for record in _save_roll(lecture) if is_unmarked(record)}, user=user
+        lecture, {record.pk: status for record in save_roll(lecture) if is_unmarked(record)}, user=user
     )
+
+
+class MarkedByHand(UserError):
+    """A change of many students would replace what a person has marked: of `count` students."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            Message.with_count(
+                "{n} of these students was marked by hand. Say whether to keep or to replace that mark.",
+                "{n} of these students were marked by hand. Say whether to keep or to replace these marks.",
+                n=count,
+            )
+        )
+        self.count = count
+
+
+class MarksByHand(models.TextChoices):
+    """What becomes of other marks by hand where many students are marked at once."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@transaction.atomic
+def mark_many(
+    *, lecture: Lecture, students: Collection[int], status: str, user: User, reason: str = "", by_hand: str = ""
+) -> list[AttendanceRecord]:
+    """Set one status for students of the lecture, by their ids. Returns the records that changed.
+
+    Raises MarkedByHand where a person has marked some of them otherwise, unless `by_hand` is one of MarksByHand.
+    """
+    lecture = lock_lecture(lecture.pk, user)
+    marked_otherwise = lecture.records.filter(student__in=students).exclude(override_status__in=("", status))
+    marked = set(marked_otherwise.values_list("student", flat=True))
+    if marked and by_hand not in MarksByHand:
+        raise MarkedByHand(len(marked))
+    chosen = set(students) - marked if by_hand == MarksByHand.KEEP else students
+    return mark_students(lecture=lecture, statuses=dict.fromkeys(chosen, status), user=user, reason=reason)
 
 
 def is_unmarked(record: AttendanceRecord) -> bool:
@@ -72,7 +111,7 @@ def is_unmarked(record: AttendanceRecord) -> bool:
     return not record.override_status and record.status not in {*ATTENDED, Status.EXCUSED, Status.TO_CONFIRM}
 
 
-def _save_roll(lecture: Lecture) -> list[AttendanceRecord]:
+def save_roll(lecture: Lecture) -> list[AttendanceRecord]:
     """The roll, all of it saved, so that excuses count for those whom nobody has marked, too."""
     roll = lecture_roll(lecture)
     AttendanceRecord.objects.bulk_create(record for record in roll if record.pk is None)
@@ -168,9 +207,3 @@ def marked_by(lecture: Lecture) -> dict[int, str]:
     undone = lecture.changes.filter(kind=ChangeKind.UNDONE).values("batch")
     changes = lecture.changes.filter(kind=ChangeKind.STATUS).exclude(batch__in=undone).order_by("pk")
     return {change.record_id: name_of(change) for change in changes.select_related("user") if change.record_id}
-
-
-def students_marked_otherwise(lecture: Lecture, students: Collection[int], status: str) -> set[int]:
-    """Those of the students, by their ids, whom a person has marked with another status."""
-    marked = lecture.records.filter(student__in=students).exclude(override_status__in=("", status))
-    return set(marked.values_list("student", flat=True))

@@ -12,6 +12,7 @@ from campus.academics.selectors import lecture_roster
 from campus.attendance.models import AttendanceRecord, Sighting, SignOff
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports
+from campus.attendance.roll import save_roll
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import retry_recording
 
@@ -38,6 +39,7 @@ def _recount_course(course: Course) -> None:
         enrolled = set(lecture_roster(lecture).values_list("pk", flat=True))
         if recorded != enrolled:
             recount_lecture(lecture=lecture, students=enrolled - recorded)
+            save_roll(lecture)
             refresh_lecture_reports(lecture=lecture)
 
 

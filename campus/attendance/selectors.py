@@ -27,9 +27,10 @@ from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.biometrics.look_alikes import students_in_doubt
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import USABLE_VERDICTS
+from campus.cctv.models import Collection as FootageCollection
 from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
 from campus.recordings.models import Recording
-from campus.recordings.selectors import gaps_in_files, processed_intervals, recordings_for
+from campus.recordings.selectors import OPEN_STATES, gaps_in_files, processed_intervals, recordings_for
 from recognition.messages import Message
 from recognition.types import IdentityOverride, Interval
 
@@ -67,6 +68,30 @@ def held_lectures() -> QuerySet[Lecture]:
     """The lectures that took place and have attendance: a recording or a person has said something about a student."""
     said = AttendanceRecord.objects.filter(~Q(machine_status="", override_status=""), lecture=OuterRef("pk"))
     return Lecture.objects.filter(Exists(said), cancelled=False)
+
+
+def lectures_without_recording() -> QuerySet[Lecture]:
+    """Those of `held_lectures` whose roll was taken by people alone."""
+    counted = Recording.objects.filter(Q(state=Recording.State.DONE) | Q(provisional=True), lecture=OuterRef("pk"))
+    return held_lectures().filter(~Exists(counted))
+
+
+def unmarked_records() -> QuerySet[AttendanceRecord]:
+    """The students who were left out when the roll of a lecture that is over was taken: neither a person nor an excuse
+    says where they were, and no recording will.
+    """
+    awaited = Recording.objects.filter(state__in=OPEN_STATES, lecture=OuterRef("lecture"))
+    collecting = FootageCollection.objects.filter(state__in=FootageCollection.OPEN_STATES, lecture=OuterRef("lecture"))
+    return AttendanceRecord.objects.filter(
+        ~Exists(awaited),
+        ~Exists(collecting),
+        lecture__in=held_lectures(),
+        lecture__ends_at__lte=timezone.now(),
+        lecture__sign_off=None,
+        override_status="",
+        machine_status="",
+        excuse_reason="",
+    )
 
 
 def can_edit_until_sign_off(user: AnyUser, lecture: Lecture) -> bool:

@@ -11,8 +11,8 @@ from campus.attendance.change_log import log_change
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse, FaceOverride, Sighting, Status
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
-from campus.attendance.statuses import EXCUSABLE
-from campus.biometrics.look_alikes import keep_apart, students_in_doubt
+from campus.attendance.statuses import ATTENDED, EXCUSABLE
+from campus.biometrics.look_alikes import keep_apart, reopen_pair, students_in_doubt
 from campus.biometrics.models import LookAlike
 from campus.biometrics.services import delete_photo, move_photo
 from campus.common.errors import UserError
@@ -68,6 +68,14 @@ def separate_students(*, pair: LookAlike, user: User) -> None:
     """They are two people, as twins are: they are not asked about again, and whoever was not seen may be absent."""
     keep_apart(pair=pair, user=user)
     _recount_open_lectures({pair.first_id, pair.second_id}, Status.NOT_RECOGNISABLE, Status.TO_CONFIRM)
+
+
+@transaction.atomic
+def undo_separation(*, pair: LookAlike) -> None:
+    """They may be one person after all: they are asked about again, and neither is absent until then."""
+    reopen_pair(pair=pair)
+    students = {pair.first_id, pair.second_id}
+    _recount_open_lectures(students, Status.ABSENT, *ATTENDED)
 
 
 def recount_students_in_doubt(*, course: Course) -> None:

@@ -31,7 +31,12 @@ def save_look_alikes(*, course: Course, pairs: Iterable[tuple[int, int, float]])
 def keep_apart(*, pair: LookAlike, user: User) -> None:
     """They are two people, as twins are. They are not asked about again."""
     undecided = LookAlike.objects.filter(pk=pair.pk, decided_at=None)
-    undecided.update(decided_at=timezone.now(), decided_by=user.get_username())
+    undecided.update(decided_at=timezone.now(), decided_by=user.get_full_name() or user.get_username())
+
+
+def reopen_pair(*, pair: LookAlike) -> None:
+    """Take back that they are two people: they are asked about again."""
+    LookAlike.objects.filter(pk=pair.pk).update(decided_at=None, decided_by="")
 
 
 def students_in_doubt(course: Course) -> dict[int, Student]:

@@ -140,7 +140,7 @@ class Embedding(models.Model):
 class LookAlike(models.Model):
     """Two students whose photos look like one person's.
 
-    `decided_at`: when a person said that they are two people; empty until then.
+    `decided_at`: when `decided_by`, as they were called then, said that they are two people; empty until then.
     """
 
     first = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="+")

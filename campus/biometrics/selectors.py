@@ -28,9 +28,9 @@ def galleries_for(user: AnyUser) -> QuerySet[Gallery]:
 
 
 def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:
-    """The pairs that a person has to decide about, of students whom the user may see."""
+    """The pairs of students whom the user may see, also those of whom a person said that they are two people."""
     students = students_for(user)
-    pairs = LookAlike.objects.filter(first__in=students, second__in=students, decided_at=None)
+    pairs = LookAlike.objects.filter(first__in=students, second__in=students)
     return pairs.select_related("first", "second")
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.models import Status
-from campus.attendance.selectors import held_lectures, records_for
+from campus.attendance.selectors import held_lectures, records_for, unmarked_records
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
@@ -67,6 +67,7 @@ def agenda_for(user: User) -> Agenda:
             *_recordings_to_check(user, now),
             *_failed_recordings(user),
             *_lectures_to_confirm(user, now),
+            *_unfinished_rolls(user, now),
             *_lectures_without_recording(user, now),
         ],
     )
@@ -129,6 +130,22 @@ def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
             reverse("lecture", args=[lecture.pk]),
         )
         for lecture in lectures[:MAX_TODOS_OF_A_KIND]
+    ]
+
+
+def _unfinished_rolls(user: User, now: datetime) -> list[Todo]:
+    unmarked = unmarked_records().filter(lecture=OuterRef("pk")).order_by()
+    lectures = lectures_for(user).filter(ends_at__gt=now - 2 * TODO_PERIOD, ends_at__lte=now)
+    lectures = lectures.annotate(unmarked=Subquery(unmarked.values("lecture").annotate(n=Count("pk")).values("n")))
+    unfinished: QuerySet[Any] = lectures.filter(unmarked__gt=0).select_related("course").order_by("-starts_at", "pk")
+    return [
+        Todo(
+            lecture,
+            ngettext("%(n)s student is not marked yet", "%(n)s students are not marked yet", lecture.unmarked)
+            % {"n": lecture.unmarked},
+            f"{reverse('lecture', args=[lecture.pk])}?show=unmarked#result",
+        )
+        for lecture in unfinished[:MAX_TODOS_OF_A_KIND]
     ]
 
 

@@ -18,7 +18,7 @@ from campus.academics.models import Course, Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
-from campus.attendance.selectors import held_lectures, records_for, unknown_people_for
+from campus.attendance.selectors import held_lectures, records_for, unknown_people_for, unmarked_records
 from campus.biometrics.models import Gallery, WaitingPhoto
 from campus.biometrics.selectors import (
     enrolments_lacking_photos,
@@ -135,6 +135,7 @@ def _todays_lectures(user: AnyUser) -> list[TodaysLecture]:
             to_confirm=Exists(to_confirm),
             signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
             held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
+            unfinished=Exists(unmarked_records().filter(lecture=OuterRef("pk"))),
         )
         .order_by("starts_at", "course__code")
     )
@@ -160,6 +161,8 @@ def _lecture_state(lecture: Any) -> tuple[str, str]:
         return _("recording to check"), "warning"
     if lecture.to_confirm:
         return _("to confirm"), "warning"
+    if lecture.unfinished:
+        return _("roll not finished"), "warning"
     if lecture.held:
         return _("attendance taken"), "success"
     if states & {Recording.State.FAILED, Recording.State.CANCELLED}:
@@ -212,6 +215,12 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         "lecture",
         icon="person_search",
         text=lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
+    )
+    yield _todo_by_lecture(
+        unmarked_records().filter(lecture__course__in=courses_for(user), lecture__starts_at__gte=since),
+        "lecture",
+        icon="checklist",
+        text=lambda n: ngettext("%(n)d student is not marked yet", "%(n)d students are not marked yet", n),
     )
     unknown_people = unknown_people_for(user).filter(
         recording__lecture__starts_at__gte=since,
@@ -316,7 +325,7 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
             "%(n)d import has photos of whom it is not sure", "%(n)d imports have photos of whom it is not sure", n
         ),
     )
-    if n := look_alikes_for(user).count():
+    if n := look_alikes_for(user).filter(decided_at=None).count():
         text = ngettext("%(n)d pair of students may be one person", "%(n)d pairs of students may be one person", n)
         link = Link(_("Compare the photos"), reverse("admin:biometrics_facephoto_same_person"))
         yield Todo(text=text % {"n": n}, icon="group", links=[link], more=0)

@@ -78,7 +78,7 @@ class UnknownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LectureReport:
-    """What one recording says about a lecture.
+    """What one recording says about a lecture; or, where `recording` is empty, people alone.
 
     `duration` is in seconds (0 for a photo). `started_at` is the local time, without zone, of the recording's first
     frame; if it is None, times are shown from 0:00:00. `coverage` is the share of the recording that could be processed
@@ -113,22 +113,25 @@ def write_lecture_workbook(path: Path, report: LectureReport, translate: Transla
         _add_timeline(writer, report, translate)
         _add_unknown(writer, report, translate)
         counts = Counter(student.status for student in report.students)
+        about_recording: list[tuple[str, Value, str]] = [
+            (translate("Recording"), report.recording, GENERAL_FORMAT),
+            (
+                translate("Recording starts"),
+                report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}",
+                GENERAL_FORMAT,
+            ),
+            (translate("Length in minutes"), round(report.duration / 60, 1), "0.0"),
+            (translate("Looked at"), report.coverage, "0%"),
+            (translate("Model"), report.embedder, GENERAL_FORMAT),
+            (translate("Threshold"), report.threshold, "0.000"),
+            (translate("Margin"), report.margin, "0.000"),
+        ]
         add_summary(
             writer,
             [
                 (translate("Class"), report.course, GENERAL_FORMAT),
                 (translate("Lecture"), report.lecture, GENERAL_FORMAT),
-                (translate("Recording"), report.recording, GENERAL_FORMAT),
-                (
-                    translate("Recording starts"),
-                    report.started_at and f"{report.started_at:%Y-%m-%d %H:%M:%S}",
-                    GENERAL_FORMAT,
-                ),
-                (translate("Length in minutes"), round(report.duration / 60, 1), "0.0"),
-                (translate("Looked at"), report.coverage, "0%"),
-                (translate("Model"), report.embedder, GENERAL_FORMAT),
-                (translate("Threshold"), report.threshold, "0.000"),
-                (translate("Margin"), report.margin, "0.000"),
+                *(about_recording if report.recording else []),
                 *((label, value, GENERAL_FORMAT) for label, value in report.details),
                 (translate("On the roster"), len(report.students), GENERAL_FORMAT),
                 *((status, counts[status], GENERAL_FORMAT) for status in report.statuses),
@@ -164,8 +167,8 @@ def _add_attendance(writer: "ExcelWriter", report: LectureReport, translate: Tra
             student.name,
             student.status,
             *_first_and_last(report, student.intervals),
-            student.seconds / 60,
-            student.share,
+            student.seconds / 60 if report.recording else None,
+            student.share if report.recording else None,
             student.confidence or None,
             student.source,
             None,

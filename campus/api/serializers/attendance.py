@@ -18,6 +18,7 @@ from campus.attendance.models import (
     Snapshot,
     UnknownPerson,
 )
+from campus.attendance.roll import MarksByHand
 from campus.attendance.statuses import STATUS_CODE_LENGTH
 
 
@@ -84,6 +85,11 @@ class BulkOverrideSerializer(OverrideSerializer):
         child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
         max_length=5000,
         help_text="ids of attendance records",
+    )
+    by_hand = serializers.ChoiceField(
+        MarksByHand.choices,
+        default="",
+        help_text="what becomes of the students among them whom a person has marked otherwise",
     )
 
 

@@ -104,7 +104,7 @@ class PhotoMoveSerializer(serializers.Serializer[Any]):
 class LookAlikeSerializer(serializers.ModelSerializer[LookAlike]):
     class Meta:
         model = LookAlike
-        fields = ["id", "first", "second", "similarity", "found_at"]
+        fields = ["id", "first", "second", "similarity", "found_at", "decided_at", "decided_by"]
         read_only_fields = fields
 
 

@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -23,10 +23,9 @@ from campus.attendance.overrides import (
     accept_partial_footage,
     reopen_lecture,
     set_override,
-    set_overrides,
     sign_off_lecture,
 )
-from campus.attendance.roll import mark_students, undo_last_change
+from campus.attendance.roll import mark_many, mark_students, undo_last_change
 from campus.attendance.selectors import changes_for, excuses_for, records_for
 from campus.attendance.services import delete_status, save_status
 from campus.attendance.statuses import status_definitions
@@ -165,15 +164,23 @@ class LectureResultActions(Endpoint[Lecture]):
     """The result of a lecture as a whole; under the lecture's address."""
 
     @extend_schema(
-        request=serializers.BulkOverrideSerializer, responses=serializers.AttendanceRecordSerializer(many=True)
+        request=serializers.BulkOverrideSerializer,
+        responses={200: serializers.AttendanceRecordSerializer(many=True), 409: OpenApiResponse(description="marked")},
     )
     @action(detail=True, methods=["post"], pagination_class=None)
     def override(self, request: Request, pk: str) -> Response:
-        """Set one status for several students of a lecture. Returns the records that changed."""
+        """Set one status for several students of a lecture. Returns the records that changed.
+
+        Where a person has marked some of them otherwise, the answer is 409, with their number in `marked`, unless
+        `by_hand` says what becomes of these marks.
+        """
         lecture = self.get_object()
-        override = serializers.BulkOverrideSerializer(data=request.data)
-        override.is_valid(raise_exception=True)
-        changed = set_overrides(lecture=lecture, user=request_user(request), **override.validated_data)
+        serializer = serializers.BulkOverrideSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        override = serializer.validated_data
+        records = lecture.records.filter(pk__in=override.pop("records"))
+        students = set(records.values_list("student", flat=True))
+        changed = mark_many(lecture=lecture, students=students, user=request_user(request), **override)
         return Response(serializers.AttendanceRecordSerializer(changed, many=True).data)
 
     @extend_schema(request=serializers.RollSerializer, responses=serializers.AttendanceRecordSerializer(many=True))

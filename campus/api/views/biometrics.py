@@ -19,7 +19,7 @@ from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import biometrics as serializers
-from campus.attendance.student_merge import merge_students, separate_students
+from campus.attendance.student_merge import merge_students, separate_students, undo_separation
 from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport
 from campus.biometrics.photo_import import ImportResult
 from campus.biometrics.photo_waiting import discard_folder, file_folder, set_name_encoding, waiting_folders
@@ -162,9 +162,10 @@ def _filed(result: ImportResult) -> dict[str, Any]:
 
 
 class LookAlikeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[LookAlike]):
-    """Pairs of students whose photos look like one person's, about whom nobody has decided yet."""
+    """Pairs of students whose photos look like one person's. `decided_at` is null until somebody decides."""
 
     serializer_class = serializers.LookAlikeSerializer
+    filterset_class = filters.LookAlikeFilter
     ordering_fields = ["similarity", "found_at"]
     ordering = ["-similarity"]
 
@@ -191,6 +192,13 @@ class LookAlikeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     def separate(self, request: Request, pk: str) -> Response:
         """They are two people, as twins are. They are not asked about again."""
         separate_students(pair=self.get_object(), user=request_user(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Take back that they are two people: they are asked about again."""
+        undo_separation(pair=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -1,8 +1,8 @@
 """Reports and exports of attendance: workbooks, CSV, PDF, Moodle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse
@@ -25,7 +25,7 @@ from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, build_register
-from campus.attendance.reports import write_register_report
+from campus.attendance.reports import find_lecture_report, write_register_report
 from campus.attendance.selectors import reports_for
 from campus.common.file_responses import WORKBOOK_TYPE
 
@@ -44,7 +44,7 @@ COURSE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] =
 }
 
 
-def _format_parameter(known: dict[str, Any]) -> OpenApiParameter:
+def _format_parameter(known: Iterable[str]) -> OpenApiParameter:
     return OpenApiParameter(
         "kind",
         str,
@@ -67,13 +67,21 @@ class LectureExportActions(Endpoint[Lecture]):
 
     @extend_schema(
         operation_id="lectures_export",
-        parameters=[_format_parameter(LECTURE_EXPORTS)],
-        responses={(200, CSV): OpenApiTypes.STR, (200, PDF): OpenApiTypes.BINARY},
+        parameters=[_format_parameter([*LECTURE_EXPORTS, "xlsx"])],
+        responses={
+            (200, CSV): OpenApiTypes.STR,
+            (200, PDF): OpenApiTypes.BINARY,
+            (200, WORKBOOK_TYPE): OpenApiTypes.BINARY,
+        },
     )
-    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join(LECTURE_EXPORTS)})")
-    def export(self, request: Request, pk: str, kind: str) -> HttpResponse:
-        """Export the attendance of a lecture."""
+    @action(detail=True, url_path=f"export/(?P<kind>{'|'.join([*LECTURE_EXPORTS, 'xlsx'])})")
+    def export(self, request: Request, pk: str, kind: str) -> HttpResponse | FileResponse:
+        """Export the attendance of a lecture. The workbook is there once somebody is marked, or collected footage is
+        counted; an uploaded recording has its own, under /reports/.
+        """
         lecture = self.get_object()
+        if kind == "xlsx":
+            return workbook_response(find_lecture_report(lecture=lecture))
         media_type, extension, build = LECTURE_EXPORTS[kind]
         return file_response(build(lecture), media_type, f"{lecture}.{extension}")
 

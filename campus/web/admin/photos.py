@@ -117,7 +117,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         "error_detail",
     )
     readonly_fields = fields
-    actions_list = ("upload_zip",)
+    actions_list = ("upload_zip", "compare_look_alikes")
     actions_detail = ("to_another",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -188,6 +188,13 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     @action(description=gettext_lazy("Photos from a zip"), url_path="from-zip", icon="folder_zip", permissions=["zip"])
     def upload_zip(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:biometrics_facephoto_zip")
+
+    def has_compare_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perms(["academics.change_student", "academics.delete_student"])
+
+    @action(description=gettext_lazy("Look-alikes"), url_path="look-alikes", icon="group", permissions=["compare"])
+    def compare_look_alikes(self, request: HttpRequest) -> HttpResponseBase:
+        return redirect("admin:biometrics_facephoto_same_person")
 
     def delete_model(self, request: HttpRequest, obj: FacePhoto) -> None:
         services.delete_photo(photo=obj)

@@ -1,4 +1,5 @@
-"""Pairs of students whose photos look like one person's: a person merges them, or says that they are two people."""
+"""Pairs of students whose photos look like one person's: a person merges them, or says that they are two people, which
+can be taken back."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Student
-from campus.attendance.student_merge import merge_students, separate_students
+from campus.attendance.student_merge import merge_students, separate_students, undo_separation
 from campus.biometrics.models import LookAlike
 from campus.biometrics.selectors import USABLE_VERDICTS, look_alikes_for, photos_for
 from campus.web.admin.base import call_service, signed_in_user
@@ -24,7 +25,9 @@ MAX_FACES_SHOWN = 4
 
 
 def same_person_page(request: HttpRequest) -> HttpResponseBase:
-    """Shows the pairs side by side. A POST merges a pair, into the student whose number stays, or keeps it apart."""
+    """Shows the pairs side by side, and below them those that were kept apart. A POST merges a pair, into the student
+    whose number stays, keeps it apart, or takes that back.
+    """
     if not request.user.has_perms(["academics.change_student", "academics.delete_student"]):
         raise PermissionDenied
     pairs = look_alikes_for(request.user)
@@ -33,13 +36,22 @@ def same_person_page(request: HttpRequest) -> HttpResponseBase:
         if pair := pairs.filter(pk=chosen if chosen.isdecimal() and len(chosen) < 19 else 0).first():
             _decide(request, pair)
         return redirect("admin:biometrics_facephoto_same_person")
-    shown = list(pairs.prefetch_related("first__courses", "second__courses")[:MAX_PAIRS_SHOWN])
-    faces = _find_faces(request, shown)
+    with_courses = pairs.prefetch_related("first__courses", "second__courses")
+    undecided, decided = with_courses.filter(decided_at=None), with_courses.exclude(decided_at=None)
+    shown = list(undecided[:MAX_PAIRS_SHOWN])
+    shown_decided = list(decided.order_by("-decided_at", "pk")[:MAX_PAIRS_SHOWN])
+    faces = _find_faces(request, [*shown, *shown_decided])
+
+    def describe(pair: LookAlike) -> tuple[LookAlike, list[dict[str, Any]]]:
+        return pair, [_describe(student, faces) for student in (pair.first, pair.second)]
+
     context = {
         **admin.site.each_context(request),
         "title": _("The same person?"),
-        "pairs": [(pair, [_describe(student, faces) for student in (pair.first, pair.second)]) for pair in shown],
-        "more": pairs.count() - len(shown),
+        "pairs": [describe(pair) for pair in shown],
+        "more": undecided.count() - len(shown),
+        "decided": [describe(pair) for pair in shown_decided],
+        "more_decided": decided.count() - len(shown_decided),
     }
     return TemplateResponse(request, "admin/rollcall/same_person.html", context)
 
@@ -55,6 +67,10 @@ def _decide(request: HttpRequest, pair: LookAlike) -> None:
     if "apart" in request.POST:
         separate_students(pair=pair, user=user)
         done = _("%(first)s and %(second)s are two people.") % {"first": first, "second": second}
+        messages.success(request, done)
+    if "undo" in request.POST:
+        undo_separation(pair=pair)
+        done = _("Please decide again about %(first)s and %(second)s.") % {"first": first, "second": second}
         messages.success(request, done)
 
 

@@ -119,16 +119,14 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
         messages.error(request, _("No students selected. Tick them first."))
     else:
         status, reason = form.cleaned_data["status"], form.cleaned_data["reason"]
-        marked = roll.students_marked_otherwise(lecture, students, status)
-        by_hand = request.POST.get("by_hand")
-        if marked and by_hand is None:
-            context = {"lecture": lecture, "students": students, "marked": len(marked), "show": show}
-            return render(request, "web/roll_confirm.html", context | {"status": status, "reason": reason})
-        chosen = students - marked if by_hand == "keep" else students
+        by_hand = request.POST.get("by_hand", "")
         try:
-            changed = roll.mark_students(
-                lecture=lecture, statuses=dict.fromkeys(chosen, status), user=request.user, reason=reason
+            changed = roll.mark_many(
+                lecture=lecture, students=students, status=status, user=request.user, reason=reason, by_hand=by_hand
             )
+        except roll.MarkedByHand as question:
+            context = {"lecture": lecture, "students": students, "marked": question.count, "show": show}
+            return render(request, "web/roll_confirm.html", context | {"status": status, "reason": reason})
         except UserError as error:
             messages.error(request, str(error))
         else:

@@ -21,6 +21,7 @@ from campus.academics.services import change_lecture, create_lecture, get_or_cre
 from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
+from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, find_replaceable, recordings_for, uploads_for
 from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
@@ -140,6 +141,10 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         if not form.errors:
             messages.error(request, str(error))
     collected = any(recording.collected for recording in recordings)
+    if collected:
+        has_workbook = reports_for(request.user).filter(lecture=lecture, recording=None).exists()
+    else:  # an uploaded recording has its own
+        has_workbook = not any(recording.state == Recording.State.DONE for recording in recordings)
     context = {
         "lecture": lecture,
         "form": form,
@@ -147,7 +152,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings,
-        "workbook": reports_for(request.user).filter(lecture=lecture, recording=None).first() if collected else None,
+        "has_workbook": has_workbook,
         "provisional": provisional_result(lecture) if collected else None,
         "coverage_notes": coverage_notes(lecture),
         "result": build_lecture_result(

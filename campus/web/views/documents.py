@@ -9,17 +9,19 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from campus.academics.models import Course, Lecture
+from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
 from campus.attendance.file_responses import workbook_response
+from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, build_register, lecture_labels
-from campus.attendance.reports import write_register_report
+from campus.attendance.reports import find_lecture_report, write_register_report
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.web.register_table import render_register_rows
 from campus.web.term_forms import TermForm
@@ -79,7 +81,7 @@ def _without_page(request: StaffRequest) -> str:
 def register_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
     course = get_object_or_404(courses_for(request.user), pk=pk)
     if kind == "xlsx":
-        return _workbook(request, course)
+        return _workbook(request, lambda: write_register_report(course=course), reverse("register", args=[pk]))
     if kind not in REGISTER_FILES:
         raise Http404
     make, (ending, content_type) = REGISTER_FILES[kind]
@@ -87,22 +89,25 @@ def register_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase
     return _attachment(content, f"register-{slugify(course.code) or course.pk}{ending}", content_type)
 
 
-def _workbook(request: StaffRequest, course: Course) -> HttpResponseBase:
+def _workbook(request: StaffRequest, make: Callable[[], Report], back: str) -> HttpResponseBase:
+    """The workbook; or, where it can't be written, the page `back` with the reason."""
     try:
-        return workbook_response(write_register_report(course=course))
+        return workbook_response(make())
     except OSError as error:
         if not disk_full(error):
             raise
         messages.error(request, str(DISK_FULL))
     except UserError as error:
         messages.error(request, str(error))
-    return redirect("register", course.pk)
+    return redirect(back)
 
 
 @require_safe
 @login_required
 def lecture_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course", "room"), pk=pk)
+    if kind == "xlsx":
+        return _workbook(request, lambda: find_lecture_report(lecture=lecture), reverse("lecture", args=[pk]))
     if kind not in LECTURE_FILES:
         raise Http404
     make, (ending, content_type) = LECTURE_FILES[kind]

@@ -383,7 +383,7 @@ class TestStatuses(SharedMatrix):
 
 class TestLookAlikes(Matrix):
     path = "look-alikes"
-    registrars = [("post", "merge/", {}, 400), ("post", "separate/", None, 204)]
+    registrars = [("post", "merge/", {}, 400), ("post", "separate/", None, 204), ("post", "reopen/", None, 204)]
 
     def row(self, world: World) -> Any:
         if pair := LookAlike.objects.filter(first=world.student).first():

@@ -18,6 +18,7 @@ from campus.api.idempotency import KEY_LIFETIME
 from campus.api.models import IdempotencyKey
 from campus.api.urls import router
 from campus.attendance.overrides import set_override
+from campus.attendance.roll import mark_students
 from campus.biometrics.models import FacePhoto
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
@@ -335,6 +336,26 @@ def test_a_lecture_is_moved_cancelled_and_deleted(api: APIClient, world: World):
     assert api.patch(url, {"cancelled": True}, format="json").json()["cancelled"] is True
     assert api.delete(url).status_code == 204
     assert "so it stays" in problem(api.delete(f"/api/v1/lectures/{world.lecture.pk}/"), 400)["detail"]
+
+
+def test_marks_by_hand_are_replaced_only_if_the_program_says_so(api: APIClient, world: World):
+    url = f"/api/v1/lectures/{world.lecture.pk}/override/"
+    records = list(world.lecture.records.order_by("pk"))
+    mark_students(lecture=world.lecture, statuses={records[0].student_id: "late"}, user=world.own)
+    wish = {"records": [record.pk for record in records], "status": "present"}
+
+    def statuses() -> list[str]:
+        return list(world.lecture.records.order_by("pk").values_list("override_status", flat=True))
+
+    refused = problem(api.post(url, wish, format="json"), 409)
+    assert refused["marked"] == 1
+    assert "1 of these students was marked by hand" in refused["detail"]
+    assert statuses() == ["late", ""]
+    assert api.post(url, wish | {"by_hand": "keep"}, format="json").status_code == 200
+    assert statuses() == ["late", "present"]
+    assert api.post(url, wish | {"by_hand": "replace"}, format="json").status_code == 200
+    assert statuses() == ["present", "present"]
+    problem(api.post(url, wish | {"by_hand": "perhaps"}, format="json"), 400)
 
 
 def test_the_result_is_corrected_signed_off_and_locked(api: APIClient, office: APIClient, world: World):

@@ -16,6 +16,7 @@ from campus.attendance.student_merge import (
     merge_students,
     recount_students_in_doubt,
     separate_students,
+    undo_separation,
 )
 from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import LookAlike
@@ -182,3 +183,6 @@ def test_of_two_who_look_like_one_person_neither_is_absent_until_somebody_decide
     assert f"like those of {second}" in str(why_not_recognisable(unseen, [first.pk])[first.pk])
     separate_students(pair=LookAlike.objects.get(), user=registrar)
     assert (statuses(unseen), statuses(seen)) == before
+    undo_separation(pair=LookAlike.objects.get())
+    assert statuses(unseen) == ["not_recognisable", "not_recognisable", "absent"]
+    assert statuses(seen) == ["to_confirm", "not_recognisable", "absent"]

@@ -41,7 +41,7 @@ def test_twins_are_not_asked_about_again(course: Course, pair: LookAlike) -> Non
     registrar = factories.registrar()
     keep_apart(pair=pair, user=registrar)
     save_look_alikes(course=course, pairs=[(pair.first_id, pair.second_id, 0.995)])
-    assert not look_alikes_for(registrar).exists()
+    assert not look_alikes_for(registrar).filter(decided_at=None).exists()
 
 
 def test_a_pair_whose_photos_were_put_right_is_no_longer_asked_about(course: Course, pair: LookAlike) -> None:
@@ -66,6 +66,33 @@ def test_the_photos_of_both_are_shown_side_by_side_and_merged(course: Course, pa
     assert list(Student.objects.all()) == [pair.first]
     assert pair.first.photos.get() == photo
     assert "No two students" in client.get(address).content.decode()
+
+
+def test_who_said_that_they_are_two_people_is_shown_and_can_be_taken_back(course: Course, pair: LookAlike) -> None:
+    client = Client()
+    client.force_login(factories.registrar(first_name="Maria", last_name="Lindner"))
+    address = reverse("admin:biometrics_facephoto_same_person")
+    client.post(address, {"pair": pair.pk, "apart": "1"})
+    page = client.get(address).content.decode()
+    assert "No two students" in page
+    assert "Marked as two people by Maria Lindner" in page
+    client.post(address, {"pair": pair.pk, "undo": "1"})
+    page = client.get(address).content.decode()
+    assert "Marked as two people" not in page
+    assert "Keep 1001" in page
+    assert students_in_doubt(course)
+
+
+def test_programs_take_it_back_too(course: Course, pair: LookAlike) -> None:
+    client = APIClient()
+    client.force_authenticate(factories.registrar(username="office"))
+    address = "/api/v1/look-alikes/"
+    assert client.post(f"{address}{pair.pk}/separate/").status_code == 204
+    assert client.get(address, {"open": True}).json()["results"] == []
+    (row,) = client.get(address, {"open": False}).json()["results"]
+    assert row["decided_by"] == "office"
+    assert client.post(f"{address}{pair.pk}/reopen/").status_code == 204
+    assert students_in_doubt(course)
 
 
 def test_the_dashboard_says_that_somebody_has_to_decide(pair: LookAlike) -> None:

@@ -4,10 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from campus.attendance.models import AttendanceRecord, SignOff, UnknownPerson
+from campus.attendance.models import AttendanceRecord, Excuse, SignOff, UnknownPerson
+from campus.attendance.roll import mark_others, mark_students
+from campus.attendance.roster_changes import recount_changed_rosters
 from campus.biometrics.models import FacePhoto
 from campus.common import jobs
 from campus.recordings.models import Recording
@@ -79,6 +82,37 @@ def test_who_has_left_needs_no_photos(registrar: Client, lecture: Any) -> None:
     assert tasks(registrar) == {}
 
 
+def test_a_roll_taken_by_half_is_to_do(registrar: Client) -> None:
+    user = User.objects.get()
+    lecture = factories.lecture(
+        factories.course(students=3, code="CS101", lecturers=(user,)), starts_at=timezone.now() - timedelta(hours=2)
+    )
+
+    def todos() -> list[str]:
+        home = registrar.get("/").content.decode()
+        lines = [todo.text for todo in tasks(registrar).values() if todo.icon == "checklist"]
+        assert ("?show=unmarked#result" in home) == bool(lines)
+        return lines
+
+    first, second, _third = lecture.course.students.order_by("pk")
+    assert todos() == []
+    mark_students(lecture=lecture, statuses={first.pk: "present"}, user=user)
+    assert todos() == ["2 students are not marked yet"]
+    Excuse.objects.create(
+        student=second,
+        first_day=timezone.localdate() - timedelta(days=1),
+        last_day=timezone.localdate(),
+        reason="ill",
+        user_name="office",
+    )
+    assert todos() == ["1 student is not marked yet"]
+    factories.enrol(lecture.course, factories.student())
+    recount_changed_rosters()
+    assert todos() == ["2 students are not marked yet"]
+    mark_others(lecture=lecture, status="absent", user=user)
+    assert todos() == []
+
+
 def test_today_s_lectures_and_how_far_they_are(registrar: Client, lecture: Any) -> None:
     def state() -> str:
         (today,) = dashboard(registrar).lectures
@@ -112,7 +146,7 @@ def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_ma
         AttendanceRecord.objects.create(lecture=one, student=one.course.students.first(), machine_status="to_confirm")
         UnknownPerson.objects.create(recording=recording, index=0)
         factories.planned(one, state=Recording.State.FAILED)
-    with django_assert_max_num_queries(34):
+    with django_assert_max_num_queries(35):
         assert registrar.get("/admin/").status_code == 200
 
 

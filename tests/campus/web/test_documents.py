@@ -1,13 +1,22 @@
 """The register's page, the files, and students over all classes: right, complete, and for whom they are."""
 
+import io
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from openpyxl import load_workbook
 
 from campus.academics.models import Course
 from campus.attendance import statuses
-from campus.attendance.models import AttendanceRecord, AttendanceStatus
+from campus.attendance.models import AttendanceRecord, AttendanceStatus, Report
+from campus.attendance.overrides import sign_off_lecture
+from campus.attendance.reports import write_missing_roll_reports
+from campus.attendance.roll import mark_others, mark_students
+from campus.common.storage import report_path
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -54,6 +63,54 @@ def test_files_are_attachments_for_who_teaches_the_class(
     assert as_(world.other).get(address(name, world, kind)).status_code == 404
     assert Client().get(address(name, world, kind)).status_code == 302
     assert lecturer.post(address(name, world, kind)).status_code == 405
+
+
+def test_a_roll_by_hand_has_its_workbook(client: Client) -> None:
+    lecturer = factories.user(first_name="Maria", last_name="Lindner")
+    course = factories.course(lecturers=(lecturer,))
+    ann, bob = factories.student(name="Ann"), factories.student(name="Bob")
+    for student in (ann, bob):
+        factories.enrol(course, student)
+    lecture = factories.lecture(course, starts_at=timezone.now() - timedelta(hours=3))
+    client.force_login(lecturer)
+    file = reverse("lecture-file", args=[lecture.pk, "xlsx"])
+
+    def rows() -> list[tuple[object, ...]]:
+        content = io.BytesIO(client.get(file).getvalue())
+        return list(load_workbook(content)["Attendance"].iter_rows(min_row=2, max_col=9, values_only=True))
+
+    assert "no attendance to download yet" in client.get(file, follow=True).content.decode()
+    mark_students(lecture=lecture, statuses={ann.pk: "present", bob.pk: "absent"}, user=lecturer)
+    assert file in client.get(reverse("lecture", args=[lecture.pk])).content.decode()
+    assert rows() == [
+        (ann.number, "Ann", "Present", None, None, None, None, None, "Maria Lindner"),
+        (bob.number, "Bob", "Absent", None, None, None, None, None, "Maria Lindner"),
+    ]
+    mark_students(lecture=lecture, statuses={bob.pk: "late"}, user=lecturer)
+    assert [row[2] for row in rows()] == ["Present", "Late"]
+    assert Report.objects.filter(lecture=lecture).count() == 1
+
+
+def test_the_workbook_of_a_roll_by_hand_is_in_the_folder_once_the_lecture_is_over() -> None:
+    lecturer = factories.user()
+    course = factories.course(lecturers=(lecturer,), students=1)
+    over, now, _untaken = (
+        factories.lecture(course, starts_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (300, 10, 200)
+    )
+    for lecture in (over, now):
+        mark_others(lecture=lecture, status="present", user=lecturer)
+    write_missing_roll_reports()
+    assert [report.lecture for report in Report.objects.all()] == [over]
+    assert report_path(Report.objects.get().file_name).exists()
+
+
+def test_signing_off_a_roll_by_hand_writes_its_workbook(django_capture_on_commit_callbacks) -> None:
+    lecturer = factories.user()
+    lecture = factories.lecture(factories.course(lecturers=(lecturer,), students=1))
+    mark_others(lecture=lecture, status="present", user=lecturer)
+    with django_capture_on_commit_callbacks(execute=True):
+        sign_off_lecture(lecture=lecture, user=lecturer)
+    assert Report.objects.get().lecture == lecture
 
 
 @pytest.mark.parametrize("name", ["register-file", "lecture-file"])

@@ -399,7 +399,7 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     report = write_lecture_report(lecture=world.lecture)
     shown = page(lecturer, "lecture", world.lecture.pk)
     assert "Provisional" not in shown
-    assert reverse("report", args=[report.pk]) in shown
+    assert reverse("lecture-file", args=[world.lecture.pk, "xlsx"]) in shown
     download = lecturer.get(reverse("report", args=[report.pk]))
     assert download["Content-Disposition"].startswith('attachment; filename="Report_for_CS101')
     lecturer.force_login(world.other)
