@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
+from difflib import SequenceMatcher
 
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FAILED_FORMULA = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
 MAX_EXACT_DIGITS = 15  # of a number in a spreadsheet; zeros take the place of further ones
 MIN_ROUNDED_NUMBERS = 3
+MIN_RATIO_OF_SPELLINGS = 0.75  # of two names, by difflib: Jon Smyth and John Smith have 0.84, Anna and Tom Berg 0.59
 
 
 def are_rounded(numbers: Collection[str]) -> bool:
@@ -67,10 +69,37 @@ def find_traits(student: Student) -> set[object]:
     """What rows of one person may have in common: the words of the name in any order and without accents, the e-mail
     address, and the number without its leading zeros.
     """
-    letters = (char for char in unicodedata.normalize("NFKD", student.name_key) if not unicodedata.combining(char))
-    words = tuple(sorted(re.findall(r"\w+", "".join(letters))))
+    words = tuple(sorted(re.findall(r"\w+", _remove_accents(student.name_key))))
     traits = {("name", words), ("e-mail", match_key(student.email)), ("number", student.number_key.lstrip("0"))}
     return {trait for trait in traits if trait[1]}
+
+
+def is_other_name(old: str, new: str) -> bool:
+    """Whether two names are hardly of one person: they share no given name or its beginning, and neither is the other
+    with words left out or spelt differently.
+
+    >>> is_other_name("Anna Berg", "Tom Lee"), is_other_name("Anna Berg", "Tom Berg")
+    (True, True)
+    >>> is_other_name("Anna Berg", "Anna Roth"), is_other_name("Anna Berg", "Bérg, Anna Maria")
+    (False, False)
+    """
+    first, second = _words_of_name(old), _words_of_name(new)
+    if not first or not second or first[0].startswith(second[0]) or second[0].startswith(first[0]):
+        return False
+    if set(first) <= set(second) or set(second) <= set(first):
+        return False
+    ratio = SequenceMatcher(None, " ".join(sorted(first)), " ".join(sorted(second)), autojunk=False).ratio()
+    return ratio < MIN_RATIO_OF_SPELLINGS
+
+
+def _words_of_name(name: str) -> list[str]:
+    """Without accents and capitals, the given name first, also of "Surname, First"."""
+    surname, comma, given = _remove_accents(match_key(name)).partition(",")
+    return re.findall(r"\w+", f"{given} {surname}" if comma else surname)
+
+
+def _remove_accents(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
 
 
 def choose_number(old: str, new: str) -> str:

@@ -34,7 +34,7 @@ def import_roster(
             raise UserError("Some rows can't be imported. Correct them in the file, then choose it once more.")
         if plan.undecided:
             raise UserError(
-                "Some new numbers are of people who resemble existing students. Choose for each whether "
+                "Some rows may be of existing students, or of others than their numbers say. Choose for each whether "
                 "they are the same person."
             )
         if complete and plan.large_departures and not accept_departures:

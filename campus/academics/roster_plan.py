@@ -6,6 +6,7 @@ stored, empty ones too; a missing column changes nothing. Students who left and 
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.roster_checks import are_rounded, choose_number, find_damage, find_traits
+from campus.academics.roster_checks import are_rounded, choose_number, find_damage, find_traits, is_other_name
 from campus.academics.roster_columns import is_month_first, parse_day, select_fields
 from campus.academics.roster_files import Table
 from campus.academics.selectors import term_starts
@@ -47,14 +48,20 @@ class RowChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PossibleNumberChange:
-    """A number that is new, of somebody who resembles existing students, who are not in the file: by name, e-mail, or
-    the number without its leading zeros.
+class DoubtfulRow:
+    """A row of which a person has to say whether it is of an existing student.
+
+    Its number is new, and it resembles existing students who are not in the file: by name, e-mail, or the number
+    without its leading zeros. Or its number is of a student whose name is quite another.
     """
 
     line: int
     student: Student
     existing: list[Student]
+
+    @property
+    def has_known_number(self) -> bool:
+        return any(student.number_key == self.student.number_key for student in self.existing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +81,7 @@ class RosterPlan:
     errors: list[RowError] = field(default_factory=list)
     unchanged: int = 0
     # What a person must decide; large departures only where the file is the whole roster.
-    undecided: list[PossibleNumberChange] = field(default_factory=list)
+    undecided: list[DoubtfulRow] = field(default_factory=list)
     large_departures: list[LargeDeparture] = field(default_factory=list)
     # Since when those who join without a day of their own are enrolled, by class.
     starts: dict[Course, date] = field(default_factory=dict)
@@ -136,6 +143,8 @@ class _Planner:
         for line, row in zip(table.lines, table.rows, strict=True):
             self.add_row(line, select_fields(row, columns))
         self.find_number_changes()
+        self.plan.undecided.sort(key=lambda row: row.line)
+        prefetch_related_objects([student for row in self.plan.undecided for student in row.existing], "courses")
         self.find_leaving()
 
     def is_open(self, enrolment: Enrolment) -> bool:
@@ -169,10 +178,7 @@ class _Planner:
             existing = {row.pk: row for trait in find_traits(student) for row in by_trait.get(trait, [])}
             if existing:
                 line = self.first_values[key][0]
-                self.plan.undecided.append(
-                    PossibleNumberChange(line=line, student=student, existing=list(existing.values()))
-                )
-        prefetch_related_objects([student for row in self.plan.undecided for student in row.existing], "courses")
+                self.plan.undecided.append(DoubtfulRow(line=line, student=student, existing=list(existing.values())))
 
     def add_row(self, line: int, values: dict[str, str]) -> None:
         number = values["number"]
@@ -238,6 +244,15 @@ class _Planner:
             for name, text in values_of_row.items()
             if getattr(student, name) != text
         ]
+        if first == line and _is_other_person(student, values_of_row):
+            if key not in self.same_people:
+                listed = Student(number=number, **values_of_row)
+                self.plan.undecided.append(DoubtfulRow(line=line, student=listed, existing=[copy(student)]))
+            elif self.same_people[key] != student.pk:
+                reasons.append(
+                    _("%(number)s is the number of %(student)s. Correct it, or say that it is the same person.")
+                    % {"number": number, "student": student.name}
+                )
         for name, _old, new in changes:
             setattr(student, name, new)
         if first == line and number and (changes or student.pk is None):
@@ -307,6 +322,13 @@ class _Planner:
                 if old != new:
                     changes.append((name, str(old or ""), str(new or "")))
         return enrolment
+
+
+def _is_other_person(student: Student, values: Mapping[str, str]) -> bool:
+    """Whether a student exists, but a row with this number is of somebody with quite another name."""
+    email = match_key(values.get("email", ""))
+    is_same_address = bool(email) and email == match_key(student.email)
+    return bool(student.pk) and not is_same_address and is_other_name(student.name, values.get("name", ""))
 
 
 def _verbose(name: str) -> str:

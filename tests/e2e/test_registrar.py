@@ -84,7 +84,7 @@ def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(regist
     page.goto("/admin/academics/student/import/")
     page.set_input_files("input[type=file]", file)
     page.get_by_role("button", name="Preview").click()
-    sees(page, "Check that these are right: Łukasz Wójcik", "1 new number may be of a student who exists already")
+    sees(page, "Check that these are right: Łukasz Wójcik", "The same person? 1 row to decide")
     usable(page)
 
     page.get_by_label("Encoding").select_option("cp1252")

@@ -55,8 +55,8 @@ class RosterFileSerializer(serializers.Serializer[Any]):
     accept_departures = serializers.BooleanField(default=False, help_text="more than a tenth of the class may leave")
     same_people = serializers.JSONField(
         default=dict,
-        help_text="for each new number of `undecided`, the id of the existing student whose number it is now, or null "
-        "for somebody else",
+        help_text="for each number of `undecided`, the id of the existing student whose it is, or null for somebody "
+        "else, who is not imported if the number is that of the existing student",
     )
     columns = serializers.JSONField(
         default=dict,
@@ -96,7 +96,9 @@ class UndecidedNumberSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(source="student.name")
     email = serializers.CharField(source="student.email", allow_blank=True)
     existing = ExistingStudentSerializer(
-        many=True, help_text="students with this name, e-mail, or number but for zeros at its beginning"
+        many=True,
+        help_text="students with this name, e-mail, or number but for zeros at its beginning; or whose number it is, "
+        "under quite another name",
     )
 
 
@@ -127,7 +129,7 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
         help_text="examples of texts in a guessed encoding; send `encoding` to confirm or correct it",
     )
     undecided = UndecidedNumberSerializer(
-        many=True, help_text="new numbers that may be of existing students; send `same_people` to decide"
+        many=True, help_text="rows that may be of existing students; send `same_people` to decide"
     )
     large_departure = serializers.BooleanField(
         help_text="more than a tenth of the class would leave; send `accept_departures` to confirm"

@@ -21,7 +21,7 @@ from campus.academics.models import Course
 from campus.academics.roster_checks import choose_number
 from campus.academics.roster_columns import FIELDS, guess_columns
 from campus.academics.roster_files import MAX_BYTES, MAX_HEADER_ROW, Table
-from campus.academics.roster_plan import PossibleNumberChange, RosterPlan
+from campus.academics.roster_plan import DoubtfulRow, RosterPlan
 from campus.academics.selectors import courses_for
 from campus.common.encodings import ENCODINGS
 
@@ -157,7 +157,9 @@ class ImportForm(forms.Form):
                     *(
                         (
                             str(student.pk),
-                            _describe_same_person(student.number, row.student.number),
+                            _("The same person: the name is now %(name)s") % {"name": row.student.name}
+                            if row.has_known_number
+                            else _describe_same_person(student.number, row.student.number),
                         )
                         for student in row.existing
                     ),
@@ -166,7 +168,7 @@ class ImportForm(forms.Form):
                 widget=UnfoldAdminRadioSelectWidget(),
             )
 
-    def pairs(self) -> list[tuple[PossibleNumberChange, forms.BoundField]]:
+    def pairs(self) -> list[tuple[DoubtfulRow, forms.BoundField]]:
         return [(row, self[f"person_{row.line}"]) for row in self.plan.undecided[:MAX_PAIRS]]
 
     def same_people(self) -> dict[str, int | None]:

@@ -2,6 +2,7 @@
 leaves again."""
 
 import re
+import string
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
@@ -13,10 +14,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from campus.academics import roster_files as roster
 from campus.academics.models import Course, Enrolment, Lecture, Student
+from campus.academics.roster_checks import is_other_name
 from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, plan_roster
@@ -367,6 +371,48 @@ def test_two_people_of_one_name_are_two_students(ann: Student, course: Course) -
     assert do_import(b"number,name\n2002,Ann Lee\n", course, same_people={"2002": None}) == [1, 0, 0]
     assert set(Student.objects.values_list("number", flat=True)) == {"1001", "2002"}
     assert not plan_of(b"number,name\n1001,Ann Lee\n2002,Ann Lee\n3003,Ann Lee\n").undecided, "the file has them all"
+
+
+def test_a_known_number_with_quite_another_name_asks_first(ann: Student, course: Course) -> None:
+    content = b"number,name,email\n1001,Tom Berg,tom@x.org\n"
+    (question,) = plan_of(content, course).undecided
+    assert [student.name for student in question.existing] == ["Ann Lee"]
+    assert (question.line, question.student.name, question.has_known_number) == (2, "Tom Berg", True)
+    with pytest.raises(UserError, match="same person"):
+        do_import(content, course)
+    (error,) = plan_of(content, course, same_people={"1001": None}).errors
+    assert error.reasons == ["1001 is the number of Ann Lee. Correct it, or say that it is the same person."]
+    assert Student.objects.get().name == "Ann Lee"
+    do_import(content, course, same_people={"1001": ann.pk})
+    assert Student.objects.get().name == "Tom Berg"
+    assert not plan_of(content, course, same_people={"1001": None}).errors, "importing it again changes nothing"
+
+
+def test_two_whose_numbers_were_swapped_are_both_asked_about(ann: Student, course: Course) -> None:
+    Student.objects.create(number="1002", name="Bob Roe")
+    questions = plan_of(b"number,name\n1002,Ann Lee\n1001,Bob Roe\n", course).undecided
+    assert [question.existing[0].name for question in questions] == ["Bob Roe", "Ann Lee"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Ánn Lee", "LEE, Ann", "Lee Ann", "Ann Maria Lee", "Ann Roth", "A. Roth", "An Lee", "Anna Lehe"]
+)
+def test_another_spelling_of_a_name_is_a_change_like_any_other(ann: Student, course: Course, name: str) -> None:
+    plan = plan_of(f'number,name\n1001,"{name}"\n'.encode(), course)
+    assert not plan.undecided
+    assert not plan.errors
+
+
+def test_who_keeps_the_address_is_the_same_person(ann: Student, course: Course) -> None:
+    assert not plan_of(f"number,name,email\n1001,Tom Berg,{ann.email.upper()}\n".encode(), course).undecided
+
+
+@given(words=st.lists(st.text(string.ascii_letters, min_size=1), min_size=1, max_size=4), data=st.data())
+def test_the_order_of_a_name_and_words_left_out_do_not_matter(words: list[str], data: st.DataObject) -> None:
+    other = data.draw(st.permutations(words))
+    fewer = other[: data.draw(st.integers(1, len(other)))]
+    assert not is_other_name(" ".join(words), " ".join(fewer))
+    assert not is_other_name(" ".join(fewer), " ".join(words))
 
 
 def test_a_guest_becomes_the_student(course: Course) -> None:
