@@ -16,16 +16,16 @@ measure it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from recognition.vectors import Floats, normalise
 
 MAX_COUNTED_OBSERVATIONS = 3  # more of them count as three
 TAIL_SHARE = 0.01  # of the impostor scores, which are the tail
-TAIL_START = float(ndtri(1 - TAIL_SHARE))  # where the tail begins, in standard deviations from the mean
+TAIL_START = NormalDist().inv_cdf(1 - TAIL_SHARE)  # where the tail begins, in standard deviations from the mean
 PRIOR_PEOPLE = 135  # that the embedder's own tail counts for, beside the people of a class
 
 SCORED_ROWS = 2000  # at once, so that a gallery of thousands doesn't fill the memory
@@ -61,6 +61,8 @@ class ImpostorModel:
         `observations` is the number of the stranger's observations. It and `candidates` may be arrays, and are
         broadcast.
         """
+        from scipy.special import ndtri  # takes a quarter of a second
+
         mean, deviation = np.array(self.tails)[np.clip(observations, 1, MAX_COUNTED_OBSERVATIONS) - 1].T
         fmr = -np.expm1(np.log1p(-fpir) / np.maximum(candidates, 1))
         return np.asarray(np.tanh(mean - deviation * ndtri(fmr)))
