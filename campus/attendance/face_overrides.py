@@ -15,6 +15,7 @@ from django.db.models import Max
 from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lecture_roster
 from campus.attendance.change_log import lock_lecture, log_change
+from campus.attendance.face_positions import positions_in_files
 from campus.attendance.models import AttendanceChange, FaceOverride, Sighting, UnknownPerson
 from campus.attendance.proposals import delete_unused_crops, recount_lecture
 from campus.biometrics.services import add_photo
@@ -169,7 +170,7 @@ def _create_override(
         recording=face.recording,
         action=action,
         student=student,
-        face_positions=face.face_positions,
+        face_positions=positions_in_files(face.recording, face.face_positions),
         user=user,
         user_name=user.get_username(),
     )

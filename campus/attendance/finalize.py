@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
+from campus.attendance.face_positions import identity_overrides
 from campus.attendance.proposals import save_attendance
 from campus.attendance.recording_review import publish_result, recheck_places
-from campus.attendance.selectors import identity_overrides
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_for, queued_gallery

@@ -96,8 +96,9 @@ class Sighting(models.Model):
 class FaceOverride(models.Model):
     """What a person said about a face in a recording. A later vote follows it.
 
-    `face_positions`, as in Sighting, are the times and places by which the face is found again, so that no embedding
-    has to be stored.
+    `face_positions` are the times and places by which the face is found again, so that no embedding has to be stored:
+    a list of [id of the footage file or null, index of its video stream, second of the file, box]. The box is in shares
+    of the file's picture, so that it stays right when the recording's picture settings or place change.
     """
 
     class Action(models.TextChoices):

@@ -32,7 +32,7 @@ from campus.common.intervals import merge_intervals, place_intervals, subtract_i
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, gaps_in_files, processed_intervals, recordings_for
 from recognition.messages import Message
-from recognition.types import IdentityOverride, Interval
+from recognition.types import Interval
 
 NO_USABLE_PHOTO = Message("There is no usable photo of this student.")
 ENROLLED_LATER = Message("The student was enrolled after attendance was taken. Take attendance again.")
@@ -245,16 +245,3 @@ def provisional_result(lecture: Lecture) -> ProvisionalResult | None:
         student_count=len(attended),
         watched_until=None if last_second is None else lecture.starts_at + timedelta(seconds=last_second),
     )
-
-
-def identity_overrides(recording: Recording) -> list[IdentityOverride]:
-    """What people said about the recording's faces, for the vote."""
-    return [
-        IdentityOverride(
-            key=str(override.pk),
-            face_positions=tuple((float(time), tuple(box)) for time, box in override.face_positions),
-            label=str(override.student_id) if override.student_id else None,
-            denied=override.action == FaceOverride.Action.REJECTED,
-        )
-        for override in recording.face_overrides.order_by("pk")
-    ]

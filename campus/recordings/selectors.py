@@ -13,7 +13,8 @@ from campus.accounts.roles import AnyUser
 from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals, subtract_intervals
-from campus.recordings.models import Recording, Segment, Upload
+from campus.common.messages import LocalizedMessage, localize
+from campus.recordings.models import Clip, Recording, Segment, Upload
 from recognition.messages import Message, join_messages
 from recognition.types import Interval, VideoInfo
 
@@ -129,10 +130,12 @@ def describe_gaps(recording: Recording) -> Message:
     return join_messages(messages)
 
 
-def describe_reading(recording: Recording) -> list[Message]:
+def describe_reading(recording: Recording) -> list[LocalizedMessage]:
     """What people should know of how its files were read: which streams and pictures, and what their clocks did."""
-    if not recording.info:
-        return []
+    return [localize(message) for message in _describe_reading(recording)] if recording.info else []
+
+
+def _describe_reading(recording: Recording) -> list[Message]:
     if not recording.collected:
         info = video_info(recording)
         return [*_describe_stream(recording, info), *_describe_clock(info, (0.0, info.duration), 0.0)]
@@ -201,16 +204,31 @@ def find_gaps(covered: Iterable[Interval], length: float) -> list[Interval]:
     return [(before[1], after[0]) for before, after in pairwise(edges) if after[0] - before[1] > tolerance]
 
 
+def picture_at(recording: Recording, second: float) -> tuple[VideoInfo, FootageFile | None, float] | None:
+    """How the pictures of that second of the recording are read, the footage file that shows it (None for an upload),
+    and at which second of the recording that file starts. None where no footage shows it, or it was not probed yet."""
+    if not recording.collected:
+        return (video_info(recording), None, 0.0) if recording.info else None
+    clip = _clip_at(recording, second)
+    if clip is None:
+        return None
+    info = recording.adjust_picture(video_info(clip.footage_file))
+    return info, clip.footage_file, clip.recording_start - clip.start
+
+
+def _clip_at(recording: Recording, second: float) -> Clip | None:
+    earlier = recording.clips.filter(recording_start__lte=second).select_related("footage_file")
+    clip = earlier.order_by("-recording_start").first()
+    return clip if clip and second <= clip.recording_end else None
+
+
 def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
     """The file that shows this second of the recording, what it is, and at which second of the recording it starts.
 
     Raises UserError if there is no footage of that moment.
     """
-    if not recording.collected:
-        return Path(recording.file.path), video_info(recording), 0.0
-    earlier = recording.clips.filter(recording_start__lte=second).select_related("footage_file")
-    clip = earlier.order_by("-recording_start").first()
-    if clip is None or second > clip.recording_end:
+    picture = picture_at(recording, second)
+    if picture is None:
         raise UserError("There is no footage of that moment.")
-    info = recording.adjust_picture(video_info(clip.footage_file))
-    return Path(clip.footage_file.file.path), info, clip.recording_start - clip.start
+    info, footage_file, file_start = picture
+    return Path((footage_file or recording).file.path), info, file_start

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from campus.academics.models import Lecture, Student
 from campus.accounts.roles import AnyUser
+from campus.attendance.face_positions import positions_in_files
 from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOverride, Sighting, Status, UnknownPerson
 from campus.attendance.selectors import changes_for, evidence_by_student, unknown_people_for, why_not_recognisable
 from campus.common.messages import LocalizedMessage, localize
@@ -127,6 +128,7 @@ def _unknown_faces(people: QuerySet[UnknownPerson]) -> list[UnknownFace]:
 def denied_students(person: UnknownPerson) -> list[int]:
     """The ids of the students whom a person has ruled out for this face."""
     rows = person.recording.face_overrides.filter(
-        action=FaceOverride.Action.REJECTED, face_positions=person.face_positions
+        action=FaceOverride.Action.REJECTED,
+        face_positions=positions_in_files(person.recording, person.face_positions),
     )
     return [pk for pk in rows.values_list("student", flat=True) if pk is not None]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import translation
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -121,6 +122,8 @@ def test_the_stream_with_faces_is_read_until_somebody_chooses_the_other(capture:
     assert (recording.info["width"], used_stream(recording)) == (CAMERA[0], 2)
     recording.segments.update(faces=3)
     assert notes(recording) == ["Stream 2 of 2 was used: faces were seen in it."]
+    with translation.override("de"):
+        assert "Videospur 2 von 2" in notes(recording)[0]
     previews = request_previews(recording)
     assert [extracted(preview, settings).shape[1] for preview in previews] == [SLIDES[0], CAMERA[0]]
 

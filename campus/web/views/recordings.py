@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.camera_pictures import request_previews
+from campus.attendance.face_positions import describe_lost_names
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
@@ -128,7 +129,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "recognised_students": with_faces(request.user, progress["recognised_students"]),
         "in_work": in_work,
         # Until it has been counted again, the recording says how it was read before.
-        "notes": [] if in_work else describe_reading(recording),
+        "notes": [] if in_work else [*describe_reading(recording), *describe_lost_names(recording)],
         "previews": request_previews(recording) if recording.info.get("other_streams") and not in_work else [],
         "used_stream": used_stream(recording),
         "can_edit": can_edit_result(request.user, recording.lecture),

@@ -12,13 +12,14 @@ from PIL import Image
 
 from campus.academics.models import Lecture
 from campus.attendance import face_overrides, overrides
+from campus.attendance.face_positions import describe_lost_names, identity_overrides
 from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting, SignOff, UnknownPerson
 from campus.attendance.proposals import save_attendance
 from campus.attendance.reports import refresh_report, write_recording_report
-from campus.attendance.selectors import can_edit_result, identity_overrides
+from campus.attendance.selectors import can_edit_result
 from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
-from campus.recordings.models import Recording
+from campus.recordings.models import Clip, Recording
 from recognition import types
 from recognition.types import Attendance, Crop, Presence
 from tests.campus import factories
@@ -52,7 +53,9 @@ def lecture(teacher: User) -> Lecture:
 @pytest.fixture
 def recording(lecture: Lecture) -> Recording:
     """The first student was seen, the others not; two unknown people were there."""
-    row = factories.recording(lecture, original_name="loops.mp4", duration=3600.0, state="done", coverage=1.0)
+    row = factories.recording(
+        lecture, original_name="loops.mp4", duration=3600.0, state="done", coverage=1.0, info=factories.INFO
+    )
     count(row)
     return row
 
@@ -120,6 +123,52 @@ def test_a_name_is_remembered_over_a_new_run(recording: Recording, teacher: User
     count(recording, again)
     assert statuses(recording.lecture) == ["present", "present", "absent"]
     assert recording.unknown_people.get().student_id == second.pk
+
+
+def test_a_name_stays_with_its_face_when_the_picture_is_turned_and_stretched(
+    recording: Recording, teacher: User
+) -> None:
+    _, second, _ = recording.lecture.course.students.all()
+    face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
+    recording.info = recording.info | {"width": 720, "height": 1280, "rotation": 90}
+    recording.save()
+    (said,) = identity_overrides(recording)
+    assert said.face_positions == ((7.0, (660.0, 10.0, 710.0, 50.0)),)
+    recording.info = recording.info | {"width": 640, "height": 720, "rotation": 0, "is_mirrored": True}
+    recording.save()
+    (said,) = identity_overrides(recording)
+    assert said.face_positions == ((7.0, (615.0, 10.0, 635.0, 60.0)),)
+
+
+def test_a_name_stays_with_its_face_when_the_footage_moves_in_the_lecture(lecture: Lecture, teacher: User) -> None:
+    camera = factories.camera()
+    row = factories.recording(lecture, camera=camera, info=factories.INFO, state="done", duration=3600.0)
+    row.file = ""
+    row.save()
+    file = factories.footage_file(camera, lecture.starts_at, 60)
+    clip = Clip.objects.create(recording=row, footage_file=file, start=100, end=3600, recording_start=0)
+    count(row)
+    _, second, _ = lecture.course.students.all()
+    face_overrides.name_unknown_person(person=row.unknown_people.first(), student=second, user=teacher)
+    clip.delete()  # as after the clock of its source was corrected
+    Clip.objects.create(recording=row, footage_file=file, start=40, end=3600, recording_start=0)
+    row.rotation = 180
+    (said,) = identity_overrides(row)
+    assert said.face_positions == ((67.0, (1230.0, 660.0, 1270.0, 710.0)),)
+    row.clips.all().delete()
+    assert identity_overrides(row)[0].face_positions == ()
+
+
+def test_who_was_named_and_is_not_found_again_is_said(recording: Recording, teacher: User) -> None:
+    _, second, _ = recording.lecture.course.students.all()
+    face_overrides.name_unknown_person(person=recording.unknown_people.first(), student=second, user=teacher)
+    assert describe_lost_names(recording) == []
+    recording.info = recording.info | {"stream": 1}  # another than before
+    recording.save()
+    assert identity_overrides(recording)[0].face_positions == ()
+    count(recording)
+    (note,) = describe_lost_names(recording)
+    assert str(second) in str(note)
 
 
 def test_a_name_can_be_taken_back_and_given_to_somebody_else(recording: Recording, teacher: User) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognition.media import video
-from recognition.media.orientation import MAX_PIXEL_ASPECT, adjust_picture, stretch
+from recognition.media.orientation import MAX_PIXEL_ASPECT, adjust_picture, box_in_file, box_in_frame, stretch
 from recognition.media.snapshot import read_preview
 from recognition.types import Segment, VideoInfo
 from tests.recognition import video_files
@@ -98,3 +98,26 @@ def test_a_preview_is_a_picture_from_about_that_time(tmp_path: Path) -> None:
     for time, expected in ((10.0, 100), (1000.0, 50)):
         with Image.open(io.BytesIO(read_preview(path, info, time))) as preview:
             assert video_files.number_of(np.asarray(preview)) == pytest.approx(expected, abs=20)
+
+
+@given(ROTATIONS, st.booleans(), ROTATIONS, st.booleans(), st.sampled_from([None, 16 / 9, 4 / 3]))
+def test_a_box_stays_on_its_face_however_the_picture_is_turned(
+    rotation: int, is_mirrored: bool, turned_by: int, then_mirrored: bool, ratio: float | None
+) -> None:
+    stored = np.zeros((24, 32), np.uint8)
+    stored[3:9, 5:7] = 1  # the face
+    size = (24, 32) if rotation in (90, 270) else (32, 24)
+    before = replace(INFO, rotation=rotation, is_mirrored=is_mirrored, width=size[0], height=size[1])
+    after = adjust_picture(before, aspect_ratio=ratio, rotation=turned_by, is_mirrored=then_mirrored)
+
+    def face_box(info: VideoInfo) -> tuple[float, ...]:
+        frame = shown(stored, info)
+        rows, columns = np.nonzero(frame)
+        wide, high = info.width / frame.shape[1], info.height / frame.shape[0]
+        left, top, right, bottom = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        return left * wide, top * high, right * wide, bottom * high
+
+    old = tuple(map(float, face_box(before)))
+    assert len(old) == 4
+    assert box_in_frame(box_in_file(old, before), before) == pytest.approx(old, abs=0.1)
+    assert box_in_frame(box_in_file(old, before), after) == pytest.approx(face_box(after), abs=0.1)
