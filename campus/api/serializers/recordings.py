@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from campus.api.serializers.common import OwnLectureField
-from campus.attendance.face_positions import describe_lost_names
 from campus.attendance.models import Report
 from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import Recording
@@ -20,7 +19,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
     )
     aspect_ratio = serializers.CharField(read_only=True, help_text="width to height, before turning; empty as recorded")
     notes = serializers.SerializerMethodField(
-        help_text="sentences on how the files were read, such as the video stream, and on names of faces that got lost"
+        help_text="sentences on how the files were read: which video stream, what their clocks did"
     )
     review = serializers.SerializerMethodField(help_text="why a person should check it before it counts")
 
@@ -54,7 +53,7 @@ class RecordingSerializer(serializers.ModelSerializer[Recording]):
         read_only_fields = fields
 
     def get_notes(self, recording: Recording) -> list[str]:
-        return [str(note) for note in (*describe_reading(recording), *describe_lost_names(recording))]
+        return [str(note) for note in describe_reading(recording)]
 
     def get_review(self, recording: Recording) -> list[str]:
         return [str(message) for message in review_messages(recording)] if recording.held else []
