@@ -22,12 +22,16 @@ from recognition.messages import Message
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 5000
-MAX_DATES = 8 * MAX_ENTRIES  # each costs the parser time
+MAX_DATES, MAX_LINES = 8 * MAX_ENTRIES, 16 * MAX_ENTRIES  # each costs the parser time
 MAX_REPEATS = 400
 MAX_INTERVAL = 100
 MAX_READING_SECONDS = 10.0
 MAX_ENTRY_DURATION = timedelta(hours=24)
 YEARS = range(2000, 2100)
+LAST_DAY = date(YEARS[-1], 12, 31)
+MAX_RULES = 10
+# What repeats too often shows so in its first years; all its times until the end would take a minute.
+STEPS_AHEAD = [timedelta(days=366 * years) for years in (2, 16, len(YEARS))]
 # Rules with other parts may come back every second, or keep us busy with a search for a day that never comes.
 RULE_PARTS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTH", "WKST"}
 RULE_PARTS_BY_FREQUENCY = {
@@ -79,7 +83,7 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
         raise UserError(NO_CALENDAR)
     too_many = UserError("The calendar has more than {n} lectures. Export fewer months.", n=MAX_ENTRIES)
-    if len(re.findall(r"\d{8}", text)) > MAX_DATES:
+    if len(re.findall(r"\d{8}", text)) > MAX_DATES or text.count("\n") > MAX_LINES:
         raise too_many
     try:
         calendars = Calendar.from_ical(text, multiple=True)
@@ -92,7 +96,7 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     if len(events) > MAX_ENTRIES:
         raise too_many
     clock = _Clock(next((_text(calendar, "x-wr-timezone") for calendar in calendars), ""), own_zones)
-    last = datetime.combine(until, END_OF_DAY, clock.of_institution) if until else None
+    last = datetime.combine(min(until, LAST_DAY), END_OF_DAY, clock.of_institution) if until else None
     by_uid: dict[str, list[Any]] = {}
     first_place: dict[str, int] = {}
     changed_by_refused: dict[str, list[Any]] = {}
@@ -212,6 +216,8 @@ def _normalise(event: Any, clock: _Clock) -> Any:
     added = _times(event, "rdate", clock, starts_at.tzinfo)
     clean["rdate"] = vDDDLists([_at_time_of(starts_at, moment) for moment in added])
     clean["rrule"] = [_check_rule(rule, starts_at) for rule in _as_list(event, "rrule")]
+    if len(clean["rrule"]) > MAX_RULES:
+        raise UserError("It comes back by a rule that is unusual for lectures. Export its days one by one.")
     if "exrule" in event:
         raise UserError("A rule leaves out some of its days (EXRULE). Export its days one by one.")
     return clean
@@ -332,14 +338,18 @@ def _occurrences(events: list[Any], last: datetime | None) -> Iterator[tuple[dat
             shifts[slot.dt] = event["dtstart"].dt - slot.dt
         calendar.add_component(event)
     first = min(event["dtstart"].dt for event in events)
-    end = last if is_endless and last else datetime(YEARS.stop, 1, 1, tzinfo=UTC)
-    try:
-        found = recurring_ical_events.of(calendar).between(first, max(first, end.astimezone(first.tzinfo)))
-    except Exception as error:
-        # What is wrong with a rule shows in errors of many classes.
-        raise UserError("Its rule of repetition can't be read.") from error
-    if len(found) > MAX_REPEATS:
-        raise UserError("It comes back more than {n} times. Give it an end.", n=MAX_REPEATS)
+    end = last if is_endless and last else datetime.combine(LAST_DAY, END_OF_DAY, UTC)
+    for step in STEPS_AHEAD if original["rrule"] else STEPS_AHEAD[-1:]:
+        try:
+            until = max(first, min(end.astimezone(first.tzinfo), first + step))
+            found = recurring_ical_events.of(calendar).between(first, until)
+        except Exception as error:
+            # What is wrong with a rule shows in errors of many classes.
+            raise UserError("Its rule of repetition can't be read.") from error
+        if len(found) > MAX_REPEATS:
+            raise UserError("It comes back more than {n} times. Give it an end.", n=MAX_REPEATS)
+        if until >= end:
+            break
     for event in found:
         slot, starts_at = event["recurrence-id"], event["dtstart"].dt
         yield (starts_at - shifts[slot.dt] if "RANGE" in slot.params else slot.dt), event

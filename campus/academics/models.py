@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.common.keys import KeyedModel, MatchKeyField, NumberKeyField, SortKeyField, match_key
 
 MAX_SERIES_LENGTH = timedelta(days=731)  # of a series
@@ -348,6 +349,12 @@ class Lecture(models.Model):
     def __str__(self) -> str:
         when = timezone.localtime(self.starts_at)
         return f"{self.course.code} {when:%Y-%m-%d %H:%M}" + (f" {self.title}" if self.title else "")
+
+    def clean(self) -> None:
+        for name in ("starts_at", "ends_at"):
+            moment = getattr(self, name)
+            if moment and not FIRST_DAY <= moment.date() <= LAST_DAY:
+                raise ValidationError({name: OUT_OF_RANGE})
 
     @property
     def length(self) -> float:

@@ -1,6 +1,6 @@
 """The forms of the staff's pages."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -46,6 +46,16 @@ class DayField(forms.DateField):
         if day and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError(OUT_OF_RANGE)
         return day
+
+
+class MomentField(forms.DateTimeField):
+    widget = LocalDateTimeInput
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        if moment and not FIRST_DAY <= moment.date() <= LAST_DAY:
+            raise forms.ValidationError(OUT_OF_RANGE)
+        return moment
 
 
 class RoomInput(forms.TextInput):
@@ -104,8 +114,8 @@ class LectureChangeForm(forms.Form):
 
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200, required=False)
     room = forms.CharField(label=gettext_lazy("Room"), max_length=100, required=False, widget=RoomInput)
-    starts_at = forms.DateTimeField(label=gettext_lazy("Starts"), widget=LocalDateTimeInput)
-    ends_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=LocalDateTimeInput)
+    starts_at = MomentField(label=gettext_lazy("Starts"))
+    ends_at = MomentField(label=gettext_lazy("Ends"))
     cancelled = forms.BooleanField(
         label=gettext_lazy("Cancelled"),
         required=False,

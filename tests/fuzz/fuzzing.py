@@ -24,7 +24,7 @@ from tests.conftest import REPOSITORY
 FUZZ_SECONDS = 60 * float(os.environ.get("FUZZ_MINUTES", "0"))
 EXAMPLES_IN_TESTS = 25
 EXAMPLES_A_ROUND = 250
-MAX_EXAMPLE_SECONDS = 10.0
+MAX_EXAMPLE_SECONDS = 15.0  # of the processor, which others may use too
 HANG_SECONDS = 60.0  # after which not even the interpreter is waited for
 MAX_EXAMPLE_BYTES = 512 * 1024**2
 EXAMPLES = REPOSITORY / ".hypothesis" / "fuzz"
@@ -74,12 +74,12 @@ def watched(call: str) -> Iterator[None]:
     file = EXAMPLES / f"{call.partition('(')[0]}.py"
     file.write_text(call)
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.__stderr__)
-    before, start = _peak_memory(), time.monotonic()
+    before, start = _peak_memory(), time.process_time()
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-    seconds, taken = time.monotonic() - start, _peak_memory(reset=False) - before
+    seconds, taken = time.process_time() - start, _peak_memory(reset=False) - before
     assert seconds < MAX_EXAMPLE_SECONDS, f"it took {seconds:.0f} s"
     assert taken < MAX_EXAMPLE_BYTES, f"it took {taken / 1024**2:.0f} MiB of memory"
     file.unlink()

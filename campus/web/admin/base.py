@@ -22,7 +22,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
 
 
@@ -60,6 +62,31 @@ class RegistrarAdmin(DeletionSummaryMixin):
     warn_unsaved_form = True
     compressed_fields = True
     list_per_page = 50
+
+
+class MomentRangeFilter(RangeDateTimeFilter):
+    """From one moment to another, in the language and the time zone of the page. A day without a time is all of it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for end, time in (("from", "00:00:00"), ("to", "23:59:59")):
+            if self.used_parameters.get(f"{self.parameter_name}_{end}_0"):
+                self.used_parameters[f"{self.parameter_name}_{end}_1"] = (
+                    self.used_parameters.get(f"{self.parameter_name}_{end}_1") or time
+                )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        form = self.form_class(name=self.parameter_name, data=self.used_parameters)
+        if not form.is_valid():
+            return queryset.none()  # the form says why
+        first, last = (form.cleaned_data[f"{self.parameter_name}_{end}"] for end in ("from", "to"))
+        if any(moment and not FIRST_DAY <= moment.date() <= LAST_DAY for moment in (first, last)):
+            return queryset.none()
+        if first:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
+        if last:
+            queryset = queryset.filter(**{f"{self.parameter_name}__lte": last.replace(microsecond=999_999)})
+        return queryset
 
 
 class ReadOnlyMixin:

@@ -9,14 +9,21 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import StackedInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
 from campus.outbox import services
 from campus.outbox.models import Delivery, Webhook
 from campus.web.admin.attendance import STATUS_VARIANTS
-from campus.web.admin.base import ReadOnlyMixin, RegistrarAdmin, call_service, redirect_to_change, render_badge
+from campus.web.admin.base import (
+    MomentRangeFilter,
+    ReadOnlyMixin,
+    RegistrarAdmin,
+    call_service,
+    redirect_to_change,
+    render_badge,
+)
 
 DELIVERY_STATES = {
     Delivery.State.QUEUED: "info",
@@ -94,7 +101,7 @@ class WebhookAdmin(RegistrarAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("created_at", "event", "receiver", "state_badge", "tries", "due_at", "error")
-    list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    list_filter = (("state", ChoicesDropdownFilter), ("created_at", MomentRangeFilter))
     list_select_related = ("webhook",)
     search_fields = ("to", "event", "subject", "webhook__url")
     fields = (

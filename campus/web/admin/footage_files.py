@@ -18,7 +18,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -35,6 +35,7 @@ from campus.cctv.services import assign_footage_file, discard_footage_file, rest
 from campus.recordings.models import Clip
 from campus.recordings.selectors import format_clock
 from campus.web.admin.base import (
+    MomentRangeFilter,
     ReadOnlyInline,
     ReadOnlyMixin,
     RegistrarAdmin,
@@ -161,7 +162,7 @@ class FootageFileAdmin(ReadOnlyMixin, RegistrarAdmin):
         ("state", ChoicesDropdownFilter),
         ("source", RelatedDropdownFilter),
         ("camera__room", RelatedDropdownFilter),
-        ("starts_at", RangeDateTimeFilter),
+        ("starts_at", MomentRangeFilter),
     )
     search_fields = ("path", "source__name", "camera__room__key")
     list_select_related = ("source", "camera__room", "lecture__course")
@@ -367,7 +368,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("lecture", "room", "state_badge", "missing", "check_count", "next_check", "deadline_at")
     list_filter = (
         ("state", ChoicesDropdownFilter),
-        ("lecture__starts_at", RangeDateTimeFilter),
+        ("lecture__starts_at", MomentRangeFilter),
         ("lecture__course", RelatedDropdownFilter),
     )
     search_fields = ("lecture__course__code_key", "lecture__course__name_key", "lecture__title", "lecture__room__key")
@@ -413,12 +414,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
         """Files of all rooms, since another camera may have recorded the lecture."""
         collection = get_object_or_404(collections_for(request.user).select_related("lecture"), pk=object_id)
         day = timezone.localdate(collection.lecture.starts_at).isoformat()
-        span = {
-            "starts_at_from_0": day,
-            "starts_at_from_1": "00:00:00",
-            "starts_at_to_0": day,
-            "starts_at_to_1": "23:59:59",
-        }
+        span = {"starts_at_from_0": day, "starts_at_to_0": day}
         return redirect(reverse("admin:cctv_footagefile_changelist", query=span))
 
     @action(description=gettext_lazy("Check again"), permissions=["steer"])

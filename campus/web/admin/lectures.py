@@ -17,7 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -33,6 +33,7 @@ from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.web.admin.base import (
+    MomentRangeFilter,
     ReadOnlyInline,
     RegistrarAdmin,
     call_for_each,
@@ -92,7 +93,7 @@ class CalendarForm(forms.Form):
 class LectureAdmin(RegistrarAdmin):
     list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
-    list_filter = (("course", RelatedDropdownFilter), ("starts_at", RangeDateTimeFilter), "cancelled")
+    list_filter = (("course", RelatedDropdownFilter), ("starts_at", MomentRangeFilter), "cancelled")
     search_fields = ("course__code_key", "course__name_key", "title", "room__key")
     list_select_related = ("course", "room")
     autocomplete_fields = ("course", "room")

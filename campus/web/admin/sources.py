@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
@@ -30,6 +30,7 @@ from campus.cctv.selectors import FilePreview, preview_test_files, sources_for
 from campus.cctv.services import clean_password, delete_source, request_source_test, save_source
 from campus.common.errors import UserError
 from campus.web.admin.base import (
+    MomentRangeFilter,
     PreloadedChoicesForm,
     ReadOnlyMixin,
     RegistrarAdmin,
@@ -301,7 +302,7 @@ class AlarmAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_filter = (
         ("kind", ChoicesDropdownFilter),
         ("ended_at", admin.EmptyFieldListFilter),
-        ("started_at", RangeDateTimeFilter),
+        ("started_at", MomentRangeFilter),
     )
     search_fields = ("text",)
     fields = (("kind", "state_badge"), ("started_at", "ended_at"), "text")

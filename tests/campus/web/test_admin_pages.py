@@ -1,6 +1,7 @@
 """The admin's pages: the registrar sees all of them, nobody else any, and pictures and workbooks stay behind the
 same door."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.urls import reverse
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
+from tests.campus import factories
 from tests.campus.web.admin_tools import Campus, add_photo, client_of
 
 pytestmark = pytest.mark.django_db
@@ -175,3 +177,28 @@ def test_what_has_attendance_is_not_deleted_with_its_class(campus: Campus, regis
         page = registrar.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"})
         assert "1 attendance record" in page.content.decode()
         assert type(row).objects.filter(pk=row.pk).exists(), row
+
+
+@pytest.mark.parametrize(
+    ("language", "chosen", "titles"),
+    [
+        ("en", {"from_0": "2026-11-17"}, {"second", "third"}),
+        ("en", {"to_0": "2026-11-17"}, {"first", "second"}),
+        ("de", {"from_0": "17.11.2026", "to_0": "17.11.2026"}, {"second"}),
+        ("en", {"from_0": "2026-11-16", "from_1": "00:30", "to_0": "2026-11-17", "to_1": "00:29:59"}, {"first"}),
+        ("en", {"from_0": "soon"}, set()),
+        ("en", {"from_0": "0001-01-01"}, set()),
+        ("en", {"to_0": "9999-12-31"}, set()),
+    ],
+)
+def test_moments_are_filtered_as_people_write_them(
+    registrar: Client, settings: Any, language: str, chosen: dict[str, str], titles: set[str]
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    for title, day in (("first", 15), ("second", 16), ("third", 17)):  # half past midnight of the next day in Berlin
+        factories.lecture(title=title, starts_at=datetime(2026, 11, day, 23, 30, tzinfo=UTC))
+    query = {f"starts_at_{name}": value for name, value in chosen.items()}
+    page = registrar.get(
+        reverse("admin:academics_lecture_changelist", query=query), headers={"accept-language": language}
+    )
+    assert {lecture.title for lecture in page.context["cl"].result_list} == titles

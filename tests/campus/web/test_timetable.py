@@ -224,6 +224,23 @@ def test_a_lecturer_moves_and_cancels_the_own_lecture(client: Client, world: Wor
     assert client.post(address, form).status_code == 404
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_year_that_nobody_means_is_refused_with_a_sentence(registrar: Client, world: World, settings, day: str):
+    settings.TIME_ZONE = "Europe/Berlin" if day < "2000" else "America/New_York"
+    lecture = world.lecture
+    moments = {"starts_at": f"{day}T00:00", "ends_at": f"{day}T23:59"}
+    parts = {f"{name}_{n}": part for name, moment in moments.items() for n, part in enumerate(moment.split("T"))}
+    inline = {"recordings-TOTAL_FORMS": 0, "recordings-INITIAL_FORMS": 0}
+    for address, form in (
+        (reverse("lecture-create"), moments | {"course": lecture.course_id}),
+        (reverse("lecture-change", args=[lecture.pk]), moments),
+        (reverse("admin:academics_lecture_change", args=[lecture.pk]), parts | inline),
+        (reverse("admin:academics_lecture_add"), parts | inline | {"course": lecture.course_id}),
+    ):
+        assert "Choose a day between 1970 and 2199." in registrar.post(address, form).content.decode(), address
+    assert not Lecture.objects.exclude(starts_at__year=lecture.starts_at.year).exists()
+
+
 def test_a_lecture_that_is_signed_off_is_moved_by_a_registrar_only(client: Client, world: World):
     SignOff.objects.create(lecture=world.lecture, user=world.own, user_name="own")
     address = reverse("lecture-change", args=[world.lecture.pk])
