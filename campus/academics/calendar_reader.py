@@ -381,5 +381,5 @@ def _uid(event: Any) -> str:
     if not uid:
         raise UserError("It has no UID, so that it could not be found again.")
     if len(uid) > 280:
-        raise UserError("Its UID is longer than 280 letters.")
+        raise UserError("Its UID is longer than 280 characters.")
     return uid

@@ -1,14 +1,13 @@
 """What programs have destroyed in a roster, and by what a person is known again."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from difflib import SequenceMatcher
 
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Student
-from campus.common.keys import match_key, number_key
+from campus.common.keys import match_key, number_key, sort_key
 
 # What a spreadsheet program makes of a long number, of one like 1-2, and of a formula that fails.
 _EXPONENT = re.compile(r"\d(?:[.,]\d+)?E[+-]\d+", re.IGNORECASE)
@@ -69,7 +68,7 @@ def find_traits(student: Student) -> set[object]:
     """What rows of one person may have in common: the words of the name in any order and without accents, the e-mail
     address, and the number without its leading zeros.
     """
-    words = tuple(sorted(re.findall(r"\w+", _remove_accents(student.name_key))))
+    words = tuple(sorted(re.findall(r"\w+", sort_key(student.name))))
     traits = {("name", words), ("e-mail", match_key(student.email)), ("number", student.number_key.lstrip("0"))}
     return {trait for trait in traits if trait[1]}
 
@@ -94,12 +93,8 @@ def is_other_name(old: str, new: str) -> bool:
 
 def _words_of_name(name: str) -> list[str]:
     """Without accents and capitals, the given name first, also of "Surname, First"."""
-    surname, comma, given = _remove_accents(match_key(name)).partition(",")
+    surname, comma, given = sort_key(name).partition(",")
     return re.findall(r"\w+", f"{given} {surname}" if comma else surname)
-
-
-def _remove_accents(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
 
 
 def choose_number(old: str, new: str) -> str:

@@ -84,7 +84,7 @@ class AttendanceStatus(models.Model):
     )
     name = models.CharField(_("name"), max_length=40, blank=True)
     letter = models.CharField(
-        _("letter"), max_length=3, unique=True, help_text=_("In the register: one to three letters.")
+        _("letter"), max_length=3, unique=True, help_text=_("In the register: one to three characters.")
     )
     points = models.DecimalField(_("points"), max_digits=5, decimal_places=2, validators=[MinValueValidator(0)])
     is_counted = models.BooleanField(

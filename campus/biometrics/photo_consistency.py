@@ -13,7 +13,7 @@ from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from recognition.vectors import Floats, normalise
 
-# How alike two face crops of one picture are, measured on photographs of the press that were scaled and packed
+# The similarity of two face crops of one picture, measured on photographs of the press that were scaled and packed
 # again: 0.90 and more for nineteen of twenty, and at most 0.73 for different pictures of one person.
 DUPLICATE_SIMILARITY = 0.85
 THUMBNAIL_PIXELS = 32  # pixels
@@ -29,7 +29,7 @@ def check_consistency(photo: FacePhoto, result: EnrolmentPhoto, crop: bytes, emb
     if twin := _find_duplicate(photo, crop):
         name, similarity = twin
         return FacePhoto.Verdict.REJECTED, Message(
-            "It is the same picture as {name} (likeness {similarity:.2f} of 1); use one of another moment.",
+            "It is the same picture as {name} (similarity {similarity:.2f} of 1); use one of another moment.",
             name=name,
             similarity=similarity,
         )

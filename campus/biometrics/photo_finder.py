@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campus.academics.models import Course, Student
-from campus.common.keys import match_key, number_key
+from campus.common.keys import match_key, number_key, sort_key
 from recognition.messages import NO_MESSAGE, Message
 
 # Moodle's folders of submissions; their number is Moodle's own.
@@ -15,7 +15,7 @@ MOODLE_FOLDER = re.compile(r"(.+)_\d+_assignsubmission_[a-z]+_?", re.IGNORECASE)
 NUMBER_FIRST = re.compile(r"(?P<number>\S*?\d\S*?)[\s_,;:-]+(?P<name>.+)")
 NUMBER_LAST = re.compile(r"(?P<name>.+?)[\s_,;:(\[-]+(?P<number>[^\s_]*\d[^\s_]*?)[)\]]?")
 
-MAX_FOLDER_LENGTH = 300  # letters, of a name that may be a student's
+MAX_FOLDER_CHARACTERS = 300  # of a name that may be a student's
 MAX_SIMILAR = 5
 
 
@@ -53,7 +53,7 @@ class StudentFinder:
         """The folder next to the file counts first, then those above it: a zip may have one around all."""
         for folder in reversed(folders):
             text = _nfc(folder)
-            if len(text) > MAX_FOLDER_LENGTH:
+            if len(text) > MAX_FOLDER_CHARACTERS:
                 continue
             readings = [(found, is_sure) for found, is_sure in self._read(text) if found]
             enrolled = [(self._enrolled(found), is_sure) for found, is_sure in readings if self._enrolled(found)]
@@ -115,8 +115,7 @@ def _nfc(text: str) -> str:
 
 def _loose_key(name: str) -> frozenset[str]:
     """The words of a name without numbers and accents, in any order: alike for people who may be different."""
-    letters = unicodedata.normalize("NFKD", match_key(name[:MAX_FOLDER_LENGTH]))
-    return frozenset(re.findall(r"[^\W\d_]+", "".join(char for char in letters if not unicodedata.combining(char))))
+    return frozenset(re.findall(r"[^\W\d_]+", sort_key(name[:MAX_FOLDER_CHARACTERS])))
 
 
 def _spellings(name: str) -> list[str]:

@@ -34,7 +34,7 @@ class CodeForm(forms.Form):
 
 
 class ForgottenForm(PasswordResetForm):
-    """Says the same whether there is an account with that address or not, and floods nobody's letter box."""
+    """Says the same whether there is an account with that address or not, and floods nobody's mailbox."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

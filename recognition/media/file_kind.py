@@ -7,7 +7,7 @@ from recognition.messages import Message
 
 PHOTO = "photo"
 HEAD_BYTES = 4096
-SHORTEST_TEXT_BYTES = 16  # fewer letters may be anything
+SHORTEST_TEXT_BYTES = 16  # fewer characters may be anything
 TAIL_BYTES = 1 << 16  # where a zip file lists what is in it
 JPEG_STREAM_BYTES = 1 << 24  # in which a stream of JPEG pictures has several
 

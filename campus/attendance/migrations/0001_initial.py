@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.SlugField(help_text='Stored with each record. It cannot be changed later, so choose a plain word.', max_length=16, unique=True, verbose_name='code')),
                 ('name', models.CharField(blank=True, max_length=40, verbose_name='name')),
-                ('letter', models.CharField(help_text='In the register: one to three letters.', max_length=3, unique=True, verbose_name='letter')),
+                ('letter', models.CharField(help_text='In the register: one to three characters.', max_length=3, unique=True, verbose_name='letter')),
                 ('points', models.DecimalField(decimal_places=2, max_digits=5, validators=[django.core.validators.MinValueValidator(0)], verbose_name='points')),
                 ('is_counted', models.BooleanField(default=True, help_text="Whether a lecture with this status counts in the student's percentage.", verbose_name='counts')),
                 ('meaning', models.CharField(choices=[('present', 'Present'), ('late', 'Late'), ('left_early', 'Left early'), ('excused', 'Excused'), ('absent', 'Absent')], help_text='The built-in status that this one counts as in filters, colours and sums.', max_length=10, verbose_name='counts as')),

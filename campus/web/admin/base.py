@@ -21,11 +21,32 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from campus.academics.models import Course
+from campus.academics.selectors import courses_for
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
+
+
+class CourseForm(forms.Form):
+    """A form with a field for one of the user's classes, or for what `no_course` says instead."""
+
+    no_course: Any
+    course_help: Any = ""
+    course = forms.ModelChoiceField(
+        Course.objects.none(), label=gettext_lazy("Class"), required=False, widget=UnfoldAdminSelectWidget()
+    )
+    field_order = ("file",)
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        course = cast("forms.ModelChoiceField[Course]", self.fields["course"])
+        course.queryset, course.empty_label = courses_for(request.user), self.no_course
+        course.help_text = self.course_help
 
 
 class DeletionSummaryMixin(ModelAdmin):

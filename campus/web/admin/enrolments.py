@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -20,6 +21,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Enrolment
+from campus.academics.selectors import term_starts
 from campus.academics.services import set_enrolment_starts
 from campus.attendance.roster_changes import recordings_before_enrolment
 from campus.web.admin.base import RegistrarAdmin, call_service, render_change_link, render_link
@@ -39,7 +41,9 @@ class LinkWidget(forms.Widget):
 
 
 class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Student and class of an enrolment never change, so only a new row has a search field, which costs a query."""
+    """Student and class of an enrolment never change, so only a new row has a search field, which costs a query. A new
+    row without a first day begins with the term.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,6 +51,16 @@ class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
             for name in self.fields.keys() & {"student", "course"}:
                 self.fields[name].disabled = True
                 self.fields[name].widget = LinkWidget(getattr(self.instance, name))
+        elif start := self.fields.get("valid_from"):
+            start.required, start.initial, start.show_hidden_initial = False, None, False
+            start.help_text = _("Empty: from the first lecture of the term.")
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        course = values.get("course")
+        if course and "valid_from" in values and values["valid_from"] is None:
+            values["valid_from"] = term_starts([course.pk])[course.pk] if course.pk else timezone.localdate()
+        return values
 
 
 class EnrolmentInline(TabularInline):

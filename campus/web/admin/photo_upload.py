@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget
 
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
@@ -29,7 +29,7 @@ from campus.biometrics.photo_waiting import import_photo_files
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.common.errors import UserError
-from campus.web.admin.base import render_badge, render_change_link, signed_in_user
+from campus.web.admin.base import CourseForm, render_badge, render_change_link, signed_in_user
 from recognition.media.file_kind import PHOTO_SUFFIXES
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
@@ -56,24 +56,14 @@ class PhotosForm(forms.Form):
     )
 
 
-class ZipForm(forms.Form):
+class ZipForm(CourseForm):
+    no_course = gettext_lazy("All students")
+    course_help = gettext_lazy("Only students on the roster of this class get photos.")
     file = forms.FileField(
         label=gettext_lazy("Zip file"),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
         help_text=gettext_lazy("One folder of photos for each student, named after the student number or name."),
     )
-    course = forms.ModelChoiceField(
-        Course.objects.none(),
-        label=gettext_lazy("Class"),
-        required=False,
-        empty_label=gettext_lazy("All students"),
-        widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("Only students on the roster of this class get photos."),
-    )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
 
 
 def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:

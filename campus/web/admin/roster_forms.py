@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,13 +17,12 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campus.academics.models import Course
 from campus.academics.roster_checks import choose_number
 from campus.academics.roster_columns import FIELDS, guess_columns
 from campus.academics.roster_files import MAX_BYTES, MAX_HEADER_ROW, Table
 from campus.academics.roster_plan import DoubtfulRow, RosterPlan
-from campus.academics.selectors import courses_for
 from campus.common.encodings import ENCODINGS
+from campus.web.admin.base import CourseForm
 
 SEPARATOR_NAMES = {
     ",": gettext_lazy("comma"),
@@ -36,25 +35,15 @@ MAX_PAIRS = 200  # those beyond are decided for all
 MAX_CLASSES = 5
 
 
-class RosterForm(forms.Form):
+class RosterForm(CourseForm):
+    no_course = gettext_lazy("as in the file")
+    course_help = gettext_lazy("For rows without a class.")
     file = forms.FileField(
         label=gettext_lazy("CSV file or Excel workbook"),
         allow_empty_file=True,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx,.txt"}),
         help_text=gettext_lazy("One column is the student number. You see a preview first."),
     )
-    course = forms.ModelChoiceField(
-        Course.objects.none(),
-        label=gettext_lazy("Class"),
-        required=False,
-        empty_label=gettext_lazy("as in the file"),
-        widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy("For rows without a class."),
-    )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
@@ -190,20 +179,10 @@ def _describe_same_person(old: str, listed: str) -> str:
     return _("The same person: %(old)s becomes %(new)s") % {"old": old, "new": new}
 
 
-class ExportForm(forms.Form):
-    course = forms.ModelChoiceField(
-        Course.objects.none(),
-        label=gettext_lazy("Class"),
-        required=False,
-        empty_label=gettext_lazy("All students"),
-        widget=UnfoldAdminSelectWidget(),
-    )
+class ExportForm(CourseForm):
+    no_course = gettext_lazy("All students")
     kind = forms.ChoiceField(
         label=gettext_lazy("Format"),
         choices=[("xlsx", gettext_lazy("Excel workbook")), ("csv", "CSV")],
         widget=UnfoldAdminSelectWidget(),
     )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(request.user)  # type: ignore[attr-defined]

@@ -134,7 +134,7 @@ class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: i
 
 
 class StaffPasswordResetConfirmView(SuccessMessageMixin, PasswordResetConfirmView):  # type: ignore[type-arg]
-    """Where the letter's link leads. Who has a second step is still asked for it at the login."""
+    """Where the e-mail's link leads. Who has a second step is still asked for it at the login."""
 
     template_name = "web/password_reset_confirm.html"
     success_url = reverse_lazy("login")

@@ -53,7 +53,7 @@ def test_the_same_picture_packed_again_is_a_double() -> None:
     assert look_at(student, 1, vector(1)).state == "accepted"
     again = look_at(student, 1, vector(1), quality=40)
     assert again.state == "rejected"
-    assert "same picture as 1-90.jpg (likeness 0.9" in str(again.reason) or "likeness 1.00" in str(again.reason)
+    assert "same picture as 1-90.jpg (similarity 0.9" in str(again.reason) or "similarity 1.00" in str(again.reason)
     assert look_at(student, 2, vector(1)).state == "accepted", "another picture of the same face is welcome"
 
 

@@ -1,6 +1,6 @@
 """What the registrar's buttons do: each through its service, none by a mere link, every refusal as a sentence."""
 
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from openpyxl import load_workbook
 
 from campus.academics.models import Course, Enrolment
@@ -19,6 +20,7 @@ from campus.biometrics.photo_zip import process_photo_import
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
 from recognition.messages import Message
+from tests.campus import factories
 from tests.campus.biometrics.test_photo_import import zipped
 from tests.campus.web.admin_tools import Campus, add_photo, client_of, picture
 
@@ -246,6 +248,18 @@ def test_a_deleted_photo_leaves_no_file(
             registrar.post(reverse(address, args=[photo.pk if "photo" in address else student.pk]), form)
     assert not FacePhoto.objects.exists()
     assert not [path for path in paths if path.exists()]
+
+
+def test_a_new_enrolment_begins_with_the_term_unless_a_day_is_given(registrar: Client, campus: Campus) -> None:
+    course = factories.course()
+    first = factories.lecture(course, starts_at=timezone.now() - timedelta(days=20))
+    term_start = timezone.localtime(first.starts_at).date()
+    url = "/admin/academics/enrolment/add/"
+    assert f'value="{timezone.localdate().isoformat()}"' not in registrar.get(url).content.decode()
+    registrar.post(url, {"course": course.pk, "student": campus.ann.pk, "valid_from": "", "valid_to": ""})
+    registrar.post(url, {"course": course.pk, "student": campus.bob.pk, "valid_from": "2026-09-14", "valid_to": ""})
+    days = dict(Enrolment.objects.filter(course=course).values_list("student", "valid_from"))
+    assert days == {campus.ann.pk: term_start, campus.bob.pk: date(2026, 9, 14)}
 
 
 def test_the_first_day_of_many_enrolments_is_changed_at_once(registrar: Client, campus: Campus) -> None:
