@@ -67,7 +67,8 @@ def print_memory() -> None:
 
 def run(command: list[str | Path], **variables: str) -> Sample:
     """Run a program until it ends; its last line may be what `print_memory` prints."""
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "campus.settings.dev"} | variables
+    settings = {"DJANGO_SETTINGS_MODULE": "campus.settings.dev", "PYTHONDONTWRITEBYTECODE": ""}
+    environment = os.environ | settings | variables
     used, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, check=True, text=True, stdout=subprocess.PIPE)
     seconds, now = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
