@@ -21,7 +21,7 @@ from campus.attendance.models import Excuse, Report
 from campus.attendance.policy import policy_for
 from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
-from campus.attendance.selectors import lectures_without_recording
+from campus.attendance.selectors import held_lectures, lectures_without_recording
 from campus.common.errors import UserError
 from campus.common.storage import report_path
 from campus.recordings.models import Recording
@@ -72,13 +72,12 @@ def write_register_report(*, course: Course) -> Report:
 
 
 def find_lecture_report(*, lecture: Lecture) -> Report:
-    """The workbook of a lecture over all its recordings; it is written now where the roll was taken without any.
-
-    Raises UserError where there is nothing to write yet.
+    """The workbook of a lecture over all its recordings, if any; it is written now where there is none yet. Raises
+    UserError where nothing is known of any student.
     """
     if report := Report.objects.filter(lecture=lecture, recording=None).first():
         return report
-    if not lectures_without_recording().filter(pk=lecture.pk).exists():
+    if not held_lectures().filter(pk=lecture.pk).exists():
         raise UserError("There is no attendance to download yet. Mark the students, or upload a recording, first.")
     return write_lecture_report(lecture=lecture)
 

@@ -76,8 +76,8 @@ class LectureExportActions(Endpoint[Lecture]):
     )
     @action(detail=True, url_path=f"export/(?P<kind>{'|'.join([*LECTURE_EXPORTS, 'xlsx'])})")
     def export(self, request: Request, pk: str, kind: str) -> HttpResponse | FileResponse:
-        """Export the attendance of a lecture. The workbook is there once somebody is marked, or collected footage is
-        counted; an uploaded recording has its own, under /reports/.
+        """Export the attendance of a lecture. The workbook is over all its recordings, if any; the one of a single
+        recording is under /reports/.
         """
         lecture = self.get_object()
         if kind == "xlsx":

@@ -233,7 +233,7 @@ class TestLectures(Matrix):
     path, about = "lectures", "lecture"
     actions = [
         ("patch", "", {"title": "Loops again"}, 200),
-        *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle")),
+        *(("get", f"export/{kind}/", None, 200) for kind in ("csv", "pdf", "moodle", "xlsx")),
         ("post", "override/", {"records": [], "status": "late"}, 200),
         ("post", "roll/", {"marks": []}, 200),
         ("post", "roll/undo/", None, 400),  # nothing was changed

@@ -40,6 +40,7 @@ FILES = [
     ("register-file", "csv", "text/csv; charset=utf-8", b"\xef\xbb\xbf"),
     ("register-file", "pdf", "application/pdf", b"%PDF-"),
     ("register-file", "moodle", "application/zip", b"PK"),
+    ("lecture-file", "xlsx", "spreadsheetml.sheet", b"PK"),
     ("lecture-file", "csv", "text/csv; charset=utf-8", b"\xef\xbb\xbf"),
     ("lecture-file", "pdf", "application/pdf", b"%PDF-"),
     ("lecture-file", "moodle", "text/csv; charset=utf-8", b"idnumber,scantime,status"),
