@@ -31,9 +31,10 @@ from recognition.types import (
 
 _Match = tuple[Person, Identity]
 
-# The share of strangers who resemble a student as much. Whoever names an unknown person is warned below it: with
-# dlib's model and the 135 people by whom its tails were set, near and as in a simulated room, that was 5 % of right names where one enrolment photo is known and
-# at most 2 % where three are, and all but 0.4 to 5 % of wrong ones. (With 0.1: 1 %, none, and all but 2 to 16 %.)
+# The share of strangers who resemble a student as much. Whoever names an unknown person is warned below it: with dlib's
+# model and the 135 people by whom its tails were set, near and as in a simulated room, that was 5 % of right names
+# where one enrolment photo is known and at most 2 % where three are, and all but 0.4 to 5 % of wrong ones. (With 0.1:
+# 1 %, none, and all but 2 to 16 %.)
 RESEMBLANCE_FMR = 0.03
 TO_CONFIRM_FPIR_FACTOR = 10  # times the wanted rate of strangers: doubtful faces are put to a person up to this
 
