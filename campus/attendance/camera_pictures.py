@@ -1,11 +1,13 @@
-"""What a camera shows, and its recordings that were counted before its picture settings changed."""
+"""What a camera shows, by its latest recording or else a footage file, and its recordings that were counted before its
+picture settings changed.
+"""
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from campus.attendance.models import Snapshot
-from campus.attendance.snapshots import request_snapshot
-from campus.cctv.models import Camera
+from campus.attendance.snapshots import request_footage_snapshot, request_snapshot
+from campus.cctv.models import Camera, FootageFile
 from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, video_info
@@ -24,6 +26,15 @@ def request_previews(recording: Recording) -> list[Snapshot]:
     time = (clip.recording_start + clip.recording_end) / 2 if clip else recording.duration / 2
     return [
         request_snapshot(recording=recording, time=time, stream=number) for number, _ in enumerate(streams, start=1)
+    ]
+
+
+def request_footage_previews(footage_file: FootageFile) -> list[Snapshot]:
+    """A picture of each video stream of a footage file that is stored, in their order."""
+    info = video_info(footage_file)
+    return [
+        request_footage_snapshot(footage_file=footage_file, time=info.duration / 2, stream=number)
+        for number, _ in enumerate(info.streams, start=1)
     ]
 
 

@@ -25,6 +25,7 @@ from campus.attendance.statuses import (
     status_choices,
     status_label,
 )
+from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.recordings.models import Recording
 
@@ -357,7 +358,8 @@ class SignOff(models.Model):
 
 class Snapshot(jobs.LeasedJob):
     """A whole frame of a recording: the one at that time, as it counted, as evidence; or one of a video stream (1 is
-    the first) as it is in the file, from about that time, for people who choose how it is read.
+    the first) as it is in the file, from about that time, for people who choose how it is read. Of a camera whose
+    recordings are still to come, a footage file takes the place of the recording.
 
     A worker extracts it when somebody asks for it; it can always be extracted again.
     """
@@ -367,7 +369,8 @@ class Snapshot(jobs.LeasedJob):
         READY = "ready", _("ready")
         FAILED = "failed", _("failed")
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="snapshots")
+    recording = models.ForeignKey(Recording, null=True, on_delete=models.CASCADE, related_name="snapshots")
+    footage_file = models.ForeignKey(FootageFile, null=True, on_delete=models.CASCADE, related_name="snapshots")
     time = models.FloatField(_("second of the recording"))
     stream = models.PositiveSmallIntegerField(default=0, help_text="0: the frame as it counted.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -375,10 +378,17 @@ class Snapshot(jobs.LeasedJob):
 
     class Meta:
         ordering = ["recording", "time"]
-        constraints = [models.UniqueConstraint(fields=["recording", "time", "stream"], name="unique_snapshot_at_time")]
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "time", "stream"], name="unique_snapshot_at_time"),
+            models.UniqueConstraint(fields=["footage_file", "time", "stream"], name="unique_snapshot_of_footage"),
+            models.CheckConstraint(
+                condition=Q(recording=None, footage_file__isnull=False) | Q(recording__isnull=False, footage_file=None),
+                name="snapshot_of_recording_or_footage",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.time:.1f} s of {self.recording}"
+        return f"{self.time:.1f} s of {self.recording or self.footage_file}"
 
 
 class Report(models.Model):

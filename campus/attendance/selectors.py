@@ -28,6 +28,7 @@ from campus.biometrics.look_alikes import students_in_doubt
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.cctv.models import Collection as FootageCollection
+from campus.cctv.selectors import footage_files_for
 from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, gaps_in_files, processed_intervals, recordings_for
@@ -53,7 +54,7 @@ def unknown_people_for(user: AnyUser) -> QuerySet[UnknownPerson]:
 
 
 def snapshots_for(user: AnyUser) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(recording__in=recordings_for(user))
+    return Snapshot.objects.filter(Q(recording__in=recordings_for(user)) | Q(footage_file__in=footage_files_for(user)))
 
 
 def changes_for(user: AnyUser) -> QuerySet[AttendanceChange]:

@@ -1,12 +1,14 @@
 """Snapshots: whole frames of a recording as evidence. A worker extracts one when somebody asks for it."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.attendance.models import Snapshot
+from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.common.storage import delete_media, write_media
 from campus.recordings.models import Recording
@@ -17,16 +19,25 @@ SNAPSHOT_RETENTION = timedelta(days=7)
 def request_snapshot(*, recording: Recording, time: float, stream: int = 0) -> Snapshot:
     """The snapshot of that second of the recording, or of one of its streams as it is in the file; where there is none
     yet, a worker is asked for it."""
-    with transaction.atomic():
-        snapshot, created = Snapshot.objects.get_or_create(recording=recording, time=time, stream=stream)
-        if created:
-            jobs.SNAPSHOT.request(snapshot.pk)
+    return _request(recording=recording, time=time, stream=stream)
+
+
+def request_footage_snapshot(*, footage_file: FootageFile, time: float, stream: int) -> Snapshot:
+    """The same of one of the streams of a footage file."""
+    return _request(footage_file=footage_file, time=time, stream=stream)
+
+
+@transaction.atomic
+def _request(**fields: Any) -> Snapshot:
+    snapshot, created = Snapshot.objects.get_or_create(**fields)
+    if created:
+        jobs.SNAPSHOT.request(snapshot.pk)
     return snapshot
 
 
 def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:
     """Store the picture of a snapshot that the caller has claimed."""
-    name = f"snapshots/{snapshot.recording_id}/{snapshot.pk}.jpg"
+    name = f"snapshots/{snapshot.recording_id or snapshot.footage_file_id}/{snapshot.pk}.jpg"
     write_media(name, jpeg)
     jobs.finish(snapshot, Snapshot.State.READY, file=name)
 

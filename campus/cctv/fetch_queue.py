@@ -47,7 +47,7 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
             return queued
     due = source.footage_files.filter(state=FootageFile.State.RETRY, retry_at__lte=now).order_by("retry_at")
     retry_pks = list(due.values_list("pk", flat=True)[: free_slots - queued])
-    return queued + sum(_queue(pk, FootageFile.State.RETRY) for pk in retry_pks)
+    return queued + sum(queue_file(pk, FootageFile.State.RETRY) for pk in retry_pks)
 
 
 def _lectures_wanting_files(candidates: Iterable[Lecture], now: datetime) -> list[Lecture]:
@@ -62,7 +62,7 @@ def _lectures_wanting_files(candidates: Iterable[Lecture], now: datetime) -> lis
 def _queue_for_lecture(lecture: Lecture, pk: UUID, now: datetime) -> bool:
     collection = Collection.objects.filter(lecture=lecture)
     with transaction.atomic():
-        if not _queue(pk, FootageFile.State.DISCOVERED):
+        if not queue_file(pk, FootageFile.State.DISCOVERED):
             return False
         collection.filter(state=Collection.State.WAITING).update(state=Collection.State.COLLECTING)
         collection.filter(state__in=(Collection.State.COMPLETE, Collection.State.MISSING)).update(
@@ -76,7 +76,8 @@ def _queue_for_lecture(lecture: Lecture, pk: UUID, now: datetime) -> bool:
 
 
 @transaction.atomic
-def _queue(pk: UUID, from_state: FootageFile.State) -> bool:
+def queue_file(pk: UUID, from_state: FootageFile.State) -> bool:
+    """Have a file fetched. False: it is in another state than `from_state`."""
     queued = {"state": FootageFile.State.FETCHING, "retry_at": None, "note": "", **jobs.RESET_FIELDS}
     if not FootageFile.objects.filter(pk=pk, state=from_state).update(**queued):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -40,6 +40,12 @@ def collections_for(user: AnyUser) -> QuerySet[Collection]:
 
 def alarms_for(user: AnyUser) -> QuerySet[Alarm]:
     return Alarm.objects.all() if sees_everything(user) else Alarm.objects.none()
+
+
+def latest_stored_file(camera: Camera) -> FootageFile | None:
+    """The camera's latest footage file whose bytes are here."""
+    stored = camera.footage_files.filter(state=FootageFile.State.STORED).exclude(file="")
+    return stored.order_by(F("starts_at").desc(nulls_last=True), "path").first()
 
 
 def without_lecture(footage_files: QuerySet[FootageFile]) -> QuerySet[FootageFile]:

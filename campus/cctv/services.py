@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Lecture
 from campus.cctv import credentials
 from campus.cctv.clips import lectures_shown_by, update_recordings_of
-from campus.cctv.fetch_queue import MIN_COLLECTION_TIME, queue_wanted_files
+from campus.cctv.fetch_queue import MIN_COLLECTION_TIME, queue_file, queue_wanted_files
 from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
@@ -168,6 +169,20 @@ def restart_collection(*, collection: Collection, user: User | None = None) -> N
         note="",
     )
     log.info("lecture %s: collection restarted by user %s", collection.lecture_id, user and user.pk)
+
+
+def fetch_sample_file(*, camera: Camera, user: User | None = None) -> None:
+    """Fetch the camera's latest file although no lecture wants it, so that people see what the camera shows.
+
+    Raises UserError if there is none.
+    """
+    found = camera.footage_files.filter(state=FootageFile.State.DISCOVERED, fully_written=True)
+    latest = found.order_by(F("starts_at").desc(nulls_last=True), "path").first()
+    if latest is None:
+        raise UserError("No file of this camera has been found at its source yet. Wait for the next scan.")
+    with transaction.atomic():
+        if queue_file(latest.pk, FootageFile.State.DISCOVERED):
+            log.info("footage file %s: wanted as a sample by user %s", latest.pk, user and user.pk)
 
 
 @transaction.atomic

@@ -1,11 +1,14 @@
 """The picture shows what is chosen, in a real browser."""
 
+import os
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import finish_snapshot
+from campus.cctv.models import FootageFile
 from campus.common import jobs
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
@@ -15,6 +18,12 @@ from tests.e2e.conftest import SignIn, sees
 def extract_pictures() -> None:
     for snapshot in Snapshot.objects.filter(state=Snapshot.State.QUEUED):
         finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(300))
+
+
+def show(page: Page, name: str) -> None:
+    """A picture of the page, for who wants to look at it."""
+    if folder := os.environ.get("ROLLCALL_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def shows_choices(page: Page) -> None:
@@ -74,3 +83,21 @@ def test_a_registrar_sees_what_the_settings_of_a_camera_do(page: Page, world: Wo
     shows_choices(page)
     page.get_by_role("button", name="Save", exact=True).click()
     sees(page, "One recording was counted with other picture settings.")
+
+
+def test_a_registrar_sees_what_a_camera_shows_before_its_first_lecture(page: Page, world: World, sign_in: SignIn):
+    camera = factories.camera()
+    footage_file = factories.footage_file(camera, world.lecture.starts_at, 2, state="discovered", fully_written=True)
+    sign_in(world.registrar)
+    page.goto(reverse("admin:cctv_camera_change", args=[camera.pk]))
+    sees(page, "There is no picture yet.")
+    show(page, "camera_without_picture")
+    page.locator("a, button", has_text="Fetch a file for the picture").first.click()
+    page.locator("button[type=submit]", has_text="Fetch a file").last.click()
+    sees(page, "A file of this camera is being fetched.")
+    FootageFile.objects.filter(pk=footage_file.pk).update(state="stored")
+    sees(page, "The picture is being extracted.")
+    extract_pictures()
+    shows_choices(page)
+    show(page, "camera_picture_of_a_file")
+    sees(page, f"From {footage_file.path}.")

@@ -17,13 +17,16 @@ from campus.attendance.camera_pictures import (
     latest_recording,
     outdated_recordings,
     recount_outdated_recordings,
+    request_footage_previews,
     request_previews,
 )
 from campus.attendance.models import SignOff, Snapshot
+from campus.attendance.selectors import snapshots_for
 from campus.attendance.snapshots import request_snapshot
 from campus.cctv.clips import update_recordings_of
 from campus.cctv.models import Camera
-from campus.cctv.services import save_camera
+from campus.cctv.selectors import latest_stored_file
+from campus.cctv.services import fetch_sample_file, save_camera
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.recordings.models import Recording, Segment
@@ -182,6 +185,31 @@ def test_collected_footage_is_read_as_its_camera_is_set(squeezed: Path) -> None:
     assert (info.width, info.height, info.is_mirrored) == (160, 120, True)
     with pytest.raises(UserError, match="camera"):
         change_picture(recording=recording, user=None, rotation=90)
+
+
+def test_a_camera_is_seen_before_its_first_lecture(capture: Path, settings: Any) -> None:
+    camera = factories.camera()
+    assert latest_stored_file(camera) is None
+    with pytest.raises(UserError, match="No file of this camera"):
+        fetch_sample_file(camera=camera)
+    early, late = (
+        factories.footage_file(
+            camera, factories.STARTS + timedelta(hours=hours), state="discovered", fully_written=True
+        )
+        for hours in (0, 1)
+    )
+    fetch_sample_file(camera=camera)
+    assert list(camera.footage_files.filter(state="fetching")) == [late]
+    early.delete()
+
+    info = vision.probe(capture, None).to_json()
+    footage_file = factories.footage_file(camera, factories.STARTS, content=capture.read_bytes(), info=info)
+    assert latest_stored_file(camera) == footage_file
+    previews = request_footage_previews(footage_file)
+    assert [extracted(preview, settings).shape[1] for preview in previews] == [SLIDES[0], CAMERA[0]]
+    assert request_footage_previews(footage_file) == previews, "they are kept"
+    assert list(snapshots_for(factories.registrar())) == previews
+    assert not snapshots_for(factories.user()).exists()
 
 
 def test_recordings_are_counted_again_after_the_camera_was_set_differently(squeezed: Path) -> None:

@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('academics', '0001_initial'),
+        ('cctv', '0001_initial'),
         ('recordings', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -202,7 +203,8 @@ class Migration(migrations.Migration):
                 ('stream', models.PositiveSmallIntegerField(default=0, help_text='0: the frame as it counted.')),
                 ('state', models.CharField(choices=[('queued', 'being extracted'), ('ready', 'ready'), ('failed', 'failed')], default='queued', max_length=10)),
                 ('file', models.CharField(blank=True, max_length=200)),
-                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='recordings.recording')),
+                ('footage_file', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='cctv.footagefile')),
+                ('recording', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='recordings.recording')),
             ],
             options={
                 'ordering': ['recording', 'time'],
@@ -274,6 +276,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='snapshot',
             constraint=models.UniqueConstraint(fields=('recording', 'time', 'stream'), name='unique_snapshot_at_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='snapshot',
+            constraint=models.UniqueConstraint(fields=('footage_file', 'time', 'stream'), name='unique_snapshot_of_footage'),
+        ),
+        migrations.AddConstraint(
+            model_name='snapshot',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('footage_file__isnull', False), ('recording', None)), models.Q(('footage_file', None), ('recording__isnull', False)), _connector='OR'), name='snapshot_of_recording_or_footage'),
         ),
         migrations.AddConstraint(
             model_name='unknownperson',

@@ -16,11 +16,14 @@ from campus.attendance.camera_pictures import (
     latest_recording,
     outdated_recordings,
     recount_outdated_recordings,
+    request_footage_previews,
     request_previews,
 )
-from campus.cctv.models import Camera
-from campus.cctv.selectors import cameras_for
-from campus.cctv.services import save_camera
+from campus.cctv.fetching import UNFINISHED_STATES
+from campus.cctv.models import Camera, FootageFile, Source
+from campus.cctv.selectors import cameras_for, latest_stored_file
+from campus.cctv.services import fetch_sample_file, save_camera
+from campus.common.errors import UserError
 from campus.common.picture_settings import PICTURE_FIELDS
 from campus.web.admin.base import RegistrarAdmin, confirm_dialog, redirect_to_change, signed_in_user
 
@@ -37,7 +40,7 @@ class CameraAdmin(RegistrarAdmin):
         (gettext_lazy("Picture"), {"fields": ("previews", *PICTURE_FIELDS)}),
     )
     readonly_fields = ("source", "previews")
-    actions_detail = ("recount",)
+    actions_detail = ("recount", "fetch_sample")
 
     class Media:
         css = {"all": ("web/picture_settings.css",)}
@@ -56,7 +59,17 @@ class CameraAdmin(RegistrarAdmin):
     def previews(self, camera: Camera) -> SafeString:
         recording = latest_recording(camera)
         previews = request_previews(recording) if recording else []
-        return render_to_string("admin/rollcall/_camera_previews.html", {"recording": recording, "previews": previews})
+        footage_file = None if previews else latest_stored_file(camera)
+        if footage_file:
+            previews = request_footage_previews(footage_file)
+        context = {
+            "recording": recording,
+            "footage_file": footage_file,
+            "previews": previews,
+            "is_live": camera.source.kind == Source.Kind.RTSP,
+            "is_fetching": camera.footage_files.filter(state__in=UNFINISHED_STATES).exists(),
+        }
+        return render_to_string("admin/rollcall/_camera_previews.html", context)
 
     def save_model(self, request: HttpRequest, obj: Camera, form: Any, change: bool) -> None:
         save_camera(camera=obj)
@@ -69,6 +82,33 @@ class CameraAdmin(RegistrarAdmin):
                 outdated,
             )
             messages.info(request, text % {"n": outdated})
+
+    def has_sample_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        if not request.user.has_perm("cctv.change_camera"):
+            return False
+        camera = Camera.objects.filter(pk=object_id).first() if object_id else None  # type: ignore[misc]
+        if camera is None or camera.source.kind == Source.Kind.RTSP:
+            return False
+        return not camera.footage_files.filter(state__in=(*UNFINISHED_STATES, FootageFile.State.STORED)).exists()
+
+    @action(
+        description=gettext_lazy("Fetch a file for the picture"),
+        url_path="sample",
+        icon="download",
+        permissions=["sample"],
+        dialog=confirm_dialog(
+            gettext_lazy("Fetch a file for the picture?"),
+            gettext_lazy("The camera's latest file is fetched from its source, although no lecture needs it."),
+            gettext_lazy("Fetch a file"),
+        ),
+    )
+    def fetch_sample(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        camera = get_object_or_404(cameras_for(request.user), pk=object_id)
+        try:
+            fetch_sample_file(camera=camera, user=signed_in_user(request))
+        except UserError as error:
+            messages.error(request, str(error))
+        return redirect_to_change(request, Camera, object_id)
 
     def has_recount_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         if not request.user.has_perm("cctv.change_camera"):
