@@ -3,11 +3,12 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from recognition.annotate import FaceMark, Stretch, annotate_recording
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from recognition.errors import NoEnrolment, RecognitionError
@@ -19,7 +20,8 @@ from recognition.media.video import plan_segments, probe
 from recognition.messages import Message
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import SAMPLE_EVERY_SECONDS, check_enrolment_photos, choose_stream, process_segment
-from recognition.types import Crop, Interval, Presence, SegmentResult, UnknownPerson, VideoInfo
+from recognition.tracking.face_paths import collect_face_paths
+from recognition.types import Crop, FacePath, Interval, Presence, SegmentResult, UnknownPerson, VideoInfo
 from recognition.vectors import Floats
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class AttendanceResult:
     students: tuple[StudentAttendance, ...]
     unknown: tuple[UnknownPerson, ...]
     static_faces: tuple[UnknownPerson, ...]
+    face_paths: tuple[FacePath, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def duration(self) -> float:
@@ -113,6 +116,48 @@ class AttendanceResult:
         )
         write_lecture_workbook(Path(path), report)
 
+    def annotate(
+        self,
+        path: str | PathLike[str],
+        *,
+        blur_others: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        """Write the recording with a box around each face: a video as .mp4 without sound, a photo as .jpg or .png.
+
+        Green boxes have the names of those present, amber ones of those to be confirmed, with a question mark, and
+        blue ones the number that an unknown person has in the workbook. A name that no font of this machine can write
+        is replaced by its number in the list of students. With `blur_others` the faces of all who are not on the roster
+        are made unrecognisable, so far as they were found. `progress` is as in `take_attendance`.
+
+        Raises RecognitionError for another name, UnreadableRecording when the recording is not there any more, OSError.
+        """
+        paths: dict[str | int | None, list[FacePath]] = {}
+        for face in self.face_paths:
+            paths.setdefault(face.label if face.unknown is None else face.unknown, []).append(face)
+        marks = [FaceMark(paths=paths.get(None, []), is_blurred=blur_others)]
+        for number, student in enumerate(self.students, 1):
+            is_doubtful = student.status == "to confirm"
+            captions = (student.label, f"No. {number}")
+            marks.append(
+                FaceMark(
+                    paths=paths.get(student.label, []),
+                    captions=tuple(f"{caption}?" for caption in captions) if is_doubtful else captions,
+                    certainty="to confirm" if is_doubtful else "present",
+                )
+            )
+        for number in range(len(self.unknown) + len(self.static_faces)):
+            marks.append(
+                FaceMark(
+                    paths=paths.get(number, []),
+                    captions=(f"Unknown {number + 1}",),
+                    certainty="unknown" if number < len(self.unknown) else None,
+                    is_blurred=blur_others,
+                )
+            )
+        whole = Stretch(path=self.recording, info=self.info, start=0.0, end=self.duration, recording_start=0.0)
+        annotate_recording([whole], marks, Path(path), on_progress=progress)
+
 
 def take_attendance(
     recording: str | PathLike[str],
@@ -150,6 +195,7 @@ def take_attendance(
     >>> len(result.unknown)
     1
     >>> result.to_excel("lecture.xlsx")
+    >>> result.annotate("annotated.mp4")
     """
     if (people is None) == (gallery is None):
         raise ValueError("give either people or a gallery")
@@ -190,6 +236,7 @@ def take_attendance(
         students=tuple(_student(presence) for presence in attendance.presences),
         unknown=tuple(person for person in attendance.unknown if not person.is_static),
         static_faces=tuple(person for person in attendance.unknown if person.is_static),
+        face_paths=collect_face_paths(results, attendance),
     )
 
 

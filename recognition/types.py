@@ -4,7 +4,7 @@ Times are in seconds from the start of the recording, boxes in pixels of the upr
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -236,8 +236,8 @@ class Presence:
     of the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first. `to_confirm`: the
     evidence is too weak for `present`, but a person should look at it; never together with `present`. Then `runner_up`
     is the label of the student whom the face resembles next, where the gallery has another one. `face_positions`
-    has one time and box for each time that the face was followed. Who is not `recognisable` is unknown to the gallery,
-    and could not have been found.
+    has one time and box for each time that the face was followed, and `tracks` are these. Who is not `recognisable` is
+    unknown to the gallery, and could not have been found.
     """
 
     label: str
@@ -251,6 +251,7 @@ class Presence:
     to_confirm: bool = False
     runner_up: str | None = None
     face_positions: tuple[FacePosition, ...] = ()
+    tracks: tuple[Track, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,8 +260,8 @@ class UnknownPerson:
 
     `is_static`: a portrait, a poster or a face on a screen, which never moved in the whole recording; it counts as
     nobody, whomever it resembles. `override_key` is that of the override that applies to this face, "" where there is
-    none. `face_positions` is as in `Presence`. `resembles` has the labels of the students whom the face resembles more
-    than most strangers do, the most similar first.
+    none. `face_positions` and `tracks` are as in `Presence`. `resembles` has the labels of the students whom the face
+    resembles more than most strangers do, the most similar first.
     """
 
     intervals: tuple[Interval, ...]
@@ -270,6 +271,21 @@ class UnknownPerson:
     override_key: str = ""
     face_positions: tuple[FacePosition, ...] = ()
     resembles: tuple[str, ...] = ()
+    tracks: tuple[Track, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FacePath:
+    """Where a face was while it was followed: `times` (n,) in seconds, ascending, and `boxes` (n, 4).
+
+    It is that of the student with `label`, or of number `unknown` (from 0) of the attendance's unknown people. Where
+    both are None, it was seen too shortly to count as anybody.
+    """
+
+    times: NDArray[np.float64]
+    boxes: NDArray[np.float32]
+    label: str | None = None
+    unknown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

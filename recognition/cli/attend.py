@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from recognition.annotate import check_output_name
 from recognition.attendance import STATUS_LABELS, AttendanceResult, take_attendance
 from recognition.cli.enrol import add_people_options, enrol_with_progress
 from recognition.cli.models import chosen_runtime, load_chosen_embedder
@@ -54,11 +55,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     attend.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     attend.add_argument("--excel", type=Path, metavar="FILE", help="write the result as a workbook")
+    attend.add_argument(
+        "--annotated",
+        type=Path,
+        metavar="FILE",
+        help="write the recording with a box and a name around each face: .mp4, or .jpg or .png for a photo",
+    )
+    attend.add_argument("--blur-others", action="store_true", help="in it, make the faces of all others unrecognisable")
 
 
 def run(options: argparse.Namespace) -> int:
     # An unreadable recording is refused before minutes are spent on photos.
     info = probe(options.recording)
+    if options.annotated:
+        check_output_name(options.annotated, is_photo=info.is_photo)
     gallery = Gallery.load(options.gallery) if options.gallery else None
     embedder = load_chosen_embedder(
         options.embedder or (gallery.embedder if gallery else DEFAULT_EMBEDDER), options.weights
@@ -78,14 +88,21 @@ def run(options: argparse.Namespace) -> int:
             progress=lambda share: bar.update(round(share * bar.total) - bar.n),
         )
         bar.update(bar.total - bar.n)
+    took = time.monotonic() - began
     if options.json:
         options.json.write_text(result.to_json())
     if options.excel:
         result.to_excel(options.excel)
+    if options.annotated:
+        with tqdm(total=100, desc="Drawing", unit="%") as bar:
+            result.annotate(
+                options.annotated,
+                blur_others=options.blur_others,
+                progress=lambda share: bar.update(round(100 * share) - bar.n),
+            )
     for line in format_table(result):
         print(line)
     if not info.is_photo:
-        took = time.monotonic() - began
         print(f"{info.duration:.0f} s of video in {took:.1f} s: {info.duration / took:.1f} x real time")
     return 0
 

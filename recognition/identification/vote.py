@@ -150,6 +150,7 @@ def _presence(
         to_confirm=not is_certain,
         runner_up=None if is_certain else best.runner_up,
         face_positions=tuple(person.face_position for person in people),
+        tracks=tuple(track for person in people for track in person.tracks),
     )
 
 
@@ -164,6 +165,7 @@ def _unknown_person(
         is_static=is_static,
         override_key=override_key,
         face_positions=tuple(person.face_position for person in people),
+        tracks=tuple(track for person in people for track in person.tracks),
         resembles=_resembled_students(people, gallery),
     )
 

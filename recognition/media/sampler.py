@@ -29,7 +29,8 @@ class Sampler:
         self.decoded_pictures = 0  # of the present group
         self.latest: tuple[float, Any] | None = None  # the picture of a far group that waits for the next one's time
         self.was_reached = self.was_tried = self.was_decoded = False  # any packet of the segment
-        video.limit_decoding(ALL_PICTURES if info.counts_pictures else REFERENCES_ONLY)
+        needs_all = info.counts_pictures or every < 2 * self.picture_seconds
+        video.limit_decoding(ALL_PICTURES if needs_all else REFERENCES_ONLY)
 
     @property
     def found_nothing(self) -> bool:

@@ -117,7 +117,7 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
     The recording is divided into cells of `every` seconds around 0, `every`, 2 `every`, ...; the last picture of each
     cell is taken, by the segment that it lies in. So all segments together give what the whole recording would. Where
     key frames are hardly farther apart than `every`, only they are looked at; where they are farther, every picture
-    that others are built on.
+    that others are built on; where `every` is hardly longer than a picture, all of them.
 
     What is damaged is left out. Raises UnreadableRecording if nothing of the segment can be read.
     """

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pytest
+from PIL import Image
 
 from recognition.__main__ import main
+from recognition.annotate import COLOURS
 from recognition.attendance import Status, StudentAttendance
 from recognition.cli.attend import format_table
 from recognition.types import Interval
@@ -161,6 +164,20 @@ def test_a_bad_recording_is_a_sentence_and_an_exit_code(
     error = capsys.readouterr().err
     assert sentence in error
     assert "Traceback" not in error
+
+
+def test_an_annotated_recording_needs_a_fitting_name(
+    people: Path, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, drawn = str(shared_data / "people" / "Tony_Blair" / "12.jpg"), tmp_path / "seen.png"
+    assert main(["attend", photo, "--people", str(people), "--annotated", str(tmp_path / "seen.mp4")]) == 1
+    assert "Choose a name that ends in .jpg" in capsys.readouterr().err
+    assert main(["attend", photo, "--people", str(people), "--enrol", "3", "--annotated", str(drawn)]) == 0
+    with Image.open(drawn) as image, Image.open(photo) as before:
+        assert image.size == before.size
+        green = COLOURS["present"]
+        assert (np.asarray(image) == green).all(axis=2).sum() > 100
+        assert not (np.asarray(before) == green).all(axis=2).any()
 
 
 def test_people_that_can_t_be_used_are_a_sentence(
