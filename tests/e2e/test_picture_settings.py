@@ -12,10 +12,12 @@ from campus.cctv.models import FootageFile
 from campus.common import jobs
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
-from tests.e2e.conftest import SignIn, sees
+from tests.e2e.conftest import SignIn, sees, until
 
 
-def extract_pictures() -> None:
+def extract_pictures(page: Page) -> None:
+    """As a worker does, when the page has asked for them."""
+    until(page, Snapshot.objects.filter(state=Snapshot.State.QUEUED).exists)
     for snapshot in Snapshot.objects.filter(state=Snapshot.State.QUEUED):
         finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(300))
 
@@ -50,7 +52,7 @@ def test_a_lecturer_sees_what_the_settings_of_a_recording_do(page: Page, world: 
     page.get_by_role("link", name="Picture settings").click()
     sees(page, "The picture is being extracted.")
     page.get_by_label("Shape").select_option("4:3")
-    extract_pictures()
+    extract_pictures(page)
     expect(page.locator(".preview img")).to_be_visible()
     expect(page.get_by_label("Shape")).to_have_value("4:3")
     shows_choices(page)
@@ -63,7 +65,7 @@ def test_a_lecturer_uses_the_other_stream(page: Page, world: World, sign_in: Sig
     world.recording.save()
     sign_in(world.own)
     page.goto(reverse("recording", args=[world.recording.pk]))
-    extract_pictures()
+    extract_pictures(page)
     expect(page.get_by_alt_text("A picture of stream 2")).to_be_visible()
     page.get_by_role("button", name="Use this one").click()
     sees(page, "Attendance is being taken again.")
@@ -79,7 +81,7 @@ def test_a_registrar_sees_what_the_settings_of_a_camera_do(page: Page, world: Wo
     world.recording.clips.create(footage_file=footage_file, start=0, end=120, recording_start=0)
     sign_in(world.registrar)
     page.goto(reverse("admin:cctv_camera_change", args=[camera.pk]))
-    extract_pictures()
+    extract_pictures(page)
     shows_choices(page)
     page.get_by_role("button", name="Save", exact=True).click()
     sees(page, "One recording was counted with other picture settings.")

@@ -52,6 +52,7 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     sees(page, "2 new")
     usable(page)
     page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/admin/academics/student/")
     sees(page, "2 new, 0 changed")
     student = Student.objects.get(number="X1")
     assert student.name == "Zoë Åberg"
@@ -102,6 +103,7 @@ def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(regist
     sees(page, "More than a tenth of a class would leave")
     page.get_by_label("1 of 2 students leave CS101").check()
     page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/admin/academics/student/")
     sees(page, "0 new, 1 changed, 1 ended")
     student.refresh_from_db()
     assert student.number == "0001234"

@@ -39,7 +39,7 @@ def test_another_worker_resumes_the_fetch_of_a_killed_one(
     source = factories.source(
         pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4",
         secret=encrypt(server.password),
-        max_kib_per_second=512,
+        max_kib_per_second=128,
         state=Source.State.SCANNING,
         **server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {}),
     )
