@@ -65,7 +65,7 @@ def test_a_series_that_is_moved_as_a_whole_moves_its_lectures(course: Course):
     assert take(ics(later), complete=True) == {EntryChange.SAME: 3}
 
 
-def test_an_event_that_becomes_the_first_of_several_is_still_the_same_lecture(course: Course):
+def test_the_first_of_several_stays_the_same_lecture(course: Course):
     take(ics(single("a", "20990302T090000Z")))
     both = ics(single("a", "20990302T090000Z"), single("a", "20990309T090000Z"))
     assert take(both, complete=True) == {EntryChange.SAME: 1, EntryChange.NEW: 1}
@@ -97,7 +97,7 @@ def test_what_a_person_changed_or_recorded_here_stays(course: Course):
     assert set(course.lectures.values_list("starts_at", flat=True)) == {by_hand.starts_at, recorded.starts_at}
 
 
-def test_what_is_gone_from_the_calendar_is_cancelled_and_comes_back_with_it(course: Course):
+def test_what_is_gone_is_cancelled_and_comes_back(course: Course):
     take(ics(WEEKLY, single("a", "20990401T080000Z")))
     less = ics([*WEEKLY, "EXDATE;TZID=Europe/Berlin:20990330T091500"])
     assert take(less) == {EntryChange.SAME: 2}
@@ -113,7 +113,7 @@ def test_what_is_gone_from_the_calendar_is_cancelled_and_comes_back_with_it(cour
     assert not course.lectures.filter(cancelled=True).exists()
 
 
-def test_what_people_did_here_is_over_or_came_from_elsewhere_is_not_gone(course: Course):
+def test_what_is_over_or_of_others_is_not_gone(course: Course):
     take(ics(*(single(uid, f"209903{day}T090000Z") for uid, day in (("a", 23), ("b", 24), ("c", 25), ("d", 26)))))
     by_hand, recorded, over, _found = course.lectures.order_by("starts_at")
     change_lecture(lecture=by_hand, starts_at=by_hand.starts_at, ends_at=by_hand.ends_at, title="Mine", room=None)

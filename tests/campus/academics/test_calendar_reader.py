@@ -87,7 +87,7 @@ def test_a_change_of_one_day_and_all_after_it_moves_them_all():
     assert [entry.uid for entry in changed] == [entry.uid for entry in plain]
 
 
-def test_a_day_that_a_change_names_without_its_time_is_the_one_that_moves():
+def test_a_change_may_name_its_day_without_the_time():
     moved = [WEEKLY[0], "RECURRENCE-ID;VALUE=DATE:20990330", "DTSTART:20990331T120000Z", "DURATION:PT1H"]
     assert [starts.day for starts in starts_of(read_calendar(ics(WEEKLY, moved)))] == [23, 31, 6]
 
@@ -107,7 +107,7 @@ def test_what_repeats_without_an_end_does_so_to_the_end_of_the_term():
 
 
 @pytest.mark.parametrize("rule", ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TU", "FREQ=MONTHLY;BYMONTHDAY=1,-1,5"])
-def test_what_repeats_until_a_day_that_nobody_means_takes_no_time(rule: str):
+def test_a_far_end_takes_no_time(rule: str):
     event = [*single("a", "20000323T090000Z"), f"RRULE:{rule}"]
     began = clock.monotonic()
     (refused,) = read_calendar(ics(event), until=date.max)
@@ -137,7 +137,7 @@ def test_many_times_and_lines_take_no_time():
     assert clock.monotonic() - began < 10
 
 
-def test_days_that_fall_out_are_moved_or_come_besides_are_as_the_calendar_says():
+def test_days_fall_out_move_and_come_besides():
     changed = [*WEEKLY, "EXDATE;TZID=Europe/Berlin:20990323T091500", "RDATE;TZID=Europe/Berlin:20990325T160000"]
     moved = [
         WEEKLY[0],
@@ -154,7 +154,7 @@ def test_days_that_fall_out_are_moved_or_come_besides_are_as_the_calendar_says()
     }
 
 
-def test_a_time_without_a_zone_is_the_institutions_and_windows_names_are_known(settings):
+def test_zones_are_the_institutions_or_known_by_many_names(settings):
     settings.TIME_ZONE = "Europe/Berlin"
     floating = single("a", "20990623T091500")
     windows = ["UID:b", "DTSTART;TZID=W. Europe Standard Time:20990623T091500", "DURATION:PT1H"]
@@ -196,13 +196,13 @@ def test_a_calendars_own_zone_is_that_of_times_without_one():
     assert starts_of(read_calendar(calendar)) == [datetime(2099, 3, 23, 0, 15, tzinfo=UTC)]
 
 
-def test_in_a_calendar_with_a_zone_what_repeats_in_utc_stays_at_its_time_on_the_wall():
+def test_what_repeats_in_utc_stays_at_its_time_on_the_wall():
     weekly = ics([*single("a", "20990323T081500Z"), "RRULE:FREQ=WEEKLY;COUNT=2"])
     calendar = weekly.replace(b"VERSION", b"X-WR-TIMEZONE:Europe/Berlin\r\nVERSION")
     assert [starts.hour for starts in starts_of(read_calendar(calendar))] == [8, 7]  # summer time begins in between
 
 
-def test_a_zone_that_the_file_describes_is_the_institutions_where_it_has_its_offsets(settings):
+def test_a_described_zone_is_ours_if_its_offsets_are(settings):
     zone = (
         "BEGIN:VTIMEZONE\r\nTZID:Customized Time Zone\r\n"
         "BEGIN:STANDARD\r\nDTSTART:16010101T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\n"
@@ -247,7 +247,7 @@ def test_a_zone_that_the_file_describes_is_the_institutions_where_it_has_its_off
         ([*single("a", "20980323T090000Z"), "DTSTART:20980324T090000Z"], "twice"),
     ],
 )
-def test_an_event_that_is_no_lecture_says_why_and_the_others_are_taken(event: list[str], why: str):
+def test_an_event_that_is_no_lecture_says_why(event: list[str], why: str):
     began = clock.monotonic()
     wrong, right = read_calendar(ics(event, single("b", "20990401T080000Z")))
     assert re.search(why, wrong.problem), wrong.problem

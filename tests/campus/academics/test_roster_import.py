@@ -2,79 +2,28 @@
 leaves again."""
 
 import re
-import string
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
-from hypothesis import given
-from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from campus.academics import roster_files as roster
 from campus.academics.models import Course, Enrolment, Lecture, Student
-from campus.academics.roster_checks import is_other_name
 from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_import import import_roster
-from campus.academics.roster_plan import RosterPlan, plan_roster
+from campus.academics.roster_plan import plan_roster
 from campus.common.errors import UserError
 from tests.campus import factories
+from tests.campus.academics.rosters import HEADER, IMPORT, confirm, do_import, plan_of, preview, upload, workbook
 from tests.campus.web.admin_tools import client_of
 
 pytestmark = pytest.mark.django_db
-HEADER = "number,name,email,guardian_phone,class,from,to\n"
-IMPORT = "/admin/academics/student/import/"
-
-
-def upload(client: Client, content: bytes, **fields: Any) -> Any:
-    return client.post(IMPORT, {"file": SimpleUploadedFile("roster", content), **fields})
-
-
-def preview(client: Client, content: bytes, **fields: Any) -> tuple[str, RosterPlan]:
-    """Returns the preview's address and what it says."""
-    address = upload(client, content, **fields).url
-    return address, client.get(address).context["plan"]
-
-
-def confirm(client: Client, address: str, **fields: str) -> None:
-    assert client.post(address, fields)["Location"] == "/admin/academics/student/"
-
-
-def plan_of(content: bytes, course: Course | None = None, **decisions: Any) -> RosterPlan:
-    table = roster.read_table(content)
-    return plan_roster(table, guess_columns(table.headers), course, **decisions)
-
-
-def do_import(content: bytes, course: Course | None = None, **decisions: Any) -> list[int]:
-    """How many were new, changed, and as they were."""
-    table = roster.read_table(content)
-    plan = import_roster(table=table, columns=guess_columns(table.headers), course=course, **decisions)
-    return [len(plan.new), len(plan.changed), plan.unchanged]
-
-
-def workbook(*rows: Sequence[object]) -> bytes:
-    book, content = Workbook(), BytesIO()
-    for row in rows:
-        book.active.append(row)
-    book.save(content)
-    return content.getvalue()
-
-
-@pytest.fixture
-def registrar(db: None) -> Client:
-    return client_of("registrar", registrar=True)
-
-
-@pytest.fixture
-def course(db: None) -> Course:
-    return Course.objects.create(code="CS101", name="Computing")
 
 
 def test_preview_changes_nothing_and_confirming_enrols(registrar: Client, course: Course) -> None:
@@ -96,7 +45,7 @@ def test_preview_changes_nothing_and_confirming_enrols(registrar: Client, course
     assert course.gallery_outdated_at, "the class may need another gallery"
 
 
-def test_the_same_file_again_changes_nothing_and_a_changed_row_updates(course: Course) -> None:
+def test_importing_again_writes_what_changed(course: Course) -> None:
     content = (HEADER + "007,Ann,,,CS101,,\n").encode()
     assert do_import(content) == [1, 0, 0]
     assert do_import(content) == [0, 0, 1]
@@ -121,9 +70,7 @@ def test_a_student_may_stand_in_several_classes_in_one_file(course: Course) -> N
     assert Enrolment.objects.count() == 2
 
 
-def test_who_is_not_in_the_file_is_named_and_leaves_when_the_file_is_the_whole_roster(
-    registrar: Client, course: Course
-) -> None:
+def test_who_is_missing_from_a_whole_roster_leaves(registrar: Client, course: Course) -> None:
     other = Course.objects.create(code="MA1", name="Maths")
     do_import(b"number,name,class,from\n1,Ann,CS101,2026-01-01\n2,Bob,CS101,2026-01-01\n3,Cy,MA1,2026-01-01\n")
     guest = Student.objects.create(number="G1", name="Guest", guest=True)
@@ -180,9 +127,7 @@ def test_columns_are_recognised_or_chosen(registrar: Client, course: Course) -> 
         ("1,Anna,,,,,", "Row 2 says something else"),
     ],
 )
-def test_a_wrong_row_is_named_and_nothing_of_the_file_is_imported(
-    registrar: Client, course: Course, row: str, sentence: str
-) -> None:
+def test_with_a_wrong_row_nothing_is_imported(registrar: Client, course: Course, row: str, sentence: str) -> None:
     address, plan = preview(registrar, (HEADER + "1,Ann,,,CS101,,\n" + row + "\n").encode())
     (wrong,) = plan.errors
     assert wrong.line == 3, "as the spreadsheet counts"
@@ -192,7 +137,7 @@ def test_a_wrong_row_is_named_and_nothing_of_the_file_is_imported(
     assert not Student.objects.exists()
 
 
-def test_numbers_and_dates_of_a_workbook_are_read_as_people_see_them(course: Course) -> None:
+def test_a_workbook_is_read_as_people_see_it(course: Course) -> None:
     header = ["Number", "name", "guardian_phone", "class", "from", "unknown column"]
     do_import(
         workbook(header, [12345.0, "Ann", 447700900000, "CS101", date(2026, 9, 1), "x"], ["007", "Bob", "+44", None])
@@ -249,7 +194,7 @@ def test_what_leaves_comes_back_the_same_and_is_no_formula(registrar: Client, co
     assert len(only.splitlines()) == 2
 
 
-def test_a_preview_is_imported_once_and_is_its_owner_s_alone(registrar: Client, course: Course) -> None:
+def test_a_preview_is_its_owners_and_imported_once(registrar: Client, course: Course) -> None:
     address, _ = preview(registrar, b"number,name\n1,Ann\n")
     stranger = client_of("second", registrar=True)
     assert stranger.get(address)["Location"] == IMPORT
@@ -266,9 +211,7 @@ def test_only_registrars_import_and_export(registrar: Client) -> None:
         assert re.match("/admin/login/", lecturer.post(page)["Location"])
 
 
-def test_ten_thousand_rows_ask_the_database_a_few_times_only(
-    course: Course, django_assert_max_num_queries: Any
-) -> None:
+def test_ten_thousand_rows_take_few_queries(course: Course, django_assert_max_num_queries: Any) -> None:
     rows = "\n".join(f"{number},Student {number},s{number}@x.org,,CS101,," for number in range(10_000))
     table = roster.read_table((HEADER + rows).encode())
     columns = guess_columns(table.headers)
@@ -284,177 +227,6 @@ def test_a_tenth_of_a_class_may_leave_without_a_question(course: Course) -> None
     assert not plan_of("\n".join(["number,name,class", *rows[:9]]).encode()).large_departures
     (departure,) = plan_of("\n".join(["number,name,class", *rows[:8]]).encode()).large_departures
     assert (departure.course, departure.leaving, departure.enrolled) == (course, 2, 10)
-
-
-@pytest.fixture
-def ann(course: Course) -> Student:
-    student = Student.objects.create(number="1001", name="Ann Lee", email="ann@x.org")
-    Enrolment.objects.create(course=course, student=student, valid_from=date(2026, 9, 1))
-    return student
-
-
-@pytest.mark.parametrize(
-    "number",
-    [
-        "\u200b1001",
-        "1001\u200e",
-        "10\u00a001",
-        "1001.0",
-        "'1001",
-        "\u0661\u0660\u0660\u0661",
-        "\uff11\uff10\uff10\uff11",
-    ],
-)
-def test_a_number_is_the_same_however_it_is_written(ann: Student, course: Course, number: str) -> None:
-    content = f"number,name\n{number},Ann\u00a0Lee\u200b\n".encode()
-    assert do_import(content, course, complete=True) == [0, 0, 1]
-    assert Student.objects.get().number == "1001"
-
-
-def test_what_is_stored_has_no_invisible_characters(course: Course) -> None:
-    do_import("number,name,email\n\u200b7\u200e,Ann\u00a0Lee\ufeff,ann@x.org\u200b\n".encode())
-    student = Student.objects.get()
-    assert (student.number, student.name, student.email) == ("7", "Ann Lee", "ann@x.org")
-
-
-@pytest.mark.parametrize(("case_sensitive", "new"), [(False, 0), (True, 1)])
-def test_capitals_of_numbers_matter_where_the_institution_says_so(
-    settings: Any, course: Course, case_sensitive: bool, new: int
-) -> None:
-    settings.STUDENT_NUMBERS_CASE_SENSITIVE = case_sensitive
-    Student.objects.create(number="m5001", name="Ann")
-    assert len(plan_of(b"number,name\nM5001,Bea\n").new) == new
-
-
-@pytest.mark.parametrize(
-    "row", ["0001234,Ánn Lee,", "0001234,lee  ANN,", '0001234,"Lee, Ann",', "0001234,Annie,ANN@x.org"]
-)
-def test_a_new_number_of_an_existing_name_or_address_asks_first(ann: Student, course: Course, row: str) -> None:
-    content = f"number,name,email\n{row}\n".encode()
-    (question,) = plan_of(content, course).undecided
-    assert (question.line, question.student.number, question.existing) == (2, "0001234", [ann])
-    with pytest.raises(UserError, match="same person"):
-        do_import(content, course)
-    assert Student.objects.count() == 1
-
-
-@pytest.mark.parametrize(("old", "listed", "kept"), [("0001234", "1234", "0001234"), ("1234", "0001234", "0001234")])
-def test_zeros_that_a_program_has_dropped_are_kept(course: Course, old: str, listed: str, kept: str) -> None:
-    student = Student.objects.create(number=old, name="Ann Lee")
-    content = f"number,name\n{listed},A. Lee\n".encode()
-    assert [row.existing for row in plan_of(content, course).undecided] == [[student]]
-    do_import(content, course, same_people={listed: student.pk})
-    student.refresh_from_db()
-    assert (student.number, student.name) == (kept, "A. Lee")
-    assert course.students.get() == student
-
-
-def test_long_numbers_that_all_end_in_zeros_were_rounded(course: Course) -> None:
-    rows = "".join(f"123456789012{n}00,Student {n}\n" for n in range(100, 105))
-    rounded = plan_of(f"number,name\n{rows}".encode())
-    assert len(rounded.errors) == 5
-    assert "rounded" in rounded.errors[0].reasons[0]
-    exact = plan_of(f"number,name\n{rows}12345678901231001,Ann\n".encode())
-    assert not exact.errors
-
-
-def test_the_same_person_keeps_everything_and_gets_the_new_number(ann: Student, course: Course) -> None:
-    content = b"number,name,class\n0001234,Ann Lee,CS101\n"
-    assert do_import(content, complete=True, same_people={"0001234": ann.pk}) == [0, 1, 0]
-    assert Student.objects.get().number == "0001234"
-    assert Student.objects.get(number_key="0001234") == ann
-    assert Enrolment.objects.get().valid_to is None
-    assert do_import(content) == [0, 0, 1], "nothing is asked again"
-
-
-def test_two_people_of_one_name_are_two_students(ann: Student, course: Course) -> None:
-    assert do_import(b"number,name\n2002,Ann Lee\n", course, same_people={"2002": None}) == [1, 0, 0]
-    assert set(Student.objects.values_list("number", flat=True)) == {"1001", "2002"}
-    assert not plan_of(b"number,name\n1001,Ann Lee\n2002,Ann Lee\n3003,Ann Lee\n").undecided, "the file has them all"
-
-
-def test_a_known_number_with_quite_another_name_asks_first(ann: Student, course: Course) -> None:
-    content = b"number,name,email\n1001,Tom Berg,tom@x.org\n"
-    (question,) = plan_of(content, course).undecided
-    assert [student.name for student in question.existing] == ["Ann Lee"]
-    assert (question.line, question.student.name, question.has_known_number) == (2, "Tom Berg", True)
-    with pytest.raises(UserError, match="same person"):
-        do_import(content, course)
-    (error,) = plan_of(content, course, same_people={"1001": None}).errors
-    assert error.reasons == ["1001 is the number of Ann Lee. Correct it, or say that it is the same person."]
-    assert Student.objects.get().name == "Ann Lee"
-    do_import(content, course, same_people={"1001": ann.pk})
-    assert Student.objects.get().name == "Tom Berg"
-    assert not plan_of(content, course, same_people={"1001": None}).errors, "importing it again changes nothing"
-
-
-def test_two_whose_numbers_were_swapped_are_both_asked_about(ann: Student, course: Course) -> None:
-    Student.objects.create(number="1002", name="Bob Roe")
-    questions = plan_of(b"number,name\n1002,Ann Lee\n1001,Bob Roe\n", course).undecided
-    assert [question.existing[0].name for question in questions] == ["Bob Roe", "Ann Lee"]
-
-
-@pytest.mark.parametrize(
-    "name", ["Ánn Lee", "LEE, Ann", "Lee Ann", "Ann Maria Lee", "Ann Roth", "A. Roth", "An Lee", "Anna Lehe"]
-)
-def test_another_spelling_of_a_name_is_a_change_like_any_other(ann: Student, course: Course, name: str) -> None:
-    plan = plan_of(f'number,name\n1001,"{name}"\n'.encode(), course)
-    assert not plan.undecided
-    assert not plan.errors
-
-
-def test_who_keeps_the_address_is_the_same_person(ann: Student, course: Course) -> None:
-    assert not plan_of(f"number,name,email\n1001,Tom Berg,{ann.email.upper()}\n".encode(), course).undecided
-
-
-@given(words=st.lists(st.text(string.ascii_letters, min_size=1), min_size=1, max_size=4), data=st.data())
-def test_the_order_of_a_name_and_words_left_out_do_not_matter(words: list[str], data: st.DataObject) -> None:
-    other = data.draw(st.permutations(words))
-    fewer = other[: data.draw(st.integers(1, len(other)))]
-    assert not is_other_name(" ".join(words), " ".join(fewer))
-    assert not is_other_name(" ".join(fewer), " ".join(words))
-
-
-def test_a_guest_becomes_the_student(course: Course) -> None:
-    guest = Student.objects.create(number="guest-1", name="Ann Lee", guest=True)
-    do_import(b"number,name\n1001,Ann Lee\n", course, same_people={"1001": guest.pk})
-    guest.refresh_from_db()
-    assert (guest.number, guest.guest) == ("1001", False)
-
-
-def test_an_existing_student_gets_one_new_number_only(ann: Student, course: Course) -> None:
-    both = plan_of(b"number,name\n2,Ann Lee\n3,Ann Lee\n", same_people={"2": ann.pk, "3": ann.pk})
-    assert [error.line for error in both.errors] == [3]
-    assert plan_of(b"number,name\n2,Ann Lee\n", same_people={"2": 999}).errors
-    assert plan_of(b"number,name\n1001,Ann Lee\n2,Ann Lee\n", same_people={"2": ann.pk}).errors
-
-
-def test_the_preview_shows_pairs_side_by_side_and_does_what_is_chosen(
-    registrar: Client, ann: Student, course: Course
-) -> None:
-    Student.objects.create(number="5", name="Bob Roe")
-    content = b"number,name,class\n0001234,Ann Lee,CS101\n6,Bob Roe,CS101\n"
-    address, _ = preview(registrar, content)
-    page = registrar.get(address).content.decode()
-    for text in ("Exists already", "In the file, row 2", "1001 becomes 0001234", "Two people", "ann@x.org"):
-        assert text in page
-    assert "Choose for each" in registrar.post(address, {"person_2": str(ann.pk)}).content.decode()
-    assert Student.objects.count() == 2
-    confirm(registrar, address, person_2=str(ann.pk), person_3="other")
-    assert set(Student.objects.values_list("number", "name")) == {
-        ("0001234", "Ann Lee"),
-        ("5", "Bob Roe"),
-        ("6", "Bob Roe"),
-    }
-
-
-def test_one_answer_for_all_pairs(registrar: Client, ann: Student, course: Course) -> None:
-    bob = Student.objects.create(number="5", name="Bob Roe")
-    address, _ = preview(registrar, b"number,name\n0001234,Ann Lee\n6,Bob Roe\n")
-    confirm(registrar, address, all_people="same", person_3="other")
-    ann.refresh_from_db()
-    bob.refresh_from_db()
-    assert (ann.number, bob.number) == ("0001234", "5")
 
 
 def hold_lectures(course: Course, *days: date) -> None:
@@ -513,7 +285,7 @@ def test_another_sheet_can_be_chosen(registrar: Client, course: Course) -> None:
     assert registrar.get(f"{address}?format=&sheet=B&header_row=1").context["plan"].new[0].student.number == "B"
 
 
-def test_a_roster_that_comes_late_says_where_nobody_looked_for_its_students(registrar: Client) -> None:
+def test_a_late_roster_says_what_to_count_again(registrar: Client) -> None:
     recording = factories.recording(state="done", duration=60.0)
     content = f"number,name,class\nX1,Zoë Åberg,{recording.lecture.course.code}\n".encode()
     address, _ = preview(registrar, content)
