@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
@@ -103,6 +104,9 @@ def test_pictures_are_shown_safely(campus: Campus, registrar: Client) -> None:
         assert response["Content-Type"] == "image/jpeg"
         assert response["X-Content-Type-Options"] == "nosniff"
         assert "private" in response["Cache-Control"]
+    Image.new("RGB", (640, 480), "teal").save(photo.file.path, "HEIF")
+    thumbnail = registrar.get(reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]))
+    assert (thumbnail.status_code, thumbnail["Content-Type"]) == (200, "image/jpeg"), "browsers do not show HEIC"
     Path(photo.file.path).write_bytes(b"<script>alert(1)</script>")
     assert registrar.get(reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk])).status_code == 404
     Path(photo.file.path).unlink()
