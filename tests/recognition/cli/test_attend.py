@@ -76,6 +76,14 @@ def test_a_lecture(lecture: Path, shared_data: Path, capsys: pytest.CaptureFixtu
     assert {row[1] for row in rows[1:] if row[2] == "Present"} == present
 
 
+def test_a_lecture_with_facenets_own_weights(lecture: Path, shared_data: Path) -> None:
+    result = lecture / "facenet.json"
+    arguments = ["attend", lecture / "lecture.mp4", "--people", lecture / "people", "--enrol", 5, "--json", result]
+    assert main([str(argument) for argument in (*arguments, "--embedder", "facenet-20180408")]) == 0
+    assert "marked rightly 10/10" in score(shared_data, lecture / "lecture.json", result)
+    assert json.loads(result.read_text())["unknown"] == 2
+
+
 def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
     people = tmp_path / "people"
     for name in ("Tony_Blair", "Serena_Williams", "Jackie_Chan"):

@@ -61,6 +61,14 @@ def test_what_it_was_not_trained_on_is_classified(
     assert said.endswith("Accuracy: 1.000\n")
 
 
+def test_facenets_own_weights_classify_as_well(
+    aligned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("TRAIN", "CLASSIFY"):
+        assert main(["classifier", mode, str(aligned), "facenet-20180408", str(tmp_path / "classifier"), *SPLIT]) == 0
+    assert capsys.readouterr().out.endswith("Accuracy: 1.000\n")
+
+
 def test_names_come_from_the_file_not_from_the_folders(aligned: Path, trained: Path, tmp_path: Path, capsys) -> None:
     """A folder more, one less and a plain file shifted every name of the original."""
     shutil.copytree(aligned / "Tony_Blair", tmp_path / "faces" / "Tony_Blair")
