@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -86,7 +87,8 @@ def decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
 
 def embed_raw(embedder: Embedder, jpegs: Sequence[bytes]) -> Floats:
     """What the network says of face crops (n, d), as the peers get it: of any length, without mirror images."""
-    return embedder.network(np.stack([decode_jpeg(jpeg) for jpeg in jpegs]))[0]
+    size = (embedder.crop_size, embedder.crop_size)
+    return embedder.network(np.stack([cv2.resize(decode_jpeg(jpeg), size) for jpeg in jpegs]))[0]
 
 
 def enrol_people(people: Path, enrol: int, embedder: Embedder) -> dict[str, EnrolledPerson]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.versus import Check, Peers, Row, cosines, count_matches, measure_alternately
 from recognition import Detector, DetectorSettings, Embedder, load_embedder
+from recognition.detection.alignment import align_face
 from recognition.people_folder import photos_by_person
 
 ROUNDS = 5
@@ -99,7 +100,7 @@ def make_crops(people: Path, embedder: Embedder, count: int) -> Images:
     for path in photos:
         image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
         for face in detector.detect([image])[0][:1]:
-            crops.append(embedder.crop(image, face))
+            crops.append(embedder.crop(image, face, align_face(image, face)))
         if len(crops) == count:
             break
     return np.stack(crops)

@@ -22,7 +22,7 @@ STAGES = {
     "pyramid": ["recognition.detection.detector._pyramid"],
     "NMS": ["recognition.detection.detector._nms", "recognition.detection.detector._nms_min"],
     "crops": ["recognition.detection.detector._crops"],
-    "align": ["recognition.embedding.dlib_resnet.align_face", "recognition.embedding.facenet.crop_box"],
+    "align": ["recognition.pipeline.align_face", "recognition.embedding.facenet.crop_box"],
     "quality": ["recognition.pipeline.assess_face"],
     "track": ["recognition.tracking.tracker.Tracker.update"],
     "evidence": ["recognition.pipeline.jpeg"],

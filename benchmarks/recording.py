@@ -29,6 +29,7 @@ from benchmarks.memory import memory_bytes
 from benchmarks.parts import Bench
 from benchmarks.versus import REPOSITORY, Check, Row, measure_alternately
 from recognition import Gallery, load_embedder, plan_segments, probe, process_segment, vote
+from recognition.detection.alignment import align_face
 from recognition.media.video import sample_frames
 from recognition.tracking.result_file import load_segment_result, save_segment_result
 from recognition.types import Face, SegmentResult
@@ -109,7 +110,7 @@ def compare_with_peers(bench: Bench) -> list[Row]:
             faces = [Face(*face) for face in zip(file["boxes"], file["scores"], file["points"], strict=True)]
             frame = file["frame"]
         start = time.perf_counter()
-        crops = [embedder.crop(images[at], face) for at, face in zip(frame, faces, strict=True)]
+        crops = [align_face(images[at], face) for at, face in zip(frame, faces, strict=True)]
         batches = [
             embedder.network(np.stack(crops[at : at + PEER_BATCH]))[0] for at in range(0, len(crops), PEER_BATCH)
         ]

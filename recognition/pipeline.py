@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector
 from recognition.detection.quality import assess_face, judge_enrolment_photo
 from recognition.detection.search_schedule import find_faces
@@ -115,8 +116,14 @@ def _count_faces(path: Path, info: VideoInfo, detector: Detector) -> int:
 
 
 def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:
-    crop = embedder.crop(frame.image, face)
-    return Observation(time=frame.time, face=face, quality=assess_face(face, crop).value, crop=crop)
+    crop = align_face(frame.image, face)
+    return Observation(
+        time=frame.time,
+        face=face,
+        quality=assess_face(face, crop).value,
+        crop=crop,
+        embedder_crop=embedder.crop(frame.image, face, crop),
+    )
 
 
 def _embed_tracks(
@@ -124,7 +131,7 @@ def _embed_tracks(
 ) -> list[Track]:
     """The finished tracks of a segment; the observations of all of them are embedded in one batch."""
     observations = [open_track.best_observations() for open_track in open_tracks]
-    embeddings = embed([observation.crop for of_track in observations for observation in of_track])
+    embeddings = embed([observation.embedder_crop for of_track in observations for observation in of_track])
     ends = np.cumsum([len(of_track) for of_track in observations])
     return [
         _finish_track(open_track, segment, of_track, embeddings[end - len(of_track) : end])
@@ -225,14 +232,14 @@ def _check_photos(images: Sequence[RGB], embedder: Embedder, detector: Detector,
 
 
 def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple[EnrolmentPhoto, RGB | None]:
-    """The judgement, not embedded yet, and the face's crop, None where there is no face."""
+    """The judgement, not embedded yet, and what the embedder sees of the face, None where there is none."""
     if not faces:
         no_face = Message("No face was found in the photo; use one that shows the student's face from the front.")
         return EnrolmentPhoto(verdict="rejected", reason=no_face), None
     height, width = image.shape[:2]
     centre = (width / 2, height / 2)
     face = min(faces, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - centre))))
-    crop = embedder.crop(image, face)
+    crop = align_face(image, face)
     quality = assess_face(face, crop)
     verdict, reason = judge_enrolment_photo(quality)
     large_faces = sum(_area(other) > MIN_BYSTANDER_AREA * _area(face) for other in faces)
@@ -247,7 +254,7 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
         quality=quality.value,
         crop=jpeg(crop),
     )
-    return photo, crop
+    return photo, embedder.crop(image, face, crop)
 
 
 def _shrink_photo(image: RGB) -> RGB:

@@ -3,8 +3,9 @@
 PEOPLE has a folder of photos for each person, and FOLDER one photo of each of some more people. Each person's first
 photos make a template; the photos of everybody else are compared with it, as one, two, and three observations, half of
 them as a near and half as a distant camera sees them. Prints what `recognition/identification/calibration.py` holds:
-the tail of Fisher's z (a normal distribution with the 99 % and the 99.9 % quantiles that were found; each person weighs
-the same) with its 95 % interval over people, and by how much enrolment photos come nearer than observations.
+the tail of Fisher's z (the normal distribution whose quantiles from 98 to 99.9 % are nearest to those found; each
+person weighs the same) with its 95 % interval over people, and by how much enrolment photos come nearer than
+observations.
 """
 
 import argparse
@@ -20,19 +21,19 @@ from tqdm import tqdm
 
 from recognition import Detector, Embedder
 from recognition.cli.models import load_chosen_embedder
-from recognition.detection.alignment import simulate_distance
+from recognition.detection.alignment import align_face, simulate_distance
 from recognition.embedding import EMBEDDERS
 from recognition.embedding.averaging import embed_crops, embed_single_crops
 from recognition.errors import RecognitionError
-from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, Tail
+from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, TAIL_SHARE, Tail
 from recognition.media.photo import read_photo
 from recognition.people_folder import photos_by_person
 from recognition.vectors import Floats, normalise
 
-QUANTILES = (0.99, 0.999)
+QUANTILES = (0.98, 0.99, 0.995, 0.998, 0.999)  # through which the tail is laid
 MAX_PHOTOS = 12  # of a person
 SINGLE_PHOTOS = 2  # of a person that are embedded in several views, as the only observation of a face
-DRAWS = 20  # of several observations, for each person
+DRAWS = 60  # of several observations, for each person
 RESAMPLES = 200
 MIN_FACE = 32
 
@@ -61,7 +62,7 @@ def embed_photos(paths: Sequence[Path], embedder: Embedder, detector: Detector) 
         if faces:
             centre = np.array(image.shape[1::-1]) / 2
             face = min(faces, key=lambda face: float(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - centre)))
-            crops.append(embedder.crop(image, face))
+            crops.append(embedder.crop(image, face, align_face(image, face)))
     if not crops:
         return None
     views = embed_crops([view for crop in crops for view in (crop, *simulate_distance(crop))], embedder)
@@ -113,10 +114,9 @@ def quantiles(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def fit_tail(scores: Sequence[NDArray[np.float64]]) -> Tail:
-    """Mean and standard deviation of the normal distribution with the scores' QUANTILES."""
-    low, high = quantiles(scores)
-    deviation = (high - low) / (ndtri(QUANTILES[1]) - ndtri(QUANTILES[0]))
-    return float(low - deviation * ndtri(QUANTILES[0])), float(deviation)
+    """Mean and standard deviation of the normal distribution with nearly the scores' QUANTILES."""
+    deviation, mean = np.polyfit(ndtri(QUANTILES), quantiles(scores), 1)
+    return float(mean), float(deviation)
 
 
 def format_row(count: int, people: Sequence[PersonVectors], templates: Floats) -> Iterator[str]:
@@ -127,7 +127,8 @@ def format_row(count: int, people: Sequence[PersonVectors], templates: Floats) -
     resamples = [fit_tail([scores[i] for i in rng.integers(0, len(scores), len(scores))]) for _ in range(RESAMPLES)]
     (low_mean, low_deviation), (high_mean, high_deviation) = np.quantile(resamples, (0.025, 0.975), axis=0)
     enrolled = impostor_scores([enrol_means(person, count, rng) for person in people], templates)
-    shift = float(quantiles(enrolled)[0] - quantiles(scores)[0])
+    tail_start = QUANTILES.index(1 - TAIL_SHARE)
+    shift = float(quantiles(enrolled)[tail_start] - quantiles(scores)[tail_start])
     yield f"{count} observation{'s' * (count > 1)}: mean {mean:.3f} ({low_mean:.3f} to {high_mean:.3f}), "
     yield f"deviation {deviation:.3f} ({low_deviation:.3f} to {high_deviation:.3f}), "
     yield f"enrolment photos come nearer by {shift:.3f} ({len(people)} people)"

@@ -1,4 +1,5 @@
-"""What an embedder is: it cuts a face crop out of a picture, and turns face crops into unit vectors.
+"""What an embedder is: it cuts faces out of pictures as its network was trained on them, and turns them into unit
+vectors.
 
 The larger the cosine of two vectors, the more alike are the faces.
 """
@@ -20,16 +21,16 @@ class Embedder:
     """A loaded face recognition model.
 
     `id` and `version` say which model made a vector: vectors of different ones are never compared.
-    `crop` cuts the face crop of a face out of an RGB picture (height, width, 3), as on the pictures on which the model
-    was trained; `crop_size` is its side in pixels. `dimension` is the size of a vector. `network` takes face crops and
-    returns [raw vectors], which are not of unit length.
+    `crop` makes what the network sees, `crop_size` pixels wide and high, of an RGB picture (height, width, 3), a face
+    in it, and the aligned face crop, which is at hand and may be the same. `dimension` is the size of a vector.
+    `network` takes such crops and returns [raw vectors], which are not of unit length.
     """
 
     id: str
     version: str
     crop_size: int
     dimension: int
-    crop: Callable[[RGB, Face], RGB] = field(repr=False)
+    crop: Callable[[RGB, Face, RGB], RGB] = field(repr=False)
     network: Callable[[RGB], list[Floats]] = field(repr=False)
 
     def embed(self, crops: RGB) -> Floats:

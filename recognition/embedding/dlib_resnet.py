@@ -1,12 +1,9 @@
 """dlib's face recognition network (dlib_face_recognition_resnet_model_v1, Davis King, CC0) in Keras."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from recognition.detection.alignment import align_face
+from recognition.detection.alignment import CROP_PX
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import dlib_file
 from recognition.inference import Runtime
@@ -19,14 +16,10 @@ if TYPE_CHECKING:
 ID = "dlib-resnet-v1"
 TRAINED_ON = "VGG Face and FaceScrub, which were collected for research, and pictures from the web"
 INSTALL = "pip install face_recognition_models"
-CROP_SIZE = 150
 MEAN_RGB = (122.782, 117.001, 104.298)
 BLOCKS = (
     [(32, 1)] * 3 + [(64, 2)] + [(64, 1)] * 3 + [(128, 2)] + [(128, 1)] * 2 + [(256, 2)] + [(256, 1)] * 2 + [(256, 2)]
 )
-
-# Eye centres, tip of the nose, corners of the mouth of dlib's mean face in its face crop (padding 0.25).
-TARGETS = np.array([(47.55, 46.60), (100.48, 46.60), (74.01, 76.56), (50.41, 103.02), (97.61, 103.02)], np.float32)
 
 
 def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
@@ -37,9 +30,9 @@ def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedde
     return Embedder(
         id=ID,
         version="1",
-        crop_size=CROP_SIZE,
+        crop_size=CROP_PX,
         dimension=128,
-        crop=partial(align_face, targets=TARGETS, size=CROP_SIZE),
+        crop=lambda image, face, aligned: aligned,
         network=load_networks(build_from_file, weights or packaged_weights(), runtime)[ID],
     )
 
@@ -78,7 +71,7 @@ def build(weights: dlib_file.Weights) -> "keras.Model":
             y = layers.ZeroPadding2D(((0, x.shape[1] - y.shape[1]), (0, x.shape[2] - y.shape[2])))(y)
         return layers.ReLU()(layers.Add()([x, y]))
 
-    crops = Input((CROP_SIZE, CROP_SIZE, 3), dtype="uint8")
+    crops = Input((CROP_PX, CROP_PX, 3), dtype="uint8")
     x = layers.Rescaling(1 / 256, offset=[-colour / 256 for colour in MEAN_RGB])(crops)
     x = layers.MaxPooling2D(3, 2)(layers.ReLU()(convolution(x, 2)))
     for filters, stride in BLOCKS:

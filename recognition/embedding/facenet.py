@@ -1,7 +1,6 @@
 """FaceNet: Inception-ResNet v1 with 512 outputs (davidsandberg/facenet's models of 2018)."""
 
 from collections.abc import Callable
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +93,7 @@ def _make_embedder(id: str, version: str, network: Network) -> Embedder:
         version=version,
         crop_size=CROP_SIZE,
         dimension=DIMENSION,
-        crop=partial(crop_box, size=CROP_SIZE, scale=BOX_SCALE),
+        crop=lambda image, face, aligned: crop_box(image, face, CROP_SIZE, BOX_SCALE),
         network=network,
     )
 

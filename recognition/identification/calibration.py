@@ -34,19 +34,28 @@ MAX_PAIRS = 2_000_000  # which are enough to find their tail
 DRAWS_PER_STUDENT = 20
 HISTOGRAM_BINS = 60
 
-# Mean and standard deviation of Fisher's z in the tail, for 1, 2 and 3 observations: a single one in several views,
-# several of them half from near and half from far. The first row was measured on 135 people of one set of press
-# photographs, each of whom weighs the same; its width differed between halves of them (0.15 to 0.19 for 3
-# observations).
-IMPOSTOR_TAILS = {"dlib-resnet-v1": ((1.320, 0.161), (1.435, 0.169), (1.461, 0.175))}
-# No FaceNet weights come with the library. These are guesses from the distances between people that were published for
-# them.
-FACENET_TAILS = ((0.08, 0.19), (0.12, 0.20), (0.14, 0.21))
-# Fisher's z by which enrolment photos, embedded from near and far, are nearer to other people than 1, 2 and 3
-# observations are.
-ENROLMENT_PHOTO_SHIFT = (0.156, 0.094, 0.077)
-
 Tail = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `tools/measure_tails.py` says of an embedder, for 1, 2, and 3 or more observations.
+
+    `tails` are those of impostors. `photo_shift` is the Fisher's z by which enrolment photos, embedded from near and
+    far, are nearer to other people than observations are.
+    """
+
+    tails: tuple[Tail, Tail, Tail]
+    photo_shift: tuple[float, float, float]
+
+
+# On 135 people of one set of press photographs for 1 observation, and the 55 of them with several photos for more.
+MEASURED = {
+    "dlib-resnet-v1": Measured(((1.320, 0.161), (1.435, 0.169), (1.461, 0.175)), (0.156, 0.094, 0.077)),
+    "facenet-20180408": Measured(((-0.016, 0.230), (0.194, 0.213), (0.183, 0.227)), (0.135, 0.022, 0.018)),
+    # Its weights can't be had here. These are the tails of facenet-20180408, wider by a fifth.
+    "facenet-20180402": Measured(((-0.016, 0.276), (0.194, 0.256), (0.183, 0.272)), (0.135, 0.022, 0.018)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +76,32 @@ class ImpostorModel:
         fmr = -np.expm1(np.log1p(-fpir) / np.maximum(candidates, 1))
         return np.asarray(np.tanh(mean - deviation * ndtri(fmr)))
 
-    def adapt(self, scores: Sequence["ClassScores"], templates: Floats, strangers: Floats | None) -> "ImpostorModel":
+    def adapt(
+        self,
+        scores: Sequence["ClassScores"],
+        templates: Floats,
+        strangers: Floats | None,
+        photo_shift: tuple[float, float, float],
+    ) -> "ImpostorModel":
         """This model with its tails shifted by people who are known to be different.
 
         `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, and `strangers`
-        (m, d) a cohort, one vector a person.
+        (m, d) a cohort, one vector a person. `photo_shift` is the embedder's.
         """
         tail_starts = [mean + deviation * TAIL_START for mean, deviation in self.tails]
         cohort_start = None if strangers is None else tail_start([strangers @ templates.T])
         tails = []
-        for (_, deviation), prior_start, of_class, photo_shift in zip(
-            self.tails, tail_starts, scores, ENROLMENT_PHOTO_SHIFT, strict=True
+        for (_, deviation), prior_start, of_class, shift in zip(
+            self.tails, tail_starts, scores, photo_shift, strict=True
         ):
             weight, total = float(PRIOR_PEOPLE), PRIOR_PEOPLE * prior_start
             if of_class.tail_start is not None:
                 weight += len(templates)
-                total += len(templates) * (of_class.tail_start - photo_shift)
+                total += len(templates) * (of_class.tail_start - shift)
             if strangers is not None and cohort_start is not None:
                 # There is one photo of each; more observations would come nearer by as much as the embedder's own do.
                 weight += len(strangers)
-                total += len(strangers) * (cohort_start - ENROLMENT_PHOTO_SHIFT[0] + prior_start - tail_starts[0])
+                total += len(strangers) * (cohort_start - photo_shift[0] + prior_start - tail_starts[0])
             tails.append((total / weight - deviation * TAIL_START, deviation))
         one, two, three = tails
         return ImpostorModel((one, two, three))
@@ -94,7 +109,7 @@ class ImpostorModel:
 
 def prior_impostor_model(embedder: str) -> ImpostorModel:
     """The model that was measured for an embedder, before anything is known of a class."""
-    return ImpostorModel(IMPOSTOR_TAILS.get(embedder, FACENET_TAILS))
+    return ImpostorModel(MEASURED[embedder].tails)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
 from recognition.identification.calibration import (
     MAX_COUNTED_OBSERVATIONS,
+    MEASURED,
     ClassScores,
     ImpostorModel,
     prior_impostor_model,
@@ -179,7 +180,9 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
     one_person = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["strict"], len(labels)))
     scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
-    impostor_model = prior.adapt(scores, templates, _drop_own_people(strangers, templates, prior))
+    impostor_model = prior.adapt(
+        scores, templates, _drop_own_people(strangers, templates, prior), MEASURED[embedder].photo_shift
+    )
     points = {
         strictness: _operating_point(impostor_model, fpir, scores, len(labels))
         for strictness, fpir in FPIR_BY_STRICTNESS.items()

@@ -9,6 +9,7 @@ import pytest
 
 from demo import lecture
 from demo.people import ROSTER, STRANGER, Appearance, draw_person
+from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector, DetectorSettings
 from recognition.embedding import load_embedder
 
@@ -20,7 +21,7 @@ def test_everybody_is_found_once_and_is_far_from_everybody_else() -> None:
     pictures = [draw_person(person, Appearance(), 260)[0] for person in PEOPLE.values()]
     faces = detector.detect(pictures)
     assert [len(found) for found in faces] == [1] * len(PEOPLE)
-    crops = [embedder.crop(picture, found[0]) for picture, found in zip(pictures, faces, strict=True)]
+    crops = [align_face(picture, found[0]) for picture, found in zip(pictures, faces, strict=True)]
     looks = np.stack(crops), np.stack(crops)[:, :, ::-1]
     raw = np.mean([embedder.network(np.ascontiguousarray(look))[0] for look in looks], axis=0)
     distances = {

@@ -124,7 +124,8 @@ def test_the_package_has_weights_that_answer_as_its_graph_does(packaged, shared_
 def test_its_crop_is_the_faces_box_with_a_margin(packaged):
     image = np.zeros((300, 300, 3), np.uint8)
     image[100:180, 90:150] = 255
-    crop = packaged.crop(image, Face(np.array([90, 100, 150, 180], np.float32), 1.0, np.zeros((5, 2), np.float32)))
+    face = Face(np.array([90, 100, 150, 180], np.float32), 1.0, np.zeros((5, 2), np.float32))
+    crop = packaged.crop(image, face, image[:150, :150])
     assert crop.shape == (160, 160, 3)
     margin = round(160 * (1 - 1 / facenet.BOX_SCALE) / 2)
     assert crop[margin + 4 : -margin - 4, margin + 4 : -margin - 4].min() > 250
