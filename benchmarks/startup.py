@@ -31,8 +31,7 @@ from recognition import Detector, Runtime, load_embedder, process_segment
 from recognition.cli.environment import network_cache_folder
 runtime = Runtime(cache=network_cache_folder() if os.environ["{CACHE}"] else None)
 Detector(runtime=runtime).detect([np.zeros((240, 320, 3), np.uint8)])
-for id in {EMBEDDERS}:
-    load_embedder(id, runtime=runtime)
+embedders = [load_embedder(id, runtime=runtime) for id in {EMBEDDERS}]
 """
 WORKER = f"""
 import django, numpy as np
@@ -41,8 +40,7 @@ from workers.celery import app
 app.loader.import_default_modules()
 from workers import vision
 vision.detector().detect([np.zeros((240, 320, 3), np.uint8)])
-for id in {EMBEDDERS}:
-    vision.embedder(id)
+embedders = [vision.embedder(id) for id in {EMBEDDERS}]
 """
 REPORT = "\nfrom benchmarks.startup import print_memory\nprint_memory()\n"
 
