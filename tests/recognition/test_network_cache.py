@@ -85,6 +85,21 @@ def test_a_process_with_kept_networks_imports_neither_tensorflow_nor_scipy(cache
     assert (done.returncode, done.stdout, done.stderr) == (0, "[[]]\nset()\n", "")
 
 
+def test_a_process_that_is_ready_to_recognise_takes_at_most_350_megabytes() -> None:
+    program = (
+        "import numpy\n"
+        "from benchmarks.memory import memory_bytes\n"
+        "from recognition import Detector, Runtime, load_embedder, process_segment\n"
+        "from recognition.cli.environment import network_cache_folder\n"
+        "runtime = Runtime(cache=network_cache_folder())\n"
+        "Detector(runtime=runtime).detect([numpy.zeros((240, 320, 3), numpy.uint8)])\n"
+        "embedders = [load_embedder(id, runtime=runtime) for id in ('dlib-resnet-v1', 'facenet-20180408')]\n"
+        "print(memory_bytes('VmRSS'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 350_000_000
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
