@@ -28,6 +28,7 @@ app = Celery(
     broker=settings.BROKER_URL,
     include=[
         "workers.aggregate",
+        "workers.annotate",
         "workers.fetch",
         "workers.ingest",
         "workers.maintenance",

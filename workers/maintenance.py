@@ -14,6 +14,7 @@ from kombu import Connection
 from kombu.exceptions import ChannelError
 
 from campus.accounts.services import delete_expired_sessions
+from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures
 from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roster_changes import recount_changed_rosters
@@ -101,6 +102,7 @@ def clean_up() -> None:
     delete_expired_partial_files()
     delete_expired_photo_imports()
     delete_expired_snapshots()
+    delete_expired_annotated_videos()
     delete_expired_sessions()
     measure_clock_offsets()
     delete_expired_footage_files()

@@ -13,7 +13,7 @@ from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.events import EventsView
-from campus.api.views.evidence import SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
+from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
@@ -37,6 +37,7 @@ router.register("collections", CollectionViewSet, "api-collection")
 router.register("attendance", AttendanceViewSet, "api-attendance")
 router.register("sightings", SightingViewSet, "api-sighting")
 router.register("snapshots", SnapshotViewSet, "api-snapshot")
+router.register("annotated-videos", AnnotatedVideoViewSet, "api-annotated-video")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("excuses", ExcuseViewSet, "api-excuse")
 router.register("changes", ChangeViewSet, "api-change")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
+from campus.attendance.annotated_videos import store_face_paths
 from campus.attendance.face_positions import identity_overrides
 from campus.attendance.proposals import save_attendance
 from campus.attendance.recording_review import publish_result, recheck_places
@@ -90,6 +91,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
         ):
             raise Cancelled("The recording was cancelled, or another worker has counted it.")
         save_attendance(recording=recording, attendance=attendance)
+        store_face_paths(recording=recording, results=results, attendance=attendance)
         if identity_overrides(recording) != overrides:
             raise jobs.Postponed  # somebody named a face during the vote
         publish_result(recording=recording)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
+from campus.attendance.annotated_models import AnnotatedVideo
 from campus.attendance.excuse_models import Excuse, covering_excuses
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
@@ -30,6 +31,7 @@ from campus.common import jobs
 from campus.recordings.models import Recording
 
 __all__ = [
+    "AnnotatedVideo",
     "AttendanceChange",
     "AttendanceRecord",
     "AttendanceStatus",
@@ -302,6 +304,7 @@ class AttendanceChange(models.Model):
         MOVED = "moved", _("recording moved")
         REPLACED = "replaced", _("recording replaced")
         REMOVED = "removed", _("recording removed")
+        WATCHED = "watched", _("recording watched")
         MERGED = "merged", _("merged with another student")
 
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="changes", verbose_name=_("lecture"))

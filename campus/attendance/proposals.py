@@ -68,7 +68,6 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
         for presence in attendance.presences
     )
     actions = {str(pk): action for pk, action in recording.face_overrides.values_list("pk", "action")}
-    kept = [person for person in attendance.unknown if actions.get(person.override_key) != FaceOverride.Action.DELETED]
     UnknownPerson.objects.bulk_create(
         UnknownPerson(
             recording=recording,
@@ -81,7 +80,8 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             resembles=[int(label) for label in person.resembles if label in roster],
             override_id=int(person.override_key) if person.override_key in actions else None,
         )
-        for index, person in enumerate(kept)
+        for index, person in enumerate(attendance.unknown)
+        if actions.get(person.override_key) != FaceOverride.Action.DELETED
     )
     if not SignOff.objects.filter(lecture=recording.lecture).exists():
         recount_lecture(lecture=recording.lecture)

@@ -19,7 +19,7 @@ from campus.recordings.models import Recording
 log = logging.getLogger(__name__)
 
 # The media folders that have a folder for each recording.
-RECORDING_FOLDERS = ("tracks", "crops", "snapshots")
+RECORDING_FOLDERS = ("tracks", "crops", "snapshots", "face_paths", "annotated")
 
 
 def save_status(*, status: AttendanceStatus, **changes: object) -> AttendanceStatus:

@@ -1,10 +1,12 @@
 """Responses with stored files. The caller has already checked that the user may see them."""
 
+import re
 from pathlib import Path
+from typing import IO
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
 WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -26,3 +28,53 @@ def picture_response(name: str, *, download_name: str = "") -> FileResponse:
     )
     response["Cache-Control"] = "private, max-age=3600"
     return response
+
+
+def requested_range(request: HttpRequest, size: int) -> tuple[int, int] | None:
+    """The first byte that the request asks for and the one after the last, as in RFC 9110, 14.1.2; None if it asks for
+    all or for several parts. A range outside the file is empty."""
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", request.headers.get("Range", ""))
+    if found is None or found[0] == "bytes=-":
+        return None
+    if not found[1]:
+        return max(size - int(found[2]), 0), size
+    return int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
+
+
+def video_response(request: HttpRequest, name: str) -> HttpResponseBase:
+    """A response with a stored video or picture, or with the part of it that the request asks for. Raises Http404."""
+    content_type = {**PICTURE_TYPES, ".mp4": "video/mp4"}[Path(name).suffix]
+    try:
+        file = default_storage.open(name)
+    except (OSError, SuspiciousOperation) as error:
+        raise Http404(_("The video is no longer there.")) from error
+    byte_range = requested_range(request, file.size)
+    if byte_range is None:
+        response: HttpResponseBase = FileResponse(file, content_type=content_type)
+    elif byte_range[0] >= byte_range[1]:
+        file.close()
+        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{file.size}"})
+    else:
+        start, end = byte_range
+        file.seek(start)
+        response = FileResponse(_Part(file, end - start), content_type=content_type, status=206)
+        response["Content-Length"] = end - start
+        response["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+class _Part:
+    """A file that ends after so many bytes."""
+
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self.file, self.left = file, length
+
+    def read(self, size: int = -1) -> bytes:
+        content = self.file.read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(content)
+        return content
+
+    def close(self) -> None:
+        self.file.close()

@@ -133,6 +133,7 @@ INGEST = Job(name="ingest", queue="ingest", model="recordings.Recording", waitin
 RECOGNISE = Job(name="recognise", queue="vision", model="recordings.Segment", waiting_state="pending")
 AGGREGATE = Job(name="aggregate", queue="aggregate", model="recordings.Recording", waiting_state="aggregating")
 SNAPSHOT = Job(name="snapshot", queue="ingest", model="attendance.Snapshot", waiting_state="queued")
+ANNOTATE = Job(name="annotate", queue="vision", model="attendance.AnnotatedVideo", waiting_state="queued")
 SCAN_SOURCE = Job(
     name="scan_source", queue="collect", model="cctv.Source", waiting_state="scanning", failed_state="idle"
 )
@@ -155,6 +156,7 @@ JOBS = (
     RECOGNISE,
     AGGREGATE,
     SNAPSHOT,
+    ANNOTATE,
     SCAN_SOURCE,
     TEST_SOURCE,
     FETCH,

@@ -1,6 +1,7 @@
 """Which recordings a user may see, and what is known of one."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -220,6 +221,41 @@ def _clip_at(recording: Recording, second: float) -> Clip | None:
     earlier = recording.clips.filter(recording_start__lte=second).select_related("footage_file")
     clip = earlier.order_by("-recording_start").first()
     return clip if clip and second <= clip.recording_end else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootageStretch:
+    """A part of a file, from second `start` to `end`, that lies at second `recording_start` of its recording."""
+
+    path: Path
+    info: VideoInfo
+    start: float
+    end: float
+    recording_start: float
+
+
+def footage_between(recording: Recording, start: float, end: float) -> list[FootageStretch]:
+    """What shows these seconds of the recording, in order. Raises UserError if nothing does."""
+    if not recording.collected:
+        path, info = Path(recording.file.path), video_info(recording)
+        return [FootageStretch(path=path, info=info, start=start, end=end, recording_start=start)]
+    stretches = []
+    for clip in recording.clips.select_related("footage_file").order_by("recording_start"):
+        first, last = max(start, clip.recording_start), min(end, clip.recording_end)
+        if first < last:
+            file_starts = clip.recording_start - clip.start
+            stretches.append(
+                FootageStretch(
+                    path=Path(clip.footage_file.file.path),
+                    info=recording.adjust_picture(video_info(clip.footage_file)),
+                    start=first - file_starts,
+                    end=last - file_starts,
+                    recording_start=first,
+                )
+            )
+    if not stretches:
+        raise UserError("There is no footage of that moment.")
+    return stretches
 
 
 def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:

@@ -186,6 +186,14 @@ class PlaceForm(forms.Form):
     )
 
 
+class AnnotatedVideoForm(forms.Form):
+    """What somebody wants to watch: the whole recording, or the seconds around a moment of it."""
+
+    moment = forms.FloatField(required=False)
+    student = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    blur_others = forms.BooleanField(required=False)
+
+
 class PictureForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Recording

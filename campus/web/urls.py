@@ -4,6 +4,7 @@ from django.urls import path
 
 from campus.web.views import (
     account,
+    annotated_videos,
     attendance,
     calendars,
     classes,
@@ -53,6 +54,9 @@ urlpatterns = [
     path("recordings/<uuid:pk>/remove/", recordings.remove, name="recording-remove"),
     path("recordings/<uuid:pk>/picture/", pictures.picture_settings, name="recording-picture"),
     path("recordings/<uuid:pk>/stream/<int:number>/", pictures.use_stream, name="recording-stream"),
+    path("recordings/<uuid:pk>/videos/", annotated_videos.request_video, name="annotated-video-request"),
+    path("annotated-videos/<uuid:pk>/", annotated_videos.annotated_video, name="annotated-video"),
+    path("annotated-videos/<uuid:pk>/file/", annotated_videos.annotated_video_file, name="annotated-video-file"),
     path("recordings/<uuid:pk>/<str:action>/", recordings.run_action, name="recording-action"),
     path("lectures/<int:pk>/roll/", roll.mark, name="roll"),
     path("lectures/<int:pk>/roll/others/", roll.mark_others, name="roll-others"),

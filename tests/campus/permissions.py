@@ -28,7 +28,7 @@ from campus.academics.calendar_links import calendar_link_token, renew_calendar_
 from campus.academics.models import Holiday, LectureSeries
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
-from campus.attendance.models import AttendanceChange, Snapshot
+from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
 from campus.biometrics.models import LookAlike, PhotoImport, WaitingPhoto
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
@@ -151,6 +151,9 @@ def things(world: World) -> dict[str, object]:
         "galleries gallery": world.gallery.pk,
         "face crops sightings": world.sighting.pk,
         "unknown unknown-people": world.unknown.pk,
+        "annotated-videos": AnnotatedVideo.objects.create(
+            recording=world.recording, user=world.own, start=0, end=10
+        ).pk,
         "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": photo_import.pk,

@@ -9,6 +9,7 @@ from campus.api.serializers.academics import ReasonSerializer, StudentSerializer
 from campus.api.serializers.common import DayField, OwnCourseField, OwnRecordingField, OwnStudentField
 from campus.attendance.history import WeekShare
 from campus.attendance.models import (
+    AnnotatedVideo,
     AttendanceChange,
     AttendanceRecord,
     AttendanceStatus,
@@ -276,6 +277,37 @@ class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
         if not 0 <= attrs["time"] <= attrs["recording"].duration:
             raise serializers.ValidationError({"time": _("The recording has no such second.")})
         return attrs
+
+
+class AnnotatedVideoSerializer(serializers.ModelSerializer[AnnotatedVideo]):
+    recording = OwnRecordingField()
+    moment = serializers.FloatField(
+        write_only=True,
+        allow_null=True,
+        default=None,
+        help_text="the second of the recording around which to show ten seconds; empty: the whole recording",
+    )
+    student = OwnStudentField(
+        allow_null=True, default=None, help_text="whose face is not blurred; empty: those of all on the roster are not"
+    )
+    error = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = AnnotatedVideo
+        fields = [
+            "id",
+            "recording",
+            "moment",
+            "student",
+            "blur_others",
+            "start",
+            "end",
+            "state",
+            "progress",
+            "error",
+            "created_at",
+        ]
+        read_only_fields = ["start", "end", "state", "progress", "created_at"]
 
 
 class ReportSerializer(serializers.ModelSerializer[Report]):

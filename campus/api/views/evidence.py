@@ -2,7 +2,7 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
@@ -15,6 +15,7 @@ from campus.api.base import Endpoint, Row
 from campus.api.permissions import request_user
 from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import ReasonSerializer
+from campus.attendance.annotated_videos import annotated_videos_for, open_annotated_video, request_annotated_video
 from campus.attendance.face_overrides import (
     add_crops_to_enrolment_photos,
     clear_face_override,
@@ -23,7 +24,7 @@ from campus.attendance.face_overrides import (
     name_unknown_person,
     reject_match,
 )
-from campus.attendance.models import Sighting, Snapshot, UnknownPerson
+from campus.attendance.models import AnnotatedVideo, Sighting, Snapshot, UnknownPerson
 from campus.attendance.selectors import sightings_for, snapshots_for, unknown_people_for
 from campus.attendance.snapshots import request_snapshot
 from campus.common.file_responses import picture_response
@@ -82,6 +83,37 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
         if snapshot.state == Snapshot.State.QUEUED:
             return Response(status=status.HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store", "Retry-After": "1"})
         return picture_response(snapshot.file)
+
+
+class AnnotatedVideoViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AnnotatedVideo]):
+    """Recordings with a box and a name at each face, drawn by a worker on request; everybody sees the own ones only."""
+
+    serializer_class = serializers.AnnotatedVideoSerializer
+
+    def get_queryset(self) -> QuerySet[AnnotatedVideo]:
+        return annotated_videos_for(self.request.user).select_related("recording__lecture")
+
+    @extend_schema(responses={202: serializers.AnnotatedVideoSerializer})
+    def create(self, request: Request) -> Response:
+        """Ask for a recording, or ten seconds of it. The file can be downloaded once the state is `ready`."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        video = request_annotated_video(user=request_user(request), **serializer.validated_data)
+        return self.respond_with(video, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        responses={(200, "video/mp4"): OpenApiTypes.BINARY, (206, "video/mp4"): OpenApiTypes.BINARY, 202: None}
+    )
+    @action(detail=True)
+    def file(self, request: Request, pk: str) -> HttpResponseBase | Response:
+        """The video, which is MP4, or the part of it in `Range`; a photo is JPEG. 202 while it is being drawn. That it
+        was opened is logged."""
+        video = self.get_object()
+        if video.state == AnnotatedVideo.State.FAILED:
+            raise Http404
+        if video.state == AnnotatedVideo.State.QUEUED:
+            return Response(status=status.HTTP_202_ACCEPTED, headers={"Cache-Control": "no-store", "Retry-After": "1"})
+        return open_annotated_video(video, request._request)
 
 
 class SightingViewSet(FaceViewSet[Sighting]):

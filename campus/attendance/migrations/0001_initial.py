@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             name='AttendanceChange',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('undone', 'taken back'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('replaced', 'recording replaced'), ('removed', 'recording removed'), ('merged', 'merged with another student')], default='status', max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('status', 'status set'), ('named', 'face named'), ('rejected', 'match rejected'), ('visitor', 'marked as a visitor'), ('deleted', 'unknown person deleted'), ('cleared', 'name removed from a face'), ('signed', 'signed off'), ('reopened', 'reopened'), ('undone', 'taken back'), ('accepted', 'recording accepted'), ('placed', "recording's start set"), ('moved', 'recording moved'), ('replaced', 'recording replaced'), ('removed', 'recording removed'), ('watched', 'recording watched'), ('merged', 'merged with another student')], default='status', max_length=10, verbose_name='kind')),
                 ('batch', models.UUIDField(db_index=True, default=uuid.uuid4)),
                 ('old_override', models.CharField(blank=True, max_length=16)),
                 ('old_status', models.CharField(blank=True, choices=campus.attendance.statuses.status_choices, max_length=16, verbose_name='before')),
@@ -227,6 +227,32 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'unknown people',
                 'ordering': ['recording', 'index'],
+            },
+        ),
+        migrations.CreateModel(
+            name='AnnotatedVideo',
+            fields=[
+                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
+                ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('start', models.FloatField(verbose_name='from, in seconds')),
+                ('end', models.FloatField(verbose_name='to, in seconds')),
+                ('blur_others', models.BooleanField(default=False, verbose_name='blur the faces of others')),
+                ('state', models.CharField(choices=[('queued', 'being drawn'), ('ready', 'ready'), ('failed', 'failed')], default='queued', max_length=10)),
+                ('progress', models.FloatField(default=0, help_text='0 to 1, of the current attempt', verbose_name='progress')),
+                ('file', models.CharField(blank=True, max_length=200)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotated_videos', to='recordings.recording')),
+                ('student', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='academics.student')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotated_videos', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-created_at'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('end__gte', models.F('start'))), name='annotated_video_ends_after_it_starts')],
             },
         ),
         migrations.AddIndex(

@@ -1,0 +1,114 @@
+"""Annotated videos: a worker draws one when somebody asks to see who was recognised where. Every view is logged."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from campus.academics.models import Student
+from campus.accounts.roles import AnyUser
+from campus.attendance.change_log import log_change
+from campus.attendance.models import AnnotatedVideo, AttendanceChange
+from campus.common import jobs
+from campus.common.errors import UserError
+from campus.common.file_responses import video_response
+from campus.common.storage import delete_media, media_path
+from campus.recordings.models import Recording
+from campus.recordings.selectors import recordings_for
+from recognition.types import Attendance, FacePath, SegmentResult
+
+CLIP_SECONDS = 5.0  # before and after a moment
+
+
+def annotated_videos_for(user: AnyUser) -> QuerySet[AnnotatedVideo]:
+    """The user's own, of recordings that the user may still see: each has its viewer's name in it."""
+    return AnnotatedVideo.objects.filter(user=user.pk, recording__in=recordings_for(user))
+
+
+def request_annotated_video(
+    *,
+    recording: Recording,
+    user: User,
+    moment: float | None = None,
+    student: Student | None = None,
+    blur_others: bool = False,
+) -> AnnotatedVideo:
+    """Ask a worker for the whole recording, or for the seconds around a moment of it. A request that still waits is
+    not repeated. Raises UserError for a recording that has not been counted, or has no such moment."""
+    if recording.state != Recording.State.DONE:
+        raise UserError("Attendance has not been taken from this recording. Wait until it is done.")
+    start, end = 0.0, recording.duration
+    if moment is not None:
+        if not 0 <= moment <= recording.duration:
+            raise UserError("The recording has no such second.")
+        start, end = max(moment - CLIP_SECONDS, 0.0), min(moment + CLIP_SECONDS, end)
+    with transaction.atomic():
+        video, created = AnnotatedVideo.objects.get_or_create(
+            recording=recording,
+            user=user,
+            start=start,
+            end=end,
+            student=student,
+            blur_others=blur_others,
+            state=AnnotatedVideo.State.QUEUED,
+        )
+        if created:
+            jobs.ANNOTATE.request(video.pk)
+    return video
+
+
+def save_progress(*, video: AnnotatedVideo, share: float) -> bool:
+    """Note how far the work is. False: this attempt does not hold the row any more."""
+    rows = AnnotatedVideo.objects.filter(pk=video.pk, lease_owner=video.lease_owner, state=video.state)
+    return bool(rows.update(progress=share))
+
+
+def open_annotated_video(video: AnnotatedVideo, request: HttpRequest) -> HttpResponseBase:
+    """A response with the video, or with the part of it that a player asks for. That it was opened is noted in the
+    lecture's log. The caller has checked access."""
+    response = video_response(request, video.file)
+    byte_range = response.get("Content-Range", "")
+    if request.method == "GET" and (not byte_range or byte_range.startswith("bytes 0-")):
+        _log_view(video)
+    return response
+
+
+def _log_view(video: AnnotatedVideo) -> None:
+    recording = video.recording
+    about = recording.original_name
+    if recording.duration:
+        about = f"{about}, {timedelta(seconds=int(video.start))}-{timedelta(seconds=int(video.end))}"
+    log_change(recording.lecture, video.user, AttendanceChange.ChangeKind.WATCHED, about=about)
+
+
+def delete_expired_annotated_videos() -> None:
+    """Delete annotated videos that were made a while ago; they can be made again."""
+    made_before = timezone.now() - timedelta(hours=settings.ANNOTATED_VIDEO_HOURS)
+    for video in AnnotatedVideo.objects.filter(created_at__lt=made_before):
+        video.delete()
+        if video.file:
+            delete_media(video.file)
+
+
+def store_face_paths(*, recording: Recording, results: Iterable[SegmentResult], attendance: Attendance) -> None:
+    """Keep where the faces were, for annotated videos, since the tracks are deleted."""
+    from recognition.tracking.face_paths import collect_face_paths, save_face_paths
+
+    save_face_paths(_face_paths_file(recording), collect_face_paths(list(results), attendance))
+
+
+def read_face_paths(recording: Recording) -> tuple[FacePath, ...]:
+    """What `store_face_paths` kept. Raises RecognitionError where there is nothing."""
+    from recognition.tracking.face_paths import load_face_paths
+
+    return load_face_paths(_face_paths_file(recording))
+
+
+def _face_paths_file(recording: Recording) -> Path:
+    return media_path("face_paths", str(recording.pk), "paths.npz")
