@@ -140,9 +140,8 @@ def test_it_is_deleted_after_a_day(recording: Recording, lecturer, settings) -> 
 
 def test_it_is_asked_for_watched_in_parts_and_logged(recording: Recording, lecturer, client: Client) -> None:
     client.force_login(lecturer)
-    response = client.post(
-        reverse("annotated-video-request", args=[recording.pk]), {"moment": "5", "blur_others": "on"}
-    )
+    asked_for = {"moment": "5", "blur_others": "on"}
+    response = client.post(reverse("annotated-video-request", args=[recording.pk]), asked_for)
     video = AnnotatedVideo.objects.get()
     assert response["Location"] == reverse("annotated-video", args=[video.pk])
     assert "data-refresh" in client.get(response["Location"]).content.decode()

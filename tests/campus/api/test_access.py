@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from campus.academics.calendar_links import renew_calendar_link
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.api.urls import router
-from campus.attendance.models import Excuse, Snapshot
+from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import LookAlike, PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
@@ -227,6 +227,14 @@ class TestSnapshots(Matrix):
 
     def row(self, world: World) -> Any:
         return Snapshot.objects.get_or_create(recording=world.recording, time=5)[0]
+
+
+class TestAnnotatedVideos(Matrix):
+    path, lists, private = "annotated-videos", False, "own"
+    actions = [("get", "file/", None, 202)]
+
+    def row(self, world: World) -> Any:
+        return AnnotatedVideo.objects.get_or_create(recording=world.recording, user=world.own, start=0, end=10)[0]
 
 
 class TestLectures(Matrix):
