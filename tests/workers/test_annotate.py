@@ -146,7 +146,7 @@ def test_it_is_asked_for_watched_in_parts_and_logged(recording: Recording, lectu
     assert response["Location"] == reverse("annotated-video", args=[video.pk])
     assert "data-refresh" in client.get(response["Location"]).content.decode()
     where = reverse("annotated-video-file", args=[video.pk])
-    assert client.get(where).status_code == 404
+    assert client.get(where).status_code == 202
     drawn(video)
     assert f'<video src="{where}"' in client.get(response["Location"]).content.decode()
     content = file_of(video).read_bytes()

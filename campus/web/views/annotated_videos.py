@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.selectors import students_for
 from campus.attendance.annotated_videos import annotated_videos_for, open_annotated_video, request_annotated_video
+from campus.attendance.models import AnnotatedVideo
 from campus.common.errors import UserError
 from campus.recordings.selectors import recordings_for
 from campus.web.forms import AnnotatedVideoForm
@@ -50,8 +51,10 @@ def annotated_video(request: StaffRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @login_required
 def annotated_video_file(request: StaffRequest, pk: UUID) -> HttpResponseBase:
-    """The video itself, or the part of it that a player asks for."""
+    """The video itself, or the part of it that a player asks for; 202 as long as it is being drawn."""
     video = get_object_or_404(annotated_videos_for(request.user).select_related("recording__lecture"), pk=pk)
+    if video.state == AnnotatedVideo.State.QUEUED:
+        return HttpResponse(status=202, headers={"Cache-Control": "no-store", "Retry-After": "1"})
     if not video.file:
         raise Http404
     return open_annotated_video(video, request)

@@ -44,6 +44,13 @@ def _redirect_to_result(lecture_id: int, place: str = "result", show: str = "") 
     return redirect(reverse("lecture", args=[lecture_id]) + (f"?show={show}" if show else "") + f"#{place}")
 
 
+def _redirect_after_decision(request: StaffRequest, lecture_id: int, record: int) -> HttpResponse:
+    """To the next student to confirm for who goes through them one after the other, else to the lecture's result."""
+    if request.POST.get("list") == "confirm":
+        return redirect(reverse("confirm", args=[lecture_id]) + f"?after={record}")
+    return _redirect_to_result(lecture_id)
+
+
 def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusForm) -> HttpResponse:
     lecture = record.lecture
     is_not_seen = record.machine_status == Status.ABSENT
@@ -88,7 +95,7 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     facts = {"name": record.student.name, "status": record.get_status_display().lower()}
     if record.status != Status.TO_CONFIRM:
         messages.info(request, _("{name} is already decided: {status}.").format(**facts))
-        return _redirect_to_result(record.lecture_id)
+        return _redirect_after_decision(request, record.lecture_id, record.pk)
     reason = str(CONFIRMED[Status(status)])
     if status == Status.ABSENT and record.student_id in excuse_reasons(record.lecture):
         status = Status.EXCUSED
@@ -98,7 +105,7 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{record.student.name}: {record.get_status_display().lower()}.")
-    return _redirect_to_result(record.lecture_id)
+    return _redirect_after_decision(request, record.lecture_id, record.pk)
 
 
 @require_POST
@@ -198,7 +205,7 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
         elif action == "runner-up":
             student = face_overrides.name_runner_up(sighting=row, user=request.user)
             messages.success(request, _("Identified as {name}.").format(name=student.name))
-            return _redirect_to_result(row.recording.lecture_id)
+            return _redirect_after_decision(request, row.recording.lecture_id, record.pk)
         elif action == "add-photos":
             _report_added_photos(
                 request, face_overrides.add_crops_to_enrolment_photos(face=row, student=row.student, user=request.user)
