@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; "
+    "media-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # The admin's theme (Alpine.js) evaluates expressions and styles in its templates; everything still comes from here.
