@@ -45,13 +45,13 @@ def annotate(video: AnnotatedVideo) -> None:
 
     suffix = ".jpg" if stretches[0].info.is_photo else ".mp4"
     path: Path = media_path("annotated", str(recording.pk), f"{video.pk}-{video.lease_owner}{suffix}")
-    viewer = video.user.get_full_name() or video.user.get_username()
+    name, account = video.user.get_full_name(), video.user.get_username()
     when = date_format(timezone.localtime(video.created_at), "j M Y, H:i")
     annotate_recording(
         stretches,
         list(_marks(video)),
         path,
-        watermark=f"{viewer} ({video.user.get_username()}), {when}",
+        watermark=f"{name} ({account}), {when}" if name else f"{account}, {when}",
         on_progress=on_progress,
     )
     if not jobs.finish(video, AnnotatedVideo.State.READY, file=media_name(path), progress=1.0):
