@@ -74,6 +74,8 @@ def _marks(video: AnnotatedVideo) -> Iterator["FaceMark"]:
     for student, paths in of_students.items():
         yield _student_mark(video, records.get(student), student, paths)
     people = {row.index: row for row in recording.unknown_people.select_related("override__student")}
+    unnamed = sorted(index for index, row in people.items() if row.student_id is None and not row.is_static)
+    numbers = {index: number for number, index in enumerate(unnamed, 1)}  # as in the workbook
     for index, paths in of_unknown.items():
         person = None if index is None else people.get(index)
         if person is not None and person.student_id is not None:
@@ -81,13 +83,10 @@ def _marks(video: AnnotatedVideo) -> Iterator["FaceMark"]:
         elif person is None or person.is_static:  # too short, deleted, or no living person
             yield FaceMark(paths=paths, is_blurred=video.blur_others)
         else:
-            caption = person.override.get_action_display() if person.override else _("Unknown")
-            yield FaceMark(
-                paths=paths,
-                captions=(f"{caption} {person.index + 1}", str(person.index + 1)),
-                certainty="unknown",
-                is_blurred=video.blur_others,
-            )
+            number = str(numbers[person.index])
+            kind = person.override.get_action_display() if person.override else ""
+            caption = f"{kind} {number}" if kind else _("Unknown {n}").format(n=number)
+            yield FaceMark(paths=paths, captions=(caption, number), certainty="unknown", is_blurred=video.blur_others)
 
 
 def _student_mark(

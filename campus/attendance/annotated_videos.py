@@ -41,7 +41,7 @@ def request_annotated_video(
 ) -> AnnotatedVideo:
     """Ask a worker for the whole recording, or for the seconds around a moment of it. A request that still waits is
     not repeated. Raises UserError for a recording that has not been counted, or has no such moment."""
-    if recording.state != Recording.State.DONE:
+    if recording.state not in (Recording.State.DONE, Recording.State.NEEDS_REVIEW):
         raise UserError("Attendance has not been taken from this recording. Wait until it is done.")
     start, end = 0.0, recording.duration
     if moment is not None:

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from campus.attendance.annotated_videos import request_annotated_video, store_face_paths
 from campus.attendance.models import AnnotatedVideo, AttendanceChange
@@ -107,6 +108,22 @@ def test_what_people_said_counts(recording: Recording, lecturer) -> None:
     image = picture(drawn(request_annotated_video(recording=recording, user=lecturer, moment=5.0)), 3.0)
     assert has_box(image, 60, COLOURS["unknown"])
     assert not has_box(image, 60, COLOURS["present"])
+
+
+def test_a_photo_is_drawn_as_a_photo(recording: Recording, lecturer, client: Client, tmp_path: Path) -> None:
+    photo = tmp_path / "room.png"
+    Image.new("RGB", (480, 240), "gray").save(photo)
+    info = probe(photo)
+    recording.file.save("room.png", ContentFile(photo.read_bytes()), save=False)
+    Recording.objects.filter(pk=recording.pk).update(file=recording.file.name, info=info.to_json(), duration=0)
+    recording.refresh_from_db()
+    video = drawn(request_annotated_video(recording=recording, user=lecturer, moment=0.0))
+    with Image.open(file_of(video)) as image:
+        assert has_box(np.asarray(image), 60, COLOURS["present"])
+    client.force_login(lecturer)
+    where = reverse("annotated-video-file", args=[video.pk])
+    assert f'<img src="{where}"' in client.get(reverse("annotated-video", args=[video.pk])).content.decode()
+    assert client.get(where)["Content-Type"] == "image/jpeg"
 
 
 def test_a_recording_that_was_counted_before_says_what_to_do(recording: Recording, lecturer) -> None:
