@@ -14,6 +14,9 @@ NOTO_SANS = "NotoSans*-Regular.tt[fc]"
 MAX_CAPTION_LENGTH = 40
 NO_CHARACTER = "\U0010ffff"  # by definition; a font draws its box for what it lacks
 
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # categories of Unicode
+JOINERS = "\u200c\u200d"  # say how letters join; Persian and Indian names have them
+
 Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -42,8 +45,10 @@ def draw_caption(captions: tuple[str, ...], size: int, background: Colour, opaci
 
 
 def _tidy(caption: str) -> str:
-    """One line without control characters, of a length that fits a picture."""
-    text = " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in caption).split())
+    """One line without control and formatting characters, of a length that fits a picture."""
+    composed = unicodedata.normalize("NFC", caption)
+    text = " ".join("".join(" " if unicodedata.category(c) in CONTROLS else c for c in composed).split())
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf" or c in JOINERS)
     return text if len(text) <= MAX_CAPTION_LENGTH else text[: MAX_CAPTION_LENGTH - 1] + "…"
 
 
@@ -51,7 +56,8 @@ def _font_for(text: str, size: int) -> Font | None:
     for file in _font_files():
         if all(_has_character(file, character) for character in text):
             return ImageFont.truetype(file, size)
-    return ImageFont.load_default(size) if text.isascii() else None
+    default = ImageFont.load_default(size)
+    return default if all(_is_drawn(default, character) for character in text) else None
 
 
 @cache
@@ -68,6 +74,9 @@ def _font_files() -> tuple[str, ...]:
 
 @cache
 def _has_character(file: str, character: str) -> bool:
-    font = ImageFont.truetype(file, 16, layout_engine=ImageFont.Layout.BASIC)
+    return _is_drawn(ImageFont.truetype(file, 16, layout_engine=ImageFont.Layout.BASIC), character)
+
+
+def _is_drawn(font: Font, character: str) -> bool:
     drawn, missing = font.getmask(character), font.getmask(NO_CHARACTER)
-    return character == " " or (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))
+    return character in (" ", *JOINERS) or (drawn.size, bytes(drawn)) != (missing.size, bytes(missing))

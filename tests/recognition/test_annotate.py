@@ -123,6 +123,22 @@ def test_a_name_that_no_font_has_becomes_its_number() -> None:
     assert not np.array_equal(umlauts, draw_caption(("7",), 20, (0, 0, 0)))
 
 
+def test_a_name_is_one_line_of_what_can_be_seen() -> None:
+    plain = draw_caption(("Zoë Müller",), 20, (0, 0, 0))
+    for written in ("Zoe\u0308 Mu\u0308ller", "Zoë\nMüller", "\u202eZoë Müller\u200b", "  Zoë \t Müller "):
+        assert np.array_equal(draw_caption((written,), 20, (0, 0, 0)), plain)
+    assert draw_caption(("W" * 500,), 20, (0, 0, 0)).shape[1] < 1000
+
+
+def test_without_any_font_names_are_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = draw_caption(("7",), 22, (0, 0, 0))
+    monkeypatch.setattr("recognition.captions._font_files", lambda: ())
+    draw_caption.cache_clear()
+    assert not np.array_equal(draw_caption(("Zoe", "7"), 22, (0, 0, 0)), number)
+    assert draw_caption(("佐藤", "7"), 22, (0, 0, 0)).shape == draw_caption(("7",), 22, (0, 0, 0)).shape
+    draw_caption.cache_clear()
+
+
 @given(st.text(max_size=200), st.integers(8, 60))
 def test_any_name_can_be_drawn(name: str, size: int) -> None:
     caption = draw_caption((name, "1"), size, (255, 255, 255))
