@@ -86,6 +86,23 @@ def test_a_part_has_its_own_faces(lecture: Path, tmp_path: Path) -> None:
     assert is_marked(frames[20], BOX[0], 140)
 
 
+def test_files_of_one_recording_follow_each_other(lecture: Path, tmp_path: Path) -> None:
+    other = video_files.video(tmp_path / "other.mp4", seconds=2, size=(320, 180))
+    parts = [
+        Stretch(path=lecture, info=probe(lecture), start=4.0, end=6.0, recording_start=10.0),
+        Stretch(path=other, info=probe(other), start=0.0, end=2.0, recording_start=60.0),
+    ]
+    mark = FaceMark(paths=[path_of((60.0, BOX), (61.5, BOX))], certainty="present")
+    annotate_recording(parts, [mark], tmp_path / "out.mp4")
+    info = probe(tmp_path / "out.mp4")
+    assert info.duration == pytest.approx(4.0, abs=0.2)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert {frame.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
+    assert not is_marked(frames[10], 2 * BOX[0], 280)
+    assert is_marked(frames[30], 2 * BOX[0], 280)  # drawn on the smaller picture, and grown with it
+
+
 def test_a_blurred_face_stays_so_while_it_is_hidden(lecture: Path, tmp_path: Path) -> None:
     seen = [(0.0, BOX), (0.4, BOX), (0.8, BOX), (5.6, BOX)]
     frames = annotated(lecture, tmp_path / "out.mp4", FaceMark(paths=[path_of(*seen)], is_blurred=True))

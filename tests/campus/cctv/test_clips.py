@@ -30,7 +30,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
-from campus.recordings.selectors import coverage, describe_gaps, find_gaps, footage_at
+from campus.recordings.selectors import coverage, describe_gaps, find_gaps, footage_at, footage_between
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from recognition import types
 from recognition.messages import Message
@@ -361,6 +361,21 @@ def test_footage_at_a_moment(lecture: Lecture, camera: Camera) -> None:
         footage_at(recording, 1500.0)
     upload = factories.planned(lecture)
     assert footage_at(upload, 10.0)[::2] == (Path(upload.file.path), 0.0)
+
+
+def test_footage_between_two_moments(lecture: Lecture, camera: Camera) -> None:
+    store_files(factories.footage_file(camera, minute(-10), 30), factories.footage_file(camera, minute(30), 30))
+    recording = ingested_recording(lecture)
+    files = [Path(clip.footage_file.file.path) for clip in recording.clips.order_by("recording_start")]
+    parts = footage_between(recording, 900.0, 2000.0)
+    assert [(part.path, part.start, part.end, part.recording_start) for part in parts] == [
+        (files[0], 1500.0, 1800.0, 900.0),
+        (files[1], 0.0, 200.0, 1800.0),
+    ]
+    with pytest.raises(UserError, match="no footage"):
+        footage_between(recording, 1300.0, 1700.0)
+    (part,) = footage_between(factories.planned(lecture), 10.0, 20.0)
+    assert (part.start, part.end, part.recording_start) == (10.0, 20.0, 10.0)
 
 
 def test_two_lectures_in_one_room_at_once_need_an_assignment(lecture: Lecture, camera: Camera) -> None:
