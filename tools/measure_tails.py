@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
@@ -24,10 +26,12 @@ from recognition.cli.models import load_chosen_embedder
 from recognition.detection.alignment import align_face, simulate_distance
 from recognition.embedding import EMBEDDERS
 from recognition.embedding.averaging import embed_crops, embed_single_crops
+from recognition.embedding.base import RGB
 from recognition.errors import RecognitionError
 from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, TAIL_SHARE, Tail
 from recognition.media.photo import read_photo
 from recognition.people_folder import photos_by_person
+from recognition.types import Face
 from recognition.vectors import Floats, normalise
 
 QUANTILES = (0.98, 0.99, 0.995, 0.998, 0.999)  # through which the tail is laid
@@ -35,7 +39,10 @@ MAX_PHOTOS = 12  # of a person
 SINGLE_PHOTOS = 2  # of a person that are embedded in several views, as the only observation of a face
 DRAWS = 60  # of several observations, for each person
 RESAMPLES = 200
-MIN_FACE = 32
+MIN_FACE_PX = 32
+DISTANT_FACE_PX = (24, 90)
+DISTANT_NOISE_STD = 6.0
+BOX_ERROR, POINT_ERROR = 0.03, 0.015  # of the face's height, that the detector makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,28 +58,42 @@ class PersonVectors:
 
 def embed_photos(paths: Sequence[Path], embedder: Embedder, detector: Detector) -> PersonVectors | None:
     """The vectors of the photos that have a face; None if none has."""
-    crops = []
+    crops, distant = [], []
     for path in paths:
         try:
             image = read_photo(path)[0]
         except RecognitionError as error:
             print(f"{path}: {error}", file=sys.stderr)
             continue
-        faces = detector.detect([image], MIN_FACE)[0]
+        faces = detector.detect([image], MIN_FACE_PX)[0]
         if faces:
             centre = np.array(image.shape[1::-1]) / 2
             face = min(faces, key=lambda face: float(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - centre)))
             crops.append(embedder.crop(image, face, align_face(image, face)))
+            distant.append(embedder.crop(*shrink(image, face)))
     if not crops:
         return None
     views = embed_crops([view for crop in crops for view in (crop, *simulate_distance(crop))], embedder)
     views = views.reshape(len(crops), 3, embedder.dimension)
     return PersonVectors(
         near=views[:, 0],
-        far=views[:, 1],
+        far=embed_crops(distant, embedder),
         enrolled=normalise(views[:, 0] + views[:, 1:].mean(axis=1)),
         single=embed_single_crops(crops[:SINGLE_PHOTOS], embedder),
     )
+
+
+def shrink(image: RGB, face: Face) -> tuple[RGB, Face, RGB]:
+    """The picture as a distant camera sees it, with a sensor's noise, and the face in it, not quite where it is."""
+    rng = np.random.default_rng(crc32(image.tobytes()))
+    scale = min(rng.uniform(*DISTANT_FACE_PX) / float(face.box[3] - face.box[1]), 1.0)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    noisy = np.asarray(np.clip(small + rng.normal(0, DISTANT_NOISE_STD, small.shape), 0, 255), np.uint8)
+    side = float(face.box[3] - face.box[1]) * scale
+    box = face.box * scale + rng.normal(0, BOX_ERROR * side, 4)
+    points = face.points * scale + rng.normal(0, POINT_ERROR * side, (5, 2))
+    found = Face(box.astype(np.float32), face.score, points.astype(np.float32))
+    return noisy, found, align_face(noisy, found)
 
 
 def observe(person: PersonVectors, count: int, rng: np.random.Generator) -> Floats:
