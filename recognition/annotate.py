@@ -28,7 +28,7 @@ VIDEO_SUFFIX = ".mp4"
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_SIDE_PX = 1920
 MAX_FPS = 25.0
-MAX_PICTURES = 7200  # of a video: an hour has two a second
+MAX_PICTURES = 3600  # of a video: an hour has one a second, since decoding more takes too long
 EVERY_PICTURE = 0.001  # seconds
 PICTURES_PER_LINE = 54  # text heights that fit a picture one above the other
 MIN_TEXT_PX = 14
@@ -116,7 +116,7 @@ def _write_video(
             image = annotator.draw(frame)
             if stream is None:
                 stream = container.add_stream(
-                    "h264", rate=Fraction(fps).limit_denominator(1000), options={"preset": "veryfast", "crf": "23"}
+                    "h264", rate=Fraction(fps).limit_denominator(1000), options={"preset": "superfast", "crf": "23"}
                 )
                 stream.pix_fmt = "yuv420p"
                 stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
