@@ -22,6 +22,12 @@ from workers.annotate import annotate
 from workers.leased_task import run_attempt
 
 
+def asks(page: Page, *texts: str) -> None:
+    """The question can be read, and the page knows its keys."""
+    sees(page, *texts)
+    page.wait_for_load_state()
+
+
 def test_keys_answer_and_the_moment_plays(page: Page, world: World, sign_in: SignIn, tmp_path: Path):
     path = video_files.video(tmp_path / "lecture.mp4", seconds=12, size=(640, 360))
     info = probe(path)
@@ -43,13 +49,13 @@ def test_keys_answer_and_the_moment_plays(page: Page, world: World, sign_in: Sig
 
     page.goto(reverse("lecture", args=[world.lecture.pk]))
     page.get_by_role("link", name="One after the other").click()
-    sees(page, "Is this Zoe Adams?", "3 to confirm")
+    asks(page, "Is this Zoe Adams?", "3 to confirm")
     page.keyboard.press(" ")
-    sees(page, "Is this Yan Baker?")
+    asks(page, "Is this Yan Baker?")
     page.keyboard.press("n")
-    sees(page, "Is this Xi Carter?", "2 to confirm")
+    asks(page, "Is this Xi Carter?", "2 to confirm")
     page.keyboard.press("y")
-    sees(page, "Is this Zoe Adams?", "1 to confirm")
+    asks(page, "Is this Zoe Adams?", "1 to confirm")
 
     with page.context.expect_page() as opened:
         page.keyboard.press("v")
