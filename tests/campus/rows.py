@@ -84,7 +84,7 @@ def multiply(times: int) -> None:
 
     for model in models():
         differ, key = told_apart(model), model._meta.pk.attname
-        rows = list(model._base_manager.values())
+        rows = list(model._base_manager.order_by("pk").values())
         new = [[copied(model, row, differ, n + 1) for n in range(times)] for row in rows]
         model._base_manager.bulk_create(chain(*new))
         copies |= {(model, row[key]): [one.pk for one in ones] for row, ones in zip(rows, new, strict=True)}

@@ -99,7 +99,7 @@ def test_a_registrar_sees_what_a_camera_shows_before_its_first_lecture(page: Pag
     sees(page, "A file of this camera is being fetched.")
     FootageFile.objects.filter(pk=footage_file.pk).update(state="stored")
     sees(page, "The picture is being extracted.")
-    extract_pictures()
+    extract_pictures(page)
     shows_choices(page)
     show(page, "camera_picture_of_a_file")
     sees(page, f"From {footage_file.path}.")

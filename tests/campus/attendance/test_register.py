@@ -44,7 +44,7 @@ def course() -> Course:
     course = factories.course(code="CS101", name="Algorithms")
     ada, alan, grace = (
         factories.student(number=number, name=name)
-        for number, name in (("007", "Ada Lovelace"), ("012", "Alan Turing"), ("100", "Grace Hopper"))
+        for number, name in (("007", "Ada Lovelace"), ("012", "Alan Turing"), ("100", "Grace Young"))
     )
     lectures = [factories.lecture(course, starts_at=factories.STARTS + timedelta(days=7 * n)) for n in range(4)]
     for lecture, status in zip(lectures, ("present", "late", "left_early", "present"), strict=True):
