@@ -174,6 +174,16 @@ def test_faulty_weights_are_named_and_nothing_is_kept(tmp_path: Path, caplog: py
     assert not caplog.text
 
 
+def test_on_a_gpu_tensorflow_runs_the_networks_and_nothing_is_kept(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = answers(load(cache))
+    for module in ("inference", "network_cache"):
+        monkeypatch.setattr(f"recognition.{module}.uses_gpu", lambda runtime: True)
+    np.testing.assert_allclose(answers(load(tmp_path / "none")), expected, atol=1e-4)
+    assert not (tmp_path / "none").exists()
+
+
 def test_superseded_networks_go_after_a_month(cache: Path) -> None:
     [folder] = networks_in(cache)
     old, recent, other = (cache / name for name in ("cascade-old", "cascade-recent", "facenet-old"))
