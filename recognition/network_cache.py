@@ -45,7 +45,7 @@ MAX_UNUSED_DAYS = 30
 MAX_WEIGHTS_BYTES = 2**30
 
 Build = Callable[[Path], Mapping[str, "keras.Model"]]
-Kept = tuple["openvino.Model", mmap.mmap]  # the second has its weights
+CachedModel = tuple["openvino.Model", mmap.mmap]  # the second has its weights
 
 
 def load_networks(build: Build, weights: Path, runtime: Runtime | None = None) -> dict[str, Network]:
@@ -77,7 +77,7 @@ def _compile_kept(model: "openvino.Model", weights: mmap.mmap, runtime: Runtime)
     return network
 
 
-def _read_or_build(build: Build, weights: Path, cache: Path) -> dict[str, Kept]:
+def _read_or_build(build: Build, weights: Path, cache: Path) -> dict[str, CachedModel]:
     """The networks from the cache. Raises OSError when they can't be kept there."""
     folder = cache / f"{build.__module__.rpartition('.')[2]}-{_hash(build, weights)}"
     if kept := _read(folder):
@@ -101,7 +101,7 @@ def _hash(build: Build, weights: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(folder: Path) -> dict[str, Kept] | None:
+def _read(folder: Path) -> dict[str, CachedModel] | None:
     """The networks in a folder of the cache; None if it is not there or damaged."""
     try:
         sha256_by_file = json.loads((folder / "manifest.json").read_text())
@@ -112,7 +112,7 @@ def _read(folder: Path) -> dict[str, Kept] | None:
         return None
 
 
-def _map(description: Path) -> Kept:
+def _map(description: Path) -> CachedModel:
     openvino = import_openvino()
     with description.with_suffix(".bin").open("rb") as file:
         weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

@@ -18,7 +18,7 @@ from campus.attendance.models import AnnotatedVideo, AttendanceChange
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_responses import video_response
-from campus.common.storage import delete_media, media_path
+from campus.common.storage import media_path
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
 from recognition.types import Attendance, FacePath, SegmentResult
@@ -92,8 +92,6 @@ def delete_expired_annotated_videos() -> None:
     made_before = timezone.now() - timedelta(hours=settings.ANNOTATED_VIDEO_HOURS)
     for video in AnnotatedVideo.objects.filter(created_at__lt=made_before):
         video.delete()
-        if video.file:
-            delete_media(video.file)
 
 
 def store_face_paths(*, recording: Recording, results: Iterable[SegmentResult], attendance: Attendance) -> None:

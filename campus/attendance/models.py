@@ -3,13 +3,15 @@ to them.
 """
 
 import uuid
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +30,7 @@ from campus.attendance.statuses import (
 )
 from campus.cctv.models import FootageFile
 from campus.common import jobs
+from campus.common.storage import delete_media
 from campus.recordings.models import Recording
 
 __all__ = [
@@ -392,6 +395,14 @@ class Snapshot(jobs.LeasedJob):
 
     def __str__(self) -> str:
         return f"{self.time:.1f} s of {self.recording or self.footage_file}"
+
+
+@receiver(post_delete, sender=Snapshot)
+@receiver(post_delete, sender=AnnotatedVideo)
+def delete_picture(instance: Snapshot | AnnotatedVideo, **_kwargs: Any) -> None:
+    """No picture is left of a source, recording, student or viewer that is deleted."""
+    if instance.file:
+        transaction.on_commit(partial(delete_media, instance.file), robust=True)
 
 
 class Report(models.Model):

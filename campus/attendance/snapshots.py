@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.attendance.models import Snapshot
 from campus.cctv.models import FootageFile
 from campus.common import jobs
-from campus.common.storage import delete_media, write_media
+from campus.common.storage import write_media
 from campus.recordings.models import Recording
 
 SNAPSHOT_RETENTION = timedelta(days=7)
@@ -45,16 +44,9 @@ def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:
 def delete_expired_snapshots() -> None:
     """Delete snapshots that were requested a while ago. They show the whole room, and can be extracted again."""
     finished = Snapshot.objects.exclude(state=Snapshot.State.QUEUED)
-    _delete(finished.filter(published_at__lt=timezone.now() - SNAPSHOT_RETENTION))
+    finished.filter(published_at__lt=timezone.now() - SNAPSHOT_RETENTION).delete()
 
 
 def delete_snapshots_as_counted(*, recording: Recording) -> None:
     """Delete the recording's snapshots whose shape or stream may be another after it is counted again."""
-    _delete(recording.snapshots.filter(stream=0))
-
-
-def _delete(snapshots: QuerySet[Snapshot]) -> None:
-    for snapshot in snapshots:
-        snapshot.delete()
-        if snapshot.file:
-            delete_media(snapshot.file)
+    recording.snapshots.filter(stream=0).delete()

@@ -67,7 +67,7 @@ def number_key(number: str) -> str:
     institution has set that they do.
     """
     key = match_key(number, ignore_case=not settings.STUDENT_NUMBERS_CASE_SENSITIVE)
-    return unicodedata.normalize("NFKC", key.replace(" ", ""))  # what a space parted may be one letter now
+    return unicodedata.normalize("NFKC", key.replace(" ", ""))  # what a space separated may be one character now
 
 
 def sort_key(text: str) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from campus.attendance.models import Snapshot
-from campus.attendance.snapshots import SNAPSHOT_RETENTION, request_snapshot
+from campus.attendance.snapshots import SNAPSHOT_RETENTION, finish_snapshot, request_footage_snapshot, request_snapshot
 from campus.common import jobs
 from campus.recordings.models import Recording
 from recognition.media.video import probe
@@ -61,3 +61,15 @@ def test_snapshots_expire(recording: Recording, settings) -> None:
     assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
     assert list(Snapshot.objects.all()) == [new]
     assert run_snapshot(request_snapshot(recording=recording, time=1.0)).state == "ready"
+
+
+def test_no_picture_is_left_of_a_source_that_is_deleted(settings, tmp_path: Path) -> None:
+    settings.BROKER_URL, settings.MEDIA_ROOT = "memory://", tmp_path
+    camera = factories.camera()
+    footage_file = factories.footage_file(camera, factories.STARTS, 2)
+    snapshot = request_footage_snapshot(footage_file=footage_file, time=1.0, stream=1)
+    snapshot = jobs.SNAPSHOT.claim(snapshot.pk, "me")
+    finish_snapshot(snapshot=snapshot, jpeg=b"a picture")
+    (picture,) = tmp_path.glob("snapshots/**/*.jpg")
+    camera.source.delete()
+    assert not picture.exists()

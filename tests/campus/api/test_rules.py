@@ -89,7 +89,7 @@ def test_a_cursor_that_was_not_made_here(api: APIClient, cursor: str):
         problem(answer, 404)
 
 
-@pytest.mark.parametrize("path", [prefix for prefix, _, _ in router.registry if prefix != "snapshots"])
+@pytest.mark.parametrize("path", [prefix for prefix, views, _ in router.registry if hasattr(views, "list")])
 def test_a_list_costs_the_same_queries_however_long(office: APIClient, world: World, path: str):
     factories.gallery(factories.course(lecturers=(world.own, world.other)))
     for lecture in (world.foreign, factories.lecture(world.course)):
