@@ -178,7 +178,7 @@ def check_enrolment_photo(
 def check_enrolment_photos(
     paths: Iterable[Path], embedder: Embedder, detector: Detector | None = None, *, strict: bool = True
 ) -> Iterator[EnrolmentPhoto]:
-    """Judge many enrolment photos as `check_enrolment_photo` does, in the order given and several times as fast.
+    """Judge many enrolment photos as `check_enrolment_photo` does, in the order given and somewhat faster.
 
     A photo that can't be read is rejected, with the reason.
     """
