@@ -20,7 +20,7 @@ def lecture(world: World, sign_in: SignIn) -> Lecture:
 
 
 def overrides(lecture: Lecture) -> list[str]:
-    return list(lecture.records.order_by("student__name").values_list("override_status", flat=True))
+    return list(lecture.records.order_by("student__sort_key").values_list("override_status", flat=True))
 
 
 def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
