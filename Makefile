@@ -1,5 +1,5 @@
 # make demo            attendance of a lecture, from start to end (VIDEO=... PEOPLE=... ENROL=10 JSON=... for one of your own,
-#                      EMBEDDER=facenet-20180408 for FaceNet)
+#                      EMBEDDER=facenet-20180408 for FaceNet, dlib-facenet-v1 for both)
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
 # make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)

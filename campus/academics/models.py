@@ -38,6 +38,7 @@ class Embedder(models.TextChoices):
     """The models that compare faces, by their ids."""
 
     DLIB = "dlib-resnet-v1", _("dlib ResNet (comes with Rollcall)")
+    DLIB_FACENET = "dlib-facenet-v1", _("dlib ResNet and FaceNet together (come with Rollcall)")
     FACENET = "facenet-20180402", _("FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)")
     FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (comes with Rollcall)")
 

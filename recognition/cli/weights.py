@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from recognition.cli.environment import weights_folder
-from recognition.embedding import dlib_resnet, facenet
+from recognition.embedding import dlib_facenet, dlib_resnet, facenet
 from recognition.embedding.weights.facenet_files import MODELS
 from recognition.embedding.weights.installed import SOURCES, InstalledWeights, WeightsFolder
 from recognition.errors import RecognitionError, WeightsMissing
@@ -54,6 +54,7 @@ def run_list(_options: argparse.Namespace) -> int:
     installed = {entry.embedder: entry for entry in WeightsFolder(weights_folder()).installed()}
     print(f"{dlib_resnet.ID}: {find_package(dlib_resnet.packaged_weights)}")
     print(f"  trained on {dlib_resnet.TRAINED_ON}; the network is in the public domain (CC0)")
+    print(f"{dlib_facenet.ID}: both {dlib_resnet.ID} and {dlib_facenet.FACENET_ID}")
     for embedder, model in MODELS.items():
         entry = installed.get(embedder)
         state = (

@@ -36,18 +36,20 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]
     return np.hstack([rotation, shift[:, None]])
 
 
-def align_face(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-    """The face crop (CROP_PX, CROP_PX, 3) uint8 of a face in `image` (height, width, 3) uint8 RGB.
+def align_face(
+    image: NDArray[np.uint8], face: Face, targets: NDArray[np.float32] = CROP_POINTS, size: int = CROP_PX
+) -> NDArray[np.uint8]:
+    """The face crop (size, size, 3) uint8 of a face in `image` (height, width, 3) uint8 RGB.
 
-    The face's five points are moved to CROP_POINTS; outside the image the crop is black. A face much larger than the
-    crop is shrunk by area first, so that nothing aliases.
+    The face's five points are moved to `targets` (5, 2); outside the image the crop is black. A face much larger than
+    the crop is shrunk by area first, so that nothing aliases.
     """
-    matrix = estimate_similarity(face.points, CROP_POINTS)
+    matrix = estimate_similarity(face.points, targets)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     shrink = int(1 / scale) if 0 < scale < 0.5 else 1
     if shrink > 1:
         # A square around the face, twice as wide as the crop, whose sides are divisible by the factor.
-        half_side = CROP_PX / scale
+        half_side = size / scale
         x, y = (int(corner) for corner in np.maximum(face.points.mean(axis=0) - half_side, 0))
         square = image[y : int(y + 2 * half_side) + 1, x : int(x + 2 * half_side) + 1]
         height, width = square.shape[0] // shrink, square.shape[1] // shrink
@@ -55,8 +57,8 @@ def align_face(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
         if square.size:
             image = cv2.resize(square, (width, height), interpolation=cv2.INTER_AREA)
             points = (face.points - np.array([x, y], np.float32) + 0.5) / shrink - 0.5
-            matrix = estimate_similarity(np.asarray(points, np.float32), CROP_POINTS)
-    return cv2.warpAffine(image, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            matrix = estimate_similarity(np.asarray(points, np.float32), targets)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
 def jitter_crop(crop: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

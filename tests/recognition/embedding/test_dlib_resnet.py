@@ -107,6 +107,6 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path):
 
 
 def test_an_unknown_embedder_is_told_with_the_known_ones():
-    with pytest.raises(RecognitionError, match="dlib-resnet-v1, facenet-20180402"):
+    with pytest.raises(RecognitionError, match="dlib-resnet-v1, dlib-facenet-v1, facenet-20180402"):
         load_embedder("arcface")
-    assert list(EMBEDDERS) == ["dlib-resnet-v1", "facenet-20180402", "facenet-20180408"]
+    assert list(EMBEDDERS) == ["dlib-resnet-v1", "dlib-facenet-v1", "facenet-20180402", "facenet-20180408"]

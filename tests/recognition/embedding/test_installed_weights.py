@@ -113,6 +113,7 @@ def test_kept_weights_are_listed_and_verified(kept, store, capsys, monkeypatch, 
     lines = capsys.readouterr().out
     assert f"facenet-20180402: version {kept.version}, added {kept.added} from 20180402-114759" in lines
     assert "facenet-20180408: comes with a package" in lines
+    assert "dlib-facenet-v1: both dlib-resnet-v1 and facenet-20180408" in lines
     assert "trained on CASIA-WebFace" in lines
     with WeightsFolder(weights_folder()).file_of("facenet-20180402").open("r+b") as file:
         file.seek(1_000_000)
