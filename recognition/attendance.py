@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -245,14 +245,16 @@ def enrol_people(
     *,
     embedder: Embedder | str = DEFAULT_EMBEDDER,
     photos_per_person: int | None = None,
+    keep: Collection[Path] = (),
     runtime: Runtime | None = None,
     on_photo: Callable[[Path, Message | None], None] | None = None,
 ) -> Gallery:
     """Make a gallery of a folder of people, `<name>/1.jpg` and so on, for use with many recordings.
 
-    With `photos_per_person` only the first photos of each count, by the number in the name. `on_photo` is called for
-    each photo with the reason why it can't be used, or None; without it the reasons are logged as warnings. Raises
-    NoEnrolment when there is no folder, or nobody has a usable photo.
+    With `photos_per_person` only the first photos of each count, by the number in the name. The photos that
+    look like another person's don't count, except those in `keep`. `on_photo` is called for each photo with the reason
+    why it can't be used, or None; without it the reasons are logged as warnings. Raises NoEnrolment when there is no
+    folder, or nobody has a usable photo.
 
     >>> from recognition import Gallery, enrol_people
     >>> gallery = enrol_people("photos/")
@@ -277,17 +279,21 @@ def enrol_people(
         embedder = load_embedder(embedder, runtime=runtime)
     detector = Detector(runtime=runtime)
     embeddings: dict[str, list[Floats]] = {name: [] for name in photos}
+    confirmed: dict[str, list[int]] = {name: [] for name in photos}
+    kept = {path.resolve() for path in keep}
     named_paths = [(name, path) for name, paths in photos.items() for path in paths]
     checked = check_enrolment_photos((path for _, path in named_paths), embedder, detector)
     for (name, path), photo in zip(named_paths, checked, strict=True):
         reason = photo.reason if photo.embedding is None else None
         if photo.embedding is not None:
+            if path.resolve() in kept:
+                confirmed[name].append(len(embeddings[name]))
             embeddings[name].append(photo.embedding)
         if on_photo:
             on_photo(path, reason)
         elif reason:
             logger.warning("%s: %s", path, reason)
-    return train_gallery(embeddings, embedder.id)
+    return train_gallery(embeddings, embedder.id, confirmed=confirmed)
 
 
 def _student(presence: Presence) -> StudentAttendance:

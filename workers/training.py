@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 
 from campus.attendance.student_merge import recount_students_in_doubt
@@ -76,7 +75,20 @@ def train(row: Gallery) -> None:
     digest = photos_digest(row.course)
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
-    trained = gallery.train_gallery(known, row.embedder, strangers=cohort(row.course, row.embedder))
+    is_confirmed = set(map(str, course_photos(row.course).exclude(confirmed_at=None).values_list("pk", flat=True)))
+    trained = gallery.train_gallery(
+        known,
+        row.embedder,
+        strangers=cohort(row.course, row.embedder),
+        confirmed={
+            student: [i for i, photo in enumerate(photos) if photo in is_confirmed]
+            for student, photos in people.items()
+        },
+    )
+    suspects = {
+        student: [suspect | {"photo": list(people[student])[suspect["photo"]]} for suspect in found]
+        for student, found in trained.report["suspect_photos"].items()
+    }
     path = media_path("galleries", f"{row.pk}-{row.lease_owner}.npz")
     sha256 = trained.save(path)
     finish_training(
@@ -88,22 +100,6 @@ def train(row: Gallery) -> None:
         margin=trained.margin,
         students=len(trained.labels),
         photos=sum(len(embeddings) for embeddings in people.values()),
-        report=trained.report | {"suspect_photos": suspect_photos(trained, people)},
+        report=trained.report | {"suspect_photos": suspects},
         photos_digest=digest,
     )
-
-
-def suspect_photos(
-    trained: gallery.Gallery, people: dict[str, dict[str, np.ndarray]]
-) -> dict[str, list[dict[str, str]]]:
-    """By student, the photos that look mislabelled, each with the other student who is nearest to it; all as ids."""
-    suspects = {}
-    for student, rows in trained.report["suspect_photos"].items():
-        photos = list(people[student])
-        scores = trained.scores(np.stack([people[student][photos[row]] for row in rows]))
-        scores[:, trained.labels.index(student)] = -1
-        suspects[student] = [
-            {"photo": photos[row], "nearest": trained.labels[nearest]}
-            for row, nearest in zip(rows, scores.argmax(axis=1), strict=True)
-        ]
-    return suspects

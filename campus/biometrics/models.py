@@ -21,7 +21,11 @@ def photo_path(photo: "FacePhoto", name: str) -> str:
 
 
 class FacePhoto(jobs.LeasedJob):
-    """An enrolment photo of a student, and the verdict on it (a worker gives it)."""
+    """An enrolment photo of a student, and the verdict on it (a worker gives it).
+
+    `confirmed_at`: when `confirmed_by`, as they were called then, said that it shows its student; empty until then. It
+    then counts although it looks more like another student.
+    """
 
     class Verdict(models.TextChoices):
         PENDING = "pending", _("not checked yet")
@@ -42,6 +46,8 @@ class FacePhoto(jobs.LeasedJob):
     quality = models.FloatField(_("quality"), default=0, editable=False)
     crop = models.FileField(_("face"), upload_to="crops/photos", blank=True, editable=False)
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True, editable=False)
+    confirmed_by = models.CharField(_("confirmed by"), max_length=150, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("photo")

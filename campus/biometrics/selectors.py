@@ -68,9 +68,10 @@ def queued_gallery(course: Course, embedder: str) -> Gallery | None:
 
 
 def photos_digest(course: Course) -> str:
-    """A digest of which photos of whom a gallery of the class would be made of now."""
-    rows = course_photos(course).order_by("student", "pk").values_list("student", "pk")
-    return hashlib.sha256("\n".join(f"{student} {photo}" for student, photo in rows).encode()).hexdigest()
+    """A digest of which photos of whom a gallery of the class would be made of now, and which of them are confirmed."""
+    rows = course_photos(course).order_by("student", "pk").values_list("student", "pk", "confirmed_at")
+    lines = (f"{student} {photo} {'confirmed' if confirmed_at else ''}" for student, photo, confirmed_at in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def needs_training(course: Course) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery, Window
@@ -92,6 +93,19 @@ def delete_photo(*, photo: FacePhoto) -> None:
         photo.delete()
         for name in names:
             transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
+
+
+def confirm_photo(*, photo: FacePhoto, user: User) -> None:
+    """A person says that the photo shows its student: from the next training on it counts, however it looks."""
+    unconfirmed = FacePhoto.objects.filter(pk=photo.pk, confirmed_at=None)
+    if unconfirmed.update(confirmed_at=timezone.now(), confirmed_by=user.get_full_name() or user.get_username()):
+        _mark_galleries_outdated(photo.student_id)
+
+
+def withdraw_photo_confirmation(*, photo: FacePhoto) -> None:
+    """Take back that the photo shows its student: trainings leave it out again where it looks mislabelled."""
+    if FacePhoto.objects.filter(pk=photo.pk).exclude(confirmed_at=None).update(confirmed_at=None, confirmed_by=""):
+        _mark_galleries_outdated(photo.student_id)
 
 
 def import_photo_folder(*, folder: Path, course: Course | None = None) -> ImportResult:

@@ -1,5 +1,8 @@
-"""The report of a training for registrars: the error rates to expect, and the photos to check."""
+"""The report of a training for registrars: the error rates to expect, what more photos would bring, and the photos to
+check.
+"""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,9 +16,12 @@ from django.utils.translation import gettext as _
 from campus.academics.models import Strictness, Student
 from campus.academics.selectors import students_for
 from campus.accounts.roles import AnyUser
-from campus.biometrics.models import Gallery
+from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import USABLE_VERDICTS, photos_for
 from campus.web.similarity_plot import draw_similarity_plot
+from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS
+
+MAX_CONFIRMED_SHOWN = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,27 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The share of appearances that would be missed if each student had so many photos, in per cent; None where too few
+    students have enough photos to say.
+    """
+
+    photos: int
+    students: int
+    miss: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def interval_width(self) -> float:
+        return (self.high or 0) - (self.low or 0)
+
+    @property
+    def needed_photos(self) -> int:
+        return self.photos + MAX_COUNTED_OBSERVATIONS
+
+
+@dataclass(frozen=True, kw_only=True)
 class Face:
     """A student with the URLs of face pictures, best first."""
 
@@ -41,14 +68,28 @@ class Face:
 
 @dataclass(frozen=True, kw_only=True)
 class Suspect:
-    """A photo that looks less like its student than like `nearest`."""
+    """A photo that looks less like its student than like `nearest`, with the cosines to both."""
 
     address: str
     delete: str
     move: str
+    confirm: str
     face: str
     student: Face
     nearest: Face
+    similarity: float
+    nearest_similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedPhoto:
+    """A photo of which a person said that it shows its student."""
+
+    photo: FacePhoto
+    address: str
+    confirm: str
+    face: str
+    student: Face
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +98,9 @@ class TrainingReport:
     rates: list[Rate]
     plot: SafeString
     similar_pairs: list[tuple[Face, Face, float]]
+    learning_curve: list[CurvePoint]
     suspects: list[Suspect]
+    confirmed: list[ConfirmedPhoto]
     few: list[Face]
     without: list[Face]
 
@@ -66,35 +109,52 @@ class TrainingReport:
         """Students who left the class and photos deleted since the training are left out."""
         report = gallery.report
         pairs = report.get("too_alike", [])
-        suspects = {
-            photo["photo"]: photo["nearest"] for photos in report.get("suspect_photos", {}).values() for photo in photos
-        }
+        suspects = {photo["photo"]: photo for photos in report.get("suspect_photos", {}).values() for photo in photos}
+        nearest = {photo: suspect["nearest"] for photo, suspect in suspects.items()}
         photos = [
             photo
-            for photo in photos_for(user).filter(pk__in=suspects)
-            if str(photo.student_id) != suspects[str(photo.pk)]
+            for photo in photos_for(user).filter(pk__in=suspects, confirmed_at=None)
+            if str(photo.student_id) != nearest[str(photo.pk)]
         ]
+        confirmed = photos_for(user).filter(student__enrolments__course=gallery.course).exclude(confirmed_at=None)
+        shown = list(confirmed.distinct().order_by("-confirmed_at", "pk")[:MAX_CONFIRMED_SHOWN])
         few, without = report.get("few_photos", []), report.get("without_photos", [])
         paired = [label for pair in pairs for label in pair[:2]]
-        owners = [str(photo.student_id) for photo in photos]
-        faces = _faces(user, {*few, *without, *paired, *owners, *suspects.values()}, suspects)
+        owners = [str(photo.student_id) for photo in (*photos, *shown)]
+        faces = _faces(user, {*few, *without, *paired, *owners, *nearest.values()}, suspects)
         rates = error_rates(gallery)
         return cls(
             gallery=gallery,
             rates=rates,
             plot=draw_similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
+            learning_curve=[
+                _curve_point(row) for row in report.get("learning_curve", {}).get(gallery.course.strictness, [])
+            ],
             similar_pairs=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
             suspects=[
                 Suspect(
                     address=reverse("admin:biometrics_facephoto_change", args=[photo.pk]),
                     delete=reverse("admin:biometrics_facephoto_delete", args=[photo.pk]),
-                    move=reverse("admin:biometrics_facephoto_move", args=[photo.pk]) + f"?to={suspects[str(photo.pk)]}",
+                    move=reverse("admin:biometrics_facephoto_move", args=[photo.pk]) + f"?to={nearest[str(photo.pk)]}",
+                    confirm=reverse("admin:biometrics_gallery_photo", args=[gallery.pk, photo.pk]),
                     face=reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
                     student=faces[str(photo.student_id)],
-                    nearest=faces[suspects[str(photo.pk)]],
+                    nearest=faces[nearest[str(photo.pk)]],
+                    similarity=suspects[str(photo.pk)]["similarity"],
+                    nearest_similarity=suspects[str(photo.pk)]["nearest_similarity"],
                 )
                 for photo in photos
-                if suspects[str(photo.pk)] in faces
+                if nearest[str(photo.pk)] in faces
+            ],
+            confirmed=[
+                ConfirmedPhoto(
+                    photo=photo,
+                    address=reverse("admin:biometrics_facephoto_change", args=[photo.pk]),
+                    confirm=reverse("admin:biometrics_gallery_photo", args=[gallery.pk, photo.pk]),
+                    face=reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
+                    student=faces[str(photo.student_id)],
+                )
+                for photo in shown
             ],
             few=[faces[label] for label in few if label in faces],
             without=[faces[label] for label in without if label in faces],
@@ -125,6 +185,14 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
     }
 
 
+def _curve_point(row: dict[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        photos=row["photos"],
+        students=row["students"],
+        **{name: None if row[name] is None else 100 * row[name] for name in ("miss", "low", "high")},
+    )
+
+
 def error_rates(gallery: Gallery | None) -> list[Rate]:
     """The rates that the training measured, strictest first; empty if it measured none."""
     measured: dict[str, Any] = gallery.report.get("rates", {}) if gallery else {}
@@ -151,9 +219,12 @@ def _describe_stranger_rate(rate: float) -> str:
     }
 
 
-def _describe_miss_rate(rate: float) -> str:
+def _describe_miss_rate(rate: float | None) -> str:
+    if rate is None:
+        return _("too few photos to say how many are missed")
     if not rate:
         return _("no student missed in the test")
-    of = next((of for of in (100, 1000, 10_000) if rate * of >= 1), 100_000)
-    facts = {"n": round(rate * of), "of": number_format(of, force_grouping=True)}
-    return _("about %(n)s of %(of)s appearances of a student missed") % facts
+    decimals = max(2 - math.floor(math.log10(100 * rate)), 0)
+    return _("about %(percent)s %% of a student's appearances missed") % {
+        "percent": number_format(100 * rate, decimals)
+    }

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         options.embedder or (gallery.embedder if gallery else DEFAULT_EMBEDDER), options.weights
     )
     if gallery is None:
-        gallery = enrol_with_progress(options.people, options.enrol, embedder)
+        gallery = enrol_with_progress(options.people, options.enrol, options.keep, embedder)
     began = time.monotonic()
     with tqdm(total=max(round(info.duration), 1), desc="Searching", unit="s") as bar:
         result = take_attendance(

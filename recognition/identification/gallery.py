@@ -8,7 +8,7 @@ with it; each of these was trained to tell one student from those of the class w
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from recognition.identification.calibration import (
     score_class,
     score_histograms,
 )
+from recognition.identification.learning_curve import measure_learning_curve
 from recognition.vectors import Floats, normalise
 
 FORMAT = 6
@@ -47,13 +48,14 @@ class OperatingPoint:
 
     `thresholds` are the least cosines to the student's template for 1, 2, and 3 or more observations; `margin` is how
     much lower the second best student's cosine must be. `expected_fpir` is the share of strangers who are then taken
-    for somebody of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1.
+    for somebody of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1;
+    None where nobody has enough photos to say.
     """
 
     thresholds: tuple[float, float, float]
     margin: float
     expected_fpir: float
-    expected_miss: float
+    expected_miss: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,18 +164,24 @@ class Gallery:
         )
 
 
-def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strangers: Floats | None = None) -> Gallery:
+def train_gallery(
+    photos: Mapping[str, Sequence[Floats]],
+    embedder: str,
+    strangers: Floats | None = None,
+    confirmed: Mapping[str, Collection[int]] | None = None,
+) -> Gallery:
     """Train a gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,) float32.
 
     `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class,
-    one each, where there are any; the thresholds follow how near they come. Students without photos are left out and
-    named in the report. Raises NoEnrolment when no student has a photo.
+    one each, where there are any; the thresholds follow how near they come. `confirmed` has the indices of a student's
+    photos that a person said are right: they count, however they look. Students without photos are left out and named
+    in the report. Raises NoEnrolment when no student has a photo.
     """
     known = {label: np.stack(list(vectors)).astype(np.float32) for label, vectors in photos.items() if len(vectors)}
     if not known:
         raise NoEnrolment("None of the students has a usable enrolment photo. Add photos, then train the gallery.")
     labels, groups = tuple(known), list(known.values())
-    kept, suspects = _drop_suspect_photos(groups)
+    kept, suspects = _drop_suspect_photos(groups, [(confirmed or {}).get(label, ()) for label in labels])
     templates = np.stack([_template(group) for group in kept])
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
@@ -193,7 +201,7 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
         "photos": sum(len(group) for group in groups),
         "without_photos": [label for label in photos if label not in known],
         "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < ENOUGH_PHOTOS],
-        "suspect_photos": {labels[i]: indices for i, indices in suspects.items()},
+        "suspect_photos": _describe_suspects(groups, suspects, labels, templates),
         "too_alike": _look_alike_pairs(labels, templates, look_alike),
         "same_person": _look_alike_pairs(labels, templates, one_person),
         "rates": {
@@ -201,6 +209,7 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
             for strictness, point in points.items()
         },
         "curves": score_histograms(scores[0]),
+        "learning_curve": measure_learning_curve(kept, impostor_model, FPIR_BY_STRICTNESS),
     }
     return Gallery(
         embedder=embedder,
@@ -214,11 +223,13 @@ def train_gallery(photos: Mapping[str, Sequence[Floats]], embedder: str, strange
     )
 
 
-def _drop_suspect_photos(groups: Sequence[Floats]) -> tuple[list[Floats], dict[int, list[int]]]:
+def _drop_suspect_photos(
+    groups: Sequence[Floats], confirmed: Sequence[Collection[int]]
+) -> tuple[list[Floats], dict[int, list[int]]]:
     """The groups without photos that are probably mislabelled, and the indices of these photos by group.
 
     Suspect is a photo that looks more like another student than like the other photos of its own student. Where half of
-    a student's photos are, none is dropped.
+    a student's photos are, none is dropped, and none of those that are `confirmed` (indices by group).
     """
     templates = normalise(np.stack([group.mean(axis=0) for group in groups]))
     kept, suspects = list(groups), {}
@@ -228,11 +239,36 @@ def _drop_suspect_photos(groups: Sequence[Floats]) -> tuple[list[Floats], dict[i
         own_scores = (group * normalise(group.sum(axis=0) - group)).sum(axis=1)
         scores = group @ templates.T
         scores[:, i] = -1
-        indices = np.flatnonzero(own_scores < scores.max(axis=1))
+        looks_wrong = own_scores < scores.max(axis=1)
+        looks_wrong[list(confirmed[i])] = False
+        indices = np.flatnonzero(looks_wrong)
         if len(indices) and len(indices) < len(group) / 2:
             suspects[i] = [int(j) for j in indices]
             kept[i] = np.delete(group, indices, axis=0)
     return kept, suspects
+
+
+def _describe_suspects(
+    groups: Sequence[Floats], suspects: Mapping[int, Sequence[int]], labels: Sequence[str], templates: Floats
+) -> dict[str, list[dict[str, Any]]]:
+    """By student, each suspect photo's index, its cosine to the student, and the nearest other student with the cosine
+    to that one.
+    """
+    described: dict[str, list[dict[str, Any]]] = {}
+    for i, indices in suspects.items():
+        scores = groups[i][list(indices)] @ templates.T
+        own = scores[:, i].copy()
+        scores[:, i] = -1
+        described[labels[i]] = [
+            {
+                "photo": j,
+                "similarity": round(float(own[row]), 4),
+                "nearest": labels[scores[row].argmax()],
+                "nearest_similarity": round(float(scores[row].max()), 4),
+            }
+            for row, j in enumerate(indices)
+        ]
+    return described
 
 
 def _drop_own_people(strangers: Floats | None, templates: Floats, prior: ImpostorModel) -> Floats | None:
@@ -284,7 +320,7 @@ def _operating_point(model: ImpostorModel, fpir: float, scores: Sequence[ClassSc
         thresholds=(one, two, three),
         margin=margin,
         expected_fpir=fpir,
-        expected_miss=float((genuine < three).mean()) if len(genuine) else 0.0,
+        expected_miss=float((genuine < three).mean()) if len(genuine) else None,
     )
 
 

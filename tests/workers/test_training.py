@@ -9,7 +9,7 @@ import pytest
 from campus.attendance.student_merge import merge_students
 from campus.biometrics.models import FacePhoto, LookAlike
 from campus.biometrics.selectors import needs_training, photos_digest
-from campus.biometrics.services import delete_photo, move_photo
+from campus.biometrics.services import confirm_photo, delete_photo, move_photo, withdraw_photo_confirmation
 from recognition.identification import gallery as galleries
 from recognition.identification.vote import VotePolicy
 from tests.campus import factories
@@ -31,7 +31,13 @@ def test_a_mislabelled_photo_is_reported_with_the_student_it_resembles() -> None
     wrong = bob.photos.first()
     move_photo(photo=wrong, student=ann)
     gallery = train_gallery(course)
-    assert gallery.report["suspect_photos"] == {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]}
+    [suspect] = gallery.report["suspect_photos"][str(ann.pk)]
+    assert (suspect["photo"], suspect["nearest"]) == (str(wrong.pk), str(bob.pk))
+    assert suspect["nearest_similarity"] > suspect["similarity"]
+    confirm_photo(photo=wrong, user=factories.registrar())
+    assert train_gallery(course).report["suspect_photos"] == {}, "a person said that it is Ann"
+    withdraw_photo_confirmation(photo=wrong)
+    assert train_gallery(course).report["suspect_photos"] == gallery.report["suspect_photos"]
 
 
 def test_the_sweeper_requests_a_training_when_photos_have_changed(

@@ -43,7 +43,10 @@ class LanguageSerializer(serializers.Serializer[Any]):
 
 class RatesSerializer(serializers.Serializer[Any]):
     fpir = serializers.FloatField(help_text="share of strangers who are matched to a student, 0 to 1")
-    miss = serializers.FloatField(help_text="share of a student's observations that are not matched, 0 to 1")
+    miss = serializers.FloatField(
+        allow_null=True,
+        help_text="share of a student's appearances that are not matched, 0 to 1; null where there are too few photos",
+    )
     threshold = serializers.FloatField(help_text="the lowest cosine similarity that counts as a match")
 
 

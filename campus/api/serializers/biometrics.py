@@ -15,7 +15,18 @@ from campus.biometrics.zip_names import NameEncoding
 class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
     class Meta:
         model = FacePhoto
-        fields = ["id", "student", "original_name", "state", "reason", "face_px", "quality", "created_at"]
+        fields = [
+            "id",
+            "student",
+            "original_name",
+            "state",
+            "reason",
+            "face_px",
+            "quality",
+            "created_at",
+            "confirmed_at",
+            "confirmed_by",
+        ]
         read_only_fields = fields
 
 
@@ -133,7 +144,19 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
 
 class SuspectSerializer(serializers.Serializer[Any]):
     photo = serializers.UUIDField()
+    similarity = serializers.FloatField(help_text="its cosine to its student")
     nearest = serializers.IntegerField(help_text="the other student, whose photos are more similar")
+    nearest_similarity = serializers.FloatField(help_text="its cosine to that one")
+
+
+class LearningCurveSerializer(serializers.Serializer[Any]):
+    photos = serializers.IntegerField(help_text="how many photos each student would have")
+    students = serializers.IntegerField(help_text="of how many students it is measured")
+    miss = serializers.FloatField(
+        allow_null=True, help_text="share of appearances that would be missed, 0 to 1; null where too few students say"
+    )
+    low = serializers.FloatField(allow_null=True, help_text="where the 95 % interval of it begins")
+    high = serializers.FloatField(allow_null=True, help_text="where it ends")
 
 
 class TrainingReportSerializer(serializers.Serializer[Any]):
@@ -141,6 +164,9 @@ class TrainingReportSerializer(serializers.Serializer[Any]):
 
     rates = serializers.DictField(
         child=RatesSerializer(), default=dict, help_text="expected error rates, by strictness"
+    )
+    learning_curve = serializers.DictField(
+        child=LearningCurveSerializer(many=True), default=dict, help_text="what more photos would bring, by strictness"
     )
     without_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
     few_photos = serializers.ListField(child=serializers.IntegerField(), default=list)

@@ -25,7 +25,15 @@ from campus.biometrics.photo_import import ImportResult
 from campus.biometrics.photo_waiting import discard_folder, file_folder, set_name_encoding, waiting_folders
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import galleries_for, look_alikes_for, photo_imports_for, photos_for
-from campus.biometrics.services import activate_gallery, add_photo, delete_photo, move_photo, request_training
+from campus.biometrics.services import (
+    activate_gallery,
+    add_photo,
+    confirm_photo,
+    delete_photo,
+    move_photo,
+    request_training,
+    withdraw_photo_confirmation,
+)
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 
@@ -69,6 +77,22 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         """Delete a photo, with its file and face crop."""
         delete_photo(photo=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=serializers.PhotoSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def confirm(self, request: Request, pk: str) -> Response:
+        """Say that the photo shows its student. It then counts although it looks more like another one."""
+        photo = self.get_object()
+        confirm_photo(photo=photo, user=request_user(request))
+        return self.respond_with(photo)
+
+    @extend_schema(request=None, responses=serializers.PhotoSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Take back that the photo shows its student."""
+        photo = self.get_object()
+        withdraw_photo_confirmation(photo=photo)
+        return self.respond_with(photo)
 
     @extend_schema(responses=PICTURE)
     @action(detail=True)

@@ -36,6 +36,8 @@ class Migration(migrations.Migration):
                 ('quality', models.FloatField(default=0, editable=False, verbose_name='quality')),
                 ('crop', models.FileField(blank=True, editable=False, upload_to='crops/photos', verbose_name='face')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='made at')),
+                ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed at')),
+                ('confirmed_by', models.CharField(blank=True, editable=False, max_length=150, verbose_name='confirmed by')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='photos', to='academics.student', verbose_name='student')),
             ],
             options={

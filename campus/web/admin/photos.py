@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -32,6 +33,7 @@ from campus.web.admin.base import (
     call_service,
     redirect_to_change,
     render_badge,
+    signed_in_user,
 )
 from campus.web.admin.photo_import_page import photo_import_page, waiting_picture
 from campus.web.admin.photo_upload import photo_verdicts, render_form_page, upload_photos_of_many
@@ -212,7 +214,7 @@ class GalleryColumns:
 
 @admin.register(Gallery)
 class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
-    change_form_after_template = "admin/rollcall/training.html"
+    change_form_outer_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
     list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
     search_fields = ("course__code_key", "course__name_key")
@@ -226,6 +228,25 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     )
     readonly_fields = ("gallery_state",)
     actions_detail = ("activate",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.confirm_photo_view))
+        return [path("<uuid:pk>/photos/<uuid:photo>/", view, name="biometrics_gallery_photo"), *super().get_urls()]
+
+    def confirm_photo_view(self, request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponseBase:
+        """Confirms that a photo of the training report shows its student, or takes that back."""
+        if not request.user.has_perm("biometrics.change_facephoto"):
+            raise PermissionDenied
+        gallery = get_object_or_404(galleries_for(request.user), pk=pk)
+        chosen = get_object_or_404(photos_for(request.user).select_related("student"), pk=photo)
+        if "undo" in request.POST:
+            services.withdraw_photo_confirmation(photo=chosen)
+            done = _("The photo of %(name)s is checked again by the next training.")
+        else:
+            services.confirm_photo(photo=chosen, user=signed_in_user(request))
+            done = _("The photo of %(name)s counts from the next training on.")
+        messages.success(request, done % {"name": chosen.student.name})
+        return redirect_to_change(request, Gallery, gallery.pk)
 
     def has_activate_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")

@@ -182,7 +182,7 @@ class TestEnrolments(Matrix):
 class TestPhotos(Matrix):
     path, about = "photos", "photo"
     actions = [("get", "picture/", None, 200), ("get", "face/", None, 200)]
-    registrars = [("delete", "", None, 204)]
+    registrars = [("post", "confirm/", None, 200), ("post", "reopen/", None, 200), ("delete", "", None, 204)]
     never = ("put",)
 
 

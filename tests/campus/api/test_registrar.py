@@ -246,10 +246,17 @@ def test_a_roster_with_new_numbers_of_existing_people_asks_who_they_are(office: 
 
 
 def test_what_a_training_says(api: APIClient, world: World):
-    suspect = {str(world.student.pk): [{"photo": str(world.photo.pk), "nearest": "7"}]}
+    suspect = {"photo": str(world.photo.pk), "similarity": 0.89, "nearest": "7", "nearest_similarity": 0.93}
+    curve = {"balanced": [{"photos": 1, "students": 40, "miss": 0.28, "low": 0.17, "high": 0.42}]}
     rates = {"strict": {"fpir": 0.001, "miss": 0.02, "threshold": 0.9}}
     Gallery.objects.update(
-        report={"rates": rates, "few_photos": ["7"], "too_alike": [["7", "8", 0.99]], "suspect_photos": suspect}
+        report={
+            "rates": rates,
+            "few_photos": ["7"],
+            "too_alike": [["7", "8", 0.99]],
+            "suspect_photos": {str(world.student.pk): [suspect]},
+            "learning_curve": curve,
+        }
     )
     told = api.get(f"/api/v1/galleries/{world.gallery.pk}/report/").json()
     assert told == {
@@ -257,7 +264,8 @@ def test_what_a_training_says(api: APIClient, world: World):
         "without_photos": [],
         "few_photos": [7],
         "too_alike": [[7, 8]],
-        "suspect_photos": [{"photo": str(world.photo.pk), "nearest": 7}],
+        "suspect_photos": [suspect | {"nearest": 7}],
+        "learning_curve": curve,
     }
     assert client_of(world.other).get(f"/api/v1/galleries/{world.gallery.pk}/report/").status_code == 404
 

@@ -8,10 +8,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
+from pytest_django.asserts import assertRedirects
 
 from campus.academics.models import Course, Embedder, Student
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
-from campus.biometrics.selectors import needs_training
+from campus.biometrics.selectors import needs_training, photos_digest
 from campus.biometrics.services import cohort
 from campus.web.similarity_plot import draw_similarity_plot
 from campus.web.training_report import error_rates
@@ -28,6 +29,10 @@ CURVES: dict[str, list[float]] = {
     "impostor": [500, 90, 1, 0],
     "edges": [0.8, 0.85, 0.9, 0.95, 1.0],
 }
+CURVE = [
+    {"photos": 1, "students": 40, "miss": 0.2804, "low": 0.167, "high": 0.417},
+    {"photos": 10, "students": 3, "miss": None, "low": None, "high": None},
+]
 
 
 @pytest.fixture
@@ -51,7 +56,12 @@ def report(world: World) -> Gallery:
         "rates": RATES,
         "curves": CURVES,
         "too_alike": [[str(ann.pk), str(bob.pk), 0.9612]],
-        "suspect_photos": {str(ann.pk): [{"photo": str(wrong.pk), "nearest": str(bob.pk)}]},
+        "suspect_photos": {
+            str(ann.pk): [
+                {"photo": str(wrong.pk), "similarity": 0.8912, "nearest": str(bob.pk), "nearest_similarity": 0.9345}
+            ]
+        },
+        "learning_curve": {"balanced": CURVE, "strict": []},
         "few_photos": [str(bob.pk)],
         "without_photos": [str(without.pk)],
     }
@@ -70,15 +80,17 @@ def test_rates_are_said_in_words(report: Gallery) -> None:
         (
             "Strict",
             "about 1 stranger in 10,000 accepted as a student",
-            "about 4 of 100 appearances of a student missed",
+            "about 4.30 % of a student's appearances missed",
         ),
         (
             "Balanced",
             "about 1 stranger in 1,000 accepted as a student",
-            "about 2 of 100 appearances of a student missed",
+            "about 2.10 % of a student's appearances missed",
         ),
         ("Lenient", "no stranger accepted in the test", "no student missed in the test"),
     ]
+    report.report["rates"]["lenient"]["miss"] = None
+    assert error_rates(report)[-1].missed == "too few photos to say how many are missed"
     assert error_rates(None) == error_rates(Gallery()) == []
 
 
@@ -91,6 +103,10 @@ def test_the_report_shows_what_to_look_at(registrar: Client, report: Gallery, wo
         "Balanced (in use)",
         '<svg class="plot"',
         "similarity 0.961",
+        "similarity 0.891",
+        "similarity 0.935",
+        "28.0 % (95 %: 16.7 to 41.7 %)",
+        "too few to say: 3 students have 13 photos or more",
         reverse("admin:biometrics_facephoto_thumbnail", args=[wrong]),
         reverse("admin:biometrics_facephoto_delete", args=[wrong]),
         f"Move to {bob.name}",
@@ -156,6 +172,40 @@ def test_a_photo_is_moved_to_whom_it_shows(registrar: Client, report: Gallery, w
     assert "has this photo already" in refused.content.decode()
 
 
+def test_a_photo_that_is_right_although_it_looks_wrong_is_kept_until_that_is_taken_back(
+    registrar: Client, report: Gallery, world: World
+) -> None:
+    [[suspect]] = report.report["suspect_photos"].values()
+    photo = FacePhoto.objects.get(pk=suspect["photo"])
+    Gallery.objects.update(photos_digest=photos_digest(world.course))
+    assert not needs_training(world.course)
+    address = reverse("admin:biometrics_gallery_photo", args=[report.pk, photo.pk])
+    assert f"It shows {photo.student.name}" in page(registrar, report)
+    assert registrar.get(address).status_code == 405
+    for _ in range(2):
+        back = reverse("admin:biometrics_gallery_change", args=[report.pk])
+        assertRedirects(registrar.post(address), back, fetch_redirect_response=False)
+    photo.refresh_from_db()
+    assert photo.confirmed_at is not None
+    assert photo.confirmed_by == world.registrar.get_username()
+    assert needs_training(world.course)
+    text = page(registrar, report)
+    assert "mislabelled" not in text
+    assert "Confirmed photos" in text
+    registrar.post(address, {"undo": "1"})
+    photo.refresh_from_db()
+    assert (photo.confirmed_at, photo.confirmed_by) == (None, "")
+    assert not needs_training(world.course)
+    assert "mislabelled" in page(registrar, report)
+
+
+def test_only_a_registrar_confirms_photos(client: Client, world: World) -> None:
+    client.force_login(world.own)
+    client.post(reverse("admin:biometrics_gallery_photo", args=[world.gallery.pk, world.photo.pk]))
+    world.photo.refresh_from_db()
+    assert world.photo.confirmed_at is None
+
+
 def test_nobody_else_moves_photos(client: Client, world: World) -> None:
     client.force_login(world.own)
     assert (
@@ -169,7 +219,7 @@ def test_nobody_else_moves_photos(client: Client, world: World) -> None:
 def test_the_class_page_sets_strictness_and_face_model(registrar: Client, report: Gallery, world: World) -> None:
     address = reverse("admin:academics_course_change", args=[world.course.pk])
     text = registrar.get(address).content.decode()
-    assert "about 2 of 100 appearances of a student missed" in text
+    assert "about 2.10 % of a student&#x27;s appearances missed" in text
     assert "Strict lets fewer strangers pass" in text
     form = {"code": "CS101", "name": "Computing", "present_seconds": 2, "late_minutes": 10, "early_minutes": 10}
     form |= {

@@ -116,11 +116,30 @@ def test_a_mislabelled_photo_is_left_out_and_reported() -> None:
     photos = {str(i): list(embeddings_of(i, 6)) for i in range(5)}
     photos["0"][2] = embeddings_of(3, 1, seed=50)[0]
     gallery = train_gallery(photos, EMBEDDER)
-    assert gallery.report["suspect_photos"] == {"0": [2]}
+    [suspect] = gallery.report["suspect_photos"].pop("0")
+    assert gallery.report["suspect_photos"] == {}
+    assert (suspect["photo"], suspect["nearest"]) == (2, "3")
+    assert suspect["nearest_similarity"] > 0.9 > suspect["similarity"]
     assert (
         gallery.templates[0] @ embeddings_of(3, 9, seed=9).mean(axis=0)
         < gallery.templates[0] @ embeddings_of(0, 9, seed=9).mean(axis=0) - 0.1
     )
+
+
+def test_a_photo_that_a_person_confirmed_counts_however_it_looks() -> None:
+    photos = {str(i): list(embeddings_of(i, 6)) for i in range(5)}
+    photos["0"][2] = embeddings_of(3, 1, seed=50)[0]
+    photos["1"][4] = embeddings_of(2, 1, seed=50)[0]
+    gallery = train_gallery(photos, EMBEDDER, confirmed={"0": [2]})
+    assert list(gallery.report["suspect_photos"]) == ["1"]
+    left_out = train_gallery(photos, EMBEDDER)
+    assert gallery.scores(photos["0"][2][None])[0, 0] > left_out.scores(photos["0"][2][None])[0, 0]
+
+
+def test_what_nobody_has_photos_for_is_not_said() -> None:
+    report = gallery_of_class(20, photos=1).report
+    assert {rate["miss"] for rate in report["rates"].values()} == {None}
+    assert {row["miss"] for row in report["learning_curve"]["balanced"]} == {None}
 
 
 def test_the_report_names_missing_and_few_photos_and_twins() -> None:
