@@ -6,10 +6,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-WIDTH, HEIGHT = 480, 270
+WIDTH, HEIGHT = 340, 250  # so narrow that a phone doesn't shrink the text
 LEFT, RIGHT, TOP, BOTTOM = 16, 16, 66, 50
 TICK_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-TICKS = 6
+TICKS = 5
 ROW = 18  # pixels between the names of thresholds, which may lie close together
 
 
@@ -53,10 +53,10 @@ def draw_similarity_plot(curves: Mapping[str, Sequence[float]], thresholds: Sequ
         (
             (
                 x(value),
-                TOP - ROW * (len(thresholds) - n) + 4,
+                TOP - ROW * (n + 1) + 4,
                 floor,
                 x(value) - 5,
-                TOP - ROW * (len(thresholds) - n) + 13,
+                TOP - ROW * (n + 1) + 13,
                 f"{name} {value:.3f}",
             )
             for n, (name, value) in enumerate(sorted(thresholds, key=lambda threshold: threshold[1]))

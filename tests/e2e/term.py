@@ -30,6 +30,10 @@ PEOPLE = [
 STATUSES = [Status.PRESENT, Status.LATE, Status.LEFT_EARLY, Status.ABSENT, Status.TO_CONFIRM]
 RATES = {name: {"fpir": 0.00098, "miss": 0.021, "threshold": 0.957} for name in ("strict", "balanced", "lenient")}
 CURVES = {"genuine": [0, 0, 3, 9], "impostor": [500, 90, 1, 0], "edges": [0.8, 0.85, 0.9, 0.95, 1.0]}
+LEARNING_CURVE = [
+    {"photos": 1, "students": 40, "miss": 0.28, "low": 0.167, "high": 0.417},
+    {"photos": 10, "students": 3, "miss": None, "low": None, "high": None},
+]
 REASON = "Doctor's note; handed in at the office on Monday, and copied to the coordinator of the programme"
 
 
@@ -108,9 +112,14 @@ def lived_in(world: World) -> Recording:
     factories.lecture(world.course, title="Cancelled", starts_at=now + timedelta(hours=3), cancelled=True)
 
     pair = [str(student.pk) for student in everybody[:2]]
+    photo = everybody[0].photos.latest("created_at").pk
+    FacePhoto.objects.filter(student=everybody[0]).exclude(pk=photo).update(confirmed_at=now, confirmed_by="registrar")
+    suspect = {"photo": str(photo), "similarity": 0.891, "nearest": pair[1], "nearest_similarity": 0.935}
     report = {
         "rates": RATES,
         "curves": CURVES,
+        "learning_curve": {"balanced": LEARNING_CURVE},
+        "suspect_photos": {pair[0]: [suspect]},
         "too_alike": [[*pair, 0.96]],
         "few_photos": pair,
         "without_photos": pair,
