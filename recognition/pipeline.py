@@ -18,6 +18,7 @@ from recognition.detection.quality import assess_face, judge_enrolment_photo
 from recognition.detection.search_schedule import find_faces
 from recognition.embedding import Embedder
 from recognition.embedding.averaging import embed_crops, embed_enrolment_crops, embed_single_crops
+from recognition.embedding.stored_crops import aligned_part, cut_stored_crop
 from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
@@ -116,12 +117,14 @@ def _count_faces(path: Path, info: VideoInfo, detector: Detector) -> int:
 
 
 def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:
-    crop = align_face(frame.image, face)
+    stored_crop = cut_stored_crop(frame.image, face)
+    crop = aligned_part(stored_crop)
     return Observation(
         time=frame.time,
         face=face,
         quality=assess_face(face, crop).value,
         crop=crop,
+        stored_crop=stored_crop,
         embedder_crop=embedder.crop(frame.image, face, crop),
     )
 
@@ -157,7 +160,7 @@ def _finish_track(
         embeddings=embeddings,
         qualities=qualities,
         crops=tuple(
-            Crop(time=observation.time, quality=observation.quality, jpeg=jpeg(observation.crop))
+            Crop(time=observation.time, quality=observation.quality, jpeg=jpeg(observation.stored_crop))
             for observation in shown
         ),
         motion=open_track.motion,

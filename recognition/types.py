@@ -125,7 +125,8 @@ class Face:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crop:
-    """A picture of a face that is kept as evidence: JPEG bytes, its time, and its quality (0..1).
+    """A picture of a face that is kept as evidence: JPEG bytes, as `embedding/stored_crops.py` cuts them, its time, and
+    its quality (0..1).
 
     `box` is where in the frame it was, which is filled in by the vote.
     """

@@ -37,6 +37,7 @@ DEFAULT_STRICTNESS = "balanced"
 ENOUGH_PHOTOS = 5
 MIN_TEMPLATE_PHOTOS = 3
 TRIMMED_SHARE = 0.2  # of a student's photos, the least typical ones, which don't go into the template
+LECTURE_WEIGHT = 0.5  # of the faces of one lecture, in photos: they have one seat and one light
 MAX_LOOK_ALIKE_PAIRS = 50  # in the report
 SVM_RIVALS = 10  # a student's SVM is trained against so many of those who look most like this student
 SVM_C = 3.0
@@ -169,20 +170,24 @@ def train_gallery(
     embedder: str,
     strangers: Floats | None = None,
     confirmed: Mapping[str, Collection[int]] | None = None,
+    lectures: Mapping[str, Sequence[Floats]] | None = None,
 ) -> Gallery:
     """Train a gallery from the embeddings of each student's enrolment photos: label -> unit vectors (d,) float32.
 
     `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class,
     one each, where there are any; the thresholds follow how near they come. `confirmed` has the indices of a student's
-    photos that a person said are right: they count, however they look. Students without photos are left out and named
-    in the report. Raises NoEnrolment when no student has a photo.
+    photos that a person said are right: they count, however they look. `lectures` has a student's confirmed faces from
+    lectures, one mean vector (d,) a lecture. Students without photos are left out and named in the report. Raises
+    NoEnrolment when no student has a photo.
     """
     known = {label: np.stack(list(vectors)).astype(np.float32) for label, vectors in photos.items() if len(vectors)}
     if not known:
         raise NoEnrolment("None of the students has a usable enrolment photo. Add photos, then train the gallery.")
     labels, groups = tuple(known), list(known.values())
     kept, suspects = _drop_suspect_photos(groups, [(confirmed or {}).get(label, ()) for label in labels])
-    templates = np.stack([_template(group) for group in kept])
+    templates = np.stack(
+        [_template(group, (lectures or {}).get(label, ())) for label, group in zip(labels, kept, strict=True)]
+    )
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
@@ -282,11 +287,13 @@ def _drop_own_people(strangers: Floats | None, templates: Floats, prior: Imposto
     return left if len(left) else None
 
 
-def _template(group: Floats) -> Floats:
-    """The mean of a student's photos (p, d) without the least typical ones, as a unit vector (d,)."""
+def _template(group: Floats, lectures: Sequence[Floats]) -> Floats:
+    """The mean of a student's photos (p, d) without the least typical ones, and of what lectures showed, as a unit
+    vector (d,).
+    """
     count = max(MIN_TEMPLATE_PHOTOS, int(np.ceil(len(group) * (1 - TRIMMED_SHARE))))
     typical = np.sort(np.argsort(-(group @ group.sum(axis=0)), kind="stable")[:count])
-    return normalise(group[typical].mean(axis=0))
+    return normalise(group[typical].mean(axis=0) * len(group) + LECTURE_WEIGHT * sum(lectures, np.zeros_like(group[0])))
 
 
 def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:

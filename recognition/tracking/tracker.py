@@ -27,14 +27,15 @@ MOTION_QUANTILE = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One detection of a face, with how good it is (0..1), its aligned crop (s, s, 3) uint8, and what the embedder sees
-    of it.
+    """One detection of a face, with how good it is (0..1), its aligned crop (s, s, 3) uint8, the wider one that is
+    stored as evidence, and what the embedder sees of it.
     """
 
     time: float
     face: Face
     quality: float
     crop: NDArray[np.uint8]
+    stored_crop: NDArray[np.uint8]
     embedder_crop: NDArray[np.uint8]
 
 

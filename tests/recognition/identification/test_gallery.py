@@ -136,6 +136,16 @@ def test_a_photo_that_a_person_confirmed_counts_however_it_looks() -> None:
     assert gallery.scores(photos["0"][2][None])[0, 0] > left_out.scores(photos["0"][2][None])[0, 0]
 
 
+def test_a_student_is_known_better_after_a_confirmed_lecture_and_the_photos_still_weigh_more() -> None:
+    photos = {str(person): list(embeddings_of(person, 2)) for person in range(20)}
+    in_room = normalise(embeddings_of(0, 5, seed=9) + np.float32(0.5) * embeddings_of(900, 1))
+    learnt = normalise(in_room[:4].mean(axis=0))
+    before, after = (train_gallery(photos, EMBEDDER, lectures=lectures) for lectures in (None, {"0": [learnt]}))
+    assert after.scores(in_room[4:])[0, 0] > before.scores(in_room[4:])[0, 0] + 0.005
+    assert after.templates[0] @ normalise(np.mean(photos["0"], axis=0)) > after.templates[0] @ learnt
+    assert np.array_equal(after.templates[1:], before.templates[1:]), "nobody else changes"
+
+
 def test_what_nobody_has_photos_for_is_not_said() -> None:
     report = gallery_of_class(20, photos=1).report
     assert {rate["miss"] for rate in report["rates"].values()} == {None}

@@ -12,7 +12,7 @@ def observe(
     box = np.array([x, y, x + side, y + side], np.float32)
     crop = np.random.default_rng(seed).integers(0, 256, (150, 150, 3), np.uint8)
     face = Face(box, 0.99, POINTS + np.array([x, y], np.float32))
-    return Observation(time=time, face=face, quality=quality, crop=crop, embedder_crop=crop)
+    return Observation(time=time, face=face, quality=quality, crop=crop, stored_crop=crop, embedder_crop=crop)
 
 
 def tracker_of(
