@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import recurring_ical_events
 from django.utils import timezone
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCategory
 from icalendar.error import BrokenCalendarProperty
 from icalendar.prop import vDDDLists, vRecur
 
@@ -363,7 +363,12 @@ def _refused(event: Any, error: Exception) -> CalendarEntry:
 
 
 def _entry(event: Any, uid: str) -> CalendarEntry:
-    codes = [str(code).strip() for listed in _as_list(event, "categories") for code in getattr(listed, "cats", [])]
+    codes = [
+        str(code).strip()
+        for listed in _as_list(event, "categories")
+        if isinstance(listed, vCategory)
+        for code in listed.cats
+    ]
     cancelled = _text(event, "status").upper() == "CANCELLED"
     starts_at, ends_at = (event[key].dt.astimezone(UTC) for key in ("dtstart", "dtend"))
     room = _text(event, "location")[:100]

@@ -45,9 +45,7 @@ def name_unknown_person(
             student=student,
         )
     person = _reload(person)
-    _remove_override(lecture, person, user)
-    person.override = _create_override(person, Action.NAMED, student, user)
-    person.save(update_fields=["override"])
+    _say_who(lecture, person, Action.NAMED, student, user)
     _recount_and_log(lecture, user, ChangeKind.NAMED, student, _describe_face(person), reason)
     return add_crops_to_enrolment_photos(face=person, student=student, user=user) if add_photos else 0
 
@@ -107,23 +105,21 @@ def mark_as_visitor(*, person: UnknownPerson, user: User, reason: str = "") -> N
     """Say that an unknown person is a visitor, who is on no roster."""
     lecture = lock_lecture(person.recording.lecture_id, user)
     person = _reload(person)
-    _remove_override(lecture, person, user)
-    person.override = _create_override(person, Action.VISITOR, None, user)
-    person.save(update_fields=["override"])
+    _say_who(lecture, person, Action.VISITOR, None, user)
     _recount_and_log(lecture, user, ChangeKind.VISITOR, None, _describe_face(person), reason)
 
 
 @transaction.atomic
 def delete_unknown_person(*, person: UnknownPerson, user: User, reason: str = "") -> None:
     """Delete an unknown person with the crops; later votes leave the face out too."""
-    recording = person.recording
-    lecture = lock_lecture(recording.lecture_id, user)
+    lecture = lock_lecture(person.recording.lecture_id, user)
     person = _reload(person)
-    _remove_override(lecture, person, user)
-    _create_override(person, Action.DELETED, None, user)
     description = _describe_face(person)
-    person.delete()
-    transaction.on_commit(partial(delete_unused_crops, recording), robust=True)
+    for face in appearances(person):
+        _remove_override(lecture, face, user)
+        _create_override(face, Action.DELETED, None, user)
+        face.delete()
+        transaction.on_commit(partial(delete_unused_crops, face.recording), robust=True)
     _recount_and_log(lecture, user, ChangeKind.DELETED, None, description, reason)
 
 
@@ -134,7 +130,8 @@ def clear_face_override(*, person: UnknownPerson, user: User, reason: str = "") 
     person = _reload(person)
     if person.override is None:
         raise UserError("Nobody has said who this is, so there is nothing to take back.")
-    _remove_override(lecture, person, user, reason)
+    for face in appearances(person):
+        _remove_override(lecture, face, user, reason)
 
 
 def add_crops_to_enrolment_photos(*, face: UnknownPerson | Sighting, student: Student, user: User) -> int:
@@ -161,6 +158,19 @@ def _reload(face: Face) -> Face:
     if current is None:
         raise UserError("The result has changed in the meantime. Open the lecture's page again.")
     return current
+
+
+def appearances(person: UnknownPerson) -> list[UnknownPerson]:
+    """The rows of the person in all files of the lecture that were voted on together, the first file's first."""
+    first = person.same_as or person
+    return [first, *first.appearances.select_related("recording", "override__student").order_by("pk")]
+
+
+def _say_who(lecture: Lecture, person: UnknownPerson, action: Action, student: Student | None, user: User) -> None:
+    for face in appearances(person):
+        _remove_override(lecture, face, user)
+        face.override = _create_override(face, action, student, user)
+        face.save(update_fields=["override"])
 
 
 def _create_override(

@@ -1,7 +1,6 @@
 """From the segments of a recording to attendance: the vote over all of them, and what one segment shows before that."""
 
 import logging
-from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -11,21 +10,27 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance.annotated_videos import store_face_paths
 from campus.attendance.face_positions import identity_overrides
+from campus.attendance.joint_vote import Vote, gather_parts, link_unknown_people, vote_on_parts
 from campus.attendance.proposals import save_attendance
 from campus.attendance.recording_review import publish_result, recheck_places
+from campus.attendance.reports import write_recording_report
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import embedder_in_use, gallery_for, queued_gallery
 from campus.biometrics.services import discard_gallery, request_training
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_path
-from campus.recordings.models import Recording, Segment
-from campus.recordings.review import MIN_STRANGERS, ReviewReason, review_recording
-from campus.recordings.selectors import coverage, describe_gaps, processed_share, video_info
+from campus.recordings.models import Recording
+from campus.recordings.review import MIN_STRANGERS, ReviewReason, consecutive_uploads, review_recording
+from campus.recordings.selectors import (
+    coverage,
+    describe_gaps,
+    processed_share,
+    video_info,
+)
 from campus.recordings.services import finish_recording, restart_recording
 from recognition.errors import Cancelled, GalleryMismatch, RecognitionError
-from recognition.types import Attendance, SegmentResult
+from recognition.types import SegmentResult
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +39,11 @@ MIN_PROCESSED_SHARE = 0.5  # of the recording, for a result that says something
 MAX_COMPARED_CLASSES = 50
 MAX_FITTING_CLASSES = 3
 
-# `recognition.identification.vote.vote`, called with a strictness in place of a policy. The campus does not import it.
-Vote = Callable[..., Attendance]
-
 
 def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     """Vote over all segments, and write the attendance and the workbook. One attempt writes all of it or nothing.
+
+    Files of the lecture that were uploaded one by one are voted on together, as long as their tracks are kept.
 
     Raises UserError if there is too little to go by, Postponed until the class has a gallery, and Cancelled if this
     attempt does not hold the recording any more.
@@ -60,21 +64,19 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             course=course,
         )
     gallery = _gallery_for(recording)
-    results = _load_results(recording)
+    parts = gather_parts(recording)
     try:
         templates = load_gallery(gallery)
     except GalleryMismatch as error:
         discard_gallery(gallery=gallery, error=error.message)
         request_training(course=course)
         raise RuntimeError("The gallery's file is damaged; another one is being made.") from error
-    overrides = identity_overrides(recording)
-    attendance = vote(
-        results, templates, roster, video_info(recording), strictness=course.strictness, overrides=overrides
-    )
+    voted = vote_on_parts(parts, vote, templates, roster, strictness=course.strictness)
+    own = next(result for result in voted if result.part.recording == recording)
     # What is not complete yet can't be judged.
-    findings = [] if recording.provisional else review_recording(recording, attendance)
+    findings = [] if recording.provisional else review_recording(recording, own.attendance)
     if any(finding.code == ReviewReason.STRANGERS for finding in findings):
-        fitting_courses = _find_fitting_courses(recording, results, vote)
+        fitting_courses = _find_fitting_courses(recording, own.part.results, vote)
     else:
         fitting_courses = []
     with transaction.atomic():
@@ -90,10 +92,17 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             fitting_courses=fitting_courses,
         ):
             raise Cancelled("The recording was cancelled, or another worker has counted it.")
-        save_attendance(recording=recording, attendance=attendance)
-        store_face_paths(recording=recording, results=results, attendance=attendance)
-        if identity_overrides(recording) != overrides:
-            raise jobs.Postponed  # somebody named a face during the vote
+        for result in voted:
+            save_attendance(recording=result.part.recording, attendance=result.attendance)
+            store_face_paths(recording=result.part.recording, results=result.part.results, attendance=result.attendance)
+        link_unknown_people(voted)
+        if [part.recording for part in parts] != consecutive_uploads(recording) or any(
+            identity_overrides(part.recording) != part.overrides for part in parts
+        ):
+            raise jobs.Postponed  # another file was counted or somebody named a face during the vote
+        for part in parts:
+            if part.recording != recording and not part.recording.held:
+                write_recording_report(recording=part.recording)
         publish_result(recording=recording)
         recheck_places(lecture=recording.lecture)
 
@@ -163,10 +172,3 @@ def _gallery_for(recording: Recording) -> Gallery:
         raise UserError(latest.error)
     request_training(course=course)
     raise jobs.Postponed
-
-
-def _load_results(recording: Recording) -> list[SegmentResult]:
-    from recognition.tracking.result_file import load_segment_result
-
-    done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
-    return [load_segment_result(media_path(segment.result)) for segment in done]

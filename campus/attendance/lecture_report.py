@@ -35,6 +35,13 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     gallery = recordings[0].gallery if recordings else None
     strictness = recordings[0].strictness if recordings else ""
     unknown = UnknownPerson.objects.filter(recording__in=recordings).exclude(override__student__isnull=False)
+    appearances = [
+        [person] if recording else [person, *person.appearances.all()]
+        for person in (unknown if recording else unknown.filter(same_as=None))
+        .select_related("recording")
+        .prefetch_related("appearances__recording")
+        .order_by("recording__original_name", "recording", "index")
+    ]
     return LectureReport(
         course=str(lecture.course),
         lecture=str(lecture),
@@ -51,12 +58,12 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         ),
         unknown=tuple(
             UnknownRow(
-                intervals=tuple(intervals_in_lecture(lecture, [person])),
-                seconds=person.seconds,
-                pictures=tuple(_read_pictures(person.crops)),
-                is_static=person.is_static,
+                intervals=tuple(intervals_in_lecture(lecture, rows)),
+                seconds=sum(row.seconds for row in rows),
+                pictures=tuple(_read_pictures(rows[0].crops)),
+                is_static=rows[0].is_static,
             )
-            for person in unknown.select_related("recording").order_by("recording__original_name", "recording", "index")
+            for rows in appearances
         ),
         details=tuple(_details(lecture, recordings)) if recordings else (),
         statuses=tuple(label for _code, label in status_choices()),

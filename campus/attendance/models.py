@@ -140,7 +140,7 @@ class UnknownPerson(models.Model):
 
     `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person
     said this is, or that it is a visitor. `resembles` has the ids of the students whom the face resembles, the most
-    similar first; None where nobody knows.
+    similar first; None where nobody knows. `same_as`: the same person in an earlier file of the lecture.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
@@ -152,6 +152,7 @@ class UnknownPerson(models.Model):
     face_positions = models.JSONField(default=list)
     resembles = models.JSONField(null=True)
     override = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
+    same_as = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="appearances")
 
     class Meta:
         verbose_name_plural = _("unknown people")

@@ -35,7 +35,7 @@ def notify_lecture_counted(*, lecture: Lecture) -> None:
 
     Counting it again notifies nobody a second time.
     """
-    unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False)
+    unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False, same_as=None)
     _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
 
 

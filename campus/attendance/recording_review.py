@@ -24,7 +24,7 @@ from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.review import ReviewReason, review_place
 from campus.recordings.selectors import OPEN_STATES, format_clock
-from campus.recordings.services import refuse_duplicate, restart_recording
+from campus.recordings.services import delete_unneeded_tracks, refuse_duplicate, restart_recording
 
 ChangeKind = AttendanceChange.ChangeKind
 OffsetSource = Recording.OffsetSource
@@ -82,6 +82,7 @@ def accept_recording(*, recording: Recording, user: User) -> None:
         recording.offset, recording.offset_source = 0.0, OffsetSource.ASSUMED
         recording.accepted_reasons = sorted({*recording.accepted_reasons, *PLACE_REASONS})
     _release(recording)
+    transaction.on_commit(lambda: delete_unneeded_tracks(recording))
     recount_lecture(lecture=recording.lecture)
     log_change(recording.lecture, user, ChangeKind.ACCEPTED, about=recording.original_name)
     publish_result(recording=recording)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture
@@ -57,6 +57,34 @@ class Finding:
 def review_messages(recording: Recording) -> list[LocalizedMessage]:
     """Why the recording is to be checked, a sentence for each reason."""
     return [load_message(reason["message"]) for reason in recording.review_reasons]
+
+
+def consecutive_uploads(recording: Recording) -> list[Recording]:
+    """The recording, and the lecture's other uploaded videos that show other parts of it and whose tracks are kept, in
+    the order of time. One that waits for a check is left out, unless all that is wrong is that it is short.
+    """
+    if recording.collected or not recording.duration:
+        return [recording]
+    done = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.DONE)
+    others = recording.lecture.recordings.filter(
+        Exists(done.exclude(result="")),
+        ~Exists(done.filter(result="")),
+        state__in=(Recording.State.DONE, Recording.State.NEEDS_REVIEW),
+        embedder=recording.embedder,
+        duration__gt=0,
+    )
+    uploads = [recording]
+    for other in (
+        others.exclude(file="").exclude(pk=recording.pk).exclude(replacements=recording).order_by("created_at")
+    ):
+        if unaccepted_reasons(other) <= {ReviewReason.SHORT} and not any(_overlap(other, upload) for upload in uploads):
+            uploads.append(other)
+    return sorted(uploads, key=lambda upload: upload.offset)
+
+
+def unaccepted_reasons(recording: Recording) -> set[str]:
+    """The codes of the reasons for which a person should check the recording, and has not yet."""
+    return {reason["code"] for reason in recording.review_reasons} - {*recording.accepted_reasons}
 
 
 def review_recording(recording: Recording, attendance: Attendance) -> list[Finding]:
@@ -126,12 +154,13 @@ def _review_time_of_photo(recording: Recording) -> list[Finding]:
 def _overlaps_earlier_upload(recording: Recording) -> bool:
     counted = (Recording.State.DONE, Recording.State.NEEDS_REVIEW)
     others = _other_uploads(recording).filter(created_at__lt=recording.created_at, state__in=counted)
-    start, end = recording.offset, recording.offset + recording.duration
-    return any(
-        min(end, other.offset + other.duration) - max(start, other.offset)
-        > MAX_OVERLAP_SHARE * min(recording.duration, other.duration)
-        for other in others.filter(duration__gt=0)
-    )
+    return any(_overlap(recording, other) for other in others.filter(duration__gt=0))
+
+
+def _overlap(one: Recording, other: Recording) -> bool:
+    """Whether two recordings show the same part of their lecture, by their places in it."""
+    start, end = max(one.offset, other.offset), min(one.offset + one.duration, other.offset + other.duration)
+    return end - start > MAX_OVERLAP_SHARE * min(one.duration, other.duration)
 
 
 def _other_uploads(recording: Recording) -> QuerySet[Recording]:

@@ -25,7 +25,7 @@ from campus.common.storage import delete_media_folder, media_path
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
 from campus.recordings.placement import guess_offset
-from campus.recordings.review import Finding
+from campus.recordings.review import Finding, ReviewReason, unaccepted_reasons
 from campus.recordings.selectors import OPEN_STATES
 from recognition import types
 from recognition.messages import Message
@@ -317,8 +317,7 @@ def finish_recording(
     """The vote with this gallery and strictness is over; `error` names the gaps. False if this attempt lost its lease.
 
     A recording with findings that no person has accepted is held back. Call this in the transaction that writes the
-    attendance. The tracks are deleted after the commit, unless more footage is expected, or there are gaps: then a
-    retry of failed segments, or late footage, may still need them.
+    attendance. The tracks that no vote needs any more are deleted after the commit.
     """
     held = any(finding.code not in recording.accepted_reasons for finding in findings)
     facts = {
@@ -334,9 +333,27 @@ def finish_recording(
     counted = jobs.finish(recording, Recording.State.NEEDS_REVIEW if held else Recording.State.DONE, **facts)
     for name, value in facts.items():
         setattr(recording, name, value)
-    if counted and not error and not recording.provisional:
-        transaction.on_commit(lambda: delete_tracks(recording_id=recording.pk))
+    if counted:
+        transaction.on_commit(lambda: delete_unneeded_tracks(recording))
     return counted
+
+
+def delete_unneeded_tracks(recording: Recording) -> None:
+    """Delete the tracks of a recording that was counted, unless more footage is expected, or there are gaps: then a
+    retry of failed segments, or late footage, may still need them. An uploaded video's go with those of the lecture's
+    other uploads, when none is under way and the lecture is not still missing its larger part.
+    """
+    finished = [recording]
+    if not recording.collected and recording.duration:
+        lecture = recording.lecture
+        uploading = lecture.uploads.filter(recording=None, expires_at__gt=timezone.now())
+        processing = lecture.recordings.exclude(file="").filter(state__in=OPEN_STATES)
+        if ReviewReason.SHORT in unaccepted_reasons(recording) or uploading.exists() or processing.exists():
+            return
+        finished = list(lecture.recordings.exclude(file=""))
+    for row in finished:
+        if not row.error and not row.provisional:
+            delete_tracks(recording_id=row.pk)
 
 
 def delete_tracks(*, recording_id: UUID | str) -> None:

@@ -228,6 +228,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         recording__lecture__cancelled=False,
         is_static=False,
         override=None,
+        same_as=None,
     )
     yield _todo_by_lecture(
         unknown_people,

@@ -46,8 +46,11 @@ class UnrecognisableStudent:
 
 @dataclass(frozen=True)
 class UnknownFace:
+    """Somebody unknown, and for how many seconds they were seen."""
+
     person: UnknownPerson
     pictures: list[Picture]
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def build_lecture_result(
     unrecognisable = [record for record in records if record.status == Status.NOT_RECOGNISABLE]
     reasons = why_not_recognisable(lecture, [record.student_id for record in unrecognisable]) if unrecognisable else {}
     people = unknown_people_for(user).filter(recording__lecture=lecture)
-    faces = _unknown_faces(people.filter(recording=recording) if recording else people)
+    faces = _unknown_faces(people, recording)
     undecided = [face for face in faces if face.person.override is None]
     return LectureResult(
         roll=roll,
@@ -120,9 +123,16 @@ def _runner_up(sighting: Sighting | None, enrolment_faces: dict[int, list[str]])
     return RunnerUp(sighting, sighting.runner_up, enrolment_faces.get(sighting.runner_up.pk, []))
 
 
-def _unknown_faces(people: QuerySet[UnknownPerson]) -> list[UnknownFace]:
+def _unknown_faces(people: QuerySet[UnknownPerson], recording: Recording | None) -> list[UnknownFace]:
+    """Those of the recording, or of all, each once."""
     people = people.select_related("recording", "override__student").order_by("recording__created_at", "index")
-    return [UnknownFace(person, crop_pictures(person)) for person in people]
+    if recording:
+        of_recording = people.filter(recording=recording)
+        return [UnknownFace(person, crop_pictures(person), person.seconds) for person in of_recording]
+    return [
+        UnknownFace(person, crop_pictures(person), sum(row.seconds for row in (person, *person.appearances.all())))
+        for person in people.filter(same_as=None).prefetch_related("appearances")
+    ]
 
 
 def denied_students(person: UnknownPerson) -> list[int]:

@@ -15,11 +15,12 @@ from django.test import Client
 from django.urls import reverse
 
 from campus.academics.models import Course, Lecture
+from campus.attendance.face_overrides import name_unknown_person
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording
 from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
-from campus.recordings.services import start_due_votes
+from campus.recordings.services import start_due_votes, tracks_folder
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import add_photos, create_class, train_gallery
@@ -160,6 +161,50 @@ def test_three_files_of_one_lecture_are_laid_one_after_the_other(lecture: Lectur
         upload(lecture, [people] * length, name=f"part{n}.mp4", started_at=began.isoformat())
     assert {recording.state for recording in lecture.recordings.all()} == {"done"}
     assert statuses(lecture) == ["present", "present", "present", "left_early", "late", "absent"]
+
+
+def test_files_that_are_processed_together_are_voted_on_together(
+    lecture: Lecture, teacher: User, client: Client
+) -> None:
+    stranger = 30
+    files = [([0, 1, stranger], 0, 4), (ATTENDING, 5, 2), ([2, 3, 4, stranger], 7, 3)]
+    recordings = []
+    for n, (people, minute, length) in enumerate(files):
+        began = lecture.starts_at + timedelta(minutes=minute)
+        script = {"segments": [people] * length, "n": n, "started_at": began.isoformat()}
+        content = json.dumps(script).encode()
+        recordings.append(factories.recording(lecture, content=content, original_name=f"part{n}.mp4"))
+    first, _, last = recordings
+    process(first)
+    assert tracks_folder(first).exists(), "the lecture's other files are still to be processed"
+    for recording in recordings[1:]:
+        process(recording)
+    assert not any(tracks_folder(recording).exists() for recording in recordings)
+    assert [recording.unknown_people.count() for recording in recordings] == [1, 0, 1]
+    client.force_login(teacher)
+    page = client.get(reverse("lecture", args=[lecture.pk])).content.decode()
+    assert page.count("unknown-people/") == 2, "one person, with a link and a picture"
+    seen_later = last.unknown_people.get()
+    assert seen_later.same_as == first.unknown_people.get()
+    page = client.get(reverse("unknown-person", args=[seen_later.pk])).content.decode()
+    assert "The same person is in part0.mp4." in page
+    student = lecture.course.students.get(name="Student 5")
+    name_unknown_person(person=seen_later, student=student, user=teacher)
+    record = lecture.records.get(student=student)
+    assert (record.status, record.first_seen) == ("present", lecture.starts_at)
+
+
+def test_a_face_that_was_named_keeps_its_name_in_a_joint_vote(lecture: Lecture, teacher: User) -> None:
+    first = upload(lecture, [[0, 1, 30]] * 4, name="part0.mp4", started_at=lecture.starts_at.isoformat())
+    assert (first.state, tracks_folder(first).exists()) == ("needs_review", True), "more is expected of the lecture"
+    student = lecture.course.students.get(name="Student 5")
+    name_unknown_person(person=first.unknown_people.get(), student=student, user=teacher)
+    began = lecture.starts_at + timedelta(minutes=4)
+    upload(lecture, [ATTENDING] * 6, name="part1.mp4", started_at=began.isoformat())
+    first.refresh_from_db()
+    assert (first.state, first.unknown_people.get().student_id) == ("done", student.pk)
+    assert not tracks_folder(first).exists()
+    assert lecture.records.get(student=student).status == "left_early"
 
 
 def test_three_files_without_a_clock_wait_until_they_are_placed(lecture: Lecture, teacher: User) -> None:

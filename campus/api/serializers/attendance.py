@@ -208,6 +208,7 @@ class UnknownPersonSerializer(FaceSerializer):
     class Meta:
         model = UnknownPerson
         fields = ["id", "recording", "index", "is_static", "intervals", "seconds", "pictures", "student", "visitor"]
+        fields += ["same_as"]
         read_only_fields = fields
 
     def get_visitor(self, person: UnknownPerson) -> bool:

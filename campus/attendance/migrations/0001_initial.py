@@ -223,6 +223,7 @@ class Migration(migrations.Migration):
                 ('resembles', models.JSONField(null=True)),
                 ('override', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='people', to='attendance.faceoverride')),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='unknown_people', to='recordings.recording')),
+                ('same_as', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='appearances', to='attendance.unknownperson')),
             ],
             options={
                 'verbose_name_plural': 'unknown people',

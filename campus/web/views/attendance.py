@@ -246,6 +246,7 @@ def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
         "person": person,
         "lecture": lecture,
         "evidence": Evidence.of(person),
+        "also_in": [row for row in face_overrides.appearances(person) if row != person],
         "candidates": candidates_for(request.user, person),
         "can_edit": can_edit_result(request.user, lecture),
     }

@@ -255,6 +255,11 @@ def test_an_event_that_is_no_lecture_says_why(event: list[str], why: str):
     assert clock.monotonic() - began < 5  # a hostile rule must not keep us busy
 
 
+def test_categories_that_are_no_text_are_left_out():
+    (entry,) = read_calendar(ics([*single("a", "20990323T090000Z"), "CATEGORIES;VALUE=PERIOD:1", "CATEGORIES:MA101"]))
+    assert (entry.problem, entry.codes) == ("", ["MA101"])
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"number;name\n1;Ann", b"\x00\x01\x02", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1", b"x" * (MAX_BYTES + 1)],

@@ -369,7 +369,7 @@ def test_confirming_many_needs_few_queries(
         factories.enrol(world.course, student)
         factories.photo(student, crop=world.photo.crop.name)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="to_confirm")
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         page(lecturer, "lecture", world.lecture.pk)
 
 
