@@ -22,9 +22,9 @@ from campus.attendance.services import delete_recording
 from campus.attendance.snapshots import request_snapshot
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
-from campus.recordings.review import ReviewReason, review_place
+from campus.recordings.review import ReviewReason, consecutive_uploads, review_place
 from campus.recordings.selectors import OPEN_STATES, format_clock
-from campus.recordings.services import delete_unneeded_tracks, refuse_duplicate, restart_recording
+from campus.recordings.services import delete_unneeded_tracks, refuse_duplicate, restart_recording, vote_again
 
 ChangeKind = AttendanceChange.ChangeKind
 OffsetSource = Recording.OffsetSource
@@ -96,7 +96,8 @@ def _release(recording: Recording) -> None:
 @transaction.atomic
 def place_recording(*, recording: Recording, offset: float, user: User) -> None:
     """Say at which second of the lecture a recording begins; negative where it begins before it. It is counted again
-    at once. Raises UserError for footage that was collected, and for more than a day."""
+    at once, and voted on again with the files before and after it whose tracks are kept. Raises UserError for footage
+    that was collected, and for more than a day."""
     lecture = lock_lecture(recording.lecture_id, user)
     recording = Recording.objects.select_for_update().get(pk=recording.pk)
     if recording.collected:
@@ -110,6 +111,8 @@ def place_recording(*, recording: Recording, offset: float, user: User) -> None:
     recheck_places(lecture=lecture)
     recount_lecture(lecture=lecture)
     refresh_lecture_reports(lecture=lecture)
+    if len(consecutive_uploads(recording)) > 1:
+        vote_again(recording=recording)
 
 
 def recheck_places(*, lecture: Lecture) -> None:

@@ -74,9 +74,8 @@ def consecutive_uploads(recording: Recording) -> list[Recording]:
         duration__gt=0,
     )
     uploads = [recording]
-    for other in (
-        others.exclude(file="").exclude(pk=recording.pk).exclude(replacements=recording).order_by("created_at")
-    ):
+    others = others.exclude(file="").exclude(pk=recording.pk).exclude(replacements=recording)
+    for other in others.order_by("created_at"):
         if unaccepted_reasons(other) <= {ReviewReason.SHORT} and not any(_overlap(other, upload) for upload in uploads):
             uploads.append(other)
     return sorted(uploads, key=lambda upload: upload.offset)

@@ -298,6 +298,15 @@ def start_due_votes(*, recording_id: UUID | None = None) -> int:
     return requested
 
 
+def vote_again(*, recording: Recording) -> None:
+    """Request another vote on a recording that was counted and whose tracks are kept."""
+    counted = (Recording.State.DONE, Recording.State.NEEDS_REVIEW)
+    if Recording.objects.filter(pk=recording.pk, state__in=counted).update(
+        state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS
+    ):
+        jobs.AGGREGATE.request(recording)
+
+
 def request_waiting_votes(*, course: Course) -> None:
     """Request the votes that waited for a training of the class, which is over now."""
     waiting = Recording.objects.filter(lecture__course=course, state=Recording.State.AGGREGATING, lease_until=None)
@@ -340,18 +349,18 @@ def finish_recording(
 
 def delete_unneeded_tracks(recording: Recording) -> None:
     """Delete the tracks of a recording that was counted, unless more footage is expected, or there are gaps: then a
-    retry of failed segments, or late footage, may still need them. An uploaded video's go with those of the lecture's
-    other uploads, when none is under way and the lecture is not still missing its larger part.
+    retry of failed segments, or late footage, may still need them. Those of an uploaded video go with those of the
+    lecture's other uploads, once none of these is under way, waits for others or waits to be placed.
     """
-    finished = [recording]
+    counted = [recording]
     if not recording.collected and recording.duration:
-        lecture = recording.lecture
-        uploading = lecture.uploads.filter(recording=None, expires_at__gt=timezone.now())
-        processing = lecture.recordings.exclude(file="").filter(state__in=OPEN_STATES)
-        if ReviewReason.SHORT in unaccepted_reasons(recording) or uploading.exists() or processing.exists():
+        counted = list(recording.lecture.recordings.exclude(file=""))
+        awaited = {ReviewReason.SHORT, ReviewReason.OVERLAP}
+        if any(row.state in OPEN_STATES or unaccepted_reasons(row) & awaited for row in counted):
             return
-        finished = list(lecture.recordings.exclude(file=""))
-    for row in finished:
+        if recording.lecture.uploads.filter(recording=None, expires_at__gt=timezone.now()).exists():
+            return
+    for row in counted:
         if not row.error and not row.provisional:
             delete_tracks(recording_id=row.pk)
 

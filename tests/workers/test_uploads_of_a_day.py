@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from campus.academics.models import Course, Lecture
 from campus.attendance.face_overrides import name_unknown_person
+from campus.attendance.models import UnknownPerson
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording
 from campus.common import jobs
 from campus.recordings.models import Recording
@@ -82,8 +83,13 @@ def process(recording: Recording) -> None:
     for segment in recording.segments.all():
         run_attempt(jobs.RECOGNISE, recognise, jobs.RECOGNISE.claim(segment.pk, f"worker {segment.pk}"))
     start_due_votes(recording_id=recording.pk)
-    run_attempt(jobs.AGGREGATE, aggregate, jobs.AGGREGATE.claim(recording.pk, "vote"))
+    vote(recording)
     recording.refresh_from_db()
+
+
+def vote(recording: Recording) -> None:
+    if row := jobs.AGGREGATE.claim(recording.pk, "vote"):
+        run_attempt(jobs.AGGREGATE, aggregate, row)
 
 
 def statuses(lecture: Lecture) -> list[str]:
@@ -208,13 +214,17 @@ def test_a_face_that_was_named_keeps_its_name_in_a_joint_vote(lecture: Lecture, 
 
 
 def test_three_files_without_a_clock_wait_until_they_are_placed(lecture: Lecture, teacher: User) -> None:
-    parts = [upload(lecture, [ATTENDING] * 4, name=f"part{n}.mp4") for n in range(3)]
+    parts = [upload(lecture, [[*ATTENDING, 30]] * 4, name=f"part{n}.mp4") for n in range(3)]
     for n, part in enumerate(parts):
         part.refresh_from_db()
         assert part.state == "needs_review"
-        place_recording(recording=part, offset=200.0 * n, user=teacher)
+        place_recording(recording=part, offset=230.0 * n, user=teacher)
+        vote(part)
     assert {recording.state for recording in lecture.recordings.all()} == {"done"}
     assert statuses(lecture) == RIGHT
+    people = UnknownPerson.objects.filter(recording__lecture=lecture)
+    assert (people.count(), people.filter(same_as=None).count()) == (3, 1), "voted on together"
+    assert not any(tracks_folder(part).exists() for part in parts)
 
 
 def test_a_student_without_photos_is_never_absent(lecture: Lecture, course: Course, client: Client) -> None:
