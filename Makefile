@@ -6,7 +6,9 @@
 # make lint            style, types, and imports between layers
 # make bench           speed, compared with public peers
 #                      (ONLY=facenet for one row, LECTURE=... for a lecture that is composed already, SHARED=... for the data)
-# make bench-accuracy  accuracy, compared with the peers' rules (LECTURES=... for a folder of lectures that are composed already)
+# make bench-accuracy  accuracy, compared with the peers' rules (PEOPLE=... STRANGERS=... for folders of other photos,
+#                      ENROL="1 3" PHOTOS=3:9 for which of them, LECTURES=... for lectures that are composed already,
+#                      EMBEDDER=... for one embedder)
 # make messages        collects the sentences to translate in campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
 # make clean           deletes .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
 
@@ -51,7 +53,9 @@ bench: .venv/ready .venv-peers/ready
 	@.venv/bin/python -m benchmarks --shared "$(SHARED)" $(if $(ONLY),--only "$(ONLY)") $(if $(LECTURE),--lecture "$(LECTURE)")
 
 bench-accuracy: .venv/ready
-	@.venv/bin/python -m benchmarks.accuracy --shared "$(SHARED)" $(if $(LECTURES),--lectures "$(LECTURES)")
+	@.venv/bin/python -m benchmarks.accuracy --shared "$(SHARED)" $(if $(LECTURES),--lectures "$(LECTURES)") \
+		$(if $(PEOPLE),--people "$(PEOPLE)") $(if $(STRANGERS),--strangers "$(STRANGERS)") \
+		$(if $(ENROL),--enrol $(ENROL)) $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
 clean:
 	rm -rf .venv .venv-peers var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
