@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import RecognitionError
+from recognition.quantisation import ActivationRanges, quantise
 
 if TYPE_CHECKING:
     import keras
@@ -34,9 +35,10 @@ class Runtime:
     """Where and how networks run.
 
     `device`: "gpu", "cpu", or "auto" for the GPU where TensorFlow sees one. `threads`: of the CPU, for each network; 0
-    for all cores. `precision`: "f32" or "bf16" on the CPU; None for bf16 where the processor multiplies in bfloat16 by
-    itself, which is about twice as fast, and f32 elsewhere. `cache`: the folder in which networks for the CPU are kept,
-    so that the next process loads them in a second and without TensorFlow; None to keep nothing.
+    for all cores. `precision`: "f32" or "bf16" on the CPU; None for integers of 8 bits in networks whose
+    ranges were measured, and for others bf16 where the processor multiplies in bfloat16 by itself, f32 elsewhere.
+    `cache`: the folder in which networks for the CPU are kept, so that the next process loads them in a second and
+    without TensorFlow; None to keep nothing.
     """
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -45,8 +47,12 @@ class Runtime:
     cache: Path | None = None
 
 
-def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Network:
+def compile_model(
+    model: "keras.Model", runtime: Runtime | None = None, activations: ActivationRanges | None = None
+) -> Network:
     """Compile a functional Keras model of one input for this machine, once for all shapes.
+
+    With `activations` it computes in integers where the runtime leaves the precision open.
 
     The network takes an array (n, ...) of any n, 0 too, and gives the model's outputs in the model's order. Call it in
     the process that compiled it, from one thread at a time. Raises RecognitionError when the device is "gpu" and there
@@ -54,7 +60,7 @@ def compile_model(model: "keras.Model", runtime: Runtime | None = None) -> Netwo
     """
     runtime = runtime or Runtime()
     if not uses_gpu(runtime):
-        return compile_converted(convert_to_openvino(model), runtime)
+        return compile_converted(convert_to_openvino(model), runtime, activations)
     graph = _trace(model)
     return _in_batches(lambda batch: [output.numpy() for output in graph(batch)], np.dtype(model.inputs[0].dtype))
 
@@ -65,15 +71,25 @@ def convert_to_openvino(model: "keras.Model") -> "openvino.Model":
     return import_openvino().convert_model(_trace(model), share_weights=False)
 
 
-def compile_converted(model: "openvino.Model", runtime: Runtime, weights: object = None) -> Network:
-    """Compile a converted model for the CPU, as `compile_model` does.
+def compile_converted(
+    model: "openvino.Model",
+    runtime: Runtime,
+    activations: ActivationRanges | None = None,
+    weights: object = None,
+    compiled: Path | None = None,
+) -> Network:
+    """Compile a converted model for the CPU, as `compile_model` does. Changes `model`.
 
     `weights`: the buffer in which the model's weights lie, if they lie in one of Python's; it lives as long as the
-    network.
+    network. `compiled`: a folder in which OpenVINO may keep what takes it long.
     """
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": runtime.threads}
     if runtime.precision:
         options["INFERENCE_PRECISION_HINT"] = runtime.precision
+    elif activations:
+        quantise(model, activations)
+        if compiled:
+            options["CACHE_DIR"] = str(compiled)  # it takes a second to join the integers of a network
     # How many compiled kernels are kept: enough for all levels of a pyramid, and a bound for pictures of many sizes.
     options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
     request = import_openvino().Core().compile_model(model, "CPU", options).create_infer_request()

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import mmap
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recognition import inference
+from recognition.activation_ranges import ACTIVATION_RANGES
 from recognition.files import READ_ERRORS, sha256_of
 from recognition.inference import (
     Network,
@@ -45,7 +47,7 @@ MAX_UNUSED_DAYS = 30
 MAX_WEIGHTS_BYTES = 2**30
 
 Build = Callable[[Path], Mapping[str, "keras.Model"]]
-CachedModel = tuple["openvino.Model", mmap.mmap]  # the second has its weights
+CachedModel = tuple["openvino.Model", mmap.mmap, Path | None]  # its weights; a folder where OpenVINO may write
 
 
 def load_networks(build: Build, weights: Path, runtime: Runtime | None = None) -> dict[str, Network]:
@@ -56,19 +58,25 @@ def load_networks(build: Build, weights: Path, runtime: Runtime | None = None) -
     """
     runtime = runtime or Runtime()
     if runtime.cache is None or uses_gpu(runtime):
-        return {name: compile_model(model, runtime) for name, model in build(weights).items()}
+        return _compile_built(build(weights), runtime)
     try:
         kept = _read_or_build(build, weights.absolute(), runtime.cache.absolute())
     except OSError as error:
         # Of faulty weights `build` says what is wrong with them.
-        networks = {name: compile_model(model, runtime) for name, model in build(weights).items()}
+        networks = _compile_built(build(weights), runtime)
         logger.warning("The networks can't be kept in %s, so each start takes seconds longer: %s", runtime.cache, error)
         return networks
-    return {name: _compile_kept(*network, runtime) for name, network in kept.items()}
+    return {name: _compile_kept(name, *network, runtime) for name, network in kept.items()}
 
 
-def _compile_kept(model: "openvino.Model", weights: mmap.mmap, runtime: Runtime) -> Network:
-    network = compile_converted(model, runtime, weights)
+def _compile_built(models: Mapping[str, "keras.Model"], runtime: Runtime) -> dict[str, Network]:
+    return {name: compile_model(model, runtime, ACTIVATION_RANGES.get(name)) for name, model in models.items()}
+
+
+def _compile_kept(
+    name: str, model: "openvino.Model", weights: mmap.mmap, compiled: Path | None, runtime: Runtime
+) -> Network:
+    network = compile_converted(model, runtime, ACTIVATION_RANGES.get(name), weights, compiled)
     # The first call copies the weights into the order in which they are used, so the file need not stay in memory.
     shape = model.input().partial_shape
     if all(size.is_static for size in list(shape)[1:]):
@@ -117,7 +125,8 @@ def _map(description: Path) -> CachedModel:
     with description.with_suffix(".bin").open("rb") as file:
         weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     tensor = openvino.Tensor(np.frombuffer(weights, np.uint8), shared_memory=True)
-    return openvino.Core().read_model(description.read_bytes(), tensor), weights
+    compiled = description.parent / "compiled" if os.access(description.parent, os.W_OK) else None
+    return openvino.Core().read_model(description.read_bytes(), tensor), weights, compiled
 
 
 def _build_in_another_process(build: Build, weights: Path, folder: Path) -> None:

@@ -30,5 +30,5 @@ def inference_threads() -> int:
 
 
 def inference_precision() -> str | None:
-    """ROLLCALL_PRECISION: "f32" or "bf16"; None for the processor's best."""
+    """ROLLCALL_PRECISION: "f32" or "bf16"; None for what `Runtime` chooses."""
     return os.environ.get("ROLLCALL_PRECISION") or None
