@@ -16,9 +16,11 @@ from kombu.exceptions import ChannelError
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures
+from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
+from campus.biometrics.lecture_faces import delete_expired_lecture_faces
 from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import delete_expired_galleries, request_due_trainings
 from campus.cctv.alarms import delete_expired_alarms
@@ -46,6 +48,7 @@ def sweep() -> None:
     start_due_votes()
     finish_collected_lectures()
     write_missing_roll_reports()
+    update_lecture_faces()
     request_due_trainings()
     recount_changed_rosters()
     with app.connection_for_read() as connection:
@@ -97,6 +100,7 @@ def clean_up() -> None:
     expired_before = time.time() - LEFTOVER_RETENTION_SECONDS
     delete_old_tracks(expired_before)
     delete_expired_galleries()
+    delete_expired_lecture_faces()
     finish_complete_uploads()
     delete_expired_uploads()
     delete_expired_partial_files()

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 
+from campus.academics.models import Course
 from campus.attendance.student_merge import recount_students_in_doubt
+from campus.biometrics.lecture_faces import lecture_means, save_lecture_face, unembedded_faces
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest
@@ -14,9 +18,12 @@ from campus.biometrics.services import cohort, course_embeddings, finish_trainin
 from campus.common import jobs
 from campus.common.storage import media_name, media_path
 from campus.recordings.services import request_waiting_votes
+from recognition.embedding.stored_crops import embed_stored_crops
 from recognition.errors import WeightsMissing
 from recognition.identification import gallery
+from recognition.identification.lecture_faces import NO_PHOTO, fit_students
 from recognition.types import EnrolmentPhoto
+from recognition.vectors import normalise
 from workers import vision
 from workers.leased_task import leased_task
 
@@ -62,19 +69,41 @@ def update_results(gallery: Gallery) -> None:
     request_waiting_votes(course=gallery.course)
 
 
+def embed_new_lecture_faces(course: Course, embedder: str) -> None:
+    """Embed the confirmed faces from lectures that this embedder has not seen. Those that look unlike their student's
+    photos wait for a person.
+    """
+    pictures = []
+    for face in unembedded_faces(course, embedder):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            pictures.append((face, media_path(face.crop).read_bytes()))
+    known = {student: list(photos.values()) for student, photos in course_embeddings(course, embedder).items()}
+    rows = {student: row for row, student in enumerate(student for student, photos in known.items() if photos)}
+    if not (pictures and rows):
+        return
+    vectors = embed_stored_crops([picture for _, picture in pictures], vision.embedder(embedder))
+    templates = np.stack([normalise(np.mean(known[student], axis=0)) for student in rows])
+    students = np.array([rows.get(str(face.student_id), NO_PHOTO) for face, _ in pictures])
+    fits = fit_students(vectors, students, templates, embedder)
+    for (face, _), vector, is_fit in zip(pictures, vectors, fits, strict=True):
+        save_lecture_face(face=face, vector=vector, embedder=embedder, fits=bool(is_fit))
+
+
 @leased_task(jobs.TRAIN, after=update_results)
 def train(row: Gallery) -> None:
-    """Embed the photos that this embedder has not seen, and train the gallery from all photos.
+    """Embed the photos and the faces from lectures that this embedder has not seen, and train the gallery from all.
 
     Embeddings are saved as they are made, so that another attempt continues from there.
     """
     unseen = course_photos(row.course).exclude(embeddings__embedder=row.embedder)
     for photo, result in embed_photos(unseen, row.embedder):
         save_photo_verdict(photo=photo, result=result, embedder=row.embedder)
+    embed_new_lecture_faces(row.course, row.embedder)
     # Before the embeddings are read, so that a photo that is added in between makes another training due.
     digest = photos_digest(row.course)
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
+    lectures = lecture_means(row.course, row.embedder)
     is_confirmed = set(map(str, course_photos(row.course).exclude(confirmed_at=None).values_list("pk", flat=True)))
     trained = gallery.train_gallery(
         known,
@@ -84,6 +113,7 @@ def train(row: Gallery) -> None:
             student: [i for i, photo in enumerate(photos) if photo in is_confirmed]
             for student, photos in people.items()
         },
+        lectures=lectures,
     )
     suspects = {
         student: [suspect | {"photo": list(people[student])[suspect["photo"]]} for suspect in found]

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from campus.academics.models import Lecture
 from campus.accounts.roles import is_registrar
+from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff
 from campus.attendance.selectors import can_edit_until_sign_off
 from campus.common.errors import UserError
@@ -44,8 +45,9 @@ def log_change(
     reason: str = "",
 ) -> None:
     """Log a change after it was made: the new status is the record's status now. What one action changes shares a
-    `batch`.
+    `batch`. The class learns from it, or forgets.
     """
+    learn_later(course=lecture.course_id)
     AttendanceChange.objects.create(
         lecture=lecture,
         record=record,

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
+from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import (
     AttendanceRecord,
     FaceOverride,
@@ -85,6 +86,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
     )
     if not SignOff.objects.filter(lecture=recording.lecture).exists():
         recount_lecture(lecture=recording.lecture)
+    learn_later(course=recording.lecture.course_id)
     transaction.on_commit(lambda: delete_unused_crops(recording), robust=True)
 
 

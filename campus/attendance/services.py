@@ -9,6 +9,7 @@ from django.db import transaction
 
 from campus.academics.models import Course, Lecture
 from campus.academics.services import validate_and_save
+from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import AttendanceStatus, RegisterPolicy, Report, Sighting, SignOff
 from campus.attendance.policy import policy_for
 from campus.attendance.proposals import recount_lecture
@@ -64,6 +65,7 @@ def delete_recording(*, recording: Recording) -> None:
     pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []
     files += [report_path(name) for name in Report.objects.filter(recording=pk).values_list("file_name", flat=True)]
     recording.delete()
+    learn_later(course=lecture.course_id)
     if not SignOff.objects.filter(lecture=lecture).exists():
         recount_lecture(lecture=lecture)
         if not Sighting.objects.filter(recording__lecture=lecture).exists():

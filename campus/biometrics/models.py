@@ -1,18 +1,23 @@
 """Enrolment photos, and what a class's gallery was made of."""
 
 import uuid
+from functools import partial
+from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from campus.academics.models import Course, Student
+from campus.academics.models import Course, Lecture, Student
 from campus.biometrics.zip_names import NameEncoding
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.messages import LocalizedMessage, MessageField, load_message
+from campus.common.storage import delete_media
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -141,6 +146,49 @@ class Embedding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.embedder} of {self.photo_id}"
+
+
+class LectureFace(models.Model):
+    """A picture of a student's face in a lecture that a person has confirmed, so that the class's gallery learns it.
+
+    It stays as long as the confirmation does. `vector` is what `embedder` makes of it, empty where it is not known yet.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new", _("checked at the next training")
+        LEARNT = "learnt", _("learnt")
+        UNLIKE = "unlike", _("not learnt: unlike the photos")
+        REFUSED = "refused", _("not learnt: refused")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    student = models.ForeignKey(
+        Student, on_delete=models.CASCADE, related_name="lecture_faces", verbose_name=_("student")
+    )
+    lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="faces", verbose_name=_("lecture"))
+    crop = models.CharField(max_length=200, unique=True, help_text="The media file.")
+    sha256 = models.CharField(max_length=64)
+    quality = models.FloatField(_("quality"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.NEW)
+    embedder = models.CharField(_("face model"), max_length=60, blank=True)
+    vector = models.BinaryField(_("float32 unit vector"), null=True)
+    created_at = models.DateTimeField(_("made at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("face from a lecture")
+        verbose_name_plural = _("faces from lectures")
+        ordering = ["-lecture__starts_at", "student__sort_key", "-quality", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["student", "lecture", "sha256"], name="a_lecture_face_once_a_student")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.student.name}, {self.lecture}"
+
+
+@receiver(post_delete, sender=LectureFace)
+def delete_crop(instance: LectureFace, **_kwargs: Any) -> None:
+    """No picture is left of a student or lecture that is deleted."""
+    transaction.on_commit(partial(delete_media, instance.crop), robust=True)
 
 
 class LookAlike(models.Model):

@@ -7,9 +7,9 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import AnyUser
-from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
 
 USABLE_VERDICTS = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
 
@@ -21,6 +21,10 @@ def photos_for(user: AnyUser) -> QuerySet[FacePhoto]:
 def photo_imports_for(user: AnyUser) -> QuerySet[PhotoImport]:
     """The user's own imports: whose names are in a zip is nobody else's business."""
     return PhotoImport.objects.filter(user=user.pk)
+
+
+def lecture_faces_for(user: AnyUser) -> QuerySet[LectureFace]:
+    return LectureFace.objects.filter(lecture__in=lectures_for(user))
 
 
 def galleries_for(user: AnyUser) -> QuerySet[Gallery]:
@@ -37,6 +41,12 @@ def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:
 def course_photos(course: Course) -> QuerySet[FacePhoto]:
     """The photos that a class's gallery may be made of: those of its students that are not rejected."""
     return FacePhoto.objects.filter(student__enrolments__course=course).exclude(state=FacePhoto.Verdict.REJECTED)
+
+
+def learnable_faces(course: Course) -> QuerySet[LectureFace]:
+    """The faces from the class's own lectures that its gallery is made of, beside the photos."""
+    usable = LectureFace.objects.filter(state__in=(LectureFace.State.NEW, LectureFace.State.LEARNT))
+    return usable.filter(lecture__course=course, student__in=course.students.values("pk"))
 
 
 def active_gallery(course: Course) -> Gallery | None:
@@ -68,9 +78,13 @@ def queued_gallery(course: Course, embedder: str) -> Gallery | None:
 
 
 def photos_digest(course: Course) -> str:
-    """A digest of which photos of whom a gallery of the class would be made of now, and which of them are confirmed."""
+    """A digest of which photos and faces from lectures of whom a gallery of the class would be made of now, and which
+    of the photos are confirmed.
+    """
     rows = course_photos(course).order_by("student", "pk").values_list("student", "pk", "confirmed_at")
-    lines = (f"{student} {photo} {'confirmed' if confirmed_at else ''}" for student, photo, confirmed_at in rows)
+    lines = [f"{student} {photo} {'confirmed' if confirmed_at else ''}" for student, photo, confirmed_at in rows]
+    faces = learnable_faces(course).order_by("student", "pk").values_list("student", "pk")
+    lines += [f"{student} {face}" for student, face in faces]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -85,7 +99,8 @@ def needs_training(course: Course) -> bool:
         return True
     if newest.photos_digest:
         return newest.photos_digest != photos_digest(course)
-    return course_photos(course).filter(created_at__gt=newest.created_at).exists()
+    sources = (course_photos(course), learnable_faces(course))
+    return any(rows.filter(created_at__gt=newest.created_at).exists() for rows in sources)
 
 
 def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:

@@ -177,17 +177,17 @@ def train_gallery(
     `embedder` is the id of the one that made them. `strangers` (m, d): unit vectors of people who are not of the class,
     one each, where there are any; the thresholds follow how near they come. `confirmed` has the indices of a student's
     photos that a person said are right: they count, however they look. `lectures` has a student's confirmed faces from
-    lectures, one mean vector (d,) a lecture. Students without photos are left out and named in the report. Raises
-    NoEnrolment when no student has a photo.
+    lectures, one mean vector (d,) a lecture; they take the place of photos where there are none. Students without
+    either are left out and named in the report. Raises NoEnrolment when no student has a photo.
     """
-    known = {label: np.stack(list(vectors)).astype(np.float32) for label, vectors in photos.items() if len(vectors)}
+    lectures = lectures or {}
+    known = {label: vectors for label, own in photos.items() if (vectors := [*own] or [*lectures.get(label, ())])}
     if not known:
         raise NoEnrolment("None of the students has a usable enrolment photo. Add photos, then train the gallery.")
-    labels, groups = tuple(known), list(known.values())
-    kept, suspects = _drop_suspect_photos(groups, [(confirmed or {}).get(label, ()) for label in labels])
-    templates = np.stack(
-        [_template(group, (lectures or {}).get(label, ())) for label, group in zip(labels, kept, strict=True)]
-    )
+    labels, groups = tuple(known), [np.stack(vectors).astype(np.float32) for vectors in known.values()]
+    right = [(confirmed or {}).get(label, ()) if len(photos[label]) else range(len(known[label])) for label in labels]
+    kept, suspects = _drop_suspect_photos(groups, right)
+    templates = np.stack([_template(group, lectures.get(label, ())) for label, group in zip(labels, kept, strict=True)])
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))

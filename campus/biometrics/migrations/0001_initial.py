@@ -86,6 +86,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LectureFace',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('crop', models.CharField(help_text='The media file.', max_length=200, unique=True)),
+                ('sha256', models.CharField(max_length=64)),
+                ('quality', models.FloatField(verbose_name='quality')),
+                ('state', models.CharField(choices=[('new', 'checked at the next training'), ('learnt', 'learnt'), ('unlike', 'not learnt: unlike the photos'), ('refused', 'not learnt: refused')], default='new', max_length=10, verbose_name='state')),
+                ('embedder', models.CharField(blank=True, max_length=60, verbose_name='face model')),
+                ('vector', models.BinaryField(null=True, verbose_name='float32 unit vector')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='made at')),
+                ('lecture', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='faces', to='academics.lecture', verbose_name='lecture')),
+                ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lecture_faces', to='academics.student', verbose_name='student')),
+            ],
+            options={
+                'verbose_name': 'face from a lecture',
+                'verbose_name_plural': 'faces from lectures',
+                'ordering': ['-lecture__starts_at', 'student__sort_key', '-quality', 'pk'],
+            },
+        ),
+        migrations.CreateModel(
             name='LookAlike',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -156,6 +176,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='gallery',
             constraint=models.CheckConstraint(condition=models.Q(('active', False), ('state', 'ready'), _connector='OR'), name='only_a_ready_gallery_is_active'),
+        ),
+        migrations.AddConstraint(
+            model_name='lectureface',
+            constraint=models.UniqueConstraint(fields=('student', 'lecture', 'sha256'), name='a_lecture_face_once_a_student'),
         ),
         migrations.AddConstraint(
             model_name='lookalike',
