@@ -22,6 +22,7 @@ from campus.web.similarity_plot import draw_similarity_plot
 from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS
 
 MAX_CONFIRMED_SHOWN = 50
+NETWORK_NAMES = {"dlib-resnet-v1": "dlib", "facenet-20180408": "FaceNet"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Rate:
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The share of appearances that would be missed if each student had so many photos, in per cent; None where too few
-    students have enough photos to say.
+    students have enough photos to say. `by_network`: the name of each network, and what it alone would miss.
     """
 
     photos: int
@@ -46,6 +47,7 @@ class CurvePoint:
     miss: float | None
     low: float | None
     high: float | None
+    by_network: list[tuple[str, float]]
 
     @property
     def interval_width(self) -> float:
@@ -68,7 +70,9 @@ class Face:
 
 @dataclass(frozen=True, kw_only=True)
 class Suspect:
-    """A photo that looks less like its student than like `nearest`, with the cosines to both."""
+    """A photo that looks less like its student than like `nearest`, with the cosines to both; `by_network` has the name
+    of each network, and its two.
+    """
 
     address: str
     delete: str
@@ -79,6 +83,7 @@ class Suspect:
     nearest: Face
     similarity: float
     nearest_similarity: float
+    by_network: list[tuple[str, float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +132,7 @@ class TrainingReport:
             gallery=gallery,
             rates=rates,
             plot=draw_similarity_plot(report.get("curves", {}), [(rate.label, rate.threshold) for rate in rates]),
-            learning_curve=[
-                _curve_point(row) for row in report.get("learning_curve", {}).get(gallery.course.strictness, [])
-            ],
+            learning_curve=_learning_curve(report, gallery.course.strictness),
             similar_pairs=[(faces[a], faces[b], cosine) for a, b, cosine in pairs if a in faces and b in faces],
             suspects=[
                 Suspect(
@@ -142,6 +145,10 @@ class TrainingReport:
                     nearest=faces[nearest[str(photo.pk)]],
                     similarity=suspects[str(photo.pk)]["similarity"],
                     nearest_similarity=suspects[str(photo.pk)]["nearest_similarity"],
+                    by_network=[
+                        (NETWORK_NAMES[network], own, other)
+                        for network, (own, other) in suspects[str(photo.pk)]["by_network"].items()
+                    ],
                 )
                 for photo in photos
                 if nearest[str(photo.pk)] in faces
@@ -185,12 +192,22 @@ def _faces(user: AnyUser, labels: set[str], suspects: Iterable[str]) -> dict[str
     }
 
 
-def _curve_point(row: dict[str, Any]) -> CurvePoint:
-    return CurvePoint(
-        photos=row["photos"],
-        students=row["students"],
-        **{name: None if row[name] is None else 100 * row[name] for name in ("miss", "low", "high")},
-    )
+def _learning_curve(report: dict[str, Any], strictness: str) -> list[CurvePoint]:
+    curves = {
+        NETWORK_NAMES[network]: curve[strictness]
+        for network, curve in report.get("learning_curve_by_network", {}).items()
+    }
+    return [
+        CurvePoint(
+            photos=row["photos"],
+            students=row["students"],
+            **{name: None if row[name] is None else 100 * row[name] for name in ("miss", "low", "high")},
+            by_network=[
+                (network, 100 * curve[i]["miss"]) for network, curve in curves.items() if row["miss"] is not None
+            ],
+        )
+        for i, row in enumerate(report.get("learning_curve", {}).get(strictness, []))
+    ]
 
 
 def error_rates(gallery: Gallery | None) -> list[Rate]:

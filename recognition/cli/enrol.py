@@ -99,12 +99,14 @@ def format_report(report: dict[str, Any]) -> Iterator[str]:
         missed = "too few photos" if rate["miss"] is None else format_share(rate["miss"])
         yield f"{strictness:12}{format_share(rate['fpir']):>17}{missed:>17}{rate['threshold']:>11.3f}"
     yield f"Of a student's appearances missed, {DEFAULT_STRICTNESS}, if everybody had"
-    for row in report["learning_curve"][DEFAULT_STRICTNESS]:
+    for i, row in enumerate(report["learning_curve"][DEFAULT_STRICTNESS]):
         if row["miss"] is None:
             says = f"too few to say: {row['students']} have {row['photos'] + MAX_COUNTED_OBSERVATIONS} or more"
         else:
             interval = f"{format_share(row['low'])} to {format_share(row['high'])}"
             says = f"{format_share(row['miss'])} ({interval}, of {row['students']} students)"
+            for network, curves in report["learning_curve_by_network"].items():
+                says += f"; {network} alone {format_share(curves[DEFAULT_STRICTNESS][i]['miss'])}"
         yield f"{row['photos']:4} photo{'s' if row['photos'] > 1 else ' '}  {says}"
     for key, lack in (("few_photos", f"fewer than {ENOUGH_PHOTOS} photos"), ("without_photos", "no usable photo")):
         if labels := report[key]:
@@ -116,4 +118,4 @@ def format_report(report: dict[str, Any]) -> Iterator[str]:
 
 def format_share(share: float) -> str:
     """A share (0..1) in per cent with three digits."""
-    return f"{100 * share:#.3g} %" if share >= 1e-6 else "0 %"
+    return f"{100 * share:#.3g}".rstrip(".") + " %" if share >= 1e-6 else "0 %"

@@ -27,6 +27,8 @@ from recognition.identification.calibration import (
     score_histograms,
 )
 from recognition.identification.learning_curve import measure_learning_curve
+from recognition.identification.networks import split_by_network
+from recognition.identification.suspect_photos import describe_suspects, drop_suspect_photos
 from recognition.vectors import Floats, normalise
 
 FORMAT = 6
@@ -186,7 +188,7 @@ def train_gallery(
         raise NoEnrolment("None of the students has a usable enrolment photo. Add photos, then train the gallery.")
     labels, groups = tuple(known), [np.stack(vectors).astype(np.float32) for vectors in known.values()]
     right = [(confirmed or {}).get(label, ()) if len(photos[label]) else range(len(known[label])) for label in labels]
-    kept, suspects = _drop_suspect_photos(groups, right)
+    kept, suspects = drop_suspect_photos(groups, right)
     templates = np.stack([_template(group, lectures.get(label, ())) for label, group in zip(labels, kept, strict=True)])
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
@@ -206,7 +208,7 @@ def train_gallery(
         "photos": sum(len(group) for group in groups),
         "without_photos": [label for label in photos if label not in known],
         "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < ENOUGH_PHOTOS],
-        "suspect_photos": _describe_suspects(groups, suspects, labels, templates),
+        "suspect_photos": describe_suspects(groups, suspects, labels, templates, embedder),
         "too_alike": _look_alike_pairs(labels, templates, look_alike),
         "same_person": _look_alike_pairs(labels, templates, one_person),
         "rates": {
@@ -215,6 +217,7 @@ def train_gallery(
         },
         "curves": score_histograms(scores[0]),
         "learning_curve": measure_learning_curve(kept, impostor_model, FPIR_BY_STRICTNESS),
+        "learning_curve_by_network": _learning_curve_by_network(kept, embedder),
     }
     return Gallery(
         embedder=embedder,
@@ -228,52 +231,15 @@ def train_gallery(
     )
 
 
-def _drop_suspect_photos(
-    groups: Sequence[Floats], confirmed: Sequence[Collection[int]]
-) -> tuple[list[Floats], dict[int, list[int]]]:
-    """The groups without photos that are probably mislabelled, and the indices of these photos by group.
-
-    Suspect is a photo that looks more like another student than like the other photos of its own student. Where half of
-    a student's photos are, none is dropped, and none of those that are `confirmed` (indices by group).
-    """
-    templates = normalise(np.stack([group.mean(axis=0) for group in groups]))
-    kept, suspects = list(groups), {}
-    for i, group in enumerate(groups):
-        if len(group) < 3 or len(groups) < 2:
-            continue
-        own_scores = (group * normalise(group.sum(axis=0) - group)).sum(axis=1)
-        scores = group @ templates.T
-        scores[:, i] = -1
-        looks_wrong = own_scores < scores.max(axis=1)
-        looks_wrong[list(confirmed[i])] = False
-        indices = np.flatnonzero(looks_wrong)
-        if len(indices) and len(indices) < len(group) / 2:
-            suspects[i] = [int(j) for j in indices]
-            kept[i] = np.delete(group, indices, axis=0)
-    return kept, suspects
-
-
-def _describe_suspects(
-    groups: Sequence[Floats], suspects: Mapping[int, Sequence[int]], labels: Sequence[str], templates: Floats
-) -> dict[str, list[dict[str, Any]]]:
-    """By student, each suspect photo's index, its cosine to the student, and the nearest other student with the cosine
-    to that one.
-    """
-    described: dict[str, list[dict[str, Any]]] = {}
-    for i, indices in suspects.items():
-        scores = groups[i][list(indices)] @ templates.T
-        own = scores[:, i].copy()
-        scores[:, i] = -1
-        described[labels[i]] = [
-            {
-                "photo": j,
-                "similarity": round(float(own[row]), 4),
-                "nearest": labels[scores[row].argmax()],
-                "nearest_similarity": round(float(scores[row].max()), 4),
-            }
-            for row, j in enumerate(indices)
-        ]
-    return described
+def _learning_curve_by_network(groups: Sequence[Floats], embedder: str) -> dict[str, Any]:
+    """The learning curves that a class would have with each network of the embedder alone."""
+    parts = [split_by_network(group, embedder) for group in groups]
+    return {
+        network: measure_learning_curve(
+            [part[network] for part in parts], prior_impostor_model(network), FPIR_BY_STRICTNESS
+        )
+        for network in parts[0]
+    }
 
 
 def _drop_own_people(strangers: Floats | None, templates: Floats, prior: ImpostorModel) -> Floats | None:

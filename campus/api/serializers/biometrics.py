@@ -147,6 +147,10 @@ class SuspectSerializer(serializers.Serializer[Any]):
     similarity = serializers.FloatField(help_text="its cosine to its student")
     nearest = serializers.IntegerField(help_text="the other student, whose photos are more similar")
     nearest_similarity = serializers.FloatField(help_text="its cosine to that one")
+    by_network = serializers.DictField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="both cosines by each network alone, where the face model has several",
+    )
 
 
 class LearningCurveSerializer(serializers.Serializer[Any]):
@@ -167,6 +171,11 @@ class TrainingReportSerializer(serializers.Serializer[Any]):
     )
     learning_curve = serializers.DictField(
         child=LearningCurveSerializer(many=True), default=dict, help_text="what more photos would bring, by strictness"
+    )
+    learning_curve_by_network = serializers.DictField(
+        child=serializers.DictField(child=LearningCurveSerializer(many=True)),
+        default=dict,
+        help_text="the same with each network alone, where the face model has several",
     )
     without_photos = serializers.ListField(child=serializers.IntegerField(), default=list)
     few_photos = serializers.ListField(child=serializers.IntegerField(), default=list)

@@ -246,7 +246,13 @@ def test_a_roster_with_new_numbers_of_existing_people_asks_who_they_are(office: 
 
 
 def test_what_a_training_says(api: APIClient, world: World):
-    suspect = {"photo": str(world.photo.pk), "similarity": 0.89, "nearest": "7", "nearest_similarity": 0.93}
+    suspect = {
+        "photo": str(world.photo.pk),
+        "similarity": 0.89,
+        "nearest": "7",
+        "nearest_similarity": 0.93,
+        "by_network": {"dlib-resnet-v1": [0.91, 0.92]},
+    }
     curve = {"balanced": [{"photos": 1, "students": 40, "miss": 0.28, "low": 0.17, "high": 0.42}]}
     rates = {"strict": {"fpir": 0.001, "miss": 0.02, "threshold": 0.9}}
     Gallery.objects.update(
@@ -256,6 +262,7 @@ def test_what_a_training_says(api: APIClient, world: World):
             "too_alike": [["7", "8", 0.99]],
             "suspect_photos": {str(world.student.pk): [suspect]},
             "learning_curve": curve,
+            "learning_curve_by_network": {"dlib-resnet-v1": curve},
         }
     )
     told = api.get(f"/api/v1/galleries/{world.gallery.pk}/report/").json()
@@ -266,6 +273,7 @@ def test_what_a_training_says(api: APIClient, world: World):
         "too_alike": [[7, 8]],
         "suspect_photos": [suspect | {"nearest": 7}],
         "learning_curve": curve,
+        "learning_curve_by_network": {"dlib-resnet-v1": curve},
     }
     assert client_of(world.other).get(f"/api/v1/galleries/{world.gallery.pk}/report/").status_code == 404
 

@@ -29,7 +29,7 @@ CURVES: dict[str, list[float]] = {
     "impostor": [500, 90, 1, 0],
     "edges": [0.8, 0.85, 0.9, 0.95, 1.0],
 }
-CURVE = [
+CURVE: list[dict[str, Any]] = [
     {"photos": 1, "students": 40, "miss": 0.2804, "low": 0.167, "high": 0.417},
     {"photos": 10, "students": 3, "miss": None, "low": None, "high": None},
 ]
@@ -58,9 +58,16 @@ def report(world: World) -> Gallery:
         "too_alike": [[str(ann.pk), str(bob.pk), 0.9612]],
         "suspect_photos": {
             str(ann.pk): [
-                {"photo": str(wrong.pk), "similarity": 0.8912, "nearest": str(bob.pk), "nearest_similarity": 0.9345}
+                {
+                    "photo": str(wrong.pk),
+                    "similarity": 0.8912,
+                    "nearest": str(bob.pk),
+                    "nearest_similarity": 0.9345,
+                    "by_network": {"facenet-20180408": [0.611, 0.4021]},
+                }
             ]
         },
+        "learning_curve_by_network": {"facenet-20180408": {"balanced": [CURVE[0] | {"miss": 0.412}, CURVE[1]]}},
         "learning_curve": {"balanced": CURVE, "strict": []},
         "few_photos": [str(bob.pk)],
         "without_photos": [str(without.pk)],
@@ -106,6 +113,8 @@ def test_the_report_shows_what_to_look_at(registrar: Client, report: Gallery, wo
         "similarity 0.891",
         "similarity 0.935",
         "28.0 % (95 %: 16.7 to 41.7 %)",
+        f"FaceNet alone: 0.611 to {ann.name}, 0.402 to {bob.name}",
+        "FaceNet alone: 41.2 %",
         "too few to say: 3 students have 13 photos or more",
         reverse("admin:biometrics_facephoto_thumbnail", args=[wrong]),
         reverse("admin:biometrics_facephoto_delete", args=[wrong]),

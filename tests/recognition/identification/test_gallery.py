@@ -146,6 +146,26 @@ def test_a_student_is_known_better_after_a_confirmed_lecture_and_the_photos_stil
     assert np.array_equal(after.templates[1:], before.templates[1:]), "nobody else changes"
 
 
+def test_each_network_of_an_embedder_says_what_it_alone_sees() -> None:
+    """The first network is wrong about a photo, the second is not."""
+    rng = np.random.default_rng(0)
+    second = rng.normal(size=(12, 512)).astype(np.float32)
+
+    def photo(seen: int, shown: int, seed: int) -> np.ndarray:
+        by_second = normalise(second[shown] + 0.1 * np.random.default_rng(seed).normal(size=512).astype(np.float32))
+        return normalise(np.concatenate([embeddings_of(seen, 1, seed)[0], np.float32(0.3) * by_second]))
+
+    photos = {str(i): [photo(i, i, seed) for seed in range(6)] for i in range(12)}
+    photos["0"][2] = photo(3, 0, 50)
+    report = train_gallery(photos, "dlib-facenet-v1").report
+    [suspect] = report["suspect_photos"]["0"]
+    (first_own, first_other), (second_own, second_other) = suspect["by_network"].values()
+    assert first_own < first_other
+    assert second_own > second_other
+    assert list(report["learning_curve_by_network"]) == ["dlib-resnet-v1", "facenet-20180408"]
+    assert train_gallery(photos, EMBEDDER).report["learning_curve_by_network"] == {}
+
+
 def test_what_nobody_has_photos_for_is_not_said() -> None:
     report = gallery_of_class(20, photos=1).report
     assert {rate["miss"] for rate in report["rates"].values()} == {None}
