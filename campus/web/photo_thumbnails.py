@@ -1,33 +1,26 @@
 """Small pictures of photos whose face has not been cut out."""
 
 import io
+from pathlib import Path
 
-import pillow_heif
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpResponse
-from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
+from django.utils.translation import gettext
+from PIL import Image
 
-from recognition.media.file_kind import PHOTO_FORMATS
-
-pillow_heif.register_heif_opener()
+from recognition.errors import RecognitionError
+from recognition.media.photo import read_photo
 
 THUMBNAIL_PIXELS = 192
-MAX_IMAGE_PIXELS = 100_000_000
 
 
 def thumbnail_response(file: FieldFile) -> HttpResponse:
     """A small JPEG of a photo. Raises Http404 if it can't be shown."""
     try:
-        with file.open("rb") as content, Image.open(content, formats=PHOTO_FORMATS) as image:
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise Http404(_("The picture is too large to show."))
-            image.draft("RGB", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Http404(_("The picture can't be shown.")) from error
+        small, _, _ = read_photo(Path(file.path), max_side=THUMBNAIL_PIXELS)
+    except (RecognitionError, OSError) as error:
+        raise Http404(gettext("The picture can't be shown.")) from error
     jpeg = io.BytesIO()
-    small.save(jpeg, "JPEG", quality=80)
+    Image.fromarray(small).save(jpeg, "JPEG", quality=80)
     headers = {"Cache-Control": "private, max-age=3600"}
     return HttpResponse(jpeg.getvalue(), content_type="image/jpeg", headers=headers)

@@ -10,18 +10,18 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import av
+import numpy as np
 from av.stream import Discard, Disposition
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media.file_kind import reader_for
-from recognition.media.photo import MAX_PIXELS
+from recognition.media.limits import LIMITS, Limits
 
 CODECS = (
     "h264",
@@ -52,26 +52,12 @@ USUAL_ANALYSIS: Mapping[str, str] = {}
 LONG_ANALYSIS = {"analyzeduration": "600000000", "probesize": "200000000"}  # microseconds and bytes
 # H.264 with lengths in place of start codes comes in whole pictures in ASF, but FFmpeg's parser would cut them up.
 READER_OPTIONS: Mapping[str, Mapping[str, str]] = {"asf": {"fflags": "noparse"}}
+LARGEST_PIXEL_BYTES = 6
 BEFORE_START = -60.0  # seconds: surely before the first packet, whose decoding time may lie before 0
 MAX_UNREADABLE_PLACES = 100  # that are passed over in one reading
 RATE_PACKETS = 100  # enough to measure a frame rate
 # Between key frames only pictures that others are built on are decoded; all of them where they have to be counted.
 REFERENCES_ONLY, ALL_PICTURES = "NONREF", "DEFAULT"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a recording may be: pixels of a video's picture (8K) and of a photo, pictures a second, seconds, streams in
-    the file."""
-
-    pixels: int = 7680 * 4320
-    photo_pixels: int = MAX_PIXELS
-    fps: float = 240.0
-    duration: float = 12 * 3600.0
-    streams: int = 64
-
-
-LIMITS = Limits()
 
 
 class _File(io.FileIO):
@@ -118,7 +104,12 @@ class VideoFile:
     ) -> None:
         self._opened.close()
         if isinstance(error, av.FFmpegError):
+            self._check_memory()
             raise _cannot_be_opened() from error
+
+    def _check_memory(self) -> None:
+        """Raises MemoryError where there is none for two pictures: FFmpeg calls a file damaged then."""
+        np.empty(2 * LARGEST_PIXEL_BYTES * self.stream.width * self.stream.height, np.uint8)
 
     def _open(self, analysis: Mapping[str, str] = USUAL_ANALYSIS) -> None:
         self._opened.close()
@@ -169,6 +160,7 @@ class VideoFile:
         try:
             pictures = self.stream.codec_context.decode(packet)
         except av.FFmpegError:
+            self._check_memory()
             pictures = []
         if packet is None:
             self.stream.codec_context.flush_buffers()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from recognition.errors import RecognitionError
-from recognition.media.photo import read_photo
-from recognition.media.video import plan_segments, probe, sample_frames
+from recognition.media.photo_reader import read_photo
+from recognition.media.video_reader import plan_segments, probe, sample_frames
 from tests.fuzz.fuzzing import fuzz
 from tests.fuzz.mutations import case_files, mutated
 from tests.recognition import video_files

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media import photo, video
-from recognition.media.container import Limits
+from recognition.media.limits import Limits
 from recognition.types import Segment
 from tests.recognition import video_files
 

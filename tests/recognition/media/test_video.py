@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recognition.media import video
+from recognition.media import video, video_reader
 from recognition.media.container import VideoFile
 from recognition.types import Segment
 from tests.recognition import video_files
@@ -80,7 +80,7 @@ def test_pictures_that_are_all_key_frames_are_not_all_decoded(tmp_path, monkeypa
     decoded = []
     decode = VideoFile.decode
     monkeypatch.setattr(VideoFile, "decode", lambda file, packet: decoded.append(packet) or decode(file, packet))
-    frames = list(video.sample_frames(path, info, Segment(0, 0.0, info.duration), 2.0))
+    frames = list(video_reader.sample_frames(path, info, Segment(0, 0.0, info.duration), 2.0))
     assert len(frames) == 5
     assert len([packet for packet in decoded if packet]) == 5
 
@@ -249,11 +249,11 @@ def test_the_next_key_frame_will_do_where_none_is_before(tmp_path):
 def test_segments_cover_the_recording(duration, seconds, gaps):
     duration = min(duration, 200 * seconds)
     key_times = list(takewhile(lambda time: time < duration, accumulate(cycle(gaps), initial=0.0)))
-    cuts = video._cuts(duration, seconds, key_times)
+    cuts = video_reader._cuts(duration, seconds, key_times)
     assert cuts[0] == 0.0
     lengths = [end - start for start, end in zip(cuts, [*cuts[1:], duration], strict=True)]
     assert sum(lengths) == pytest.approx(duration)
-    longest = max(video.MAX_SEGMENT_SECONDS, 4 / 3 * seconds)
+    longest = max(video_reader.MAX_SEGMENT_SECONDS, 4 / 3 * seconds)
     assert all(length <= longest + max(seconds / 3, 1e-6) for length in lengths)
     assert all(length >= seconds / 3 - 1e-6 for length in lengths) or len(lengths) == 1
 

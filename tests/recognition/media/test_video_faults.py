@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from recognition.errors import RecognitionError, RecordingOutOfLimits, UnreadableRecording
-from recognition.media import container, video
-from recognition.media.container import Limits, VideoFile
+from recognition.media import container, video, video_reader
+from recognition.media.container import VideoFile
+from recognition.media.limits import Limits
 from recognition.types import Segment
 from tests.recognition import video_files
 
@@ -72,9 +73,9 @@ def test_no_other_file_can_be_reached_even_by_a_playlist(tmp_path, monkeypatch, 
     with av.open(str(path), format=kind) as opened:
         assert opened.streams.video, "FFmpeg alone follows it"
     monkeypatch.setattr(container, "reader_for", lambda path: kind)
-    monkeypatch.setattr(video, "reader_for", lambda path: kind)
+    monkeypatch.setattr(video_reader, "reader_for", lambda path: kind)
     with pytest.raises(UnreadableRecording):
-        video.probe(path)
+        video_reader.probe(path)
 
 
 def test_cut_short_before_the_index(tmp_path):
@@ -181,7 +182,7 @@ def test_absurd_sizes_are_refused_before_decoding(tmp_path, monkeypatch, contain
     )  # in the pictures too
     monkeypatch.setattr(VideoFile, "decode", lambda file, packet: pytest.fail("decoded"))
     with pytest.raises(RecordingOutOfLimits, match="no sensible size"):
-        video.probe(path)
+        video_reader.probe(path)
 
 
 def test_a_picture_larger_than_the_header_said_is_not_decoded(tmp_path):

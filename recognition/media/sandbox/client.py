@@ -1,0 +1,139 @@
+"""Ask the decoder process to read a file."""
+
+import fcntl
+import math
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.errors import RecordingOutOfLimits
+from recognition.media.sandbox.protocol import MAX_REPLY_BYTES, AnyRequest, Failure, Picture, Reply, Value, as_error
+
+T = TypeVar("T")
+
+MODULE = "recognition.media.sandbox.decoder"
+ROOT = Path(__file__).parents[3]
+# The decoder knows nothing of this process's environment, in which secrets are; one thread for NumPy is enough for it.
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"}
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # a child that shrank it could stop this process
+
+_lock = threading.Lock()
+_decoders: dict[int, tuple["subprocess.Popen[bytes]", socket.socket]] = {}
+
+
+def read_value(request: AnyRequest, kind: type[T]) -> T:
+    """The one result of a request. Raises the error that the child reports, and RecordingOutOfLimits when the child was
+    stopped, since it took too much memory or time."""
+    with _child(request, 1) as (connection, _):
+        return _value_of(_next_reply(connection, request), kind)
+
+
+def read_picture(request: AnyRequest, max_bytes: int, kind: type[T]) -> tuple[NDArray[np.uint8], T]:
+    """A picture, RGB of shape (height, width, 3), of at most `max_bytes`, and what is said of it. Raises as
+    `read_value`."""
+    with _child(request, max_bytes) as (connection, memory):
+        _, picture = _take(connection, _next_reply(connection, request), memory)
+        return picture, _value_of(_next_reply(connection, request), kind)
+
+
+def read_pictures(request: AnyRequest, height: int, width: int) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Pictures of that size with their times. Raises as `read_value`."""
+    with _child(request, height * width * 3) as (connection, memory):
+        while isinstance(reply := _next_reply(connection, request), Picture):
+            time, picture = _take(connection, reply, memory)
+            if picture.shape != (height, width, 3) or not math.isfinite(time):
+                raise _misbehaved()
+            yield time, picture
+
+
+@contextmanager
+def _child(request: AnyRequest, max_bytes: int) -> Iterator[tuple[Connection, mmap.mmap]]:
+    """A child that does what is requested, and memory that is shared with it."""
+    ours, theirs = Pipe()
+    descriptor = os.memfd_create("pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, max_bytes)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+        memory = mmap.mmap(descriptor, max_bytes)
+        with theirs:
+            _pass_on([theirs.fileno(), descriptor])
+    finally:
+        os.close(descriptor)
+    with ours, memory:
+        ours.send_bytes(msgspec.msgpack.encode(request))
+        yield ours, memory
+
+
+def _pass_on(descriptors: list[int]) -> None:
+    """Give the decoder process of this process a connection and memory; start it where there is none, or it died."""
+    with _lock:
+        if running := _decoders.get(os.getpid()):
+            with suppress(OSError):
+                socket.send_fds(running[1], [b"+"], descriptors)
+                return
+        _decoders.clear()  # of the process that this one was forked from
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", MODULE, str(theirs.fileno())]
+            process = subprocess.Popen(  # noqa: S603
+                command, cwd=ROOT, env=ENVIRONMENT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+        _decoders[os.getpid()] = process, ours
+        socket.send_fds(ours, [b"+"], descriptors)
+
+
+def _next_reply(connection: Connection, request: AnyRequest) -> Reply:
+    try:
+        reply = msgspec.msgpack.decode(connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
+    except (EOFError, ConnectionResetError):
+        raise RecordingOutOfLimits(
+            "Reading this file takes more memory or time than any ordinary one of its size. It is damaged, or made to "
+            "do harm. Convert it, or choose another one."
+        ) from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise _misbehaved() from error
+    if isinstance(reply, Failure):
+        raise _error_of(reply, request)
+    return reply
+
+
+def _error_of(failure: Failure, request: AnyRequest) -> Exception:
+    try:
+        return as_error(failure, Path(request.path))
+    except (LookupError, ValueError, AttributeError, TypeError):
+        return _misbehaved()
+
+
+def _take(connection: Connection, reply: Reply, memory: mmap.mmap) -> tuple[float, NDArray[np.uint8]]:
+    """A copy of the picture in the memory, whose place is free for the next one."""
+    if not isinstance(reply, Picture) or not 0 < reply.height * reply.width * 3 <= len(memory) or reply.width < 1:
+        raise _misbehaved()
+    size = reply.height * reply.width * 3
+    picture = np.frombuffer(memory[:size], np.uint8).reshape(reply.height, reply.width, 3)
+    connection.send_bytes(b"+")
+    return reply.time, picture
+
+
+def _value_of(reply: Reply, kind: type[T]) -> T:
+    if not isinstance(reply, Value):
+        raise _misbehaved()
+    try:
+        return msgspec.msgpack.decode(reply.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise _misbehaved() from error
+
+
+def _misbehaved() -> RecordingOutOfLimits:
+    return RecordingOutOfLimits("This file made the decoder misbehave, so it was not read. Choose another one.")

@@ -1,0 +1,137 @@
+"""The decoder process: it imports the decoders once, and makes a confined child for each file that is to be read.
+
+Run as `python -m recognition.media.sandbox.decoder FD`; FD is a socket over which it gets, for each file, a connection
+and the shared memory for pixels.
+"""
+
+import ctypes
+import gc
+import mmap
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from recognition.errors import RecognitionError, RecordingOutOfLimits
+from recognition.media import photo_reader, video_reader
+from recognition.media.sandbox.confinement import confine
+from recognition.media.sandbox.protocol import (
+    AnyRequest,
+    End,
+    Failure,
+    PhotoRequest,
+    Picture,
+    PlanRequest,
+    ProbeRequest,
+    SampleRequest,
+    Text,
+    Value,
+    as_text,
+)
+from recognition.messages import Message
+from recognition.types import Frame
+
+MAX_BYTES = 640 * 2**20  # of one child, beyond what the imports take
+TOO_MUCH = Message(
+    "This file takes more memory than any ordinary one of its size. It is damaged, or made to do harm. Convert it, or "
+    "choose another one."
+)
+PR_SET_PDEATHSIG = 1
+
+
+def serve(control: socket.socket) -> None:
+    """Make children until nobody asks any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    # Whoever stops all processes of a service lets the worker end what it does; then the socket is closed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    Image.init()  # imports the readers of all kinds of photos, which each child would have to
+    gc.freeze()  # so that children share what was imported
+    parent = os.getpid()
+    while True:
+        content, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        if not content:
+            return
+        if os.fork() == 0:
+            control.close()
+            _run_child(descriptors, parent)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _run_child(descriptors: list[int], parent: int) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        connection_fd, memory_fd = descriptors
+        if os.getppid() == parent:
+            with Connection(connection_fd) as connection:
+                _answer(connection, memory_fd)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _answer(connection: Connection, memory_fd: int) -> None:
+    request = msgspec.msgpack.decode(connection.recv_bytes(), type=AnyRequest)
+    path = Path(request.path)
+    confine(path, max_bytes=MAX_BYTES, max_seconds=request.seconds)
+    try:
+        for reply in _replies(path, request, memory_fd):
+            connection.send_bytes(msgspec.msgpack.encode(reply))
+            if isinstance(reply, Picture):
+                connection.recv_bytes(1)  # the picture was taken
+    except (BrokenPipeError, ConnectionResetError, EOFError):
+        pass  # nobody wants the rest
+    except RecognitionError as error:
+        _send_failure(connection, type(error).__name__, as_text(error.message))
+    except MemoryError:
+        _send_failure(connection, RecordingOutOfLimits.__name__, as_text(TOO_MUCH))
+    except Exception as error:  # whatever it is, the other process has to know
+        _send_failure(connection, type(error).__name__, Text("{what}", "", {"what": str(error)[:500]}))
+
+
+def _send_failure(connection: Connection, kind: str, text: Text) -> None:
+    connection.send_bytes(msgspec.msgpack.encode(Failure(kind, text)))
+
+
+def _replies(path: Path, request: AnyRequest, memory_fd: int) -> Iterator[Value | Picture | End]:
+    match request:
+        case ProbeRequest():
+            yield _value(video_reader.probe(path, request.limits, request.stream))
+        case PlanRequest():
+            yield _value(video_reader.plan_segments(path, request.info, request.length))
+        case SampleRequest():
+            for frame in video_reader.sample_frames(path, request.info, request.segment, request.every):
+                yield _share(frame, memory_fd)
+            yield End()
+        case PhotoRequest():
+            image, image_format, taken_at = photo_reader.read_photo(path, request.max_pixels, request.max_side)
+            yield _share(Frame(0.0, image), memory_fd)
+            yield _value((image_format, taken_at))
+
+
+def _value(content: object) -> Value:
+    return Value(msgspec.Raw(msgspec.msgpack.encode(content)))
+
+
+def _share(frame: Frame, memory_fd: int) -> Picture:
+    height, width, _ = frame.image.shape
+    with mmap.mmap(memory_fd, frame.image.nbytes) as memory:
+        shared = np.frombuffer(memory, np.uint8)
+        shared[:] = frame.image.ravel()
+        del shared  # else the memory could not be closed
+    return Picture(frame.time, height, width)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,172 @@
+"""What decodes files from outside can do no harm: it has little memory and time, no other file and no network."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Generator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.media.photo import read_photo
+from recognition.media.sandbox import client
+from recognition.media.sandbox.protocol import AnyRequest, Failure, PhotoRequest, Text
+from recognition.media.video import probe, sample_frames
+from recognition.types import Segment
+from tests.conftest import REPOSITORY
+from tests.recognition import video_files
+
+
+@pytest.fixture
+def jpeg(tmp_path: Path) -> Path:
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "photo.jpg")
+    return tmp_path / "photo.jpg"
+
+
+def decoder_pid() -> int:
+    return client._decoders[os.getpid()][0].pid
+
+
+ATTEMPTS = {
+    "another file": "open('/etc/passwd').read()",
+    "a folder": "os.listdir('/home')",
+    "writing": "open('/tmp/x', 'w')",
+    "writing to the file": "open(sys.argv[1], 'r+')",
+    "the network": "socket.socket()",
+    "a program": "os.execv('/bin/true', ['true'])",
+    "a process": "os.fork()",
+    "a signal": "os.kill(os.getppid(), 0)",
+    "more memory": "bytearray(2**30)",
+    "more time": "resource.setrlimit(resource.RLIMIT_CPU, (900, 900))",
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
+def test_a_confined_process_reaches_nothing_but_its_file(attempt: str, jpeg: Path) -> None:
+    code = f"""
+import os, resource, socket, sys
+from pathlib import Path
+from recognition.media.sandbox.confinement import confine
+confine(Path(sys.argv[1]), max_bytes=2**28, max_seconds=5)
+assert open(sys.argv[1], 'rb').read(2) == bytes([255, 216])
+try:
+    {attempt}
+except (OSError, ValueError, MemoryError) as error:
+    sys.exit(7)
+"""
+    run = subprocess.run([sys.executable, "-c", code, str(jpeg)], cwd=REPOSITORY, capture_output=True, check=False)
+    assert run.returncode == 7, run.stderr.decode()
+
+
+def test_the_decoder_knows_no_secret_and_has_no_connection_of_ours(jpeg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "do-not-tell")
+    client._decoders.clear()
+    with socket.socket() as listening:
+        listening.listen()
+        read_photo(jpeg)
+        assert b"do-not-tell" not in Path(f"/proc/{decoder_pid()}/environ").read_bytes()
+        mine = Path(f"/proc/self/fd/{listening.fileno()}").readlink()
+        folder = Path(f"/proc/{decoder_pid()}/fd")
+        assert mine not in {entry.readlink() for entry in folder.iterdir()}
+
+
+def test_a_decoder_that_died_is_replaced(jpeg: Path) -> None:
+    read_photo(jpeg)
+    died = client._decoders[os.getpid()][0]
+    died.kill()
+    died.wait()
+    assert read_photo(jpeg)[0].shape == (48, 64, 3)
+    assert decoder_pid() != died.pid
+
+
+def test_a_forked_process_has_a_decoder_of_its_own(jpeg: Path) -> None:
+    read_photo(jpeg)
+    ours = decoder_pid()
+    child = os.fork()
+    if child == 0:
+        read_photo(jpeg)
+        os._exit(0 if decoder_pid() != ours else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_errors_are_those_of_the_reader(tmp_path: Path, jpeg: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_photo(tmp_path / "none.jpg")
+    jpeg.write_bytes(jpeg.read_bytes()[:200])
+    with pytest.raises(UnreadableRecording, match="damaged or incomplete"):
+        read_photo(jpeg)
+
+
+def test_a_video_whose_pictures_take_gigabytes_is_refused(tmp_path: Path) -> None:
+    """8K, ten bits, without subsampling, and sixteen pictures that others are built on."""
+    path = tmp_path / "lecture.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 7680, 4320, "yuv444p10le"
+        stream.options = {"preset": "ultrafast", "x264-params": "ref=16:bframes=0:scenecut=0:no-deblock=1"}
+        picture = av.VideoFrame(stream.width, stream.height, stream.pix_fmt)
+        for number in range(8):
+            picture.pts = number
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    with pytest.raises(RecordingOutOfLimits, match="memory"):
+        list(sample_frames(path, probe(path), Segment(0, 0.0, 0.8), 0.1))
+
+
+def test_a_photo_of_thousands_of_passes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (64, 48)).save(path, progressive=True)
+    content = path.read_bytes()
+    last = content.rindex(b"\xff\xda")
+    path.write_bytes(content[:-2] + content[last:-2] * 12_000 + content[-2:])
+    with pytest.raises(RecordingOutOfLimits, match="passes"):
+        read_photo(path)
+
+
+def test_a_tiny_photo_of_a_huge_picture_is_refused(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    path = tmp_path / "photo.png"
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    with pytest.raises(RecordingOutOfLimits):
+        read_photo(path)
+
+
+def test_whoever_needs_no_more_pictures_stops_the_child(tmp_path: Path) -> None:
+    path = video_files.video(tmp_path / "lecture.mp4", seconds=30)
+    frames = sample_frames(path, probe(path), Segment(0, 0.0, 30.0), 1.0)
+    first = next(frames)
+    kept = first.image.copy()
+    next(frames)
+    assert np.array_equal(first.image, kept), "the next picture does not overwrite it"
+    assert isinstance(frames, Generator)
+    frames.close()
+    assert read_children(decoder_pid()) == []
+
+
+def read_children(pid: int) -> list[str]:
+    """The children of a process, once those that end have ended."""
+    for _ in range(1000):
+        if not (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            return []
+        os.sched_yield()
+    return children
+
+
+@pytest.mark.parametrize("template", ["{0.__class__}", "{missing}", "{", "{n!z}"])
+def test_a_message_of_a_hostile_child_is_not_believed(template: str) -> None:
+    reply = client._error_of(Failure("UnreadableRecording", Text(template, "", {"n": 1})), _request())
+    assert "misbehave" in str(reply)
+
+
+def _request() -> AnyRequest:
+    return PhotoRequest(path="/photo.jpg", seconds=1, max_pixels=1, max_side=None)
