@@ -243,6 +243,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run Rollcall on this machine.")
     parser.add_argument("--port", type=int, default=8000, help="of the web application (%(default)s)")
     port = parser.parse_args().port
+    os.environ.setdefault("ROLLCALL_BASE_URL", f"http://127.0.0.1:{port}")
     var = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var"))
     try:
         with Processes(var) as processes:

@@ -4,6 +4,7 @@ secret key.
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -51,6 +52,11 @@ def renew_calendar_link(*, user: User, course: Course | None) -> CalendarLink:
 def delete_calendar_link(*, link: CalendarLink) -> None:
     """Calendars that used it show nothing new."""
     link.delete()
+
+
+def delete_calendar_links(*, user: User, **_signal: Any) -> None:
+    """Receiver of `password_changed`: whoever knew the password may have copied the links."""
+    CalendarLink.objects.filter(user=user).delete()
 
 
 def use_calendar_link(key: str) -> CalendarLink | None:

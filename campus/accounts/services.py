@@ -5,6 +5,7 @@ import re
 import secrets
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
 import pyotp
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from campus.accounts.models import ApiToken, Preferences, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import Role
+from campus.accounts.signals import password_changed
 from campus.common.errors import UserError
 
 # Secret scanners recognise leaked tokens by this prefix.
@@ -70,6 +72,15 @@ def revoke_token(*, token: ApiToken) -> None:
 
 def revoke_all_tokens(*, user: User) -> None:
     ApiToken.objects.filter(user=user).delete()
+
+
+def end_access_of_old_password(*, instance: User, created: bool, **_signal: Any) -> None:
+    """Receiver of `post_save`: with a new password, or none, everything ends that was opened with the one before."""
+    # Django keeps the new password here until the row is saved; not where a password is only hashed anew.
+    if created or (instance._password is None and instance.has_usable_password()):  # type: ignore[attr-defined]
+        return
+    revoke_all_tokens(user=instance)
+    password_changed.send(User, user=instance)
 
 
 def delete_expired_sessions() -> None:

@@ -1,6 +1,7 @@
 """Sign-in to pages, admin and API: the password, then the two-factor code, both with a limit on attempts."""
 
 import hashlib
+import ipaddress
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
@@ -20,15 +21,17 @@ from campus.accounts.signals import recovery_code_used
 from campus.common.errors import UserError
 
 MAX_ATTEMPTS = 10
+MAX_ATTEMPTS_PER_NETWORK = 30  # wrong passwords for whatever names
 ATTEMPT_WINDOW_SECONDS = 15 * 60
+KNOWN_BROWSER_COOKIE = "known_browser"
+KNOWN_BROWSER_SECONDS = 180 * 24 * 3600
 PENDING_LOGIN_KEY = "pending-login"
 PENDING_LOGIN_SECONDS = 5 * 60
 
 
 def too_many_attempts() -> str:
     return _(
-        "Too many wrong passwords for this name. Wait a quarter of an hour and try again, or ask a registrar for a "
-        "new password."
+        "Too many wrong passwords. Wait a quarter of an hour and try again, or ask a registrar for a new password."
     )
 
 
@@ -41,16 +44,30 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
+def client_network(request: HttpRequest) -> str:
+    """What attempts are counted by: the client's IPv4 address, or the /64 of its IPv6 address, all of which one
+    customer has."""
+    text = client_address(request)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
+
+
 class AttemptLimit:
     """Counts attempts against a limit. The count ends a quarter of an hour after the first attempt."""
 
-    def __init__(self, kind: str, *subject: object) -> None:
+    def __init__(self, kind: str, *subject: object, most: int = MAX_ATTEMPTS) -> None:
+        self.most = most
         text = "\n".join(str(part) for part in subject)
         self.key = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     @property
     def is_exceeded(self) -> bool:
-        return int(cache.get(self.key, 0)) >= MAX_ATTEMPTS
+        return int(cache.get(self.key, 0)) >= self.most
 
     def add_attempt(self) -> None:
         if not cache.add(self.key, 1, ATTEMPT_WINDOW_SECONDS):
@@ -63,30 +80,54 @@ class AttemptLimit:
         cache.delete(self.key)
 
 
-def _password_limit(request: HttpRequest, username: str) -> AttemptLimit:
-    return AttemptLimit("signin", username.casefold(), client_address(request))
+def _name_limit(request: HttpRequest, username: str) -> AttemptLimit:
+    return AttemptLimit("signin", username.casefold(), client_network(request))
+
+
+def _network_limit(request: HttpRequest) -> AttemptLimit:
+    return AttemptLimit("signin", client_network(request), most=MAX_ATTEMPTS_PER_NETWORK)
 
 
 def is_login_blocked(request: HttpRequest, username: str) -> bool:
-    return _password_limit(request, username).is_exceeded
+    """Whether there were too many wrong passwords for this name, or for any names, from the client's network.
+
+    A browser in which this name has logged in before is spared the second limit: nobody can lock out all who share
+    an address.
+    """
+    if _name_limit(request, username).is_exceeded:
+        return True
+    known = request.get_signed_cookie(KNOWN_BROWSER_COOKIE, default="", max_age=KNOWN_BROWSER_SECONDS)
+    return known != username.casefold() and _network_limit(request).is_exceeded
+
+
+def remember_browser(response: HttpResponseBase, user: User) -> None:
+    """Let `is_login_blocked` know this browser again."""
+    response.set_signed_cookie(
+        KNOWN_BROWSER_COOKIE,
+        user.get_username().casefold(),
+        max_age=KNOWN_BROWSER_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 class RateLimitedBackend(ModelBackend):
-    """Django's password check, with a limit on wrong passwords for a name from one address."""
+    """Django's password check, with limits on wrong passwords, for a name and for all names, from one network."""
 
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> AbstractBaseUser | None:
         if request is None or username is None:
             return super().authenticate(request, username, password, **kwargs)
-        limit = _password_limit(request, username)
-        if limit.is_exceeded:
+        if is_login_blocked(request, username):
             raise PermissionDenied
         user = super().authenticate(request, username, password, **kwargs)
         if user is None:
-            limit.add_attempt()
+            _name_limit(request, username).add_attempt()
+            _network_limit(request).add_attempt()
         else:
-            limit.reset()
+            _name_limit(request, username).reset()
         return user
 
 

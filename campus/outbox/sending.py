@@ -14,6 +14,7 @@ from django.core.mail import send_mail
 from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
 from campus.outbox.models import WEBHOOK_PREFIX, Delivery, Webhook
+from campus.outbox.password_reset import PASSWORD_RESET, send_password_reset
 from recognition.messages import Message
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
@@ -36,6 +37,10 @@ def send(delivery: Delivery, now: datetime) -> None:
         _post(delivery.webhook, delivery, now)
         return
     try:
+        if delivery.event == PASSWORD_RESET:
+            if not send_password_reset(delivery.to):
+                raise DeliveryError("No open account has this address.", final=True)
+            return
         send_mail(delivery.subject, delivery.body, settings.DEFAULT_FROM_EMAIL, [delivery.to])
     except (SMTPException, OSError) as error:
         raise DeliveryError("The mail server did not take it: {why}", why=error) from error

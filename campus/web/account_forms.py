@@ -3,14 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
+from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.models import ApiToken
-from campus.accounts.selectors import use_language_of
-from campus.accounts.signin import AttemptLimit, client_address, is_login_blocked, too_many_attempts
+from campus.accounts.signin import AttemptLimit, client_network, is_login_blocked, too_many_attempts
+from campus.outbox.account_emails import queue_password_reset
 
 
 class SignInForm(AuthenticationForm):
@@ -33,16 +34,24 @@ class CodeForm(forms.Form):
     )
 
 
-class ForgottenForm(PasswordResetForm):
-    """Says the same whether there is an account with that address or not, and floods nobody's mailbox."""
+class ForgottenForm(forms.Form):
+    """Does and says the same whether there is an account with that address or not, and floods nobody's mailbox."""
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        help_text=_("The address of your account."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
-        self.fields["email"].help_text = _("The address of your account.")
 
     def clean(self) -> dict[str, Any] | None:
-        limit = AttemptLimit("password-reset", client_address(self.request))
+        if not settings.BASE_URL:
+            raise ValidationError(_("This site cannot send links yet. Ask a registrar for a new password."))
+        limit = AttemptLimit("password-reset", client_network(self.request))
         if limit.is_exceeded:
             raise ValidationError(
                 _("Too many e-mails were requested from here. Wait 15 minutes and try again."),
@@ -51,22 +60,12 @@ class ForgottenForm(PasswordResetForm):
         limit.add_attempt()
         return super().clean()
 
-    def send_mail(
-        self,
-        subject_template_name: str,
-        email_template_name: str,
-        context: dict[str, Any],
-        from_email: str | None,
-        to_email: str,
-        html_email_template_name: str | None = None,
-    ) -> None:
-        limit = AttemptLimit("password-reset-email", self.cleaned_data["email"].casefold())
+    def save(self) -> None:
+        email = self.cleaned_data["email"]
+        limit = AttemptLimit("password-reset-email", email.casefold())
         if not limit.is_exceeded:
             limit.add_attempt()
-            with use_language_of(context["user"]):
-                super().send_mail(
-                    subject_template_name, email_template_name, context, from_email, to_email, html_email_template_name
-                )
+            queue_password_reset(email=email)
 
 
 class TokenForm(forms.Form):

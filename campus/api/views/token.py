@@ -18,7 +18,7 @@ from campus.accounts.authentication import TokenAuthentication
 from campus.accounts.models import ApiToken
 from campus.accounts.selectors import has_two_factor
 from campus.accounts.services import MAX_TOKEN_DAYS, create_token, revoke_token
-from campus.accounts.signin import is_login_blocked, too_many_attempts, verify_login_code
+from campus.accounts.signin import client_network, is_login_blocked, too_many_attempts, verify_login_code
 
 DEFAULT_TOKEN_DAYS = 30
 
@@ -76,6 +76,11 @@ class NewTokenSerializer(TokenInfoSerializer):
         read_only_fields = fields
 
 
+class LoginThrottle(ScopedRateThrottle):
+    def get_ident(self, request: Request) -> str:
+        return client_network(request._request)
+
+
 class TokenView(APIView):
     # No session: a page of another site can't ask for a token in the user's name.
     authentication_classes = [TokenAuthentication]
@@ -85,7 +90,7 @@ class TokenView(APIView):
         return [AllowAny()] if self.request.method == "POST" else [IsAuthenticated()]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [ScopedRateThrottle()] if self.request.method == "POST" else []
+        return [LoginThrottle()] if self.request.method == "POST" else []
 
     @extend_schema(
         request=TokenRequestSerializer,

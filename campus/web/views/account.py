@@ -14,7 +14,6 @@ from django.contrib.auth.views import (
     LogoutView,
     PasswordChangeView,
     PasswordResetConfirmView,
-    PasswordResetView,
 )
 from django.contrib.messages.views import SuccessMessageMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -24,12 +23,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.generic import FormView
 from django.views.i18n import set_language
 
 from campus.accounts import services
 from campus.accounts.roles import role_of
 from campus.accounts.selectors import count_recovery_codes, has_two_factor, language_of, tokens_for
-from campus.accounts.signin import pending_login, start_pending_login, verify_login_code
+from campus.accounts.signin import pending_login, remember_browser, start_pending_login, verify_login_code
 from campus.common.errors import UserError
 from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
@@ -51,7 +51,7 @@ class StaffLoginView(LoginView):
         if has_two_factor(user):
             start_pending_login(self.request, user, self.get_redirect_url())
             return redirect("login-code")
-        return _with_language_cookie(super().form_valid(form), user)
+        return _with_cookies(super().form_valid(form), user)
 
 
 @never_cache
@@ -71,13 +71,15 @@ def login_code(request: HttpRequest) -> HttpResponse:
         else:
             request.session.flush()
             login(request, half.user, half.backend)
-            return _with_language_cookie(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
+            return _with_cookies(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
     form.fields["code"].help_text = _("Lost your phone? Enter one of your recovery codes instead; each works once.")
     return render(request, "web/login_code.html", {"form": form})
 
 
-def _with_language_cookie(response: Response, user: User) -> Response:
-    """The language that the person chose, on whichever machine, is this browser's from now on."""
+def _with_cookies(response: Response, user: User) -> Response:
+    """The language that the person chose, on whichever machine, is this browser's from now on; and the browser is
+    known as the person's."""
+    remember_browser(response, user)
     if language := language_of(user):
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,
@@ -119,11 +121,9 @@ class StaffPasswordChangeView(SuccessMessageMixin, PasswordChangeView):  # type:
     success_message = gettext_lazy("Password changed. You are logged out everywhere else.")
 
 
-class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: ignore[type-arg]
+class StaffPasswordResetView(SuccessMessageMixin, FormView):  # type: ignore[type-arg]
     template_name = "web/password_reset.html"
     form_class = ForgottenForm
-    email_template_name = "web/email/password_reset.txt"
-    subject_template_name = "web/email/password_reset_subject.txt"
     success_url = reverse_lazy("login")
     success_message = gettext_lazy(
         "If an account has this address, an e-mail with a link is on its way. The link is valid for one hour."
@@ -131,6 +131,10 @@ class StaffPasswordResetView(SuccessMessageMixin, PasswordResetView):  # type: i
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: ForgottenForm) -> HttpResponse:
+        form.save()
+        return super().form_valid(form)
 
 
 class StaffPasswordResetConfirmView(SuccessMessageMixin, PasswordResetConfirmView):  # type: ignore[type-arg]

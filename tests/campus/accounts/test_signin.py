@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import count, repeat
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,44 @@ def test_behind_our_proxy_the_address_that_it_saw_counts(client: Client, world: 
         reverse("login"), {"username": "own", "password": "password"}, headers={"X-Forwarded-For": "192.0.2.2"}
     )
     assert (blocked.status_code, elsewhere.status_code) == (200, 302)
+
+
+class TestManyNamesFromOneAddress:
+    @pytest.fixture(autouse=True)
+    def behind_a_proxy(self, settings) -> None:
+        settings.TRUSTED_PROXIES = 1
+
+    def spray(self, addresses: Iterator[str]) -> None:
+        for n, address in zip(range(60), addresses, strict=False):
+            where = {"X-Forwarded-For": address}
+            Client().post(reverse("login"), {"username": f"name{n}", "password": "Autumn2026"}, headers=where)
+
+    @pytest.mark.parametrize(
+        ("sprayed", "then", "gets_in"),
+        [
+            (repeat("192.0.2.1"), "192.0.2.1", False),
+            (repeat("192.0.2.1"), "192.0.2.2", True),
+            ((f"2001:db8:1:2::{n:x}" for n in count()), "2001:db8:1:2:ffff::1", False),
+            ((f"2001:db8:1:2::{n:x}" for n in count()), "2001:db8:1:3::1", True),
+            (repeat("::ffff:192.0.2.1"), "192.0.2.1", False),
+        ],
+    )
+    def test_it_is_slowed(self, client: Client, world: World, sprayed: Iterator[str], then: str, gets_in: bool):
+        self.spray(sprayed)
+        body = {"username": "own", "password": "password"}
+        page = client.post(reverse("login"), body, headers={"X-Forwarded-For": then})
+        assert (page.status_code == 302) is gets_in
+        answer = client.post("/api/v1/token/", body, "application/json", headers={"X-Forwarded-For": then})
+        assert answer.status_code == (200 if gets_in else 429)
+
+    def test_who_has_logged_in_with_this_browser_before_is_not_locked_out(self, client: Client, world: World):
+        where = {"X-Forwarded-For": "192.0.2.1"}
+        client.post(reverse("login"), {"username": "own", "password": "password"}, headers=where)
+        client.post(reverse("logout"))
+        self.spray(repeat("192.0.2.1"))
+        for username, status in (("other", 200), ("own", 302)):
+            answer = client.post(reverse("login"), {"username": username, "password": "password"}, headers=where)
+            assert answer.status_code == status, username
 
 
 @pytest.mark.parametrize(
