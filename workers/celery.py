@@ -38,6 +38,7 @@ app = Celery(
         "workers.snapshots",
         "workers.sources",
         "workers.training",
+        "workers.unknown_people",
     ],
 )
 app.conf.update(

@@ -17,6 +17,7 @@ from campus.accounts.services import delete_expired_sessions
 from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
+from campus.attendance.recurring_people import request_due_comparisons
 from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
@@ -50,6 +51,7 @@ def sweep() -> None:
     write_missing_roll_reports()
     update_lecture_faces()
     request_due_trainings()
+    request_due_comparisons()
     recount_changed_rosters()
     with app.connection_for_read() as connection:
         republish_lost_jobs(connection)

@@ -241,6 +241,7 @@ class UnknownPersonFilter(filters.FilterSet):
     recording = filters.UUIDFilter("recording")
     lecture = IdFilter("recording__lecture")
     open = filters.BooleanFilter("override", "isnull", label="whether nobody has identified this person yet")
+    group = filters.UUIDFilter("group", label="the same person in several lectures")
 
     class Meta:
         model = UnknownPerson

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeVar
 
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Max
 
@@ -18,9 +17,7 @@ from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.face_positions import positions_in_files
 from campus.attendance.models import AttendanceChange, FaceOverride, Sighting, UnknownPerson
 from campus.attendance.proposals import delete_unused_crops, recount_lecture
-from campus.biometrics.services import add_photo
 from campus.common.errors import UserError
-from campus.common.storage import media_path
 from campus.recordings.selectors import format_clock
 
 Face = TypeVar("Face", UnknownPerson, Sighting)
@@ -29,14 +26,8 @@ ChangeKind = AttendanceChange.ChangeKind
 
 
 @transaction.atomic
-def name_unknown_person(
-    *, person: UnknownPerson, student: Student, user: User, reason: str = "", add_photos: bool = False
-) -> int:
-    """Say which student an unknown person is. With `add_photos`, the crops also become enrolment photos; returns how
-    many were added.
-
-    Raises UserError where the student is not on the roster.
-    """
+def name_unknown_person(*, person: UnknownPerson, student: Student, user: User, reason: str = "") -> None:
+    """Say which student an unknown person is. Raises UserError where the student is not on the roster."""
     lecture = lock_lecture(person.recording.lecture_id, user)
     if not lecture_roster(lecture).filter(pk=student.pk).exists():
         raise UserError(
@@ -47,7 +38,6 @@ def name_unknown_person(
     person = _reload(person)
     _say_who(lecture, person, Action.NAMED, student, user)
     _recount_and_log(lecture, user, ChangeKind.NAMED, student, _describe_face(person), reason)
-    return add_crops_to_enrolment_photos(face=person, student=student, user=user) if add_photos else 0
 
 
 @transaction.atomic
@@ -132,24 +122,6 @@ def clear_face_override(*, person: UnknownPerson, user: User, reason: str = "") 
         raise UserError("Nobody has said who this is, so there is nothing to take back.")
     for face in appearances(person):
         _remove_override(lecture, face, user, reason)
-
-
-def add_crops_to_enrolment_photos(*, face: UnknownPerson | Sighting, student: Student, user: User) -> int:
-    """Add the crops of a confirmed face to the student's enrolment photos; returns how many were added.
-
-    The photos are checked like all others.
-    """
-    lecture = lock_lecture(face.recording.lecture_id, user)
-    added = 0
-    for crop in face.crops:
-        name = f"{lecture.course.code} {lecture.starts_at:%Y-%m-%d} {format_clock(crop['time']).replace(':', '-')}.jpg"
-        try:
-            file = ContentFile(media_path(crop["file"]).read_bytes(), name)
-            add_photo(student=student, file=file, name=name)
-        except (UserError, FileNotFoundError):
-            continue  # the student has this photo already, or a new vote has deleted the crop
-        added += 1
-    return added
 
 
 def _reload(face: Face) -> Face:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.annotated_models import AnnotatedVideo
+from campus.attendance.comparison_models import UnknownComparison
 from campus.attendance.excuse_models import Excuse, covering_excuses
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
@@ -46,6 +47,7 @@ __all__ = [
     "SignOff",
     "Snapshot",
     "Status",
+    "UnknownComparison",
     "UnknownPerson",
 ]
 
@@ -140,7 +142,8 @@ class UnknownPerson(models.Model):
 
     `is_static`: the face never moves, as in a portrait, a poster or on a screen. `override`: which student a person
     said this is, or that it is a visitor. `resembles` has the ids of the students whom the face resembles, the most
-    similar first; None where nobody knows. `same_as`: the same person in an earlier file of the lecture.
+    similar first; None where nobody knows. `same_as`: the same person in an earlier file of the lecture. `group` is
+    that of everybody in the class's lectures who seems to be the same person; empty until they were compared.
     """
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="unknown_people")
@@ -153,6 +156,7 @@ class UnknownPerson(models.Model):
     resembles = models.JSONField(null=True)
     override = models.ForeignKey(FaceOverride, null=True, blank=True, on_delete=models.SET_NULL, related_name="people")
     same_as = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="appearances")
+    group = models.UUIDField(null=True, editable=False, db_index=True)
 
     class Meta:
         verbose_name_plural = _("unknown people")

@@ -149,6 +149,9 @@ CHECK_PHOTO = Job(
     error_field="reason",
 )
 TRAIN = Job(name="train", queue="training", model="biometrics.Gallery", waiting_state="queued")
+COMPARE_UNKNOWN = Job(
+    name="compare_unknown", queue="training", model="attendance.UnknownComparison", waiting_state="queued"
+)
 DELIVER = Job(name="deliver", queue="maintenance", model="outbox.Delivery", waiting_state="queued")
 
 JOBS = (
@@ -163,6 +166,7 @@ JOBS = (
     IMPORT_PHOTOS,
     CHECK_PHOTO,
     TRAIN,
+    COMPARE_UNKNOWN,
     DELIVER,
 )
 MAINTENANCE_QUEUE = "maintenance"  # also of the periodic tasks

@@ -39,6 +39,7 @@ urlpatterns = [
     path("account/tokens/", account.create_token, name="token-create"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
     path("classes/<int:pk>/", classes.course, name="course"),
+    path("classes/<int:pk>/unknown-people/", classes.unknown_people, name="recurring-people"),
     path("classes/compare/", students.compare, name="compare"),
     path("classes/<int:pk>/register/", documents.register_page, name="register"),
     path("classes/<int:pk>/register/<str:kind>/", documents.register_file, name="register-file"),

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recognition.boxes import iou, is_near
 from recognition.tracking.assignment import assign
 from recognition.tracking.person import Person, co_occurrence
 from recognition.tracking.tracker import MAX_HIDDEN_SECONDS
 from recognition.types import Track
+from recognition.vectors import Floats
 
 
 def link_tracks(tracks: Sequence[Track], min_similarity: float) -> list[Person]:
@@ -54,20 +56,31 @@ def _tracks_by_start(tracks: Sequence[Track]) -> list[list[Track]]:
 def cluster_people(people: Sequence[Person], min_similarity: float) -> list[list[Person]]:
     """Group people who are the same stranger: they look alike and were never seen together. Longest seen first.
 
-    Agglomerative clustering with complete linkage: any two people of a group have a cosine of `min_similarity` or more.
+    `min_similarity` is as in `cluster_faces`.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(people) < 2:
-        return [[person] for person in people]
+    if not people:
+        return []
     embeddings = np.stack([person.embedding() for person in people])
-    distance = np.where(co_occurrence(people), 2.0, np.clip(1 - embeddings @ embeddings.T, 0, 2))
-    np.fill_diagonal(distance, 0)
-    tree = linkage(squareform(distance, checks=False), "complete")
-    cluster_of = fcluster(tree, 1 - min_similarity, "distance")
+    cluster_of = cluster_faces(embeddings, co_occurrence(people), min_similarity)
     clusters = [
         [person for person, cluster in zip(people, cluster_of, strict=True) if cluster == number]
         for number in np.unique(cluster_of)
     ]
     return sorted(clusters, key=lambda cluster: -sum(len(person.times) for person in cluster))
+
+
+def cluster_faces(embeddings: Floats, are_different: NDArray[np.bool_], min_similarity: float) -> NDArray[np.int64]:
+    """The numbers (n,) of the people whose faces these are, given as unit vectors (n, d); n may be 0.
+
+    Agglomerative clustering with complete linkage: any two faces of a person have a cosine of `min_similarity` or more,
+    and none two are known to be different people's, as `are_different` (n, n) says.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(embeddings) < 2:
+        return np.arange(len(embeddings))
+    distance = np.where(are_different, 2.0, np.clip(1 - embeddings @ embeddings.T, 0, 2))
+    np.fill_diagonal(distance, 0)
+    tree = linkage(squareform(distance, checks=False), "complete")
+    return np.asarray(fcluster(tree, 1 - min_similarity, "distance"))

@@ -52,8 +52,9 @@ class Embedder:
         return aligned
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        colours = np.round(crops.mean(axis=(1, 2)) / 40).astype(int)
-        return np.stack([face(person, 500 + 10 * segment + i, self.id) for person, segment, i in colours.tolist()])
+        colours = np.round(crops.reshape(len(crops), self.crop_size**2, 3).mean(axis=1) / 40).astype(int)
+        vectors = [face(person, 500 + 10 * segment + i, self.id) for person, segment, i in colours.tolist()]
+        return np.array(vectors, np.float32).reshape(-1, self.dimension)
 
 
 def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: object = None) -> Embedder:

@@ -12,18 +12,21 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance import confirmed_faces, face_overrides, overrides
-from campus.attendance.models import Sighting, UnknownPerson
+from campus.attendance.models import Sighting, UnknownComparison, UnknownPerson
 from campus.attendance.recording_review import remove_recording
+from campus.attendance.recurring_people import identify_in_lectures, recurring_people, request_due_comparisons
 from campus.biometrics import lecture_faces, services
 from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import needs_training
+from campus.common import jobs
 from campus.common.storage import media_files, media_path
 from recognition.identification import gallery as galleries
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import add_photos, create_class, train_gallery
 from tests.workers.test_aggregate import create_processed_recording, run_vote
-from workers import vision
+from workers import unknown_people, vision
+from workers.leased_task import run_attempt
 from workers.maintenance import clean_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -203,3 +206,33 @@ def test_a_class_that_changes_its_face_model_learns_again(course: Course, monkey
     assert face is not None
     assert (face.embedder, face.state) == ("facenet-20180408", "learnt")
     assert media_path(face.crop).is_file()
+
+
+def compare(course: Course) -> list[set[int]]:
+    """As the sweeper and a worker would; the lectures of each person who was in several."""
+    request_due_comparisons()
+    row = jobs.COMPARE_UNKNOWN.claim(UnknownComparison.objects.get(course=course).pk, "worker")
+    run_attempt(jobs.COMPARE_UNKNOWN, unknown_people.compare, row)
+    row.refresh_from_db()
+    assert row.state == "done", row.error_detail
+    people = recurring_people(factories.registrar(), course)
+    return [{face.recording.lecture_id for face in person.appearances} for person in people]
+
+
+def test_unknown_people_of_several_lectures_are_one_person(course: Course) -> None:
+    first, second, third = (hold_lecture(course, *people) for people in ((0, 3, 4), (1, 3), (2, 3, 5)))
+    assert compare(course) == [{first.pk, second.pk, third.pk}]
+    newcomer = factories.student(name="Student 3")
+    factories.enrol(course, newcomer)
+    (person,) = recurring_people(factories.registrar(), course)
+    assert identify_in_lectures(people=person.appearances, student=newcomer, user=factories.registrar()) == []
+    assert recurring_people(factories.registrar(), course) == []
+    assert learn(course) == {"Student 3": "learnt"}
+
+
+def test_an_unknown_person_without_pictures_is_nobody_else(course: Course) -> None:
+    for _ in range(2):
+        hold_lecture(course, 0, 3)
+    for path in media_files("crops", "*/*.jpg"):
+        path.unlink()
+    assert compare(course) == []

@@ -208,7 +208,7 @@ class UnknownPersonSerializer(FaceSerializer):
     class Meta:
         model = UnknownPerson
         fields = ["id", "recording", "index", "is_static", "intervals", "seconds", "pictures", "student", "visitor"]
-        fields += ["same_as"]
+        fields += ["same_as", "group"]
         read_only_fields = fields
 
     def get_visitor(self, person: UnknownPerson) -> bool:
@@ -217,13 +217,11 @@ class UnknownPersonSerializer(FaceSerializer):
 
 class IdentifySerializer(ReasonSerializer):
     student = OwnStudentField(help_text="the student that this is")
-    add_photos = serializers.BooleanField(
-        default=False, help_text="also add the pictures to the student's enrolment photos"
+    everywhere = serializers.BooleanField(
+        default=False,
+        help_text="also those of the same `group` in other lectures, where they are not signed off and the student was "
+        "enrolled",
     )
-
-
-class AddedPhotosSerializer(serializers.Serializer[Any]):
-    added = serializers.IntegerField(help_text="number of pictures added to the student's enrolment photos")
 
 
 class WeekSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,6 @@ from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import ReasonSerializer
 from campus.attendance.annotated_videos import annotated_videos_for, open_annotated_video, request_annotated_video
 from campus.attendance.face_overrides import (
-    add_crops_to_enrolment_photos,
     clear_face_override,
     delete_unknown_person,
     mark_as_visitor,
@@ -25,6 +24,7 @@ from campus.attendance.face_overrides import (
     reject_match,
 )
 from campus.attendance.models import AnnotatedVideo, Sighting, Snapshot, UnknownPerson
+from campus.attendance.recurring_people import identify_in_lectures, other_appearances
 from campus.attendance.selectors import sightings_for, snapshots_for, unknown_people_for
 from campus.attendance.snapshots import request_snapshot
 from campus.common.file_responses import picture_response
@@ -130,14 +130,6 @@ class SightingViewSet(FaceViewSet[Sighting]):
         person = reject_match(sighting=self.get_object(), user=request_user(request), reason=self.reason())
         return Response(serializers.UnknownPersonSerializer(person).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=None, responses=serializers.AddedPhotosSerializer)
-    @action(detail=True, methods=["post"], url_path="add-photos")
-    def add_photos(self, request: Request, pk: str) -> Response:
-        """Add the pictures to the student's enrolment photos. Each is checked like every other photo."""
-        sighting = self.get_object()
-        added = add_crops_to_enrolment_photos(face=sighting, student=sighting.student, user=request_user(request))
-        return Response(serializers.AddedPhotosSerializer({"added": added}).data)
-
 
 class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
     serializer_class = serializers.UnknownPersonSerializer
@@ -150,10 +142,13 @@ class UnknownPersonViewSet(FaceViewSet[UnknownPerson]):
     @action(detail=True, methods=["post"])
     def identify(self, request: Request, pk: str) -> Response:
         """Identify the person as a student. This is kept when attendance is taken again."""
-        person = self.get_object()
+        person, user = self.get_object(), request_user(request)
         serializer = serializers.IdentifySerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
-        name_unknown_person(person=person, user=request_user(request), **serializer.validated_data)
+        facts = dict(serializer.validated_data)
+        others = other_appearances(user, person) if facts.pop("everywhere") else []
+        name_unknown_person(person=person, user=user, **facts)
+        identify_in_lectures(people=others, user=user, **facts)
         return self.respond_with(person)
 
     @extend_schema(request=ReasonSerializer, responses=serializers.UnknownPersonSerializer)

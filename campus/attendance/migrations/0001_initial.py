@@ -211,6 +211,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='UnknownComparison',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
+                ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
+                ('state', models.CharField(choices=[('queued', 'being compared'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10)),
+                ('requested_at', models.DateTimeField()),
+                ('course', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='unknown_comparison', to='academics.course')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
             name='UnknownPerson',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -221,6 +239,7 @@ class Migration(migrations.Migration):
                 ('crops', models.JSONField(default=list)),
                 ('face_positions', models.JSONField(default=list)),
                 ('resembles', models.JSONField(null=True)),
+                ('group', models.UUIDField(db_index=True, editable=False, null=True)),
                 ('override', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='people', to='attendance.faceoverride')),
                 ('recording', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='unknown_people', to='recordings.recording')),
                 ('same_as', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='appearances', to='attendance.unknownperson')),

@@ -1,21 +1,24 @@
 """The result of a lecture: one student's status and the evidence for it, several at once, the unknown people, the
 sign-off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lectures_for, students_for
 from campus.attendance import face_overrides, overrides, roll
 from campus.attendance.models import AttendanceRecord, SignOff, Snapshot, Status, UnknownPerson
+from campus.attendance.recurring_people import identify_in_lectures, other_appearances
 from campus.attendance.selectors import (
     can_edit_result,
     changes_for,
@@ -29,7 +32,7 @@ from campus.attendance.selectors import (
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates_for, evidence_for
-from campus.web.faces import enrolment_face_urls
+from campus.web.faces import crop_pictures, enrolment_face_urls
 from campus.web.forms import StatusForm
 from campus.web.roll_table import FILTERS, RollRow
 from campus.web.views import StaffRequest
@@ -193,7 +196,7 @@ def _change_lecture(request: StaffRequest, pk: int, work: Callable[[Lecture], ob
 @require_POST
 @login_required
 def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse:
-    """What the machine took for a student: it is somebody else, or its pictures shall be learnt."""
+    """What the machine took for a student: it is somebody else."""
     row = get_object_or_404(sightings_for(request.user).select_related("student", "recording__lecture"), pk=pk)
     record = get_object_or_404(records_for(request.user), lecture=row.recording.lecture, student=row.student)
     try:
@@ -206,25 +209,11 @@ def sighting_action(request: StaffRequest, pk: int, action: str) -> HttpResponse
             student = face_overrides.name_runner_up(sighting=row, user=request.user)
             messages.success(request, _("Identified as {name}.").format(name=student.name))
             return _redirect_after_decision(request, row.recording.lecture_id, record.pk)
-        elif action == "add-photos":
-            _report_added_photos(
-                request, face_overrides.add_crops_to_enrolment_photos(face=row, student=row.student, user=request.user)
-            )
         else:
             raise Http404
     except UserError as error:
         messages.error(request, str(error))
     return redirect("record", record.pk)
-
-
-def _report_added_photos(request: StaffRequest, added: int) -> None:
-    if added:
-        sentence = ngettext(
-            "{n} picture added to the enrolment photos.", "{n} pictures added to the enrolment photos.", added
-        )
-        messages.success(request, sentence.format(n=added))
-    else:
-        messages.info(request, _("These pictures are already among the enrolment photos."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -248,6 +237,7 @@ def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
         "evidence": Evidence.of(person),
         "also_in": [row for row in face_overrides.appearances(person) if row != person],
         "candidates": candidates_for(request.user, person),
+        "elsewhere": [(face, crop_pictures(face)[:1]) for face in other_appearances(request.user, person)],
         "can_edit": can_edit_result(request.user, lecture),
     }
     return render(request, "web/unknown_person.html", context, status=400 if request.method == "POST" else 200)
@@ -255,8 +245,11 @@ def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
 
 def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     action, reason, user = request.POST.get("action"), request.POST.get("reason", ""), request.user
+    ticked = request.POST.getlist("also")
+    also = [face for face in other_appearances(user, person) if str(face.pk) in ticked]
     if action == "visitor":
         face_overrides.mark_as_visitor(person=person, user=user, reason=reason)
+        _identify_elsewhere(request, also, None, reason)
         return _("Marked as a visitor. This is kept when attendance is taken again.")
     if action == "delete":
         face_overrides.delete_unknown_person(person=person, user=user, reason=reason)
@@ -271,12 +264,22 @@ def _apply_face_override(request: StaffRequest, person: UnknownPerson) -> str:
     if student.pk in students_unlike(person):
         unlike = _("The face looks unlike the photos of {name}. Compare the pictures once more.")
         messages.warning(request, unlike.format(name=student.name))
-    added = face_overrides.name_unknown_person(
-        person=person, student=student, user=user, reason=reason, add_photos="add_photos" in request.POST
-    )
-    if "add_photos" in request.POST:
-        _report_added_photos(request, added)
+    face_overrides.name_unknown_person(person=person, student=student, user=user, reason=reason)
+    _identify_elsewhere(request, also, student, reason)
     return _("Identified as {name}. This is kept when attendance is taken again.").format(name=student.name)
+
+
+def _identify_elsewhere(
+    request: StaffRequest, people: Sequence[UnknownPerson], student: Student | None, reason: str
+) -> None:
+    refused = identify_in_lectures(people=people, student=student, user=request.user, reason=reason)
+    if done := len(people) - len(refused):
+        sentence = ngettext("The same was said in {n} other lecture.", "The same was said in {n} other lectures.", done)
+        messages.success(request, sentence.format(n=done))
+    if refused:
+        days = ", ".join(date_format(timezone.localtime(face.recording.lecture.starts_at)) for face in refused)
+        problem = _("Not changed, because the lecture is signed off or the student was not enrolled: {days}")
+        messages.warning(request, problem.format(days=days))
 
 
 @require_safe

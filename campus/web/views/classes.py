@@ -19,11 +19,13 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.attendance.coverage_notes import coverage_notes
+from campus.attendance.recurring_people import count_held_lectures, recurring_people
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, find_replaceable, recordings_for, uploads_for
 from campus.web.agenda import agenda_for, with_to_confirm_count
+from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
 from campus.web.views import StaffRequest
@@ -79,8 +81,22 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
         "coming": coming if "all" in request.GET else coming[:COMING],
         "coming_n": coming.count(),
         "roster": course.enrolments.count(),
+        "recurring": len(recurring_people(request.user, course)),
     }
     return render(request, "web/course.html", context)
+
+
+@require_safe
+@login_required
+def unknown_people(request: StaffRequest, pk: int) -> HttpResponse:
+    """Who comes to several lectures of the class and is still unknown."""
+    course = get_object_or_404(courses_for(request.user), pk=pk)
+    people = [
+        (person, [(face, crop_pictures(face)[:1]) for face in person.appearances])
+        for person in recurring_people(request.user, course)
+    ]
+    context = {"course": course, "people": people, "lecture_count": count_held_lectures(course)}
+    return render(request, "web/recurring_people.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -344,7 +344,7 @@ class TestExcuses(Matrix):
 
 class TestSightings(Matrix):
     path, about = "sightings", "sighting"
-    actions = [("get", "pictures/0/", None, 200), ("post", "reject/", {}, 201), ("post", "add-photos/", {}, 200)]
+    actions = [("get", "pictures/0/", None, 200), ("post", "reject/", {}, 201)]
 
 
 class TestUnknown(Matrix):

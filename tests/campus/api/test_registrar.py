@@ -14,7 +14,7 @@ from campus.academics.models import CalendarLink, Room
 from campus.accounts.roles import Role
 from campus.accounts.selectors import language_of
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import Gallery
 from campus.biometrics.photo_zip import process_photo_import
 from campus.common import jobs
 from campus.outbox.models import Delivery, Webhook
@@ -334,15 +334,6 @@ def test_who_waits_for_no_more_footage_says_so(api: APIClient, world: World):
     assert client_of(world.other).post(url).status_code == 404
     assert api.post(url).status_code == 200
     assert not Recording.objects.filter(provisional=True).exists()
-
-
-def test_the_pictures_of_a_sighting_are_learnt(api: APIClient, world: World):
-    url = f"/api/v1/sightings/{world.sighting.pk}/add-photos/"
-    before = FacePhoto.objects.count()
-    assert api.post(url).json() == {"added": 1}
-    assert api.post(url).json() == {"added": 0}
-    assert FacePhoto.objects.count() == before + 1
-    assert client_of(world.other).post(url).status_code == 404
 
 
 def test_what_a_registrar_keeps_can_be_deleted(office: APIClient, api: APIClient, world: World):

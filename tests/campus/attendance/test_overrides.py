@@ -17,7 +17,6 @@ from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting,
 from campus.attendance.proposals import save_attendance
 from campus.attendance.reports import refresh_report, write_recording_report
 from campus.attendance.selectors import can_edit_result
-from campus.biometrics.models import FacePhoto
 from campus.common.errors import UserError
 from campus.recordings.models import Clip, Recording
 from recognition import types
@@ -235,20 +234,6 @@ def test_a_visitor_stays_a_visitor_and_who_was_deleted_stays_away(
     assert statuses(recording.lecture) == ["present", "absent", "absent"]
 
 
-def test_the_gallery_learns_what_a_person_confirmed_and_nothing_twice(recording: Recording, teacher: User) -> None:
-    _, second, _ = recording.lecture.course.students.all()
-    person = recording.unknown_people.first()
-    assert not FacePhoto.objects.exists()
-    assert face_overrides.name_unknown_person(person=person, student=second, user=teacher, add_photos=True) == 1
-    assert FacePhoto.objects.get().student == second
-    assert (
-        face_overrides.add_crops_to_enrolment_photos(
-            face=UnknownPerson.objects.get(pk=person.pk), student=second, user=teacher
-        )
-        == 0
-    )
-
-
 def test_several_at_once(recording: Recording, teacher: User) -> None:
     lecture = recording.lecture
     records = list(lecture.records.order_by("student__name").values_list("pk", flat=True))
@@ -279,14 +264,11 @@ def writes(recording: Recording, user: User) -> dict[str, Any]:
         "visitor": lambda: face_overrides.mark_as_visitor(person=person, user=user),
         "delete": lambda: face_overrides.delete_unknown_person(person=person, user=user),
         "undo": lambda: face_overrides.clear_face_override(person=person, user=user),
-        "add_photos": lambda: face_overrides.add_crops_to_enrolment_photos(
-            face=person, student=record.student, user=user
-        ),
         "sign": lambda: overrides.sign_off_lecture(lecture=recording.lecture, user=user),
     }
 
 
-WRITES = ["status", "name", "reject", "visitor", "delete", "undo", "add_photos", "sign"]
+WRITES = ["status", "name", "reject", "visitor", "delete", "undo", "sign"]
 
 
 @pytest.mark.parametrize("what", WRITES)

@@ -3,6 +3,7 @@ sign-off, the log."""
 
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -13,7 +14,6 @@ from campus.academics.models import Student
 from campus.attendance.models import AttendanceChange, Sighting, SignOff, Snapshot, UnknownPerson
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.snapshots import finish_snapshot
-from campus.biometrics.models import FacePhoto
 from campus.common import jobs
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
@@ -109,14 +109,11 @@ def test_an_unknown_person_gets_a_name(lecturer: Client, world: World, absent: S
     assert url in lecture_page(lecturer, world)
     page = lecturer.get(url).content.decode()
     assert page.index(absent.name) < page.index(world.student.name)  # who is missing comes first
-    response = lecturer.post(
-        url, {"action": "name", "student": absent.pk, "add_photos": "on", "reason": "I know her"}, follow=True
-    )
+    response = lecturer.post(url, {"action": "name", "student": absent.pk, "reason": "I know her"}, follow=True)
     text = response.content.decode()
     assert f"Identified as {absent.name}." in text
     assert "2 present" in text
     assert "I know her" in text
-    assert FacePhoto.objects.filter(student=absent).count() == 1
     record = world.lecture.records.get(student=absent)
     assert "Identified by own." in lecturer.get(reverse("record", args=[record.pk])).content.decode()
     lecturer.post(url, {"action": "undo"})
@@ -177,12 +174,7 @@ def test_not_this_person(lecturer: Client, world: World) -> None:
     assert world.student.name not in lecturer.get(reverse("unknown-person", args=[person.pk])).content.decode()
 
 
-def test_pictures_are_learnt(lecturer: Client, world: World) -> None:
-    url = reverse("sighting-action", args=[world.sighting.pk, "add-photos"])
-    before = world.student.photos.count()
-    assert "1 picture added" in lecturer.post(url, follow=True).content.decode()
-    assert "already among the enrolment photos" in lecturer.post(url, follow=True).content.decode()
-    assert world.student.photos.count() == before + 1
+def test_nothing_else_can_be_done_with_a_sighting(lecturer: Client, world: World) -> None:
     assert lecturer.post(reverse("sighting-action", args=[world.sighting.pk, "explode"])).status_code == 404
 
 
@@ -245,3 +237,39 @@ def test_a_long_log_is_shown_in_part_and_whole_when_asked(lecturer: Client, worl
     whole = lecturer.get(reverse("lecture", args=[world.lecture.pk]), {"log": "all"}).content.decode()
     assert "entry 00" in whole
     assert "earlier entries" not in whole
+
+
+def test_a_person_of_several_lectures_is_found_from_the_class_and_named_in_all(
+    lecturer: Client, world: World, absent: Student
+) -> None:
+    group = uuid4()
+    UnknownPerson.objects.filter(pk=world.unknown.pk).update(group=group)
+    elsewhere = factories.records(factories.lecture(world.course))
+    other = UnknownPerson.objects.create(recording=elsewhere, index=0, group=group, resembles=[absent.pk])
+    assert (
+        "1 unknown person in several lectures"
+        in lecturer.get(reverse("course", args=[world.course.pk])).content.decode()
+    )
+    page = lecturer.get(reverse("recurring-people", args=[world.course.pk])).content.decode()
+    assert "In 2 of 2 lectures" in page
+    assert f"Most like {absent.name}" in " ".join(page.split())
+    url = reverse("unknown-person", args=[world.unknown.pk])
+    assert "The same person in other lectures" in lecturer.get(url).content.decode()
+    text = lecturer.post(
+        url, {"action": "name", "student": absent.pk, "also": [other.pk]}, follow=True
+    ).content.decode()
+    assert "The same was said in 1 other lecture." in text
+    other.refresh_from_db()
+    assert other.student_id == absent.pk
+    assert "Nobody unknown" in lecturer.get(reverse("recurring-people", args=[world.course.pk])).content.decode()
+
+
+def test_who_is_not_ticked_stays_unknown(lecturer: Client, world: World, absent: Student) -> None:
+    group = uuid4()
+    UnknownPerson.objects.filter(pk=world.unknown.pk).update(group=group)
+    other = UnknownPerson.objects.create(
+        recording=factories.records(factories.lecture(world.course)), index=0, group=group
+    )
+    lecturer.post(reverse("unknown-person", args=[world.unknown.pk]), {"action": "visitor"})
+    other.refresh_from_db()
+    assert other.override is None
